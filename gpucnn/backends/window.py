@@ -1,0 +1,94 @@
+"""How a window slides over an image: the geometry that convolution and pooling share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+Pair = tuple[int, int]
+Padding = Literal["valid", "same"]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One element of a window: the outputs it serves and the pixels it reads for them.
+
+    `outputs` and `inputs` index the batch, row and column axes of an NHWC array. They select
+    equally many rows and columns: `x[tap.inputs]` is what this element of the window sees from
+    `out[tap.outputs]`. Outputs for which it lies in the padding are left out.
+    """
+
+    index: int
+    outputs: tuple[slice, slice, slice]
+    inputs: tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of `size` sliding by `strides` over an image of size `image`, all (height, width).
+
+    With padding "valid" the window stays inside the image. With "same" the output has
+    ceil(image / strides) positions, for which the image is padded by
+    max((output - 1) * strides + size - image, 0) in all, the odd one at the end (Keras's rule).
+    """
+
+    image: Pair
+    size: Pair
+    strides: Pair
+    padding: Padding
+
+    @cached_property
+    def output(self) -> Pair:
+        """The number of window positions, (rows, columns)."""
+        return self._output(0), self._output(1)
+
+    @cached_property
+    def padding_before(self) -> Pair:
+        """The rows of padding above the image and the columns to its left."""
+        return self._padding_before(0), self._padding_before(1)
+
+    @property
+    def elements(self) -> int:
+        """The number of elements (taps) of the window."""
+        return self.size[0] * self.size[1]
+
+    @cached_property
+    def taps(self) -> tuple[Tap, ...]:
+        """The elements of the window in row-major order."""
+        return tuple(self._taps())
+
+    def _output(self, axis: int) -> int:
+        if self.padding == "same":
+            return -(-self.image[axis] // self.strides[axis])
+        return (self.image[axis] - self.size[axis]) // self.strides[axis] + 1
+
+    def _padding_before(self, axis: int) -> int:
+        if self.padding == "valid":
+            return 0
+        reach = (self.output[axis] - 1) * self.strides[axis] + self.size[axis]
+        return max(reach - self.image[axis], 0) // 2
+
+    def _taps(self) -> Iterator[Tap]:
+        every_image = slice(None)
+        for row in range(self.size[0]):
+            output_rows, input_rows = self._slices(0, row)
+            for column in range(self.size[1]):
+                output_columns, input_columns = self._slices(1, column)
+                yield Tap(
+                    index=row * self.size[1] + column,
+                    outputs=(every_image, output_rows, output_columns),
+                    inputs=(every_image, input_rows, input_columns),
+                )
+
+    def _slices(self, axis: int, element: int) -> tuple[slice, slice]:
+        """The outputs along `axis` for which `element` of the window is in the image, and where.
+
+        Output o reads pixel o * stride + shift, which must be in [0, image).
+        """
+        stride, shift = self.strides[axis], element - self.padding_before[axis]
+        first = max(-(shift // stride), 0)  # ceil(-shift / stride)
+        stop = min((self.image[axis] - 1 - shift) // stride + 1, self.output[axis])
+        if stop <= first:
+            return slice(0, 0), slice(0, 0)
+        first_pixel, last_pixel = first * stride + shift, (stop - 1) * stride + shift
+        return slice(first, stop), slice(first_pixel, last_pixel + 1, stride)
