@@ -46,7 +46,6 @@ class CpuBackend(Backend):
     # Data
 
     def gather_images(self, images: Array, indices: Array, out: Array) -> None:
-        """See `Backend.gather_images`."""
         if images.dtype != np.uint8:
             _take(images, indices, out)
             return
@@ -56,7 +55,6 @@ class CpuBackend(Backend):
         out -= 0.5
 
     def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
-        """See `Backend.gather_labels`."""
         _take(labels, indices, out)
 
     # Matrices
@@ -95,7 +93,6 @@ class CpuBackend(Backend):
     def max_pool_gradient(
         self, output_gradient: Array, window: Window, argmax: Array, input_gradient: Array
     ) -> None:
-        """See `Backend.max_pool_gradient`."""
         input_gradient.fill(0)
         for tap in window.taps:
             gradient, pixels = output_gradient[tap.outputs], input_gradient[tap.inputs]
@@ -108,7 +105,6 @@ class CpuBackend(Backend):
     # Element by element
 
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
-        """See `Backend.relu_gradient`."""
         positive = self.workspace("positive", out.shape, np.bool_)
         np.greater(out, 0, out=positive)
         np.multiply(output_gradient, positive, out=input_gradient)
@@ -116,7 +112,6 @@ class CpuBackend(Backend):
     def dropout(
         self, x: Array, rate: float, seed: int, stream: int, step: Array, mask: Array, out: Array
     ) -> None:
-        """See `Backend.dropout`."""
         words = self._random_words(x.size, seed, stream, step)
         keep = self.workspace("keep", words.shape, np.bool_)
         np.greater_equal(words, int(rate * 2**32), out=keep)
@@ -126,7 +121,6 @@ class CpuBackend(Backend):
     # Loss
 
     def softmax(self, logits: Array, out: Array) -> None:
-        """See `Backend.softmax`."""
         column = self.workspace("softmax column", (len(logits), 1), logits.dtype)
         np.max(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=out)
@@ -142,7 +136,6 @@ class CpuBackend(Backend):
         correct: Array,
         gradient: Array | None = None,
     ) -> None:
-        """See `Backend.softmax_cross_entropy`."""
         count, classes = logits.shape
         one_hot = self.workspace("one hot", logits.shape, np.bool_)
         shifted = self.workspace("shifted", logits.shape, logits.dtype)
@@ -178,7 +171,6 @@ class CpuBackend(Backend):
         nesterov: bool,
         weight_decay: float,
     ) -> None:
-        """See `Backend.sgd`."""
         descent = self.workspace("descent", gradients.shape, gradients.dtype)
         np.multiply(learning_rate, gradients, out=descent)
         velocity *= momentum
@@ -206,7 +198,6 @@ class CpuBackend(Backend):
         epsilon: float,
         weight_decay: float,
     ) -> None:
-        """See `Backend.adam`."""
         change = self.workspace("change", gradients.shape, gradients.dtype)
         root = self.workspace("root", gradients.shape, gradients.dtype)
         np.multiply(gradients, 1 - beta_1, out=change)

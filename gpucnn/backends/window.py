@@ -7,6 +7,7 @@ from typing import Literal
 
 Pair = tuple[int, int]
 Padding = Literal["valid", "same"]
+PADDINGS = ("valid", "same")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""Checks of arguments, each with one clear line for what is not allowed.
+
+Every function takes a value and the name of the argument it was given for, returns the value, and
+raises InvalidValueError if it is not as the function's name says.
+"""
+
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+from gpucnn.errors import InvalidValueError
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """A whole number of at least 1."""
+    if not _is_positive_integer(value):
+        raise InvalidValueError(f"{name} is {value!r}: it must be a whole number of at least 1")
+    return int(value)
+
+
+def positive_pair(value: Any, name: str) -> tuple[int, int]:
+    """A pair of whole numbers of at least 1; one such number stands for two of it."""
+    both = (value, value) if _is_positive_integer(value) else value
+    if (
+        not isinstance(both, (tuple, list))
+        or len(both) != 2
+        or not all(map(_is_positive_integer, both))
+    ):
+        raise InvalidValueError(
+            f"{name} is {value!r}: it must be a whole number of at least 1, or a pair of them"
+        )
+    return int(both[0]), int(both[1])
+
+
+def positive_number(value: Any, name: str) -> float:
+    """A finite number above 0."""
+    if not _is_finite(value) or value <= 0:
+        raise InvalidValueError(f"{name} is {value!r}: it must be a number above 0")
+    return float(value)
+
+
+def non_negative_number(value: Any, name: str) -> float:
+    """A finite number of at least 0."""
+    if not _is_finite(value) or value < 0:
+        raise InvalidValueError(f"{name} is {value!r}: it must be a number of at least 0")
+    return float(value)
+
+
+def share(value: Any, name: str) -> float:
+    """A number from 0 up to but not including 1."""
+    if not _is_finite(value) or not 0 <= value < 1:
+        raise InvalidValueError(f"{name} is {value!r}: it must be at least 0 and below 1")
+    return float(value)
+
+
+def seed(value: Any) -> int:
+    """A whole number that fits 64 bits."""
+    if not isinstance(value, Integral) or not 0 <= int(value) < 2**64:
+        raise InvalidValueError(f"seed is {value!r}: it must be a whole number, 0 to 2^64 - 1")
+    return int(value)
+
+
+def image_shape(value: Any, name: str) -> tuple[int, ...]:
+    """The shape of one image, at least one whole number of at least 1."""
+    if (
+        not isinstance(value, (tuple, list))
+        or not value
+        or not all(map(_is_positive_integer, value))
+    ):
+        raise InvalidValueError(
+            f"{name} is {value!r}: give the shape of one image, such as (28, 28, 1)"
+        )
+    return tuple(map(int, value))
+
+
+def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+    """One of the words in `allowed`."""
+    if value not in allowed:
+        raise InvalidValueError(f"{name} is {value!r}: choose one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _is_positive_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

@@ -1,0 +1,122 @@
+"""Images and labels on a device, and the batches drawn from them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Array, Backend
+from gpucnn.errors import InvalidTypeError, InvalidValueError
+
+Shape = tuple[int, ...]
+
+
+class Batches:
+    """A set of images, with labels or without, on a device; batches are gathered by index.
+
+    Images stay as they come, bytes as bytes: a batch is normalised when it is gathered, into memory
+    that is kept. See `Backend.gather_images` for what becomes of the pixels.
+
+    Args:
+        backend: where the arrays go.
+        dtype: real, that of the batches.
+        x: checked images, (n, *shape).
+        y: checked labels, (n,), or None.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        dtype: "np.dtype[np.floating]",
+        x: NDArray[Any],
+        y: NDArray[Any] | None = None,
+    ) -> None:
+        self._backend = backend
+        self._all_images = backend.asarray(x, None if x.dtype == np.uint8 else dtype)
+        self._all_labels = None if y is None else backend.asarray(y, np.int64)
+        self._images = backend.empty((0, *x.shape[1:]), dtype)
+        self._labels = backend.empty((0,), np.int64)
+
+    def __len__(self) -> int:
+        return len(self._all_images)
+
+    def images(self, indices: Array) -> Array:
+        """The images of a batch, real (n, *shape), for `indices`, int64 (n,), on the device.
+
+        It is memory of this object, which the next call overwrites.
+        """
+        if len(self._images) < len(indices):
+            shape = (len(indices), *self._images.shape[1:])
+            self._images = self._backend.empty(shape, self._images.dtype)
+        batch = self._images[: len(indices)]
+        self._backend.gather_images(self._all_images, indices, batch)
+        return batch
+
+    def labels(self, indices: Array) -> Array:
+        """The labels of a batch, int64 (n,), as `images` gives its images."""
+        assert self._all_labels is not None
+        if len(self._labels) < len(indices):
+            self._labels = self._backend.empty((len(indices),), np.int64)
+        batch = self._labels[: len(indices)]
+        self._backend.gather_labels(self._all_labels, indices, batch)
+        return batch
+
+
+def check_images(x: Any, shape: Shape) -> NDArray[Any]:
+    """`x` as an array of images of `shape`, which may lack the axis of a single channel in `x`.
+
+    Raises:
+        InvalidTypeError: the pixels are neither bytes (uint8) nor floating-point numbers.
+        InvalidValueError: there is no image, the shape is another, or a pixel is not finite.
+    """
+    images: NDArray[Any] = np.asarray(x)
+    if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
+        raise InvalidTypeError(
+            f"x is of dtype {images.dtype}: give pixels as uint8 (0 to 255, normalised here) "
+            "or as floating-point numbers (used as they are)"
+        )
+    if shape[-1:] == (1,) and images.shape[1:] == shape[:-1]:
+        images = images[..., None]
+    if images.shape[1:] != shape or images.ndim == 0:
+        allowed = ", ".join(map(str, ("images", *shape)))
+        raise InvalidValueError(f"x has the shape {images.shape}: the model takes ({allowed})")
+    if len(images) == 0:
+        raise InvalidValueError("x holds no image: give at least one")
+    if images.dtype != np.uint8:
+        _check_finite(images)
+    return images
+
+
+def check_labels(y: Any, count: int, classes: int) -> NDArray[Any]:
+    """`y` as an array of `count` labels, each in [0, `classes`).
+
+    Raises:
+        InvalidTypeError: the labels are not whole numbers.
+        InvalidValueError: the shape is another, or a label is out of range.
+    """
+    labels: NDArray[Any] = np.asarray(y)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InvalidTypeError(
+            f"y is of dtype {labels.dtype}: give labels as whole numbers, 0 to {classes - 1}"
+        )
+    if labels.shape != (count,):
+        raise InvalidValueError(
+            f"y has the shape {labels.shape}: give one label for each image, the shape ({count},)"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        raise InvalidValueError(
+            f"label {wrong[0]} of y is {labels[wrong[0]]}: the model has {classes} classes, "
+            f"so labels must be 0 to {classes - 1}"
+        )
+    return labels
+
+
+def _check_finite(images: NDArray[Any]) -> None:
+    # NaN and infinities come out of min and max, so that a large set needs no array of booleans.
+    if np.isfinite(images.min()) and np.isfinite(images.max()):
+        return
+    image = next(i for i, each in enumerate(images) if not np.isfinite(each).all())
+    raise InvalidValueError(
+        f"image {image} of x has a pixel that is NaN or infinite: pixels must be finite numbers"
+    )

@@ -1,0 +1,24 @@
+"""The layers that networks are made of."""
+
+from gpucnn.layers.base import Buffer, Layer, Shape
+from gpucnn.layers.conv2d import Conv2D
+from gpucnn.layers.dense import Dense
+from gpucnn.layers.dropout import Dropout
+from gpucnn.layers.flatten import Flatten
+from gpucnn.layers.max_pool2d import MaxPool2D
+from gpucnn.layers.relu import ReLU
+
+LAYERS: tuple[type[Layer], ...] = (Conv2D, MaxPool2D, ReLU, Flatten, Dense, Dropout)
+
+__all__ = [
+    "LAYERS",
+    "Buffer",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Layer",
+    "MaxPool2D",
+    "ReLU",
+    "Shape",
+]

@@ -1,0 +1,150 @@
+"""What all layers share: shapes, parameters, and memory that is reserved once and reused."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Array, Backend
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory that a layer needs for each image of a batch.
+
+    `dtype` is None for the floating-point dtype of the model.
+    """
+
+    shape: Shape
+    dtype: str | None = None
+
+    def size(self, real: "np.dtype[np.floating]") -> int:
+        """The bytes for one image, in a model of dtype `real`."""
+        return prod(self.shape) * np.dtype(self.dtype or real).itemsize
+
+
+class Layer(ABC):
+    """One layer of a network: a function of its input and its parameters, with its gradients.
+
+    A layer goes through three stages. Made, it holds the arguments it was made with. Built, by
+    `build`, it knows its shapes. Placed, by `place` and `reserve`, it has its parameters and its
+    buffers on a backend, and can run: `forward`, and after it `backward`.
+
+    Shapes of layers are those of one image, without the batch axis. What `forward` and `backward`
+    return is memory of the layer's own, which the next call overwrites.
+    """
+
+    # Set by the network that the layer belongs to.
+    name: str = ""
+    index: int = 0  # its place among the network's layers
+    seed: int = 0
+    needs_input_gradient: bool = True
+
+    has_parameters: ClassVar[bool] = False
+
+    backend: Backend
+    real: "np.dtype[np.floating]"
+    input_shape: Shape
+    output_shape: Shape
+
+    # Building
+
+    @abstractmethod
+    def build(self, input_shape: Shape) -> None:
+        """Set `input_shape` and `output_shape`.
+
+        Raises:
+            InvalidValueError: the layer cannot take an input of that shape.
+        """
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """The parameters by name, in the order in which they are kept."""
+        return {}
+
+    def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+        """First values for the parameters, drawn from `generator`."""
+        return {}
+
+    def multiply_adds(self) -> int:
+        """The multiply-adds of one image's forward pass."""
+        return 0
+
+    def inference_buffers(self) -> dict[str, Buffer]:
+        """The memory that `forward` needs: the output, and what else a layer adds."""
+        return {"output": Buffer(self.output_shape)}
+
+    def training_buffers(self) -> dict[str, Buffer]:
+        """The memory that a training step needs besides: the gradient of the input, and more."""
+        return {"input_gradient": Buffer(self.input_shape)} if self.needs_input_gradient else {}
+
+    # Placing
+
+    def place(
+        self,
+        backend: Backend,
+        real: "np.dtype[np.floating]",
+        parameters: dict[str, Array],
+        gradients: dict[str, Array],
+    ) -> None:
+        """Take a backend, and views of the network's flat parameters and gradients.
+
+        Both dictionaries have the names and shapes of `parameter_shapes`.
+        """
+        self.backend, self.real = backend, real
+        self.parameters, self.gradients = parameters, gradients
+        self._memory: dict[str, Array] = {}
+
+    def reserve(self, batch: int, *, training: bool) -> None:
+        """Have memory for batches of up to `batch` images; for training steps too if `training`."""
+        needed = self.inference_buffers() | (self.training_buffers() if training else {})
+        for name, buffer in needed.items():
+            if name not in self._memory or len(self._memory[name]) < batch:
+                self._memory.pop(name, None)  # freed before the larger one is allocated
+                shape, dtype = (batch, *buffer.shape), buffer.dtype or self.real
+                self._memory[name] = self.backend.empty(shape, dtype)
+
+    def buffer(self, name: str, batch: int) -> Array:
+        """The reserved memory of that name, for `batch` images."""
+        return self._memory[name][:batch]
+
+    # Running
+
+    @abstractmethod
+    def forward(self, x: Array, step: Array | None) -> Array:
+        """The layer's output for a batch.
+
+        Args:
+            x: real (n, *input_shape).
+            step: int64 (1,), the number of the training step, on the device; None in inference.
+
+        Returns:
+            real (n, *output_shape).
+        """
+
+    @abstractmethod
+    def backward(self, output_gradient: Array) -> Array | None:
+        """The gradients for the batch of the last `forward`; the parameters' go to `gradients`.
+
+        Args:
+            output_gradient: real (n, *output_shape).
+
+        Returns:
+            The gradient of the input, real (n, *input_shape), or None if it is not needed.
+        """
+
+
+def glorot_uniform(
+    generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
+) -> NDArray[np.float64]:
+    """Weights drawn evenly from ±sqrt(6 / (fan_in + fan_out)), Keras's default.
+
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010.
+    """
+    limit = np.sqrt(6 / (fan_in + fan_out))
+    return generator.uniform(-limit, limit, shape)

@@ -1,0 +1,73 @@
+"""The fully connected layer."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn import arguments
+from gpucnn.backends import Array
+from gpucnn.errors import InvalidValueError
+from gpucnn.layers.base import Layer, Shape, glorot_uniform
+
+
+@dataclass(eq=False)
+class Dense(Layer):
+    """Every output is a weighted sum of all inputs, plus a bias.
+
+    (inputs,) becomes (units,). The kernel has the shape (inputs, units) and starts as
+    Glorot-uniform noise; the bias has (units,) and starts at zero.
+
+    Args:
+        units: the number of outputs.
+
+    Raises:
+        InvalidValueError: `units` is not a whole number of at least 1.
+    """
+
+    units: int
+
+    has_parameters: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        arguments.positive_integer(self.units, "units")
+
+    def build(self, input_shape: Shape) -> None:
+        if len(input_shape) != 1:
+            raise InvalidValueError(
+                f"{self.name} takes vectors of shape (inputs,), but its input has the shape "
+                f"{input_shape}: put Flatten() before it"
+            )
+        self.input_shape = input_shape
+        self.output_shape = (self.units,)
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        return {"kernel": (*self.input_shape, self.units), "bias": (self.units,)}
+
+    def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+        inputs, units = self.parameter_shapes()["kernel"]
+        return {
+            "kernel": glorot_uniform(generator, (inputs, units), inputs, units),
+            "bias": np.zeros(units),
+        }
+
+    def multiply_adds(self) -> int:
+        return self.input_shape[0] * self.units
+
+    def forward(self, x: Array, step: Array | None) -> Array:
+        self._input = x  # for the gradient of the kernel
+        output = self.buffer("output", len(x))
+        self.backend.matmul(x, self.parameters["kernel"], output, bias=self.parameters["bias"])
+        return output
+
+    def backward(self, output_gradient: Array) -> Array | None:
+        backend = self.backend
+        backend.matmul(self._input, output_gradient, self.gradients["kernel"], transpose_a=True)
+        backend.sum_rows(output_gradient, self.gradients["bias"])
+        if not self.needs_input_gradient:
+            return None
+        input_gradient = self.buffer("input_gradient", len(output_gradient))
+        kernel = self.parameters["kernel"]
+        backend.matmul(output_gradient, kernel, input_gradient, transpose_b=True)
+        return input_gradient

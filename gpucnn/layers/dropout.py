@@ -1,0 +1,53 @@
+"""Dropout."""
+
+from dataclasses import dataclass
+
+from gpucnn import arguments
+from gpucnn.backends import Array
+from gpucnn.layers.base import Buffer, Layer, Shape
+
+
+@dataclass(eq=False)
+class Dropout(Layer):
+    """In training, zeroes a random share of the elements and scales up the rest; else does nothing.
+
+    Which elements, is a function of the model's seed, the layer's place in it and the number of the
+    training step alone: the same on every device, and after an interrupted run is resumed.
+
+    Args:
+        rate: the share, in [0, 1).
+
+    Raises:
+        InvalidValueError: `rate` is not such a number.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        arguments.share(self.rate, "rate")
+
+    def build(self, input_shape: Shape) -> None:
+        self.input_shape = self.output_shape = input_shape
+
+    def inference_buffers(self) -> dict[str, Buffer]:
+        return {}
+
+    def training_buffers(self) -> dict[str, Buffer]:
+        dropped = {"mask": Buffer(self.input_shape), "output": Buffer(self.output_shape)}
+        return super().training_buffers() | dropped
+
+    def forward(self, x: Array, step: Array | None) -> Array:
+        self._dropping = step is not None
+        if step is None:
+            return x
+        mask, output = self.buffer("mask", len(x)), self.buffer("output", len(x))
+        self.backend.dropout(x, self.rate, self.seed, self.index, step, mask, output)
+        return output
+
+    def backward(self, output_gradient: Array) -> Array:
+        if not self._dropping:
+            return output_gradient
+        mask = self.buffer("mask", len(output_gradient))
+        input_gradient = self.buffer("input_gradient", len(output_gradient))
+        self.backend.multiply(output_gradient, mask, input_gradient)
+        return input_gradient

@@ -1,0 +1,28 @@
+"""From images to vectors."""
+
+from dataclasses import dataclass
+from math import prod
+
+from gpucnn.backends import Array
+from gpucnn.layers.base import Buffer, Layer, Shape
+
+
+@dataclass(eq=False)
+class Flatten(Layer):
+    """Each image as one vector, in the order rows, columns, channels. No data moves."""
+
+    def build(self, input_shape: Shape) -> None:
+        self.input_shape = input_shape
+        self.output_shape = (prod(input_shape),)
+
+    def inference_buffers(self) -> dict[str, Buffer]:
+        return {}
+
+    def training_buffers(self) -> dict[str, Buffer]:
+        return {}
+
+    def forward(self, x: Array, step: Array | None) -> Array:
+        return x.reshape(len(x), *self.output_shape)
+
+    def backward(self, output_gradient: Array) -> Array:
+        return output_gradient.reshape(len(output_gradient), *self.input_shape)

@@ -1,0 +1,251 @@
+"""Layers joined into a function from images to logits, and its gradients."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn import arguments
+from gpucnn.backends import Array, get_backend
+from gpucnn.batches import Batches, check_images, check_labels
+from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.layers import Layer, Shape
+from gpucnn.losses import SoftmaxCrossEntropy
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Where a parameter lies: its layer, its name there, and its place in the flat vector."""
+
+    layer: Layer
+    key: str
+    shape: Shape
+    start: int
+
+    @property
+    def name(self) -> str:
+        """The name within the model, such as "conv2d.kernel"."""
+        return f"{self.layer.name}.{self.key}"
+
+    def view(self, vector: Array) -> Array:
+        """The parameter's part of the flat vector `vector`, in the parameter's shape."""
+        return vector[self.start : self.start + prod(self.shape)].reshape(self.shape)
+
+
+class Network:
+    """Layers, one after the other, on a device.
+
+    All parameters lie in one flat vector and all gradients in another, of which the layers hold
+    views: an optimizer's step is one operation, and the gradients of several processes can be
+    summed in one call.
+
+    Args:
+        layers: the layers in order, at least one with parameters; the last one's output is the
+            logits, a vector with an element for each class.
+        input_shape: of one image, (height, width, channels).
+        dtype: "float32" or "float64", of parameters and arithmetic.
+        device: where it runs, see `get_backend`.
+        seed: of the initial parameters, the shuffles and dropout, in [0, 2^64).
+
+    Attributes:
+        parameters: real (p,), the flat parameter vector, on the device.
+        gradients: real (p,), the flat gradient vector, on the device.
+
+    Raises:
+        InvalidValueError: an argument is not as described, or a layer cannot take the output of the
+            one before it.
+        InvalidTypeError: something other than a layer is among the layers.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Sequence[int],
+        dtype: str = "float32",
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.dtype: np.dtype[np.floating] = np.dtype(arguments.one_of(dtype, "dtype", DTYPES))
+        self.seed = arguments.seed(seed)
+        self.input_shape = arguments.image_shape(input_shape, "input_shape")
+        self.layers = _check_layers(layers)
+        self.backend = get_backend(device)
+        self._build_layers()
+        self._parameters = tuple(self._lay_out_parameters())
+        self._place(self._initial_weights())
+
+    # Building
+
+    def _build_layers(self) -> None:
+        names: Counter[str] = Counter()
+        shape = self.input_shape
+        below_parameters = True
+        for index, layer in enumerate(self.layers):
+            kind = type(layer).__name__.lower()
+            layer.name = f"{kind}_{names[kind]}" if names[kind] else kind
+            layer.index, layer.seed = index, self.seed
+            layer.needs_input_gradient = not below_parameters
+            layer.build(shape)
+            names[kind] += 1
+            shape = layer.output_shape
+            below_parameters = below_parameters and not layer.has_parameters
+        if len(shape) != 1:
+            raise InvalidValueError(
+                f"the last layer, {self.layers[-1].name}, gives the shape {shape}: a model ends in "
+                "a vector with an element for each class, so end with Flatten() and Dense(classes)"
+            )
+        self.classes = shape[0]
+
+    def _lay_out_parameters(self) -> Iterator[Parameter]:
+        start = 0
+        for layer in self.layers:
+            for key, shape in layer.parameter_shapes().items():
+                yield Parameter(layer, key, shape, start)
+                start += prod(shape)
+
+    def _initial_weights(self) -> list[NDArray[np.float64]]:
+        generator = np.random.default_rng(self.seed)
+        return [
+            values
+            for layer in self.layers
+            for values in layer.initial_parameters(generator).values()
+        ]
+
+    # Placing
+
+    def _place(self, weights: Sequence[NDArray[Any]]) -> None:
+        backend, size = self.backend, sum(prod(each.shape) for each in self._parameters)
+        self.parameters = backend.zeros((size,), self.dtype)
+        self.gradients = backend.zeros((size,), self.dtype)
+        for layer in self.layers:
+            mine = [each for each in self._parameters if each.layer is layer]
+            parameters = {each.key: each.view(self.parameters) for each in mine}
+            gradients = {each.key: each.view(self.gradients) for each in mine}
+            layer.place(backend, self.dtype, parameters, gradients)
+        self.loss = SoftmaxCrossEntropy(backend, self.classes, self.dtype)
+        self.set_weights(weights)
+
+    def to(self, device: str) -> "Network":
+        """Move to another device, weights included; returns the network itself.
+
+        Raises:
+            InvalidValueError: there is no such device.
+        """
+        weights = self.get_weights()
+        self.backend = get_backend(device)
+        self._place(weights)
+        return self
+
+    # Weights
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of the parameters, such as "conv2d.kernel", in the order of `get_weights`."""
+        return [each.name for each in self._parameters]
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of the parameters on the host: kernel, bias, kernel, bias, ... in layer order."""
+        return self.split(self.parameters)
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Replace the parameters by `weights`, arrays as `get_weights` gives them.
+
+        Raises:
+            InvalidValueError: their number, or the shape of one, is another.
+        """
+        arrays = [np.asarray(each) for each in weights]
+        if len(arrays) != len(self._parameters):
+            raise InvalidValueError(
+                f"{len(arrays)} arrays of weights were given, but the model has "
+                f"{len(self._parameters)}: {', '.join(self.parameter_names)}"
+            )
+        for parameter, array in zip(self._parameters, arrays, strict=True):
+            if array.shape != parameter.shape:
+                raise InvalidValueError(
+                    f"the weights given for {parameter.name} have the shape {array.shape}, "
+                    f"but it has the shape {parameter.shape}"
+                )
+        for parameter, array in zip(self._parameters, arrays, strict=True):
+            self.backend.copy(array, parameter.view(self.parameters))
+
+    def split(self, vector: Array) -> list[NDArray[Any]]:
+        """Copies on the host of the parts of `vector`, real (p,), one for each parameter."""
+        return [self.backend.to_host(each.view(vector)) for each in self._parameters]
+
+    # Running
+
+    def reserve(self, batch: int, *, training: bool = False) -> None:
+        """Have memory for batches of up to `batch` images, for training steps if asked."""
+        for layer in self.layers:
+            layer.reserve(batch, training=training)
+
+    def forward(self, x: Array, step: Array | None = None) -> Array:
+        """The logits of a batch.
+
+        Args:
+            x: real (n, *input_shape), on the device; `reserve` has been called for as many.
+            step: int64 (1,), on the device, the number of the training step; None in inference.
+
+        Returns:
+            real (n, classes), memory that the next call overwrites.
+        """
+        for layer in self.layers:
+            x = layer.forward(x, step)
+        return x
+
+    def backward(self, logits_gradient: Array) -> None:
+        """The gradients of the parameters, to `gradients`, for the batch of the last `forward`.
+
+        Args:
+            logits_gradient: real (n, classes), on the device.
+        """
+        gradient: Array | None = logits_gradient
+        for layer in reversed(self.layers):
+            if gradient is None:
+                return
+            gradient = layer.backward(gradient)
+
+    def loss_and_gradients(
+        self, x: NDArray[Any], y: NDArray[Any]
+    ) -> tuple[float, list[NDArray[Any]]]:
+        """The mean loss of some images, and its gradients, with dropout switched off.
+
+        Args:
+            x: uint8 or floating point (n, *input_shape), on the host.
+            y: whole numbers (n,), the labels.
+
+        Returns:
+            The loss, and the gradients in the order of `get_weights`.
+
+        Raises:
+            InvalidTypeError: the dtype of `x` or `y` cannot be used.
+            InvalidValueError: the shape or a value of `x` or `y` cannot be used.
+        """
+        images = check_images(x, self.input_shape)
+        labels = check_labels(y, len(images), self.classes)
+        data = Batches(self.backend, self.dtype, images, labels)
+        indices = self.backend.asarray(np.arange(len(images)))
+        losses, correct = (self.backend.empty((len(images),), self.dtype) for _ in range(2))
+        self.reserve(len(images), training=True)
+        logits = self.forward(data.images(indices))
+        self.backward(self.loss.gradient(logits, data.labels(indices), losses, correct))
+        loss = self.backend.to_host(losses).mean(dtype=np.float64)
+        return float(loss), self.split(self.gradients)
+
+
+def _check_layers(layers: Any) -> tuple[Layer, ...]:
+    checked = tuple(layers)
+    for each in checked:
+        if not isinstance(each, Layer):
+            raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
+        if each.name or checked.count(each) > 1:
+            raise InvalidValueError(f"{each!r} is already part of a model: make a new layer")
+    if not any(each.has_parameters for each in checked):
+        raise InvalidValueError("no layer has parameters: give at least one Conv2D or Dense")
+    return checked

@@ -1,0 +1,186 @@
+"""How parameters follow their gradients."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gpucnn import arguments
+from gpucnn.backends import Array, Backend
+from gpucnn.schedules import Constant, Schedule
+
+
+@dataclass(frozen=True)
+class OptimizerState:
+    """What an optimizer has gathered so far, on the host: the steps taken and its vectors."""
+
+    iterations: int
+    slots: dict[str, Array]
+
+
+class Optimizer(ABC):
+    """A rule that updates a flat vector of parameters from a flat vector of gradients.
+
+    A training step is `advance`, then `update`; in between, `step` holds the step's number.
+
+    Attributes:
+        learning_rate: a number, or a `Schedule`.
+        iterations: the number of steps begun.
+        step: the same on the device, int64 (1,).
+    """
+
+    slot_names: ClassVar[tuple[str, ...]]  # the flat vectors that the rule keeps for itself
+
+    learning_rate: float | Schedule
+    iterations: int
+    step: Array
+
+    def place(
+        self, backend: Backend, parameters: Array, state: OptimizerState | None = None
+    ) -> None:
+        """Live on `backend`, for vectors like `parameters`; begin anew, or go on from `state`."""
+        self._backend = backend
+        self._rate = backend.empty((1,), parameters.dtype)
+        self.step = backend.zeros((1,), np.int64)
+        self.iterations = 0
+        self._slots = {
+            name: backend.zeros(parameters.shape, parameters.dtype) for name in self.slot_names
+        }
+        if state is not None:
+            self.iterations = state.iterations
+            for name, slot in self._slots.items():
+                backend.copy(state.slots[name], slot)
+
+    def state(self) -> OptimizerState:
+        """A copy on the host of what `place` needs to go on from here."""
+        slots = {name: self._backend.to_host(slot) for name, slot in self._slots.items()}
+        return OptimizerState(self.iterations, slots)
+
+    def advance(self) -> None:
+        """Begin the next step: put its number and its learning rate on the device."""
+        self._rate.fill(self._schedule(self.iterations))
+        self.iterations += 1
+        self.step.fill(self.iterations)
+
+    @abstractmethod
+    def update(self, parameters: Array, gradients: Array) -> None:
+        """Move `parameters`, real (p,), against `gradients`, real (p,)."""
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        self._schedule = rate if isinstance(rate, Schedule) else Constant(rate)
+
+
+@dataclass(eq=False)
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked; the formulas are at `Backend.sgd`.
+
+    Args:
+        learning_rate: a number above 0, or a schedule.
+        momentum: the share of the last step's movement that goes on, in [0, 1).
+        nesterov: whether to take the gradient's step ahead of the movement (Nesterov's momentum).
+        weight_decay: the share of each parameter that is taken off, times the learning rate.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+    """
+
+    learning_rate: float | Schedule = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    slot_names: ClassVar[tuple[str, ...]] = ("velocity",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.share(self.momentum, "momentum")
+        arguments.non_negative_number(self.weight_decay, "weight_decay")
+
+    def update(self, parameters: Array, gradients: Array) -> None:
+        """See `Optimizer.update`."""
+        self._backend.sgd(
+            parameters,
+            gradients,
+            self._slots["velocity"],
+            self._rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )
+
+
+@dataclass(eq=False)
+class Adam(Optimizer):
+    """Steps of a size that adapts to each parameter; the formulas are at `Backend.adam`.
+
+    Args:
+        learning_rate: a number above 0, or a schedule.
+        beta_1: how slowly the mean of the gradients is forgotten, in [0, 1).
+        beta_2: how slowly the mean of their squares is forgotten, in [0, 1).
+        epsilon: what keeps the quotient of the two finite, above 0.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.share(self.beta_1, "beta_1")
+        arguments.share(self.beta_2, "beta_2")
+        arguments.positive_number(self.epsilon, "epsilon")
+
+    def update(self, parameters: Array, gradients: Array) -> None:
+        """See `Optimizer.update`."""
+        self._adam(parameters, gradients, weight_decay=0.0)
+
+    def _adam(self, parameters: Array, gradients: Array, weight_decay: float) -> None:
+        self._backend.adam(
+            parameters,
+            gradients,
+            self._slots["mean"],
+            self._slots["square"],
+            self._rate,
+            self.step,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+            weight_decay=weight_decay,
+        )
+
+
+@dataclass(eq=False)
+class AdamW(Adam):
+    """`Adam` with decoupled weight decay.
+
+    Args:
+        learning_rate: as for `Adam`.
+        beta_1: as for `Adam`.
+        beta_2: as for `Adam`.
+        epsilon: as for `Adam`.
+        weight_decay: the share of each parameter that is taken off, times the learning rate.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+    """
+
+    weight_decay: float = 0.004
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.non_negative_number(self.weight_decay, "weight_decay")
+
+    def update(self, parameters: Array, gradients: Array) -> None:
+        """See `Optimizer.update`."""
+        self._adam(parameters, gradients, self.weight_decay)
+
+
+OPTIMIZERS: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW)

@@ -1,0 +1,87 @@
+"""Learning rates as functions of the number of the training step."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import cos, pi
+
+from gpucnn import arguments
+
+
+class Schedule(ABC):
+    """The learning rate of each training step."""
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """The learning rate of step `step`, 0 for the first."""
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same learning rate at every step."""
+
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        arguments.positive_number(self.learning_rate, "learning_rate")
+
+    def __call__(self, step: int) -> float:
+        """See `Schedule`."""
+        return self.learning_rate
+
+
+@dataclass(frozen=True)
+class CosineDecay(Schedule):
+    """From `initial_learning_rate` to 0 along half a cosine, in `decay_steps` steps.
+
+    Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts.
+    """
+
+    initial_learning_rate: float
+    decay_steps: int
+
+    def __post_init__(self) -> None:
+        arguments.positive_number(self.initial_learning_rate, "initial_learning_rate")
+        arguments.positive_integer(self.decay_steps, "decay_steps")
+
+    def __call__(self, step: int) -> float:
+        """See `Schedule`."""
+        return _cosine(self.initial_learning_rate, 0.0, step / self.decay_steps)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up to `max_learning_rate` in the first 30 % of `total_steps`, and down to nearly nothing.
+
+    It starts at 1/25 of the maximum and ends at 1/10,000 of where it started, along half a cosine
+    each way.
+
+    Smith and Topin, "Super-convergence", 2019.
+    """
+
+    max_learning_rate: float
+    total_steps: int
+
+    WARM_UP = 0.3
+    START = 1 / 25
+    END = 1 / 10_000
+
+    def __post_init__(self) -> None:
+        arguments.positive_number(self.max_learning_rate, "max_learning_rate")
+        arguments.positive_integer(self.total_steps, "total_steps")
+
+    def __call__(self, step: int) -> float:
+        """See `Schedule`."""
+        start = self.max_learning_rate * self.START
+        progress = step / self.total_steps
+        if progress < self.WARM_UP:
+            return _cosine(start, self.max_learning_rate, progress / self.WARM_UP)
+        down = (progress - self.WARM_UP) / (1 - self.WARM_UP)
+        return _cosine(self.max_learning_rate, start * self.END, down)
+
+
+SCHEDULES: tuple[type[Schedule], ...] = (Constant, CosineDecay, OneCycle)
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    """Half a cosine from `start` at progress 0 to `end` at 1, and `end` from there on."""
+    return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2

@@ -1,0 +1,169 @@
+"""Training: epochs of steps over a set of images, and what is measured on the way."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import isfinite
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Array
+from gpucnn.batches import Batches
+from gpucnn.errors import TrainingError
+from gpucnn.network import Network
+from gpucnn.optimizers import Optimizer
+
+EpochRecord = dict[str, Any]
+
+
+class Evaluation(NamedTuple):
+    """The mean loss over some images, and the share of them that is classified correctly."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass
+class History:
+    """What was measured in each epoch.
+
+    Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (over the epoch's training steps,
+    as they went), "seconds" (of the training steps alone), "images_per_second", and, if there are
+    images for validation, "val_loss" and "val_accuracy" after it. Accuracies are in [0, 1].
+    """
+
+    epochs: list[EpochRecord] = field(default_factory=list)
+
+
+class Metrics:
+    """The loss of each image and whether it was classified correctly, kept on the device.
+
+    They are brought to the host once, at the end, so that no step waits for them.
+    """
+
+    def __init__(self, network: Network, images: int) -> None:
+        self._backend = network.backend
+        self.losses = self._backend.empty((images,), network.dtype)
+        self.correct = self._backend.empty((images,), network.dtype)
+
+    def means(self) -> Evaluation:
+        """The mean loss and accuracy, added up in float64."""
+        losses, correct = self._backend.to_host(self.losses), self._backend.to_host(self.correct)
+        return Evaluation(
+            float(losses.mean(dtype=np.float64)), float(correct.mean(dtype=np.float64))
+        )
+
+
+class Trainer:
+    """Trains a network on some images with an optimizer that is placed on its backend.
+
+    All memory is reserved here: a step allocates nothing.
+    """
+
+    def __init__(
+        self, network: Network, optimizer: Optimizer, data: Batches, batch_size: int
+    ) -> None:
+        self._network, self._optimizer, self._data = network, optimizer, data
+        self._batch_size = min(batch_size, len(data))
+        self._metrics = Metrics(network, len(data))
+        network.reserve(self._batch_size, training=True)
+
+    def epoch(
+        self,
+        number: int,
+        order: NDArray[np.int64],
+        progress: Callable[[int], None] = lambda images: None,
+    ) -> EpochRecord:
+        """Train for one epoch.
+
+        Args:
+            number: the epoch's, from 1.
+            order: int64 (n,), the images in the order in which they are trained on.
+            progress: is told of the number of images in each batch that is done.
+
+        Returns:
+            What `History` keeps of the epoch, without validation.
+
+        Raises:
+            TrainingError: the loss is no longer a finite number.
+        """
+        started = perf_counter()
+        loss, accuracy = self._steps(order, progress)
+        seconds = perf_counter() - started
+        if not isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss} in epoch {number}: train with a lower learning rate"
+            )
+        return {
+            "epoch": number,
+            "loss": loss,
+            "accuracy": accuracy,
+            "seconds": seconds,
+            "images_per_second": len(order) / seconds,
+        }
+
+    def _steps(self, order: NDArray[np.int64], progress: Callable[[int], None]) -> Evaluation:
+        losses, correct = self._metrics.losses, self._metrics.correct
+        indices = self._network.backend.asarray(order)
+        # A run that diverges overflows in every operation; it is told once, when the epoch ends.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(order), self._batch_size):
+                batch = slice(start, start + self._batch_size)
+                self.step(indices[batch], losses[batch], correct[batch])
+                progress(len(losses[batch]))
+        return self._metrics.means()
+
+    def step(self, indices: Array, losses: Array, correct: Array) -> None:
+        """One training step on a batch.
+
+        Args:
+            indices: int64 (n,), on the device, which images.
+            losses: real (n,), written, the loss of each image.
+            correct: real (n,), written, 1 for each image that was classified correctly, else 0.
+        """
+        network, optimizer = self._network, self._optimizer
+        optimizer.advance()
+        logits = network.forward(self._data.images(indices), optimizer.step)
+        labels = self._data.labels(indices)
+        network.backward(network.loss.gradient(logits, labels, losses, correct))
+        optimizer.update(network.parameters, network.gradients)
+
+
+def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:
+    """The order of the images in a shuffled epoch, int64 (images,).
+
+    It depends on the seed and the number of the epoch alone, so that a run which is resumed goes on
+    as if it had not been interrupted. The leading 1 keeps it apart from the initial weights' draws.
+    """
+    return np.random.default_rng([1, seed, epoch]).permutation(images)
+
+
+def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
+    """The mean loss and the accuracy over all of `data`, with dropout switched off."""
+    metrics = Metrics(network, len(data))
+    for batch, logits, indices in _inference(network, data, batch_size):
+        labels = data.labels(indices)
+        network.loss.evaluate(logits, labels, metrics.losses[batch], metrics.correct[batch])
+    return metrics.means()
+
+
+def predict(network: Network, data: Batches, batch_size: int) -> NDArray[Any]:
+    """The probability of each class for each image, real (n, classes), on the host."""
+    backend = network.backend
+    probabilities = backend.empty((len(data), network.classes), network.dtype)
+    for batch, logits, _ in _inference(network, data, batch_size):
+        backend.softmax(logits, probabilities[batch])
+    return backend.to_host(probabilities)
+
+
+def _inference(
+    network: Network, data: Batches, batch_size: int
+) -> Iterator[tuple[slice, Array, Array]]:
+    """The logits of all images, batch by batch: which images, their logits, their indices."""
+    indices = network.backend.asarray(np.arange(len(data)))
+    network.reserve(min(batch_size, len(data)))
+    for start in range(0, len(data), batch_size):
+        batch = slice(start, start + batch_size)
+        yield batch, network.forward(data.images(indices[batch])), indices[batch]
