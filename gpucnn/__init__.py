@@ -9,8 +9,7 @@ from gpucnn.optimizers import SGD, Adam, AdamW
 from gpucnn.schedules import Constant, CosineDecay, OneCycle
 from gpucnn.sequential import Sequential
 from gpucnn.training import History
-
-__version__ = "0.1.0"
+from gpucnn.version import __version__
 
 __all__ = [
     "SGD",
@@ -29,6 +28,7 @@ __all__ = [
     "OneCycle",
     "ReLU",
     "Sequential",
+    "__version__",
     "available_devices",
     "get_backend",
     "load_mnist",

@@ -43,21 +43,20 @@ def read_checkpoint(
     """
     file = Path(path)
     if file.is_dir():
-        inside = ", ".join(sorted(each.name for each in file.glob("*.safetensors")))
-        hint = f"give the file in it, {inside}" if inside else "give a .safetensors file"
-        raise InvalidFileError(f"{path} is a directory: {hint}")
+        inside = min(file.glob("*.safetensors"), default="a .safetensors file")
+        raise InvalidFileError(f"{path} is a directory: give a file, such as {inside}")
     if not file.is_file():
         raise InvalidFileError(f"there is no file {path}: give a .safetensors file of gpucnn")
     try:
         with safe_open(file, framework="numpy") as opened:
-            metadata = opened.metadata() or {}
+            description = _description(path, opened.metadata() or {})
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise InvalidFileError(
             f"{path} is cut short or not a safetensors file ({error}): "
             "give another copy, or train again"
         ) from error
-    return arrays, _description(path, metadata)
+    return arrays, description
 
 
 def _description(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict[str, Any]:

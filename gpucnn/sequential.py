@@ -162,6 +162,14 @@ class Sequential(Network):
 
     # Files
 
+    def architecture(self) -> dict[str, Any]:
+        """The layers with their arguments, the input shape and the dtype, as plain values."""
+        return {
+            "layers": [to_config(layer) for layer in self.layers],
+            "input_shape": list(self.input_shape),
+            "dtype": self.dtype.name,
+        }
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file with all that `load` needs to go on from here.
 
@@ -176,10 +184,7 @@ class Sequential(Network):
         state = self.optimizer.state()
         arrays = dict(zip(self.parameter_names, self.get_weights(), strict=True))
         arrays |= {SLOT + name: slot for name, slot in state.slots.items()}
-        description = {
-            "layers": [to_config(layer) for layer in self.layers],
-            "input_shape": self.input_shape,
-            "dtype": self.dtype.name,
+        description = self.architecture() | {
             "seed": self.seed,
             "optimizer": to_config(self.optimizer),
             "iterations": state.iterations,
@@ -203,7 +208,7 @@ class Sequential(Network):
                 layers,
                 description["input_shape"],
                 description["dtype"],
-                device,
+                "cpu",  # and then to `device`, so that an error about that is not one of the file
                 description["seed"],
             )
             model._restore(arrays, description)

@@ -1,0 +1,132 @@
+"""`gpucnn train`: follow a recipe in a run folder."""
+
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gpucnn.backends import list_devices
+from gpucnn.errors import InvalidValueError
+from gpucnn.models import MODELS
+from gpucnn.network import DTYPES
+from gpucnn.recipes import OPTIMIZERS, SCHEDULES, Recipe, default_recipe
+from gpucnn.runs import Run
+
+
+def _among(names: Any) -> str:
+    return ", ".join(names)
+
+
+def train(
+    model: Annotated[
+        str | None, typer.Option(help=f"What to train: {_among(MODELS)} (default: notebook)")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="A folder of IDX files, or the address of one (default: built-in MNIST)"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to train, see gpucnn devices (default: auto)")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times to go through the images")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a training step")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help=f"{_among(OPTIMIZERS)} (default: adam)")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The schedule's highest")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help=f"{_among(SCHEDULES)} (default: one-cycle)")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of first weights, shuffles and dropout (default: 0)")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(help=f"{_among(DTYPES)} (default: float32)")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The run's folder (default: a new one in runs/)")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --output")
+    ] = False,
+) -> None:
+    """Train a network on MNIST, or on images like it; by default the notebook's, to 98 %.
+
+    The run's folder receives checkpoint.safetensors and history.json after each epoch. A run that
+    was stopped goes on with --resume, to the same result.
+    """
+    options: dict[str, Any] = {
+        "model": model,
+        "data": data,
+        "device": device,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "seed": seed,
+        "dtype": dtype,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    run = _resume(output, given) if resume else _start(output, default_recipe(**given))
+    _describe(run)
+    try:
+        run.train()
+    except KeyboardInterrupt:
+        print(f"\nstopped: gpucnn train --resume --output {run.folder} goes on", file=sys.stderr)
+        raise typer.Exit(130) from None
+    _conclude(run)
+
+
+def _start(output: Path | None, recipe: Recipe) -> Run:
+    return Run.start(output or _new_folder(recipe.model), recipe)
+
+
+def _resume(output: Path | None, given: dict[str, Any]) -> Run:
+    if output is None:
+        raise InvalidValueError("--resume needs to know which run: give its folder as --output")
+    run = Run.resume(output)
+    for name, value in given.items():
+        begun_with = getattr(run.recipe, name)
+        if value != begun_with:
+            raise InvalidValueError(
+                f"the run in {output} was begun with {name} {begun_with}, not {value}: leave the "
+                "option out, or begin another run"
+            )
+    return run
+
+
+def _new_folder(model: str) -> Path:
+    names = (f"{model}-{number}" for number in count(1))
+    return next(folder for name in names if not (folder := Path("runs", name)).exists())
+
+
+def _describe(run: Run) -> None:
+    recipe, model = run.recipe, run.model
+    device = next(each for each in list_devices() if each.name == model.backend.device)
+    why = ", the first that can be used here" if recipe.device == "auto" else ""
+    source = recipe.data or "the built-in MNIST"
+    print(
+        f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
+        f"({device.description}){why}"
+    )
+    print(
+        f"{len(run.train_data[0]):,} images to train on, {len(run.test_data[0]):,} to test on, "
+        f"from {source}"
+    )
+    print(
+        f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, {recipe.schedule}; "
+        f"batches of {recipe.batch_size}, seed {recipe.seed}; run folder {run.folder}",
+        flush=True,
+    )
+    if run.history.epochs:
+        print(f"resumed: {len(run.history.epochs)} of {recipe.epochs} epochs are done", flush=True)
+
+
+def _conclude(run: Run) -> None:
+    last = run.history.epochs[-1]
+    print(
+        f"test accuracy {last['val_accuracy']:.2%} after {last['epoch']} epochs; "
+        f"{last['images_per_second']:,.0f} images/s in training steps"
+    )
+    print(f"saved {run.checkpoint}")

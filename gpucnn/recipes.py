@@ -1,0 +1,107 @@
+"""How a model is trained: everything that a training run needs to be begun, or begun again."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpucnn import arguments
+from gpucnn.models import MODELS
+from gpucnn.network import DTYPES
+from gpucnn.optimizers import SGD, Adam, AdamW, Optimizer
+from gpucnn.schedules import Constant, CosineDecay, OneCycle, Schedule
+from gpucnn.sequential import Sequential
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "cosine", "one-cycle")
+
+# What suits each preset, found by trial on MNIST.
+EPOCHS = {"notebook": 5, "lenet": 8}
+BATCH_SIZES = {"notebook": 32, "lenet": 64}
+LEARNING_RATES = {
+    "notebook": {"sgd": 0.05, "adam": 0.01, "adamw": 0.01},
+    "lenet": {"sgd": 0.05, "adam": 0.002, "adamw": 0.002},
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A preset model and how to train it.
+
+    Args:
+        model: the name of a preset, see `gpucnn.models`.
+        data: where the images come from, see `load_mnist`; None for the embedded MNIST.
+        device: where to train, see `get_backend`.
+        epochs: how many times to go through the images.
+        batch_size: images in a training step.
+        optimizer: "sgd" (with Nesterov's momentum of 0.9), "adam" or "adamw".
+        learning_rate: the highest of the schedule.
+        schedule: "constant", "cosine" or "one-cycle", over all steps of the run.
+        seed: of the initial parameters, the shuffles and dropout.
+        dtype: "float32" or "float64".
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+    """
+
+    model: str
+    data: str | None
+    device: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    seed: int
+    dtype: str
+
+    def __post_init__(self) -> None:
+        arguments.one_of(self.model, "model", tuple(MODELS))
+        arguments.positive_integer(self.epochs, "epochs")
+        arguments.positive_integer(self.batch_size, "batch_size")
+        arguments.one_of(self.optimizer, "optimizer", OPTIMIZERS)
+        arguments.positive_number(self.learning_rate, "learning_rate")
+        arguments.one_of(self.schedule, "schedule", SCHEDULES)
+        arguments.seed(self.seed)
+        arguments.one_of(self.dtype, "dtype", DTYPES)
+
+    def make_model(self, images: int) -> Sequential:
+        """The untrained model, with its optimizer, to be trained on that many images."""
+        model = MODELS[self.model](self.dtype, self.device, self.seed)
+        model.compile(self._make_optimizer(self.epochs * -(-images // self.batch_size)))
+        return model
+
+    def _make_optimizer(self, steps: int) -> Optimizer:
+        schedule = self._make_schedule(steps)
+        if self.optimizer == "sgd":
+            return SGD(schedule, momentum=0.9, nesterov=True)
+        return Adam(schedule) if self.optimizer == "adam" else AdamW(schedule)
+
+    def _make_schedule(self, steps: int) -> Schedule:
+        if self.schedule == "constant":
+            return Constant(self.learning_rate)
+        if self.schedule == "cosine":
+            return CosineDecay(self.learning_rate, steps)
+        return OneCycle(self.learning_rate, steps)
+
+
+def default_recipe(model: str = "notebook", **changes: Any) -> Recipe:
+    """The recipe of a preset, with what is given in `changes`, fields of `Recipe`, instead.
+
+    The learning rate, where none is given, is one that suits the model and the optimizer.
+
+    Raises:
+        InvalidValueError: there is no such preset, or a change is not allowed.
+    """
+    arguments.one_of(model, "model", tuple(MODELS))
+    optimizer = arguments.one_of(changes.get("optimizer", "adam"), "optimizer", OPTIMIZERS)
+    defaults = {
+        "data": None,
+        "device": "auto",
+        "epochs": EPOCHS[model],
+        "batch_size": BATCH_SIZES[model],
+        "optimizer": optimizer,
+        "learning_rate": LEARNING_RATES[model][optimizer],
+        "schedule": "one-cycle",
+        "seed": 0,
+        "dtype": "float32",
+    }
+    return Recipe(model, **(defaults | changes))
