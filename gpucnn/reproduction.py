@@ -46,12 +46,12 @@ def reproduce() -> list[Row]:
     few = normalize_images(images[:FORWARD_IMAGES])
     out, _ = forward_prop(few, *initialize_parameters())
     forward = evaluate(out, labels[:FORWARD_IMAGES])
-    rows = [_row(f"forward, the first {FORWARD_IMAGES} images", FORWARD, *forward)]
+    rows = [_row(f"{FORWARD_IMAGES} images, forward", FORWARD, *forward)]
 
     x, y = normalize_images(images[:TRAINING_IMAGES]), labels[:TRAINING_IMAGES]
     epochs = gradient_descent(x, y, initialize_parameters(), len(EPOCHS) - 1, LEARNING_RATE)
     for number, (published, state) in enumerate(zip(EPOCHS, epochs, strict=True)):
-        what = f"training on {TRAINING_IMAGES} images, {number} epochs done"
+        what = f"{TRAINING_IMAGES} images, after {number} epochs"
         rows.append(_row(what, published, *state[2:]))
     return rows
 

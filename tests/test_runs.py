@@ -1,0 +1,169 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gpucnn
+from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError
+from gpucnn.recipes import Recipe, default_recipe
+from gpucnn.runs import CHECKPOINT, HISTORY, Run
+from small_mnist import write_small_mnist
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_small_mnist(tmp_path_factory.mktemp("data"), train=256, test=100))
+
+
+def recipe(data: str, **changes: Any) -> Recipe:
+    return default_recipe(data=data, **({"epochs": 3} | changes))
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a run early."""
+
+
+def train_and_stop_after(run: Run, epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = Run._save
+
+    def save_and_stop(self: Run) -> None:
+        save(self)
+        if len(self.history.epochs) == epochs:
+            raise StoppedError
+
+    monkeypatch.setattr(Run, "_save", save_and_stop)
+    with pytest.raises(StoppedError):
+        run.train(verbose=0)
+    monkeypatch.setattr(Run, "_save", save)
+
+
+def test_a_run_writes_its_folder(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path / "new" / "run", recipe(data, seed=4))
+    run.train(verbose=0)
+    assert sorted(each.name for each in run.folder.iterdir()) == [CHECKPOINT, HISTORY]
+    history = json.loads((run.folder / HISTORY).read_text())
+    assert (history["seed"], history["device"]) == (4, "cpu")
+    assert history["versions"]["gpucnn"] == gpucnn.__version__
+    assert history["versions"]["numpy"] == np.__version__
+    assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2, 3]
+    measured = {"loss", "accuracy", "val_loss", "val_accuracy", "seconds", "images_per_second"}
+    assert measured <= history["epochs"][0].keys()
+    assert history["epochs"] == run.history.epochs
+
+
+def test_a_run_can_be_resumed_before_its_first_epoch(tmp_path: Path, data: str) -> None:
+    Run.start(tmp_path, recipe(data))
+    assert Run.resume(tmp_path).epochs_left == 3
+
+
+def test_the_model_is_measured_on_the_test_images(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path, recipe(data))
+    run.train(verbose=0)
+    last = run.history.epochs[-1]
+    assert run.evaluate() == pytest.approx((last["val_loss"], last["val_accuracy"]))
+
+
+@pytest.mark.parametrize("model", ["notebook", "lenet"])
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_resumed_run_ends_in_the_bytes_of_an_uninterrupted_one(
+    tmp_path: Path, data: str, model: str, stop_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Run.start(tmp_path / "whole", recipe(data, model=model))
+    whole.train(verbose=0)
+    stopped = Run.start(tmp_path / "stopped", recipe(data, model=model))
+    train_and_stop_after(stopped, stop_after, monkeypatch)
+    resumed = Run.resume(stopped.folder)
+    assert resumed.epochs_left == 3 - stop_after
+    resumed.train(verbose=0)
+    assert resumed.checkpoint.read_bytes() == whole.checkpoint.read_bytes()
+
+    def losses(run: Run) -> list[float]:
+        return [epoch["loss"] for epoch in run.history.epochs]
+
+    assert losses(resumed) == losses(whole)
+
+
+def test_an_epoch_that_is_in_the_history_alone_is_done_again(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path, recipe(data))
+    first = run.checkpoint.read_bytes()
+    run.train(verbose=0)
+    run.checkpoint.write_bytes(first)  # as if it had been killed between the two files
+    resumed = Run.resume(tmp_path)
+    assert resumed.history.epochs == []
+    assert resumed.epochs_left == 3
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path, recipe(data, epochs=1))
+    run.train(verbose=0)
+    before = run.checkpoint.read_bytes()
+    again = Run.resume(tmp_path)
+    again.train(verbose=0)
+    assert again.epochs_left == 0
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path, recipe(data, optimizer="sgd", learning_rate=1e30))
+    before = run.checkpoint.read_bytes()
+    with pytest.raises(TrainingError, match="lower learning rate"):
+        run.train(verbose=0)
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_a_folder_in_use_is_not_written_to(tmp_path: Path, data: str) -> None:
+    Run.start(tmp_path, recipe(data))
+    with pytest.raises(InvalidValueError, match="already holds a run: resume it with --resume"):
+        Run.start(tmp_path, recipe(data))
+
+
+def test_a_file_cannot_be_a_run_folder(tmp_path: Path, data: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidFileError, match="file is a file: give a folder"):
+        Run.start(tmp_path / "file", recipe(data))
+
+
+def test_bad_data_leaves_no_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFileError, match="no folder"):
+        Run.start(tmp_path / "run", recipe(str(tmp_path / "nowhere")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFileError, match="there is no run in"):
+        Run.resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"epochs": []}', '{"epochs": 1, "recipe": {}}']
+)
+def test_a_damaged_history_is_told(tmp_path: Path, data: str, content: str) -> None:
+    Run.start(tmp_path, recipe(data))
+    (tmp_path / HISTORY).write_text(content)
+    with pytest.raises(InvalidFileError, match="is not the history of a run"):
+        Run.resume(tmp_path)
+
+
+def test_a_checkpoint_cut_short_is_told(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path, recipe(data))
+    run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:-1])
+    with pytest.raises(InvalidFileError, match="cut short"):
+        Run.resume(tmp_path)
+
+
+def test_a_checkpoint_of_another_architecture_is_told(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path, recipe(data))
+    gpucnn.models.lenet().save(run.checkpoint)
+    with pytest.raises(InvalidFileError, match="is not a notebook of float32"):
+        Run.resume(tmp_path)
+
+
+def test_a_checkpoint_further_than_its_history_is_told(tmp_path: Path, data: str) -> None:
+    run = Run.start(tmp_path, recipe(data, epochs=1))
+    first = (tmp_path / HISTORY).read_bytes()
+    run.train(verbose=0)
+    (tmp_path / HISTORY).write_bytes(first)
+    with pytest.raises(InvalidFileError, match="has 0 epochs, but the checkpoint beside it 1"):
+        Run.resume(tmp_path)
