@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
+
 from gpucnn.errors import InvalidValueError
 
 
@@ -41,4 +43,6 @@ def from_config(config: Any, classes: Iterable[type]) -> Any:
 def _to_value(value: Any) -> Any:
     if is_dataclass(value):
         return to_config(value)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, np.generic):  # a number of NumPy, which JSON does not know
+        return value.item()
+    return [_to_value(each) for each in value] if isinstance(value, (tuple, list)) else value

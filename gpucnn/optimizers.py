@@ -8,6 +8,7 @@ import numpy as np
 
 from gpucnn import arguments
 from gpucnn.backends import Array, Backend
+from gpucnn.errors import InvalidValueError
 from gpucnn.schedules import Constant, Schedule
 
 
@@ -39,7 +40,11 @@ class Optimizer(ABC):
     def place(
         self, backend: Backend, parameters: Array, state: OptimizerState | None = None
     ) -> None:
-        """Live on `backend`, for vectors like `parameters`; begin anew, or go on from `state`."""
+        """Live on `backend`, for vectors like `parameters`; begin anew, or go on from `state`.
+
+        Raises:
+            InvalidValueError: a vector of `state` is not of the shape of `parameters`.
+        """
         self._backend = backend
         self._rate = backend.empty((1,), parameters.dtype)
         self.step = backend.zeros((1,), np.int64)
@@ -50,6 +55,7 @@ class Optimizer(ABC):
         if state is not None:
             self.iterations = state.iterations
             for name, slot in self._slots.items():
+                _check_shape(name, state.slots[name], slot)
                 backend.copy(state.slots[name], slot)
 
     def state(self) -> OptimizerState:
@@ -184,3 +190,11 @@ class AdamW(Adam):
 
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW)
+
+
+def _check_shape(name: str, given: Array, slot: Array) -> None:
+    if given.shape != slot.shape:
+        raise InvalidValueError(
+            f"the optimizer's {name} has the shape {given.shape}, but the parameters have the "
+            f"shape {slot.shape}"
+        )

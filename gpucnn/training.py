@@ -107,8 +107,7 @@ class Trainer:
     def _steps(self, order: NDArray[np.int64], progress: Callable[[int], None]) -> Evaluation:
         losses, correct = self._metrics.losses, self._metrics.correct
         indices = self._network.backend.asarray(order)
-        # A run that diverges overflows in every operation; it is told once, when the epoch ends.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with _overflow_allowed():
             for start in range(0, len(order), self._batch_size):
                 batch = slice(start, start + self._batch_size)
                 self.step(indices[batch], losses[batch], correct[batch])
@@ -143,9 +142,10 @@ def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:
 def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
     """The mean loss and the accuracy over all of `data`, with dropout switched off."""
     metrics = Metrics(network, len(data))
-    for batch, logits, indices in _inference(network, data, batch_size):
-        labels = data.labels(indices)
-        network.loss.evaluate(logits, labels, metrics.losses[batch], metrics.correct[batch])
+    with _overflow_allowed():
+        for batch, logits, indices in _inference(network, data, batch_size):
+            labels = data.labels(indices)
+            network.loss.evaluate(logits, labels, metrics.losses[batch], metrics.correct[batch])
     return metrics.means()
 
 
@@ -153,8 +153,9 @@ def predict(network: Network, data: Batches, batch_size: int) -> NDArray[Any]:
     """The probability of each class for each image, real (n, classes), on the host."""
     backend = network.backend
     probabilities = backend.empty((len(data), network.classes), network.dtype)
-    for batch, logits, _ in _inference(network, data, batch_size):
-        backend.softmax(logits, probabilities[batch])
+    with _overflow_allowed():
+        for batch, logits, _ in _inference(network, data, batch_size):
+            backend.softmax(logits, probabilities[batch])
     return backend.to_host(probabilities)
 
 
@@ -167,3 +168,8 @@ def _inference(
     for start in range(0, len(data), batch_size):
         batch = slice(start, start + batch_size)
         yield batch, network.forward(data.images(indices[batch])), indices[batch]
+
+
+def _overflow_allowed() -> np.errstate:
+    """For a network that diverges, which overflows in every operation: its loss tells it, once."""
+    return np.errstate(over="ignore", invalid="ignore")
