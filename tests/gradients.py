@@ -1,0 +1,121 @@
+"""Gradients by central differences, to hold computed gradients against.
+
+The difference quotient (f(p + h) - f(p - h)) / 2h of a smooth function is off by h^2 / 6 times its
+third derivative and, because f is rounded, by about eps |f| / h. For float64 and functions whose
+values and derivatives are of the order of 1, the sum is least near h = eps^(1/3), about 1e-5, and
+is about 1e-11 there: far below the `TOLERANCE`, which is far below what a mistake makes.
+
+At a kink (an input of 0 to ReLU, a tie in a pool) there is no derivative, and a kink nearer than h
+falsifies the quotient. So the functions are taken where the next kink is well over h away:
+`distinct` gives the inputs of a layer, `smooth_images` those of a network.
+"""
+
+from collections.abc import Callable
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Array
+from gpucnn.layers import Layer, MaxPool2D, ReLU
+from gpucnn.network import Network
+
+STEP = 1e-5
+TOLERANCE = 1e-6  # of the norm of the gradient
+CLEARANCE = 20 * STEP  # for a change of STEP that grows on its way through a network
+
+
+def central_differences(function: Callable[[], float], point: Array) -> NDArray[np.float64]:
+    """The gradient of `function` with respect to `point`, a float64 array that it reads."""
+    gradient = np.empty(point.shape)
+    for index in np.ndindex(point.shape):
+        value = point[index]
+        point[index] = value + STEP
+        above = function()
+        point[index] = value - STEP
+        below = function()
+        point[index] = value
+        gradient[index] = (above - below) / (2 * STEP)
+    return gradient
+
+
+def assert_gradient(
+    function: Callable[[], float], point: Array, gradient: Array, name: str = "point"
+) -> None:
+    """Fail unless `gradient` is the gradient of `function` with respect to `point`."""
+    expected = central_differences(function, point)
+    error = np.linalg.norm(gradient - expected)
+    allowed = TOLERANCE * np.linalg.norm(expected)
+    assert error <= allowed, f"the gradient of {name} is off by {error}, more than {allowed}"
+
+
+def assert_layer_gradients(layer: Layer, x: Array, step: Array | None = None) -> None:
+    """Fail unless `backward` gives the gradients of the input `x` and of all parameters.
+
+    They are those of a weighted sum of the outputs, the weights being the output gradient.
+    """
+    weights = np.random.default_rng(0).standard_normal((len(x), *layer.output_shape))
+
+    def weighted_sum() -> float:
+        return float(np.vdot(weights, layer.forward(x, step)))
+
+    weighted_sum()
+    input_gradient = layer.backward(weights)
+    assert input_gradient is not None
+    assert_gradient(weighted_sum, x, input_gradient.copy(), "the input")
+    for name, parameter in layer.parameters.items():
+        assert_gradient(weighted_sum, parameter, layer.gradients[name], name)
+
+
+def assert_network_gradients(network: Network, loss: Callable[[], float], gradients: Array) -> None:
+    """Fail unless the flat vector `gradients` is the gradient of `loss`, parameter by parameter."""
+    start = 0
+    for layer in network.layers:
+        for key, parameter in layer.parameters.items():
+            gradient = gradients[start : start + parameter.size].reshape(parameter.shape)
+            assert_gradient(loss, parameter, gradient, f"{layer.name}.{key}")
+            start += parameter.size
+    assert start == gradients.size
+
+
+def distinct(generator: np.random.Generator, *shape: int) -> NDArray[np.float64]:
+    """Numbers in [-1, 1], no two of which are near each other, and none near 0."""
+    size = int(np.prod(shape))
+    spacing = 2 / size
+    assert spacing > CLEARANCE
+    places = generator.permutation(size).astype(np.float64).reshape(shape)
+    return (places - size // 2 + 0.25) * spacing
+
+
+def smooth_images(network: Network, images: int) -> NDArray[np.float64]:
+    """Images for which no kink of the network is near."""
+    for seed in count():
+        x = np.random.default_rng(seed).standard_normal((images, *network.input_shape))
+        if _distance_to_kink(network, x) > CLEARANCE:
+            return x
+    raise AssertionError("unreachable")
+
+
+def _distance_to_kink(network: Network, x: Array) -> float:
+    network.reserve(len(x))
+    distances = [np.inf]
+    for layer in network.layers:
+        if isinstance(layer, ReLU):
+            distances.append(float(np.abs(x).min()))
+        if isinstance(layer, MaxPool2D):
+            distances.append(_gap(layer, x))
+        x = layer.forward(x, None)
+    return min(distances)
+
+
+def _gap(pool: MaxPool2D, x: Array) -> float:
+    """The least difference between a maximum and the next, of windows that are not all zeros.
+
+    Zeros are what ReLU makes of all negative inputs, and a small change leaves them zeros.
+    """
+    seen = np.full((pool.window.elements, len(x), *pool.output_shape), -np.inf)
+    for tap in pool.window.taps:
+        seen[(tap.index, *tap.outputs)] = x[tap.inputs]
+    second, first = np.sort(seen, axis=0)[-2:]
+    gaps = first - second
+    return float(gaps[(first != 0) | (second != 0)].min(initial=np.inf))

@@ -1,0 +1,27 @@
+"""Layers that are ready to run without a network."""
+
+from typing import TypeVar
+
+import numpy as np
+
+from gpucnn import get_backend
+from gpucnn.layers import Layer, Shape
+
+AnyLayer = TypeVar("AnyLayer", bound=Layer)
+
+
+def placed(
+    layer: AnyLayer, input_shape: Shape, batch: int = 2, dtype: type[np.floating] = np.float64
+) -> AnyLayer:
+    """`layer`, built for images of `input_shape`, with random parameters and memory for training.
+
+    Gradients start as NaN, so that one that is not written shows.
+    """
+    generator = np.random.default_rng(1)
+    layer.build(input_shape)
+    shapes = layer.parameter_shapes().items()
+    parameters = {name: generator.standard_normal(shape).astype(dtype) for name, shape in shapes}
+    gradients = {name: np.full(shape, np.nan, dtype) for name, shape in shapes}
+    layer.place(get_backend("cpu"), np.dtype(dtype), parameters, gradients)
+    layer.reserve(batch, training=True)
+    return layer

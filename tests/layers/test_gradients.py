@@ -1,0 +1,112 @@
+"""Every layer's gradients against central differences."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from backends.strategies import SETTINGS, Sizes, seeds, sizes
+from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from gpucnn.backends import Array, Window
+from gradients import assert_gradient, assert_layer_gradients, distinct
+from layers.placed import placed
+
+small_sizes = sizes(5)
+
+
+def sliding(
+    image: tuple[int, int], size: tuple[int, int], strides: tuple[int, int], padding: Any
+) -> Sizes:
+    return Sizes(2, Window(image, size, strides, padding), channels=2, filters=3)
+
+
+class TestConv2D:
+    @given(small_sizes, seeds)
+    @example(sliding((5, 5), (3, 3), (1, 1), "valid"), 0)
+    @example(sliding((5, 4), (3, 2), (1, 1), "same"), 0)
+    @example(sliding((5, 4), (2, 3), (2, 3), "valid"), 0)
+    @example(sliding((5, 5), (2, 2), (3, 2), "same"), 0)
+    @SETTINGS
+    def test_agree_with_differences(self, case: Sizes, seed: int) -> None:
+        window = case.window
+        layer = Conv2D(case.filters, window.size, window.strides, window.padding)
+        placed(layer, (*window.image, case.channels), case.images)
+        x = np.random.default_rng(seed).standard_normal((case.images, *layer.input_shape))
+        assert_layer_gradients(layer, x)
+
+
+class TestMaxPool2D:
+    @given(small_sizes, seeds)
+    @example(sliding((4, 4), (2, 2), (2, 2), "valid"), 0)
+    @example(sliding((5, 5), (3, 3), (1, 1), "valid"), 0)  # overlapping
+    @example(sliding((5, 5), (2, 2), (2, 2), "valid"), 0)  # a row and a column left over
+    @example(sliding((5, 5), (2, 2), (2, 2), "same"), 0)
+    @example(sliding((5, 5), (1, 2), (2, 3), "valid"), 0)  # with gaps
+    @SETTINGS
+    def test_agree_with_differences(self, case: Sizes, seed: int) -> None:
+        window = case.window
+        layer = MaxPool2D(window.size, window.strides, window.padding)
+        placed(layer, (*window.image, case.channels), case.images)
+        x = distinct(np.random.default_rng(seed), case.images, *layer.input_shape)
+        assert_layer_gradients(layer, x)
+
+
+class TestDense:
+    @given(images=st.integers(1, 4), inputs=st.integers(1, 6), units=st.integers(1, 6), seed=seeds)
+    @SETTINGS
+    def test_agree_with_differences(self, images: int, inputs: int, units: int, seed: int) -> None:
+        layer = placed(Dense(units), (inputs,), images)
+        assert_layer_gradients(layer, np.random.default_rng(seed).standard_normal((images, inputs)))
+
+
+@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed=seeds)
+@SETTINGS
+@pytest.mark.parametrize("kind", [ReLU, Flatten])
+def test_of_layers_without_arguments(
+    kind: type[ReLU] | type[Flatten], shape: list[int], seed: int
+) -> None:
+    x = distinct(np.random.default_rng(seed), 3, *shape)
+    assert_layer_gradients(placed(kind(), tuple(shape), 3), x)
+
+
+@given(rate=st.sampled_from([0.0, 0.3, 0.9]), step=st.integers(1, 2**40), seed=seeds)
+@SETTINGS
+def test_of_dropout_at_a_step(rate: float, step: int, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 3, 4))
+    assert_layer_gradients(placed(Dropout(rate), (3, 4)), x, np.array([step]))
+
+
+class TestTheCheckItself:
+    """A check that cannot fail would show nothing."""
+
+    def test_takes_the_right_gradient(self) -> None:
+        point = np.array([0.5, -2.0])
+        assert_gradient(lambda: float(np.sin(point).sum()), point, np.cos(point))
+
+    @pytest.mark.parametrize("factor", [1 + 1e-5, 1 - 1e-5, -1.0, 0.0, np.nan])
+    def test_refuses_a_wrong_gradient(self, factor: float) -> None:
+        point = np.array([0.5, -2.0])
+        with pytest.raises(AssertionError, match="the gradient of point is off"):
+            assert_gradient(lambda: float(np.sin(point).sum()), point, factor * np.cos(point))
+
+    def test_refuses_a_layer_with_a_wrong_input_gradient(self) -> None:
+        class LeakyBackwards(ReLU):
+            def backward(self, output_gradient: Array) -> Array:
+                return output_gradient
+
+        layer = placed(LeakyBackwards(), (5,), 3)
+        with pytest.raises(AssertionError, match="the gradient of the input is off"):
+            assert_layer_gradients(layer, distinct(np.random.default_rng(0), 3, 5))
+
+    @pytest.mark.parametrize("name", ["kernel", "bias"])
+    def test_refuses_a_layer_with_a_wrong_parameter_gradient(self, name: str) -> None:
+        class Doubled(Dense):
+            def backward(self, output_gradient: Array) -> Array | None:
+                input_gradient = super().backward(output_gradient)
+                self.gradients[name] *= 2
+                return input_gradient
+
+        with pytest.raises(AssertionError, match=f"the gradient of {name} is off"):
+            assert_layer_gradients(placed(Doubled(2), (3,)), np.ones((2, 3)))

@@ -1,0 +1,46 @@
+"""A small model, and images and labels for it, that tests share."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn import SGD, Adam, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn.layers import Layer
+from gpucnn.optimizers import Optimizer
+
+SHAPE = (6, 6, 1)
+CLASSES = 3
+
+
+def layers() -> list[Layer]:
+    """Layers of each kind, for images of `SHAPE`."""
+    return [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.25), Dense(CLASSES)]
+
+
+def model(optimizer: Optimizer | None = None, **options: Any) -> Sequential:
+    """A model of `layers`, made with the options of `Sequential`, with or without an optimizer."""
+    made = Sequential(layers(), SHAPE, **options)
+    if optimizer is not None:
+        made.compile(optimizer)
+    return made
+
+
+def images(count: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> NDArray[np.uint8]:
+    """Images of noise."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
+
+
+def labels(count: int, classes: int = CLASSES) -> NDArray[np.int64]:
+    """Labels of which each class has its share, and that no image shows."""
+    return np.arange(count) * 7 % classes
+
+
+def optimizers() -> list[Optimizer]:
+    """An optimizer of each kind, with all that it can do, at rates that train `model`."""
+    return [SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01), Adam(0.01), AdamW(0.01)]
+
+
+def weight_bytes(trained: Sequential) -> bytes:
+    """All parameters, to the last bit."""
+    return b"".join(each.tobytes() for each in trained.get_weights())

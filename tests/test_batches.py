@@ -1,0 +1,168 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import small
+from expect import refusal
+from gpucnn import get_backend
+from gpucnn.backends import Array
+from gpucnn.batches import Batches, check_images, check_labels
+from gpucnn.errors import InvalidTypeError
+
+IMAGE = (2, 3, 1)
+
+
+def batches(x: Array, y: Array | None = None, dtype: type[np.floating] = np.float64) -> Batches:
+    return Batches(get_backend("cpu"), np.dtype(dtype), x, y)
+
+
+def pixels(count: int, dtype: Any = np.float64) -> Array:
+    """Images of which no two pixels are equal."""
+    return np.arange(count * 6, dtype=dtype).reshape(count, *IMAGE)
+
+
+class TestImages:
+    def test_are_gathered_in_the_order_of_the_indices(self) -> None:
+        x = pixels(5)
+        assert_array_equal(batches(x).images(np.array([3, 0, 3])), x[[3, 0, 3]])
+
+    def test_of_bytes_are_normalised(self) -> None:
+        x = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1)
+        gathered = batches(x).images(np.arange(3))
+        assert_allclose(gathered.ravel(), [-0.5, -0.3, 0.5], rtol=1e-15)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("given", [np.uint8, np.float16, np.float32, np.float64])
+    def test_are_of_the_dtype_of_the_model(
+        self, given: type[np.generic], dtype: type[np.floating]
+    ) -> None:
+        assert batches(pixels(2, given), dtype=dtype).images(np.arange(2)).dtype == dtype
+
+    @pytest.mark.parametrize("count", [1, 4])
+    def test_share_memory_from_batch_to_batch(self, count: int) -> None:
+        data = batches(pixels(5))
+        first = data.images(np.arange(4))
+        again = data.images(np.arange(count))
+        assert again.ctypes.data == first.ctypes.data
+
+    def test_of_a_larger_batch_are_all_there(self) -> None:
+        data = batches(pixels(5))
+        data.images(np.arange(2))
+        assert_array_equal(data.images(np.arange(5)), pixels(5))
+
+
+class TestLabels:
+    def test_are_gathered_in_the_order_of_the_indices(self) -> None:
+        data = batches(pixels(3), np.array([7, 8, 9], np.uint8))
+        assert_array_equal(data.labels(np.array([2, 0])), [9, 7])
+
+    def test_of_a_larger_batch_are_all_there(self) -> None:
+        data = batches(pixels(3), np.array([7, 8, 9]))
+        data.labels(np.arange(1))
+        assert_array_equal(data.labels(np.arange(3)), [7, 8, 9])
+
+    def test_share_memory_from_batch_to_batch(self) -> None:
+        data = batches(pixels(3), np.array([7, 8, 9]))
+        first = data.labels(np.arange(3))
+        assert data.labels(np.arange(2)).ctypes.data == first.ctypes.data
+
+
+def test_the_length_is_the_number_of_images() -> None:
+    assert len(batches(pixels(5))) == 5
+
+
+class TestCheckImages:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+    def test_leaves_images_as_they_are(self, dtype: type[np.generic]) -> None:
+        x = pixels(2, dtype)
+        assert check_images(x, IMAGE) is x
+
+    def test_takes_lists(self) -> None:
+        assert_array_equal(check_images(pixels(2).tolist(), IMAGE), pixels(2))
+
+    @pytest.mark.parametrize("shape", [(2, 3, 1), (3, 1)])
+    def test_adds_the_axis_of_a_single_channel(self, shape: tuple[int, ...]) -> None:
+        x = np.zeros((4, *shape[:-1]))
+        assert check_images(x, shape).shape == (4, *shape)
+
+    @pytest.mark.parametrize(
+        "shape",
+        [(2, 3, 1), (4, 3, 2, 1), (4, 2, 3, 3), (4, 2, 2), (4, 6), (4,), (), (4, 2, 3, 1, 1)],
+    )
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    def test_refuses_other_shapes(self, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+        with refusal(f"x has the shape {shape}: the model takes (images, 2, 3, 1)"):
+            check_images(np.zeros(shape, dtype), IMAGE)
+
+    def test_refuses_a_missing_axis_of_several_channels(self) -> None:
+        with refusal("x has the shape (4, 2, 3): the model takes (images, 2, 3, 2)"):
+            check_images(np.zeros((4, 2, 3)), (2, 3, 2))
+
+    @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint16, np.bool_, np.complex64, "U1"])
+    def test_refuses_other_dtypes(self, dtype: Any) -> None:
+        with refusal(
+            f"x is of dtype {np.dtype(dtype)}: give pixels as uint8 (0 to 255, normalised here) "
+            "or as floating-point numbers (used as they are)",
+            InvalidTypeError,
+        ):
+            check_images(np.zeros((4, *IMAGE), dtype), IMAGE)
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    def test_refuses_no_images(self, dtype: type[np.generic]) -> None:
+        with refusal("x holds no image: give at least one"):
+            check_images(np.zeros((0, *IMAGE), dtype), IMAGE)
+
+    @pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("image", [0, 3])
+    def test_names_the_first_image_with_a_pixel_that_is_not_finite(
+        self, pixel: float, image: int
+    ) -> None:
+        x = pixels(5)
+        x[image:, 1, 2] = pixel
+        with refusal(
+            f"image {image} of x has a pixel that is NaN or infinite: pixels must be finite numbers"
+        ):
+            check_images(x, IMAGE)
+
+
+class TestCheckLabels:
+    @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.int16, np.uint64])
+    def test_leaves_labels_as_they_are(self, dtype: type[np.generic]) -> None:
+        y = np.array([0, 2, 1], dtype)
+        assert check_labels(y, 3, 3) is y
+
+    def test_takes_lists(self) -> None:
+        assert_array_equal(check_labels([0, 2, 1], 3, 3), [0, 2, 1])
+
+    @pytest.mark.parametrize("label", [3, -1, 255, 2**40])
+    def test_names_the_first_label_that_is_out_of_range(self, label: int) -> None:
+        with refusal(f"label 1 of y is {label}: the model has 3 classes, so labels must be 0 to 2"):
+            check_labels([2, label, 0, label], 4, 3)
+
+    def test_refuses_an_unsigned_label_beyond_int64(self) -> None:
+        with refusal(f"label 0 of y is {2**63}: the model has 3 classes, so labels must be 0 to 2"):
+            check_labels(np.array([2**63], np.uint64), 1, 3)
+
+    @pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), (4, 3), ()])
+    def test_refuses_other_shapes(self, shape: tuple[int, ...]) -> None:
+        with refusal(f"y has the shape {shape}: give one label for each image, the shape (4,)"):
+            check_labels(np.zeros(shape, int), 4, 3)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.bool_, "U1"])
+    def test_refuses_other_dtypes(self, dtype: Any) -> None:
+        with refusal(
+            f"y is of dtype {np.dtype(dtype)}: give labels as whole numbers, 0 to 2",
+            InvalidTypeError,
+        ):
+            check_labels(np.zeros(4, dtype), 4, 3)
+
+
+class TestWithoutItsChannelAxis:
+    """The model's own methods take images as `check_images` does."""
+
+    def test_images_are_predicted_alike(self) -> None:
+        model = small.model()
+        x = small.images(4)
+        assert_array_equal(model.predict(x[..., 0]), model.predict(x))
