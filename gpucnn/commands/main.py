@@ -40,13 +40,13 @@ def _start(
 def main() -> NoReturn:
     """Run the command line and exit: 0, 2 after an error told in one line, 130 after Ctrl-C."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(standalone_mode=False) or 0)
     except UsageError as error:
         _fail(error.format_message())  # type: ignore[attr-defined]
     except GpucnnError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(f"{error.filename or 'writing'}: {error.strerror or error}")
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except MemoryError:
         _fail("not enough memory: use a smaller batch size")
     except (KeyboardInterrupt, typer.Abort):

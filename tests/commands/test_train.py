@@ -1,0 +1,185 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from commands.conftest import Command, Refused
+from small_mnist import write_small_mnist
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def test_it_trains_and_says_how(command: Command, data: str) -> None:
+    outcome = command("train", "--data", data, "--epochs", 2, "--output", "run")
+    assert outcome.status == 0
+    assert "13,610 parameters of float32 on cpu" in outcome.out
+    assert "256 images to train on, 100 to test on" in outcome.out
+    assert "epoch 2/2" in outcome.out
+    assert "test accuracy" in outcome.out
+    assert "images/s in training steps" in outcome.out
+    assert Path("run", CHECKPOINT).is_file()
+    assert len(json.loads(Path("run/history.json").read_text())["epochs"]) == 2
+
+
+def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
+    options = {
+        "model": "lenet",
+        "data": data,
+        "device": "cpu",
+        "epochs": 1,
+        "batch_size": 100,
+        "optimizer": "sgd",
+        "learning_rate": 0.25,
+        "schedule": "cosine",
+        "seed": 9,
+        "dtype": "float64",
+    }
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    assert command("train", *arguments, "--output", "run").status == 0
+    assert json.loads(Path("run/history.json").read_text())["recipe"] == options
+
+
+def test_each_run_gets_a_folder_of_its_own(command: Command, data: str) -> None:
+    for _ in range(2):
+        command("train", "--data", data, "--epochs", 1)
+    assert sorted(each.name for each in Path("runs").iterdir()) == ["notebook-1", "notebook-2"]
+
+
+def test_a_finished_run_resumed_says_so(command: Command, data: str) -> None:
+    command("train", "--data", data, "--epochs", 1, "--output", "run")
+    outcome = command("train", "--resume", "--output", "run", "--epochs", 1)
+    assert outcome.status == 0
+    assert "1 of 1 epochs are done" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--epochs", "-1"], "epochs is -1"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--model", "vgg"], "model is 'vgg': choose one of notebook, lenet"),
+        (["--device", "abacus"], "unknown device 'abacus': choose one of auto, cpu"),
+        (["--data", "nowhere"], "there is no folder nowhere"),
+        (["--resume"], "--resume needs to know which run"),
+        (["--resume", "--output", "nowhere"], "there is no run in nowhere"),
+        (["--learning-rate", "nan"], "learning_rate is nan"),
+        (["--batch-size", "0"], "batch_size is 0"),
+        (["--seed", "-1"], "seed is -1"),
+    ],
+)
+def test_a_bad_option_gets_one_line_and_leaves_nothing(
+    refused: Refused, tmp_path: Path, arguments: list[str], line: str
+) -> None:
+    assert line in refused("train", *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_cannot_be_resumed_with_another_recipe(
+    command: Command, refused: Refused, data: str
+) -> None:
+    command("train", "--data", data, "--epochs", 1, "--output", "run")
+    line = refused("train", "--resume", "--output", "run", "--epochs", 3)
+    assert "was begun with epochs 1, not 3" in line
+
+
+def test_a_folder_in_use_is_refused(command: Command, refused: Refused, data: str) -> None:
+    command("train", "--data", data, "--epochs", 1, "--output", "run")
+    assert "already holds a run" in refused("train", "--data", data, "--output", "run")
+
+
+def test_a_run_that_diverges_is_told_in_one_line(refused: Refused, data: str) -> None:
+    line = refused("train", "--data", data, "--optimizer", "sgd", "--learning-rate", "1e30")
+    assert "in epoch 1: train with a lower learning rate" in line
+
+
+# What only a process of its own can show
+
+
+@pytest.fixture(scope="module")
+def larger_data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Enough images for an epoch of lenet to last a good part of a second."""
+    return str(write_small_mnist(tmp_path_factory.mktemp("data"), train=2000, test=100))
+
+
+def start_training(output: Path, *options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "gpucnn", "train", "--output", str(output), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def epochs_done(output: Path) -> int:
+    history = output / "history.json"
+    return len(json.loads(history.read_text())["epochs"]) if history.exists() else 0
+
+
+def interrupt_in_second_epoch(output: Path, data: str, how: signal.Signals) -> tuple[int, str]:
+    """Start a run of three epochs, send it a signal after its first; its status and stderr."""
+    process = start_training(output, "--model", "lenet", "--data", data, "--epochs", "3")
+    while process.poll() is None and epochs_done(output) == 0:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(how)
+    _, err = process.communicate()
+    assert epochs_done(output) in (1, 2), "the run was not stopped on its way"
+    return process.returncode, err
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, larger_data: str) -> bytes:
+    """The final checkpoint of a run that nothing stops."""
+    output = tmp_path_factory.mktemp("uninterrupted")
+    finish(start_training(output, "--model", "lenet", "--data", larger_data, "--epochs", "3"))
+    return (output / CHECKPOINT).read_bytes()
+
+
+def finish(process: "subprocess.Popen[str]") -> None:
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+
+
+def resume(output: Path) -> None:
+    finish(start_training(output, "--resume"))
+    assert epochs_done(output) == 3
+
+
+def test_a_killed_run_is_resumed_to_the_same_bytes(
+    tmp_path: Path, larger_data: str, uninterrupted: bytes
+) -> None:
+    status, _ = interrupt_in_second_epoch(tmp_path, larger_data, signal.SIGKILL)
+    assert status == -signal.SIGKILL
+    resume(tmp_path)
+    assert (tmp_path / CHECKPOINT).read_bytes() == uninterrupted
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
+    tmp_path: Path, larger_data: str, uninterrupted: bytes
+) -> None:
+    status, err = interrupt_in_second_epoch(tmp_path, larger_data, signal.SIGINT)
+    assert status == 130
+    assert err.strip() == f"stopped: gpucnn train --resume --output {tmp_path} goes on"
+    resume(tmp_path)
+    assert (tmp_path / CHECKPOINT).read_bytes() == uninterrupted
+
+
+def test_a_full_disk_gets_one_line_and_leaves_nothing_half_written(
+    tmp_path: Path, data: str
+) -> None:
+    # A limit on the size of files stands for the disk: enough for the history, not for the model.
+    program = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));"
+        "sys.argv[0] = 'gpucnn'; runpy.run_module('gpucnn', run_name='__main__')"
+    )
+    arguments = ["train", "--data", data, "--output", str(tmp_path)]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr == f"gpucnn: error: {tmp_path / CHECKPOINT}: File too large\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["history.json"]
