@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from gpucnn import Sequential, models
+
+PARAMETERS = {"notebook": 13_610, "lenet": 225_034}
+
+
+@pytest.fixture(params=models.MODELS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_parameters(name: str) -> None:
+    assert models.MODELS[name]().parameters.size == PARAMETERS[name]
+
+
+def test_names_are_those_of_the_functions(name: str) -> None:
+    assert models.MODELS[name] is getattr(models, name)
+
+
+def test_take_the_digits_of_mnist(name: str) -> None:
+    images = np.zeros((2, 28, 28), np.uint8)
+    assert models.MODELS[name]().predict(images).shape == (2, 10)
+
+
+def test_options_are_passed_on(name: str) -> None:
+    model = models.MODELS[name]("float64", "cpu", seed=7)
+    assert type(model) is Sequential
+    assert (model.dtype.name, model.backend.device, model.seed) == ("float64", "cpu", 7)
+
+
+def described(model: Sequential) -> str:
+    return " ".join(repr(layer).replace(" ", "") for layer in model.layers)
+
+
+def test_layers_of_the_notebook() -> None:
+    assert described(models.notebook()) == (
+        "Conv2D(filters=8,kernel_size=3,strides=1,padding='valid') ReLU() "
+        "MaxPool2D(pool_size=2,strides=None,padding='valid') Flatten() Dense(units=10)"
+    )
+
+
+def test_layers_of_lenet() -> None:
+    assert described(models.lenet()) == (
+        "Conv2D(filters=32,kernel_size=3,strides=1,padding='valid') ReLU() "
+        "MaxPool2D(pool_size=2,strides=None,padding='valid') "
+        "Conv2D(filters=64,kernel_size=3,strides=1,padding='valid') ReLU() "
+        "MaxPool2D(pool_size=2,strides=None,padding='valid') Flatten() "
+        "Dense(units=128) ReLU() Dropout(rate=0.5) Dense(units=10)"
+    )

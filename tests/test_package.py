@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gpucnn
+from gpucnn.errors import GpucnnError
+
+SLOW = ["PIL", "click", "cupy", "matplotlib", "rich", "typer"]
+
+
+@pytest.fixture(scope="module")
+def imported() -> set[str]:
+    """What `import gpucnn` imports in a fresh interpreter."""
+    folder = Path(gpucnn.__file__).parents[1]
+    code = "import sys; import gpucnn; print(*sys.modules)"
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", SLOW)
+def test_import_leaves_out_what_is_slow(imported: set[str], module: str) -> None:
+    assert module not in imported
+
+
+def test_import_takes_numpy(imported: set[str]) -> None:
+    assert "numpy" in imported
+
+
+@pytest.mark.parametrize("name", gpucnn.__all__)
+def test_every_name_is_there(name: str) -> None:
+    assert hasattr(gpucnn, name)
+
+
+def test_names_are_in_order_and_once() -> None:
+    assert len(set(gpucnn.__all__)) == len(gpucnn.__all__)
+
+
+@pytest.mark.parametrize("module", [gpucnn.layers, gpucnn.optimizers, gpucnn.schedules])
+def test_every_kind_that_can_be_loaded_can_be_made(module: object) -> None:
+    (kinds,) = (
+        value
+        for name, value in vars(module).items()
+        if name in ("LAYERS", "OPTIMIZERS", "SCHEDULES")
+    )
+    assert {kind.__name__ for kind in kinds} <= set(gpucnn.__all__)
+
+
+@pytest.mark.parametrize(
+    ("name", "builtin"),
+    [
+        ("InvalidValueError", ValueError),
+        ("InvalidTypeError", TypeError),
+        ("InvalidFileError", ValueError),
+        ("TrainingError", RuntimeError),
+    ],
+)
+def test_errors_are_of_the_package_and_built_in(name: str, builtin: type[Exception]) -> None:
+    error = getattr(gpucnn.errors, name)
+    assert issubclass(error, GpucnnError)
+    assert issubclass(error, builtin)

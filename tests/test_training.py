@@ -1,0 +1,205 @@
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import small
+from gpucnn import SGD, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn.backends import Backend, CpuBackend
+from gpucnn.batches import Batches
+from gpucnn.errors import TrainingError
+from gpucnn.network import Network
+from gpucnn.optimizers import Optimizer
+from gpucnn.training import Metrics, Trainer, epoch_order, evaluate, predict
+
+STILL = 1e-300  # a learning rate that moves no parameter
+
+
+def batches(network: Network, count: int) -> Batches:
+    x, y = small.images(count), small.labels(count)
+    return Batches(network.backend, network.dtype, x, y)
+
+
+def trainer(model: Sequential, count: int, batch_size: int) -> Trainer:
+    return Trainer(model, model.optimizer, batches(model, count), batch_size)
+
+
+def still_layers() -> list[Any]:
+    return [Conv2D(4, 3), ReLU(), Flatten(), Dense(small.CLASSES)]
+
+
+def still_model() -> Sequential:
+    """A model whose training steps measure it and leave it as it is."""
+    model = Sequential(still_layers(), small.SHAPE, dtype="float64")
+    model.compile(SGD(STILL))
+    return model
+
+
+class TestEpoch:
+    @pytest.mark.parametrize(
+        ("images", "batch_size", "sizes"),
+        [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 3, [2]), (3, 1, [1, 1, 1])],
+    )
+    def test_takes_all_images_in_batches(
+        self, images: int, batch_size: int, sizes: list[int]
+    ) -> None:
+        done: list[int] = []
+        trainer(small.model(), images, batch_size).epoch(1, np.arange(images), done.append)
+        assert done == sizes
+
+    def test_counts_a_step_for_each_batch(self) -> None:
+        model = small.model()
+        trainer(model, 7, 3).epoch(1, np.arange(7))
+        assert model.optimizer.iterations == 3
+
+    @pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
+    def test_measures_means_over_all_images(self, batch_size: int) -> None:
+        model = still_model()
+        record = trainer(model, 7, batch_size).epoch(1, np.arange(7)[::-1].copy())
+        measured = evaluate(model, batches(model, 7), 7)
+        assert record["loss"] == pytest.approx(measured.loss, rel=1e-12)
+        assert record["accuracy"] == pytest.approx(measured.accuracy, rel=1e-12)
+
+    def test_trains_in_the_order_that_is_given(self) -> None:
+        order, straight = np.array([4, 0, 3, 1, 2]), np.arange(5)
+        model, other = small.model(SGD(0.1)), small.model(SGD(0.1))
+        x, y = small.images(5), small.labels(5)
+        ordered = Batches(other.backend, other.dtype, x[order], y[order])
+        trainer(model, 5, 2).epoch(1, order)
+        Trainer(other, other.optimizer, ordered, 2).epoch(1, straight)
+        assert_array_equal(model.parameters, other.parameters)
+
+    def test_records_what_the_documentation_of_history_says(self) -> None:
+        record = trainer(small.model(), 7, 3).epoch(5, np.arange(7))
+        assert record["epoch"] == 5
+        assert record["images_per_second"] == pytest.approx(7 / record["seconds"])
+        assert record.keys() == {"epoch", "loss", "accuracy", "seconds", "images_per_second"}
+
+    def test_moves_by_the_mean_gradient_of_a_batch(self) -> None:
+        model = Sequential(still_layers(), small.SHAPE, dtype="float64")
+        model.compile(SGD(0.5))
+        before = model.get_weights()
+        _, gradients = model.loss_and_gradients(small.images(6), small.labels(6))
+        trainer(model, 6, 6).epoch(1, np.arange(6))
+        for now, weight, gradient in zip(model.get_weights(), before, gradients, strict=True):
+            np.testing.assert_allclose(now, weight - 0.5 * gradient, rtol=1e-12)
+
+    @pytest.mark.parametrize("rate", [1e20, 1e38])
+    def test_tells_a_loss_that_is_not_finite(self, rate: float) -> None:
+        diverging = trainer(small.model(SGD(rate)), 8, 2)
+        with pytest.raises(TrainingError) as caught:
+            diverging.epoch(3, np.arange(8))
+        loss = str(caught.value).split()[3]
+        assert loss in ("nan", "inf")
+        assert str(caught.value) == (
+            f"the loss became {loss} in epoch 3: train with a lower learning rate"
+        )
+
+
+class TestOrder:
+    @pytest.mark.parametrize("images", [1, 2, 50])
+    def test_has_every_image_once(self, images: int) -> None:
+        assert_array_equal(np.sort(epoch_order(0, 1, images)), np.arange(images))
+
+    def test_depends_on_nothing_else(self) -> None:
+        np.random.default_rng(0).random()
+        assert_array_equal(epoch_order(3, 2, 50), epoch_order(3, 2, 50))
+
+    @pytest.mark.parametrize(("seed", "epoch"), [(3, 3), (4, 2), (2, 3), (2**64 - 1, 2)])
+    def test_is_another_for_another_seed_or_epoch(self, seed: int, epoch: int) -> None:
+        assert not np.array_equal(epoch_order(seed, epoch, 50), epoch_order(3, 2, 50))
+
+
+def test_metrics_are_added_up_in_float64() -> None:
+    metrics = Metrics(small.model(), 2**16)
+    metrics.losses[...], metrics.correct[...] = 0.1, 1
+    assert metrics.means() == (np.float64(np.float32(0.1)), 1)
+
+
+class TestDiverged:
+    """The numbers of a network that has diverged, without any warning of NumPy's."""
+
+    @pytest.fixture
+    def diverged(self) -> Sequential:
+        model = small.model()
+        model.parameters[...] = 3e38
+        return model
+
+    def test_loss_is_not_finite(self, diverged: Sequential) -> None:
+        assert not np.isfinite(evaluate(diverged, batches(diverged, 4), 4).loss)
+
+    def test_probabilities_are_not_finite(self, diverged: Sequential) -> None:
+        assert not np.isfinite(predict(diverged, batches(diverged, 4), 4)).any()
+
+
+def peak_of(call: Callable[[], None]) -> int:
+    """The most bytes that `call` has allocated at once."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+class TestSteadyState:
+    """Training steps allocate nothing, once each kind of batch has been seen.
+
+    The network is such that an array with an element for each pixel, each output of a layer or each
+    parameter has more bytes than `BOUND`, even if the elements are booleans. What a step does
+    allocate at once is about 130 KB, whatever the size of the arrays: the buffers of 8192 elements
+    in which NumPy converts from dtype to dtype, and small objects.
+    """
+
+    BATCH = 256
+    BOUND = 200_000
+
+    @pytest.fixture(params=[np.uint8, np.float32])
+    def pixels(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+    def model(self, optimizer: Optimizer) -> Sequential:
+        layers = [Conv2D(8, 3), ReLU(), MaxPool2D(2), Dropout(0.5), Flatten(), Dense(1024)]
+        model = Sequential(layers, (32, 32, 1))
+        model.compile(optimizer)
+        return model
+
+    def peaks(self, model: Sequential, pixels: Any = np.uint8) -> Iterator[int]:
+        """The bytes that are allocated at once in a step on a batch, and on a smaller last one."""
+        count = self.BATCH + 40
+        x, y = small.images(count, model.input_shape).astype(pixels), small.labels(count, 1024)
+        data = Batches(model.backend, model.dtype, x, y)
+        trained = Trainer(model, model.optimizer, data, self.BATCH)
+        order, (losses, correct) = np.arange(count), np.empty((2, count), np.float32)
+        trained.epoch(1, order)
+        for batch in (slice(self.BATCH), slice(self.BATCH, count)):
+            step = partial(trained.step, order[batch], losses[batch], correct[batch])
+            yield peak_of(step)
+
+    @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
+    def test_allocates_nothing(self, optimizer: Optimizer, pixels: Any) -> None:
+        assert max(self.peaks(self.model(optimizer), pixels)) < self.BOUND
+
+    def test_every_array_is_above_the_bound(self) -> None:
+        model = self.model(SGD())
+        shapes = [model.input_shape, *(each.output_shape for each in model.layers)]
+        sizes = [self.BATCH * prod(shape) for shape in shapes]
+        assert min(*sizes, model.parameters.size) > self.BOUND
+
+    @pytest.mark.parametrize(
+        "operation",
+        [
+            *("gather_images", "max_pool", "max_pool_gradient", "relu_gradient"),
+            *("dropout", "softmax_cross_entropy", "adam"),
+        ],
+    )
+    def test_hidden_temporaries_of_one_operation_would_show(
+        self, operation: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CpuBackend, operation, getattr(Backend, operation))
+        assert max(self.peaks(self.model(AdamW()))) > self.BOUND
