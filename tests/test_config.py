@@ -1,4 +1,5 @@
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,18 @@ def test_a_description_is_the_class_and_its_arguments() -> None:
         "strides": 1,
         "padding": "same",
     }
+
+
+def test_what_is_no_argument_is_not_described() -> None:
+    @dataclass
+    class Square:
+        side: int
+        area: int = field(init=False)
+
+        def __post_init__(self) -> None:
+            self.area = self.side**2
+
+    assert to_config(Square(3)) == {"class": "Square", "side": 3}
 
 
 def test_a_schedule_is_described_within_its_optimizer() -> None:

@@ -19,6 +19,7 @@ from gpucnn.optimizers import Optimizer
 from gpucnn.training import EpochRecord, epoch_order
 
 COUNT, BATCH = 22, 4  # the last batch is a smaller one
+MORE_THAN_MEMORY = 10**15
 X, Y = small.images(COUNT), small.labels(COUNT)
 
 OPTIMIZERS = [
@@ -127,6 +128,11 @@ class TestFit:
         fit(first)
         fit(other)
         assert small.weight_bytes(first) != small.weight_bytes(other)
+
+    def test_in_a_single_batch_needs_no_more_memory_than_the_images(self) -> None:
+        model = small.model()
+        fit(model, batch_size=MORE_THAN_MEMORY)
+        assert model.optimizer.iterations == 1
 
     def test_of_a_single_image(self) -> None:
         model = small.model()
@@ -265,7 +271,7 @@ class TestUse:
         loss, _ = model.loss_and_gradients(X, Y)
         assert model.evaluate(X, Y).loss == pytest.approx(loss, rel=1e-12)
 
-    @pytest.mark.parametrize("batch_size", [1, 7, 22, 1000])
+    @pytest.mark.parametrize("batch_size", [1, 7, COUNT, MORE_THAN_MEMORY])
     def test_batch_size_does_not_matter(self, model: Sequential, batch_size: int) -> None:
         assert_allclose(model.predict(X, batch_size), model.predict(X), rtol=1e-12)
         assert model.evaluate(X, Y, batch_size).loss == pytest.approx(model.evaluate(X, Y).loss)

@@ -1,4 +1,4 @@
-"""What all layers share: memory that is reserved once, and their way into plain values."""
+"""What all layers share: parameters, and memory that is reserved once."""
 
 from typing import Any
 
@@ -12,7 +12,10 @@ from layers.placed import placed
 IMAGE = (6, 6, 2)
 
 
-@pytest.fixture(params=[lambda: Conv2D(3, 3), lambda: MaxPool2D(2), ReLU, lambda: Dropout(0.5)])
+@pytest.fixture(
+    params=[lambda: Conv2D(3, 3), MaxPool2D, ReLU, lambda: Dropout(0.5)],
+    ids=["Conv2D", "MaxPool2D", "ReLU", "Dropout"],
+)
 def layer(request: pytest.FixtureRequest) -> Layer:
     made: Layer = request.param()
     return made
@@ -45,6 +48,10 @@ class TestMemory:
         placed(layer, IMAGE, batch=2).reserve(7, training=True)
         output, gradient = run(layer, 7)
         assert (len(output), len(gradient)) == (7, 7)
+
+    def test_is_left_behind_when_the_layer_is_placed_anew(self, layer: Layer) -> None:
+        output, _ = run(placed(layer, IMAGE), 2)
+        assert run(placed(layer, IMAGE), 2)[0].ctypes.data != output.ctypes.data
 
     def test_for_inference_holds_no_gradient(self, layer: Layer) -> None:
         layer.build(IMAGE)
