@@ -61,7 +61,7 @@ class Backend:
 
     def counting(self, count: int) -> Array:
         """The numbers 0 to `count` - 1, int64; not to be written to."""
-        return self.xp.arange(count)  # type: ignore[no-any-return]
+        return self.xp.arange(count, dtype=np.int64)  # type: ignore[no-any-return]
 
     # Data
 

@@ -24,10 +24,13 @@ class CpuBackend(Backend):
     def __init__(self) -> None:
         super().__init__(np)
         self._workspaces: dict[str, Array] = {}
-        self._counting = np.arange(0)
+        self._counting = np.arange(0, dtype=np.int64)
         self._ones = np.ones(0)
 
     # Memory
+
+    def copy(self, source: Array, out: Array) -> None:
+        np.copyto(out, source, casting="unsafe")
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Scratch memory, kept under `name` and grown to the largest size that was asked for."""
@@ -40,7 +43,7 @@ class CpuBackend(Backend):
     def counting(self, count: int) -> Array:
         """The numbers 0 to `count` - 1, the beginning of one array that is kept."""
         if self._counting.size < count:
-            self._counting = np.arange(count)
+            self._counting = np.arange(count, dtype=np.int64)
         return self._counting[:count]
 
     # Data

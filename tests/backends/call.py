@@ -1,0 +1,77 @@
+"""A call of a backend operation, described on the host, so that any backend can perform it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
+
+from gpucnn.backends import Array, Backend
+
+Results = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the operation of that name.
+
+    Arguments that are written start as NaN or as a number that cannot be right, unless they are
+    read as well, so that an element that an operation does not write shows.
+    """
+
+    operation: str
+    arguments: dict[str, Any]
+    outputs: Mapping[str, "Bound"]  # the arguments that are written, and how far off they may be
+
+    @property
+    def arrays(self) -> Results:
+        """The arguments that are arrays."""
+        return {k: v for k, v in self.arguments.items() if isinstance(v, np.ndarray)}
+
+    @property
+    def real(self) -> "np.dtype[np.floating]":
+        """The floating-point dtype of the call."""
+        dtypes = (array.dtype for array in self.arrays.values())
+        return next((d for d in dtypes if d.kind == "f"), np.dtype(np.float64))
+
+    def with_reals(self, change: Callable[[str, Array], Array]) -> "Call":
+        """This call with each array of real numbers changed, by its name and itself."""
+        reals = {k: change(k, v) for k, v in self.arrays.items() if v.dtype.kind == "f"}
+        return replace(self, arguments=self.arguments | reals)
+
+    def in_float64(self) -> "Call":
+        """This call with its real numbers as float64."""
+        return self.with_reals(lambda _, array: array.astype(np.float64))
+
+
+Bound = Callable[[Call, str, Array], "NDArray[np.float64] | float"]
+"""For a call, the name of an output and its right value, the difference that is allowed."""
+
+
+def place(backend: Backend, call: Call) -> dict[str, Any]:
+    """The call's arguments on the backend, in memory of their own."""
+    return call.arguments | {k: backend.asarray(v.copy()) for k, v in call.arrays.items()}
+
+
+def run(backend: Backend, call: Call, arguments: dict[str, Any]) -> Results:
+    """Run the call on `arguments`, which `place` gave; returns what it wrote, on the host.
+
+    Fails if it wrote to anything else.
+    """
+    getattr(backend, call.operation)(**arguments)
+    after = {name: backend.to_host(arguments[name]) for name in call.arrays}
+    for name in call.arrays.keys() - call.outputs.keys():
+        assert_array_equal(after[name], call.arrays[name], f"{call.operation} changed {name}")
+    return {name: after[name] for name in call.outputs}
+
+
+def perform(backend: Backend, call: Call) -> Results:
+    """Place the call and run it."""
+    return run(backend, call, place(backend, call))
+
+
+def define(call: Call) -> Results:
+    """What the call should write: the definition of its operation, in float64."""
+    return perform(Backend(), call.in_float64())

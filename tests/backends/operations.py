@@ -1,0 +1,379 @@
+"""A call of every operation of a backend, of any size, filled with random numbers."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import prod
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from backends.call import Bound, Call, define
+from backends.strategies import Sizes
+from backends.tolerances import (
+    adam_change,
+    exact,
+    loss,
+    loss_gradient,
+    normalization,
+    probability,
+    roundings,
+)
+from gpucnn.backends import Array
+
+
+class Values:
+    """Arrays of one floating-point dtype, filled with random numbers from one seed."""
+
+    def __init__(self, seed: int, real: DTypeLike) -> None:
+        self.generator = np.random.default_rng(seed)
+        self.real = real
+
+    def reals(self, *shape: int) -> Array:
+        return self.generator.standard_normal(shape).astype(self.real)
+
+    def choices(self, numbers: Sequence[float], *shape: int) -> Array:
+        """Reals that are each one of `numbers`, so that many are equal."""
+        return self.generator.choice(np.array(numbers, self.real), shape)
+
+    def integers(self, limit: int, *shape: int) -> NDArray[np.int64]:
+        """Numbers from 0 to `limit` - 1."""
+        return self.generator.integers(limit, size=shape)
+
+    def integer(self, bits: int) -> int:
+        return int.from_bytes(self.generator.bytes(bits // 8), "little")
+
+    def unset(self, *shape: int) -> Array:
+        """Reals that are yet to be written."""
+        return np.full(shape, np.nan, self.real)
+
+    def unset_integers(self, dtype: DTypeLike, *shape: int) -> Array:
+        return np.full(shape, np.iinfo(np.dtype(dtype)).min, dtype)
+
+
+Builder = Callable[[Sizes, Values], Call]
+
+
+def gather_images(sizes: Sizes, values: Values, *, bytes_: bool) -> Call:
+    shape = _input(sizes)
+    images = values.integers(256, *shape).astype(np.uint8) if bytes_ else values.reals(*shape)
+    return Call(
+        "gather_images",
+        {
+            "images": images,
+            "indices": values.integers(sizes.images, sizes.images + 1),
+            "out": values.unset(sizes.images + 1, *shape[1:]),
+        },
+        {"out": normalization if bytes_ else exact},
+    )
+
+
+def gather_labels(sizes: Sizes, values: Values) -> Call:
+    count = _pixels(sizes)
+    return Call(
+        "gather_labels",
+        {
+            "labels": values.integers(10, count),
+            "indices": values.integers(count, count + 1),
+            "out": values.unset_integers(np.int64, count + 1),
+        },
+        {"out": exact},
+    )
+
+
+def matmul(
+    sizes: Sizes,
+    values: Values,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    bias: bool = False,
+) -> Call:
+    m, k, n = _pixels(sizes), sizes.window.elements, sizes.filters
+    return Call(
+        "matmul",
+        {
+            "a": values.reals(*((k, m) if transpose_a else (m, k))),
+            "b": values.reals(*((n, k) if transpose_b else (k, n))),
+            "out": values.unset(m, n),
+            "transpose_a": transpose_a,
+            "transpose_b": transpose_b,
+            "bias": values.reals(n) if bias else None,
+        },
+        {"out": roundings(k + 1)},
+    )
+
+
+def sum_rows(sizes: Sizes, values: Values) -> Call:
+    a = values.reals(_pixels(sizes), sizes.filters)
+    return Call(
+        "sum_rows", {"a": a, "out": values.unset(sizes.filters)}, {"out": roundings(len(a))}
+    )
+
+
+def multiply(sizes: Sizes, values: Values) -> Call:
+    shape = _input(sizes)
+    a, b = values.reals(*shape), values.reals(*shape)
+    return Call("multiply", {"a": a, "b": b, "out": values.unset(*shape)}, {"out": exact})
+
+
+def im2col(sizes: Sizes, values: Values) -> Call:
+    return Call(
+        "im2col",
+        {
+            "x": values.reals(*_input(sizes)),
+            "window": sizes.window,
+            "patches": values.unset(*_patches(sizes)),
+        },
+        {"patches": exact},
+    )
+
+
+def col2im(sizes: Sizes, values: Values) -> Call:
+    return Call(
+        "col2im",
+        {
+            "patches": values.reals(*_patches(sizes)),
+            "window": sizes.window,
+            "out": values.unset(*_input(sizes)),
+        },
+        {"out": roundings(sizes.window.elements)},
+    )
+
+
+def conv2d(sizes: Sizes, values: Values) -> Call:
+    return Call(
+        "conv2d",
+        {
+            "x": values.reals(*_input(sizes)),
+            "kernel": values.reals(*_kernel(sizes)),
+            "bias": values.reals(sizes.filters),
+            "window": sizes.window,
+            "patches": values.unset(*_patches(sizes)),
+            "out": values.unset(*_output(sizes, sizes.filters)),
+        },
+        {"patches": exact, "out": roundings(_patches(sizes)[-1] + 1)},
+    )
+
+
+def conv2d_parameter_gradients(sizes: Sizes, values: Values) -> Call:
+    positions = sizes.images * prod(sizes.window.output)
+    return Call(
+        "conv2d_parameter_gradients",
+        {
+            "output_gradient": values.reals(*_output(sizes, sizes.filters)),
+            "patches": values.reals(*_patches(sizes)),
+            "kernel_gradient": values.unset(*_kernel(sizes)),
+            "bias_gradient": values.unset(sizes.filters),
+        },
+        {"kernel_gradient": roundings(positions), "bias_gradient": roundings(positions)},
+    )
+
+
+def conv2d_input_gradient(sizes: Sizes, values: Values) -> Call:
+    filters = sizes.filters
+    return Call(
+        "conv2d_input_gradient",
+        {
+            "output_gradient": values.reals(*_output(sizes, filters)),
+            "kernel": values.reals(*_kernel(sizes)),
+            "window": sizes.window,
+            "patches": values.unset(*_patches(sizes)),
+            "input_gradient": values.unset(*_input(sizes)),
+        },
+        {
+            "patches": roundings(filters),
+            "input_gradient": roundings(filters + sizes.window.elements),
+        },
+    )
+
+
+def max_pool(sizes: Sizes, values: Values) -> Call:
+    output = _output(sizes, sizes.channels)
+    return Call(
+        "max_pool",
+        {
+            "x": values.choices([-3, -2, -1, -0.0, 0, 1], *_input(sizes)),
+            "window": sizes.window,
+            "out": values.unset(*output),
+            "argmax": values.unset_integers(np.int32, *output),
+        },
+        {"out": exact, "argmax": exact},
+    )
+
+
+def max_pool_gradient(sizes: Sizes, values: Values) -> Call:
+    argmax = define(max_pool(sizes, values))["argmax"]
+    return Call(
+        "max_pool_gradient",
+        {
+            "output_gradient": values.reals(*argmax.shape),
+            "window": sizes.window,
+            "argmax": argmax,
+            "input_gradient": values.unset(*_input(sizes)),
+        },
+        {"input_gradient": roundings(sizes.window.elements)},
+    )
+
+
+def relu(sizes: Sizes, values: Values) -> Call:
+    x = values.choices([-1.5, -0.0, 0, 1e-30, 1.5], *_input(sizes))
+    return Call("relu", {"x": x, "out": values.unset(*x.shape)}, {"out": exact})
+
+
+def relu_gradient(sizes: Sizes, values: Values) -> Call:
+    shape = _input(sizes)
+    return Call(
+        "relu_gradient",
+        {
+            "output_gradient": values.reals(*shape),
+            "out": values.choices([-0.0, 0, 1e-30, 1.5], *shape),
+            "input_gradient": values.unset(*shape),
+        },
+        {"input_gradient": exact},
+    )
+
+
+def dropout(sizes: Sizes, values: Values, rate: float = 0.4) -> Call:
+    shape = _input(sizes)
+    return Call(
+        "dropout",
+        {
+            "x": values.reals(*shape),
+            "rate": rate,
+            "seed": values.integer(64),
+            "stream": values.integer(32),
+            "step": np.array([values.integer(40)], np.int64),
+            "mask": values.unset(*shape),
+            "out": values.unset(*shape),
+        },
+        {"mask": exact, "out": roundings(2)},
+    )
+
+
+def softmax(sizes: Sizes, values: Values) -> Call:
+    logits = 4 * values.reals(_pixels(sizes), sizes.filters)
+    return Call(
+        "softmax", {"logits": logits, "out": values.unset(*logits.shape)}, {"out": probability}
+    )
+
+
+def softmax_cross_entropy(
+    sizes: Sizes, values: Values, *, ties: bool = False, gradient: bool = True
+) -> Call:
+    shape = rows, classes = _pixels(sizes), sizes.filters
+    written: dict[str, Bound] = {"losses": loss, "correct": exact}
+    return Call(
+        "softmax_cross_entropy",
+        {
+            "logits": values.choices([-1, 0, 1], *shape) if ties else 4 * values.reals(*shape),
+            "labels": values.integers(classes, rows),
+            "losses": values.unset(rows),
+            "correct": values.unset(rows),
+            "gradient": values.unset(*shape) if gradient else None,
+        },
+        written | {"gradient": loss_gradient} if gradient else written,
+    )
+
+
+def sgd(
+    sizes: Sizes,
+    values: Values,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> Call:
+    count = _pixels(sizes)
+    return Call(
+        "sgd",
+        {
+            "parameters": values.reals(count),
+            "gradients": values.reals(count),
+            "velocity": values.reals(count),
+            "learning_rate": values.choices([0.1, 0.01], 1),
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "weight_decay": weight_decay,
+        },
+        {"parameters": roundings(8), "velocity": roundings(3)},
+    )
+
+
+def adam(sizes: Sizes, values: Values, weight_decay: float = 0.0) -> Call:
+    count = _pixels(sizes)
+    return Call(
+        "adam",
+        {
+            "parameters": values.reals(count),
+            "gradients": values.reals(count),
+            "mean": values.reals(count),
+            "square": values.reals(count) ** 2,
+            "learning_rate": values.choices([0.1, 0.01], 1),
+            "step": 1 + values.integers(100, 1),
+            "beta_1": 0.9,
+            "beta_2": 0.999,
+            "epsilon": 1e-3,  # of a size that shows
+            "weight_decay": weight_decay,
+        },
+        {"parameters": adam_change, "mean": roundings(4), "square": roundings(5)},
+    )
+
+
+CALLS: dict[str, Builder] = {
+    "gather_images of bytes": partial(gather_images, bytes_=True),
+    "gather_images of reals": partial(gather_images, bytes_=False),
+    "gather_labels": gather_labels,
+    "matmul": matmul,
+    "matmul, a transposed": partial(matmul, transpose_a=True),
+    "matmul, b transposed": partial(matmul, transpose_b=True),
+    "matmul, both transposed": partial(matmul, transpose_a=True, transpose_b=True),
+    "matmul with bias": partial(matmul, bias=True),
+    "matmul, both transposed, with bias": partial(
+        matmul, transpose_a=True, transpose_b=True, bias=True
+    ),
+    "sum_rows": sum_rows,
+    "multiply": multiply,
+    "im2col": im2col,
+    "col2im": col2im,
+    "conv2d": conv2d,
+    "conv2d_parameter_gradients": conv2d_parameter_gradients,
+    "conv2d_input_gradient": conv2d_input_gradient,
+    "max_pool": max_pool,
+    "max_pool_gradient": max_pool_gradient,
+    "relu": relu,
+    "relu_gradient": relu_gradient,
+    "dropout": dropout,
+    "dropout of nothing": partial(dropout, rate=0.0),
+    "softmax": softmax,
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),
+    "softmax_cross_entropy alone": partial(softmax_cross_entropy, gradient=False),
+    "sgd": partial(sgd, momentum=0.0),
+    "sgd with momentum": sgd,
+    "sgd, Nesterov's": partial(sgd, nesterov=True),
+    "sgd with decay": partial(sgd, weight_decay=0.05),
+    "sgd, Nesterov's, with decay": partial(sgd, nesterov=True, weight_decay=0.05),
+    "adam": adam,
+    "adamw": partial(adam, weight_decay=0.05),
+}
+"""The calls by what they do; an operation may have several, for its options."""
+
+
+def _pixels(sizes: Sizes) -> int:
+    return sizes.images * prod(sizes.window.image)
+
+
+def _input(sizes: Sizes) -> tuple[int, ...]:
+    return sizes.images, *sizes.window.image, sizes.channels
+
+
+def _output(sizes: Sizes, channels: int) -> tuple[int, ...]:
+    return sizes.images, *sizes.window.output, channels
+
+
+def _patches(sizes: Sizes) -> tuple[int, ...]:
+    positions = prod(sizes.window.output)
+    return sizes.images, positions, sizes.window.elements * sizes.channels
+
+
+def _kernel(sizes: Sizes) -> tuple[int, ...]:
+    return *sizes.window.size, sizes.channels, sizes.filters

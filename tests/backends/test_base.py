@@ -1,0 +1,210 @@
+"""The definitions of the operations against loops over single numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import loops
+from backends.call import Results, perform
+from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter_gradients
+from backends.strategies import SETTINGS, Sizes, seeds, sizes
+from backends.tolerances import assert_agrees
+from gpucnn.backends import Array, Backend, Window
+
+SMALL = sizes(largest=5)
+
+
+@pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
+@SETTINGS
+@given(sizes=SMALL, seed=seeds)
+def test_definition(build: Builder, sizes: Sizes, seed: int) -> None:
+    call = build(sizes, Values(seed, np.float64))
+    expected = REFERENCES[call.operation](**call.arguments)
+    assert_agrees(call, perform(Backend(), call), expected)
+
+
+@SETTINGS
+@given(sizes=SMALL, seed=seeds)
+def test_parameter_gradients_of_the_convolution_before(sizes: Sizes, seed: int) -> None:
+    forward = conv2d(sizes, Values(seed, np.float64))
+    backward = conv2d_parameter_gradients(sizes, Values(seed, np.float64))
+    backward.arguments["patches"] = perform(Backend(), forward)["patches"]
+    _, kernel_gradient, bias_gradient = loops.convolve_gradients(
+        forward.arguments["x"],
+        forward.arguments["kernel"],
+        backward.arguments["output_gradient"],
+        slide(sizes.window),
+    )
+    expected = {"kernel_gradient": kernel_gradient, "bias_gradient": bias_gradient}
+    assert_agrees(backward, perform(Backend(), backward), expected)
+
+
+# What each operation should write, by the loops. The arguments are the operation's.
+
+
+def slide(window: Window) -> loops.Slide:
+    return loops.Slide(window.size, window.strides, window.padding)
+
+
+def each(function: Callable[..., float], *arrays: Array) -> Array:
+    """What a function of single numbers makes of each element."""
+    return np.vectorize(function, otypes=[float])(*arrays)  # type: ignore[no-any-return]
+
+
+def each_state(function: Callable[..., Any], names: list[str], *arrays: Array) -> Results:
+    """What a function of single numbers that returns several, of those names, makes of each."""
+    results = np.vectorize(function, otypes=[float] * len(names))(*arrays)
+    return dict(zip(names, results, strict=True))
+
+
+def gather_images(images: Array, indices: Array, **_: Any) -> Results:
+    batch = loops.gather(images, indices)
+    return {"out": each(loops.normalize, batch) if batch.dtype == np.uint8 else batch}
+
+
+def gather_labels(labels: Array, indices: Array, **_: Any) -> Results:
+    return {"out": loops.gather(labels, indices)}
+
+
+def matmul(
+    a: Array, b: Array, transpose_a: bool, transpose_b: bool, bias: Array | None, **_: Any
+) -> Results:
+    return {"out": loops.matmul(a.T if transpose_a else a, b.T if transpose_b else b, bias)}
+
+
+def sum_rows(a: Array, **_: Any) -> Results:
+    return {"out": loops.sum_rows(a)}
+
+
+def multiply(a: Array, b: Array, **_: Any) -> Results:
+    return {"out": each(lambda x, y: x * y, a, b)}
+
+
+def im2col(x: Array, window: Window, patches: Array, **_: Any) -> Results:
+    return {"patches": loops.im2col(x, slide(window)).reshape(patches.shape)}
+
+
+def col2im(patches: Array, window: Window, out: Array) -> Results:
+    elements = patches.reshape(len(out), *window.output, *window.size, out.shape[3])
+    return {"out": loops.col2im(elements, out, slide(window))}
+
+
+def convolution(
+    x: Array, kernel: Array, bias: Array, window: Window, patches: Array, **_: Any
+) -> Results:
+    return im2col(x, window, patches) | {"out": loops.convolve(x, kernel, bias, slide(window))}
+
+
+def parameter_gradients(
+    output_gradient: Array, patches: Array, kernel_gradient: Array, **_: Any
+) -> Results:
+    gradient = output_gradient.reshape(-1, output_gradient.shape[3])
+    elements = patches.reshape(len(gradient), -1)
+    kernel = loops.matmul(elements.T, gradient).reshape(kernel_gradient.shape)
+    return {"kernel_gradient": kernel, "bias_gradient": loops.sum_rows(gradient)}
+
+
+def input_gradient(
+    output_gradient: Array, kernel: Array, window: Window, patches: Array, input_gradient: Array
+) -> Results:
+    gradient, weights = (a.reshape(-1, a.shape[3]) for a in (output_gradient, kernel))
+    x = np.zeros(input_gradient.shape)
+    return {
+        "patches": loops.matmul(gradient, weights.T).reshape(patches.shape),
+        "input_gradient": loops.convolve_gradients(x, kernel, output_gradient, slide(window))[0],
+    }
+
+
+def max_pool(x: Array, window: Window, **_: Any) -> Results:
+    out, argmax = loops.max_pool(x, slide(window))
+    return {"out": out, "argmax": argmax}
+
+
+def max_pool_gradient(
+    output_gradient: Array, window: Window, argmax: Array, input_gradient: Array
+) -> Results:
+    x = np.zeros(input_gradient.shape)
+    gradient = loops.max_pool_gradient(output_gradient, argmax, x, slide(window))
+    return {"input_gradient": gradient}
+
+
+def relu(x: Array, **_: Any) -> Results:
+    return {"out": each(loops.relu, x)}
+
+
+def relu_gradient(output_gradient: Array, out: Array, **_: Any) -> Results:
+    return {"input_gradient": each(loops.relu_gradient, output_gradient, out)}
+
+
+def dropout(x: Array, rate: float, seed: int, stream: int, step: Array, **_: Any) -> Results:
+    factors = [
+        loops.dropout_factor(element, rate, seed, stream, int(step[0])) for element in range(x.size)
+    ]
+    mask = np.array(factors).reshape(x.shape)
+    return {"mask": mask} | {"out": multiply(x, mask)["out"]}
+
+
+def softmax(logits: Array, **_: Any) -> Results:
+    return {"out": loops.softmax(logits)}
+
+
+def softmax_cross_entropy(logits: Array, labels: Array, **_: Any) -> Results:
+    return {
+        "losses": loops.cross_entropy(logits, labels),
+        "correct": loops.correct(logits, labels),
+        "gradient": loops.cross_entropy_gradient(logits, labels),
+    }
+
+
+def sgd(
+    parameters: Array, gradients: Array, velocity: Array, learning_rate: Array, **options: Any
+) -> Results:
+    def move(parameter: float, gradient: float, velocity: float) -> tuple[float, float]:
+        return loops.sgd(parameter, gradient, velocity, learning_rate[0], **options)
+
+    return each_state(move, ["parameters", "velocity"], parameters, gradients, velocity)
+
+
+def adam(
+    parameters: Array,
+    gradients: Array,
+    mean: Array,
+    square: Array,
+    learning_rate: Array,
+    step: Array,
+    **options: Any,
+) -> Results:
+    def move(
+        parameter: float, gradient: float, mean: float, square: float
+    ) -> tuple[float, float, float]:
+        rate, t = learning_rate[0], int(step[0])
+        return loops.adam(parameter, gradient, mean, square, rate, t, **options)
+
+    names = ["parameters", "mean", "square"]
+    return each_state(move, names, parameters, gradients, mean, square)
+
+
+REFERENCES: dict[str, Callable[..., Results]] = {
+    "gather_images": gather_images,
+    "gather_labels": gather_labels,
+    "matmul": matmul,
+    "sum_rows": sum_rows,
+    "multiply": multiply,
+    "im2col": im2col,
+    "col2im": col2im,
+    "conv2d": convolution,
+    "conv2d_parameter_gradients": parameter_gradients,
+    "conv2d_input_gradient": input_gradient,
+    "max_pool": max_pool,
+    "max_pool_gradient": max_pool_gradient,
+    "relu": relu,
+    "relu_gradient": relu_gradient,
+    "dropout": dropout,
+    "softmax": softmax,
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "sgd": sgd,
+    "adam": adam,
+}

@@ -1,0 +1,215 @@
+"""What `Backend` promises, of every backend."""
+
+import inspect
+import math
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from numpy.testing import assert_array_equal
+
+import loops
+from backends.call import Call, Results, define, perform, place, run
+from backends.operations import CALLS, Builder, Values, adam, dropout, max_pool, relu, sgd
+from backends.strategies import SETTINGS, Sizes, seeds, sizes
+from backends.tolerances import assert_agrees, exact
+from gpucnn.backends import Backend, Window
+
+SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
+
+PUBLIC = {name for name in vars(Backend) if callable(vars(Backend)[name]) and name[0] != "_"}
+
+dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+# Every operation
+
+
+@dtypes
+@pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
+@SETTINGS
+@given(sizes=sizes(), seed=seeds)
+def test_operation_does_as_defined(
+    backend: Backend, build: Builder, dtype: str, sizes: Sizes, seed: int
+) -> None:
+    call = build(sizes, Values(seed, dtype))
+    assert_agrees(call, perform(backend, call), define(call))
+
+
+@dtypes
+@pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
+def test_operation_repeats_to_the_bit(backend: Backend, build: Builder, dtype: str) -> None:
+    call = build(SIZES, Values(0, dtype))
+    first, second = perform(backend, call), perform(backend, call)
+    assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [(dropout, "step"), (adam, "step"), (adam, "learning_rate"), (sgd, "learning_rate")],
+)
+def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, name: str) -> None:
+    before = build(SIZES, Values(0, "float64"))
+    after = replace(before, arguments=before.arguments | {name: before.arguments[name] * 3})
+    arguments = place(backend, before)
+    run(backend, before, arguments)
+    for array in before.arrays:
+        backend.copy(after.arguments[array], arguments[array])
+    assert_agrees(after, run(backend, after, arguments), define(after))
+
+
+def test_every_operation_is_tested() -> None:
+    called = {build(SIZES, Values(0, "float32")).operation for build in CALLS.values()}
+    tested = {name.removeprefix("test_") for name in globals()}
+    assert PUBLIC - called - tested == set()
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_signature_is_the_definitions(backend: Backend, name: str) -> None:
+    assert inspect.signature(getattr(type(backend), name)) == inspect.signature(
+        getattr(Backend, name)
+    )
+
+
+# Memory
+
+
+@dtypes
+def test_empty(backend: Backend, dtype: str) -> None:
+    array = backend.empty((2, 3), dtype)
+    assert (array.shape, array.dtype) == ((2, 3), np.dtype(dtype))
+
+
+@dtypes
+def test_zeros(backend: Backend, dtype: str) -> None:
+    array = backend.to_host(backend.zeros((2, 3), dtype))
+    assert_array_equal(array, np.zeros((2, 3), dtype), strict=True)
+
+
+def test_asarray(backend: Backend) -> None:
+    source = np.arange(6.0).reshape(2, 3).T
+    array = backend.asarray(source)
+    assert array.flags.c_contiguous
+    assert_array_equal(backend.to_host(array), source, strict=True)
+
+
+def test_asarray_of_a_dtype(backend: Backend) -> None:
+    array = backend.asarray(np.arange(3), "float32")
+    assert_array_equal(backend.to_host(array), np.arange(3, dtype="float32"), strict=True)
+
+
+def test_to_host(backend: Backend) -> None:
+    array = backend.zeros((3,), "float32")
+    host = backend.to_host(array)
+    host += 1
+    assert type(host) is np.ndarray
+    assert_array_equal(backend.to_host(array), np.zeros(3))
+
+
+@pytest.mark.parametrize("source", ["float64", "float32", "int64", "uint8"])
+def test_copy(backend: Backend, source: str) -> None:
+    out = backend.empty((2, 3), "float32")
+    host = np.arange(6).astype(source).reshape(2, 3)
+    backend.copy(host, out)
+    assert_array_equal(backend.to_host(out), host.astype("float32"), strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint64", "bool"])
+def test_workspace(backend: Backend, dtype: str) -> None:
+    array = backend.workspace("contract", (2, 3), dtype)
+    assert (array.shape, array.dtype) == ((2, 3), np.dtype(dtype))
+
+
+@pytest.mark.parametrize("count", [0, 7, 3])
+def test_counting(backend: Backend, count: int) -> None:
+    array = backend.to_host(backend.counting(count))
+    assert_array_equal(array, np.arange(count, dtype=np.int64), strict=True)
+
+
+# Extremes
+
+POOL = Sizes(images=1, window=Window((4, 4), (2, 2), (2, 2), "valid"), channels=1, filters=1)
+
+HUGE = [[1e4, -1e4], [1e4, -1e4], [1e4, 1e4], [-1e4, -1e4]]
+
+
+@dtypes
+@pytest.mark.parametrize(("row", "column"), list(product(range(4), repeat=2)))
+def test_nan_wins_its_window(backend: Backend, dtype: str, row: int, column: int) -> None:
+    call = max_pool(POOL, Values(0, dtype))
+    call.arguments["x"][0, row, column, 0] = math.nan
+    seen = np.zeros((1, 2, 2, 1), np.bool_)
+    seen[0, row // 2, column // 2, 0] = True
+    assert_array_equal(np.isnan(perform(backend, call)["out"]), seen)
+
+
+@dtypes
+def test_argmax_of_nan_is_within_the_window(backend: Backend, dtype: str) -> None:
+    call = max_pool(POOL, Values(0, dtype))
+    call.arguments["x"].fill(math.nan)
+    assert set(perform(backend, call)["argmax"].flat) <= {0, 1, 2, 3}
+
+
+@dtypes
+def test_maximum_may_be_minus_infinity(backend: Backend, dtype: str) -> None:
+    call = max_pool(POOL, Values(0, dtype))
+    call.arguments["x"].fill(-math.inf)
+    assert_agrees(call, perform(backend, call), define(call))
+
+
+@dtypes
+def test_relu_keeps_nan(backend: Backend, dtype: str) -> None:
+    call = relu(POOL, Values(0, dtype))
+    call.arguments["x"][0, 2, 1, 0] = math.nan
+    assert_agrees(call, perform(backend, call), define(call))
+
+
+@dtypes
+def test_dropout_keeps_at_the_threshold(backend: Backend, dtype: str) -> None:
+    call = dropout(POOL, Values(0, dtype))
+    word = loops.random_word(0, call.arguments["seed"], call.arguments["stream"], 7)
+    call.arguments.update(step=np.array([7], np.int64), rate=word / 2**32)
+    assert perform(backend, call)["mask"].flat[0] > 0
+
+
+@dtypes
+def test_softmax_of_huge_logits(backend: Backend, dtype: str) -> None:
+    logits = np.array(HUGE, dtype)
+    call = Call(
+        "softmax", {"logits": logits, "out": np.full_like(logits, math.nan)}, {"out": exact}
+    )
+    assert_array_equal(perform(backend, call)["out"], [[1, 0], [1, 0], [0.5, 0.5], [0.5, 0.5]])
+
+
+def huge_loss(backend: Backend, dtype: str) -> Results:
+    """The loss of huge logits with labels at both ends."""
+    values = Values(0, dtype)
+    arguments = {
+        "logits": np.array(HUGE, dtype),
+        "labels": np.array([0, 1, 0, 1], np.int64),
+        "losses": values.unset(4),
+        "correct": values.unset(4),
+        "gradient": values.unset(4, 2),
+    }
+    outputs = dict.fromkeys(["losses", "correct", "gradient"], exact)
+    return perform(backend, Call("softmax_cross_entropy", arguments, outputs))
+
+
+@dtypes
+def test_loss_of_huge_logits(backend: Backend, dtype: str) -> None:
+    losses = huge_loss(backend, dtype)["losses"]
+    ulp = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(losses, [0, 2e4, math.log(2), math.log(2)], rtol=ulp, atol=0)
+
+
+@dtypes
+def test_correct_of_huge_logits(backend: Backend, dtype: str) -> None:
+    assert_array_equal(huge_loss(backend, dtype)["correct"], [1, 0, 1, 0])
+
+
+@dtypes
+def test_loss_gradient_of_huge_logits(backend: Backend, dtype: str) -> None:
+    expected = np.array([[0, 0], [1, -1], [-0.5, 0.5], [0.5, -0.5]]) / 4
+    assert_array_equal(huge_loss(backend, dtype)["gradient"], expected)

@@ -1,0 +1,307 @@
+"""The operations of a convolutional network as plain loops over single numbers.
+
+This is what the tests hold the package against, and nothing of the package is used here. NumPy's
+arrays serve as memory, read and written one number at a time. Images have the axes (image, row,
+column, channel), kernels (row, column, channel, filter).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+Index = tuple[int, int, int, int]
+
+
+# Windows
+
+
+class Slide(NamedTuple):
+    """A window of `size` that moves over images by `strides`, (down, across)."""
+
+    size: Pair
+    strides: Pair
+    padding: str  # "valid" or "same"
+
+    def starts(self, length: int, axis: int) -> list[int]:
+        """Where the window starts along an axis of `length` pixels; below 0 is padding."""
+        size, stride = self.size[axis], self.strides[axis]
+        if self.padding == "valid":
+            return list(range(0, length - size + 1, stride))
+        count = math.ceil(length / stride)
+        padding = max((count - 1) * stride + size - length, 0)
+        before = padding // 2  # the odd one goes to the end
+        return [number * stride - before for number in range(count)]
+
+    def output(self, x: Array) -> Pair:
+        """How many positions the window has over the images `x`, (rows, columns)."""
+        return len(self.starts(x.shape[1], 0)), len(self.starts(x.shape[2], 1))
+
+    def views(self, x: Array) -> Iterator[tuple[Index, Pair, Index]]:
+        """Each time that the window sees a pixel of the images `x`; padding is left out.
+
+        Yields:
+            the output (image, row, column, channel) that the window is at, the place (row, column)
+            within the window, and the pixel (image, row, column, channel).
+        """
+        images, height, width, channels = x.shape
+        for image in range(images):
+            for r, top in enumerate(self.starts(height, 0)):
+                for c, left in enumerate(self.starts(width, 1)):
+                    for i in range(self.size[0]):
+                        for j in range(self.size[1]):
+                            row, column = top + i, left + j
+                            if 0 <= row < height and 0 <= column < width:
+                                for channel in range(channels):
+                                    pixel = (image, row, column, channel)
+                                    yield (image, r, c, channel), (i, j), pixel
+
+
+def im2col(x: Array, slide: Slide) -> Array:
+    """What the window sees at each position, zeros for padding.
+
+    The axes are (image, row, column, row in the window, column in the window, channel).
+    """
+    patches = np.zeros((x.shape[0], *slide.output(x), *slide.size, x.shape[3]))
+    for (image, r, c, channel), (i, j), pixel in slide.views(x):
+        patches[image, r, c, i, j, channel] = x[pixel]
+    return patches
+
+
+def col2im(patches: Array, x: Array, slide: Slide) -> Array:
+    """For each pixel of images of the shape of `x`, the sum of the patch elements that saw it."""
+    pixels = np.zeros(x.shape)
+    for (image, r, c, channel), (i, j), pixel in slide.views(x):
+        pixels[pixel] += patches[image, r, c, i, j, channel]
+    return pixels
+
+
+# Convolution
+
+
+def convolve(x: Array, kernel: Array, bias: Array, slide: Slide) -> Array:
+    """At each position, for each filter: the weighted sum of what the window sees, plus a bias."""
+    filters = kernel.shape[3]
+    z = np.zeros((x.shape[0], *slide.output(x), filters))
+    for (image, r, c, channel), (i, j), pixel in slide.views(x):
+        for f in range(filters):
+            z[image, r, c, f] += x[pixel] * kernel[i, j, channel, f]
+    for image, r, c, f in np.ndindex(z.shape):
+        z[image, r, c, f] += bias[f]
+    return z
+
+
+def convolve_gradients(
+    x: Array, kernel: Array, output_gradient: Array, slide: Slide
+) -> tuple[Array, Array, Array]:
+    """The gradients of the input, the kernel and the bias of `convolve`.
+
+    In z += pixel * weight, z moves by the weight for each unit of the pixel, and by the pixel for
+    each unit of the weight; in z += bias, by 1.
+    """
+    filters = kernel.shape[3]
+    x_gradient, kernel_gradient = np.zeros(x.shape), np.zeros(kernel.shape)
+    bias_gradient = np.zeros(filters)
+    for (image, r, c, channel), (i, j), pixel in slide.views(x):
+        for f in range(filters):
+            gradient = output_gradient[image, r, c, f]
+            x_gradient[pixel] += gradient * kernel[i, j, channel, f]
+            kernel_gradient[i, j, channel, f] += gradient * x[pixel]
+    for image, r, c, f in np.ndindex(output_gradient.shape):
+        bias_gradient[f] += output_gradient[image, r, c, f]
+    return x_gradient, kernel_gradient, bias_gradient
+
+
+# Pooling
+
+
+def max_pool(x: Array, slide: Slide) -> tuple[Array, Array]:
+    """The greatest pixel of each window, and which of the window's elements it was.
+
+    The first in row-major order wins among equals, because only a greater one replaces it.
+    """
+    best = np.full((x.shape[0], *slide.output(x), x.shape[3]), -math.inf)
+    argmax = np.zeros(best.shape, int)
+    for position, (i, j), pixel in slide.views(x):
+        if x[pixel] > best[position]:
+            best[position] = x[pixel]
+            argmax[position] = i * slide.size[1] + j
+    return best, argmax
+
+
+def max_pool_gradient(output_gradient: Array, argmax: Array, x: Array, slide: Slide) -> Array:
+    """The gradient of each output goes to the pixel that it took; the others get none."""
+    x_gradient = np.zeros(x.shape)
+    for position, (i, j), pixel in slide.views(x):
+        if argmax[position] == i * slide.size[1] + j:
+            x_gradient[pixel] += output_gradient[position]
+    return x_gradient
+
+
+# Matrices
+
+
+def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """The matrix product A B, plus `bias` in each row: a dense layer."""
+    product = np.zeros((a.shape[0], b.shape[1]))
+    for row in range(a.shape[0]):
+        for column in range(b.shape[1]):
+            for k in range(a.shape[1]):
+                product[row, column] += a[row, k] * b[k, column]
+            if bias is not None:
+                product[row, column] += bias[column]
+    return product
+
+
+def sum_rows(a: Array) -> Array:
+    """The sum over the rows."""
+    total = np.zeros(a.shape[1])
+    for row in range(a.shape[0]):
+        for column in range(a.shape[1]):
+            total[column] += a[row, column]
+    return total
+
+
+# Single numbers
+
+
+def relu(x: float) -> float:
+    """The positive part."""
+    return x if x > 0 else 0.0
+
+
+def relu_gradient(output_gradient: float, out: float) -> float:
+    """The gradient passes where something came through."""
+    return output_gradient if out > 0 else 0.0
+
+
+# Loss
+
+
+def softmax(logits: Array) -> Array:
+    """The probabilities exp(z) / sum of exp(z) of each row."""
+    probabilities = np.zeros(logits.shape)
+    for row in range(logits.shape[0]):
+        greatest = max(logits[row])  # subtracted so that exp cannot overflow; it cancels
+        exponentials = [math.exp(z - greatest) for z in logits[row]]
+        for column, exponential in enumerate(exponentials):
+            probabilities[row, column] = exponential / math.fsum(exponentials)
+    return probabilities
+
+
+def cross_entropy(logits: Array, labels: Array) -> Array:
+    """The loss -log softmax(logits)[label] of each row."""
+    losses = np.zeros(len(labels))
+    for row, label in enumerate(labels):
+        greatest = max(logits[row])
+        total = math.fsum(math.exp(z - greatest) for z in logits[row])
+        losses[row] = math.log(total) - (logits[row, label] - greatest)
+    return losses
+
+
+def cross_entropy_gradient(logits: Array, labels: Array) -> Array:
+    """The gradient of the mean of `cross_entropy`: the probabilities, less 1 at the label."""
+    gradient = softmax(logits)
+    for row, label in enumerate(labels):
+        gradient[row, label] -= 1
+        for column in range(logits.shape[1]):
+            gradient[row, column] /= len(labels)
+    return gradient
+
+
+def correct(logits: Array, labels: Array) -> Array:
+    """1 for each row whose greatest logit, the first among equals, is at its label; else 0."""
+    hits = np.zeros(len(labels))
+    for row, label in enumerate(labels):
+        best = 0
+        for column in range(logits.shape[1]):
+            if logits[row, column] > logits[row, best]:
+                best = column
+        hits[row] = 1.0 if best == label else 0.0
+    return hits
+
+
+# Optimizers, for one parameter
+
+
+def sgd(
+    parameter: float,
+    gradient: float,
+    velocity: float,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+) -> tuple[float, float]:
+    """The next parameter and velocity."""
+    velocity = momentum * velocity - learning_rate * gradient
+    move = momentum * velocity - learning_rate * gradient if nesterov else velocity
+    return parameter - learning_rate * weight_decay * parameter + move, velocity
+
+
+def adam(
+    parameter: float,
+    gradient: float,
+    mean: float,
+    square: float,
+    learning_rate: float,
+    step: int,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    weight_decay: float,
+) -> tuple[float, float, float]:
+    """The next parameter, mean and square; AdamW's where `weight_decay` is not 0."""
+    mean += (1 - beta_1) * (gradient - mean)
+    square += (1 - beta_2) * (gradient * gradient - square)
+    rate = learning_rate * math.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    decayed = parameter - learning_rate * weight_decay * parameter
+    return decayed - rate * mean / (math.sqrt(square) + epsilon), mean, square
+
+
+# Dropout
+
+Block = tuple[int, int, int, int]
+
+
+def philox(counter: Block, key: Pair) -> Block:
+    """Philox4x32-10: four random words of 32 bits for a counter of four and a key of two."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        high_0, low_0 = divmod(0xD2511F53 * c0, 2**32)
+        high_1, low_1 = divmod(0xCD9E8D57 * c2, 2**32)
+        c0, c1, c2, c3 = high_1 ^ c1 ^ k0, low_1, high_0 ^ c3 ^ k1, low_0
+        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+    return c0, c1, c2, c3
+
+
+def random_word(element: int, seed: int, stream: int, step: int) -> int:
+    """The random word that decides about one element."""
+    block, word = divmod(element, 4)
+    block_high, block_low = divmod(block, 2**32)
+    seed_high, seed_low = divmod(seed, 2**32)
+    return philox((block_low, block_high, step % 2**32, stream), (seed_low, seed_high))[word]
+
+
+def dropout_factor(element: int, rate: float, seed: int, stream: int, step: int) -> float:
+    """What one element is multiplied by: 0, or what makes up for the ones that are dropped."""
+    keep = random_word(element, seed, stream, step) >= int(rate * 2**32)
+    return 1 / (1 - rate) if keep else 0.0
+
+
+# Data
+
+
+def gather(rows: Array, indices: Array) -> Array:
+    """The rows at the indices."""
+    return np.array([rows[index] for index in indices])
+
+
+def normalize(pixel: int) -> float:
+    """A pixel of 0 to 255 as a number from -0.5 to 0.5."""
+    return pixel / 255 - 0.5
