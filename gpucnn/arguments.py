@@ -8,6 +8,8 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from gpucnn.errors import InvalidValueError
 
 
@@ -15,6 +17,13 @@ def positive_integer(value: Any, name: str) -> int:
     """A whole number of at least 1."""
     if not _is_positive_integer(value):
         raise InvalidValueError(f"{name} is {value!r}: it must be a whole number of at least 1")
+    return int(value)
+
+
+def non_negative_integer(value: Any, name: str) -> int:
+    """A whole number of at least 0."""
+    if not _is_integer(value) or int(value) < 0:
+        raise InvalidValueError(f"{name} is {value!r}: it must be a whole number of at least 0")
     return int(value)
 
 
@@ -53,9 +62,16 @@ def share(value: Any, name: str) -> float:
     return float(value)
 
 
+def flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidValueError(f"{name} is {value!r}: it must be True or False")
+    return bool(value)
+
+
 def seed(value: Any) -> int:
     """A whole number that fits 64 bits."""
-    if not isinstance(value, Integral) or not 0 <= int(value) < 2**64:
+    if not _is_integer(value) or not 0 <= int(value) < 2**64:
         raise InvalidValueError(f"seed is {value!r}: it must be a whole number, 0 to 2^64 - 1")
     return int(value)
 
@@ -80,8 +96,12 @@ def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _is_positive_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+    return _is_integer(value) and int(value) >= 1
 
 
 def _is_finite(value: Any) -> bool:

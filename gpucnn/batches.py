@@ -62,12 +62,13 @@ class Batches:
         return batch
 
 
-def check_images(x: Any, shape: Shape) -> NDArray[Any]:
+def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArray[Any]:
     """`x` as an array of images of `shape`, which may lack the axis of a single channel in `x`.
 
     Raises:
         InvalidTypeError: the pixels are neither bytes (uint8) nor floating-point numbers.
-        InvalidValueError: there is no image, the shape is another, or a pixel is not finite.
+        InvalidValueError: there is no image, the shape is another, or a pixel is not a finite
+            number of `dtype`, the model's.
     """
     images: NDArray[Any] = np.asarray(x)
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
@@ -83,7 +84,7 @@ def check_images(x: Any, shape: Shape) -> NDArray[Any]:
     if len(images) == 0:
         raise InvalidValueError("x holds no image: give at least one")
     if images.dtype != np.uint8:
-        _check_finite(images)
+        _check_finite(images, dtype)
     return images
 
 
@@ -112,11 +113,17 @@ def check_labels(y: Any, count: int, classes: int) -> NDArray[Any]:
     return labels
 
 
-def _check_finite(images: NDArray[Any]) -> None:
-    # NaN and infinities come out of min and max, so that a large set needs no array of booleans.
-    if np.isfinite(images.min()) and np.isfinite(images.max()):
+def _check_finite(images: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
+    if _is_finite(images, dtype):
         return
-    image = next(i for i, each in enumerate(images) if not np.isfinite(each).all())
+    image = next(i for i, each in enumerate(images) if not _is_finite(each, dtype))
     raise InvalidValueError(
-        f"image {image} of x has a pixel that is NaN or infinite: pixels must be finite numbers"
+        f"image {image} of x has a pixel that is NaN, infinite or too large for {dtype}: "
+        "pixels must be finite numbers"
     )
+
+
+def _is_finite(pixels: NDArray[Any], dtype: "np.dtype[np.floating]") -> bool:
+    # NaN comes out of min and max, so that a large set needs no array of booleans.
+    largest = np.finfo(dtype).max
+    return bool(-largest <= pixels.min() and pixels.max() <= largest)

@@ -4,23 +4,32 @@ All of them are dataclasses whose fields are their constructor's arguments, so t
 their fields say everything about them.
 """
 
-from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 
-def to_config(thing: Any) -> dict[str, Any]:
-    """The name of the class of `thing`, a dataclass, and the arguments that make it again."""
+def to_config(thing: Any, classes: Collection[type]) -> dict[str, Any]:
+    """The name of the class of `thing`, one of `classes`, and the arguments that make it again.
+
+    Raises:
+        InvalidTypeError: it is of another class, which could not be found again by its name.
+    """
+    if type(thing) not in classes:
+        names = ", ".join(each.__name__ for each in classes)
+        raise InvalidTypeError(f"{thing!r} cannot be saved: its class is not one of {names}")
     return {"class": type(thing).__name__} | {
-        field.name: _to_value(getattr(thing, field.name)) for field in fields(thing) if field.init
+        field.name: _to_value(getattr(thing, field.name), classes)
+        for field in fields(thing)
+        if field.init
     }
 
 
-def from_config(config: Any, classes: Iterable[type]) -> Any:
+def from_config(config: Any, classes: Collection[type]) -> Any:
     """What `to_config` described, an object of one of `classes`.
 
     Raises:
@@ -40,9 +49,11 @@ def from_config(config: Any, classes: Iterable[type]) -> Any:
         raise InvalidValueError(f"{config!r} does not describe a {config['class']}") from error
 
 
-def _to_value(value: Any) -> Any:
-    if is_dataclass(value):
-        return to_config(value)
+def _to_value(value: Any, classes: Collection[type]) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_to_value(each, classes) for each in value]
     if isinstance(value, np.generic):  # a number of NumPy, which JSON does not know
         return value.item()
-    return [_to_value(each) for each in value] if isinstance(value, (tuple, list)) else value
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return to_config(value, classes)

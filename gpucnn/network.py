@@ -227,24 +227,32 @@ class Network:
             InvalidTypeError: the dtype of `x` or `y` cannot be used.
             InvalidValueError: the shape or a value of `x` or `y` cannot be used.
         """
-        images = check_images(x, self.input_shape)
+        images = check_images(x, self.input_shape, self.dtype)
         labels = check_labels(y, len(images), self.classes)
         data = Batches(self.backend, self.dtype, images, labels)
         indices = self.backend.asarray(np.arange(len(images)))
         losses, correct = (self.backend.empty((len(images),), self.dtype) for _ in range(2))
         self.reserve(len(images), training=True)
-        logits = self.forward(data.images(indices))
-        self.backward(self.loss.gradient(logits, data.labels(indices), losses, correct))
+        with overflow_allowed():
+            logits = self.forward(data.images(indices))
+            self.backward(self.loss.gradient(logits, data.labels(indices), losses, correct))
         loss = self.backend.to_host(losses).mean(dtype=np.float64)
         return float(loss), self.split(self.gradients)
 
 
+def overflow_allowed() -> np.errstate:
+    """For a network that diverges, which overflows in every operation: its loss tells it, once."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
 def _check_layers(layers: Any) -> tuple[Layer, ...]:
+    if not isinstance(layers, (list, tuple)):
+        raise InvalidTypeError(f"layers is {layers!r}: give a list of layers")
     checked = tuple(layers)
     for each in checked:
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
-        if each.name or checked.count(each) > 1:
+        if each.is_placed or checked.count(each) > 1:
             raise InvalidValueError(f"{each!r} is already part of a model: make a new layer")
     if not any(each.has_parameters for each in checked):
         raise InvalidValueError("no layer has parameters: give at least one Conv2D or Dense")

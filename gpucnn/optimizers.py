@@ -33,6 +33,7 @@ class Optimizer(ABC):
 
     slot_names: ClassVar[tuple[str, ...]]  # the flat vectors that the rule keeps for itself
 
+    is_placed: bool = False
     learning_rate: float | Schedule
     iterations: int
     step: Array
@@ -45,6 +46,7 @@ class Optimizer(ABC):
         Raises:
             InvalidValueError: a vector of `state` is not of the shape of `parameters`.
         """
+        self.is_placed = True
         self._backend = backend
         self._rate = backend.empty((1,), parameters.dtype)
         self.step = backend.zeros((1,), np.int64)
@@ -102,6 +104,7 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         arguments.share(self.momentum, "momentum")
+        arguments.flag(self.nesterov, "nesterov")
         arguments.non_negative_number(self.weight_decay, "weight_decay")
 
     def update(self, parameters: Array, gradients: Array) -> None:

@@ -18,10 +18,11 @@ from gpucnn.optimizers import OPTIMIZERS, Adam, Optimizer, OptimizerState
 from gpucnn.progress import show_progress
 from gpucnn.schedules import SCHEDULES
 from gpucnn.summary import print_summary
-from gpucnn.training import EpochRecord, Evaluation, History, Trainer, epoch_order
+from gpucnn.training import EpochRecord, Evaluation, History, Trainer, check_finite, epoch_order
 from gpucnn.training import evaluate as evaluate_network
 from gpucnn.training import predict as predict_network
 
+TRAINING = (*OPTIMIZERS, *SCHEDULES)
 SLOT = "optimizer."  # before the names of the optimizer's vectors in a model file
 
 
@@ -48,7 +49,8 @@ class Sequential(Network):
     ) -> None:
         super().__init__(layers, input_shape, dtype, device, seed)
         self.epochs_trained = 0
-        self.compile(Adam())
+        self.optimizer: Optimizer = Adam()
+        self.compile(self.optimizer)
 
     # Training
 
@@ -57,11 +59,14 @@ class Sequential(Network):
 
         Raises:
             InvalidTypeError: it is not an optimizer.
+            InvalidValueError: it trains another model.
         """
         if not isinstance(optimizer, Optimizer):
             raise InvalidTypeError(
                 f"the optimizer is {optimizer!r}: give an object such as SGD(0.1) or Adam()"
             )
+        if optimizer.is_placed and optimizer is not self.optimizer:
+            raise InvalidValueError(f"{optimizer!r} already trains another model: make a new one")
         optimizer.place(self.backend, self.parameters)
         self.optimizer = optimizer
 
@@ -101,7 +106,7 @@ class Sequential(Network):
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
         data = self._labelled(x, y)
-        validation = None if validation_data is None else self._labelled(*validation_data)
+        validation = None if validation_data is None else self._labelled(*_pair(validation_data))
         trainer = Trainer(self, self.optimizer, data, batch_size)
         history = History()
         last_epoch = self.epochs_trained + epochs
@@ -113,6 +118,7 @@ class Sequential(Network):
                 record = trainer.epoch(epoch, order, progress.batch)
                 if validation is not None:
                     measured = evaluate_network(self, validation, batch_size)
+                    check_finite(measured.loss, epoch)
                     record |= {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
                 self.epochs_trained = epoch
                 history.epochs.append(record)
@@ -142,7 +148,7 @@ class Sequential(Network):
             InvalidValueError: an argument, or the shape or a value of the images, cannot be used.
         """
         arguments.positive_integer(batch_size, "batch_size")
-        data = Batches(self.backend, self.dtype, check_images(x, self.input_shape))
+        data = Batches(self.backend, self.dtype, check_images(x, self.input_shape, self.dtype))
         return predict_network(self, data, batch_size)
 
     def summary(self) -> None:
@@ -165,7 +171,7 @@ class Sequential(Network):
     def architecture(self) -> dict[str, Any]:
         """The layers with their arguments, the input shape and the dtype, as plain values."""
         return {
-            "layers": [to_config(layer) for layer in self.layers],
+            "layers": [to_config(layer, LAYERS) for layer in self.layers],
             "input_shape": list(self.input_shape),
             "dtype": self.dtype.name,
         }
@@ -179,6 +185,7 @@ class Sequential(Network):
 
         Raises:
             InvalidFileError: `path` is a directory, or its folder does not exist.
+            InvalidTypeError: a layer, the optimizer or its schedule is of a class of your own.
             OSError: the file cannot be written.
         """
         state = self.optimizer.state()
@@ -186,7 +193,7 @@ class Sequential(Network):
         arrays |= {SLOT + name: slot for name, slot in state.slots.items()}
         description = self.architecture() | {
             "seed": self.seed,
-            "optimizer": to_config(self.optimizer),
+            "optimizer": to_config(self.optimizer, TRAINING),
             "iterations": state.iterations,
             "epochs_trained": self.epochs_trained,
         }
@@ -221,13 +228,20 @@ class Sequential(Network):
 
     def _restore(self, arrays: dict[str, NDArray[Any]], description: dict[str, Any]) -> None:
         self.set_weights([arrays[name] for name in self.parameter_names])
-        optimizer = from_config(description["optimizer"], (*OPTIMIZERS, *SCHEDULES))
+        optimizer = from_config(description["optimizer"], TRAINING)
         self.compile(optimizer)
         slots = {name: arrays[SLOT + name] for name in optimizer.slot_names}
-        state = OptimizerState(description["iterations"], slots)
-        optimizer.place(self.backend, self.parameters, state)
-        self.epochs_trained = description["epochs_trained"]
+        iterations = arguments.non_negative_integer(description["iterations"], "iterations")
+        optimizer.place(self.backend, self.parameters, OptimizerState(iterations, slots))
+        epochs_trained = description["epochs_trained"]
+        self.epochs_trained = arguments.non_negative_integer(epochs_trained, "epochs_trained")
 
     def _labelled(self, x: NDArray[Any], y: NDArray[Any]) -> Batches:
-        images = check_images(x, self.input_shape)
+        images = check_images(x, self.input_shape, self.dtype)
         return Batches(self.backend, self.dtype, images, check_labels(y, len(images), self.classes))
+
+
+def _pair(data: Any) -> tuple[Any, Any]:
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise InvalidTypeError("validation_data is not a pair: give (images, labels)")
+    return data[0], data[1]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array
 from gpucnn.batches import Batches
 from gpucnn.errors import TrainingError
-from gpucnn.network import Network
+from gpucnn.network import Network, overflow_allowed
 from gpucnn.optimizers import Optimizer
 
 EpochRecord = dict[str, Any]
@@ -92,10 +92,7 @@ class Trainer:
         started = perf_counter()
         loss, accuracy = self._steps(order, progress)
         seconds = perf_counter() - started
-        if not isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss} in epoch {number}: train with a lower learning rate"
-            )
+        check_finite(loss, number)
         return {
             "epoch": number,
             "loss": loss,
@@ -107,7 +104,7 @@ class Trainer:
     def _steps(self, order: NDArray[np.int64], progress: Callable[[int], None]) -> Evaluation:
         losses, correct = self._metrics.losses, self._metrics.correct
         indices = self._network.backend.asarray(order)
-        with _overflow_allowed():
+        with overflow_allowed():
             for start in range(0, len(order), self._batch_size):
                 batch = slice(start, start + self._batch_size)
                 self.step(indices[batch], losses[batch], correct[batch])
@@ -130,6 +127,18 @@ class Trainer:
         optimizer.update(network.parameters, network.gradients)
 
 
+def check_finite(loss: float, epoch: int) -> None:
+    """Refuse to go on from a loss that is no number.
+
+    Raises:
+        TrainingError: the loss is NaN or infinite.
+    """
+    if not isfinite(loss):
+        raise TrainingError(
+            f"the loss became {loss} in epoch {epoch}: train with a lower learning rate"
+        )
+
+
 def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:
     """The order of the images in a shuffled epoch, int64 (images,).
 
@@ -142,7 +151,7 @@ def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:
 def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
     """The mean loss and the accuracy over all of `data`, with dropout switched off."""
     metrics = Metrics(network, len(data))
-    with _overflow_allowed():
+    with overflow_allowed():
         for batch, logits, indices in _inference(network, data, batch_size):
             labels = data.labels(indices)
             network.loss.evaluate(logits, labels, metrics.losses[batch], metrics.correct[batch])
@@ -153,7 +162,7 @@ def predict(network: Network, data: Batches, batch_size: int) -> NDArray[Any]:
     """The probability of each class for each image, real (n, classes), on the host."""
     backend = network.backend
     probabilities = backend.empty((len(data), network.classes), network.dtype)
-    with _overflow_allowed():
+    with overflow_allowed():
         for batch, logits, _ in _inference(network, data, batch_size):
             backend.softmax(logits, probabilities[batch])
     return backend.to_host(probabilities)
@@ -168,8 +177,3 @@ def _inference(
     for start in range(0, len(data), batch_size):
         batch = slice(start, start + batch_size)
         yield batch, network.forward(data.images(indices[batch])), indices[batch]
-
-
-def _overflow_allowed() -> np.errstate:
-    """For a network that diverges, which overflows in every operation: its loss tells it, once."""
-    return np.errstate(over="ignore", invalid="ignore")

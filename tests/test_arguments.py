@@ -77,13 +77,35 @@ class TestShare:
         refuses(arguments.share, value, "it must be at least 0 and below 1")
 
 
+class TestNonNegativeInteger:
+    @pytest.mark.parametrize("value", [0, 1, np.int64(7)])
+    def test_takes(self, value: Any) -> None:
+        taken = arguments.non_negative_integer(value, "thing")
+        assert (taken, type(taken)) == (value, int)
+
+    @pytest.mark.parametrize("value", [-1, 0.0, "0", None, False])
+    def test_refuses(self, value: Any) -> None:
+        refuses(arguments.non_negative_integer, value, "it must be a whole number of at least 0")
+
+
+class TestFlag:
+    @pytest.mark.parametrize("value", [True, False, np.True_])
+    def test_takes(self, value: Any) -> None:
+        taken = arguments.flag(value, "thing")
+        assert (taken, type(taken)) == (value, bool)
+
+    @pytest.mark.parametrize("value", [0, 1, "yes", None])
+    def test_refuses(self, value: Any) -> None:
+        refuses(arguments.flag, value, "it must be True or False")
+
+
 class TestSeed:
     @pytest.mark.parametrize("value", [0, 1, 2**64 - 1, np.uint64(2**64 - 1)])
     def test_takes(self, value: Any) -> None:
         taken = arguments.seed(value)
         assert (taken, type(taken)) == (value, int)
 
-    @pytest.mark.parametrize("value", [-1, 2**64, 1.0, "1", None])
+    @pytest.mark.parametrize("value", [-1, 2**64, 1.0, "1", None, True])
     def test_refuses(self, value: Any) -> None:
         with refusal(f"seed is {value!r}: it must be a whole number, 0 to 2^64 - 1"):
             arguments.seed(value)

@@ -12,6 +12,7 @@ from gpucnn.batches import Batches, check_images, check_labels
 from gpucnn.errors import InvalidTypeError
 
 IMAGE = (2, 3, 1)
+FLOAT32: "np.dtype[np.floating]" = np.dtype(np.float32)
 
 
 def batches(x: Array, y: Array | None = None, dtype: type[np.floating] = np.float64) -> Batches:
@@ -77,15 +78,15 @@ class TestCheckImages:
     @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
     def test_leaves_images_as_they_are(self, dtype: type[np.generic]) -> None:
         x = pixels(2, dtype)
-        assert check_images(x, IMAGE) is x
+        assert check_images(x, IMAGE, FLOAT32) is x
 
     def test_takes_lists(self) -> None:
-        assert_array_equal(check_images(pixels(2).tolist(), IMAGE), pixels(2))
+        assert_array_equal(check_images(pixels(2).tolist(), IMAGE, FLOAT32), pixels(2))
 
     @pytest.mark.parametrize("shape", [(2, 3, 1), (3, 1)])
     def test_adds_the_axis_of_a_single_channel(self, shape: tuple[int, ...]) -> None:
         x = np.zeros((4, *shape[:-1]))
-        assert check_images(x, shape).shape == (4, *shape)
+        assert check_images(x, shape, FLOAT32).shape == (4, *shape)
 
     @pytest.mark.parametrize(
         "shape",
@@ -94,11 +95,11 @@ class TestCheckImages:
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
     def test_refuses_other_shapes(self, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
         with refusal(f"x has the shape {shape}: the model takes (images, 2, 3, 1)"):
-            check_images(np.zeros(shape, dtype), IMAGE)
+            check_images(np.zeros(shape, dtype), IMAGE, FLOAT32)
 
     def test_refuses_a_missing_axis_of_several_channels(self) -> None:
         with refusal("x has the shape (4, 2, 3): the model takes (images, 2, 3, 2)"):
-            check_images(np.zeros((4, 2, 3)), (2, 3, 2))
+            check_images(np.zeros((4, 2, 3)), (2, 3, 2), FLOAT32)
 
     @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint16, np.bool_, np.complex64, "U1"])
     def test_refuses_other_dtypes(self, dtype: Any) -> None:
@@ -107,12 +108,12 @@ class TestCheckImages:
             "or as floating-point numbers (used as they are)",
             InvalidTypeError,
         ):
-            check_images(np.zeros((4, *IMAGE), dtype), IMAGE)
+            check_images(np.zeros((4, *IMAGE), dtype), IMAGE, FLOAT32)
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
     def test_refuses_no_images(self, dtype: type[np.generic]) -> None:
         with refusal("x holds no image: give at least one"):
-            check_images(np.zeros((0, *IMAGE), dtype), IMAGE)
+            check_images(np.zeros((0, *IMAGE), dtype), IMAGE, FLOAT32)
 
     @pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("image", [0, 3])
@@ -122,9 +123,19 @@ class TestCheckImages:
         x = pixels(5)
         x[image:, 1, 2] = pixel
         with refusal(
-            f"image {image} of x has a pixel that is NaN or infinite: pixels must be finite numbers"
+            f"image {image} of x has a pixel that is NaN, infinite or too large for float32: "
+            "pixels must be finite numbers"
         ):
-            check_images(x, IMAGE)
+            check_images(x, IMAGE, FLOAT32)
+
+    def test_refuses_a_pixel_that_only_float64_can_hold(self) -> None:
+        x = np.full((1, *IMAGE), -1e39)
+        with refusal(
+            "image 0 of x has a pixel that is NaN, infinite or too large for float32: "
+            "pixels must be finite numbers"
+        ):
+            check_images(x, IMAGE, FLOAT32)
+        assert check_images(x, IMAGE, np.dtype(np.float64)) is x
 
 
 class TestCheckLabels:

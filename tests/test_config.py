@@ -46,9 +46,9 @@ THINGS = [
 
 @pytest.mark.parametrize("thing", THINGS, ids=repr)
 def test_a_thing_comes_back_through_json(thing: Any) -> None:
-    again = from_config(json.loads(json.dumps(to_config(thing))), CLASSES)
+    again = from_config(json.loads(json.dumps(to_config(thing, CLASSES))), CLASSES)
     assert type(again) is type(thing)
-    assert to_config(again) == to_config(thing)
+    assert to_config(again, CLASSES) == to_config(thing, CLASSES)
 
 
 def test_every_class_comes_back() -> None:
@@ -56,7 +56,7 @@ def test_every_class_comes_back() -> None:
 
 
 def test_a_description_is_the_class_and_its_arguments() -> None:
-    assert to_config(Conv2D(8, (3, 5), padding="same")) == {
+    assert to_config(Conv2D(8, (3, 5), padding="same"), CLASSES) == {
         "class": "Conv2D",
         "filters": 8,
         "kernel_size": [3, 5],
@@ -74,11 +74,20 @@ def test_what_is_no_argument_is_not_described() -> None:
         def __post_init__(self) -> None:
             self.area = self.side**2
 
-    assert to_config(Square(3)) == {"class": "Square", "side": 3}
+    assert to_config(Square(3), [Square]) == {"class": "Square", "side": 3}
+
+
+def test_a_class_that_could_not_be_found_again_is_refused() -> None:
+    class Warmup(Constant):
+        pass
+
+    for thing in (Warmup(0.1), SGD(Warmup(0.1))):
+        with pytest.raises(TypeError, match=r"^\S*Warmup\(.*\) cannot be saved: its class is not"):
+            to_config(thing, CLASSES)
 
 
 def test_a_schedule_is_described_within_its_optimizer() -> None:
-    assert to_config(SGD(CosineDecay(0.1, 100)))["learning_rate"] == {
+    assert to_config(SGD(CosineDecay(0.1, 100)), CLASSES)["learning_rate"] == {
         "class": "CosineDecay",
         "initial_learning_rate": 0.1,
         "decay_steps": 100,
@@ -86,7 +95,7 @@ def test_a_schedule_is_described_within_its_optimizer() -> None:
 
 
 def test_a_schedule_comes_back_within_its_optimizer() -> None:
-    again = from_config(to_config(SGD(CosineDecay(0.1, 100))), CLASSES)
+    again = from_config(to_config(SGD(CosineDecay(0.1, 100)), CLASSES), CLASSES)
     assert again.learning_rate == CosineDecay(0.1, 100)
 
 
@@ -100,7 +109,8 @@ def test_a_schedule_comes_back_within_its_optimizer() -> None:
     ],
 )
 def test_numbers_of_numpy_become_plain_ones(kind: type, given: Any, plain: Any) -> None:
-    assert json.dumps(to_config(kind(given))) == json.dumps(to_config(kind(plain)))
+    configs = [json.dumps(to_config(kind(each), CLASSES)) for each in (given, plain)]
+    assert configs[0] == configs[1]
 
 
 @pytest.mark.parametrize("config", [{"class": "Sigmoid"}, {}, {"units": 3}, "Dense", None, 3])

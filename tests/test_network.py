@@ -306,6 +306,16 @@ class TestWrongNetworks:
         with refusal("Dense(units=5) is already part of a model: make a new layer"):
             network([Flatten(), dense, dense])
 
+    def test_leave_their_layers_free_to_be_used_in_a_right_one(self) -> None:
+        dense = Dense(5)
+        with pytest.raises(ValueError, match="put Flatten"):
+            network([dense])
+        assert network([Flatten(), dense]).classes == 5
+
+    def test_without_a_list(self) -> None:
+        with pytest.raises(TypeError, match=r"^layers is Dense\(units=5\): give a list of layers$"):
+            network(Dense(5))  # type: ignore[arg-type]
+
     def test_with_a_layer_of_another(self) -> None:
         used = network(small.layers()).layers[1]
         with refusal("ReLU() is already part of a model: make a new layer"):

@@ -218,6 +218,7 @@ class TestWrongArguments:
     ("kind", "name", "value", "allowed"),
     [
         (SGD, "momentum", 1, "it must be at least 0 and below 1"),
+        (SGD, "nesterov", 1, "it must be True or False"),
         (SGD, "weight_decay", -1, "it must be a number of at least 0"),
         (Adam, "beta_1", 1, "it must be at least 0 and below 1"),
         (Adam, "beta_2", -0.1, "it must be at least 0 and below 1"),

@@ -172,10 +172,10 @@ class TestFitThatDiverges:
             fit(model, 3)
         assert model.epochs_trained == 0
 
-    def test_in_its_last_step_validates_without_a_warning(self) -> None:
+    def test_in_its_last_step_is_told_by_validation(self) -> None:
         model = small.model(SGD(1e30))
-        (record,) = fit(model, batch_size=COUNT, validation_data=(X, Y)).epochs
-        assert not np.isfinite(record["val_loss"])
+        with pytest.raises(TrainingError, match="in epoch 1: train with a lower learning rate"):
+            fit(model, batch_size=COUNT, validation_data=(X, Y))
 
 
 class TestWrongArguments:
@@ -222,6 +222,11 @@ class TestWrongArguments:
         with refusal("label 0 of y is -1: the model has 3 classes, so labels must be 0 to 2"):
             use(small.model(), Y - 1)
 
+    @pytest.mark.parametrize("data", [X, (X,), (X, Y, Y), "xyz"], ids=["x", "1", "3", "text"])
+    def test_validation_data_is_checked(self, data: Any) -> None:
+        with refusal("validation_data is not a pair: give (images, labels)", InvalidTypeError):
+            fit(small.model(), validation_data=data)
+
     @pytest.mark.parametrize("optimizer", ["adam", None, Adam, 0.1])
     def test_of_compile(self, optimizer: Any) -> None:
         with refusal(
@@ -240,6 +245,13 @@ class TestCompile:
         fit(model)
         model.compile(model.optimizer)
         assert model.optimizer.iterations == 0
+
+    def test_refuses_the_optimizer_of_another_model(self) -> None:
+        with refusal(
+            "SGD(learning_rate=0.5, momentum=0.0, nesterov=False, weight_decay=0.0) "
+            "already trains another model: make a new one"
+        ):
+            small.model().compile(small.model(SGD(0.5)).optimizer)
 
     def test_keeps_the_weights(self) -> None:
         model = small.model()
@@ -504,6 +516,9 @@ class TestFilesThatDoNotFit:
             ("input_shape", 6),
             ("dtype", "int8"),
             ("seed", -1),
+            ("iterations", -1),
+            ("iterations", "1"),
+            ("epochs_trained", 0.5),
             ("optimizer", None),
             ("optimizer", {"class": "Constant", "learning_rate": 0.1}),
             ("optimizer", {"class": "SGD", "learning_rate": 0.1}),

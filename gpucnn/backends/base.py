@@ -236,7 +236,7 @@ class Backend:
     # Element by element
 
     def relu(self, x: Array, out: Array) -> None:
-        """The positive part, max(x, 0); both real and of one shape."""
+        """The positive part, max(x, 0), NaN where x is NaN; both real and of one shape."""
         self.xp.maximum(x, 0, out=out)
 
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
@@ -261,10 +261,10 @@ class Backend:
     ) -> None:
         """Inverted dropout: a share `rate` of the elements is zeroed, the rest scaled up.
 
-        Element i is kept if its random word is at least `rate` * 2^32. The word is number i % 4 of
-        the Philox4x32-10 block with key (seed's low word, high word) and counter (low word of
-        i // 4, high word of i // 4, step mod 2^32, stream): the same on every device. The gradient
-        of the input is the output gradient times `mask`.
+        Element i is kept if its random word is at least floor(`rate` * 2^32). The word is number
+        i % 4 of the Philox4x32-10 block with key (seed's low word, high word) and counter (low word
+        of i // 4, high word of i // 4, step mod 2^32, stream): the same on every device. The
+        gradient of the input is the output gradient times `mask`.
 
         Srivastava et al., "Dropout", JMLR 15 (2014).
 

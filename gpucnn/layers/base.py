@@ -46,6 +46,7 @@ class Layer(ABC):
     needs_input_gradient: bool = True
 
     has_parameters: ClassVar[bool] = False
+    is_placed: bool = False
 
     backend: Backend
     real: "np.dtype[np.floating]"
@@ -95,6 +96,7 @@ class Layer(ABC):
 
         Both dictionaries have the names and shapes of `parameter_shapes`.
         """
+        self.is_placed = True
         self.backend, self.real = backend, real
         self.parameters, self.gradients = parameters, gradients
         self._memory: dict[str, Array] = {}
