@@ -1,13 +1,70 @@
 """`gpucnn predict`: read digits with a saved model."""
 
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from numpy.typing import NDArray
+from rich.console import Console
 
+from gpucnn.data import load_mnist
+from gpucnn.errors import InvalidValueError
+from gpucnn.images import read_digit
 from gpucnn.sequential import Sequential
+from gpucnn.terminal import show_prediction
 
 
-def predict(checkpoint: Annotated[Path, typer.Argument(help="A file saved by gpucnn")]) -> None:
-    """To come with the images."""
-    Sequential.load(checkpoint)
+class Digit(NamedTuple):
+    """An image to be read, (height, width), and its label where it is known."""
+
+    title: str
+    pixels: NDArray[Any]
+    label: int | None
+
+
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(help="A file saved by gpucnn")],
+    images: Annotated[
+        list[str],
+        typer.Argument(help="PNG or JPEG files of one digit each, or indices of test images"),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(help="A folder of IDX files, or the address of one (default: built-in MNIST)"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, see gpucnn devices")] = "auto",
+) -> None:
+    """Read digits with a saved model, and show them with the probability of each class."""
+    model = Sequential.load(checkpoint, device)
+    size = _image_size(model)
+    digits = [_find(image, size, data) for image in images]
+    console = Console()
+    for digit in digits:
+        probabilities = model.predict(digit.pixels[None])[0]
+        show_prediction(console, digit.title, digit.pixels, probabilities, digit.label)
+
+
+def _image_size(model: Sequential) -> tuple[int, int]:
+    if len(model.input_shape) != 3 or model.input_shape[2] != 1:
+        raise InvalidValueError(
+            f"the model takes inputs of shape {model.input_shape}: digits need (height, width, 1)"
+        )
+    return model.input_shape[0], model.input_shape[1]
+
+
+def _find(image: str, size: tuple[int, int], data: str | None) -> Digit:
+    if not image.isdecimal() or Path(image).exists():
+        return Digit(image, read_digit(image, size), None)
+    pixels, labels = _test_set(data)
+    index = int(image)
+    if index >= len(labels):
+        raise InvalidValueError(
+            f"there is no test image {index}: give an index from 0 to {len(labels) - 1}"
+        )
+    return Digit(f"test image {index}", pixels[index], int(labels[index]))
+
+
+@cache  # read once, and only if an index is given
+def _test_set(data: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    return load_mnist(data)[1]

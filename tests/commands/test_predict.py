@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from commands.conftest import Command, Refused
+from gpucnn import Dense, Flatten, Sequential, load_mnist, models
+
+MODEL = "model.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def model(command: Command) -> Sequential:
+    """A model that was trained a little, in the folder where the command runs."""
+    model = models.notebook()
+    (images, labels), _ = load_mnist()
+    model.fit(images[:2000], labels[:2000], epochs=2, verbose=0)
+    model.save(MODEL)
+    return model
+
+
+def test_it_shows_an_image_of_the_test_set(command: Command, model: Sequential) -> None:
+    _, (images, labels) = load_mnist()
+    probability = model.predict(images[:1])[0, labels[0]]
+    outcome = command("predict", MODEL, 0)
+    assert outcome.status == 0
+    assert "test image 0" in outcome.out
+    assert f"{labels[0]}, with {probability:.1%}: right" in outcome.out
+
+
+def test_it_reads_an_image_file(command: Command) -> None:
+    _, (images, labels) = load_mnist()
+    picture = Image.fromarray(255 - images[0]).resize((200, 200))
+    picture.save("seven.png")
+    outcome = command("predict", MODEL, "seven.png")
+    assert outcome.status == 0
+    assert f"\n{labels[0]}, with" in outcome.out
+
+
+def test_it_takes_several_images(command: Command) -> None:
+    outcome = command("predict", MODEL, 0, 1, 2)
+    assert [f"test image {index}" in outcome.out for index in range(4)] == [True] * 3 + [False]
+
+
+def test_a_file_named_by_a_number_is_a_file(command: Command) -> None:
+    _, (images, _) = load_mnist()
+    Image.fromarray(images[3]).save(Path("0"), format="PNG")
+    assert "test image" not in command("predict", MODEL, "0").out
+
+
+def test_an_index_is_of_the_set_that_is_given(command: Command, data: str) -> None:
+    assert "test image 99" in command("predict", MODEL, 99, "--data", data).out
+
+
+def test_an_index_beyond_the_set_gets_one_line(refused: Refused) -> None:
+    line = refused("predict", MODEL, 10_000)
+    assert "there is no test image 10000: give an index from 0 to 9999" in line
+
+
+@pytest.mark.parametrize("image", ["nothing.png", "-1", "."])
+def test_what_is_no_image_gets_one_line(refused: Refused, image: str) -> None:
+    assert image in refused("predict", MODEL, "--", image)
+
+
+def test_a_bad_image_among_good_ones_is_told_before_any_is_shown(
+    command: Command,
+) -> None:
+    outcome = command("predict", MODEL, 0, "nothing.png")
+    assert (outcome.status, outcome.out) == (2, "")
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 3), (784,)])
+def test_a_model_of_other_inputs_gets_one_line(refused: Refused, shape: tuple[int, ...]) -> None:
+    Sequential([Flatten(), Dense(10)], shape).save("other.safetensors")
+    assert f"inputs of shape {shape}" in refused("predict", "other.safetensors", 0)
+
+
+def test_a_missing_model_gets_one_line(refused: Refused) -> None:
+    assert "there is no file nothing" in refused("predict", "nothing", 0)
+
+
+def test_a_digit_of_the_sets_own_size_is_used_as_it_is(command: Command, model: Sequential) -> None:
+    _, (images, _) = load_mnist()
+    Image.fromarray(images[5]).save("digit.png")
+    probabilities = model.predict(images[5:6])[0]
+    expected = f"{int(np.argmax(probabilities))}, with {probabilities.max():.1%}"
+    assert expected in command("predict", MODEL, "digit.png").out
