@@ -233,16 +233,11 @@ class Network:
         indices = self.backend.asarray(np.arange(len(images)))
         losses, correct = (self.backend.empty((len(images),), self.dtype) for _ in range(2))
         self.reserve(len(images), training=True)
-        with overflow_allowed():
+        with self.backend.session():
             logits = self.forward(data.images(indices))
             self.backward(self.loss.gradient(logits, data.labels(indices), losses, correct))
         loss = self.backend.to_host(losses).mean(dtype=np.float64)
         return float(loss), self.split(self.gradients)
-
-
-def overflow_allowed() -> np.errstate:
-    """For a network that diverges, which overflows in every operation: its loss tells it, once."""
-    return np.errstate(over="ignore", invalid="ignore")
 
 
 def _check_layers(layers: Any) -> tuple[Layer, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array
 from gpucnn.batches import Batches
 from gpucnn.errors import TrainingError
-from gpucnn.network import Network, overflow_allowed
+from gpucnn.network import Network
 from gpucnn.optimizers import Optimizer
 
 EpochRecord = dict[str, Any]
@@ -104,7 +104,7 @@ class Trainer:
     def _steps(self, order: NDArray[np.int64], progress: Callable[[int], None]) -> Evaluation:
         losses, correct = self._metrics.losses, self._metrics.correct
         indices = self._network.backend.asarray(order)
-        with overflow_allowed():
+        with self._network.backend.session():
             for start in range(0, len(order), self._batch_size):
                 batch = slice(start, start + self._batch_size)
                 self.step(indices[batch], losses[batch], correct[batch])
@@ -151,7 +151,7 @@ def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:
 def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
     """The mean loss and the accuracy over all of `data`, with dropout switched off."""
     metrics = Metrics(network, len(data))
-    with overflow_allowed():
+    with network.backend.session():
         for batch, logits, indices in _inference(network, data, batch_size):
             labels = data.labels(indices)
             network.loss.evaluate(logits, labels, metrics.losses[batch], metrics.correct[batch])
@@ -162,7 +162,7 @@ def predict(network: Network, data: Batches, batch_size: int) -> NDArray[Any]:
     """The probability of each class for each image, real (n, classes), on the host."""
     backend = network.backend
     probabilities = backend.empty((len(data), network.classes), network.dtype)
-    with overflow_allowed():
+    with backend.session():
         for batch, logits, _ in _inference(network, data, batch_size):
             backend.softmax(logits, probabilities[batch])
     return backend.to_host(probabilities)

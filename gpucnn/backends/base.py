@@ -1,5 +1,7 @@
 """The backend: where arrays live, and the definition of every operation that runs on them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,16 @@ class Backend:
 
     def __init__(self, xp: Any = np) -> None:
         self.xp = xp
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """A span of time in which operations run: an epoch, an evaluation.
+
+        It is entered once for many operations, and may set what they all need.
+        """
+        # A network that diverges overflows in every operation. Its loss tells it, once.
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
 
     # Memory
 

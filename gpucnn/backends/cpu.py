@@ -1,9 +1,12 @@
 """NumPy on the CPU, allocating nothing once an operation has run at its largest size."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike
+from threadpoolctl import ThreadpoolController
 
 from gpucnn.backends.base import Array, Backend
 from gpucnn.backends.window import Window
@@ -23,9 +26,21 @@ class CpuBackend(Backend):
 
     def __init__(self) -> None:
         super().__init__(np)
+        self._thread_pools = ThreadpoolController()
         self._workspaces: dict[str, Array] = {}
         self._counting = np.arange(0, dtype=np.int64)
         self._ones = np.ones(0)
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """See `Backend.session`; BLAS runs in one thread meanwhile.
+
+        The matrices of small networks are too small to be shared out: threads of BLAS wait for each
+        other longer than they compute, many times longer where other programs need the cores too.
+        And with one thread, results do not depend on the number of cores.
+        """
+        with self._thread_pools.limit(limits=1, user_api="blas"), super().session():
+            yield
 
     # Memory
 

@@ -73,6 +73,16 @@ def test_signature_is_the_definitions(backend: Backend, name: str) -> None:
     )
 
 
+# A span of operations
+
+
+def test_session(backend: Backend) -> None:
+    large, out = backend.asarray(np.full(3, 1e300)), backend.zeros((3,), "float64")
+    with backend.session():
+        backend.multiply(large, large, out)  # which outside would be a warning
+    assert_array_equal(backend.to_host(out), np.full(3, np.inf))
+
+
 # Memory
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from backends.call import place
 from backends.operations import CALLS, Builder, Values
@@ -127,3 +128,14 @@ def test_workspaces_of_two_backends_are_apart(cpu: CpuBackend) -> None:
 def test_counting_is_kept(cpu: CpuBackend) -> None:
     large = cpu.counting(100)
     assert np.shares_memory(large, cpu.counting(10))
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_blas_has_one_thread_in_a_session_and_all_its_own_after(cpu: CpuBackend) -> None:
+    with threadpool_limits(2, "blas"):
+        with cpu.session():
+            assert blas_threads() == [1]
+        assert blas_threads() == [2]
