@@ -90,7 +90,8 @@ def _bar(last_epoch: int, images: int) -> Iterator[Progress]:
                 display.advance(task, images)
 
             def epoch(self, record: EpochRecord) -> None:
-                display.console.print(describe_epoch(record, last_epoch), highlight=False)
+                line = describe_epoch(record, last_epoch)
+                display.console.print(line, highlight=False, soft_wrap=True)
                 display.reset(task)
 
         yield Bar()

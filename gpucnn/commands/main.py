@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Convolutional networks with nothing between you and the arithmetic.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which fills the lines of a paragraph
 )
 for command in (train, evaluate, predict, notebook, devices):
     app.command()(command)

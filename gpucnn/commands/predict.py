@@ -8,6 +8,7 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
+from gpucnn.commands.options import Checkpoint, Data, Device
 from gpucnn.data import load_mnist
 from gpucnn.errors import InvalidValueError
 from gpucnn.images import read_digit
@@ -24,16 +25,13 @@ class Digit(NamedTuple):
 
 
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A file saved by gpucnn")],
+    checkpoint: Checkpoint,
     images: Annotated[
         list[str],
         typer.Argument(help="PNG or JPEG files of one digit each, or indices of test images"),
     ],
-    data: Annotated[
-        str | None,
-        typer.Option(help="A folder of IDX files, or the address of one (default: built-in MNIST)"),
-    ] = None,
-    device: Annotated[str, typer.Option(help="Where to compute, see gpucnn devices")] = "auto",
+    data: Data = None,
+    device: Device = "auto",
 ) -> None:
     """Read digits with a saved model, and show them with the probability of each class."""
     model = Sequential.load(checkpoint, device)

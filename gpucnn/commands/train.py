@@ -1,41 +1,53 @@
 """`gpucnn train`: follow a recipe in a run folder."""
 
 import sys
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gpucnn.backends import list_devices
+from gpucnn.backends import available_devices, list_devices
+from gpucnn.commands.options import Data
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
-from gpucnn.recipes import OPTIMIZERS, SCHEDULES, Recipe, default_recipe
+from gpucnn.recipes import BATCH_SIZES, EPOCHS, OPTIMIZERS, SCHEDULES, Recipe, default_recipe
 from gpucnn.runs import Run
 
 
-def _among(names: Any) -> str:
+def _among(names: Iterable[str]) -> str:
     return ", ".join(names)
+
+
+def _for_each(values: dict[str, int]) -> str:
+    return ", ".join(f"{value} for {name}" for name, value in values.items())
 
 
 def train(
     model: Annotated[
         str | None, typer.Option(help=f"What to train: {_among(MODELS)} (default: notebook)")
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="A folder of IDX files, or the address of one (default: built-in MNIST)"),
-    ] = None,
+    data: Data = None,
     device: Annotated[
         str | None, typer.Option(help="Where to train, see gpucnn devices (default: auto)")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Times to go through the images")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a training step")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help=f"Times to go through the images (default: {_for_each(EPOCHS)})"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help=f"Images in a training step (default: {_for_each(BATCH_SIZES)})"),
+    ] = None,
     optimizer: Annotated[
         str | None, typer.Option(help=f"{_among(OPTIMIZERS)} (default: adam)")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The schedule's highest")] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="The schedule's highest (default: by model and optimizer)"),
+    ] = None,
     schedule: Annotated[
         str | None, typer.Option(help=f"{_among(SCHEDULES)} (default: one-cycle)")
     ] = None,
@@ -104,7 +116,7 @@ def _new_folder(model: str) -> Path:
 def _describe(run: Run) -> None:
     recipe, model = run.recipe, run.model
     device = next(each for each in list_devices() if each.name == model.backend.device)
-    why = ", the first that can be used here" if recipe.device == "auto" else ""
+    why = f", auto's choice of: {', '.join(available_devices())}" if recipe.device == "auto" else ""
     source = recipe.data or "the built-in MNIST"
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
@@ -126,7 +138,7 @@ def _describe(run: Run) -> None:
 def _conclude(run: Run) -> None:
     last = run.history.epochs[-1]
     print(
-        f"test accuracy {last['val_accuracy']:.2%} after {last['epoch']} epochs; "
+        f"test accuracy {last['val_accuracy']:.2%} after epoch {last['epoch']}; "
         f"{last['images_per_second']:,.0f} images/s in training steps"
     )
     print(f"saved {run.checkpoint}")
