@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend
+from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError
-
-Shape = tuple[int, ...]
 
 
 class Batches:
@@ -73,16 +71,19 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
     images: NDArray[Any] = np.asarray(x)
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
         raise InvalidTypeError(
-            f"x is of dtype {images.dtype}: give pixels as uint8 (0 to 255, normalised here) "
-            "or as floating-point numbers (used as they are)"
+            f"the images are of dtype {images.dtype}: give pixels as uint8 (0 to 255, normalised "
+            "here) or as floating-point numbers (used as they are)"
         )
     if shape[-1:] == (1,) and images.shape[1:] == shape[:-1]:
         images = images[..., None]
     if images.shape[1:] != shape or images.ndim == 0:
         allowed = ", ".join(map(str, ("images", *shape)))
-        raise InvalidValueError(f"x has the shape {images.shape}: the model takes ({allowed})")
+        raise InvalidValueError(
+            f"the images have the shape {images.shape}, but the model takes ({allowed}): "
+            "give images of that shape, or make a model for these"
+        )
     if len(images) == 0:
-        raise InvalidValueError("x holds no image: give at least one")
+        raise InvalidValueError("there is no image: give at least one")
     if images.dtype != np.uint8:
         _check_finite(images, dtype)
     return images
@@ -98,17 +99,17 @@ def check_labels(y: Any, count: int, classes: int) -> NDArray[Any]:
     labels: NDArray[Any] = np.asarray(y)
     if not np.issubdtype(labels.dtype, np.integer):
         raise InvalidTypeError(
-            f"y is of dtype {labels.dtype}: give labels as whole numbers, 0 to {classes - 1}"
+            f"the labels are of dtype {labels.dtype}: give whole numbers from 0 to {classes - 1}"
         )
     if labels.shape != (count,):
         raise InvalidValueError(
-            f"y has the shape {labels.shape}: give one label for each image, the shape ({count},)"
+            f"the labels have the shape {labels.shape}: give one for each image, ({count},)"
         )
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         raise InvalidValueError(
-            f"label {wrong[0]} of y is {labels[wrong[0]]}: the model has {classes} classes, "
-            f"so labels must be 0 to {classes - 1}"
+            f"the label of image {wrong[0]} is {labels[wrong[0]]}, but the model has {classes} "
+            f"classes: give labels from 0 to {classes - 1}"
         )
     return labels
 
@@ -118,7 +119,7 @@ def _check_finite(images: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
         return
     image = next(i for i, each in enumerate(images) if not _is_finite(each, dtype))
     raise InvalidValueError(
-        f"image {image} of x has a pixel that is NaN, infinite or too large for {dtype}: "
+        f"image {image} has a pixel that is NaN, infinite or too large for {dtype}: "
         "pixels must be finite numbers"
     )
 

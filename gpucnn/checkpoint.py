@@ -63,7 +63,7 @@ def _description(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict
     try:
         description = json.loads(metadata[KEY])
         version = description["version"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InvalidFileError(
             f"{path} is a safetensors file, but not a model of gpucnn: give one saved by gpucnn"
         ) from error

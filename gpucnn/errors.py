@@ -21,5 +21,9 @@ class InvalidFileError(GpucnnError, ValueError):
     """A file that is missing, cut short, or not what it should be."""
 
 
+class StoppedError(GpucnnError):
+    """Ctrl-C, with what can be done about what it stopped."""
+
+
 class TrainingError(GpucnnError, RuntimeError):
     """A training run that cannot go on, such as one whose loss is no longer a number."""

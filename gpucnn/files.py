@@ -20,28 +20,56 @@ def replacing(path: Path) -> Iterator[Path]:
         InvalidFileError: `path` is a directory, or its folder does not exist.
         OSError: the file cannot be written (no permission, a full disk); it names `path`.
     """
-    if path.is_dir():
-        raise InvalidFileError(f"{path} is a directory: give the name of a file to write")
-    if not path.parent.is_dir():
-        raise InvalidFileError(f"there is no folder {path.parent} to write {path.name} in: make it")
-    with _naming(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(descriptor)
-        temporary = Path(name)
-        try:
-            yield temporary
-            _flush_to_disk(temporary)
-            temporary.chmod(0o666 & ~_umask())  # mkstemp's mode is 0600; give it a plain file's
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with _naming(path), _temporary(path) as temporary:
+        yield temporary
+        _finish(temporary)
+        temporary.replace(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path` through `replacing`, with its errors."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def create_bytes(path: Path, content: bytes) -> None:
+    """As `write_bytes`, but never over a file that is there, whoever else may be writing it.
+
+    Raises:
+        FileExistsError: there is such a file.
+    """
+    with _naming(path), _temporary(path) as temporary:
+        temporary.write_bytes(content)
+        _finish(temporary)
+        path.hardlink_to(temporary)  # which fails if the name is taken, as renaming does not
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that processes left beside `path` when they were killed."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new file beside `path`, which is removed at the end if it still has its name."""
+    if path.is_dir():
+        raise InvalidFileError(f"{path} is a directory: give the name of a file to write")
+    if not path.parent.is_dir():
+        raise InvalidFileError(f"there is no folder {path.parent} to write {path.name} in: make it")
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _finish(temporary: Path) -> None:
+    """Flush to the disk, and give the mode of a plain file in place of mkstemp's 0600."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o666 & ~_umask())
 
 
 @contextmanager
@@ -51,11 +79,6 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _flush_to_disk(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _umask() -> int:

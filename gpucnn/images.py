@@ -91,7 +91,7 @@ def _read(path: Path, largest: int) -> NDArray[np.uint8]:
         from PIL import Image  # imported here: it is not always installed
     except ImportError as error:
         raise GpucnnError(
-            "reading an image needs Pillow, which is not installed: pip install 'gpucnn[images]'"
+            "reading an image needs Pillow, which is not installed: pip install pillow"
         ) from error
     if path.is_dir():
         raise InvalidFileError(f"{path} is a directory: give a PNG or JPEG image")

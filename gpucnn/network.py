@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import Array, get_backend
+from gpucnn.backends import Array, Shape, get_backend
 from gpucnn.batches import Batches, check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError
-from gpucnn.layers import Layer, Shape
+from gpucnn.layers import Layer
 from gpucnn.losses import SoftmaxCrossEntropy
 
 DTYPES = ("float32", "float64")
@@ -32,6 +32,20 @@ class Parameter:
     def name(self) -> str:
         """The name within the model, such as "conv2d.kernel"."""
         return f"{self.layer.name}.{self.key}"
+
+    def check(self, values: NDArray[Any]) -> None:
+        """Refuse values that the parameter cannot take.
+
+        Raises:
+            InvalidValueError: their shape is another, or they are not finite numbers.
+        """
+        if values.shape != self.shape:
+            raise InvalidValueError(
+                f"the weights given for {self.name} have the shape {values.shape}, "
+                f"but it has the shape {self.shape}"
+            )
+        if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+            raise InvalidValueError(f"the weights given for {self.name} are not finite numbers")
 
     def view(self, vector: Array) -> Array:
         """The parameter's part of the flat vector `vector`, in the parameter's shape."""
@@ -79,6 +93,12 @@ class Network:
         self._build_layers()
         self._parameters = tuple(self._lay_out_parameters())
         self._place(self._initial_weights())
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({list(self.layers)}, input_shape={self.input_shape}, "
+            f"dtype={self.dtype.name!r}, device={self.backend.device!r}, seed={self.seed})"
+        )
 
     # Building
 
@@ -129,7 +149,7 @@ class Network:
             gradients = {each.key: each.view(self.gradients) for each in mine}
             layer.place(backend, self.dtype, parameters, gradients)
         self.loss = SoftmaxCrossEntropy(backend, self.classes, self.dtype)
-        self.set_weights(weights)
+        self._copy_weights(weights)
 
     def to(self, device: str) -> "Network":
         """Move to another device, weights included; returns the network itself.
@@ -157,7 +177,8 @@ class Network:
         """Replace the parameters by `weights`, arrays as `get_weights` gives them.
 
         Raises:
-            InvalidValueError: their number, or the shape of one, is another.
+            InvalidValueError: their number, or the shape of one, is another, or one is not of
+            finite numbers.
         """
         arrays = [np.asarray(each) for each in weights]
         if len(arrays) != len(self._parameters):
@@ -166,12 +187,11 @@ class Network:
                 f"{len(self._parameters)}: {', '.join(self.parameter_names)}"
             )
         for parameter, array in zip(self._parameters, arrays, strict=True):
-            if array.shape != parameter.shape:
-                raise InvalidValueError(
-                    f"the weights given for {parameter.name} have the shape {array.shape}, "
-                    f"but it has the shape {parameter.shape}"
-                )
-        for parameter, array in zip(self._parameters, arrays, strict=True):
+            parameter.check(array)
+        self._copy_weights(arrays)
+
+    def _copy_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        for parameter, array in zip(self._parameters, weights, strict=True):
             self.backend.copy(array, parameter.view(self.parameters))
 
     def split(self, vector: Array) -> list[NDArray[Any]]:
@@ -230,7 +250,7 @@ class Network:
         images = check_images(x, self.input_shape, self.dtype)
         labels = check_labels(y, len(images), self.classes)
         data = Batches(self.backend, self.dtype, images, labels)
-        indices = self.backend.asarray(np.arange(len(images)))
+        indices = self.backend.asarray(np.arange(len(images), dtype=np.int64))
         losses, correct = (self.backend.empty((len(images),), self.dtype) for _ in range(2))
         self.reserve(len(images), training=True)
         with self.backend.session():

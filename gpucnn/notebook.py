@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gpucnn.backends import Array, Window, get_backend
+from gpucnn.backends import Array, Window, as_rows, get_backend
 
 __all__ = [
     "backward_prop",
@@ -100,7 +100,7 @@ def convolve(X: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Floats, Paramete
     window, patches = _im2col(X, W)
     kernel = _on_device(W)
     Z = _empty((len(patches), *window.output, kernel.shape[-1]))
-    _backend.matmul(_rows(patches), _rows(kernel), _rows(Z), bias=_bias(b, kernel.shape[-1]))
+    _backend.matmul(as_rows(patches), as_rows(kernel), as_rows(Z), bias=_bias(b, kernel.shape[-1]))
     return _on_host(Z), (np.asarray(W), np.asarray(b))
 
 
@@ -320,10 +320,6 @@ def _on_host(array: Array) -> Floats:
 
 def _empty(shape: tuple[int, ...]) -> Array:
     return _backend.empty(shape, np.float64)
-
-
-def _rows(array: Array) -> Array:
-    return array.reshape(-1, array.shape[-1])
 
 
 def _bias(b: ArrayLike, units: int) -> Array:

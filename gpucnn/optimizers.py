@@ -9,7 +9,7 @@ import numpy as np
 from gpucnn import arguments
 from gpucnn.backends import Array, Backend
 from gpucnn.errors import InvalidValueError
-from gpucnn.schedules import Constant, Schedule
+from gpucnn.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Optimizer(ABC):
 
     def advance(self) -> None:
         """Begin the next step: put its number and its learning rate on the device."""
-        self._rate.fill(self._schedule(self.iterations))
+        rate = self.learning_rate
+        self._rate.fill(rate(self.iterations) if isinstance(rate, Schedule) else rate)
         self.iterations += 1
         self.step.fill(self.iterations)
 
@@ -76,8 +77,8 @@ class Optimizer(ABC):
         """Move `parameters`, real (p,), against `gradients`, real (p,)."""
 
     def __post_init__(self) -> None:
-        rate = self.learning_rate
-        self._schedule = rate if isinstance(rate, Schedule) else Constant(rate)
+        if not isinstance(self.learning_rate, Schedule):
+            arguments.positive_number(self.learning_rate, "learning_rate")
 
 
 @dataclass(eq=False)

@@ -1,17 +1,21 @@
 """How a model is trained: everything that a training run needs to be begun, or begun again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gpucnn import arguments
+from gpucnn.backends import get_backend
+from gpucnn.data import SCHEMES
+from gpucnn.errors import InvalidTypeError
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
 from gpucnn.optimizers import SGD, Adam, AdamW, Optimizer
 from gpucnn.schedules import Constant, CosineDecay, OneCycle, Schedule
 from gpucnn.sequential import Sequential
 
-OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "cosine", "one-cycle")
+OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
+SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
 
 # What suits each preset, found by trial on MNIST.
 EPOCHS = {"notebook": 5, "lenet": 8}
@@ -55,13 +59,26 @@ class Recipe:
 
     def __post_init__(self) -> None:
         arguments.one_of(self.model, "model", tuple(MODELS))
+        if not isinstance(self.data, (str, type(None))):
+            raise InvalidTypeError(f"data is {self.data!r}: give a folder or an address, or None")
         arguments.positive_integer(self.epochs, "epochs")
         arguments.positive_integer(self.batch_size, "batch_size")
-        arguments.one_of(self.optimizer, "optimizer", OPTIMIZERS)
+        arguments.one_of(self.optimizer, "optimizer", OPTIMIZER_NAMES)
         arguments.positive_number(self.learning_rate, "learning_rate")
-        arguments.one_of(self.schedule, "schedule", SCHEDULES)
+        arguments.one_of(self.schedule, "schedule", SCHEDULE_NAMES)
         arguments.seed(self.seed)
         arguments.one_of(self.dtype, "dtype", DTYPES)
+
+    def resolved(self) -> "Recipe":
+        """The same for whoever follows it anywhere: the device by name, a folder by its full path.
+
+        Raises:
+            InvalidValueError: there is no such device.
+        """
+        data = self.data
+        if data is not None and not data.lower().startswith(SCHEMES):
+            data = str(Path(data).absolute())
+        return replace(self, data=data, device=get_backend(self.device).device)
 
     def make_model(self, images: int) -> Sequential:
         """The untrained model, with its optimizer, to be trained on that many images."""
@@ -92,7 +109,7 @@ def default_recipe(model: str = "notebook", **changes: Any) -> Recipe:
         InvalidValueError: there is no such preset, or a change is not allowed.
     """
     arguments.one_of(model, "model", tuple(MODELS))
-    optimizer = arguments.one_of(changes.get("optimizer", "adam"), "optimizer", OPTIMIZERS)
+    optimizer = arguments.one_of(changes.get("optimizer", "adam"), "optimizer", OPTIMIZER_NAMES)
     defaults = {
         "data": None,
         "device": "auto",

@@ -51,7 +51,7 @@ def reproduce() -> list[Row]:
     x, y = normalize_images(images[:TRAINING_IMAGES]), labels[:TRAINING_IMAGES]
     epochs = gradient_descent(x, y, initialize_parameters(), len(EPOCHS) - 1, LEARNING_RATE)
     for number, (published, state) in enumerate(zip(EPOCHS, epochs, strict=True)):
-        what = f"{TRAINING_IMAGES} images, after {number} epochs"
+        what = f"{TRAINING_IMAGES} images, epochs: {number}"
         rows.append(_row(what, published, *state[2:]))
     return rows
 

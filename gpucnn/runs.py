@@ -3,15 +3,17 @@
 import json
 import platform
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.batches import check_images, check_labels
 from gpucnn.data import load_mnist
 from gpucnn.errors import InvalidFileError, InvalidValueError
-from gpucnn.files import write_bytes
+from gpucnn.files import create_bytes, remove_leftovers, write_bytes
 from gpucnn.recipes import Recipe
 from gpucnn.sequential import Sequential
 from gpucnn.training import EpochRecord, Evaluation, History
@@ -19,6 +21,7 @@ from gpucnn.version import __version__
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.json"
+RECORDED = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "images_per_second"}
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 
@@ -27,10 +30,10 @@ class Run:
     """A recipe being followed in a folder.
 
     The folder holds `checkpoint.safetensors`, the model with the state of its training, and
-    `history.json`: {"epochs": [...], "recipe": ..., "seed": ..., "device": ..., "versions": ...}.
-    Both are written before the first epoch and after each. The history is written first: whenever a
-    run is killed, its history has all epochs of its checkpoint, and a resumed run drops what is
-    beyond.
+    `history.json`: {"epochs": [...], "recipe": ..., "seed": ..., "device": ..., "versions": ...,
+    "data_sha256": ...}. Both are written before the first epoch and after each. The history is
+    written first: whenever a run is killed, its history has all epochs of its checkpoint, and a
+    resumed run drops what is beyond.
 
     A resumed run ends in the same bytes as one that was never stopped, because the initial
     parameters, the shuffles and dropout depend on the seed and the numbers of epoch and step alone.
@@ -52,24 +55,29 @@ class Run:
         self.history = History()
 
     @classmethod
-    def start(cls, folder: Path, recipe: Recipe) -> "Run":
-        """Begin a run in a new folder.
+    def start(cls, folder: Path | None, recipe: Recipe) -> "Run":
+        """Begin a run in `folder`, which may be there already, or in a new folder in runs/.
 
         Raises:
-            InvalidValueError: the folder is in use, or the recipe names a device that is not there.
+            InvalidValueError: the folder holds a run, the recipe names a device that is not there,
+                or the images do not fit the model.
             InvalidFileError: the data cannot be used.
             OSError: the folder cannot be written to.
         """
-        if folder.exists() and not folder.is_dir():
-            raise InvalidFileError(f"{folder} is a file: give a folder for the run")
-        if (folder / HISTORY).exists() or (folder / CHECKPOINT).exists():
-            raise InvalidValueError(
-                f"{folder} already holds a run: resume it with --resume, or give another folder"
-            )
+        if folder is not None:
+            _refuse_used(folder)
+        recipe = recipe.resolved()
         data = load_mnist(recipe.data)
-        run = cls(folder, recipe, recipe.make_model(len(data[0][0])), data)
-        folder.mkdir(parents=True, exist_ok=True)
-        run._save()
+        model = recipe.make_model(len(data[0][0]))
+        for images, labels in data:
+            check_images(images, model.input_shape, model.dtype)
+            check_labels(labels, len(images), model.classes)
+        run = cls(_make_folder(folder, recipe.model), recipe, model, data)
+        try:
+            create_bytes(run.folder / HISTORY, run._describe())
+        except FileExistsError:
+            raise _used(run.folder) from None
+        run.model.save(run.checkpoint)
         return run
 
     @classmethod
@@ -78,23 +86,20 @@ class Run:
 
         Raises:
             InvalidFileError: there is no run in the folder, a file of it is damaged, or the data
-                cannot be used.
+                cannot be used or are not those that the run began with.
         """
-        epochs, recipe = _read_history(folder / HISTORY)
+        for name in (HISTORY, CHECKPOINT):
+            remove_leftovers(folder / name)
+        content, recipe = _read_history(folder)
         data = load_mnist(recipe.data)
-        model = Sequential.load(folder / CHECKPOINT, recipe.device)
-        if model.architecture() != recipe.make_model(len(data[0][0])).architecture():
+        run = cls(folder, recipe, recipe.make_model(len(data[0][0])), data)
+        if content.get("data_sha256") != run._data_sha256():
             raise InvalidFileError(
-                f"{folder / CHECKPOINT} is not a {recipe.model} of {recipe.dtype}, as the history "
-                "beside it says: they are not of one run"
+                f"{recipe.data or 'MNIST'} does not have the images that the run in {folder} began "
+                "with: bring those back, or begin another run"
             )
-        run = cls(folder, recipe, model, data)
-        run.history.epochs = epochs[: model.epochs_trained]
-        if len(run.history.epochs) < model.epochs_trained:
-            raise InvalidFileError(
-                f"{folder / HISTORY} has {len(epochs)} epochs, but the checkpoint beside it "
-                f"{model.epochs_trained}: they are not of one run"
-            )
+        if content["epochs"] or run.checkpoint.exists():  # else it was killed before the first
+            run._load(content["epochs"])
         return run
 
     @property
@@ -129,11 +134,25 @@ class Run:
         """The loss and accuracy of the model on the test images."""
         return self.model.evaluate(*self.test_data)
 
+    def _load(self, epochs: list[EpochRecord]) -> None:
+        settings = self.model.settings()
+        self.model = Sequential.load(self.checkpoint, self.recipe.device)
+        self.history.epochs = epochs[: self.model.epochs_trained]
+        if (
+            self.model.settings() != settings
+            or len(self.history.epochs) < self.model.epochs_trained
+        ):
+            raise InvalidFileError(
+                f"{self.checkpoint} is not of the run that the {HISTORY} beside it tells of: "
+                "bring that one back, or begin another run"
+            )
+
     def _epoch_done(self, record: EpochRecord) -> None:
         self.history.epochs.append(record)
-        self._save()
+        write_bytes(self.folder / HISTORY, self._describe())
+        self.model.save(self.checkpoint)
 
-    def _save(self) -> None:
+    def _describe(self) -> bytes:
         content = {
             "epochs": self.history.epochs,
             "recipe": asdict(self.recipe),
@@ -144,18 +163,64 @@ class Run:
                 "numpy": np.__version__,
                 "python": platform.python_version(),
             },
+            "data_sha256": self._data_sha256(),
         }
-        write_bytes(self.folder / HISTORY, (json.dumps(content, indent=2) + "\n").encode())
-        self.model.save(self.checkpoint)
+        return (json.dumps(content, indent=2) + "\n").encode()
+
+    def _data_sha256(self) -> str:
+        digest = sha256()
+        for array in (*self.train_data, *self.test_data):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
-def _read_history(path: Path) -> tuple[list[EpochRecord], Recipe]:
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of the run in `folder`.
+
+    Raises:
+        InvalidFileError: there is no run in the folder, or its history is damaged.
+    """
+    return _read_history(folder)[1]
+
+
+def _read_history(folder: Path) -> tuple[dict[str, Any], Recipe]:
+    path = folder / HISTORY
     if not path.is_file():
-        raise InvalidFileError(f"there is no run in {path.parent}: {path.name} is not there")
+        raise InvalidFileError(f"there is no run in {folder}: {HISTORY} is not there")
     try:
         content = json.loads(path.read_bytes())
-        return list(content["epochs"]), Recipe(**content["recipe"])
-    except (KeyError, TypeError, ValueError) as error:
+        recipe = Recipe(**content["recipe"])
+        if not all(epoch.keys() >= RECORDED for epoch in content["epochs"]):
+            raise ValueError("an epoch is not complete")
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
             f"{path} is not the history of a run ({error}): begin the run anew in another folder"
         ) from error
+    return content, recipe
+
+
+def _make_folder(folder: Path | None, model: str) -> Path:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    number = 1
+    while True:
+        new = Path("runs", f"{model}-{number}")
+        try:
+            new.mkdir(parents=True)  # of two runs that begin at once, one fails here
+            return new
+        except FileExistsError:
+            number += 1
+
+
+def _refuse_used(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InvalidFileError(f"{folder} is a file: give a folder for the run")
+    if (folder / HISTORY).exists() or (folder / CHECKPOINT).exists():
+        raise _used(folder)
+
+
+def _used(folder: Path) -> InvalidValueError:
+    return InvalidValueError(
+        f"{folder} already holds a run: resume it with --resume, remove it, or give another folder"
+    )

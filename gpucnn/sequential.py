@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
@@ -83,6 +82,9 @@ class Sequential(Network):
     ) -> History:
         """Train for `epochs` further epochs.
 
+        The optimizer goes on from where it is, a schedule too: past its end it stays at its last
+        learning rate. A call that is interrupted leaves the model in the middle of an epoch.
+
         Args:
             x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
                 may be left out.
@@ -105,6 +107,7 @@ class Sequential(Network):
         """
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
+        arguments.flag(shuffle, "shuffle")
         data = self._labelled(x, y)
         validation = None if validation_data is None else self._labelled(*_pair(validation_data))
         trainer = Trainer(self, self.optimizer, data, batch_size)
@@ -112,9 +115,7 @@ class Sequential(Network):
         last_epoch = self.epochs_trained + epochs
         with show_progress(verbose, last_epoch, len(data)) as progress:
             for epoch in range(self.epochs_trained + 1, last_epoch + 1):
-                order = (
-                    epoch_order(self.seed, epoch, len(data)) if shuffle else np.arange(len(data))
-                )
+                order = epoch_order(self.seed, epoch, len(data), shuffle=shuffle)
                 record = trainer.epoch(epoch, order, progress.batch)
                 if validation is not None:
                     measured = evaluate_network(self, validation, batch_size)
@@ -168,12 +169,14 @@ class Sequential(Network):
 
     # Files
 
-    def architecture(self) -> dict[str, Any]:
-        """The layers with their arguments, the input shape and the dtype, as plain values."""
+    def settings(self) -> dict[str, Any]:
+        """What the model was made and compiled with, as plain values."""
         return {
             "layers": [to_config(layer, LAYERS) for layer in self.layers],
             "input_shape": list(self.input_shape),
             "dtype": self.dtype.name,
+            "seed": self.seed,
+            "optimizer": to_config(self.optimizer, TRAINING),
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -191,9 +194,7 @@ class Sequential(Network):
         state = self.optimizer.state()
         arrays = dict(zip(self.parameter_names, self.get_weights(), strict=True))
         arrays |= {SLOT + name: slot for name, slot in state.slots.items()}
-        description = self.architecture() | {
-            "seed": self.seed,
-            "optimizer": to_config(self.optimizer, TRAINING),
+        description = self.settings() | {
             "iterations": state.iterations,
             "epochs_trained": self.epochs_trained,
         }
@@ -219,7 +220,7 @@ class Sequential(Network):
                 description["seed"],
             )
             model._restore(arrays, description)
-        except (KeyError, TypeError, InvalidValueError) as error:
+        except (KeyError, TypeError, ValueError, MemoryError) as error:
             raise InvalidFileError(
                 f"{path} does not describe a model that its arrays fit ({error}): "
                 "give a file saved by gpucnn"

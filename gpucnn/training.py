@@ -59,7 +59,7 @@ class Metrics:
 class Trainer:
     """Trains a network on some images with an optimizer that is placed on its backend.
 
-    All memory is reserved here: a step allocates nothing.
+    What a step needs is reserved here, or kept from the first one: later steps allocate nothing.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class Trainer:
         self._network, self._optimizer, self._data = network, optimizer, data
         self._batch_size = min(batch_size, len(data))
         self._metrics = Metrics(network, len(data))
+        self._indices = network.backend.empty((self._batch_size,), np.int64)
+        self._batch_metrics = Metrics(network, self._batch_size)
         network.reserve(self._batch_size, training=True)
 
     def epoch(
@@ -119,11 +121,27 @@ class Trainer:
             losses: real (n,), written, the loss of each image.
             correct: real (n,), written, 1 for each image that was classified correctly, else 0.
         """
-        network, optimizer = self._network, self._optimizer
-        optimizer.advance()
-        logits = network.forward(self._data.images(indices), optimizer.step)
-        labels = self._data.labels(indices)
-        network.backward(network.loss.gradient(logits, labels, losses, correct))
+        count, backend, batch = len(indices), self._network.backend, self._batch_metrics
+        backend.copy(indices, self._indices[:count])
+        self._optimizer.advance()
+        self._compute(count)
+        backend.copy(batch.losses[:count], losses)
+        backend.copy(batch.correct[:count], correct)
+
+    def _compute(self, count: int) -> None:
+        """The part of a step that the device can do alone.
+
+        For every batch of `count` images it is the same sequence of operations on the same memory,
+        so that it can be recorded once and replayed. What changes, it reads from there.
+        """
+        network, optimizer, data = self._network, self._optimizer, self._data
+        indices, losses = self._indices[:count], self._batch_metrics.losses[:count]
+        images, labels = data.images(indices), data.labels(indices)
+        logits = network.forward(images, optimizer.step)
+        gradient = network.loss.gradient(
+            logits, labels, losses, self._batch_metrics.correct[:count]
+        )
+        network.backward(gradient)
         optimizer.update(network.parameters, network.gradients)
 
 
@@ -139,13 +157,14 @@ def check_finite(loss: float, epoch: int) -> None:
         )
 
 
-def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:
-    """The order of the images in a shuffled epoch, int64 (images,).
+def epoch_order(seed: int, epoch: int, images: int, *, shuffle: bool = True) -> NDArray[np.int64]:
+    """The order of the images in an epoch, int64 (images,), a new one for each if `shuffle`.
 
     It depends on the seed and the number of the epoch alone, so that a run which is resumed goes on
     as if it had not been interrupted. The leading 1 keeps it apart from the initial weights' draws.
     """
-    return np.random.default_rng([1, seed, epoch]).permutation(images)
+    order = np.arange(images, dtype=np.int64)
+    return np.random.default_rng([1, seed, epoch]).permutation(order) if shuffle else order
 
 
 def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
@@ -172,7 +191,7 @@ def _inference(
     network: Network, data: Batches, batch_size: int
 ) -> Iterator[tuple[slice, Array, Array]]:
     """The logits of all images, batch by batch: which images, their logits, their indices."""
-    indices = network.backend.asarray(np.arange(len(data)))
+    indices = network.backend.asarray(np.arange(len(data), dtype=np.int64))
     network.reserve(min(batch_size, len(data)))
     for start in range(0, len(data), batch_size):
         batch = slice(start, start + batch_size)

@@ -94,25 +94,31 @@ class TestCheckImages:
     )
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
     def test_refuses_other_shapes(self, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
-        with refusal(f"x has the shape {shape}: the model takes (images, 2, 3, 1)"):
+        with refusal(
+            f"the images have the shape {shape}, but the model takes (images, 2, 3, 1): "
+            "give images of that shape, or make a model for these"
+        ):
             check_images(np.zeros(shape, dtype), IMAGE, FLOAT32)
 
     def test_refuses_a_missing_axis_of_several_channels(self) -> None:
-        with refusal("x has the shape (4, 2, 3): the model takes (images, 2, 3, 2)"):
+        with refusal(
+            "the images have the shape (4, 2, 3), but the model takes (images, 2, 3, 2): "
+            "give images of that shape, or make a model for these"
+        ):
             check_images(np.zeros((4, 2, 3)), (2, 3, 2), FLOAT32)
 
     @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint16, np.bool_, np.complex64, "U1"])
     def test_refuses_other_dtypes(self, dtype: Any) -> None:
         with refusal(
-            f"x is of dtype {np.dtype(dtype)}: give pixels as uint8 (0 to 255, normalised here) "
-            "or as floating-point numbers (used as they are)",
+            f"the images are of dtype {np.dtype(dtype)}: give pixels as uint8 "
+            "(0 to 255, normalised here) or as floating-point numbers (used as they are)",
             InvalidTypeError,
         ):
             check_images(np.zeros((4, *IMAGE), dtype), IMAGE, FLOAT32)
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
     def test_refuses_no_images(self, dtype: type[np.generic]) -> None:
-        with refusal("x holds no image: give at least one"):
+        with refusal("there is no image: give at least one"):
             check_images(np.zeros((0, *IMAGE), dtype), IMAGE, FLOAT32)
 
     @pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
@@ -123,7 +129,7 @@ class TestCheckImages:
         x = pixels(5)
         x[image:, 1, 2] = pixel
         with refusal(
-            f"image {image} of x has a pixel that is NaN, infinite or too large for float32: "
+            f"image {image} has a pixel that is NaN, infinite or too large for float32: "
             "pixels must be finite numbers"
         ):
             check_images(x, IMAGE, FLOAT32)
@@ -131,7 +137,7 @@ class TestCheckImages:
     def test_refuses_a_pixel_that_only_float64_can_hold(self) -> None:
         x = np.full((1, *IMAGE), -1e39)
         with refusal(
-            "image 0 of x has a pixel that is NaN, infinite or too large for float32: "
+            "image 0 has a pixel that is NaN, infinite or too large for float32: "
             "pixels must be finite numbers"
         ):
             check_images(x, IMAGE, FLOAT32)
@@ -149,22 +155,26 @@ class TestCheckLabels:
 
     @pytest.mark.parametrize("label", [3, -1, 255, 2**40])
     def test_names_the_first_label_that_is_out_of_range(self, label: int) -> None:
-        with refusal(f"label 1 of y is {label}: the model has 3 classes, so labels must be 0 to 2"):
+        with refusal(
+            f"the label of image 1 is {label}, but the model has 3 classes: give labels from 0 to 2"
+        ):
             check_labels([2, label, 0, label], 4, 3)
 
     def test_refuses_an_unsigned_label_beyond_int64(self) -> None:
-        with refusal(f"label 0 of y is {2**63}: the model has 3 classes, so labels must be 0 to 2"):
+        with refusal(
+            f"the label of image 0 is {2**63}, but the model has 3 classes: give labels from 0 to 2"
+        ):
             check_labels(np.array([2**63], np.uint64), 1, 3)
 
     @pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), (4, 3), ()])
     def test_refuses_other_shapes(self, shape: tuple[int, ...]) -> None:
-        with refusal(f"y has the shape {shape}: give one label for each image, the shape (4,)"):
+        with refusal(f"the labels have the shape {shape}: give one for each image, (4,)"):
             check_labels(np.zeros(shape, int), 4, 3)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.bool_, "U1"])
     def test_refuses_other_dtypes(self, dtype: Any) -> None:
         with refusal(
-            f"y is of dtype {np.dtype(dtype)}: give labels as whole numbers, 0 to 2",
+            f"the labels are of dtype {np.dtype(dtype)}: give whole numbers from 0 to 2",
             InvalidTypeError,
         ):
             check_labels(np.zeros(4, dtype), 4, 3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpucnn.errors import InvalidFileError
-from gpucnn.files import replacing, write_bytes
+from gpucnn.files import create_bytes, remove_leftovers, replacing, write_bytes
 
 
 @pytest.fixture
@@ -116,3 +116,17 @@ except OSError as error:
     assert done.stdout == "File too large\n"
     assert path.read_bytes() == b"old"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_created_once(tmp_path: Path) -> None:
+    create_bytes(tmp_path / "file", b"first")
+    with pytest.raises(FileExistsError, match="file"):
+        create_bytes(tmp_path / "file", b"second")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("file", b"first")]
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("file", ".file.a1", ".file", ".other.a1"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "file")
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".file", ".other.a1", "file"]

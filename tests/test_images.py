@@ -401,7 +401,7 @@ def test_shapes_that_are_none(tmp_path: Path) -> None:
 
 def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    text = "reading an image needs Pillow, which is not installed: pip install 'gpucnn[images]'"
+    text = "reading an image needs Pillow, which is not installed: pip install pillow"
     with refusal(text, GpucnnError):
         read_digit(tmp_path / "digit.png")
 

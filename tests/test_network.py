@@ -134,11 +134,14 @@ class TestLossAndGradients:
         assert_array_equal(flat(first[1]), flat(again[1]))
 
     def test_images_are_checked(self) -> None:
-        with refusal("x has the shape (2, 6, 6, 1): the model takes (images, 7, 6, 2)"):
+        with refusal(
+            "the images have the shape (2, 6, 6, 1), but the model takes (images, 7, 6, 2): "
+            "give images of that shape, or make a model for these"
+        ):
             network().loss_and_gradients(small.images(2), small.labels(2))
 
     def test_labels_are_checked(self) -> None:
-        with refusal("y has the shape (3,): give one label for each image, the shape (2,)"):
+        with refusal("the labels have the shape (3,): give one for each image, (2,)"):
             network().loss_and_gradients(small.images(2, IMAGE), small.labels(3))
 
 
@@ -298,6 +301,27 @@ class TestLayers:
 
     def test_of_the_end_give_the_classes(self) -> None:
         assert network([Flatten(), Dense(17)]).classes == 17
+
+
+class TestWrongWeights:
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_that_are_not_finite(self, value: float) -> None:
+        weights = network().get_weights()
+        weights[1][0] = value
+        with refusal("the weights given for conv2d.bias are not finite numbers"):
+            network().set_weights(weights)
+
+    def test_that_are_not_numbers(self) -> None:
+        weights = [each.astype("U3") for each in network().get_weights()]
+        with refusal("the weights given for conv2d.kernel are not finite numbers"):
+            network().set_weights(weights)
+
+
+def test_a_network_shows_what_it_is_made_of() -> None:
+    assert repr(Network([Flatten(), Dense(3)], (2, 2, 1), seed=4)) == (
+        "Network([Flatten(), Dense(units=3)], input_shape=(2, 2, 1), dtype='float32', "
+        "device='cpu', seed=4)"
+    )
 
 
 class TestWrongNetworks:

@@ -206,6 +206,14 @@ class TestState:
             placed(make(), OptimizerState(0, slots))
 
 
+def test_learning_rate_can_be_set_later() -> None:
+    changed, made = small.model(SGD(0.5)), small.model(SGD(0.001))
+    changed.optimizer.learning_rate = 0.001
+    for model in (changed, made):
+        model.fit(small.images(5, model.input_shape), np.arange(5) % 3, verbose=0)
+    assert small.weight_bytes(changed) == small.weight_bytes(made)
+
+
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
 class TestWrongArguments:
     @pytest.mark.parametrize("rate", [0, -1, "0.1", None, float("inf")])

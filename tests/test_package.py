@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,57 @@ def test_errors_are_of_the_package_and_built_in(name: str, builtin: type[Excepti
     error = getattr(gpucnn.errors, name)
     assert issubclass(error, GpucnnError)
     assert issubclass(error, builtin)
+
+
+# A file imports only from those above it here.
+ORDER = [
+    "errors",
+    "version",
+    "arguments",
+    "files",
+    "config",
+    "backends",
+    "layers",
+    "losses",
+    "schedules",
+    "optimizers",
+    "batches",
+    "network",
+    "training",
+    "progress",
+    "summary",
+    "checkpoint",
+    "sequential",
+    "models",
+    "data",
+    "recipes",
+    "runs",
+    "notebook",
+    "reproduction",
+    "images",
+    "terminal",
+    "commands",
+]
+
+
+def imported_parts(file: Path) -> set[str]:
+    """The parts of the package, files or folders at its top, that a file imports from."""
+    modules = {
+        node.module
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+    }
+    return {module.split(".")[1] for module in modules if module.startswith("gpucnn.")}
+
+
+@pytest.mark.parametrize("part", ORDER)
+def test_imports_run_one_way(part: str) -> None:
+    root = Path(gpucnn.__file__).parent
+    files = list((root / part).rglob("*.py")) or [root / f"{part}.py"]
+    for file in files:
+        assert imported_parts(file) <= set(ORDER[: ORDER.index(part) + 1]), file
+
+
+def test_every_part_has_its_place_in_the_order() -> None:
+    parts = {each.stem for each in Path(gpucnn.__file__).parent.iterdir()}
+    assert parts - {"__init__", "__main__", "__pycache__", "py"} == set(ORDER)

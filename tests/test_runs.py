@@ -1,4 +1,6 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import gpucnn
 from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError
 from gpucnn.recipes import Recipe, default_recipe
 from gpucnn.runs import CHECKPOINT, HISTORY, Run
-from small_mnist import write_small_mnist
+from gpucnn.training import EpochRecord
+from small_mnist import write_idx, write_small_mnist
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +29,17 @@ class StoppedError(Exception):
 
 
 def train_and_stop_after(run: Run, epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    save = Run._save
+    epoch_done = Run._epoch_done
 
-    def save_and_stop(self: Run) -> None:
-        save(self)
+    def save_and_stop(self: Run, record: EpochRecord) -> None:
+        epoch_done(self, record)
         if len(self.history.epochs) == epochs:
             raise StoppedError
 
-    monkeypatch.setattr(Run, "_save", save_and_stop)
-    with pytest.raises(StoppedError):
-        run.train(verbose=0)
-    monkeypatch.setattr(Run, "_save", save)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_epoch_done", save_and_stop)
+        with pytest.raises(StoppedError):
+            run.train(verbose=0)
 
 
 def test_a_run_writes_its_folder(tmp_path: Path, data: str) -> None:
@@ -56,6 +59,79 @@ def test_a_run_writes_its_folder(tmp_path: Path, data: str) -> None:
 def test_a_run_can_be_resumed_before_its_first_epoch(tmp_path: Path, data: str) -> None:
     Run.start(tmp_path, recipe(data))
     assert Run.resume(tmp_path).epochs_left == 3
+
+
+def test_a_run_can_be_resumed_that_was_killed_before_its_first_checkpoint(
+    tmp_path: Path, data: str
+) -> None:
+    run = Run.start(tmp_path, recipe(data))
+    expected = run.checkpoint.read_bytes()
+    run.checkpoint.unlink()
+    resumed = Run.resume(tmp_path)
+    resumed.model.save(resumed.checkpoint)
+    assert resumed.checkpoint.read_bytes() == expected
+
+
+def test_resuming_removes_what_a_killed_run_was_writing(tmp_path: Path, data: str) -> None:
+    Run.start(tmp_path, recipe(data))
+    for name in (CHECKPOINT, HISTORY):
+        (tmp_path / f".{name}.x1y2").touch()
+    Run.resume(tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [CHECKPOINT, HISTORY]
+
+
+def test_a_run_is_resumed_from_any_folder(
+    tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(data).parent)
+    Run.start(tmp_path, recipe(Path(data).name))
+    monkeypatch.chdir(tmp_path)
+    assert Run.resume(tmp_path).recipe.data == data
+
+
+def test_the_device_that_auto_took_is_kept(tmp_path: Path, data: str) -> None:
+    assert Run.start(tmp_path, recipe(data, device="auto")).recipe.device == "cpu"
+
+
+def test_of_runs_that_begin_at_once_each_gets_a_folder(
+    tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        begin = partial(Run.start, None, recipe(data))
+        runs = [each.result() for each in [pool.submit(begin) for _ in range(8)]]
+    assert len({run.folder for run in runs}) == 8
+
+
+def test_of_runs_that_begin_at_once_in_one_folder_one_does(tmp_path: Path, data: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        begun = [pool.submit(Run.start, tmp_path, recipe(data)) for _ in range(8)]
+        errors = [each.exception() for each in begun]
+    assert sum(error is None for error in errors) == 1
+    assert all("already holds a run" in str(error) for error in errors if error is not None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "label", "text"),
+    [((10, 10), 0, "the images have the shape"), ((28, 28), 10, "label")],
+)
+def test_data_that_do_not_fit_leave_no_folder_behind(
+    tmp_path: Path, shape: tuple[int, int], label: int, text: str
+) -> None:
+    for part in ("train", "t10k"):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, *shape), np.uint8))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.full(2, label, np.uint8))
+    with pytest.raises(ValueError, match=text):
+        Run.start(tmp_path / "run", recipe(str(tmp_path)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_resumed_on_other_images(tmp_path: Path) -> None:
+    folder = write_small_mnist(tmp_path, train=20, test=10)
+    Run.start(tmp_path / "run", recipe(str(folder)))
+    write_small_mnist(tmp_path, train=19, test=10)
+    with pytest.raises(InvalidFileError, match="does not have the images that the run in"):
+        Run.resume(tmp_path / "run")
 
 
 def test_the_model_is_measured_on_the_test_images(tmp_path: Path, data: str) -> None:
@@ -137,13 +213,22 @@ def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"epochs": []}', '{"epochs": 1, "recipe": {}}']
+    "content", ["", "{", "[]", "[" * 100_000, '{"epochs": []}', '{"epochs": 1, "recipe": {}}']
 )
 def test_a_damaged_history_is_told(tmp_path: Path, data: str, content: str) -> None:
     Run.start(tmp_path, recipe(data))
     (tmp_path / HISTORY).write_text(content)
     with pytest.raises(InvalidFileError, match="is not the history of a run"):
         Run.resume(tmp_path)
+
+
+def test_an_epoch_that_is_not_complete_is_told(tmp_path: Path, data: str) -> None:
+    Run.start(tmp_path, recipe(data))
+    content = json.loads((tmp_path / HISTORY).read_text())
+    for epoch in (1, {"epoch": 1}):
+        (tmp_path / HISTORY).write_text(json.dumps(content | {"epochs": [epoch]}))
+        with pytest.raises(InvalidFileError, match="is not the history of a run"):
+            Run.resume(tmp_path)
 
 
 def test_a_checkpoint_cut_short_is_told(tmp_path: Path, data: str) -> None:
@@ -156,8 +241,19 @@ def test_a_checkpoint_cut_short_is_told(tmp_path: Path, data: str) -> None:
 def test_a_checkpoint_of_another_architecture_is_told(tmp_path: Path, data: str) -> None:
     run = Run.start(tmp_path, recipe(data))
     gpucnn.models.lenet().save(run.checkpoint)
-    with pytest.raises(InvalidFileError, match="is not a notebook of float32"):
+    with pytest.raises(InvalidFileError, match="is not of the run that the history"):
         Run.resume(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 5}, {"optimizer": "sgd"}, {"learning_rate": 0.5}])
+def test_a_checkpoint_of_another_run_is_told(
+    tmp_path: Path, data: str, changes: dict[str, Any]
+) -> None:
+    run = Run.start(tmp_path / "run", recipe(data))
+    other = Run.start(tmp_path / "other", recipe(data, **changes))
+    run.checkpoint.write_bytes(other.checkpoint.read_bytes())
+    with pytest.raises(InvalidFileError, match="is not of the run that the history"):
+        Run.resume(run.folder)
 
 
 def test_a_checkpoint_further_than_its_history_is_told(tmp_path: Path, data: str) -> None:
@@ -165,5 +261,5 @@ def test_a_checkpoint_further_than_its_history_is_told(tmp_path: Path, data: str
     first = (tmp_path / HISTORY).read_bytes()
     run.train(verbose=0)
     (tmp_path / HISTORY).write_bytes(first)
-    with pytest.raises(InvalidFileError, match="has 0 epochs, but the checkpoint beside it 1"):
+    with pytest.raises(InvalidFileError, match="is not of the run that the history"):
         Run.resume(tmp_path)

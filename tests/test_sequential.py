@@ -206,7 +206,10 @@ class TestWrongArguments:
         ids=["fit", "validation", "evaluate", "predict"],
     )
     def test_images_are_checked(self, use: Callable[[Sequential, Array], Any]) -> None:
-        with refusal("x has the shape (22, 5, 6, 1): the model takes (images, 6, 6, 1)"):
+        with refusal(
+            "the images have the shape (22, 5, 6, 1), but the model takes (images, 6, 6, 1): "
+            "give images of that shape, or make a model for these"
+        ):
             use(small.model(), X[:, 1:])
 
     @pytest.mark.parametrize(
@@ -219,7 +222,9 @@ class TestWrongArguments:
         ids=["fit", "validation", "evaluate"],
     )
     def test_labels_are_checked(self, use: Callable[[Sequential, Array], Any]) -> None:
-        with refusal("label 0 of y is -1: the model has 3 classes, so labels must be 0 to 2"):
+        with refusal(
+            "the label of image 0 is -1, but the model has 3 classes: give labels from 0 to 2"
+        ):
             use(small.model(), Y - 1)
 
     @pytest.mark.parametrize("data", [X, (X,), (X, Y, Y), "xyz"], ids=["x", "1", "3", "text"])

@@ -1,6 +1,6 @@
 """The devices, and the operations that run on each."""
 
-from gpucnn.backends.base import Array, Backend
+from gpucnn.backends.base import Array, Backend, Shape, as_rows
 from gpucnn.backends.cpu import CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.window import Window
@@ -10,7 +10,9 @@ __all__ = [
     "Backend",
     "CpuBackend",
     "Device",
+    "Shape",
     "Window",
+    "as_rows",
     "available_devices",
     "get_backend",
     "list_devices",

@@ -11,6 +11,7 @@ from gpucnn.backends.philox import LOW_WORD, philox4x32
 from gpucnn.backends.window import Window
 
 Array = NDArray[Any]  # of NumPy, or of a module with its interface, such as CuPy
+Shape = tuple[int, ...]
 
 
 class Backend:
@@ -64,7 +65,7 @@ class Backend:
         return np.array(array)
 
     def copy(self, source: Array, out: Array) -> None:
-        """Copy `source`, a host array of any dtype, to `out`, a device array of its shape."""
+        """Copy `source`, of any dtype, on the host or the device, to `out`, on the device."""
         out[...] = self.xp.asarray(source, out.dtype)
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -141,7 +142,7 @@ class Backend:
         if window.padding == "same":
             columns.fill(0)
         for tap in window.taps:
-            columns[(*tap.outputs, tap.index)] = x[tap.inputs]
+            columns[tap.patches] = x[tap.inputs]
 
     def col2im(self, patches: Array, window: Window, out: Array) -> None:
         """The transpose of `im2col`: each pixel is the sum of the patch elements that saw it.
@@ -154,7 +155,7 @@ class Backend:
         columns = self._columns(patches, window)
         out.fill(0)
         for tap in window.taps:
-            out[tap.inputs] += columns[(*tap.outputs, tap.index)]
+            out[tap.inputs] += columns[tap.patches]
 
     def conv2d(
         self, x: Array, kernel: Array, bias: Array, window: Window, patches: Array, out: Array
@@ -171,7 +172,7 @@ class Backend:
             out: real (n, oh, ow, filters).
         """
         self.im2col(x, window, patches)
-        self.matmul(_rows(patches), _rows(kernel), _rows(out), bias=bias)
+        self.matmul(as_rows(patches), as_rows(kernel), as_rows(out), bias=bias)
 
     def conv2d_parameter_gradients(
         self, output_gradient: Array, patches: Array, kernel_gradient: Array, bias_gradient: Array
@@ -184,8 +185,8 @@ class Backend:
             kernel_gradient: real (kh, kw, c, filters).
             bias_gradient: real (filters,).
         """
-        gradient = _rows(output_gradient)
-        self.matmul(_rows(patches), gradient, _rows(kernel_gradient), transpose_a=True)
+        gradient = as_rows(output_gradient)
+        self.matmul(as_rows(patches), gradient, as_rows(kernel_gradient), transpose_a=True)
         self.sum_rows(gradient, bias_gradient)
 
     def conv2d_input_gradient(
@@ -206,7 +207,7 @@ class Backend:
                 gradients of the parameters are to be taken before.
             input_gradient: real (n, h, w, c).
         """
-        self.matmul(_rows(output_gradient), _rows(kernel), _rows(patches), transpose_b=True)
+        self.matmul(as_rows(output_gradient), as_rows(kernel), as_rows(patches), transpose_b=True)
         self.col2im(patches, window, input_gradient)
 
     # Pooling
@@ -429,6 +430,6 @@ class Backend:
         return words.reshape(-1)[:count]
 
 
-def _rows(array: Array) -> Array:
-    """`array` as a matrix that keeps its last axis: a view, since it is contiguous."""
+def as_rows(array: Array) -> Array:
+    """A contiguous array as a matrix that keeps its last axis, a view."""
     return array.reshape(-1, array.shape[-1])

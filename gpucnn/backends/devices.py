@@ -38,7 +38,7 @@ def get_backend(device: str = "auto") -> Backend:
         InvalidValueError: there is no device of that name.
     """
     name = available_devices()[0] if device == "auto" else device
-    if name not in BACKENDS:
+    if name not in tuple(BACKENDS):  # of which `in` asks no hash, so that any object will do
         allowed = ", ".join(["auto", *BACKENDS])
         raise InvalidValueError(f"unknown device {device!r}: choose one of {allowed}")
     return BACKENDS[name]()

@@ -23,6 +23,11 @@ class Tap:
     outputs: tuple[slice, slice, slice]
     inputs: tuple[slice, slice, slice]
 
+    @property
+    def patches(self) -> tuple[slice, slice, slice, int]:
+        """This element in the patches of `outputs`, (images, rows, columns, elements, channels)."""
+        return (*self.outputs, self.index)
+
 
 @dataclass(frozen=True)
 class Window:

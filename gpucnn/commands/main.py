@@ -1,6 +1,8 @@
 """The command `gpucnn`: its subcommands, and how errors end it."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -10,16 +12,19 @@ from gpucnn.commands.evaluate import evaluate
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.predict import predict
 from gpucnn.commands.train import train
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import GpucnnError, StoppedError
 from gpucnn.version import __version__
 
 # The error of a wrong command line, wherever this version of Typer keeps it.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
+INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
+
 app = typer.Typer(
     help="Convolutional networks with nothing between you and the arithmetic.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # which fills the lines of a paragraph
 )
 for command in (train, evaluate, predict, notebook, devices):
@@ -39,22 +44,39 @@ def _start(
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0, 2 after an error told in one line, 130 after Ctrl-C."""
+    """Run the command line and exit.
+
+    The status is 0; 1 if a comparison failed or nobody reads the output any more; 2 after an error,
+    which is told in one line; 130 after Ctrl-C.
+    """
+    if sys.stdout is None or sys.stderr is None:
+        _open_missing_streams()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        status = app(standalone_mode=False) or 0
     except UsageError as error:
-        _fail(error.format_message())  # type: ignore[attr-defined]
+        _end(2, f"error: {error.format_message()}")  # type: ignore[attr-defined]
+    except StoppedError as error:
+        _end(INTERRUPTED, str(error))
     except GpucnnError as error:
-        _fail(str(error))
+        _end(2, f"error: {error}")
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        _end(2, f"error: {error.filename or 'standard output'}: {error.strerror or error}")
     except MemoryError:
-        _fail("not enough memory: use a smaller batch size")
+        _end(2, "error: not enough memory: use a smaller model, batch or set of images")
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        _end(INTERRUPTED, "stopped")
+    sys.exit(status)
 
 
-def _fail(message: str) -> NoReturn:
+def _end(status: int, message: str) -> NoReturn:
     one_line = " ".join(message.split())
-    print(f"gpucnn: error: {one_line}", file=sys.stderr)
-    sys.exit(2)
+    print(f"gpucnn: {one_line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _open_missing_streams() -> None:
+    """Write to nowhere what has no stream to go to, as in `gpucnn train >&-`."""
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - stays open, as streams do
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere

@@ -1,8 +1,7 @@
 """`gpucnn train`: follow a recipe in a run folder."""
 
-import sys
 from collections.abc import Iterable
-from itertools import count
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +9,11 @@ import typer
 
 from gpucnn.backends import available_devices, list_devices
 from gpucnn.commands.options import Data
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import InvalidValueError, StoppedError
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
-from gpucnn.recipes import BATCH_SIZES, EPOCHS, OPTIMIZERS, SCHEDULES, Recipe, default_recipe
-from gpucnn.runs import Run
+from gpucnn.recipes import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_recipe
+from gpucnn.runs import Run, read_recipe
 
 
 def _among(names: Iterable[str]) -> str:
@@ -42,14 +41,14 @@ def train(
         typer.Option(help=f"Images in a training step (default: {_for_each(BATCH_SIZES)})"),
     ] = None,
     optimizer: Annotated[
-        str | None, typer.Option(help=f"{_among(OPTIMIZERS)} (default: adam)")
+        str | None, typer.Option(help=f"{_among(OPTIMIZER_NAMES)} (default: adam)")
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(help="The schedule's highest (default: by model and optimizer)"),
     ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help=f"{_among(SCHEDULES)} (default: one-cycle)")
+        str | None, typer.Option(help=f"{_among(SCHEDULE_NAMES)} (default: one-cycle)")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of first weights, shuffles and dropout (default: 0)")
@@ -80,47 +79,39 @@ def train(
         "dtype": dtype,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    run = _resume(output, given) if resume else _start(output, default_recipe(**given))
-    _describe(run)
+    run = _resume(output, given) if resume else Run.start(output, default_recipe(**given))
     try:
+        _describe(run, given.get("device", "auto"))
         run.train()
     except KeyboardInterrupt:
-        print(f"\nstopped: gpucnn train --resume --output {run.folder} goes on", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise StoppedError(
+            f"stopped: gpucnn train --resume --output {run.folder} goes on"
+        ) from None
     _conclude(run)
-
-
-def _start(output: Path | None, recipe: Recipe) -> Run:
-    return Run.start(output or _new_folder(recipe.model), recipe)
 
 
 def _resume(output: Path | None, given: dict[str, Any]) -> Run:
     if output is None:
         raise InvalidValueError("--resume needs to know which run: give its folder as --output")
-    run = Run.resume(output)
-    for name, value in given.items():
-        begun_with = getattr(run.recipe, name)
-        if value != begun_with:
+    begun_with = read_recipe(output)
+    asked_for = asdict(replace(begun_with, **given).resolved())
+    for name, value in asdict(begun_with).items():
+        if asked_for[name] != value:
             raise InvalidValueError(
-                f"the run in {output} was begun with {name} {begun_with}, not {value}: leave the "
-                "option out, or begin another run"
+                f"the run in {output} was begun with {name} {value}, not {asked_for[name]}: leave "
+                "the option out, or begin another run"
             )
-    return run
+    return Run.resume(output)
 
 
-def _new_folder(model: str) -> Path:
-    names = (f"{model}-{number}" for number in count(1))
-    return next(folder for name in names if not (folder := Path("runs", name)).exists())
-
-
-def _describe(run: Run) -> None:
+def _describe(run: Run, device_asked_for: str) -> None:
     recipe, model = run.recipe, run.model
     device = next(each for each in list_devices() if each.name == model.backend.device)
-    why = f", auto's choice of: {', '.join(available_devices())}" if recipe.device == "auto" else ""
+    why = f", which auto took of: {', '.join(available_devices())}"
     source = recipe.data or "the built-in MNIST"
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
-        f"({device.description}){why}"
+        f"({device.description}){why if device_asked_for == 'auto' else ''}"
     )
     print(
         f"{len(run.train_data[0]):,} images to train on, {len(run.test_data[0]):,} to test on, "
@@ -133,6 +124,8 @@ def _describe(run: Run) -> None:
     )
     if run.history.epochs:
         print(f"resumed: {len(run.history.epochs)} of {recipe.epochs} epochs are done", flush=True)
+    if run.epochs_left == 0:
+        print("nothing is left to do")
 
 
 def _conclude(run: Run) -> None:

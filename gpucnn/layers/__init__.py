@@ -1,6 +1,6 @@
 """The layers that networks are made of."""
 
-from gpucnn.layers.base import Buffer, Layer, Shape
+from gpucnn.layers.base import Buffer, Layer
 from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.dense import Dense
 from gpucnn.layers.dropout import Dropout
@@ -20,5 +20,4 @@ __all__ = [
     "Layer",
     "MaxPool2D",
     "ReLU",
-    "Shape",
 ]

@@ -8,9 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend
-
-Shape = tuple[int, ...]
+from gpucnn.backends import Array, Backend, Shape
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import Array
+from gpucnn.backends import Array, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
-from gpucnn.layers.base import Buffer, Layer, Shape, glorot_uniform
+from gpucnn.layers.base import Buffer, Layer, glorot_uniform
 from gpucnn.layers.sliding import slide
 
 

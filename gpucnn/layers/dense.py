@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import Array
+from gpucnn.backends import Array, Shape
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers.base import Layer, Shape, glorot_uniform
+from gpucnn.layers.base import Layer, glorot_uniform
 
 
 @dataclass(eq=False)

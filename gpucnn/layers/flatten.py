@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import prod
 
-from gpucnn.backends import Array
-from gpucnn.layers.base import Buffer, Layer, Shape
+from gpucnn.backends import Array, Shape
+from gpucnn.layers.base import Buffer, Layer
 
 
 @dataclass(eq=False)

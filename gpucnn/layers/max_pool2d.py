@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from gpucnn import arguments
-from gpucnn.backends import Array
+from gpucnn.backends import Array, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
-from gpucnn.layers.base import Buffer, Layer, Shape
+from gpucnn.layers.base import Buffer, Layer
 from gpucnn.layers.sliding import slide
 
 

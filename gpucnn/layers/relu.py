@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from gpucnn.backends import Array
-from gpucnn.layers.base import Layer, Shape
+from gpucnn.backends import Array, Shape
+from gpucnn.layers.base import Layer
 
 
 @dataclass(eq=False)

@@ -1,9 +1,8 @@
 """What convolution and pooling share as layers: a window over images."""
 
-from gpucnn.backends import Window
+from gpucnn.backends import Shape, Window
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers.base import Shape
 
 
 def slide(layer: str, input_shape: Shape, size: Pair, strides: Pair, padding: Padding) -> Window:
@@ -15,7 +14,8 @@ def slide(layer: str, input_shape: Shape, size: Pair, strides: Pair, padding: Pa
     if len(input_shape) != 3:
         raise InvalidValueError(
             f"{layer} takes images of shape (height, width, channels), "
-            f"but its input has the shape {input_shape}: put it before Flatten and Dense"
+            f"but its input has the shape {input_shape}: give the model an input_shape such as "
+            "(28, 28, 1), and put this layer before Flatten and Dense"
         )
     height, width, _ = input_shape
     if padding == "valid" and (height < size[0] or width < size[1]):

@@ -30,7 +30,7 @@ def test_a_file_cut_short_gets_one_line(refused: Refused) -> None:
 def test_a_model_for_other_images_gets_one_line(refused: Refused, data: str) -> None:
     Sequential([Flatten(), Dense(10)], (8, 8, 3)).save("model.safetensors")
     line = refused("evaluate", "model.safetensors", "--data", data)
-    assert "x has the shape (100, 28, 28): the model takes (images, 8, 8, 3)" in line
+    assert "the images have the shape (100, 28, 28), but the model takes (images, 8, 8, 3)" in line
 
 
 def test_a_model_of_fewer_classes_gets_one_line(refused: Refused, data: str) -> None:

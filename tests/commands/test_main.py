@@ -47,7 +47,7 @@ def test_a_wrong_command_line_gets_one_line(refused: Refused) -> None:
             OSError(errno.ENOSPC, "No space left on device", "run/x"),
             "run/x: No space left on device",
         ),
-        (MemoryError(), "not enough memory: use a smaller batch size"),
+        (MemoryError(), "not enough memory: use a smaller model, batch or set of images"),
         (gpucnn.GpucnnError("two\nlines"), "two lines"),
     ],
 )
@@ -60,7 +60,21 @@ def test_an_error_gets_one_line(
 
 def test_ctrl_c_ends_with_130(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main, "app", raising(KeyboardInterrupt()))
-    assert command().status == 130
+    outcome = command()
+    assert (outcome.status, outcome.err) == (130, "gpucnn: stopped\n")
+
+
+def test_output_that_cannot_be_written_is_named(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "app", raising(OSError(errno.ENOSPC, "No space left")))
+    assert refused() == "gpucnn: error: standard output: No space left\n"
+
+
+def test_without_an_output_it_works_all_the_same() -> None:
+    program = [sys.executable, "-m", "gpucnn", "notebook"]
+    result = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *program], check=False)
+    assert result.returncode == 0
 
 
 def test_a_defect_is_not_hidden(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

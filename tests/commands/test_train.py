@@ -54,6 +54,7 @@ def test_a_finished_run_resumed_says_so(command: Command, data: str) -> None:
     outcome = command("train", "--resume", "--output", "run", "--epochs", 1)
     assert outcome.status == 0
     assert "1 of 1 epochs are done" in outcome.out
+    assert "nothing is left to do" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_a_finished_run_resumed_says_so(command: Command, data: str) -> None:
         (["--epochs", "0"], "epochs is 0"),
         (["--model", "vgg"], "model is 'vgg': choose one of notebook, lenet"),
         (["--device", "abacus"], "unknown device 'abacus': choose one of auto, cpu"),
-        (["--data", "nowhere"], "there is no folder nowhere"),
+        (["--data", "nowhere"], "nowhere: give a folder of IDX files"),
         (["--resume"], "--resume needs to know which run"),
         (["--resume", "--output", "nowhere"], "there is no run in nowhere"),
         (["--learning-rate", "nan"], "learning_rate is nan"),
@@ -163,7 +164,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
 ) -> None:
     status, err = interrupt_in_second_epoch(tmp_path, larger_data, signal.SIGINT)
     assert status == 130
-    assert err.strip() == f"stopped: gpucnn train --resume --output {tmp_path} goes on"
+    assert err.strip() == f"gpucnn: stopped: gpucnn train --resume --output {tmp_path} goes on"
     resume(tmp_path)
     assert (tmp_path / CHECKPOINT).read_bytes() == uninterrupted
 

@@ -5,7 +5,8 @@ from typing import TypeVar
 import numpy as np
 
 from gpucnn import get_backend
-from gpucnn.layers import Layer, Shape
+from gpucnn.backends import Shape
+from gpucnn.layers import Layer
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
 

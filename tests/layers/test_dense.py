@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import loops
 from expect import refusal
 from gpucnn import Dense
-from gpucnn.layers import Shape
+from gpucnn.backends import Shape
 from layers.placed import placed
 
 

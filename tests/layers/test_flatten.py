@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from gpucnn import Flatten
-from gpucnn.layers import Shape
+from gpucnn.backends import Shape
 from layers.placed import placed
 
 X = np.arange(48.0).reshape(2, 3, 4, 2)

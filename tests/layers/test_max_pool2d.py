@@ -9,7 +9,7 @@ import loops
 from backends.strategies import SETTINGS, Sizes, sizes
 from expect import refusal
 from gpucnn import MaxPool2D
-from gpucnn.layers import Shape
+from gpucnn.backends import Shape
 from layers.placed import placed
 
 
@@ -74,7 +74,8 @@ def test_wrong_arguments(arguments: tuple[Any, ...], text: str) -> None:
         (
             (36,),
             "maxpool2d takes images of shape (height, width, channels), but its input has the "
-            "shape (36,): put it before Flatten and Dense",
+            "shape (36,): give the model an input_shape such as "
+            "(28, 28, 1), and put this layer before Flatten and Dense",
         ),
         (
             (6, 1, 4),
