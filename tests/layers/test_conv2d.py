@@ -119,7 +119,8 @@ def test_wrong_arguments(arguments: tuple[Any, ...], text: str) -> None:
 def test_vectors_are_refused() -> None:
     with refusal(
         "conv2d_1 takes images of shape (height, width, channels), but its input has the shape "
-        "(36,): put it before Flatten and Dense"
+        "(36,): give the model an input_shape such as (28, 28, 1), and put this layer before "
+        "Flatten and Dense"
     ):
         built((36,), 2, 3)
 
