@@ -107,7 +107,7 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
 def _describe(run: Run, device_asked_for: str) -> None:
     recipe, model = run.recipe, run.model
     device = next(each for each in list_devices() if each.name == model.backend.device)
-    why = f", which auto took of: {', '.join(available_devices())}"
+    why = f", auto's choice among: {', '.join(available_devices())}"
     source = recipe.data or "the built-in MNIST"
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
