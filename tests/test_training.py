@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 import small
 from expect import refusal
 from gpucnn import SGD, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
-from gpucnn.backends import Backend, CpuBackend
+from gpucnn.backends import Backend, CpuBackend, devices
 from gpucnn.batches import Batches
 from gpucnn.errors import TrainingError
 from gpucnn.network import Network
@@ -150,6 +150,60 @@ def peak_of(call: Callable[[], None]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+class Recorder(CpuBackend):
+    """Notes each operation: its name, where its arrays lie, and its other arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[tuple[Any, ...]] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        attribute = super().__getattribute__(name)
+        if name.startswith("_") or not callable(attribute) or name == "session":
+            return attribute
+
+        def noted(*arguments: Any, **options: Any) -> Any:
+            given = [*arguments, *options.items()]
+            self.operations.append((name, *map(place_of, given)))
+            return attribute(*arguments, **options)
+
+        return noted
+
+
+def place_of(argument: Any) -> Any:
+    if isinstance(argument, np.ndarray):
+        return argument.ctypes.data, argument.shape, argument.strides
+    return argument
+
+
+class TestRecording:
+    """What a device would record of a step, to replay it for all others."""
+
+    @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
+    @pytest.mark.parametrize("count", [8, 3])
+    def test_steps_are_the_same_operations_on_the_same_memory(
+        self, optimizer: Optimizer, count: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(devices.BACKENDS, "cpu", Recorder)
+        layers = [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(8), Dropout(0.5), Dense(3)]
+        model = Sequential(layers, (12, 12, 1))
+        model.compile(deepcopy(optimizer))
+        data = Batches(
+            model.backend, model.dtype, small.images(8, model.input_shape), small.labels(8)
+        )
+        recorder = cast("Recorder", model.backend)
+        trained = Trainer(model, model.optimizer, data, 8)
+        trained.epoch(1, np.arange(8))  # the first steps may allocate
+        recordings = []
+        for _ in range(2):
+            model.optimizer.advance()
+            recorder.operations.clear()
+            trained._compute(count)
+            recordings.append(list(recorder.operations))
+        assert recordings[0] == recordings[1]
+        assert recordings[0][0][0] == "gather_images"
 
 
 class TestSteadyState:
