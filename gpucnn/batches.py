@@ -115,16 +115,17 @@ def check_labels(y: Any, count: int, classes: int) -> NDArray[Any]:
 
 
 def _check_finite(images: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
-    if _is_finite(images, dtype):
+    if is_finite(images, dtype):
         return
-    image = next(i for i, each in enumerate(images) if not _is_finite(each, dtype))
+    image = next(i for i, each in enumerate(images) if not is_finite(each, dtype))
     raise InvalidValueError(
         f"image {image} has a pixel that is NaN, infinite or too large for {dtype}: "
         "pixels must be finite numbers"
     )
 
 
-def _is_finite(pixels: NDArray[Any], dtype: "np.dtype[np.floating]") -> bool:
+def is_finite(values: NDArray[Any], dtype: "np.dtype[np.floating]") -> bool:
+    """Whether all of `values`, at least one number, are finite numbers of `dtype`."""
     # NaN comes out of min and max, so that a large set needs no array of booleans.
     largest = np.finfo(dtype).max
-    return bool(-largest <= pixels.min() and pixels.max() <= largest)
+    return bool(-largest <= values.min() and values.max() <= largest)

@@ -1,12 +1,14 @@
 """Writing files so that nothing half-written ever stands under its final name."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from gpucnn.errors import InvalidFileError
+
+SUFFIX = ".gpucnn-tmp"  # of temporary names, so that none is taken for anybody else's
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with _naming(path), _temporary(path) as temporary:
         yield temporary
-        _finish(temporary)
+        _flush_to_disk(temporary)
         temporary.replace(path)
 
 
@@ -40,13 +42,19 @@ def create_bytes(path: Path, content: bytes) -> None:
     """
     with _naming(path), _temporary(path) as temporary:
         temporary.write_bytes(content)
-        _finish(temporary)
-        path.hardlink_to(temporary)  # which fails if the name is taken, as renaming does not
+        _flush_to_disk(temporary)
+        try:
+            path.hardlink_to(temporary)  # which fails if the name is taken, as renaming does not
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links: take the name, then fill it
+            path.touch(exist_ok=False)
+            temporary.replace(path)
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that processes left beside `path` when they were killed."""
-    for leftover in path.parent.glob(f".{path.name}.*"):
+    for leftover in path.parent.glob(f".{path.name}.*{SUFFIX}"):
         leftover.unlink(missing_ok=True)
 
 
@@ -57,19 +65,17 @@ def _temporary(path: Path) -> Iterator[Path]:
         raise InvalidFileError(f"{path} is a directory: give the name of a file to write")
     if not path.parent.is_dir():
         raise InvalidFileError(f"there is no folder {path.parent} to write {path.name} in: make it")
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{SUFFIX}")
+    temporary.touch(exist_ok=False)
     try:
-        yield Path(name)
+        yield temporary
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _finish(temporary: Path) -> None:
-    """Flush to the disk, and give the mode of a plain file in place of mkstemp's 0600."""
-    with temporary.open("rb+") as file:
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
-    temporary.chmod(0o666 & ~_umask())
 
 
 @contextmanager
@@ -79,9 +85,3 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpucnn import arguments
 from gpucnn.backends import Array, Shape, get_backend
-from gpucnn.batches import Batches, check_images, check_labels
+from gpucnn.batches import Batches, check_images, check_labels, is_finite
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.losses import SoftmaxCrossEntropy
@@ -33,19 +33,21 @@ class Parameter:
         """The name within the model, such as "conv2d.kernel"."""
         return f"{self.layer.name}.{self.key}"
 
-    def check(self, values: NDArray[Any]) -> None:
-        """Refuse values that the parameter cannot take.
+    def check(self, values: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
+        """Refuse values that the parameter cannot take, in a model of `dtype`.
 
         Raises:
-            InvalidValueError: their shape is another, or they are not finite numbers.
+            InvalidValueError: their shape is another, or they are not finite numbers of `dtype`.
         """
         if values.shape != self.shape:
             raise InvalidValueError(
                 f"the weights given for {self.name} have the shape {values.shape}, "
                 f"but it has the shape {self.shape}"
             )
-        if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-            raise InvalidValueError(f"the weights given for {self.name} are not finite numbers")
+        if values.dtype.kind not in "fiu" or not is_finite(values, dtype):
+            raise InvalidValueError(
+                f"the weights given for {self.name} are not finite numbers of {dtype}"
+            )
 
     def view(self, vector: Array) -> Array:
         """The parameter's part of the flat vector `vector`, in the parameter's shape."""
@@ -187,7 +189,7 @@ class Network:
                 f"{len(self._parameters)}: {', '.join(self.parameter_names)}"
             )
         for parameter, array in zip(self._parameters, arrays, strict=True):
-            parameter.check(array)
+            parameter.check(array, self.dtype)
         self._copy_weights(arrays)
 
     def _copy_weights(self, weights: Sequence[NDArray[Any]]) -> None:

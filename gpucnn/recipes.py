@@ -43,6 +43,7 @@ class Recipe:
         dtype: "float32" or "float64".
 
     Raises:
+        InvalidTypeError: `data` is no text.
         InvalidValueError: an argument is not as described.
     """
 
@@ -77,7 +78,7 @@ class Recipe:
         """
         data = self.data
         if data is not None and not data.lower().startswith(SCHEMES):
-            data = str(Path(data).absolute())
+            data = str(Path(data).resolve())
         return replace(self, data=data, device=get_backend(self.device).device)
 
     def make_model(self, images: int) -> Sequential:

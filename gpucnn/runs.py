@@ -3,6 +3,7 @@
 import json
 import platform
 from dataclasses import asdict
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.batches import check_images, check_labels
+from gpucnn.batches import check_images
 from gpucnn.data import load_mnist
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.files import create_bytes, remove_leftovers, write_bytes
@@ -21,7 +22,7 @@ from gpucnn.version import __version__
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.json"
-RECORDED = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "images_per_second"}
+RECORDED = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "images_per_second")
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 
@@ -61,7 +62,7 @@ class Run:
         Raises:
             InvalidValueError: the folder holds a run, the recipe names a device that is not there,
                 or the images do not fit the model.
-            InvalidFileError: the data cannot be used.
+            InvalidFileError: the folder is a file, or the data cannot be used.
             OSError: the folder cannot be written to.
         """
         if folder is not None:
@@ -69,9 +70,8 @@ class Run:
         recipe = recipe.resolved()
         data = load_mnist(recipe.data)
         model = recipe.make_model(len(data[0][0]))
-        for images, labels in data:
+        for images, _ in data:
             check_images(images, model.input_shape, model.dtype)
-            check_labels(labels, len(images), model.classes)
         run = cls(_make_folder(folder, recipe.model), recipe, model, data)
         try:
             create_bytes(run.folder / HISTORY, run._describe())
@@ -87,19 +87,22 @@ class Run:
         Raises:
             InvalidFileError: there is no run in the folder, a file of it is damaged, or the data
                 cannot be used or are not those that the run began with.
+            InvalidValueError: the device of the run is not there.
         """
+        content, recipe = _read_history(folder)
         for name in (HISTORY, CHECKPOINT):
             remove_leftovers(folder / name)
-        content, recipe = _read_history(folder)
         data = load_mnist(recipe.data)
         run = cls(folder, recipe, recipe.make_model(len(data[0][0])), data)
-        if content.get("data_sha256") != run._data_sha256():
+        if content.get("data_sha256") != run._data_sha256:
             raise InvalidFileError(
                 f"{recipe.data or 'MNIST'} does not have the images that the run in {folder} began "
                 "with: bring those back, or begin another run"
             )
-        if content["epochs"] or run.checkpoint.exists():  # else it was killed before the first
+        if content["epochs"] or run.checkpoint.exists():
             run._load(content["epochs"])
+        else:  # it was killed before it wrote its first checkpoint
+            run.model.save(run.checkpoint)
         return run
 
     @property
@@ -163,10 +166,11 @@ class Run:
                 "numpy": np.__version__,
                 "python": platform.python_version(),
             },
-            "data_sha256": self._data_sha256(),
+            "data_sha256": self._data_sha256,
         }
         return (json.dumps(content, indent=2) + "\n").encode()
 
+    @cached_property
     def _data_sha256(self) -> str:
         digest = sha256()
         for array in (*self.train_data, *self.test_data):
@@ -190,24 +194,32 @@ def _read_history(folder: Path) -> tuple[dict[str, Any], Recipe]:
     try:
         content = json.loads(path.read_bytes())
         recipe = Recipe(**content["recipe"])
-        if not all(epoch.keys() >= RECORDED for epoch in content["epochs"]):
-            raise ValueError("an epoch is not complete")
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        _check_epochs(content["epochs"])
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
             f"{path} is not the history of a run ({error}): begin the run anew in another folder"
         ) from error
     return content, recipe
 
 
+def _check_epochs(epochs: Any) -> None:
+    if not isinstance(epochs, list) or not all(
+        isinstance(epoch[name], (int, float)) for epoch in epochs for name in RECORDED
+    ):
+        raise ValueError("its epochs are not complete")
+
+
 def _make_folder(folder: Path | None, model: str) -> Path:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+    runs = Path("runs")
+    runs.mkdir(exist_ok=True)
     number = 1
     while True:
-        new = Path("runs", f"{model}-{number}")
+        new = runs / f"{model}-{number}"
         try:
-            new.mkdir(parents=True)  # of two runs that begin at once, one fails here
+            new.mkdir()  # of two runs that begin at once, one fails here
             return new
         except FileExistsError:
             number += 1
@@ -216,8 +228,13 @@ def _make_folder(folder: Path | None, model: str) -> Path:
 def _refuse_used(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InvalidFileError(f"{folder} is a file: give a folder for the run")
-    if (folder / HISTORY).exists() or (folder / CHECKPOINT).exists():
+    if (folder / HISTORY).exists():
         raise _used(folder)
+    if (folder / CHECKPOINT).exists():
+        raise InvalidValueError(
+            f"{folder} holds a {CHECKPOINT} without the {HISTORY} of its run: move it away, or "
+            "give another folder"
+        )
 
 
 def _used(folder: Path) -> InvalidValueError:

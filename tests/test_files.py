@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -126,7 +127,18 @@ def test_a_file_is_created_once(tmp_path: Path) -> None:
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("file", ".file.a1", ".file", ".other.a1"):
+    for name in ("file", ".file.a1.gpucnn-tmp", ".file.swp", ".other.a1.gpucnn-tmp"):
         (tmp_path / name).touch()
     remove_leftovers(tmp_path / "file")
-    assert sorted(each.name for each in tmp_path.iterdir()) == [".file", ".other.a1", "file"]
+    left = [".file.swp", ".other.a1.gpucnn-tmp", "file"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == left
+
+
+def test_a_file_is_created_once_where_there_are_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    test_a_file_is_created_once(tmp_path)

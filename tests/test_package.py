@@ -97,12 +97,22 @@ ORDER = [
 
 def imported_parts(file: Path) -> set[str]:
     """The parts of the package, files or folders at its top, that a file imports from."""
-    modules = {
-        node.module
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ImportFrom) and node.module is not None
-    }
-    return {module.split(".")[1] for module in modules if module.startswith("gpucnn.")}
+    names = [name for node in ast.walk(ast.parse(file.read_text())) for name in imported_by(node)]
+    return {name.split(".")[1] for name in names if name.startswith("gpucnn.")}
+
+
+def imported_by(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def test_imports_of_each_form_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "file.py"
+    file.write_text("import gpucnn.a\nfrom gpucnn import b\nfrom gpucnn.c.d import e\nimport os\n")
+    assert imported_parts(file) == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("part", ORDER)

@@ -10,7 +10,7 @@ import pytest
 import gpucnn
 from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError
 from gpucnn.recipes import Recipe, default_recipe
-from gpucnn.runs import CHECKPOINT, HISTORY, Run
+from gpucnn.runs import CHECKPOINT, HISTORY, RECORDED, Run
 from gpucnn.training import EpochRecord
 from small_mnist import write_idx, write_small_mnist
 
@@ -67,15 +67,13 @@ def test_a_run_can_be_resumed_that_was_killed_before_its_first_checkpoint(
     run = Run.start(tmp_path, recipe(data))
     expected = run.checkpoint.read_bytes()
     run.checkpoint.unlink()
-    resumed = Run.resume(tmp_path)
-    resumed.model.save(resumed.checkpoint)
-    assert resumed.checkpoint.read_bytes() == expected
+    assert Run.resume(tmp_path).checkpoint.read_bytes() == expected
 
 
 def test_resuming_removes_what_a_killed_run_was_writing(tmp_path: Path, data: str) -> None:
     Run.start(tmp_path, recipe(data))
     for name in (CHECKPOINT, HISTORY):
-        (tmp_path / f".{name}.x1y2").touch()
+        (tmp_path / f".{name}.x1y2.gpucnn-tmp").touch()
     Run.resume(tmp_path)
     assert sorted(each.name for each in tmp_path.iterdir()) == [CHECKPOINT, HISTORY]
 
@@ -111,27 +109,41 @@ def test_of_runs_that_begin_at_once_in_one_folder_one_does(tmp_path: Path, data:
     assert all("already holds a run" in str(error) for error in errors if error is not None)
 
 
-@pytest.mark.parametrize(
-    ("shape", "label", "text"),
-    [((10, 10), 0, "the images have the shape"), ((28, 28), 10, "label")],
-)
-def test_data_that_do_not_fit_leave_no_folder_behind(
-    tmp_path: Path, shape: tuple[int, int], label: int, text: str
-) -> None:
+def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
     for part in ("train", "t10k"):
-        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, *shape), np.uint8))
-        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.full(2, label, np.uint8))
-    with pytest.raises(ValueError, match=text):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, 10, 10), np.uint8))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.zeros(2, np.uint8))
+    with pytest.raises(InvalidValueError, match="the images have the shape"):
         Run.start(tmp_path / "run", recipe(str(tmp_path)))
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_not_resumed_on_other_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["train", "t10k"])
+@pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
+def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, part: str, kind: str) -> None:
     folder = write_small_mnist(tmp_path, train=20, test=10)
     Run.start(tmp_path / "run", recipe(str(folder)))
-    write_small_mnist(tmp_path, train=19, test=10)
+    file = folder / f"{part}-{kind}-ubyte"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
     with pytest.raises(InvalidFileError, match="does not have the images that the run in"):
         Run.resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize("save", ["gpucnn.runs.write_bytes", "gpucnn.runs.Sequential.save"])
+def test_a_run_killed_while_it_writes_is_resumed(
+    tmp_path: Path, data: str, save: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(*_: object) -> None:
+        raise StoppedError
+
+    run = Run.start(tmp_path, recipe(data))
+    with monkeypatch.context() as patch:
+        patch.setattr(save, be_killed)
+        with pytest.raises(StoppedError):
+            run.train(verbose=0)
+    assert Run.resume(tmp_path).epochs_left == 3
 
 
 def test_the_model_is_measured_on_the_test_images(tmp_path: Path, data: str) -> None:
@@ -195,6 +207,12 @@ def test_a_folder_in_use_is_not_written_to(tmp_path: Path, data: str) -> None:
         Run.start(tmp_path, recipe(data))
 
 
+def test_a_checkpoint_alone_is_not_written_over(tmp_path: Path, data: str) -> None:
+    (tmp_path / CHECKPOINT).touch()
+    with pytest.raises(InvalidValueError, match="of its run: move it away"):
+        Run.start(tmp_path, recipe(data))
+
+
 def test_a_file_cannot_be_a_run_folder(tmp_path: Path, data: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidFileError, match="file is a file: give a folder"):
@@ -225,8 +243,10 @@ def test_a_damaged_history_is_told(tmp_path: Path, data: str, content: str) -> N
 def test_an_epoch_that_is_not_complete_is_told(tmp_path: Path, data: str) -> None:
     Run.start(tmp_path, recipe(data))
     content = json.loads((tmp_path / HISTORY).read_text())
-    for epoch in (1, {"epoch": 1}):
-        (tmp_path / HISTORY).write_text(json.dumps(content | {"epochs": [epoch]}))
+    wrong_value = dict.fromkeys(RECORDED, 1) | {"val_accuracy": "x"}
+    damaged: list[Any] = [[1], [{"epoch": 1}], [wrong_value], {}, ""]
+    for epochs in damaged:
+        (tmp_path / HISTORY).write_text(json.dumps(content | {"epochs": epochs}))
         with pytest.raises(InvalidFileError, match="is not the history of a run"):
             Run.resume(tmp_path)
 

@@ -158,6 +158,7 @@ class Recorder(CpuBackend):
     def __init__(self) -> None:
         super().__init__()
         self.operations: list[tuple[Any, ...]] = []
+        self.seen: list[Any] = []  # kept alive, so that new memory must lie elsewhere
 
     def __getattribute__(self, name: str) -> Any:
         attribute = super().__getattribute__(name)
@@ -166,6 +167,7 @@ class Recorder(CpuBackend):
 
         def noted(*arguments: Any, **options: Any) -> Any:
             given = [*arguments, *options.items()]
+            self.seen.append(given)
             self.operations.append((name, *map(place_of, given)))
             return attribute(*arguments, **options)
 

@@ -71,7 +71,7 @@ def main() -> NoReturn:
 
 
 def _end(status: int, message: str) -> NoReturn:
-    one_line = " ".join(message.split())
+    one_line = " ".join(message.splitlines())
     print(f"gpucnn: {one_line}", file=sys.stderr)
     sys.exit(status)
 

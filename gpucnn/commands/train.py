@@ -1,8 +1,9 @@
 """`gpucnn train`: follow a recipe in a run folder."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -81,11 +82,11 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     run = _resume(output, given) if resume else Run.start(output, default_recipe(**given))
     try:
-        _describe(run, given.get("device", "auto"))
+        _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
         run.train()
     except KeyboardInterrupt:
         raise StoppedError(
-            f"stopped: gpucnn train --resume --output {run.folder} goes on"
+            f"stopped: gpucnn train --resume --output {quote(str(run.folder))} goes on"
         ) from None
     _conclude(run)
 
@@ -94,24 +95,25 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
     if output is None:
         raise InvalidValueError("--resume needs to know which run: give its folder as --output")
     begun_with = read_recipe(output)
-    asked_for = asdict(replace(begun_with, **given).resolved())
-    for name, value in asdict(begun_with).items():
-        if asked_for[name] != value:
+    asked_for = replace(begun_with, **given).resolved()
+    for name in given:
+        old, new = getattr(begun_with, name), getattr(asked_for, name)
+        if new != old:
             raise InvalidValueError(
-                f"the run in {output} was begun with {name} {value}, not {asked_for[name]}: leave "
-                "the option out, or begin another run"
+                f"the run in {output} was begun with {name} {old}, not {new}: leave the option "
+                "out, or begin another run"
             )
     return Run.resume(output)
 
 
-def _describe(run: Run, device_asked_for: str) -> None:
+def _describe(run: Run, *, by_auto: bool) -> None:
     recipe, model = run.recipe, run.model
     device = next(each for each in list_devices() if each.name == model.backend.device)
     why = f", auto's choice among: {', '.join(available_devices())}"
     source = recipe.data or "the built-in MNIST"
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
-        f"({device.description}){why if device_asked_for == 'auto' else ''}"
+        f"({device.description}){why if by_auto else ''}"
     )
     print(
         f"{len(run.train_data[0]):,} images to train on, {len(run.test_data[0]):,} to test on, "
