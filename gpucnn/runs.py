@@ -17,7 +17,7 @@ from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.files import create_bytes, remove_leftovers, write_bytes
 from gpucnn.recipes import Recipe
 from gpucnn.sequential import Sequential
-from gpucnn.training import EpochRecord, Evaluation, History
+from gpucnn.training import EpochRecord, History
 from gpucnn.version import __version__
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -132,10 +132,6 @@ class Run:
             verbose=verbose,
             on_epoch_end=self._epoch_done,
         )
-
-    def evaluate(self) -> Evaluation:
-        """The loss and accuracy of the model on the test images."""
-        return self.model.evaluate(*self.test_data)
 
     def _load(self, epochs: list[EpochRecord]) -> None:
         settings = self.model.settings()
