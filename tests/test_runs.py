@@ -150,7 +150,8 @@ def test_the_model_is_measured_on_the_test_images(tmp_path: Path, data: str) -> 
     run = Run.start(tmp_path, recipe(data))
     run.train(verbose=0)
     last = run.history.epochs[-1]
-    assert run.model.evaluate(*run.test_data) == pytest.approx((last["val_loss"], last["val_accuracy"]))
+    expected = pytest.approx((last["val_loss"], last["val_accuracy"]))
+    assert run.model.evaluate(*run.test_data) == expected
 
 
 @pytest.mark.parametrize("model", ["notebook", "lenet"])
