@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend, Shape
+from gpucnn.backends import Array, Backend, Shape, with_rows
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 
@@ -43,9 +43,7 @@ class Batches:
 
         It is memory of this object, which the next call overwrites.
         """
-        if len(self._images) < len(indices):
-            shape = (len(indices), *self._images.shape[1:])
-            self._images = self._backend.empty(shape, self._images.dtype)
+        self._images = with_rows(self._backend, self._images, len(indices))
         batch = self._images[: len(indices)]
         self._backend.gather_images(self._all_images, indices, batch)
         return batch
@@ -53,8 +51,7 @@ class Batches:
     def labels(self, indices: Array) -> Array:
         """The labels of a batch, int64 (n,), as `images` gives its images."""
         assert self._all_labels is not None
-        if len(self._labels) < len(indices):
-            self._labels = self._backend.empty((len(indices),), np.int64)
+        self._labels = with_rows(self._backend, self._labels, len(indices))
         batch = self._labels[: len(indices)]
         self._backend.gather_labels(self._all_labels, indices, batch)
         return batch
@@ -76,7 +73,7 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
         )
     if shape[-1:] == (1,) and images.shape[1:] == shape[:-1]:
         images = images[..., None]
-    if images.shape[1:] != shape or images.ndim == 0:
+    if images.shape[1:] != shape:
         allowed = ", ".join(map(str, ("images", *shape)))
         raise InvalidValueError(
             f"the images have the shape {images.shape}, but the model takes ({allowed}): "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpucnn.backends import Array, Backend
+from gpucnn.backends import Array, Backend, with_rows
 
 
 class SoftmaxCrossEntropy:
@@ -34,8 +34,7 @@ class SoftmaxCrossEntropy:
 
         The gradient is memory of this object, which the next call overwrites.
         """
-        if len(self._gradient) < len(logits):
-            self._gradient = self._backend.empty(logits.shape, logits.dtype)
+        self._gradient = with_rows(self._backend, self._gradient, len(logits))
         gradient = self._gradient[: len(logits)]
         self._backend.softmax_cross_entropy(logits, labels, losses, correct, gradient)
         return gradient

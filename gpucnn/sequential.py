@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpucnn import arguments
+from gpucnn.backends import get_backend
 from gpucnn.batches import Batches, check_images, check_labels
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.config import from_config, to_config
@@ -209,23 +210,19 @@ class Sequential(Network):
                 or its arrays do not fit its architecture.
             InvalidValueError: there is no such device.
         """
+        device = get_backend(device).device  # here, where an error is not taken for one of the file
         arrays, description = read_checkpoint(path)
         try:
             layers = [from_config(config, LAYERS) for config in description["layers"]]
-            model = cls(
-                layers,
-                description["input_shape"],
-                description["dtype"],
-                "cpu",  # and then to `device`, so that an error about that is not one of the file
-                description["seed"],
-            )
+            shape, dtype = description["input_shape"], description["dtype"]
+            model = cls(layers, shape, dtype, device, description["seed"])
             model._restore(arrays, description)
         except (KeyError, TypeError, ValueError, MemoryError) as error:
             raise InvalidFileError(
                 f"{path} does not describe a model that its arrays fit ({error}): "
                 "give a file saved by gpucnn"
             ) from error
-        return model.to(device)
+        return model
 
     def _restore(self, arrays: dict[str, NDArray[Any]], description: dict[str, Any]) -> None:
         self.set_weights([arrays[name] for name in self.parameter_names])

@@ -109,8 +109,9 @@ class Trainer:
         with self._network.backend.session():
             for start in range(0, len(order), self._batch_size):
                 batch = slice(start, start + self._batch_size)
-                self.step(indices[batch], losses[batch], correct[batch])
-                progress(len(losses[batch]))
+                images = indices[batch]
+                self.step(images, losses[batch], correct[batch])
+                progress(len(images))
         return self._metrics.means()
 
     def step(self, indices: Array, losses: Array, correct: Array) -> None:

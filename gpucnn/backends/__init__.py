@@ -1,6 +1,6 @@
 """The devices, and the operations that run on each."""
 
-from gpucnn.backends.base import Array, Backend, Shape, as_rows
+from gpucnn.backends.base import Array, Backend, Shape, as_rows, with_rows
 from gpucnn.backends.cpu import CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.window import Window
@@ -16,4 +16,5 @@ __all__ = [
     "available_devices",
     "get_backend",
     "list_devices",
+    "with_rows",
 ]

@@ -430,6 +430,13 @@ class Backend:
         return words.reshape(-1)[:count]
 
 
+def with_rows(backend: Backend, memory: Array, count: int) -> Array:
+    """`memory` if it has at least `count` rows, else new memory like it that has as many."""
+    if len(memory) >= count:
+        return memory
+    return backend.empty((count, *memory.shape[1:]), memory.dtype)
+
+
 def as_rows(array: Array) -> Array:
     """A contiguous array as a matrix that keeps its last axis, a view."""
     return array.reshape(-1, array.shape[-1])

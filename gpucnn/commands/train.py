@@ -109,11 +109,11 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
 def _describe(run: Run, *, by_auto: bool) -> None:
     recipe, model = run.recipe, run.model
     device = next(each for each in list_devices() if each.name == model.backend.device)
-    why = f", auto's choice among: {', '.join(available_devices())}"
+    why = f", auto's choice among: {', '.join(available_devices())}" if by_auto else ""
     source = recipe.data or "the built-in MNIST"
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
-        f"({device.description}){why if by_auto else ''}"
+        f"({device.description}){why}"
     )
     print(
         f"{len(run.train_data[0]):,} images to train on, {len(run.test_data[0]):,} to test on, "
