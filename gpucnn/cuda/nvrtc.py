@@ -1,0 +1,188 @@
+"""Kernels compiled without a GPU, to see whether they compile and what they need of one.
+
+NVRTC is the compiler that CuPy uses. Here it is loaded on its own, from the package
+nvidia-cuda-nvrtc or a CUDA toolkit, and asked for machine code, as CuPy asks for it; the report of
+the assembler tells what each kernel needs.
+"""
+
+import ctypes
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from gpucnn.errors import GpucnnError
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
+"""Of the GPUs since 2018: Turing, Ampere (two), Ada, Hopper and Blackwell (two)."""
+
+# What CuPy 14.2 adds to the options of a RawModule, in cupy/cuda/compiler.py: the first in
+# `_compile_with_cache_cuda`, the second in `_compile_using_nvrtc_no_warning`, besides -arch.
+CUPY_OPTIONS = ("-ftz=true", "--device-as-default-execution-space")
+
+SONAMES = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so")
+
+_Chars = ctypes.POINTER(ctypes.c_char_p)
+_Program = ctypes.c_void_p  # nvrtcProgram, which is a pointer
+_ARGUMENTS = {
+    "nvrtcVersion": [ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int)],
+    "nvrtcCreateProgram": [
+        ctypes.POINTER(_Program),
+        ctypes.c_char_p,
+        ctypes.c_char_p,
+        ctypes.c_int,
+        _Chars,
+        _Chars,
+    ],
+    "nvrtcDestroyProgram": [ctypes.POINTER(_Program)],
+    "nvrtcCompileProgram": [_Program, ctypes.c_int, _Chars],
+    "nvrtcGetProgramLogSize": [_Program, ctypes.POINTER(ctypes.c_size_t)],
+    "nvrtcGetProgramLog": [_Program, ctypes.c_char_p],
+}
+
+_ENTRY = re.compile(r"Compiling entry function '(\S+)' for")
+_FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+_REGISTERS = re.compile(r"Used (\d+) registers")
+_SHARED_MEMORY = re.compile(r"(\d+) bytes smem")
+_ERROR_AT = re.compile(r"^(.+)\((\d+)\): (?:catastrophic )?error(?: #\S+)?: (.+)$", re.MULTILINE)
+_ERROR = re.compile(r"^\w+ *:? (?:error|fatal) *: (.+)$", re.MULTILINE)  # of a tool, not of a line
+
+
+class CompilationError(GpucnnError, ValueError):
+    """Source code that NVRTC refuses, told by the line and the text of the first error."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a compiled kernel needs of a GPU."""
+
+    registers: int
+    """For each thread."""
+
+    shared_memory: int
+    """Bytes for each block, of arrays of constant size."""
+
+    stack: int
+    """Bytes for each thread, in memory far from the processor; what is spilled is part of it."""
+
+    spill_stores: int
+    """Bytes that each thread writes to memory for want of registers."""
+
+    spill_loads: int
+    """Bytes that each thread reads back."""
+
+
+def version() -> str:
+    """The version of NVRTC, such as "13.0".
+
+    Raises:
+        GpucnnError: NVRTC is not installed.
+    """
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    _library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return f"{major.value}.{minor.value}"
+
+
+def compile_kernels(
+    source: str, options: Sequence[str], architecture: str, name: str = "kernels.cu"
+) -> dict[str, Resources]:
+    """Compile kernels to machine code, as CuPy compiles a RawModule.
+
+    Args:
+        source: CUDA C++.
+        options: those that a RawModule is given, such as "--std=c++17".
+        architecture: such as "sm_90".
+        name: what errors call the source.
+
+    Returns:
+        What each `__global__` function needs, by its name in the machine code: that in the source
+        if it is `extern "C"`.
+
+    Raises:
+        CompilationError: the source, an option or the architecture is refused.
+        GpucnnError: NVRTC is not installed.
+    """
+    every_option = [*options, *CUPY_OPTIONS, f"-arch={architecture}", "--ptxas-options=-v"]
+    with _program(source, name) as program:
+        as_bytes = [option.encode() for option in every_option]
+        array = (ctypes.c_char_p * len(as_bytes))(*as_bytes)
+        status = _library().nvrtcCompileProgram(program, len(as_bytes), array)
+        log = _log(program)
+    if status != 0:
+        raise CompilationError(f"{_first_error(log, name)} (NVRTC {version()}, {architecture})")
+    return _resources(log)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    for path in _places():
+        try:
+            library = ctypes.CDLL(path)
+        except OSError:
+            continue
+        for function, types in _ARGUMENTS.items():
+            getattr(library, function).argtypes = types
+        return library
+    raise GpucnnError(
+        "compiling kernels needs NVRTC, which is not installed: pip install nvidia-cuda-nvrtc"
+    )
+
+
+def _places() -> Iterator[str]:
+    """Where NVRTC may be: in packages of NVIDIA, the newest first, or where the system looks."""
+    spec = importlib.util.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec else None
+    # nvidia/cu13/lib in the packages of CUDA 13, nvidia/cuda_nvrtc/lib in those before.
+    files = [file for folder in folders or () for file in Path(folder).glob("*/lib/libnvrtc.so.*")]
+    yield from map(str, sorted(files, key=lambda file: file.name, reverse=True))
+    yield from SONAMES
+
+
+@contextmanager
+def _program(source: str, name: str) -> Iterator[_Program]:
+    program = _Program()
+    _library().nvrtcCreateProgram(
+        ctypes.byref(program), source.encode(), name.encode(), 0, None, None
+    )
+    try:
+        yield program
+    finally:
+        _library().nvrtcDestroyProgram(ctypes.byref(program))
+
+
+def _log(program: _Program) -> str:
+    size = ctypes.c_size_t()
+    _library().nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    _library().nvrtcGetProgramLog(program, log)
+    return log.value.decode(errors="replace")
+
+
+def _first_error(log: str, name: str) -> str:
+    if found := _ERROR_AT.search(log):
+        return f"{found[1]}, line {found[2]}: {found[3]}"
+    found = _ERROR.search(log)
+    return f"{name}: {found[1] if found else ' '.join(log.split())}"
+
+
+def _resources(log: str) -> dict[str, Resources]:
+    """What the assembler reports of each kernel: its name, then lines about it until the next."""
+    _, *parts = _ENTRY.split(log)
+    reports = zip(parts[::2], parts[1::2], strict=True)
+    return {name: _resources_of(report) for name, report in reports}
+
+
+def _resources_of(report: str) -> Resources:
+    """The sums over a kernel and those functions that it calls, which have a frame of their own."""
+    frames = [[int(number) for number in frame] for frame in _FRAME.findall(report)]
+    stack, spill_stores, spill_loads = (sum(column) for column in zip(*frames, strict=True))
+    return Resources(
+        registers=max(map(int, _REGISTERS.findall(report))),
+        shared_memory=max(map(int, _SHARED_MEMORY.findall(report)), default=0),
+        stack=stack,
+        spill_stores=spill_stores,
+        spill_loads=spill_loads,
+    )
