@@ -21,6 +21,14 @@ class InvalidFileError(GpucnnError, ValueError):
     """A file that is missing, cut short, or not what it should be."""
 
 
+class DeviceError(GpucnnError, RuntimeError):
+    """A device that cannot be used, or fails."""
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device without enough memory."""
+
+
 class StoppedError(GpucnnError):
     """Ctrl-C, with what can be done about what it stopped."""
 

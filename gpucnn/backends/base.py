@@ -58,7 +58,7 @@ class Backend:
 
     def asarray(self, array: Array, dtype: DTypeLike | None = None) -> Array:
         """The host array `array` as a C-contiguous array on the device, copied only if needed."""
-        return self.xp.ascontiguousarray(array, dtype)  # type: ignore[no-any-return]
+        return self.xp.asarray(array, dtype, order="C")  # type: ignore[no-any-return]
 
     def to_host(self, array: Array) -> Array:
         """A copy of `array` as a NumPy array of its own."""

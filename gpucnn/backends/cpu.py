@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,6 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 from gpucnn.backends.base import Array, Backend
 from gpucnn.backends.window import Window
+from gpucnn.backends.workspaces import Workspaces
 
 
 class CpuBackend(Backend):
@@ -27,7 +27,7 @@ class CpuBackend(Backend):
     def __init__(self) -> None:
         super().__init__(np)
         self._thread_pools = ThreadpoolController()
-        self._workspaces: dict[str, Array] = {}
+        self._workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
         self._counting = np.arange(0, dtype=np.int64)
         self._ones = np.ones(0)
 
@@ -48,12 +48,7 @@ class CpuBackend(Backend):
         np.copyto(out, source, casting="unsafe")
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Scratch memory, kept under `name` and grown to the largest size that was asked for."""
-        size = prod(shape) * np.dtype(dtype).itemsize
-        memory = self._workspaces.get(name)
-        if memory is None or memory.nbytes < size:
-            memory = self._workspaces[name] = np.empty(size, np.uint8)
-        return memory[:size].view(dtype).reshape(shape)
+        return self._workspaces.get(name, shape, dtype)
 
     def counting(self, count: int) -> Array:
         """The numbers 0 to `count` - 1, the beginning of one array that is kept."""

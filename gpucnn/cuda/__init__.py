@@ -1,0 +1,1 @@
+"""The CUDA kernels: their sources, the table that describes them, and what launches them."""

@@ -1,0 +1,194 @@
+"""An NVIDIA GPU through CuPy: whether there is one that can be used, and what runs kernels on it.
+
+CuPy is imported when a GPU is asked for, not before: importing it takes as long as all the rest.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import metadata
+from types import ModuleType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gpucnn.cuda.runtime import Function
+from gpucnn.errors import DeviceError, DeviceMemoryError
+
+WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the version of CUDA that they are built for
+
+USE_CPU = 'or use the device "cpu"'
+
+
+class Gpu:
+    """One GPU, a `Runtime` of kernels.
+
+    Args:
+        index: which one, in the order of CUDA.
+
+    Raises:
+        DeviceError: it cannot be used; the text says why, and what to install or change.
+    """
+
+    def __init__(self, index: int = 0) -> None:
+        self.device = f"cuda:{index}" if index else "cuda"
+        self.xp = import_cupy()
+        count = count_gpus(self.xp)
+        if index >= count:
+            raise DeviceError(
+                f"there is no device cuda:{index}: CUDA finds {count}, from cuda:0 on"
+            )
+        self._index = index
+        with self.active():
+            self.xp.ones(1) + 1  # which compiles, so that what is missing shows here
+
+    @cached_property
+    def description(self) -> str:
+        """The GPU's name and memory, and the versions of what drives it."""
+        properties = self.xp.cuda.runtime.getDeviceProperties(self._index)
+        gibibytes = properties["totalGlobalMem"] / 2**30
+        driver = _version(self.xp.cuda.runtime.driverGetVersion())
+        return (
+            f"{properties['name'].decode()}, {gibibytes:.0f} GiB, driver for CUDA {driver}, "
+            f"CuPy {self.xp.__version__}"
+        )
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """See `Runtime.active`.
+
+        Raises:
+            DeviceError: whatever CUDA, NVRTC or CuPy raised in it, in one line.
+        """
+        try:
+            with self.xp.cuda.Device(self._index):
+                yield
+        except Exception as error:
+            told = self._explain(error)
+            if told is None:
+                raise
+            raise told from error
+
+    def load(self, source: str, options: tuple[str, ...]) -> "_Module":
+        """See `Runtime.load`; CuPy keeps what it compiled in a folder of its own."""
+        return _Module(self.xp.RawModule(code=source, options=options))
+
+    def holds(self, array: Any) -> bool:
+        """See `Runtime.holds`."""
+        return isinstance(array, self.xp.ndarray) and array.device.id == self._index
+
+    def to_host(self, array: Any) -> NDArray[Any]:
+        """See `Runtime.to_host`."""
+        return self.xp.asnumpy(array)  # type: ignore[no-any-return]
+
+    def _explain(self, error: Exception) -> DeviceError | None:
+        """An error of the device in one line; None for any other, which is not the device's."""
+        cuda, text = self.xp.cuda, " ".join(str(error).split())
+        if isinstance(error, cuda.memory.OutOfMemoryError):
+            return DeviceMemoryError(
+                f"{self.device} has not enough memory ({text}): use a smaller batch or model, end "
+                f"other programs on it (nvidia-smi lists them), {USE_CPU}"
+            )
+        if type(error).__name__.startswith("DynamicLibNot"):
+            return DeviceError(
+                f"NVRTC, CUDA's compiler, was not found: {_install_toolkit(self.xp)}"
+            )
+        if isinstance(error, cuda.compiler.CompileException):
+            if "cannot open source file" in text or "could not open source file" in text:
+                return DeviceError(f"CUDA's headers were not found: {_install_toolkit(self.xp)}")
+            return DeviceError(f"a kernel does not compile for {self.device}: {text}")
+        if type(error).__name__ in ("CUDARuntimeError", "CUDADriverError", "NVRTCError"):
+            return DeviceError(f"{self.device} failed: {text}")
+        return None
+
+
+class _Module:
+    """A module of CuPy, whose kernels take None for a null pointer."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def get_function(self, name: str) -> Function:
+        kernel = self._module.get_function(name)
+
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+            kernel(grid, block, tuple(0 if each is None else each for each in args))
+
+        return launch
+
+
+def import_cupy() -> ModuleType:
+    """CuPy.
+
+    Raises:
+        DeviceError: it is not installed, or does not load.
+    """
+    installed = _installed_wheels()
+    if len(installed) > 1:
+        raise DeviceError(
+            f"{' and '.join(installed)} are both installed, and exclude each other: uninstall "
+            "both, then install the one for your driver (nvidia-smi shows its CUDA version)"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters is told in one line below
+            import cupy
+    except ModuleNotFoundError:
+        raise DeviceError(
+            "CuPy is not installed: pip install 'gpucnn[cuda12]' or 'gpucnn[cuda13]', whichever "
+            "CUDA version nvidia-smi shows"
+        ) from None
+    except OSError as error:  # it makes the folder of its cache
+        raise DeviceError(
+            f"CuPy cannot write its kernel cache {error.filename} ({error.strerror}): set "
+            "CUPY_CACHE_DIR to a folder that can be written"
+        ) from error
+    except ImportError as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise DeviceError(f"CuPy does not load ({first_line}): reinstall it") from error
+    return cupy  # type: ignore[no-any-return]
+
+
+def count_gpus(cupy: ModuleType) -> int:
+    """The number of GPUs, at least one.
+
+    Raises:
+        DeviceError: there is none, or no driver that CuPy can use.
+    """
+    runtime = cupy.cuda.runtime
+    driver, built_for = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    if driver == 0:
+        raise DeviceError(f"no NVIDIA driver was found: install one, {USE_CPU}")
+    if driver // 1000 < built_for // 1000:
+        wheel = WHEELS.get(driver // 1000)
+        advice = f"install {wheel} in its place" if wheel else f"update the driver, {USE_CPU}"
+        raise DeviceError(
+            f"the NVIDIA driver supports CUDA {_version(driver)}, but {_wheel(cupy)} is built for "
+            f"CUDA {_version(built_for)}: {advice}"
+        )
+    try:
+        count = int(runtime.getDeviceCount())
+    except runtime.CUDARuntimeError as error:
+        raise DeviceError(f"CUDA finds no GPU ({error}): see nvidia-smi, {USE_CPU}") from error
+    if count == 0:
+        raise DeviceError(f"CUDA finds no GPU: see nvidia-smi and CUDA_VISIBLE_DEVICES, {USE_CPU}")
+    return count
+
+
+def _installed_wheels() -> list[str]:
+    names = (distribution.metadata["Name"] for distribution in metadata.distributions())
+    return sorted({name for name in names if name in WHEELS.values()})
+
+
+def _wheel(cupy: ModuleType) -> str:
+    return next(iter(_installed_wheels()), f"CuPy {cupy.__version__}")
+
+
+def _install_toolkit(cupy: ModuleType) -> str:
+    return f"pip install '{_wheel(cupy)}[ctk]'"
+
+
+def _version(number: int) -> str:
+    """CUDA's way to write a version as a number: 12020 is 12.2."""
+    return f"{number // 1000}.{number % 1000 // 10}"

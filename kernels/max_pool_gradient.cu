@@ -1,0 +1,57 @@
+// The gradient of max-pooling: each output's goes to the pixel that was its maximum.
+//
+// input_gradient[image, y, x, channel] = sum of output_gradient[image, row, column, channel] over
+// the windows (row, column) that cover the pixel and whose argmax is its place in the window.
+//
+// Index map: block (image, y) writes one line of pixels; its thread t writes the elements t,
+// t + THREADS, ... of it. A thread gathers from the windows that cover its pixel, overlapping or
+// not: no two write one element, so that no atomics are needed, and the order of each sum is fixed.
+//
+// Bytes per output: sizeof(REAL) written, and sizeof(REAL) + 4 read for each window that covers the
+// pixel, of which neighbours share most. Operations per output: a comparison and an addition for
+// each of them.
+
+#include "windows.cuh"
+
+extern "C" __global__ void __launch_bounds__(THREADS) max_pool_gradient(
+    const REAL* __restrict__ output_gradient,
+    const int* __restrict__ argmax,
+    REAL* __restrict__ input_gradient,
+    int height,
+    int width,
+    int channels,
+    int rows,
+    int columns,
+    int window_height,
+    int window_width,
+    int stride_height,
+    int stride_width,
+    int padding_top,
+    int padding_left)
+{
+    const long long image = blockIdx.x;
+    const int y = blockIdx.y + padding_top;
+    const int first_row = first_window(y, window_height, stride_height);
+    const int last_row = last_window(y, stride_height, rows);
+    const unsigned line = width * channels;
+    const long long first_output = image * rows * columns * channels;
+    REAL* pixels = input_gradient + (image * height + blockIdx.y) * line;
+    for (unsigned e = threadIdx.x; e < line; e += THREADS) {
+        const int x = e / channels + padding_left;
+        const int channel = e % channels;
+        const int first_column = first_window(x, window_width, stride_width);
+        const int last_column = last_window(x, stride_width, columns);
+        REAL sum = 0;
+        for (int row = first_row; row <= last_row; row++) {
+            const int i = y - row * stride_height;
+            for (int column = first_column; column <= last_column; column++) {
+                const int j = x - column * stride_width;
+                const long long position = (long long)row * columns + column;
+                const long long output = first_output + position * channels + channel;
+                const bool chosen = argmax[output] == i * window_width + j;
+                sum += chosen ? output_gradient[output] : (REAL)0;
+            }
+        }
+        pixels[e] = sum;
+    }
+}

@@ -1,0 +1,100 @@
+// The softmax of each row of logits, and the cross-entropy of its label.
+//
+// softmax:               out[i, j] = exp(z[i, j] - max_i) / sum over j of exp(z[i, j] - max_i)
+// softmax_cross_entropy: losses[i] = log(sum over j of exp(z[i, j] - max_i)) + max_i - z[i, label]
+//                        correct[i] = 1 where the first largest logit is the label's, else 0
+//                        gradient[i, j] = (softmax - (j == label)) / rows
+// where max_i is the largest logit of row i, taken off so that nothing overflows.
+//
+// Index map: a warp a row, THREADS / 32 rows a block; lane t takes the classes t, t + 32, ... The
+// lanes join their parts by shuffles: pairs at a distance of 16, 8, 4, 2 and 1 exchange what they
+// have, so that in the end every lane has the whole, added up in one fixed order.
+//
+// Bytes per row: classes * sizeof(REAL) read, as much written, and for the loss 8 for the label and
+// 2 sizeof(REAL) written. Operations per class: 2 exponentials, a division, 3 additions and
+// comparisons.
+
+#define ALL_LANES 0xffffffffu
+
+__device__ REAL largest_of_warp(REAL value)
+{
+    for (int distance = 16; distance > 0; distance /= 2) {
+        const REAL other = __shfl_xor_sync(ALL_LANES, value, distance);
+        value = other > value ? other : value;
+    }
+    return value;
+}
+
+__device__ REAL sum_of_warp(REAL value)
+{
+    for (int distance = 16; distance > 0; distance /= 2)
+        value += __shfl_xor_sync(ALL_LANES, value, distance);
+    return value;
+}
+
+// The largest of a row's logits, and the lowest class that has it.
+__device__ REAL largest_of_row(const REAL* row, int classes, int lane, int* best_class)
+{
+    REAL best = row[0];
+    int best_of_lane = 0;
+    for (int j = lane; j < classes; j += 32) {
+        if (row[j] > best) {
+            best = row[j];
+            best_of_lane = j;
+        }
+    }
+    const REAL largest = largest_of_warp(best);
+    int first = best == largest ? best_of_lane : classes;
+    for (int distance = 16; distance > 0; distance /= 2)
+        first = min(first, __shfl_xor_sync(ALL_LANES, first, distance));
+    *best_class = first;
+    return largest;
+}
+
+__device__ REAL sum_of_exponentials(const REAL* row, int classes, int lane, REAL largest)
+{
+    REAL sum = 0;
+    for (int j = lane; j < classes; j += 32) sum += exp(row[j] - largest);
+    return sum_of_warp(sum);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) softmax(
+    const REAL* __restrict__ logits, REAL* __restrict__ out, long long rows, int classes)
+{
+    const int lane = threadIdx.x % 32;
+    const long long i = (long long)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
+    if (i >= rows) return;  // all lanes of the warp alike
+    const REAL* row = logits + i * classes;
+    int best_class;
+    const REAL largest = largest_of_row(row, classes, lane, &best_class);
+    const REAL sum = sum_of_exponentials(row, classes, lane, largest);
+    for (int j = lane; j < classes; j += 32) out[i * classes + j] = exp(row[j] - largest) / sum;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) softmax_cross_entropy(
+    const REAL* __restrict__ logits,
+    const long long* __restrict__ labels,
+    REAL* __restrict__ losses,
+    REAL* __restrict__ correct,
+    REAL* __restrict__ gradient,
+    long long rows,
+    int classes)
+{
+    const int lane = threadIdx.x % 32;
+    const long long i = (long long)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
+    if (i >= rows) return;  // all lanes of the warp alike
+    const REAL* row = logits + i * classes;
+    const int label = (int)labels[i];
+    int best_class;
+    const REAL largest = largest_of_row(row, classes, lane, &best_class);
+    const REAL sum = sum_of_exponentials(row, classes, lane, largest);
+    if (lane == 0) {
+        losses[i] = log(sum) - (row[label] - largest);
+        correct[i] = best_class == label ? (REAL)1 : (REAL)0;
+    }
+    if (gradient == nullptr) return;
+    for (int j = lane; j < classes; j += 32) {
+        const REAL probability = exp(row[j] - largest) / sum;
+        gradient[i * classes + j] = (probability - (j == label ? (REAL)1 : (REAL)0)) / (REAL)rows;
+    }
+}
