@@ -9,6 +9,7 @@ import typer
 
 from gpucnn.commands.devices import devices
 from gpucnn.commands.evaluate import evaluate
+from gpucnn.commands.kernels import kernels
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.predict import predict
 from gpucnn.commands.train import train
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # which fills the lines of a paragraph
 )
-for command in (train, evaluate, predict, notebook, devices):
+for command in (train, evaluate, predict, notebook, devices, kernels):
     app.command()(command)
 
 

@@ -1,0 +1,111 @@
+"""`gpucnn kernels`: what the CUDA kernels need of each kind of GPU."""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from gpucnn import arguments
+from gpucnn.cuda import nvrtc
+from gpucnn.cuda.nvrtc import ARCHITECTURES, Resources
+from gpucnn.cuda.occupancy import occupancy
+from gpucnn.cuda.resources import Compilation, compilation
+from gpucnn.cuda.table import KERNELS, Kernel
+from gpucnn.network import DTYPES
+
+Needs = dict[tuple[str, str], Resources]
+"""What a kernel needs on an architecture, by the names of both."""
+
+
+def kernels(
+    dtype: Annotated[str, typer.Option(help=", ".join(DTYPES))] = "float32",
+) -> None:
+    """Compile every CUDA kernel for each kind of GPU, and show what it needs; no GPU is needed."""
+    arguments.one_of(dtype, "dtype", DTYPES)
+    version = nvrtc.version()
+    needs = _compile_all(dtype)
+    print(
+        f"{len(KERNELS)} kernels on {dtype} for {len(ARCHITECTURES)} architectures, "
+        f"compiled by NVRTC {version}"
+    )
+    print("\nregisters of a thread")
+    _print(_registers(needs))
+    print("\noccupancy: warps on a multiprocessor at once, of the most that it can hold")
+    print("(block: threads of a block; shared: bytes of shared memory of a block)")
+    _print(_occupancies(needs))
+    print()
+    for line in _overflows(needs) or ["no kernel spills registers or needs a stack"]:
+        print(line)
+
+
+def _compile_all(dtype: str) -> Needs:
+    wanted = {
+        (kernel.name, architecture): compilation(kernel, dtype, architecture)
+        for kernel in KERNELS.values()
+        for architecture in ARCHITECTURES
+    }
+    distinct = list(dict.fromkeys(wanted.values()))
+    with ThreadPoolExecutor() as pool:
+        compiled = track(
+            pool.map(Compilation.run, distinct),
+            "compiling",
+            len(distinct),
+            console=Console(),
+            transient=True,
+            disable=not sys.stdout.isatty(),
+        )
+        results = dict(zip(distinct, compiled, strict=True))
+    return {key: results[each][KERNELS[key[0]].function] for key, each in wanted.items()}
+
+
+def _registers(needs: Needs) -> Table:
+    return _table({}, lambda kernel, architecture: str(needs[kernel.name, architecture].registers))
+
+
+def _occupancies(needs: Needs) -> Table:
+    def shared_memory(kernel: Kernel) -> str:
+        sizes = {needs[kernel.name, architecture].shared_memory for architecture in ARCHITECTURES}
+        return " or ".join(f"{size:,}" for size in sorted(sizes))
+
+    def share(kernel: Kernel, architecture: str) -> str:
+        resources = needs[kernel.name, architecture]
+        return f"{occupancy(resources, kernel.threads, architecture):.0%}"
+
+    return _table({"block": lambda kernel: f"{kernel.threads:,}", "shared": shared_memory}, share)
+
+
+def _table(
+    columns: dict[str, Callable[[Kernel], str]], cell: Callable[[Kernel, str], str]
+) -> Table:
+    """A row a kernel: its name, then `columns`, then a `cell` for each architecture."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table.add_column("kernel")
+    for heading in (*columns, *ARCHITECTURES):
+        table.add_column(heading, justify="right")
+    for kernel in KERNELS.values():
+        before = [column(kernel) for column in columns.values()]
+        cells = [cell(kernel, architecture) for architecture in ARCHITECTURES]
+        table.add_row(kernel.name, *before, *cells)
+    return table
+
+
+def _print(table: Table) -> None:
+    """Print a table whole, however narrow the terminal."""
+    console = Console()
+    whole = console.measure(table, options=console.options.update(width=1000)).maximum
+    console.width = max(console.width, whole)
+    console.print(table)
+
+
+def _overflows(needs: Needs) -> list[str]:
+    return [
+        f"{name} on {architecture}: {each.stack} bytes of stack for each thread, "
+        f"{each.spill_stores} bytes spilled, {each.spill_loads} bytes read back"
+        for (name, architecture), each in needs.items()
+        if each.stack or each.spill_stores or each.spill_loads
+    ]
