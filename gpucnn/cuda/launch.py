@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.cuda.runtime import Function, Runtime
-from gpucnn.cuda.sources import compile_options, source
+from gpucnn.cuda.sources import REALS, compile_options, source
 from gpucnn.cuda.table import KERNELS, ArrayParameter, Kernel, value
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
@@ -37,16 +37,24 @@ class Launcher:
                 launch is larger than a device can run.
         """
         kernel = KERNELS[name]
-        real = _real(kernel, arguments)
+        arrays = {
+            key: parameter
+            for key, parameter in kernel.parameters.items()
+            if isinstance(parameter, ArrayParameter)
+            and not (parameter.optional and arguments[key] is None)
+        }
+        for key in arrays:
+            self._check_device(f"the argument {key} of the kernel {name}", arguments[key])
+        real = _real(arrays, arguments)
         values = {key: given for key, given in arguments.items() if _is_number(given)}
-        for key, parameter in _arrays(kernel).items():
-            self._check_array(kernel, key, parameter, arguments[key], real)
-        for key, parameter in _arrays(kernel).items():
-            _check_shape(kernel, key, parameter, arguments[key], values)
+        for key, parameter in arrays.items():
+            what = f"the argument {key} of the kernel {name}"
+            _check_memory(what, arguments[key], _dtype(parameter.dtype, real))
+            _check_shape(what, arguments[key], parameter.shape, values)
         grid = kernel.grid(values)
+        _check_size(kernel, grid, values)
         if 0 in grid:
             return
-        _check_size(kernel, grid, values)
         passed = tuple(
             arguments[key]
             if isinstance(parameter, ArrayParameter)
@@ -64,27 +72,12 @@ class Launcher:
             self._functions[key] = module.get_function(kernel.function)
         return self._functions[key]
 
-    def _check_array(
-        self, kernel: Kernel, name: str, parameter: ArrayParameter, array: Any, real: str
-    ) -> None:
-        if array is None and parameter.optional:
-            return
-        what = f"the argument {name} of the kernel {kernel.name}"
+    def _check_device(self, what: str, array: Any) -> None:
         if not self._runtime.holds(array):
             raise InvalidTypeError(
                 f"{what} is of the type {type(array).__name__}, or on another device: give an "
                 f"array on {self._runtime.device}"
             )
-        if array.dtype != _dtype(parameter.dtype, real):
-            raise InvalidTypeError(
-                f"{what} has the dtype {array.dtype}, not {_dtype(parameter.dtype, real)}"
-            )
-        if not array.flags.c_contiguous:
-            raise InvalidValueError(f"{what} is not C-contiguous: give a contiguous copy")
-
-
-def _arrays(kernel: Kernel) -> dict[str, ArrayParameter]:
-    return {k: v for k, v in kernel.parameters.items() if isinstance(v, ArrayParameter)}
 
 
 def _is_number(argument: Any) -> bool:
@@ -95,46 +88,38 @@ def _dtype(name: str, real: str) -> "np.dtype[Any]":
     return np.dtype(real if name == "real" else name)
 
 
-def _real(kernel: Kernel, arguments: Arguments) -> str:
+def _real(arrays: Mapping[str, ArrayParameter], arguments: Arguments) -> str:
     """The dtype of the launch's reals: that of the first array of reals, float32 without any."""
-    for name, parameter in _arrays(kernel).items():
-        array = arguments[name]
-        if parameter.dtype == "real" and array is not None:
-            if array.dtype not in (np.float32, np.float64):
-                raise InvalidTypeError(
-                    f"the argument {name} of the kernel {kernel.name} has the dtype {array.dtype}: "
-                    "kernels compute in float32 and float64"
-                )
-            return str(array.dtype)
-    return "float32"
+    of_reals = (arguments[key] for key, each in arrays.items() if each.dtype == "real")
+    first = next(of_reals, None)
+    return str(first.dtype) if first is not None and str(first.dtype) in REALS else "float32"
 
 
-def _check_shape(
-    kernel: Kernel, name: str, parameter: ArrayParameter, array: Any, values: Values
-) -> None:
+def _check_memory(what: str, array: Any, dtype: "np.dtype[Any]") -> None:
+    if array.dtype != dtype:
+        raise InvalidTypeError(f"{what} has the dtype {array.dtype}, not {dtype}")
+    if not array.flags.c_contiguous:
+        raise InvalidValueError(f"{what} is not C-contiguous: give a contiguous copy")
+
+
+def _check_shape(what: str, array: Any, expected: tuple[str, ...], values: Values) -> None:
     """Hold an array's shape to the table's, and learn the dimensions that it is the first to tell.
 
     Raises:
         InvalidValueError: the shapes differ.
     """
-    if array is None:
-        return
     shape = array.shape
-    expected: tuple[str, ...] = parameter.shape
     if expected[0].startswith("*"):
         shape, expected = (array.size,), (expected[0][1:],)
     if len(shape) == len(expected):
         for dimension, length in zip(expected, shape, strict=True):
             if dimension.isidentifier():
                 values.setdefault(dimension, length)
-        expected_shape = tuple(value(each, values) for each in expected)
-        if shape == expected_shape:
+        lengths = tuple(value(each, values) for each in expected)
+        if shape == lengths:
             return
-        expected = tuple(map(str, expected_shape))
-    raise InvalidValueError(
-        f"the argument {name} of the kernel {kernel.name} has the shape {array.shape}, "
-        f"not ({', '.join(expected)})"
-    )
+        expected = tuple(map(str, lengths))
+    raise InvalidValueError(f"{what} has the shape {array.shape}, not ({', '.join(expected)})")
 
 
 def _check_size(kernel: Kernel, grid: tuple[int, ...], values: Values) -> None:

@@ -32,4 +32,4 @@ def compile_options(kernel: Kernel, real: str) -> tuple[str, ...]:
 
 def _inlined(text: str, file: str, include: re.Match[str]) -> str:
     next_line = text.count("\n", 0, include.start()) + 2
-    return f'{source(include[1])}\n#line {next_line} "{file}"'
+    return f'{source(include[1])}#line {next_line} "{file}"'

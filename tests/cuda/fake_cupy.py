@@ -1,0 +1,90 @@
+"""What `gpucnn.cuda.gpu` uses of CuPy, for machines without a GPU; each part can be made to fail."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+
+class CUDARuntimeError(RuntimeError):
+    pass
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class CompileException(Exception):  # noqa: N818 - CuPy's name
+    pass
+
+
+class DynamicLibNotFoundError(RuntimeError):
+    pass
+
+
+class FakeCupy(ModuleType):
+    """CuPy on a machine with `gpus` GPUs and a driver for CUDA 12.9.
+
+    Attributes:
+        compile: is called by every computation.
+        current: the device that is the current one, None outside.
+        launches: what kernels were launched with.
+    """
+
+    __version__ = "14.2.0"
+    asnumpy = staticmethod(np.array)
+
+    def __init__(self, gpus: int = 1, driver: int = 12090, built_for: int = 12090) -> None:
+        super().__init__("cupy")
+        self.gpus = gpus
+        self.compile: Callable[[], None] = lambda: None
+        self.current: int | None = None
+        self.launches: list[tuple[Any, ...]] = []
+        self.cuda = SimpleNamespace(
+            Device=self._device,
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            compiler=SimpleNamespace(CompileException=CompileException),
+            runtime=SimpleNamespace(
+                CUDARuntimeError=CUDARuntimeError,
+                driverGetVersion=lambda: driver,
+                runtimeGetVersion=lambda: built_for,
+                getDeviceCount=self._count,
+                getDeviceProperties=lambda index: {
+                    "name": b"NVIDIA Test %d" % index,
+                    "totalGlobalMem": 8 * 2**30,
+                },
+            ),
+        )
+        self.ndarray = Resident
+        self.ones = lambda count: Resident(self)
+
+    def RawModule(self, code: str, options: tuple[str, ...]) -> SimpleNamespace:  # noqa: N802
+        kernel = lambda *given: self.launches.append((code, options, *given))  # noqa: E731
+        return SimpleNamespace(get_function=lambda name: kernel)
+
+    @contextmanager
+    def _device(self, index: int) -> Iterator[None]:
+        before, self.current = self.current, index
+        try:
+            yield
+        finally:
+            self.current = before
+
+    def _count(self) -> int:
+        if self.gpus < 0:
+            raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+        return self.gpus
+
+
+class Resident:
+    """An array on the device that is the current one."""
+
+    def __init__(self, cupy: FakeCupy) -> None:
+        self._cupy = cupy
+        self.device = SimpleNamespace(id=cupy.current)
+
+    def __add__(self, other: int) -> "Resident":
+        self._cupy.compile()
+        return self

@@ -1,0 +1,207 @@
+"""A GPU through CuPy, as far as it can be tested without one: with a stand-in for CuPy."""
+
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cuda import fake_cupy
+from cuda.fake_cupy import FakeCupy
+from gpucnn.cuda import gpu
+from gpucnn.cuda.gpu import Gpu, count_gpus, import_cupy
+from gpucnn.errors import DeviceError, DeviceMemoryError, GpucnnError
+
+Install = Callable[..., FakeCupy]
+
+
+@pytest.fixture(autouse=True)
+def wheels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The distributions that are installed."""
+    names = ["numpy", "cupy-cuda12x"]
+    installed = lambda: [SimpleNamespace(metadata={"Name": name}) for name in names]  # noqa: E731
+    monkeypatch.setattr(gpu.metadata, "distributions", installed)
+    return names
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    def install(**machine: int) -> FakeCupy:
+        cupy = FakeCupy(**machine)
+        monkeypatch.setitem(sys.modules, "cupy", cupy)
+        return cupy
+
+    return install
+
+
+def problem(*, index: int = 0) -> str:
+    """The one line that tells why there is no such GPU."""
+    with pytest.raises(DeviceError) as error:
+        Gpu(index)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# Before there is a device
+
+
+def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "CuPy is not installed: pip install 'gpucnn[cuda12]' or 'gpucnn[cuda13]'" in problem()
+
+
+def test_two_wheels(install: Install, wheels: list[str]) -> None:
+    install()
+    wheels.append("cupy-cuda13x")
+    assert "cupy-cuda12x and cupy-cuda13x are both installed" in problem()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ImportError("libfoo.so: no such file\nmore"), "CuPy does not load (libfoo.so: no such"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            "kernel cache /x (Permission denied): set",
+        ),
+    ],
+)
+def test_cupy_that_does_not_load(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+) -> None:
+    class Finder:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "cupy":
+                raise error
+
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    assert text in problem()
+
+
+def test_without_driver(install: Install) -> None:
+    install(driver=0)
+    assert "no NVIDIA driver was found: install one" in problem()
+
+
+def test_driver_that_is_older_than_the_wheel(install: Install, wheels: list[str]) -> None:
+    wheels[:] = ["cupy-cuda13x"]
+    install(driver=12020, built_for=13000)
+    assert "supports CUDA 12.2, but cupy-cuda13x is built for CUDA 13.0" in problem()
+    assert "install cupy-cuda12x" in problem()
+
+
+def test_driver_that_is_too_old_for_any_wheel(install: Install) -> None:
+    install(driver=11040)
+    assert "supports CUDA 11.4" in problem()
+    assert "update the driver" in problem()
+
+
+def test_newer_driver_will_do(install: Install) -> None:
+    assert count_gpus(install(driver=13000)) == 1
+
+
+@pytest.mark.parametrize("gpus", [0, -1])
+def test_without_gpu(install: Install, gpus: int) -> None:
+    install(gpus=gpus)
+    assert "CUDA finds no GPU" in problem()
+
+
+def test_index_beyond_the_last(install: Install) -> None:
+    install(gpus=2)
+    assert "there is no device cuda:2: CUDA finds 2" in problem(index=2)
+
+
+# When it begins to compute
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            fake_cupy.DynamicLibNotFoundError("Failure finding libnvrtc"),
+            "was not found: pip install 'cupy-cuda12x[ctk]'",
+        ),
+        (
+            fake_cupy.CompileException('x.cuh(1): error: cannot open source file "cuda_fp16.h"'),
+            "CUDA's headers were not found: pip install 'cupy-cuda12x[ctk]'",
+        ),
+        (fake_cupy.CompileException("x.cu(3): error: no"), "does not compile for cuda: x.cu(3)"),
+        (fake_cupy.CUDARuntimeError("cudaErrorIllegalAddress"), "cuda failed: cudaErrorIllegal"),
+    ],
+)
+def test_what_is_missing_shows_at_once(install: Install, error: Exception, text: str) -> None:
+    def fail() -> None:
+        raise error
+
+    install().compile = fail
+    assert text in problem()
+
+
+def test_out_of_memory(install: Install) -> None:
+    install()
+    device = Gpu()
+    with (
+        pytest.raises(DeviceMemoryError, match="cuda has not enough memory") as error,
+        device.active(),
+    ):
+        raise fake_cupy.OutOfMemoryError("Out of memory allocating 8 bytes\n(allocated: 4)")
+    assert isinstance(error.value, MemoryError)
+    assert "\n" not in str(error.value)
+
+
+def test_other_errors_pass_as_they_are(install: Install) -> None:
+    install()
+    with pytest.raises(KeyError), Gpu().active():
+        raise KeyError("mine")
+
+
+def test_errors_of_the_package_pass_as_they_are(install: Install) -> None:
+    install()
+    mine = GpucnnError("mine")
+    with pytest.raises(GpucnnError) as error, Gpu().active():
+        raise mine
+    assert error.value is mine
+
+
+# When all is well
+
+
+def test_devices_are_named_as_users_type_them(install: Install) -> None:
+    install(gpus=2)
+    assert [Gpu(index).device for index in (0, 1)] == ["cuda", "cuda:1"]
+
+
+def test_description(install: Install) -> None:
+    install(gpus=2)
+    expected = "NVIDIA Test 1, 8 GiB, driver for CUDA 12.9, CuPy 14.2.0"
+    assert Gpu(1).description == expected
+
+
+def test_device_is_current_while_active(install: Install) -> None:
+    cupy = install(gpus=2)
+    with Gpu(1).active():
+        assert cupy.current == 1
+    assert cupy.current is None
+
+
+def test_array_of_another_device_is_not_held(install: Install) -> None:
+    cupy = install(gpus=2)
+    first, second = Gpu(0), Gpu(1)
+    with second.active():
+        array = cupy.ones(1)
+    assert second.holds(array)
+    assert not first.holds(array)
+    assert not first.holds([1.0])
+
+
+def test_null_pointer_is_passed_as_zero(install: Install) -> None:
+    cupy = install()
+    Gpu().load("code", ("-DREAL=float",)).get_function("f")((1,), (32,), (None, 5))
+    assert cupy.launches == [("code", ("-DREAL=float",), (1,), (32,), (0, 5))]
+
+
+def test_import_is_silent(install: Install) -> None:
+    cupy = install()
+    assert import_cupy() is cupy
