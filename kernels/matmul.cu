@@ -17,6 +17,8 @@
 // Bytes per output, at best: (k / TILE_M + k / TILE_N + 1) * sizeof(REAL), the first two mostly
 // from cache. Operations per output: k multiply-adds. A step of a thread over THREAD_M * THREAD_N
 // multiply-adds reads THREAD_M + THREAD_N numbers of shared memory.
+//
+// Two blocks a multiprocessor are asked for: left to aim at more, the compiler spills registers.
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
@@ -47,7 +49,7 @@ __device__ __forceinline__ void load_tile(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) matmul(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) matmul(
     const REAL* __restrict__ a,
     const REAL* __restrict__ b,
     const REAL* __restrict__ bias,

@@ -10,10 +10,12 @@
 // Bytes per output: sizeof(REAL) written, and sizeof(REAL) + 4 read for each window that covers the
 // pixel, of which neighbours share most. Operations per output: a comparison and an addition for
 // each of them.
+//
+// Two blocks a multiprocessor are asked for: left to aim at more, the compiler spills registers.
 
 #include "windows.cuh"
 
-extern "C" __global__ void __launch_bounds__(THREADS) max_pool_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) max_pool_gradient(
     const REAL* __restrict__ output_gradient,
     const int* __restrict__ argmax,
     REAL* __restrict__ input_gradient,

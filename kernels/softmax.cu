@@ -13,6 +13,8 @@
 // Bytes per row: classes * sizeof(REAL) read, as much written, and for the loss 8 for the label and
 // 2 sizeof(REAL) written. Operations per class: 2 exponentials, a division, 3 additions and
 // comparisons.
+//
+// Two blocks a multiprocessor are asked for: left to aim at more, the compiler spills registers.
 
 #define ALL_LANES 0xffffffffu
 
@@ -58,7 +60,7 @@ __device__ REAL sum_of_exponentials(const REAL* row, int classes, int lane, REAL
     return sum_of_warp(sum);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) softmax(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) softmax(
     const REAL* __restrict__ logits, REAL* __restrict__ out, long long rows, int classes)
 {
     const int lane = threadIdx.x % 32;
@@ -71,7 +73,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax(
     for (int j = lane; j < classes; j += 32) out[i * classes + j] = exp(row[j] - largest) / sum;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) softmax_cross_entropy(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) softmax_cross_entropy(
     const REAL* __restrict__ logits,
     const long long* __restrict__ labels,
     REAL* __restrict__ losses,

@@ -1,4 +1,4 @@
-"""What `gpucnn.cuda.gpu` uses of CuPy, for machines without a GPU; each part can be made to fail."""
+"""What `gpucnn.cuda.gpu` uses of CuPy, for machines without a GPU; each part can fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
