@@ -1,0 +1,760 @@
+// The scheduler: runs the blocks of a launch one after another, and the threads of a block by turns.
+//
+// A thread is a plain call of the kernel, on the stack of a fiber. A fiber calls one thread after
+// another, so that a kernel in which no thread waits costs little more than a loop. When a thread
+// has to wait for others, its fiber is parked with it, and another goes on: with a thread that need
+// not wait any longer, or else with those that have not begun.
+//
+// Fibers are switched by _setjmp and _longjmp, since swapcontext makes a system call each time. With
+// a sanitizer they are switched by swapcontext, and the sanitizer is told.
+//
+// With the thread sanitizer, a CUDA thread is a thread to the sanitizer too, and has a fiber and a
+// stack of its own. The launch orders the host's accesses before all of theirs and theirs before
+// the host's next; a barrier orders those of the threads that it lets go on. This file is compiled
+// without the sanitizer: what the scheduler itself does is none of its business.
+
+#include "runtime.hpp"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#if defined(GPUCNN_ADDRESS)
+#include <sanitizer/common_interface_defs.h>
+#elif defined(GPUCNN_THREAD)
+// As in sanitizer/tsan_interface.h, which older compilers have without the fibers.
+extern "C" {
+void* __tsan_get_current_fiber();
+void* __tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void* fiber);
+void __tsan_switch_to_fiber(void* fiber, unsigned flags);
+void __tsan_acquire(void* address);
+void __tsan_release(void* address);
+}
+#endif
+
+namespace gpucnn_simulator {
+
+uint3 thread_index;
+uint3 block_index;
+dim3 block_size;
+dim3 grid_size;
+void* dynamic_shared;
+
+// As in module.py.
+struct Launch {
+    const Kernel* kernel;
+    const char* name;
+    void** arguments;
+    unsigned grid[3];
+    unsigned block[3];
+    size_t dynamic_shared;  // bytes
+    int order;  // one of Order
+    unsigned long long seed;
+    const long long* blocks;  // linear indices, or null for all
+    unsigned long long block_count;
+    char* message;
+    size_t message_size;
+};
+
+namespace {
+
+enum Order { FORWARD, REVERSED, SHUFFLED };
+
+constexpr unsigned WARP = 32;
+constexpr unsigned MOST_THREADS = 1024;
+constexpr size_t STACK = 256 * 1024;  // bytes; a page is used when it is first touched
+constexpr size_t GUARD = 64 * 1024;   // bytes below a stack, which may not be touched
+
+#if defined(GPUCNN_ADDRESS) || defined(GPUCNN_THREAD)
+constexpr bool BY_CONTEXT = true;
+#else
+constexpr bool BY_CONTEXT = false;
+#endif
+#if defined(GPUCNN_THREAD)
+constexpr unsigned NO_SYNCHRONISATION = 1;  // of fibers by being switched
+#endif
+
+struct Fiber {
+    jmp_buf jump;
+    ucontext_t context;
+    char* stack = nullptr;  // null for the host's
+    bool begun = false;
+    Fiber* next = nullptr;  // in a list
+#if defined(GPUCNN_ADDRESS)
+    const void* bottom = nullptr;
+    size_t size = 0;
+    void* fake_stack = nullptr;
+#elif defined(GPUCNN_THREAD)
+    void* sanitized = nullptr;
+#endif
+};
+
+// What a thread waits for.
+struct Wait {
+    Place place;
+    Fiber* fiber;
+    unsigned mask;             // of a warp's operation; 0 for the block's
+    int source;                // the lane that a shuffle reads, or -1
+    unsigned long long value;  // what a shuffle gives, or whether the predicate is true
+    unsigned long long result;
+};
+
+struct Warp {
+    unsigned ended;    // lanes that have returned or do not exist
+    unsigned waiting;  // lanes that wait for other lanes
+};
+
+Launch launch;
+bool failed;
+
+Fiber host;
+Fiber* running_fiber;
+Fiber* idle_fibers;  // with which no thread is parked
+Fiber* all_fibers[MOST_THREADS];
+unsigned fiber_count;
+
+uint3 thread_indices[MOST_THREADS];
+unsigned thread_count;
+unsigned thread_order[MOST_THREADS];
+unsigned next_in_order;  // of the threads that have not begun
+unsigned running;        // the thread that runs
+unsigned live;           // threads that have not returned
+
+Wait waits[MOST_THREADS];
+Warp warps[MOST_THREADS / WARP];
+
+unsigned ready[MOST_THREADS];  // a ring of threads that need wait no longer
+unsigned ready_begin, ready_count;
+
+int true_predicates;
+int block_result;
+
+// Numbers from a seed -----------------------------------------------------------------------------
+
+unsigned long long random_state;
+
+// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+unsigned long long random_number()
+{
+    unsigned long long z = random_state += 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+void put_in_order(unsigned* items, unsigned count)
+{
+    if (launch.order == FORWARD) return;
+    for (unsigned i = count; i > 1; i--) {
+        if (launch.order == REVERSED && i <= (count + 1) / 2) return;
+        const unsigned j = launch.order == REVERSED ? count - i : random_number() % i;
+        const unsigned item = items[i - 1];
+        items[i - 1] = items[j];
+        items[j] = item;
+    }
+}
+
+unsigned long long common_divisor(unsigned long long a, unsigned long long b)
+{
+    return b == 0 ? a : common_divisor(b, a % b);
+}
+
+// The order of any number of blocks: place i has block (factor * i + first) mod count.
+struct BlockOrder {
+    unsigned long long factor = 1, first = 0, count;
+
+    explicit BlockOrder(unsigned long long count) : count(count)
+    {
+        if (launch.order == REVERSED) factor = count - 1, first = count - 1;
+        if (launch.order != SHUFFLED) return;
+        first = random_number() % count;
+        do factor = random_number() % count;
+        while (common_divisor(factor, count) != 1);
+    }
+
+    unsigned long long at(unsigned long long i) const
+    {
+        return (unsigned long long)(((unsigned __int128)factor * i + first) % count);
+    }
+};
+
+// The thread sanitizer ----------------------------------------------------------------------------
+
+#if defined(GPUCNN_THREAD)
+
+// Fibers of the blocks that are under way, a block's after another's. They are kept until the end of
+// the launch or, since the sanitizer knows 8,128 threads at most, until so many blocks have ended
+// that MOST_KEPT are reached.
+constexpr unsigned MOST_KEPT = 4096;
+Fiber* kept_fibers;
+Fiber* block_fibers;
+void* kept_memory[MOST_KEPT];  // dynamic shared memory of blocks that have ended
+unsigned kept_memory_count;
+
+// Has what each(0), each(1), ... do from now on come after all that any of them has done.
+template <typename Each> void synchronise(Each each, unsigned count)
+{
+    void* current = __tsan_get_current_fiber();
+    char* meeting = (char*)malloc(1);  // an address that no other meeting has had
+    for (unsigned i = 0; i < count; i++) {
+        __tsan_switch_to_fiber(each(i)->sanitized, NO_SYNCHRONISATION);
+        __tsan_release(meeting);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        __tsan_switch_to_fiber(each(i)->sanitized, NO_SYNCHRONISATION);
+        __tsan_acquire(meeting);
+    }
+    __tsan_switch_to_fiber(current, NO_SYNCHRONISATION);
+    free(meeting);
+}
+
+#endif
+
+// Fibers ------------------------------------------------------------------------------------------
+
+void run_threads();
+
+void allocate_stack(Fiber* fiber)
+{
+    void* memory = mmap(
+        nullptr, GUARD + STACK, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0) {
+        fprintf(stderr, "gpucnn.simulator: no memory for the stacks of a block's threads\n");
+        abort();
+    }
+    fiber->stack = (char*)memory + GUARD;
+}
+
+#if defined(GPUCNN_ADDRESS)
+// Tells the sanitizer that the stack has changed, and learns of the host's the first time.
+void finish_switch(void* fake_stack)
+{
+    const void* bottom;
+    size_t size;
+    __sanitizer_finish_switch_fiber(fake_stack, &bottom, &size);
+    if (host.bottom == nullptr) host.bottom = bottom, host.size = size;
+}
+#endif
+
+void enter_fiber()
+{
+#if defined(GPUCNN_ADDRESS)
+    finish_switch(nullptr);
+#endif
+    run_threads();
+}
+
+// Begins a fiber; returns when `self` is resumed, if it is by its context.
+void begin(Fiber* fiber, Fiber* self)
+{
+    // Not in fiber->context, since ASan clears what it knows of a stack that a context names.
+    ucontext_t start;
+    getcontext(&start);
+    start.uc_stack.ss_sp = fiber->stack;
+    start.uc_stack.ss_size = STACK;
+    start.uc_link = nullptr;
+    makecontext(&start, enter_fiber, 0);
+    fiber->begun = true;
+    if (BY_CONTEXT)
+        swapcontext(&self->context, &start);
+    else
+        setcontext(&start);
+}
+
+// Parks the running fiber and goes on with another; returns when the parked one is resumed.
+void switch_to(Fiber* fiber)
+{
+    Fiber* self = running_fiber;
+    running_fiber = fiber;
+#if defined(GPUCNN_ADDRESS)
+    const bool back = fiber == &host;
+    __sanitizer_start_switch_fiber(
+        &self->fake_stack, back ? host.bottom : fiber->stack, back ? host.size : STACK);
+#elif defined(GPUCNN_THREAD)
+    __tsan_switch_to_fiber(fiber->sanitized, NO_SYNCHRONISATION);
+#endif
+    if (!BY_CONTEXT && _setjmp(self->jump) != 0) return;
+    if (!fiber->begun)
+        begin(fiber, self);
+    else if (BY_CONTEXT)
+        swapcontext(&self->context, &fiber->context);
+    else
+        _longjmp(fiber->jump, 1);
+#if defined(GPUCNN_ADDRESS)
+    finish_switch(self->fake_stack);
+#endif
+}
+
+void make_idle(Fiber* fiber)
+{
+    fiber->next = idle_fibers;
+    idle_fibers = fiber;
+}
+
+// The fiber on which threads that have not begun can run.
+Fiber* starting_fiber()
+{
+#if defined(GPUCNN_THREAD)
+    return &block_fibers[thread_order[next_in_order]];
+#else
+    if (idle_fibers == nullptr) {
+        Fiber* fiber = all_fibers[fiber_count++] = new Fiber;
+        allocate_stack(fiber);
+        return fiber;
+    }
+    Fiber* fiber = idle_fibers;
+    idle_fibers = fiber->next;
+    return fiber;
+#endif
+}
+
+// Errors ------------------------------------------------------------------------------------------
+
+struct Text {
+    char characters[200];
+};
+
+Text named(unsigned thread)
+{
+    Text text;
+    const uint3 index = thread_indices[thread];
+    snprintf(text.characters, sizeof(text), "thread (%u, %u, %u)", index.x, index.y, index.z);
+    return text;
+}
+
+Text at(Place place)
+{
+    Text text;
+    const char* slash = strrchr(place.file, '/');
+    const char* file = slash ? slash + 1 : place.file;
+    snprintf(text.characters, sizeof(text), "%s at %s:%d", place.function, file, place.line);
+    return text;
+}
+
+// Gives the launch up: says why, and goes back to the host for good.
+[[noreturn]] __attribute__((format(printf, 1, 2))) void give_up(const char* format, ...)
+{
+    const int length = snprintf(
+        launch.message, launch.message_size, "%s, block (%u, %u, %u): ", launch.name,
+        block_index.x, block_index.y, block_index.z);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(launch.message + length, launch.message_size - length, format, arguments);
+    va_end(arguments);
+    failed = true;
+    switch_to(&host);
+    abort();
+}
+
+// Readiness ---------------------------------------------------------------------------------------
+
+bool has_ended(unsigned thread)
+{
+    return warps[thread / WARP].ended >> thread % WARP & 1;
+}
+
+void make_ready(const unsigned* threads, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ready[(ready_begin + ready_count++) % MOST_THREADS] = threads[i];
+}
+
+unsigned take_ready()
+{
+    const unsigned thread = ready[ready_begin];
+    ready_begin = (ready_begin + 1) % MOST_THREADS;
+    ready_count--;
+    return thread;
+}
+
+bool same(Place a, Place b)
+{
+    return a.line == b.line && a.function == b.function && strcmp(a.file, b.file) == 0;
+}
+
+bool same_operation(const Wait& a, const Wait& b)
+{
+    return a.mask == b.mask && same(a.place, b.place);
+}
+
+// Lets the lanes of an operation go on, each with its result.
+void complete(unsigned first, unsigned lanes)
+{
+    unsigned threads[WARP], count = 0;
+    unsigned long long ballot = 0;
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        if (!(lanes >> lane & 1)) continue;
+        threads[count++] = first + lane;
+        if (waits[first + lane].value != 0) ballot |= 1ull << lane;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        Wait& wait = waits[threads[i]];
+        wait.result = wait.source < 0 ? ballot : waits[first + wait.source].value;
+        if (wait.source >= 0 && !(lanes >> wait.source & 1))
+            give_up(
+                "%s reads lane %d in %s, which takes no part: have every lane that is read take "
+                "part, or read another",
+                named(threads[i]).characters, wait.source, at(wait.place).characters);
+    }
+    warps[first / WARP].waiting &= ~lanes;
+#if defined(GPUCNN_THREAD)
+    if (waits[threads[0]].source == -1)
+        synchronise([&](unsigned i) { return waits[threads[i]].fiber; }, count);
+#endif
+    put_in_order(threads, count);
+    make_ready(threads, count);
+}
+
+// Lets a waiting thread's operation go on if all lanes of its mask are there.
+void complete_if_all_wait(unsigned thread)
+{
+    const unsigned first = thread / WARP * WARP;
+    const Warp& warp = warps[thread / WARP];
+    const unsigned lanes = waits[thread].mask & ~warp.ended;
+    if (lanes & ~warp.waiting) return;
+    for (unsigned lane = 0; lane < WARP; lane++)
+        if (lanes >> lane & 1 && !same_operation(waits[thread], waits[first + lane])) return;
+    complete(first, lanes);
+}
+
+// A lane that has returned is waited for no longer.
+void complete_without_ended(unsigned warp)
+{
+    for (unsigned lane = 0; lane < WARP; lane++)
+        if (warps[warp].waiting >> lane & 1) complete_if_all_wait(warp * WARP + lane);
+}
+
+// All live threads wait, one of them for other lanes, which do not come.
+[[noreturn]] void give_up_warp(unsigned thread)
+{
+    const Wait& wait = waits[thread];
+    const unsigned first = thread / WARP * WARP;
+    unsigned lane = 0;
+    while (!(wait.mask & ~warps[thread / WARP].ended & 1u << lane) ||
+           same_operation(wait, waits[first + lane]))
+        lane++;
+    const Wait& other = waits[first + lane];
+    char mask[40] = "";
+    if (other.mask) snprintf(mask, sizeof(mask), " with mask 0x%08x", other.mask);
+    give_up(
+        "%s waits in %s with mask 0x%08x for lane %u, %s, which waits in %s%s: have all lanes of a "
+        "mask call the same function with that mask, or leave those out that do not",
+        named(thread).characters, at(wait.place).characters, wait.mask, lane,
+        named(first + lane).characters, at(other.place).characters, mask);
+}
+
+// All live threads wait for the block: lets them go on, if it is in one place.
+void complete_block()
+{
+    unsigned waiting = 0;
+    while (has_ended(waiting)) waiting++;
+    for (unsigned thread = 0; thread < thread_count; thread++) {
+        if (has_ended(thread))
+            give_up(
+                "%s waits in %s, but %s has returned: have all threads of a block come to the same "
+                "__syncthreads, and return after it",
+                named(waiting).characters, at(waits[waiting].place).characters,
+                named(thread).characters);
+        if (!same(waits[thread].place, waits[waiting].place))
+            give_up(
+                "%s waits in %s, but %s in %s: have all threads of a block come to the same "
+                "__syncthreads",
+                named(waiting).characters, at(waits[waiting].place).characters,
+                named(thread).characters, at(waits[thread].place).characters);
+    }
+    block_result = true_predicates;
+    true_predicates = 0;
+#if defined(GPUCNN_THREAD)
+    synchronise([](unsigned i) { return &block_fibers[i]; }, thread_count);
+#endif
+    unsigned threads[MOST_THREADS];
+    for (unsigned i = 0; i < thread_count; i++) threads[i] = i;
+    put_in_order(threads, thread_count);
+    make_ready(threads, thread_count);
+}
+
+// No thread can run: lets those that wait go on, or says why they cannot.
+void resolve()
+{
+    for (unsigned warp = 0; warp * WARP < thread_count; warp++)
+        if (warps[warp].waiting) give_up_warp(warp * WARP + __builtin_ctz(warps[warp].waiting));
+    complete_block();
+}
+
+// Threads -----------------------------------------------------------------------------------------
+
+// Which fiber goes on when the running one cannot.
+Fiber* next_fiber()
+{
+    if (ready_count == 0 && next_in_order < thread_count) return starting_fiber();
+    if (ready_count == 0 && live == 0) return &host;
+    if (ready_count == 0) resolve();
+    return waits[take_ready()].fiber;
+}
+
+void set_running(unsigned thread)
+{
+    running = thread;
+    thread_index = thread_indices[thread];
+}
+
+void run_next_thread()
+{
+    set_running(thread_order[next_in_order++]);
+    launch.kernel->call(launch.arguments);
+    live--;
+    const unsigned warp = running / WARP;
+    warps[warp].ended |= 1u << running % WARP;
+    if (warps[warp].waiting) complete_without_ended(warp);
+}
+
+// What a fiber does.
+void run_threads()
+{
+    for (;;) {
+#if defined(GPUCNN_THREAD)
+        run_next_thread();
+        switch_to(next_fiber());
+#else
+        while (ready_count == 0 && next_in_order < thread_count) run_next_thread();
+        make_idle(running_fiber);
+        switch_to(next_fiber());
+#endif
+    }
+}
+
+// The running thread waits; returns when it need not any longer.
+void wait(const Wait& description)
+{
+    const unsigned thread = running;
+    waits[thread] = description;
+    waits[thread].fiber = running_fiber;
+    if (description.mask) {
+        warps[thread / WARP].waiting |= 1u << thread % WARP;
+        complete_if_all_wait(thread);
+    }
+    Fiber* fiber = next_fiber();
+    if (fiber != running_fiber) switch_to(fiber);
+    set_running(thread);
+}
+
+void check_own_lane(Place place, unsigned mask)
+{
+    if (!(mask >> running % WARP & 1))
+        give_up(
+            "%s, lane %u, calls %s with mask 0x%08x, in which it is not: give a mask of the lanes "
+            "that make the call",
+            named(running).characters, running % WARP, at(place).characters, mask);
+}
+
+}  // namespace
+
+int lane()
+{
+    return running % WARP;
+}
+
+int wait_for_block(Place place, int predicate)
+{
+    true_predicates += predicate != 0;
+    wait({place, nullptr, 0, -1, 0, 0});
+    return block_result;
+}
+
+unsigned wait_for_warp(Place place, unsigned mask, int predicate)
+{
+    check_own_lane(place, mask);
+    wait({place, nullptr, mask, -1, predicate != 0, 0});
+    return (unsigned)waits[running].result;
+}
+
+unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source)
+{
+    check_own_lane(place, mask);
+    wait({place, nullptr, mask, source, value, 0});
+    return waits[running].result;
+}
+
+void fail(Place place, const char* text)
+{
+    give_up("%s: %s %s", named(running).characters, at(place).characters, text);
+}
+
+void fence()
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#if defined(GPUCNN_THREAD)
+    static char meeting;
+    __tsan_release(&meeting);
+    __tsan_acquire(&meeting);
+#endif
+}
+
+// Blocks ------------------------------------------------------------------------------------------
+
+namespace {
+
+// What no kernel writes: NaN for reals and -1 for integers. By hand, since a sanitizer checks memset.
+void fill(char* begin, char* end)
+{
+    while (begin < end && (size_t)begin % sizeof(size_t) != 0) *(volatile char*)begin++ = (char)0xff;
+    for (; begin + sizeof(size_t) <= end; begin += sizeof(size_t))
+        *(volatile size_t*)begin = ~(size_t)0;
+    while (begin < end) *(volatile char*)begin++ = (char)0xff;
+}
+
+unsigned long long product(const unsigned* sizes)
+{
+    return (unsigned long long)sizes[0] * sizes[1] * sizes[2];
+}
+
+void prepare_threads()
+{
+    thread_count = (unsigned)product(launch.block);
+    for (unsigned i = 0; i < thread_count; i++) {
+        const unsigned row = i / launch.block[0];
+        thread_indices[i] = {i % launch.block[0], row % launch.block[1], row / launch.block[1]};
+        thread_order[i] = i;
+    }
+    if (launch.order == REVERSED) put_in_order(thread_order, thread_count);
+    block_size = {launch.block[0], launch.block[1], launch.block[2]};
+    grid_size = {launch.grid[0], launch.grid[1], launch.grid[2]};
+}
+
+void prepare_block(unsigned long long block)
+{
+    const unsigned long long row = block / launch.grid[0];
+    block_index = {
+        (unsigned)(block % launch.grid[0]), (unsigned)(row % launch.grid[1]),
+        (unsigned)(row / launch.grid[1])};
+    if (launch.order == SHUFFLED) put_in_order(thread_order, thread_count);
+    for (unsigned warp = 0; warp * WARP < thread_count; warp++) {
+        const unsigned lanes = thread_count - warp * WARP;
+        warps[warp] = {lanes < WARP ? ~0u << lanes : 0u, 0};
+    }
+    next_in_order = ready_count = 0;
+    true_predicates = 0;
+    live = thread_count;
+    for (SharedMemory part : launch.kernel->shared) fill(part.begin, part.end);
+}
+
+// At its exact size, so that the address sanitizer sees what goes beyond.
+void allocate_dynamic_shared()
+{
+    if (posix_memalign(&dynamic_shared, 128, launch.dynamic_shared) != 0) abort();
+    fill((char*)dynamic_shared, (char*)dynamic_shared + launch.dynamic_shared);
+}
+
+void run_block(unsigned long long block)
+{
+    prepare_block(block);
+    allocate_dynamic_shared();
+#if defined(GPUCNN_THREAD)
+    synchronise(
+        [](unsigned i) { return i < thread_count ? &block_fibers[i] : &host; }, thread_count + 1);
+#endif
+    switch_to(starting_fiber());
+#if defined(GPUCNN_THREAD)
+    kept_memory[kept_memory_count++] = dynamic_shared;
+#else
+    free(dynamic_shared);
+#endif
+}
+
+#if defined(GPUCNN_THREAD)
+
+void keep_fibers(unsigned count)
+{
+    host.sanitized = __tsan_get_current_fiber();
+    kept_fibers = new Fiber[count];
+    for (unsigned i = 0; i < count; i++) {
+        allocate_stack(&kept_fibers[i]);
+        kept_fibers[i].sanitized = __tsan_create_fiber(0);  // after all that the host has done
+    }
+}
+
+void drop_fibers(unsigned count)
+{
+    synchronise([=](unsigned i) { return i < count ? &kept_fibers[i] : &host; }, count + 1);
+    for (unsigned i = 0; i < count; i++) {
+        __tsan_destroy_fiber(kept_fibers[i].sanitized);
+        munmap(kept_fibers[i].stack - GUARD, GUARD + STACK);
+    }
+    delete[] kept_fibers;
+    while (kept_memory_count > 0) free(kept_memory[--kept_memory_count]);
+}
+
+// Blocks are not ordered, except where all have their static shared memory in one place.
+void order_blocks()
+{
+    bool any = false;
+    for (SharedMemory part : launch.kernel->shared) any |= part.begin != part.end;
+    if (any) synchronise([](unsigned i) { return block_fibers - thread_count + i; }, 2 * thread_count);
+}
+
+#endif
+
+unsigned long long block_at(const BlockOrder& order, unsigned long long place)
+{
+    const unsigned long long i = order.at(place);
+    return launch.blocks ? (unsigned long long)launch.blocks[i] : i;
+}
+
+void run_blocks()
+{
+    const BlockOrder order(launch.block_count);
+#if defined(GPUCNN_THREAD)
+    const unsigned long long most = MOST_KEPT / thread_count;
+    for (unsigned long long i = 0; i < launch.block_count && !failed; i += most) {
+        const unsigned long long left = launch.block_count - i;
+        const unsigned count = (unsigned)(left < most ? left : most);
+        keep_fibers(count * thread_count);
+        for (unsigned j = 0; j < count && !failed; j++) {
+            block_fibers = kept_fibers + j * thread_count;
+            if (j > 0) order_blocks();
+            run_block(block_at(order, i + j));
+        }
+        drop_fibers(count * thread_count);
+    }
+#else
+    for (unsigned long long i = 0; i < launch.block_count && !failed; i++)
+        run_block(block_at(order, i));
+#endif
+}
+
+// Threads that a failed launch has left in the middle are forgotten.
+void forget_threads()
+{
+    idle_fibers = nullptr;
+    for (unsigned i = 0; i < fiber_count; i++) {
+        all_fibers[i]->begun = false;
+        make_idle(all_fibers[i]);
+    }
+}
+
+}  // namespace
+}  // namespace gpucnn_simulator
+
+// Runs a launch to its end; returns 0, or 1 with a message of what was wrong.
+extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
+    const gpucnn_simulator::Launch* given)
+{
+    using namespace gpucnn_simulator;
+    launch = *given;
+    failed = false;
+    random_state = launch.seed;
+    host = Fiber();
+    host.begun = true;
+    running_fiber = &host;
+    prepare_threads();
+    run_blocks();
+    if (failed) forget_threads();
+    fflush(stdout);
+    return failed;
+}

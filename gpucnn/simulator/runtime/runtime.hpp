@@ -1,0 +1,76 @@
+// What kernels and the scheduler of their threads know of each other.
+//
+// This file and cuda.hpp include no header of the standard library: so they compile quickly, and
+// leave the global names to CUDA's.
+#pragma once
+
+struct uint3 {
+    unsigned x, y, z;
+};
+
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+    constexpr dim3(uint3 v) : x(v.x), y(v.y), z(v.z) {}
+};
+
+namespace gpucnn_simulator {
+
+// Of the thread that runs.
+extern uint3 thread_index;
+extern uint3 block_index;
+extern dim3 block_size;
+extern dim3 grid_size;
+
+// Of the block that runs.
+extern void* dynamic_shared;
+
+// Where in the source a thread is, and under which function's name it waits.
+struct Place {
+    const char* function;
+    const char* file;
+    int line;
+};
+
+// The lane of the running thread in its warp.
+int lane();
+
+// Waits for all threads of the block; returns for how many of them `predicate` was not 0.
+int wait_for_block(Place place, int predicate);
+
+// Waits for the lanes in `mask`; returns the lanes for which `predicate` was not 0.
+unsigned wait_for_warp(Place place, unsigned mask, int predicate);
+
+// Waits for the lanes in `mask`; returns the `value` of the lane `source`.
+unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source);
+
+// Ends the launch with an error.
+[[noreturn]] void fail(Place place, const char* text);
+
+// As a fence of memory between threads, which only the thread sanitizer needs to be told.
+void fence();
+
+// A parameter of a kernel.
+struct Parameter {
+    const char* type;  // of the element, if a pointer
+    int pointer;
+    int constant;  // a pointer to const
+    int kind;      // NumPy's letter: f, i, u, b; V for any other type, and 0 for void
+    int size;      // bytes of an element; of a component, if it is a vector
+    int alignment; // bytes
+};
+
+struct SharedMemory {
+    char* begin;
+    char* end;
+};
+
+struct Kernel {
+    void (*call)(void**);
+    const Parameter* parameters;
+    int parameter_count;
+    int largest_block;       // threads, by __launch_bounds__, or 0
+    SharedMemory shared[2];  // static: its own, and that of the functions that it may call
+};
+
+}  // namespace gpucnn_simulator

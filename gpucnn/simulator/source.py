@@ -1,0 +1,174 @@
+"""A kernel's source, from CUDA C to what a C++ compiler takes.
+
+The source is preprocessed first, after cuda.hpp, so that what macros and included files contribute
+is seen. Then the few words of CUDA that no macro can define are replaced in the text. Lines stay
+where they are, and the compiler's line markers with them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpucnn.simulator.compiler import Compiler
+from gpucnn.simulator.errors import SimulatorError
+
+RUNTIME = Path(__file__).parent / "runtime"
+LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
+SECTION = "gpucnn_shared"  # of static shared memory
+
+_OPTIONS = ("-D", "-U", "-I")
+
+_PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"'(?:[^'\\\n]|\\.)+'")
+_ATTRIBUTE = re.compile(rf"\b(?:__attribute__|alignas)\s*{_PARENTHESES}")
+_BOUNDS = re.compile(rf"\b__launch_bounds__\s*({_PARENTHESES})")
+_GLOBAL = re.compile(r"\b__global__\b")
+_KERNEL = re.compile(r"\b__global__\b[^;{}()]*?\b(\w+)\s*\(")
+_DYNAMIC = re.compile(
+    r"\bextern\b([^;{}()=]*?)\b__shared__\b([^;{}()=]*?)\b(\w+)\s*\[\s*\]\s*;", re.DOTALL
+)
+_STATIC = re.compile(r"(?:\bstatic\s+)?\b__shared__\b")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kernel's source as a C++ compiler takes it."""
+
+    text: str
+    """Preprocessed, with a description of each kernel at its end."""
+
+    kernels: tuple[str, ...]
+    """The names of the functions that can be launched."""
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    name: str
+    bounds: str  # of its launch, in parentheses
+    begin: int  # of its declaration
+    end: int  # of its body
+
+
+def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str], folder: Path) -> str:
+    """The text of `source` with macros and included files in their places.
+
+    Args:
+        compiler: to do it.
+        source: CUDA C, or the path of a file of it.
+        options: -D, -U and -I with their values.
+        folder: an empty one, for the text of a source that is not a file.
+
+    Raises:
+        SimulatorError: an unknown option, a missing file, or an error in the source.
+    """
+    for option in options:
+        if not option.startswith(_OPTIONS) or option in _OPTIONS:
+            raise SimulatorError(
+                f"the option {option} is not one of the simulator's: give -DNAME=VALUE, -UNAME or "
+                "-IFOLDER"
+            )
+    arguments: list[str | Path] = [
+        *LANGUAGE,
+        "-E",
+        "-x",
+        "c++",
+        "-include",
+        RUNTIME / "cuda.hpp",
+        *options,
+    ]
+    if isinstance(source, str):
+        (folder / "source.cu").write_text(source)
+        return compiler.run([*arguments, "source.cu"], folder)
+    if not source.is_file():
+        raise SimulatorError(f"there is no file {source}: give the path of a CUDA C source")
+    return compiler.run([*arguments, source])
+
+
+def translate(text: str) -> Source:
+    """Preprocessed CUDA C as C++, with a description of each kernel for the launcher."""
+    bare = _blank(_ATTRIBUTE, _blank(_LITERAL, text))
+    kernels = list(_kernels(bare))
+    edits = [(*found.span(), "") for found in _BOUNDS.finditer(bare)]
+    edits += [(*found.span(), "") for found in _GLOBAL.finditer(bare)]
+    dynamic = list(_DYNAMIC.finditer(bare))
+    edits += [(*found.span(), _dynamic(found)) for found in dynamic]
+    for found in _STATIC.finditer(bare):
+        if not any(other.start() < found.start() < other.end() for other in dynamic):
+            edits.append((*found.span(), _static(kernels, found.start())))
+    names = {kernel.name: kernel for kernel in kernels}
+    descriptions = "".join(_description(kernel) for kernel in names.values())
+    return Source(_edited(text, edits) + _SHARED + descriptions, tuple(names))
+
+
+def _blank(pattern: re.Pattern[str], text: str) -> str:
+    """`text`, no longer or shorter, with spaces for what `pattern` finds."""
+    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+
+
+def _edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
+    pieces = []
+    end = 0
+    for start, next_end, replacement in sorted(edits):
+        pieces += [text[end:start], replacement]
+        end = next_end
+    return "".join([*pieces, text[end:]])
+
+
+def _kernels(bare: str) -> Iterator[_Kernel]:
+    """The kernels of a source, but for templates, which cannot be launched by their names."""
+    declarations = _blank(_BOUNDS, bare)
+    for found in _KERNEL.finditer(declarations):
+        begin = 1 + max(declarations.rfind(mark, 0, found.start()) for mark in ";{}")
+        if re.search(r"\btemplate\b", declarations[begin : found.start()]):
+            continue
+        bounds = _BOUNDS.search(bare, begin, found.end())
+        end = _end_of_body(declarations, found.end())
+        yield _Kernel(found[1], bounds[1] if bounds else "(0)", begin, end)
+
+
+def _end_of_body(bare: str, start: int) -> int:
+    """Where the function ends whose parameters are at `start`: its last brace or its semicolon."""
+    depth = 0
+    for mark in re.compile(r"[{};]").finditer(bare, start):
+        depth += {"{": 1, "}": -1, ";": 0}[mark[0]]
+        if depth == 0:
+            return mark.end()
+    return len(bare)
+
+
+def _dynamic(found: re.Match[str]) -> str:
+    """Dynamic shared memory, as the pointer that the scheduler sets for each block."""
+    element = " ".join(f"{found[1]} {found[2]}".split())
+    pointer = f"{element}* const&"
+    memory = f"reinterpret_cast<{pointer}>(::gpucnn_simulator::dynamic_shared)"
+    return f"{pointer} {found[3]} = {memory};" + "\n" * found[0].count("\n")
+
+
+def _static(kernels: Sequence[_Kernel], position: int) -> str:
+    """Static shared memory, in a section of its kernel, or in one for functions."""
+    of = next((f"_{each.name}" for each in kernels if each.begin <= position < each.end), "")
+    return f'static __attribute__((section("{SECTION}{of}")))'
+
+
+_SHARED = f"""
+# 1 "kernels"
+extern "C" __attribute__((weak, visibility("hidden"))) char __start_{SECTION}[];
+extern "C" __attribute__((weak, visibility("hidden"))) char __stop_{SECTION}[];
+"""
+
+
+def _description(kernel: _Kernel) -> str:
+    name = kernel.name
+    section = f"{SECTION}_{name}"
+    return f"""
+extern "C" __attribute__((weak, visibility("hidden"))) char __start_{section}[];
+extern "C" __attribute__((weak, visibility("hidden"))) char __stop_{section}[];
+extern "C" __attribute__((visibility("default"))) gpucnn_simulator::Kernel gpucnn_kernel_{name} = {{
+    gpucnn_simulator::Stub<&{name}>::call,
+    gpucnn_simulator::Stub<&{name}>::parameters,
+    gpucnn_simulator::Stub<&{name}>::count,
+    gpucnn_simulator::first_of{kernel.bounds},
+    {{{{__start_{section}, __stop_{section}}}, {{__start_{SECTION}, __stop_{SECTION}}}}},
+}};
+"""
