@@ -16,7 +16,7 @@ from gpucnn.simulator.compiler import Compiler, cached, find_compiler
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.parameters import Argument, Arguments, Parameter
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
-from gpucnn.simulator.source import LANGUAGE, RUNTIME, SECTION, Source, preprocess, translate
+from gpucnn.simulator.source import LANGUAGE, RUNTIME, Source, preprocess, translate
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
 LARGEST_BLOCK = (1024, 1024, 64)
@@ -95,7 +95,7 @@ class Module:
 
     Args:
         source: CUDA C, or the path of a file of it, whose folder is searched for what it includes.
-        options: of the compiler: -DNAME=VALUE, -UNAME, -IFOLDER.
+        options: of the compiler: -DNAME=VALUE, -UNAME, -IFOLDER, -std=c++17 or -std=c++20.
         order: in which the blocks of a grid and the threads of a block run, and are resumed after
             each barrier: "forward", "reversed", or the seed of a shuffled order. A kernel that is
             correct gives the same in each.
@@ -248,14 +248,14 @@ def _compile(source: str | Path, options: Sequence[str]) -> tuple[Path, tuple[st
     with TemporaryDirectory(prefix="gpucnn-simulator-") as name:
         folder = Path(name)
         translated = translate(preprocess(compiler, source, options, folder))
-        return _library(compiler, sanitizer, translated, folder), translated.kernels
+        flags = (*LANGUAGE, *_CODE, *FLAGS[sanitizer], *options)
+        scheduler = _scheduler(compiler, sanitizer)
+        return _library(compiler, flags, translated, scheduler, folder), translated.kernels
 
 
-def _library(compiler: Compiler, sanitizer: str, source: Source, folder: Path) -> Path:
-    flags = (*LANGUAGE, *_CODE, *FLAGS[sanitizer])
-    if sanitizer == "address":
-        flags += (f"-fsanitize-sections={SECTION}*",)
-    scheduler = _scheduler(compiler, sanitizer)
+def _library(
+    compiler: Compiler, flags: Sequence[str], source: Source, scheduler: Path, folder: Path
+) -> Path:
 
     def build(path: Path) -> None:
         text = folder / "source.ii"

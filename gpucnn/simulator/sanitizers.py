@@ -20,6 +20,7 @@ from pathlib import Path
 
 from gpucnn.simulator.compiler import Compiler, find_compiler
 from gpucnn.simulator.errors import SimulatorError
+from gpucnn.simulator.source import SECTION
 
 VARIABLE = "GPUCNN_SANITIZER"
 
@@ -34,6 +35,7 @@ FLAGS = {
         "-fno-omit-frame-pointer",
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover=all",
+        f"-fsanitize-sections={SECTION}*",
     ),
     "thread": ("-O1", "-g", "-fsanitize=thread"),
 }

@@ -17,7 +17,7 @@ RUNTIME = Path(__file__).parent / "runtime"
 LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
 SECTION = "gpucnn_shared"  # of static shared memory
 
-_OPTIONS = ("-D", "-U", "-I")
+_OPTION = re.compile(r"-[DUI].+|--?std=c\+\+(17|20)")
 
 _PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"'(?:[^'\\\n]|\\.)+'")
@@ -56,17 +56,17 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str], f
     Args:
         compiler: to do it.
         source: CUDA C, or the path of a file of it.
-        options: -D, -U and -I with their values.
+        options: -D, -U, -I and -std, each with its value.
         folder: an empty one, for the text of a source that is not a file.
 
     Raises:
         SimulatorError: an unknown option, a missing file, or an error in the source.
     """
     for option in options:
-        if not option.startswith(_OPTIONS) or option in _OPTIONS:
+        if not _OPTION.fullmatch(option):
             raise SimulatorError(
-                f"the option {option} is not one of the simulator's: give -DNAME=VALUE, -UNAME or "
-                "-IFOLDER"
+                f"the option {option} is not one of the simulator's: give -DNAME=VALUE, -UNAME, "
+                "-IFOLDER, -std=c++17 or -std=c++20"
             )
     arguments: list[str | Path] = [
         *LANGUAGE,
