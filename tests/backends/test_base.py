@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 
 import loops
-from backends.call import Results, perform
+from backends.agreement import assert_agrees, results
 from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter_gradients
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
-from backends.tolerances import assert_agrees
 from gpucnn.backends import Array, Backend, Window
+from gpucnn.backends.calls import Results
 
 SMALL = sizes(largest=5)
 
@@ -23,7 +23,7 @@ SMALL = sizes(largest=5)
 def test_definition(build: Builder, sizes: Sizes, seed: int) -> None:
     call = build(sizes, Values(seed, np.float64))
     expected = REFERENCES[call.operation](**call.arguments)
-    assert_agrees(call, perform(Backend(), call), expected)
+    assert_agrees(call, results(Backend(), call), expected)
 
 
 @SETTINGS
@@ -31,7 +31,7 @@ def test_definition(build: Builder, sizes: Sizes, seed: int) -> None:
 def test_parameter_gradients_of_the_convolution_before(sizes: Sizes, seed: int) -> None:
     forward = conv2d(sizes, Values(seed, np.float64))
     backward = conv2d_parameter_gradients(sizes, Values(seed, np.float64))
-    backward.arguments["patches"] = perform(Backend(), forward)["patches"]
+    backward.arguments["patches"] = results(Backend(), forward)["patches"]
     _, kernel_gradient, bias_gradient = loops.convolve_gradients(
         forward.arguments["x"],
         forward.arguments["kernel"],
@@ -39,7 +39,7 @@ def test_parameter_gradients_of_the_convolution_before(sizes: Sizes, seed: int) 
         slide(sizes.window),
     )
     expected = {"kernel_gradient": kernel_gradient, "bias_gradient": bias_gradient}
-    assert_agrees(backward, perform(Backend(), backward), expected)
+    assert_agrees(backward, results(Backend(), backward), expected)
 
 
 # What each operation should write, by the loops. The arguments are the operation's.

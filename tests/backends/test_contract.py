@@ -11,11 +11,12 @@ from hypothesis import given
 from numpy.testing import assert_array_equal
 
 import loops
-from backends.call import Call, Results, define, perform, place, run
+from backends.agreement import assert_agrees, assert_keeps, results
 from backends.operations import CALLS, Builder, Values, adam, dropout, max_pool, relu, sgd
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
-from backends.tolerances import assert_agrees, exact
-from gpucnn.backends import Backend, Window
+from gpucnn.backends import Array, Backend, Window
+from gpucnn.backends.bounds import BOUNDS, UPDATED
+from gpucnn.backends.calls import Call, Results, define, place, run, unset
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
 
@@ -35,14 +36,14 @@ def test_operation_does_as_defined(
     backend: Backend, build: Builder, dtype: str, sizes: Sizes, seed: int
 ) -> None:
     call = build(sizes, Values(seed, dtype))
-    assert_agrees(call, perform(backend, call), define(call))
+    assert_agrees(call, results(backend, call), define(call))
 
 
 @dtypes
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
 def test_operation_repeats_to_the_bit(backend: Backend, build: Builder, dtype: str) -> None:
     call = build(SIZES, Values(0, dtype))
-    first, second = perform(backend, call), perform(backend, call)
+    first, second = results(backend, call), results(backend, call)
     assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
 
 
@@ -54,16 +55,31 @@ def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, n
     before = build(SIZES, Values(0, "float64"))
     after = replace(before, arguments=before.arguments | {name: before.arguments[name] * 3})
     arguments = place(backend, before)
-    run(backend, before, arguments)
+    assert_keeps(before, run(backend, before, arguments))
     for array in before.arrays:
         backend.copy(after.arguments[array], arguments[array])
-    assert_agrees(after, run(backend, after, arguments), define(after))
+    written = run(backend, after, arguments)
+    assert_keeps(after, written)
+    assert_agrees(after, written, define(after))
 
 
 def test_every_operation_is_tested() -> None:
     called = {build(SIZES, Values(0, "float32")).operation for build in CALLS.values()}
     tested = {name.removeprefix("test_") for name in globals()}
     assert PUBLIC - called - tested == set()
+
+
+@pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
+def test_the_bounds_are_of_what_is_written(build: Builder) -> None:
+    call = build(SIZES, Values(0, "float32"))
+    unwritten = {name for name, array in call.arrays.items() if is_unset(array)}
+    written = BOUNDS[call.operation].keys()
+    assert written <= call.arguments.keys()
+    assert unwritten == written & call.arrays.keys() - UPDATED
+
+
+def is_unset(array: Array) -> bool:
+    return np.array_equal(array, unset(array.shape, array.dtype), equal_nan=array.dtype.kind == "f")
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
@@ -152,28 +168,28 @@ def test_nan_wins_its_window(backend: Backend, dtype: str, row: int, column: int
     call.arguments["x"][0, row, column, 0] = math.nan
     seen = np.zeros((1, 2, 2, 1), np.bool_)
     seen[0, row // 2, column // 2, 0] = True
-    assert_array_equal(np.isnan(perform(backend, call)["out"]), seen)
+    assert_array_equal(np.isnan(results(backend, call)["out"]), seen)
 
 
 @dtypes
 def test_argmax_of_nan_is_within_the_window(backend: Backend, dtype: str) -> None:
     call = max_pool(POOL, Values(0, dtype))
     call.arguments["x"].fill(math.nan)
-    assert set(perform(backend, call)["argmax"].flat) <= {0, 1, 2, 3}
+    assert set(results(backend, call)["argmax"].flat) <= {0, 1, 2, 3}
 
 
 @dtypes
 def test_maximum_may_be_minus_infinity(backend: Backend, dtype: str) -> None:
     call = max_pool(POOL, Values(0, dtype))
     call.arguments["x"].fill(-math.inf)
-    assert_agrees(call, perform(backend, call), define(call))
+    assert_agrees(call, results(backend, call), define(call))
 
 
 @dtypes
 def test_relu_keeps_nan(backend: Backend, dtype: str) -> None:
     call = relu(POOL, Values(0, dtype))
     call.arguments["x"][0, 2, 1, 0] = math.nan
-    assert_agrees(call, perform(backend, call), define(call))
+    assert_agrees(call, results(backend, call), define(call))
 
 
 @dtypes
@@ -181,16 +197,14 @@ def test_dropout_keeps_at_the_threshold(backend: Backend, dtype: str) -> None:
     call = dropout(POOL, Values(0, dtype))
     word = loops.random_word(0, call.arguments["seed"], call.arguments["stream"], 7)
     call.arguments.update(step=np.array([7], np.int64), rate=word / 2**32)
-    assert perform(backend, call)["mask"].flat[0] > 0
+    assert results(backend, call)["mask"].flat[0] > 0
 
 
 @dtypes
 def test_softmax_of_huge_logits(backend: Backend, dtype: str) -> None:
     logits = np.array(HUGE, dtype)
-    call = Call(
-        "softmax", {"logits": logits, "out": np.full_like(logits, math.nan)}, {"out": exact}
-    )
-    assert_array_equal(perform(backend, call)["out"], [[1, 0], [1, 0], [0.5, 0.5], [0.5, 0.5]])
+    call = Call("softmax", {"logits": logits, "out": unset(logits.shape, dtype)})
+    assert_array_equal(results(backend, call)["out"], [[1, 0], [1, 0], [0.5, 0.5], [0.5, 0.5]])
 
 
 def huge_loss(backend: Backend, dtype: str) -> Results:
@@ -203,8 +217,7 @@ def huge_loss(backend: Backend, dtype: str) -> Results:
         "correct": values.unset(4),
         "gradient": values.unset(4, 2),
     }
-    outputs = dict.fromkeys(["losses", "correct", "gradient"], exact)
-    return perform(backend, Call("softmax_cross_entropy", arguments, outputs))
+    return results(backend, Call("softmax_cross_entropy", arguments))
 
 
 @dtypes

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from backends.call import place
 from backends.operations import CALLS, Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Backend, CpuBackend, Window
+from gpucnn.backends.calls import place
 
 # A million pixels, and as many rows of logits: an array with one element for each, even of
 # booleans, has a megabyte. What an operation may take is far below that: views, small Python
