@@ -71,6 +71,8 @@ ORDER = [
     "arguments",
     "files",
     "config",
+    "simulator",
+    "cuda",
     "backends",
     "layers",
     "losses",

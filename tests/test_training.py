@@ -188,9 +188,9 @@ class TestRecording:
     def test_steps_are_the_same_operations_on_the_same_memory(
         self, optimizer: Optimizer, count: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(devices.BACKENDS, "cpu", Recorder)
+        monkeypatch.setattr(devices, "CpuBackend", Recorder)
         layers = [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(8), Dropout(0.5), Dense(3)]
-        model = Sequential(layers, (12, 12, 1))
+        model = Sequential(layers, (12, 12, 1), device="cpu")
         model.compile(deepcopy(optimizer))
         data = Batches(
             model.backend, model.dtype, small.images(8, model.input_shape), small.labels(8)

@@ -98,8 +98,7 @@ class CudaBackend(Backend):
         m, n = out.shape
         k = a.shape[0] if transpose_a else a.shape[1]
         kernel = _matmul_kernel(m, n)
-        tiles = parts(m, MATMUL_TILES[kernel][0]) * parts(n, MATMUL_TILES[kernel][1])
-        split = _split(k, tiles)
+        split = _split(kernel, m, n, k)
         splits = max(parts(k, split), 1)
         results = out.reshape(1, m, n)
         if splits > 1:
@@ -297,13 +296,15 @@ def _matmul_kernel(m: int, n: int) -> str:
     return "matmul_tall" if n <= MATMUL_TILES["matmul_tall"][1] else "matmul"
 
 
-def _split(k: int, tiles: int) -> int:
-    """How many of a sum's k terms each block adds up, where the outputs take so many tiles.
+def _split(kernel: str, m: int, n: int, k: int) -> int:
+    """How many of a sum's k terms each block adds up.
 
     As many as make MOST_BLOCKS blocks in all, but at least LEAST_TERMS, and whole tiles of terms.
     """
+    tile_m, tile_n, *_ = MATMUL_TILES[kernel]
+    tiles = max(parts(m, tile_m) * parts(n, tile_n), 1)
     splits = max(min(MOST_BLOCKS // tiles, parts(k, LEAST_TERMS)), 1)
-    return parts(parts(k, splits), TILE_K) * TILE_K
+    return max(parts(parts(k, splits), TILE_K), 1) * TILE_K
 
 
 def _lanes(columns: int) -> int:

@@ -4,6 +4,7 @@ from gpucnn.backends import list_devices
 
 
 def devices() -> None:
-    """List the devices that can be used on this machine, the one that "auto" takes first."""
+    """List the devices, and why one cannot be used; "auto" takes the first that can."""
     for device in list_devices():
-        print(f"{device.name}  {device.description}")
+        problem = "" if device.usable else "cannot be used: "
+        print(f"{device.name}  {problem}{device.description}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gpucnn.backends import available_devices, list_devices
+from gpucnn.backends import Device, list_devices
 from gpucnn.commands.options import Data
 from gpucnn.errors import InvalidValueError, StoppedError
 from gpucnn.models import MODELS
@@ -108,8 +108,9 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
 
 def _describe(run: Run, *, by_auto: bool) -> None:
     recipe, model = run.recipe, run.model
-    device = next(each for each in list_devices() if each.name == model.backend.device)
-    why = f", auto's choice among: {', '.join(available_devices())}" if by_auto else ""
+    devices = list_devices()
+    device = next(each for each in devices if each.name == model.backend.device)
+    why = _why_auto(devices) if by_auto else ""
     source = recipe.data or "the built-in MNIST"
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
@@ -128,6 +129,13 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         print(f"resumed: {len(run.history.epochs)} of {recipe.epochs} epochs are done", flush=True)
     if run.epochs_left == 0:
         print("nothing is left to do")
+
+
+def _why_auto(devices: list[Device]) -> str:
+    gpu = devices[0]
+    if gpu.usable:
+        return ", auto's choice: a GPU can be used"
+    return f", auto's choice: {gpu.name} cannot be used, {gpu.description}"
 
 
 def _conclude(run: Run) -> None:

@@ -1,7 +1,7 @@
 """Launching kernels by the table: arguments checked, scalars cast, modules compiled once."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,32 +37,18 @@ class Launcher:
                 launch is larger than a device can run.
         """
         kernel = KERNELS[name]
-        arrays = {
-            key: parameter
-            for key, parameter in kernel.parameters.items()
-            if isinstance(parameter, ArrayParameter)
-            and not (parameter.optional and arguments[key] is None)
-        }
-        for key in arrays:
-            self._check_device(f"the argument {key} of the kernel {name}", arguments[key])
-        real = _real(arrays, arguments)
-        values = {key: given for key, given in arguments.items() if _is_number(given)}
-        for key, parameter in arrays.items():
-            what = f"the argument {key} of the kernel {name}"
-            _check_memory(what, arguments[key], _dtype(parameter.dtype, real))
-            _check_shape(what, arguments[key], parameter.shape, values)
+        arrays = _given_arrays(kernel, arguments)
+        for given in arrays:
+            self._check_device(given)
+        real = _real(arrays)
+        values = {key: number for key, number in arguments.items() if _is_number(number)}
+        _check_arrays(arrays, real, values)
         grid = kernel.grid(values)
         _check_size(kernel, grid, values)
-        if 0 in grid:
-            return
-        passed = tuple(
-            arguments[key]
-            if isinstance(parameter, ArrayParameter)
-            else _dtype(parameter.dtype, real).type(values[key])
-            for key, parameter in kernel.parameters.items()
-        )
-        with self._runtime.active():
-            self._function(kernel, real)(grid, (kernel.threads,), passed)
+        if 0 not in grid:
+            passed = tuple(_passed(kernel, arguments, values, real))
+            with self._runtime.active():
+                self._function(kernel, real)(grid, (kernel.threads,), passed)
 
     def _function(self, kernel: Kernel, real: str) -> Function:
         key = kernel.name, real
@@ -72,12 +58,40 @@ class Launcher:
             self._functions[key] = module.get_function(kernel.function)
         return self._functions[key]
 
-    def _check_device(self, what: str, array: Any) -> None:
-        if not self._runtime.holds(array):
+    def _check_device(self, given: "_Given") -> None:
+        if not self._runtime.holds(given.array):
             raise InvalidTypeError(
-                f"{what} is of the type {type(array).__name__}, or on another device: give an "
-                f"array on {self._runtime.device}"
+                f"{given.what} is of the type {type(given.array).__name__}, or on another device: "
+                f"give an array on {self._runtime.device}"
             )
+
+
+class _Given(NamedTuple):
+    """An array that a launch is given, and what the table says of it."""
+
+    what: str
+    array: Any
+    parameter: ArrayParameter
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions that the table gives it."""
+        return tuple(name.removeprefix("*") for name in self.parameter.shape)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The values of the dimensions that it has; of "*size" for all its axes."""
+        all_axes = self.parameter.shape[0].startswith("*")
+        return (self.array.size,) if all_axes else self.array.shape
+
+
+def _given_arrays(kernel: Kernel, arguments: Arguments) -> list[_Given]:
+    return [
+        _Given(f"the argument {name} of the kernel {kernel.name}", arguments[name], parameter)
+        for name, parameter in kernel.parameters.items()
+        if isinstance(parameter, ArrayParameter)
+        and not (parameter.optional and arguments[name] is None)
+    ]
 
 
 def _is_number(argument: Any) -> bool:
@@ -88,38 +102,50 @@ def _dtype(name: str, real: str) -> "np.dtype[Any]":
     return np.dtype(real if name == "real" else name)
 
 
-def _real(arrays: Mapping[str, ArrayParameter], arguments: Arguments) -> str:
+def _real(arrays: Iterable[_Given]) -> str:
     """The dtype of the launch's reals: that of the first array of reals, float32 without any."""
-    of_reals = (arguments[key] for key, each in arrays.items() if each.dtype == "real")
-    first = next(of_reals, None)
-    return str(first.dtype) if first is not None and str(first.dtype) in REALS else "float32"
+    of_reals = (str(each.array.dtype) for each in arrays if each.parameter.dtype == "real")
+    first = next(of_reals, "float32")
+    return first if first in REALS else "float32"
 
 
-def _check_memory(what: str, array: Any, dtype: "np.dtype[Any]") -> None:
-    if array.dtype != dtype:
-        raise InvalidTypeError(f"{what} has the dtype {array.dtype}, not {dtype}")
-    if not array.flags.c_contiguous:
-        raise InvalidValueError(f"{what} is not C-contiguous: give a contiguous copy")
+def _check_arrays(arrays: Iterable[_Given], real: str, values: Values) -> None:
+    """Hold arrays to the table, and add the dimensions that their shapes tell to `values`."""
+    for given in arrays:
+        _check_memory(given, _dtype(given.parameter.dtype, real))
+        _learn(given, values)
+    for given in arrays:
+        expected = tuple(value(name, values) for name in given.names)
+        if given.lengths != expected:
+            raise InvalidValueError(
+                f"{given.what} has the shape {given.array.shape}, not {expected}"
+            )
 
 
-def _check_shape(what: str, array: Any, expected: tuple[str, ...], values: Values) -> None:
-    """Hold an array's shape to the table's, and learn the dimensions that it is the first to tell.
+def _check_memory(given: _Given, dtype: "np.dtype[Any]") -> None:
+    if given.array.dtype != dtype:
+        raise InvalidTypeError(f"{given.what} has the dtype {given.array.dtype}, not {dtype}")
+    if not given.array.flags.c_contiguous:
+        raise InvalidValueError(f"{given.what} is not C-contiguous: give a contiguous copy")
 
-    Raises:
-        InvalidValueError: the shapes differ.
-    """
-    shape = array.shape
-    if expected[0].startswith("*"):
-        shape, expected = (array.size,), (expected[0][1:],)
-    if len(shape) == len(expected):
-        for dimension, length in zip(expected, shape, strict=True):
-            if dimension.isidentifier():
-                values.setdefault(dimension, length)
-        lengths = tuple(value(each, values) for each in expected)
-        if shape == lengths:
-            return
-        expected = tuple(map(str, lengths))
-    raise InvalidValueError(f"{what} has the shape {array.shape}, not ({', '.join(expected)})")
+
+def _learn(given: _Given, values: Values) -> None:
+    """Add the dimensions that the array is the first to tell."""
+    if len(given.names) != len(given.lengths):
+        names = ", ".join(given.names)
+        raise InvalidValueError(f"{given.what} has the shape {given.array.shape}, not ({names})")
+    for name, length in zip(given.names, given.lengths, strict=True):
+        if name.isidentifier():
+            values.setdefault(name, length)
+
+
+def _passed(kernel: Kernel, arguments: Arguments, values: Values, real: str) -> Iterator[Any]:
+    """The arguments in the kernel's order, numbers as its types."""
+    for name, parameter in kernel.parameters.items():
+        if isinstance(parameter, ArrayParameter):
+            yield arguments[name]
+        else:
+            yield _dtype(parameter.dtype, real).type(values[name])
 
 
 def _check_size(kernel: Kernel, grid: tuple[int, ...], values: Values) -> None:

@@ -27,7 +27,7 @@ def source(file: str) -> str:
 def compile_options(kernel: Kernel, real: str) -> tuple[str, ...]:
     """The compiler's options for a kernel, for reals of dtype `real`."""
     macros = {"REAL": REALS[real], "THREADS": kernel.threads, **kernel.macros}
-    return ("--std=c++17", *(f"-D{name}={value}" for name, value in macros.items()))
+    return tuple(f"-D{name}={value}" for name, value in macros.items())
 
 
 def _inlined(text: str, file: str, include: re.Match[str]) -> str:

@@ -2,9 +2,16 @@
 
 from collections.abc import Callable
 
-from gpucnn.backends import Backend, CpuBackend
+from gpucnn.backends import Backend, CpuBackend, CudaBackend, available_devices, get_backend
+from gpucnn.cuda.simulation import Simulation
 
 BACKENDS: dict[str, Callable[[], Backend]] = {
     "reference": Backend,
     "cpu": CpuBackend,
+    "simulator": lambda: CudaBackend(Simulation()),
+    "simulator, reversed": lambda: CudaBackend(Simulation("reversed")),
+    "simulator, shuffled": lambda: CudaBackend(Simulation(1)),
 }
+
+if "cuda" in available_devices():
+    BACKENDS["cuda"] = lambda: get_backend("cuda")

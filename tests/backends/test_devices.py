@@ -1,14 +1,49 @@
 """The devices by name."""
 
+import sys
+
 import pytest
 
-from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
-from gpucnn.backends.devices import BACKENDS
-from gpucnn.errors import InvalidValueError
+from cuda.fake_cupy import FakeCupy
+from gpucnn.backends import (
+    Backend,
+    CpuBackend,
+    CudaBackend,
+    available_devices,
+    get_backend,
+    list_devices,
+)
+from gpucnn.errors import DeviceError, InvalidValueError
+from gpucnn.simulator import SimulatorError
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy(gpus=2))
 
 
 def test_cpu() -> None:
     assert type(get_backend("cpu")) is CpuBackend
+
+
+def test_simulator() -> None:
+    backend = get_backend("simulator")
+    assert type(backend) is CudaBackend
+    assert backend.device == "simulator"
+
+
+@pytest.mark.parametrize(
+    ("name", "device"), [("cuda", "cuda"), ("cuda:0", "cuda"), ("cuda:1", "cuda:1")]
+)
+def test_gpu(two_gpus: None, name: str, device: str) -> None:
+    backend = get_backend(name)
+    assert type(backend) is CudaBackend
+    assert backend.device == device
 
 
 def test_each_call_gives_a_backend_of_its_own() -> None:
@@ -17,6 +52,14 @@ def test_each_call_gives_a_backend_of_its_own() -> None:
 
 def test_auto_is_the_first_available_device() -> None:
     assert get_backend("auto").device == available_devices()[0]
+
+
+def test_auto_is_a_gpu_where_there_is_one(two_gpus: None) -> None:
+    assert get_backend("auto").device == "cuda"
+
+
+def test_auto_is_else_the_cpu(no_gpu: None) -> None:
+    assert get_backend("auto").device == "cpu"
 
 
 def test_auto_is_the_default() -> None:
@@ -34,14 +77,25 @@ def test_cpu_is_always_available() -> None:
     assert "cpu" in available_devices()
 
 
-@pytest.mark.parametrize("name", ["", "CPU", "tpu", "cpu:0"])
+@pytest.mark.parametrize("name", ["", "CPU", "tpu", "cpu:0", "cuda:", "cuda:-1", "cuda1", None, []])
 def test_unknown_device_is_told_in_one_line(name: str) -> None:
     with pytest.raises(InvalidValueError) as error:
         get_backend(name)
     message = str(error.value)
     assert "\n" not in message
     assert repr(name) in message
-    assert all(allowed in message for allowed in ["auto", *BACKENDS])
+    assert all(allowed in message for allowed in ["auto", "cpu", "cuda", "cuda:1", "simulator"])
+
+
+def test_gpu_that_is_not_there(two_gpus: None) -> None:
+    with pytest.raises(DeviceError, match="there is no device cuda:2"):
+        get_backend("cuda:2")
+
+
+def test_simulator_without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SimulatorError, match="no C\\+\\+ compiler found"):
+        get_backend("simulator")
 
 
 def test_devices_are_described_in_one_line() -> None:
@@ -50,5 +104,14 @@ def test_devices_are_described_in_one_line() -> None:
         assert "\n" not in device.description
 
 
-def test_list_and_names_agree() -> None:
-    assert [device.name for device in list_devices()] == available_devices()
+def test_devices_in_the_order_of_auto(two_gpus: None) -> None:
+    names = ["cuda", "cuda:1", "cpu", "simulator"]
+    assert [device.name for device in list_devices()] == names
+    assert available_devices() == names
+
+
+def test_device_that_cannot_be_used_says_why(no_gpu: None) -> None:
+    gpu = list_devices()[0]
+    assert (gpu.name, gpu.usable) == ("cuda", False)
+    assert "CuPy is not installed" in gpu.description
+    assert "cuda" not in available_devices()

@@ -58,10 +58,14 @@ class FakeCupy(ModuleType):
             ),
         )
         self.ndarray = Resident
-        self.ones = lambda count: Resident(self)
+
+    def ones(self, count: int) -> "Resident":
+        return Resident(self)
 
     def RawModule(self, code: str, options: tuple[str, ...]) -> SimpleNamespace:  # noqa: N802
-        kernel = lambda *given: self.launches.append((code, options, *given))  # noqa: E731
+        def kernel(*given: Any) -> None:
+            self.launches.append((code, options, *given))
+
         return SimpleNamespace(get_function=lambda name: kernel)
 
     @contextmanager

@@ -9,7 +9,6 @@ import pytest
 
 from cuda import fake_cupy
 from cuda.fake_cupy import FakeCupy
-from gpucnn.cuda import gpu
 from gpucnn.cuda.gpu import Gpu, count_gpus, import_cupy
 from gpucnn.errors import DeviceError, DeviceMemoryError, GpucnnError
 
@@ -21,7 +20,7 @@ def wheels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The distributions that are installed."""
     names = ["numpy", "cupy-cuda12x"]
     installed = lambda: [SimpleNamespace(metadata={"Name": name}) for name in names]  # noqa: E731
-    monkeypatch.setattr(gpu.metadata, "distributions", installed)
+    monkeypatch.setattr("importlib.metadata.distributions", installed)
     return names
 
 

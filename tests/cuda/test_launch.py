@@ -102,7 +102,7 @@ def test_null_pointer_where_it_is_allowed(recorder: Recorder, launch: Launcher) 
         (None, reals(4), InvalidTypeError, "x of the kernel relu is of the type NoneType"),
         (reals(3), reals(4), InvalidTypeError, "x of the kernel relu is of the type ndarray"),
         ([0.0], reals(4), InvalidTypeError, "x of the kernel relu is of the type list"),
-        (reals(4), reals(6), InvalidValueError, r"out .* has the shape \(6,\), not \(4\)"),
+        (reals(4), reals(6), InvalidValueError, r"out .* has the shape \(6,\), not \(4,\)"),
         (reals(4), np.zeros(4), InvalidTypeError, "out .* has the dtype float64, not float32"),
         (np.zeros(4, np.float16), reals(4), InvalidTypeError, "float16, not float32"),
         (reals(4, 2).T, reals(8), InvalidValueError, "x .* is not C-contiguous"),

@@ -43,7 +43,6 @@ def test_headers_are_read() -> None:
 
 def test_options_name_the_real_type_and_the_sizes() -> None:
     assert compile_options(KERNELS["relu"], "float64") == (
-        "--std=c++17",
         "-DREAL=double",
         "-DTHREADS=256",
         "-DITEMS=4",

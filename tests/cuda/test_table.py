@@ -11,7 +11,8 @@ from gpucnn.cuda.table import KERNELS, ArrayParameter, Kernel, Parameter, parts,
 FOLDER = Path(__file__).parents[2] / "kernels"
 
 SIGNATURE = re.compile(
-    r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, 2)?\) (\w+)\((.*?)\)\s*\{', re.DOTALL
+    r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, 2)?\) (\w+)\((.*?)\)\s*\{',
+    re.DOTALL,
 )
 
 DTYPES = {
