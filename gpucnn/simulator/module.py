@@ -2,21 +2,16 @@
 
 import ctypes
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from gpucnn.simulator.compiler import Compiler, cached, find_compiler
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.simulator.parameters import Argument, Arguments, Parameter
-from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
-from gpucnn.simulator.source import LANGUAGE, RUNTIME, Source, preprocess, translate
+from gpucnn.simulator.library import Launch, Library, load
+from gpucnn.simulator.parameters import Argument, Arguments
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
 LARGEST_BLOCK = (1024, 1024, 64)
@@ -24,67 +19,12 @@ MOST_THREADS = 1024
 MOST_STATIC_SHARED = 48 * 1024
 MOST_SHARED = 227 * 1024
 
-# Code as a device has it: no fused multiplications but those asked for, no use made of the types of
-# what is accessed, and functions of mathematics that set no errno.
-_CODE = (
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-ffp-contract=off",
-    "-fno-strict-aliasing",
-    "-fno-math-errno",
-    "-fno-threadsafe-statics",
-)
-
 Order = Literal["forward", "reversed"] | int
 """In which the blocks of a grid and the threads of a block run."""
 
 
-class _SharedMemory(ctypes.Structure):
-    _fields_ = (("begin", ctypes.c_void_p), ("end", ctypes.c_void_p))
-
-
-class _Kernel(ctypes.Structure):
-    """As in runtime.hpp."""
-
-    _fields_ = (
-        ("call", ctypes.c_void_p),
-        ("parameters", ctypes.POINTER(Parameter)),
-        ("parameter_count", ctypes.c_int),
-        ("largest_block", ctypes.c_int),
-        ("shared", _SharedMemory * 2),
-    )
-
-
-class _Launch(ctypes.Structure):
-    """As in runtime.cpp."""
-
-    _fields_ = (
-        ("kernel", ctypes.POINTER(_Kernel)),
-        ("name", ctypes.c_char_p),
-        ("arguments", ctypes.POINTER(ctypes.c_void_p)),
-        ("grid", ctypes.c_uint * 3),
-        ("block", ctypes.c_uint * 3),
-        ("dynamic_shared", ctypes.c_size_t),
-        ("order", ctypes.c_int),
-        ("seed", ctypes.c_ulonglong),
-        ("blocks", ctypes.c_void_p),
-        ("block_count", ctypes.c_ulonglong),
-        ("message", ctypes.c_char_p),
-        ("message_size", ctypes.c_size_t),
-    )
-
-
 _ORDERS = {"forward": 0, "reversed": 1}
 _SHUFFLED = 2
-
-
-@dataclass(frozen=True)
-class _Library:
-    """A compiled source; its kernels are launched one at a time."""
-
-    code: ctypes.CDLL
-    kernels: tuple[str, ...]
-    lock: Lock = field(default_factory=Lock)
 
 
 class Module:
@@ -114,7 +54,7 @@ class Module:
                 "the seed of a shuffled one"
             )
         self._order = order
-        self._library = _load(_compile(source, options))
+        self._library = load(source, options)
 
     def get_function(self, name: str) -> "Function":
         """The kernel of a name.
@@ -131,11 +71,11 @@ class Module:
 class Function:
     """A kernel that can be launched; `Module.get_function` gives it."""
 
-    def __init__(self, library: _Library, name: str, order: Order) -> None:
+    def __init__(self, library: Library, name: str, order: Order) -> None:
         self.name = name
         self._library = library
         self._order = order
-        self._kernel = _Kernel.in_dll(library.code, f"gpucnn_kernel_{name}")
+        self._kernel = library.kernel(name)
 
     def __call__(
         self,
@@ -169,8 +109,7 @@ class Function:
         chosen = None if blocks is None else self._chosen(blocks, prod(sizes[0]))
         if chosen is not None and chosen.size == 0:
             return
-        message = ctypes.create_string_buffer(1000)
-        launch = _Launch(
+        launch = Launch(
             kernel=ctypes.pointer(self._kernel),
             name=self.name.encode(),
             arguments=arguments.pointers,
@@ -181,13 +120,8 @@ class Function:
             seed=0 if isinstance(self._order, str) else self._order % 2**64,
             blocks=None if chosen is None else chosen.ctypes.data,
             block_count=prod(sizes[0]) if chosen is None else chosen.size,
-            message=ctypes.cast(message, ctypes.c_char_p),
-            message_size=len(message),
         )
-        with self._library.lock:
-            failed = self._library.code.gpucnn_launch(ctypes.byref(launch))
-        if failed:
-            raise SimulatorError(message.value.decode(errors="replace"))
+        self._library.launch(launch)
 
     def _checked(
         self, grid: Sequence[int], block: Sequence[int], shared_mem: int
@@ -204,8 +138,7 @@ class Function:
                 f"{self.name} is launched with {prod(block)} threads a block, and {bound} allows "
                 f"{most}: launch smaller blocks"
             )
-        own = self._kernel.shared[0]
-        static = (own.end or 0) - (own.begin or 0)
+        static = self._kernel.static_shared
         if static > MOST_STATIC_SHARED:
             raise SimulatorError(
                 f"{self.name} has {static} bytes of static shared memory, and a device allows "
@@ -239,51 +172,3 @@ class Function:
                 f"{count - 1}"
             )
         return chosen
-
-
-def _compile(source: str | Path, options: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
-    """The shared library of a source, and the names of its kernels."""
-    sanitizer = chosen_sanitizer()
-    compiler = find_compiler()
-    with TemporaryDirectory(prefix="gpucnn-simulator-") as name:
-        folder = Path(name)
-        translated = translate(preprocess(compiler, source, options, folder))
-        flags = (*LANGUAGE, *_CODE, *FLAGS[sanitizer], *options)
-        scheduler = _scheduler(compiler, sanitizer)
-        return _library(compiler, flags, translated, scheduler, folder), translated.kernels
-
-
-def _library(
-    compiler: Compiler, flags: Sequence[str], source: Source, scheduler: Path, folder: Path
-) -> Path:
-
-    def build(path: Path) -> None:
-        text = folder / "source.ii"
-        text.write_text(source.text)
-        compiler.run(
-            [*flags, "-shared", "-x", "c++-cpp-output", text, "-x", "none", scheduler, "-o", path]
-        )
-
-    return cached("module.so", [source.text, *flags, compiler.version, scheduler.name], build)
-
-
-def _scheduler(compiler: Compiler, sanitizer: str) -> Path:
-    """The scheduler's object file."""
-    flags = (*LANGUAGE, *_CODE, *RUNTIME_FLAGS[sanitizer], "-c")
-    names = ("runtime.hpp", "runtime.cpp")
-    contents = [(RUNTIME / name).read_text() for name in names]
-
-    def build(path: Path) -> None:
-        compiler.run([*flags, RUNTIME / "runtime.cpp", "-o", path])
-
-    return cached("runtime.o", [*contents, *flags, compiler.version], build)
-
-
-_libraries: dict[Path, _Library] = {}
-
-
-def _load(compiled: tuple[Path, tuple[str, ...]]) -> _Library:
-    path, kernels = compiled
-    if path not in _libraries:
-        _libraries.setdefault(path, _Library(ctypes.CDLL(str(path)), kernels))
-    return _libraries[path]

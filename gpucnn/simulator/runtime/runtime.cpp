@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <new>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -77,17 +78,24 @@ constexpr bool BY_CONTEXT = false;
 #endif
 #if defined(GPUCNN_THREAD)
 constexpr unsigned NO_SYNCHRONISATION = 1;  // of fibers by being switched
+// A CUDA thread's is not another's until as many have ended: so races are found between blocks of
+// which not more threads lie between them. The sanitizer can have 8,128, and takes longer the more
+// there are.
+constexpr unsigned MOST_FIBERS = 2048;
+#else
+constexpr unsigned MOST_FIBERS = MOST_THREADS;
 #endif
 
 struct Fiber {
-    jmp_buf jump;
-    ucontext_t context;
-    char* stack = nullptr;  // null for the host's
+    union {
+        jmp_buf jump;
+        ucontext_t context;  // where fibers are switched by it
+    };
+    char* stack = nullptr;
+    size_t stack_size = 0;
     bool begun = false;
     Fiber* next = nullptr;  // in a list
 #if defined(GPUCNN_ADDRESS)
-    const void* bottom = nullptr;
-    size_t size = 0;
     void* fake_stack = nullptr;
 #elif defined(GPUCNN_THREAD)
     void* sanitized = nullptr;
@@ -115,7 +123,7 @@ bool failed;
 Fiber host;
 Fiber* running_fiber;
 Fiber* idle_fibers;  // with which no thread is parked
-Fiber* all_fibers[MOST_THREADS];
+Fiber* fibers[MOST_FIBERS];
 unsigned fiber_count;
 
 uint3 thread_indices[MOST_THREADS];
@@ -187,13 +195,8 @@ struct BlockOrder {
 
 #if defined(GPUCNN_THREAD)
 
-// Fibers of the blocks that are under way, a block's after another's. They are kept until the end of
-// the launch or, since the sanitizer knows 8,128 threads at most, until so many blocks have ended
-// that MOST_KEPT are reached.
-constexpr unsigned MOST_KEPT = 4096;
-Fiber* kept_fibers;
-Fiber* block_fibers;
-void* kept_memory[MOST_KEPT];  // dynamic shared memory of blocks that have ended
+unsigned first_of_block;         // the fiber of the first thread of the block
+void* kept_memory[MOST_FIBERS];  // dynamic shared memory of blocks that have ended
 unsigned kept_memory_count;
 
 // Has what each(0), each(1), ... do from now on come after all that any of them has done.
@@ -213,13 +216,20 @@ template <typename Each> void synchronise(Each each, unsigned count)
     free(meeting);
 }
 
+void synchronise_with_host(unsigned first, unsigned count)
+{
+    synchronise([=](unsigned i) { return i < count ? fibers[first + i] : &host; }, count + 1);
+}
+
 #endif
 
 // Fibers ------------------------------------------------------------------------------------------
 
 void run_threads();
 
-void allocate_stack(Fiber* fiber)
+// A fiber lies at the top of its stack. Where that is in a page differs from fiber to fiber, so that
+// the ends of their stacks, which are all that most of them use, do not share a few lines of cache.
+Fiber* new_fiber()
 {
     void* memory = mmap(
         nullptr, GUARD + STACK, PROT_READ | PROT_WRITE,
@@ -228,17 +238,22 @@ void allocate_stack(Fiber* fiber)
         fprintf(stderr, "gpucnn.simulator: no memory for the stacks of a block's threads\n");
         abort();
     }
-    fiber->stack = (char*)memory + GUARD;
+    char* stack = (char*)memory + GUARD;
+    const size_t shift = fiber_count * 9 % 64 * 64;
+    Fiber* fiber = new (stack + STACK - shift - (sizeof(Fiber) + 63) / 64 * 64) Fiber;
+    fiber->stack = stack;
+    fiber->stack_size = (size_t)((char*)fiber - stack);
+    return fibers[fiber_count++] = fiber;
 }
 
 #if defined(GPUCNN_ADDRESS)
 // Tells the sanitizer that the stack has changed, and learns of the host's the first time.
 void finish_switch(void* fake_stack)
 {
-    const void* bottom;
+    const void* stack;
     size_t size;
-    __sanitizer_finish_switch_fiber(fake_stack, &bottom, &size);
-    if (host.bottom == nullptr) host.bottom = bottom, host.size = size;
+    __sanitizer_finish_switch_fiber(fake_stack, &stack, &size);
+    if (host.stack == nullptr) host.stack = (char*)stack, host.stack_size = size;
 }
 #endif
 
@@ -257,7 +272,7 @@ void begin(Fiber* fiber, Fiber* self)
     ucontext_t start;
     getcontext(&start);
     start.uc_stack.ss_sp = fiber->stack;
-    start.uc_stack.ss_size = STACK;
+    start.uc_stack.ss_size = fiber->stack_size;
     start.uc_link = nullptr;
     makecontext(&start, enter_fiber, 0);
     fiber->begun = true;
@@ -273,9 +288,7 @@ void switch_to(Fiber* fiber)
     Fiber* self = running_fiber;
     running_fiber = fiber;
 #if defined(GPUCNN_ADDRESS)
-    const bool back = fiber == &host;
-    __sanitizer_start_switch_fiber(
-        &self->fake_stack, back ? host.bottom : fiber->stack, back ? host.size : STACK);
+    __sanitizer_start_switch_fiber(&self->fake_stack, fiber->stack, fiber->stack_size);
 #elif defined(GPUCNN_THREAD)
     __tsan_switch_to_fiber(fiber->sanitized, NO_SYNCHRONISATION);
 #endif
@@ -301,13 +314,9 @@ void make_idle(Fiber* fiber)
 Fiber* starting_fiber()
 {
 #if defined(GPUCNN_THREAD)
-    return &block_fibers[thread_order[next_in_order]];
+    return fibers[first_of_block + thread_order[next_in_order]];
 #else
-    if (idle_fibers == nullptr) {
-        Fiber* fiber = all_fibers[fiber_count++] = new Fiber;
-        allocate_stack(fiber);
-        return fiber;
-    }
+    if (idle_fibers == nullptr) return new_fiber();
     Fiber* fiber = idle_fibers;
     idle_fibers = fiber->next;
     return fiber;
@@ -471,7 +480,7 @@ void complete_block()
     block_result = true_predicates;
     true_predicates = 0;
 #if defined(GPUCNN_THREAD)
-    synchronise([](unsigned i) { return &block_fibers[i]; }, thread_count);
+    synchronise([](unsigned i) { return fibers[first_of_block + i]; }, thread_count);
 #endif
     unsigned threads[MOST_THREADS];
     for (unsigned i = 0; i < thread_count; i++) threads[i] = i;
@@ -656,8 +665,7 @@ void run_block(unsigned long long block)
     prepare_block(block);
     allocate_dynamic_shared();
 #if defined(GPUCNN_THREAD)
-    synchronise(
-        [](unsigned i) { return i < thread_count ? &block_fibers[i] : &host; }, thread_count + 1);
+    synchronise_with_host(first_of_block, thread_count);
 #endif
     switch_to(starting_fiber());
 #if defined(GPUCNN_THREAD)
@@ -669,24 +677,18 @@ void run_block(unsigned long long block)
 
 #if defined(GPUCNN_THREAD)
 
-void keep_fibers(unsigned count)
+// Fibers whose threads come after all that the host and the threads before them have done.
+void prepare_fibers(unsigned count)
 {
     host.sanitized = __tsan_get_current_fiber();
-    kept_fibers = new Fiber[count];
-    for (unsigned i = 0; i < count; i++) {
-        allocate_stack(&kept_fibers[i]);
-        kept_fibers[i].sanitized = __tsan_create_fiber(0);  // after all that the host has done
-    }
+    while (fiber_count < count) new_fiber()->sanitized = __tsan_create_fiber(0);
+    for (unsigned i = 0; i < count; i++) fibers[i]->begun = false;
+    synchronise_with_host(0, count);
 }
 
-void drop_fibers(unsigned count)
+void end_fibers(unsigned count)
 {
-    synchronise([=](unsigned i) { return i < count ? &kept_fibers[i] : &host; }, count + 1);
-    for (unsigned i = 0; i < count; i++) {
-        __tsan_destroy_fiber(kept_fibers[i].sanitized);
-        munmap(kept_fibers[i].stack - GUARD, GUARD + STACK);
-    }
-    delete[] kept_fibers;
+    synchronise_with_host(0, count);
     while (kept_memory_count > 0) free(kept_memory[--kept_memory_count]);
 }
 
@@ -695,7 +697,7 @@ void order_blocks()
 {
     bool any = false;
     for (SharedMemory part : launch.kernel->shared) any |= part.begin != part.end;
-    if (any) synchronise([](unsigned i) { return block_fibers - thread_count + i; }, 2 * thread_count);
+    if (any) synchronise([](unsigned i) { return fibers[first_of_block - thread_count + i]; }, 2 * thread_count);
 }
 
 #endif
@@ -710,17 +712,17 @@ void run_blocks()
 {
     const BlockOrder order(launch.block_count);
 #if defined(GPUCNN_THREAD)
-    const unsigned long long most = MOST_KEPT / thread_count;
+    const unsigned long long most = MOST_FIBERS / thread_count;
     for (unsigned long long i = 0; i < launch.block_count && !failed; i += most) {
         const unsigned long long left = launch.block_count - i;
         const unsigned count = (unsigned)(left < most ? left : most);
-        keep_fibers(count * thread_count);
+        prepare_fibers(count * thread_count);
         for (unsigned j = 0; j < count && !failed; j++) {
-            block_fibers = kept_fibers + j * thread_count;
+            first_of_block = j * thread_count;
             if (j > 0) order_blocks();
             run_block(block_at(order, i + j));
         }
-        drop_fibers(count * thread_count);
+        end_fibers(count * thread_count);
     }
 #else
     for (unsigned long long i = 0; i < launch.block_count && !failed; i++)
@@ -733,8 +735,8 @@ void forget_threads()
 {
     idle_fibers = nullptr;
     for (unsigned i = 0; i < fiber_count; i++) {
-        all_fibers[i]->begun = false;
-        make_idle(all_fibers[i]);
+        fibers[i]->begun = false;
+        make_idle(fibers[i]);
     }
 }
 

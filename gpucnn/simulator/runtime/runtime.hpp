@@ -14,7 +14,8 @@ struct dim3 {
     constexpr dim3(uint3 v) : x(v.x), y(v.y), z(v.z) {}
 };
 
-namespace gpucnn_simulator {
+// The scheduler is a library of its own, which all modules of a process share.
+namespace __attribute__((visibility("default"))) gpucnn_simulator {
 
 // Of the thread that runs.
 extern uint3 thread_index;

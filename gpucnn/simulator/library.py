@@ -1,0 +1,136 @@
+"""Kernels as shared libraries: compiled, loaded, and launched by the scheduler."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+
+from gpucnn.simulator.compiler import Compiler, cached, find_compiler
+from gpucnn.simulator.errors import SimulatorError
+from gpucnn.simulator.parameters import Parameter
+from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
+from gpucnn.simulator.source import LANGUAGE, RUNTIME, preprocess, translate
+
+# Code as a device has it: no fused multiplications but those asked for, no use made of the types of
+# what is accessed, and functions of mathematics that set no errno.
+_CODE = (
+    "-shared",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-ffp-contract=off",
+    "-fno-strict-aliasing",
+    "-fno-math-errno",
+    "-fno-threadsafe-statics",
+)
+
+
+class SharedMemory(ctypes.Structure):
+    """Memory between two addresses, as in runtime.hpp."""
+
+    _fields_ = (("begin", ctypes.c_void_p), ("end", ctypes.c_void_p))
+
+
+class Kernel(ctypes.Structure):
+    """What a library tells of a kernel, as in runtime.hpp."""
+
+    _fields_ = (
+        ("call", ctypes.c_void_p),
+        ("parameters", ctypes.POINTER(Parameter)),
+        ("parameter_count", ctypes.c_int),
+        ("largest_block", ctypes.c_int),
+        ("shared", SharedMemory * 2),
+    )
+
+    @property
+    def static_shared(self) -> int:
+        """Bytes of its own static shared memory."""
+        own = self.shared[0]
+        return (own.end or 0) - (own.begin or 0)
+
+
+class Launch(ctypes.Structure):
+    """What is to be launched, as in runtime.cpp."""
+
+    _fields_ = (
+        ("kernel", ctypes.POINTER(Kernel)),
+        ("name", ctypes.c_char_p),
+        ("arguments", ctypes.POINTER(ctypes.c_void_p)),
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("dynamic_shared", ctypes.c_size_t),
+        ("order", ctypes.c_int),
+        ("seed", ctypes.c_ulonglong),
+        ("blocks", ctypes.c_void_p),
+        ("block_count", ctypes.c_ulonglong),
+        ("message", ctypes.c_char_p),
+        ("message_size", ctypes.c_size_t),
+    )
+
+
+@dataclass(frozen=True)
+class Library:
+    """A source's kernels, compiled and loaded, and the scheduler that launches them."""
+
+    code: ctypes.CDLL
+    kernels: tuple[str, ...]
+    scheduler: ctypes.CDLL
+
+    def kernel(self, name: str) -> Kernel:
+        """What the library tells of a kernel."""
+        return Kernel.in_dll(self.code, f"gpucnn_kernel_{name}")
+
+    def launch(self, launch: Launch) -> None:
+        """Run a launch to its end; launches from several threads wait for each other.
+
+        Raises:
+            SimulatorError: a thread did what CUDA does not allow.
+        """
+        message = ctypes.create_string_buffer(1000)
+        launch.message = ctypes.cast(message, ctypes.c_char_p)
+        launch.message_size = len(message)
+        with _launching:
+            failed = self.scheduler.gpucnn_launch(ctypes.byref(launch))
+        if failed:
+            raise SimulatorError(message.value.decode(errors="replace"))
+
+
+_launching = Lock()
+
+
+def load(source: str | Path, options: Sequence[str]) -> Library:
+    """The kernels of a CUDA C source or of a file of it, compiled if they have not been before.
+
+    Raises:
+        SimulatorError: the source does not compile, an option is not known, or there is no compiler
+            or sanitizer.
+    """
+    sanitizer = chosen_sanitizer()
+    compiler = find_compiler()
+    scheduler = _scheduler(compiler, sanitizer)  # before the modules that refer to it
+    flags = (*LANGUAGE, *_CODE, *FLAGS[sanitizer], *options)
+    with TemporaryDirectory(prefix="gpucnn-simulator-") as name:
+        folder = Path(name)
+        translated = translate(preprocess(compiler, source, options, folder))
+        text = folder / "source.ii"
+        text.write_text(translated.text)
+
+        def build(path: Path) -> None:
+            compiler.run([*flags, "-x", "c++-cpp-output", text, "-o", path])
+
+        path = cached("module.so", [translated.text, *flags, compiler.version], build)
+        return Library(ctypes.CDLL(str(path)), translated.kernels, scheduler)
+
+
+@cache
+def _scheduler(compiler: Compiler, sanitizer: str) -> ctypes.CDLL:
+    flags = (*LANGUAGE, *_CODE, *RUNTIME_FLAGS[sanitizer])
+    contents = [(RUNTIME / name).read_text() for name in ("runtime.hpp", "runtime.cpp")]
+
+    def build(path: Path) -> None:
+        compiler.run([*flags, RUNTIME / "runtime.cpp", "-o", path])
+
+    path = cached("runtime.so", [*contents, *flags, compiler.version], build)
+    return ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
