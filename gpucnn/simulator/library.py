@@ -41,7 +41,8 @@ class Kernel(ctypes.Structure):
         ("parameters", ctypes.POINTER(Parameter)),
         ("parameter_count", ctypes.c_int),
         ("largest_block", ctypes.c_int),
-        ("shared", SharedMemory * 2),
+        ("shared", ctypes.POINTER(SharedMemory)),
+        ("shared_count", ctypes.c_int),
     )
 
     @property
@@ -121,7 +122,17 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
             compiler.run([*flags, "-x", "c++-cpp-output", text, "-o", path])
 
         path = cached("module.so", [translated.text, *flags, compiler.version], build)
-        return Library(ctypes.CDLL(str(path)), translated.kernels, scheduler)
+        return Library(_loaded(path), translated.kernels, scheduler)
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        _, _, what = str(error).rpartition(f"{path.name}: ")
+        raise SimulatorError(
+            f"the compiled kernels cannot be loaded, {what}: define all functions that are called"
+        ) from error
 
 
 @cache

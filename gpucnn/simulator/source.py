@@ -93,12 +93,17 @@ def translate(text: str) -> Source:
     edits += [(*found.span(), "") for found in _GLOBAL.finditer(bare)]
     dynamic = list(_DYNAMIC.finditer(bare))
     edits += [(*found.span(), _dynamic(found)) for found in dynamic]
+    functions = []  # the sections of shared memory that is not a kernel's own
     for found in _STATIC.finditer(bare):
-        if not any(other.start() < found.start() < other.end() for other in dynamic):
-            edits.append((*found.span(), _static(kernels, found.start())))
+        if any(other.start() < found.start() < other.end() for other in dynamic):
+            continue
+        inside = [each.name for each in kernels if each.begin <= found.start() < each.end]
+        section = f"{SECTION}_{inside[0] if inside else len(functions)}"
+        functions += [] if inside else [section]
+        edits.append((*found.span(), f'static __attribute__((section("{section}")))'))
     names = {kernel.name: kernel for kernel in kernels}
-    descriptions = "".join(_description(kernel) for kernel in names.values())
-    return Source(_edited(text, edits) + _SHARED + descriptions, tuple(names))
+    descriptions = [_description(kernel, functions) for kernel in names.values()]
+    return Source(_edited(text, edits) + "".join(descriptions), tuple(names))
 
 
 def _blank(pattern: re.Pattern[str], text: str) -> str:
@@ -145,30 +150,19 @@ def _dynamic(found: re.Match[str]) -> str:
     return f"{pointer} {found[3]} = {memory};" + "\n" * found[0].count("\n")
 
 
-def _static(kernels: Sequence[_Kernel], position: int) -> str:
-    """Static shared memory, in a section of its kernel, or in one for functions."""
-    of = next((f"_{each.name}" for each in kernels if each.begin <= position < each.end), "")
-    return f'static __attribute__((section("{SECTION}{of}")))'
-
-
-_SHARED = f"""
-# 1 "kernels"
-extern "C" __attribute__((weak, visibility("hidden"))) char __start_{SECTION}[];
-extern "C" __attribute__((weak, visibility("hidden"))) char __stop_{SECTION}[];
-"""
-
-
-def _description(kernel: _Kernel) -> str:
+def _description(kernel: _Kernel, functions: Sequence[str]) -> str:
+    """What the launcher is to know of a kernel, with all shared memory that it may use."""
     name = kernel.name
-    section = f"{SECTION}_{name}"
+    stub = f"gpucnn_simulator::Stub<&{name}>"
+    sections = [f"{SECTION}_{name}", *functions]
+    bounds = [f"__{end}_{section}" for section in sections for end in ("start", "stop")]
+    declared = ", ".join(f"{bound}[]" for bound in bounds)
+    parts = ", ".join(f"{{__start_{section}, __stop_{section}}}" for section in sections)
     return f"""
-extern "C" __attribute__((weak, visibility("hidden"))) char __start_{section}[];
-extern "C" __attribute__((weak, visibility("hidden"))) char __stop_{section}[];
+# 1 "kernels"
+extern "C" __attribute__((weak, visibility("hidden"))) char {declared};
+static const gpucnn_simulator::SharedMemory gpucnn_shared_of_{name}[] = {{{parts}}};
 extern "C" __attribute__((visibility("default"))) gpucnn_simulator::Kernel gpucnn_kernel_{name} = {{
-    gpucnn_simulator::Stub<&{name}>::call,
-    gpucnn_simulator::Stub<&{name}>::parameters,
-    gpucnn_simulator::Stub<&{name}>::count,
-    gpucnn_simulator::first_of{kernel.bounds},
-    {{{{__start_{section}, __stop_{section}}}, {{__start_{SECTION}, __stop_{SECTION}}}}},
-}};
+    {stub}::call, {stub}::parameters, {stub}::count, gpucnn_simulator::first_of{kernel.bounds},
+    gpucnn_shared_of_{name}, {len(sections)}}};
 """

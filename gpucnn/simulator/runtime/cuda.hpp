@@ -82,6 +82,12 @@ template <typename T> struct If<true, T> {
 };
 template <typename A, typename B> constexpr bool same = false;
 template <typename A> constexpr bool same<A, A> = true;
+template <typename A, typename B> struct Pair {
+    using Type = double;
+};
+template <typename A> struct Pair<A, A> {
+    using Type = A;
+};
 
 template <typename T> constexpr bool is_real = same<T, float> || same<T, double>;
 template <typename T> constexpr bool is_integer = false;
@@ -101,13 +107,22 @@ GPUCNN_INTEGER(unsigned long long)
 
 template <typename T> constexpr bool is_number = is_real<T> || is_integer<T>;
 
-// double, where a function of reals is called with an integer.
-template <typename T> using Double = typename If<is_integer<T>, double>::Type;
+template <typename T> struct Real {
+    using Type = double;
+};
+template <> struct Real<float> {
+    using Type = float;
+};
 
-// double, where a function of two reals is called with numbers of two types, or with integers.
+// What a function of reals gives for T: float for float, and double for integers.
+template <typename T>
+using RealOf = typename If<is_integer<T> || same<T, float>, typename Real<T>::Type>::Type;
+
+// What a function of two reals gives: float for two floats, else double.
 template <typename A, typename B>
-using MixedDouble =
-    typename If<is_number<A> && is_number<B> && (!same<A, B> || is_integer<A>), double>::Type;
+using RealOfTwo = typename If<
+    is_number<A> && is_number<B> && !(same<A, double> && same<B, double>),
+    typename Real<typename Pair<A, B>::Type>::Type>::Type;
 
 template <typename A, typename B>
 using Common = typename If<is_number<A> && is_number<B>, decltype(true ? A() : B())>::Type;
@@ -116,19 +131,32 @@ using Common = typename If<is_number<A> && is_number<B>, decltype(true ? A() : B
 
 // Mathematics -------------------------------------------------------------------------------------
 
+// Double's functions are those of the C library. Float's are templates in a namespace of their own,
+// so that they do not collide with those of <cmath>, if a source includes it.
 #define GPUCNN_UNARY(name)                                                                         \
     extern "C" double name(double) noexcept;                                                       \
     extern "C" float name##f(float) noexcept;                                                      \
-    inline float name(float x) { return name##f(x); }                                              \
-    template <typename T> inline gpucnn_simulator::Double<T> name(T x) { return name((double)x); }
+    namespace gpucnn_simulator::mathematics {                                                      \
+    template <typename T> inline RealOf<T> name(T x)                                               \
+    {                                                                                              \
+        if constexpr (same<T, float>)                                                              \
+            return name##f(x);                                                                     \
+        else                                                                                       \
+            return ::name((double)x);                                                              \
+    }                                                                                              \
+    }
 
 #define GPUCNN_BINARY(name)                                                                        \
     extern "C" double name(double, double) noexcept;                                               \
     extern "C" float name##f(float, float) noexcept;                                               \
-    inline float name(float x, float y) { return name##f(x, y); }                                  \
-    template <typename A, typename B> inline gpucnn_simulator::MixedDouble<A, B> name(A x, B y)    \
+    namespace gpucnn_simulator::mathematics {                                                      \
+    template <typename A, typename B> inline RealOfTwo<A, B> name(A x, B y)                        \
     {                                                                                              \
-        return name((double)x, (double)y);                                                         \
+        if constexpr (same<RealOfTwo<A, B>, float>)                                                \
+            return name##f(x, y);                                                                  \
+        else                                                                                       \
+            return ::name((double)x, (double)y);                                                   \
+    }                                                                                              \
     }
 
 GPUCNN_UNARY(exp)
@@ -178,65 +206,77 @@ extern "C" double fma(double, double, double) noexcept;
 extern "C" float fmaf(float, float, float) noexcept;
 extern "C" double ldexp(double, int) noexcept;
 extern "C" float ldexpf(float, int) noexcept;
-inline float fma(float x, float y, float z) { return fmaf(x, y, z); }
-inline float ldexp(float x, int exponent) { return ldexpf(x, exponent); }
+extern "C" void sincos(double, double*, double*) noexcept;
+extern "C" void sincosf(float, float*, float*) noexcept;
+extern "C" int abs(int) noexcept;
 
 inline double rsqrt(double x) { return 1 / sqrt(x); }
 inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 inline float rsqrt(float x) { return rsqrtf(x); }
-
-inline void sincos(double x, double* sine, double* cosine)
-{
-    *sine = sin(x);
-    *cosine = cos(x);
-}
-inline void sincosf(float x, float* sine, float* cosine)
-{
-    *sine = sinf(x);
-    *cosine = cosf(x);
-}
 inline void sincos(float x, float* sine, float* cosine) { sincosf(x, sine, cosine); }
 
-#define GPUCNN_CLASSIFY(name)                                                                      \
-    inline bool name(float x) { return __builtin_##name(x); }                                      \
-    inline bool name(double x) { return __builtin_##name(x); }
-GPUCNN_CLASSIFY(isnan)
-GPUCNN_CLASSIFY(isinf)
-GPUCNN_CLASSIFY(isfinite)
-GPUCNN_CLASSIFY(signbit)
+namespace gpucnn_simulator::mathematics {
 
-extern "C" int abs(int) noexcept;
-inline long abs(long x) { return x < 0 ? -x : x; }
-inline long long abs(long long x) { return x < 0 ? -x : x; }
-inline float abs(float x) { return fabsf(x); }
-inline double abs(double x) { return fabs(x); }
+template <typename T> using Float = typename If<same<T, float>, float>::Type;
+template <typename T> using AnyReal = typename If<is_real<T>, T>::Type;
+template <typename T> using WideOrReal = typename If<(sizeof(T) >= 8 || is_real<T>), T>::Type;
 
-template <typename A, typename B> inline gpucnn_simulator::Common<A, B> min(A a, B b)
+template <typename T> inline Float<T> fma(T x, T y, T z) { return fmaf(x, y, z); }
+template <typename T> inline Float<T> ldexp(T x, int exponent) { return ldexpf(x, exponent); }
+
+template <typename T, typename = AnyReal<T>> inline bool isnan(T x) { return __builtin_isnan(x); }
+template <typename T, typename = AnyReal<T>> inline bool isinf(T x) { return __builtin_isinf(x); }
+template <typename T, typename = AnyReal<T>> inline bool isfinite(T x)
 {
-    const gpucnn_simulator::Common<A, B> x = a, y = b;
-    return y < x ? y : x;
+    return __builtin_isfinite(x);
 }
-template <typename A, typename B> inline gpucnn_simulator::Common<A, B> max(A a, B b)
+template <typename T, typename = AnyReal<T>> inline bool signbit(T x)
 {
-    const gpucnn_simulator::Common<A, B> x = a, y = b;
-    return x < y ? y : x;
+    return __builtin_signbit(x);
 }
-inline float min(float x, float y) { return fminf(x, y); }
-inline float max(float x, float y) { return fmaxf(x, y); }
-inline double min(double x, double y) { return fmin(x, y); }
-inline double max(double x, double y) { return fmax(x, y); }
+
+template <typename T> inline WideOrReal<T> abs(T x)
+{
+    if constexpr (is_real<T>)
+        return fabs(x);
+    else
+        return x < 0 ? -x : x;
+}
+
+// Of two reals, the one that is a number; of an int and an unsigned, as unsigned.
+template <typename A, typename B> inline Common<A, B> min(A a, B b)
+{
+    const Common<A, B> x = a, y = b;
+    if constexpr (is_real<Common<A, B>>)
+        return fmin(x, y);
+    else
+        return y < x ? y : x;
+}
+template <typename A, typename B> inline Common<A, B> max(A a, B b)
+{
+    const Common<A, B> x = a, y = b;
+    if constexpr (is_real<Common<A, B>>)
+        return fmax(x, y);
+    else
+        return x < y ? y : x;
+}
+
+}  // namespace gpucnn_simulator::mathematics
+
+using namespace gpucnn_simulator::mathematics;
 
 // CUDA's faster and coarser functions, and those of a stated rounding: here as exact as the others.
-inline float __expf(float x) { return expf(x); }
-inline float __exp10f(float x) { return exp10f(x); }
-inline float __logf(float x) { return logf(x); }
-inline float __log2f(float x) { return log2f(x); }
-inline float __log10f(float x) { return log10f(x); }
-inline float __powf(float x, float y) { return powf(x, y); }
-inline float __sinf(float x) { return sinf(x); }
-inline float __cosf(float x) { return cosf(x); }
-inline float __tanf(float x) { return tanf(x); }
-inline void __sincosf(float x, float* sine, float* cosine) { sincosf(x, sine, cosine); }
+// Macros, where a C library has a function of that name.
+#define __expf expf
+#define __exp10f exp10f
+#define __logf logf
+#define __log2f log2f
+#define __log10f log10f
+#define __powf powf
+#define __sinf sinf
+#define __cosf cosf
+#define __tanf tanf
+#define __sincosf sincosf
 inline float __fdividef(float x, float y) { return x / y; }
 inline float __saturatef(float x) { return x > 0 ? (x < 1 ? x : 1) : 0; }
 inline float __fadd_rn(float x, float y) { return x + y; }

@@ -650,7 +650,8 @@ void prepare_block(unsigned long long block)
     next_in_order = ready_count = 0;
     true_predicates = 0;
     live = thread_count;
-    for (SharedMemory part : launch.kernel->shared) fill(part.begin, part.end);
+    for (int i = 0; i < launch.kernel->shared_count; i++)
+        fill(launch.kernel->shared[i].begin, launch.kernel->shared[i].end);
 }
 
 // At its exact size, so that the address sanitizer sees what goes beyond.
@@ -696,7 +697,8 @@ void end_fibers(unsigned count)
 void order_blocks()
 {
     bool any = false;
-    for (SharedMemory part : launch.kernel->shared) any |= part.begin != part.end;
+    for (int i = 0; i < launch.kernel->shared_count; i++)
+        any |= launch.kernel->shared[i].begin != launch.kernel->shared[i].end;
     if (any) synchronise([](unsigned i) { return fibers[first_of_block - thread_count + i]; }, 2 * thread_count);
 }
 

@@ -70,8 +70,9 @@ struct Kernel {
     void (*call)(void**);
     const Parameter* parameters;
     int parameter_count;
-    int largest_block;       // threads, by __launch_bounds__, or 0
-    SharedMemory shared[2];  // static: its own, and that of the functions that it may call
+    int largest_block;           // threads, by __launch_bounds__, or 0
+    const SharedMemory* shared;  // static: its own, and that of the functions that it may call
+    int shared_count;
 };
 
 }  // namespace gpucnn_simulator
