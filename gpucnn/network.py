@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import Array, Shape, get_backend
+from gpucnn.backends import Array, Backend, Shape, get_backend
 from gpucnn.batches import Batches, check_images, check_labels, is_finite
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
@@ -159,10 +159,14 @@ class Network:
         Raises:
             InvalidValueError: there is no such device.
         """
-        weights = self.get_weights()
-        self.backend = get_backend(device)
-        self._place(weights)
+        self.place(get_backend(device))
         return self
+
+    def place(self, backend: Backend) -> None:
+        """Move to `backend`, weights included; an optimizer is to be placed there after it."""
+        weights = self.get_weights()
+        self.backend = backend
+        self._place(weights)
 
     # Weights
 

@@ -62,6 +62,11 @@ class Bound:
     roundings: Callable[[Call], float]
     terms: "Callable[[Expected, str], Terms]"
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether the terms are the result itself: a product, or a sum of which no term cancels."""
+        return self.terms is _itself
+
 
 @dataclass(frozen=True)
 class Deviation:

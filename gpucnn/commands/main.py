@@ -13,6 +13,7 @@ from gpucnn.commands.kernels import kernels
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.predict import predict
 from gpucnn.commands.train import train
+from gpucnn.commands.verify import verify
 from gpucnn.errors import GpucnnError, StoppedError
 from gpucnn.version import __version__
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # which fills the lines of a paragraph
 )
-for command in (train, evaluate, predict, notebook, devices, kernels):
+for command in (train, evaluate, predict, notebook, devices, kernels, verify):
     app.command()(command)
 
 

@@ -1,0 +1,120 @@
+"""`gpucnn verify`: train on two devices at once, and say whether they agree."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from gpucnn import arguments
+from gpucnn.backends import get_backend, list_devices
+from gpucnn.commands.options import Data
+from gpucnn.data import load_mnist
+from gpucnn.models import MODELS
+from gpucnn.network import DTYPES
+from gpucnn.recipes import default_recipe
+from gpucnn.verification import Finding, Verification
+
+IMAGES = 2000
+
+Device = Annotated[str, typer.Argument(help="See gpucnn devices")]
+
+
+def verify(
+    device_a: Device,
+    device_b: Device,
+    model: Annotated[str, typer.Option(help=f"What to train: {', '.join(MODELS)}")] = "notebook",
+    data: Data = None,
+    steps: Annotated[int, typer.Option(help="How many training steps to compare")] = 50,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images in a training step (default: by model)")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of first weights, shuffles and dropout")] = 0,
+    dtype: Annotated[str, typer.Option(help=", ".join(DTYPES))] = "float32",
+) -> None:
+    """Train on two devices from one seed; exit 0 only if they differ by no more than rounding.
+
+    Every operation of the training on A is repeated on B and held to its definition, within a bound
+    for its roundings; and B trains by itself, to the same losses within what disturbed training on
+    the CPU shows rounding to make of them. The first difference beyond its bound is named.
+    """
+    arguments.positive_integer(steps, "steps")
+    given = {} if batch_size is None else {"batch_size": batch_size}
+    recipe = default_recipe(model, data=data, seed=seed, dtype=dtype, device="cpu", **given)
+    a, b = get_backend(device_a), get_backend(device_b)
+    images, labels = (part[:IMAGES] for part in load_mnist(data)[0])
+    print(
+        f"{model} in {dtype}: {steps} steps of {recipe.optimizer} in batches of "
+        f"{recipe.batch_size}, seed {seed}, first {len(images):,} training images of "
+        f"{data or 'the built-in MNIST'}"
+    )
+    devices = {each.name: each.description for each in list_devices()}
+    print(
+        f"A is {a.device} ({devices[a.device]}), B is {b.device} ({devices[b.device]})", flush=True
+    )
+    verification = Verification(recipe, images, labels, a, b)
+    _run(verification, steps)
+    _show(verification)
+    if verification.finding is not None:
+        print(f"A and B do not agree: {verification.finding}")
+        raise typer.Exit(1)
+    print(f"A and B agree in {steps} steps")
+
+
+def _run(verification: Verification, steps: int) -> None:
+    """Do the steps, up to the first with a difference beyond its bound."""
+    for _ in track(
+        range(steps),
+        "training on A and B",
+        console=Console(),
+        transient=True,
+        disable=not sys.stdout.isatty(),
+    ):
+        verification.step()
+        if verification.finding is not None:
+            return
+
+
+def _show(verification: Verification) -> None:
+    console = Console()
+    console.print("\nfurthest from the definition, as a share of what is allowed")
+    console.print(_operations(verification))
+    console.print("\nmean loss of a step, each device training by itself")
+    console.print(_losses(verification))
+    console.print()
+
+
+def _operations(verification: Verification) -> Table:
+    table = _table("", "operation", "array", numbers=("A", "B"))
+    for place, worst in verification.worst.items():
+        table.add_row(*place, *map(_share, worst))
+    return table
+
+
+def _share(found: Finding) -> str:
+    deviation = found.deviation
+    if deviation.allowed == 0:
+        return "unequal" if deviation.difference else "equal"
+    return f"{deviation.share:.2g}"
+
+
+def _losses(verification: Verification) -> Table:
+    table = _table(numbers=("step", "A", "B", "difference", "allowed"))
+    last = verification.losses[-1].step
+    for step, a, b, deviation in verification.losses:
+        if step in (1, last) or step % 10 == 0:
+            difference, allowed = f"{deviation.difference:.1e}", f"{deviation.allowed:.1e}"
+            table.add_row(str(step), f"{a:.6f}", f"{b:.6f}", difference, allowed)
+    return table
+
+
+def _table(*texts: str, numbers: tuple[str, ...]) -> Table:
+    """An empty table with columns of texts, then of numbers."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    for heading in texts:
+        table.add_column(heading)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
