@@ -16,7 +16,7 @@ from gpucnn.cuda.simulation import Simulation
 from gpucnn.cuda.table import MATMUL_TILES, TILE_K, parts
 from gpucnn.simulator import Module
 
-BEYOND_32_BITS = 2**31 + 2**12
+BEYOND_32_BITS = 2**32 + 2**12
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 """Single edits of the kernels, each of which makes one of them wrong."""
 
+import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A file of kernels with one place changed: the first one, or that of the number given."""
+    """A file of kernels with one place of its code changed: the first, or that of a number."""
 
     file: str
     old: str
@@ -14,10 +15,11 @@ class Mutant:
 
     def apply(self, text: str) -> str:
         """The text of the file, changed."""
-        before = text.split(self.old)
-        assert len(before) > self.place + 1, f"{self} does not apply"
-        head, tail = before[: self.place + 1], before[self.place + 1 :]
-        return self.old.join(head) + self.new + self.old.join(tail)
+        places = [found.start() for found in re.finditer(re.escape(self.old), text)]
+        in_code = [at for at in places if not text[: at + 2].splitlines()[-1].startswith("//")]
+        assert len(in_code) > self.place, f"{self} does not apply"
+        start = in_code[self.place]
+        return text[:start] + self.new + text[start + len(self.old) :]
 
     def __str__(self) -> str:
         return f"{self.file}: {self.old!r} -> {self.new!r}" + (

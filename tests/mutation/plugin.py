@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
 from gpucnn.cuda import sources
 
@@ -13,4 +14,7 @@ FOLDER = "MUTATED_KERNELS"  # the variable that names it
 def pytest_configure(config: pytest.Config) -> None:
     folder = Path(os.environ[FOLDER])
     assert (folder / "matmul.cu").is_file()
+    # The first example that fails is enough: no time goes into finding the simplest.
+    settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate])
+    settings.load_profile("mutation")
     pytest.MonkeyPatch().setattr(sources, "files", lambda package: folder)
