@@ -93,7 +93,7 @@ def translate(text: str) -> Source:
     edits += [(*found.span(), "") for found in _GLOBAL.finditer(bare)]
     dynamic = list(_DYNAMIC.finditer(bare))
     edits += [(*found.span(), _dynamic(found)) for found in dynamic]
-    functions = []  # the sections of shared memory that is not a kernel's own
+    functions: list[str] = []  # the sections of shared memory that is not a kernel's own
     for found in _STATIC.finditer(bare):
         if any(other.start() < found.start() < other.end() for other in dynamic):
             continue

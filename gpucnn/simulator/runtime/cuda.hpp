@@ -132,12 +132,14 @@ using Common = typename If<is_number<A> && is_number<B>, decltype(true ? A() : B
 // Mathematics -------------------------------------------------------------------------------------
 
 // Double's functions are those of the C library. Float's are templates in a namespace of their own,
-// so that they do not collide with those of <cmath>, if a source includes it.
+// and take a pack of nothing, so that those of <cmath> do not collide with them and are preferred,
+// if a source includes it.
 #define GPUCNN_UNARY(name)                                                                         \
     extern "C" double name(double) noexcept;                                                       \
     extern "C" float name##f(float) noexcept;                                                      \
     namespace gpucnn_simulator::mathematics {                                                      \
-    template <typename T> inline RealOf<T> name(T x)                                               \
+    using ::name;                                                                                  \
+    template <typename T, typename... Nothing> inline RealOf<T> name(T x, Nothing...)              \
     {                                                                                              \
         if constexpr (same<T, float>)                                                              \
             return name##f(x);                                                                     \
@@ -150,7 +152,9 @@ using Common = typename If<is_number<A> && is_number<B>, decltype(true ? A() : B
     extern "C" double name(double, double) noexcept;                                               \
     extern "C" float name##f(float, float) noexcept;                                               \
     namespace gpucnn_simulator::mathematics {                                                      \
-    template <typename A, typename B> inline RealOfTwo<A, B> name(A x, B y)                        \
+    using ::name;                                                                                  \
+    template <typename A, typename B, typename... Nothing>                                         \
+    inline RealOfTwo<A, B> name(A x, B y, Nothing...)                                              \
     {                                                                                              \
         if constexpr (same<RealOfTwo<A, B>, float>)                                                \
             return name##f(x, y);                                                                  \

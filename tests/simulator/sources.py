@@ -1,0 +1,31 @@
+"""The test kernels, compiled once, and where their lines are."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpucnn.simulator import Function, Module, Order
+
+FOLDER = Path(__file__).parent / "cuda"
+
+
+@cache
+def module(name: str, order: Order = "forward") -> Module:
+    return Module(FOLDER / f"{name}.cu", order=order)
+
+
+def kernel(source: str, name: str, order: Order = "forward") -> Function:
+    return module(source, order).get_function(name)
+
+
+def line(source: str, comment: str) -> str:
+    """The place of the one line of a source that ends in a comment."""
+    lines = (FOLDER / f"{source}.cu").read_text().splitlines()
+    (number,) = (i for i, text in enumerate(lines, 1) if text.endswith(f"// {comment}"))
+    return f"{source}.cu:{number}"
+
+
+def zeros(size: int, dtype: Any = np.int32) -> Any:
+    return np.zeros(size, dtype)

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from gpucnn.simulator import Module
+from simulator.sources import FOLDER, kernel, zeros
+
+
+def test_macros_and_included_files() -> None:
+    out = zeros(16, np.uint8)
+    kernel("language", "by_macros")((1,), (16,), (out,))
+    np.testing.assert_array_equal(out, 3 * np.arange(16))
+
+
+def test_functions_of_float() -> None:
+    a, b = np.float32(1.7), np.float32(0.6)
+    out = zeros(34, np.float32)
+    kernel("language", "floats")((1,), (1,), (np.array([a, b]), out))
+    expected = [
+        *[np.exp(a)] * 3, np.exp2(a), *[np.log(a)] * 2, np.log2(a), np.log10(a),
+        np.sqrt(a), *[1 / np.sqrt(a)] * 2, np.cbrt(a),
+        np.sin(a), np.cos(a), np.tanh(a), 0.983790459,
+        1, 2, 2, a, a**b, a**b, np.fmod(a, b), np.arctan2(a, b),
+        a, b, a * b + a, a, a, b, a / b, 3, 4 + 4 + 8 + 8, 2 + 4 + 8,
+    ]  # fmt: skip
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
+def test_functions_of_double() -> None:
+    a, b = 1.7, 0.6
+    out = zeros(12, np.float64)
+    kernel("language", "doubles")((1,), (1,), (np.array([a, b]), out))
+    expected = [np.exp(a), np.log(a), np.sqrt(a), 1 / np.sqrt(a)]
+    expected += [a**b, a**2, a, a * b + a, b, a, a, np.tanh(a)]
+    np.testing.assert_allclose(out, expected, rtol=1e-15)
+
+
+def test_integers_and_bits() -> None:
+    out = zeros(29, np.int64)
+    kernel("language", "integers")((1,), (1,), (out,))
+    expected = [-1, 2, 2, 2**32 - 1, 3, 2**40, 32, 2, -1, 2, -1, 8, 64, 32, 31, 63, 0, 0, 4, 41]
+    expected += [2**31, 0x3F800000, 1, 0xBF800000, 1, 0x3FF0000000000000, 1, -1, 1]
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_vectors() -> None:
+    x = np.arange(32, dtype=np.float32)
+    out, array = zeros(32, np.float32), zeros(24, np.uint8)
+    kernel("language", "vectors")((1,), (8,), (x, out, np.array([1.0, 10.0]), array))
+    expected = x.reshape(8, 4)[:, ::-1] + [0, 0, 0, 10]
+    np.testing.assert_array_equal(out.reshape(8, 4), expected)
+    assert (array.reshape(8, 3) == [1, 2, 3]).all()
+
+
+def test_atomics() -> None:
+    i, u = zeros(11), zeros(8, np.uint32)
+    i[4], i[9], u[2], u[6] = -1, 5, 9, 7
+    wide, unsigned = zeros(2, np.int64), zeros(3, np.uint64)
+    f, d = zeros(2, np.float32), zeros(1, np.float64)
+    kernel("language", "atomics")((1,), (20,), (i, u, wide, unsigned, f, d))
+    bits = 2**20 - 1
+    assert i.tolist() == [190, -190, -19, 19, ~bits, bits, bits, 19, 4, 8, -20 + 2**31 * 0]
+    assert u.tolist() == [190, 2**32 - 20, 3, 19, 0, 0, 6, 8]
+    assert wide.tolist() == [-(2**40), 2**40]
+    assert unsigned.tolist() == [20 * 2**40, 2**64 - 1, 2**50]
+    assert f.tolist() == [10, 2]
+    assert d.tolist() == [10]
+
+
+def test_printf(capfd: pytest.CaptureFixture[str]) -> None:
+    kernel("language", "printing")((1,), (3,), (np.int32(7),))
+    assert capfd.readouterr().out == "thread 0 of 7\nthread 1 of 7\nthread 2 of 7\n"
+
+
+def test_structures_and_pointers_to_anything() -> None:
+    dtype = np.dtype([("first", np.int32), ("second", np.float32)])
+    pairs = np.array([(1, 2), (3, 4)], dtype)
+    anything, out = np.zeros(3, np.complex128), zeros(2, np.uint64)
+    addresses = out.view("V8")
+    values = kernel("language", "values")
+    values((1,), (1,), (pairs[0], np.True_, np.uint8(100), pairs, anything, addresses))
+    assert out.tolist() == [1 + 2 + 1 + 100 + 4, anything.ctypes.data]
+
+
+def test_options() -> None:
+    module = Module(FOLDER / "language.cu", options=("-DFACTOR=4", "--std=c++17"))
+    out = zeros(32, np.uint8)
+    module.get_function("by_macros")((1,), (32,), (out,))
+    np.testing.assert_array_equal(out, 3 * np.arange(32))
