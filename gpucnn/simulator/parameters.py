@@ -75,31 +75,34 @@ def _value(where: str, parameter: Parameter, argument: Argument) -> npt.NDArray[
     """What the parameter is to be, as an array of one element."""
     if parameter.pointer:
         return np.array([_address(where, parameter, argument)], dtype=np.uintp)
-    if isinstance(argument, np.ndarray | None):
-        given = "None" if argument is None else "an array"
-        raise SimulatorError(
-            f"{where} is {given}, and its parameter {parameter}: give a NumPy scalar of "
-            f"{parameter.dtype}"
-        )
     value = argument if isinstance(argument, np.generic) else _scalar(parameter, argument)
     if value is None or not parameter.matches(value.dtype):
-        given = str(value.dtype) if value is not None else f"the Python number {argument}"
         raise SimulatorError(
-            f"{where} is {given}, and its parameter {parameter}: give a NumPy scalar of "
-            f"{parameter.dtype}"
+            f"{where} is {_described(argument)}, and its parameter {parameter}: give a NumPy "
+            f"scalar of {parameter.dtype}"
         )
     return np.array([value])
 
 
-def _scalar(parameter: Parameter, argument: int | float) -> np.generic | None:
-    """A Python number as CuPy passes it, in 64 bits; None if the parameter is something else."""
-    dtype = {bool: "bool", int: f"{chr(parameter.kind)}8", float: "f8"}.get(type(argument))
-    if dtype is None or not parameter.matches(np.dtype(dtype)):
-        return None
-    try:
-        return np.dtype(dtype).type(argument)  # type: ignore[no-any-return]
-    except OverflowError:
-        return None
+def _scalar(parameter: Parameter, argument: object) -> np.generic | None:
+    """A Python number as CuPy passes it, in 64 bits; None for anything else."""
+    if isinstance(argument, bool):
+        return np.bool_(argument)
+    if isinstance(argument, float):
+        return np.float64(argument)
+    integer = np.uint64 if parameter.kind == ord("u") else np.int64
+    limits = np.iinfo(integer)
+    if isinstance(argument, int) and limits.min <= argument <= limits.max:
+        return integer(argument)
+    return None
+
+
+def _described(argument: object) -> str:
+    if isinstance(argument, np.ndarray):
+        return "an array"
+    if isinstance(argument, np.generic):
+        return str(argument.dtype)
+    return "None" if argument is None else f"{argument!r}, a Python {type(argument).__name__}"
 
 
 def _address(where: str, parameter: Parameter, argument: Argument) -> int:
@@ -107,7 +110,9 @@ def _address(where: str, parameter: Parameter, argument: Argument) -> int:
         return 0
     needs = f"and its parameter {parameter}"
     if not isinstance(argument, np.ndarray):
-        raise SimulatorError(f"{where} is {argument!r}, {needs}: give an array, or None for null")
+        raise SimulatorError(
+            f"{where} is {_described(argument)}, {needs}: give an array, or None for null"
+        )
     if not parameter.matches(argument.dtype):
         raise SimulatorError(
             f"{where} is an array of {argument.dtype}, {needs}: give one of {parameter.dtype}"

@@ -1,0 +1,159 @@
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpucnn.simulator import Module, SimulatorError, find_compiler
+from gpucnn.simulator import compiler as compilers
+from gpucnn.simulator.compiler import cached
+
+KERNEL = 'extern "C" __global__ void one(int* x)\n{\n    *x = 1;\n}\n'
+
+
+def error_of(source: str | Path, *options: str) -> str:
+    with pytest.raises(SimulatorError) as caught:
+        Module(source, options)
+    return str(caught.value)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an empty cache."""
+    monkeypatch.setattr(compilers, "user_cache_path", lambda name: tmp_path / name)
+    return tmp_path / "gpucnn" / "simulator"
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The calls of the compiler."""
+    calls = []
+    run = subprocess.run
+
+    def record(command: Any, **settings: Any) -> Any:
+        calls.append([*map(str, command)])
+        return run(command, **settings)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    return calls
+
+
+def compiled(calls: list[list[str]]) -> int:
+    return sum("-shared" in call for call in calls)
+
+
+def test_source_is_compiled_once(cache: Path, calls: list[list[str]]) -> None:
+    Module(KERNEL)
+    first = compiled(calls)
+    assert first >= 1
+    Module(KERNEL, order="reversed")
+    assert compiled(calls) == first
+    Module(KERNEL, ("-DUNUSED",))
+    assert compiled(calls) == first + 1
+    assert len(list(cache.glob("*-module.so"))) == 2
+
+
+def test_included_file_that_has_changed_is_compiled(
+    cache: Path, calls: list[list[str]], tmp_path: Path
+) -> None:
+    source, header = tmp_path / "kernel.cu", tmp_path / "number.cuh"
+    source.write_text('#include "number.cuh"\n' + KERNEL.replace("1", "NUMBER"))
+    header.write_text("#define NUMBER 1\n")
+    Module(source)
+    first = compiled(calls)
+    header.write_text("#define NUMBER 2\n")
+    Module(source)
+    assert compiled(calls) == first + 1
+
+
+def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gpucnn").write_text("a file, not a folder")
+    monkeypatch.setattr(compilers, "user_cache_path", lambda name: tmp_path / name)
+    built = []
+
+    def build(path: Path) -> None:
+        built.append(path)
+        path.write_text("built")
+
+    first = cached("file", ["contents", str(tmp_path)], build)
+    assert first.read_text() == "built"
+    assert cached("file", ["contents", str(tmp_path)], build) == first
+    assert len(built) == 1
+
+
+def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    compilers._find.cache_clear()
+    with pytest.raises(SimulatorError) as caught:
+        find_compiler()
+    assert str(caught.value) == (
+        "no C++ compiler found (g++, clang++, c++): install g++ or clang++, or set CXX to one"
+    )
+
+
+def test_compiler_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = find_compiler().command
+    monkeypatch.setenv("CXX", f"{shutil.which(command[0])} -v")
+    assert find_compiler().command == (shutil.which(command[0]), "-v")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        SimulatorError, match=r"^no C\+\+ compiler found \(CXX=no-such-compiler\): "
+    ):
+        find_compiler()
+
+
+def test_version_is_one_line() -> None:
+    version = find_compiler().version
+    assert version
+    assert "\n" not in version
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("int x = ;", "source.cu:1: "),
+        ("\n#define A int x = ;\nA\n", "source.cu:3: "),
+        (f"{KERNEL}\n__global__ void two(int* x)\n{{\n    *x = y;\n}}\n", "source.cu:8: "),
+        ("\n\n#error no\n", "source.cu:3: #error no"),
+        (
+            "\n__global__ void a()\n{\n    extern __shared__ float\n        x[];\n    x = y;\n}\n",
+            "source.cu:6: ",
+        ),
+    ],
+)  # fmt: skip
+def test_error_in_the_source(source: str, line: str) -> None:
+    error = error_of(source)
+    assert error.startswith(line)
+    assert error.endswith(": correct the source, or its options")
+    assert "\n" not in error
+
+
+def test_error_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "kernel.cu").write_text('#include "header.cuh"\n')
+    (tmp_path / "header.cuh").write_text("\nint x = ;\n")
+    assert error_of(tmp_path / "kernel.cu").startswith(f"{tmp_path}/header.cuh:2: ")
+
+
+def test_error_without_a_line() -> None:
+    error = error_of("", "-I/dev/null/nowhere", "-D0=1")
+    assert error.startswith("the C++ compiler failed: ")
+
+
+def test_function_that_is_not_defined() -> None:
+    error = error_of("void undefined(); __global__ void a() { undefined(); }")
+    assert error.startswith("the compiled kernels cannot be loaded, undefined symbol: ")
+    assert error.endswith(": define all functions that are called")
+
+
+def test_missing_file() -> None:
+    assert error_of(Path("no.cu")) == ("there is no file no.cu: give the path of a CUDA C source")
+
+
+@pytest.mark.parametrize("option", ["-O3", "-D", "--use_fast_math", "-std=c++11", "x"])
+def test_unknown_option(option: str) -> None:
+    assert error_of(KERNEL, option) == (
+        f"the option {option} is not one of the simulator's: give -DNAME=VALUE, -UNAME, -IFOLDER, "
+        "-std=c++17 or -std=c++20"
+    )
