@@ -16,26 +16,26 @@ order of things. Here differences grow: training amplifies them, and a rounding 
 two nearly equal pixels is the maximum, or whether a gradient near zero, which Adam scales to the
 size of all others, moves a parameter up or down. There is no useful bound for this growth but the
 measured one: Monte Carlo arithmetic (Parker, "Monte Carlo arithmetic", UCLA CSD-970002, 1997).
-A few members train as A does, on the CPU, and every result that has roundings is disturbed at
+Eight members train as A does, on the CPU, and every result that has roundings is disturbed at
 random, evenly in ± sqrt(n) eps times its absolute terms, n being its roundings: n roundings are
 partly above and partly below, so that they add up like sqrt(n), not n (Higham and Mary, "A new
 approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41, 2019). The terms are
 those of A's calls, on which the bounds of the first check rest too.
 
-At a step, A's loss and B's may differ by
+At a step, A's loss and B's may differ by twice the greatest deviation of a member from A's loss, up
+to this step. Twice, because A and B each stray from what exact arithmetic gives, by no more than a
+member does. Up to this step, because losses that have parted may meet by chance. The rounding of
+the loss itself is in it: the members' losses are disturbed like all else.
 
-    2 (the greatest deviation of a member from A's loss, up to this step) + 2 (the loss's rounding)
-
-Twice, because A and B each stray from what exact arithmetic gives, by no more than a member does.
-The deviation never shrinks, since losses that have parted may meet by chance. The loss's own
-rounding is its bound in the first check.
-
-This is not flaky, because members stray further than devices do: eps is twice the greatest rounding
-error, and the real errors of a sum are relative to partial sums, which are far below the sum of all
-absolute terms. Where what happens is rare, a flip of a maximum or of a sign, it is R times as rare
-on a device as in a member, R being how much larger the disturbances are. A flip of probability p on
-a device is missing from all of k members with probability (1 - R p)^k, and p (1 - R p)^k is at most
-1 / (e k R): false alarms of a run are as rare as that, one in a thousand at k = 6 and R = 60.
+Whether this can fail an honest device: members stray further than devices do, by a factor R of some
+fifty, measured on the first step. For eps is twice the greatest rounding error, and the errors of a
+sum are relative to its partial sums, far below the sum of all absolute terms. What is rare, such as
+a flip of a maximum or of a sign, is R times as rare on a device as in a member. If its probability
+on the device is p, then all of k members lack it with probability (1 - R p)^k, and the product of
+the two is at most 1 / (e k R): one in a thousand. Where training has amplified rounding as far as
+it goes, devices stray like members, who have been there for some steps by then; of values that are
+normally distributed, one in a hundred is above twice the greatest of eight, if only one step
+counts, and ever fewer as members' steps add up.
 """
 
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.recipes import Recipe
 from gpucnn.training import Metrics, Trainer, epoch_order
 
-MEMBERS = 6
+MEMBERS = 8
 
 # The methods of a backend that compute nothing.
 MEMORY = ("asarray", "copy", "counting", "empty", "session", "to_host", "workspace", "zeros")

@@ -46,7 +46,7 @@ def verify(
     a, b = get_backend(device_a), get_backend(device_b)
     images, labels = (part[:IMAGES] for part in load_mnist(data)[0])
     print(
-        f"{model} in {dtype}: {steps} steps of {recipe.optimizer} in batches of "
+        f"{model} in {dtype}, steps 1 to {steps} of {recipe.optimizer}, batches of "
         f"{recipe.batch_size}, seed {seed}, first {len(images):,} training images of "
         f"{data or 'the built-in MNIST'}"
     )
@@ -60,7 +60,7 @@ def verify(
     if verification.finding is not None:
         print(f"A and B do not agree: {verification.finding}")
         raise typer.Exit(1)
-    print(f"A and B agree in {steps} steps")
+    print(f"A and B agree in steps 1 to {steps}")
 
 
 def _run(verification: Verification, steps: int) -> None:
