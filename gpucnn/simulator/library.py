@@ -119,7 +119,7 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
         text.write_text(translated.text)
 
         def build(path: Path) -> None:
-            compiler.run([*flags, "-x", "c++-cpp-output", text, "-o", path])
+            compiler.run([*flags, text, "-o", path])
 
         path = cached("module.so", [translated.text, *flags, compiler.version], build)
         return Library(_loaded(path), translated.kernels, scheduler)

@@ -28,7 +28,7 @@ FAILED = 66
 """The exit status of a process that a sanitizer has ended."""
 
 FLAGS = {
-    "": ("-O2",),
+    "": ("-O3",),
     "address": (
         "-O1",
         "-g",
@@ -42,7 +42,7 @@ FLAGS = {
 """The compiler's for each kind, "" for none."""
 
 RUNTIME_FLAGS = {
-    "": ("-O2",),
+    "": ("-O3",),
     "address": ("-O1", "-g", "-DGPUCNN_ADDRESS"),
     "thread": ("-O1", "-g", "-DGPUCNN_THREAD"),
 }

@@ -116,7 +116,7 @@ def test_version_is_one_line() -> None:
         ("int x = ;", "source.cu:1: "),
         ("\n#define A int x = ;\nA\n", "source.cu:3: "),
         (f"{KERNEL}\n__global__ void two(int* x)\n{{\n    *x = y;\n}}\n", "source.cu:8: "),
-        ("\n\n#error no\n", "source.cu:3: #error no"),
+        ("\n\n#error no\n", "source.cu:3: "),
         (
             "\n__global__ void a()\n{\n    extern __shared__ float\n        x[];\n    x = y;\n}\n",
             "source.cu:6: ",
@@ -136,9 +136,17 @@ def test_error_in_a_file(tmp_path: Path) -> None:
     assert error_of(tmp_path / "kernel.cu").startswith(f"{tmp_path}/header.cuh:2: ")
 
 
-def test_error_without_a_line() -> None:
-    error = error_of("", "-I/dev/null/nowhere", "-D0=1")
-    assert error.startswith("the C++ compiler failed: ")
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        ("note\ncc1plus: fatal error: Killed\n", "cc1plus: fatal error: Killed"),
+        ("ld: undefined reference to x\n", "ld: undefined reference to x"),
+        ("Killed\n", "Killed"),
+        ("", "without a word"),
+    ],
+)
+def test_error_without_a_line(report: str, line: str) -> None:
+    assert compilers._first_error(report) == f"the C++ compiler failed: {line}"
 
 
 def test_function_that_is_not_defined() -> None:

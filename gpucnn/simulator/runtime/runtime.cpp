@@ -38,7 +38,7 @@ void __tsan_release(void* address);
 }
 #endif
 
-namespace gpucnn_simulator {
+namespace __attribute__((visibility("default"))) gpucnn_simulator {
 
 uint3 thread_index;
 uint3 block_index;
