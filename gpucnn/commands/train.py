@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gpucnn.backends import Device, list_devices
+from gpucnn.backends import list_devices
 from gpucnn.commands.options import Data
 from gpucnn.errors import InvalidValueError, StoppedError
 from gpucnn.models import MODELS
@@ -110,12 +110,14 @@ def _describe(run: Run, *, by_auto: bool) -> None:
     recipe, model = run.recipe, run.model
     devices = list_devices()
     device = next(each for each in devices if each.name == model.backend.device)
-    why = _why_auto(devices) if by_auto else ""
     source = recipe.data or "the built-in MNIST"
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
-        f"({device.description}){why}"
+        f"({device.description})"
     )
+    first = devices[0]
+    if by_auto and not first.usable:
+        print(f"auto took the CPU, since {first.name} cannot be used: {first.description}")
     print(
         f"{len(run.train_data[0]):,} images to train on, {len(run.test_data[0]):,} to test on, "
         f"from {source}"
@@ -129,13 +131,6 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         print(f"resumed: {len(run.history.epochs)} of {recipe.epochs} epochs are done", flush=True)
     if run.epochs_left == 0:
         print("nothing is left to do")
-
-
-def _why_auto(devices: list[Device]) -> str:
-    gpu = devices[0]
-    if gpu.usable:
-        return ", auto's choice: a GPU can be used"
-    return f", auto's choice: {gpu.name} cannot be used, {gpu.description}"
 
 
 def _conclude(run: Run) -> None:

@@ -103,6 +103,17 @@ def test_losses_of_many_classes(simulator: CudaBackend, classes: int) -> None:
         np.testing.assert_allclose(ours, cpus, rtol=0, atol=1e-5)
 
 
+def test_first_of_the_largest_in_any_lane(simulator: CudaBackend) -> None:
+    labels = np.arange(69)
+    logits = np.zeros((69, 70), np.float32)
+    logits[labels, labels] = logits[labels, labels + 1] = 1
+    losses, correct, second = (np.full(69, np.nan, np.float32) for _ in range(3))
+    simulator.softmax_cross_entropy(logits, labels, losses, correct)
+    simulator.softmax_cross_entropy(logits, labels + 1, losses, second)
+    assert_array_equal(correct, np.ones(69))
+    assert_array_equal(second, np.zeros(69))
+
+
 # Windows that no network has, but that may be given
 
 WINDOWS = [
