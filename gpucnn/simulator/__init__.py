@@ -8,6 +8,9 @@ This is CuPy's RawModule, on NumPy arrays. The threads of a block wait for each 
 and in shuffles; shared memory begins as NaN; and what CUDA leaves undefined is an error, or shows
 in another `order` of the threads. With GPUCNN_SANITIZER in the environment, the compiler's
 sanitizers watch the memory: see `sanitizer_environment`.
+
+A thread runs until it returns or waits in a barrier, a shuffle or a vote: so one that waits in a
+loop of its own for what another is to write, a spin lock for example, does so for ever.
 """
 
 from gpucnn.simulator.compiler import Compiler, find_compiler

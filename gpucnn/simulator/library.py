@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from gpucnn.simulator.compiler import Compiler, cached, find_compiler
+from gpucnn.simulator.compiler import cached, find_compiler
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.parameters import Parameter
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
@@ -110,7 +110,7 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
     """
     sanitizer = chosen_sanitizer()
     compiler = find_compiler()
-    scheduler = _scheduler(compiler, sanitizer)  # before the modules that refer to it
+    scheduler = _scheduler()  # before the modules that refer to it
     flags = (*LANGUAGE, *_CODE, *FLAGS[sanitizer], *options)
     with TemporaryDirectory(prefix="gpucnn-simulator-") as name:
         folder = Path(name)
@@ -136,8 +136,10 @@ def _loaded(path: Path) -> ctypes.CDLL:
 
 
 @cache
-def _scheduler(compiler: Compiler, sanitizer: str) -> ctypes.CDLL:
-    flags = (*LANGUAGE, *_CODE, *RUNTIME_FLAGS[sanitizer])
+def _scheduler() -> ctypes.CDLL:
+    """The scheduler, one for all modules of the process, whichever compiler they are made by."""
+    compiler = find_compiler()
+    flags = (*LANGUAGE, *_CODE, *RUNTIME_FLAGS[chosen_sanitizer()])
     contents = [(RUNTIME / name).read_text() for name in ("runtime.hpp", "runtime.cpp")]
 
     def build(path: Path) -> None:

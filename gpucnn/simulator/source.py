@@ -159,7 +159,7 @@ def _description(kernel: _Kernel, functions: Sequence[str]) -> str:
     declared = ", ".join(f"{bound}[]" for bound in bounds)
     parts = ", ".join(f"{{__start_{section}, __stop_{section}}}" for section in sections)
     return f"""
-# 1 "kernels"
+# 1 "description"
 extern "C" __attribute__((weak, visibility("hidden"))) char {declared};
 static const gpucnn_simulator::SharedMemory gpucnn_shared_of_{name}[] = {{{parts}}};
 extern "C" __attribute__((visibility("default"))) gpucnn_simulator::Kernel gpucnn_kernel_{name} = {{

@@ -32,6 +32,7 @@ def faulty(name: str) -> None:
         "misaligned": ((x,), 0),
         "missing_barrier": ((x,), 0),
         "shuffle_for_a_barrier": ((x,), 128),
+        "vote_for_a_barrier": ((x,), 128),
         "one_element": ((x,), 0),
     }
     module = Module(Path(__file__).parent / "cuda" / "faults.cu")

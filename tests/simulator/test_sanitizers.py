@@ -42,6 +42,7 @@ def test_correct_kernels_run_to_their_end(kind: str) -> None:
         ("address", "misaligned", "misaligned address", "misaligned"),
         ("thread", "missing_barrier", "data race", "read too late"),
         ("thread", "shuffle_for_a_barrier", "data race", "not waited for"),
+        ("thread", "vote_for_a_barrier", "data race", "not waited for either"),
         ("thread", "one_element", "data race", "by each block"),
     ],
 )

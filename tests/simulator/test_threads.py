@@ -131,9 +131,11 @@ def test_shuffles_of_each_type() -> None:
     reals = np.arange(32, dtype=np.float32)
     doubles = np.arange(32) / 3
     wide = np.arange(32, dtype=np.uint64) * np.uint64(2**40)
-    expected = [array[np.arange(32) ^ 1] for array in (reals, doubles, wide)]
-    run("shuffled_types", 32, reals, doubles, wide)
-    for array, values in zip((reals, doubles, wide), expected, strict=True):
+    small = -np.arange(32, dtype=np.int8)
+    arrays = (reals, doubles, wide, small)
+    expected = [array[np.arange(32) ^ 1] for array in arrays]
+    run("shuffled_types", 32, *arrays)
+    for array, values in zip(arrays, expected, strict=True):
         np.testing.assert_array_equal(array, values)
 
 

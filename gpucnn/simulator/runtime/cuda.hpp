@@ -305,7 +305,10 @@ inline unsigned __umulhi(unsigned x, unsigned y)
 {
     return (unsigned)(((unsigned long long)x * y) >> 32);
 }
-inline long long __mul64hi(long long x, long long y) { return (long long)(((__int128)x * y) >> 64); }
+inline long long __mul64hi(long long x, long long y)
+{
+    return (long long)(((__int128)x * y) >> 64);
+}
 inline unsigned long long __umul64hi(unsigned long long x, unsigned long long y)
 {
     return (unsigned long long)(((unsigned __int128)x * y) >> 64);
@@ -365,19 +368,19 @@ inline int __syncthreads_or(int predicate, GPUCNN_WHERE)
 }
 inline void __syncwarp(unsigned mask = 0xffffffffu, GPUCNN_WHERE)
 {
-    gpucnn_simulator::wait_for_warp(GPUCNN_PLACE("__syncwarp"), mask, 0);
+    gpucnn_simulator::wait_for_warp(GPUCNN_PLACE("__syncwarp"), mask);
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate, GPUCNN_WHERE)
 {
-    return gpucnn_simulator::wait_for_warp(GPUCNN_PLACE("__ballot_sync"), mask, predicate);
+    return gpucnn_simulator::vote(GPUCNN_PLACE("__ballot_sync"), mask, predicate);
 }
 inline int __any_sync(unsigned mask, int predicate, GPUCNN_WHERE)
 {
-    return gpucnn_simulator::wait_for_warp(GPUCNN_PLACE("__any_sync"), mask, predicate) != 0;
+    return gpucnn_simulator::vote(GPUCNN_PLACE("__any_sync"), mask, predicate) != 0;
 }
 inline int __all_sync(unsigned mask, int predicate, GPUCNN_WHERE)
 {
-    return gpucnn_simulator::wait_for_warp(GPUCNN_PLACE("__all_sync"), mask, !predicate) == 0;
+    return gpucnn_simulator::vote(GPUCNN_PLACE("__all_sync"), mask, !predicate) == 0;
 }
 
 namespace gpucnn_simulator {
@@ -390,51 +393,55 @@ inline int first_of_group(Place place, int width)
     return lane() & ~(width - 1);
 }
 
-template <typename T> inline T shuffle_value(Place place, unsigned mask, T value, int source)
+// Integers smaller than int are shuffled as int.
+template <typename T> using Shuffled = decltype(+typename If<is_number<T>, T>::Type());
+
+template <typename T>
+inline Shuffled<T> shuffle_value(Place place, unsigned mask, Shuffled<T> value, int source)
 {
-    static_assert(is_number<T> && sizeof(T) >= 4, "a shuffle is of numbers of 4 or 8 bytes");
     unsigned long long bits = 0;
-    __builtin_memcpy(&bits, &value, sizeof(T));
+    __builtin_memcpy(&bits, &value, sizeof(value));
     bits = shuffle(place, mask, bits, source);
-    __builtin_memcpy(&value, &bits, sizeof(T));
+    __builtin_memcpy(&value, &bits, sizeof(value));
     return value;
 }
 
 }  // namespace gpucnn_simulator
 
 template <typename T>
-inline T __shfl_sync(unsigned mask, T value, int source, int width = 32, GPUCNN_WHERE)
+inline auto __shfl_sync(unsigned mask, T value, int source, int width = 32, GPUCNN_WHERE)
 {
     const auto place = GPUCNN_PLACE("__shfl_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
-    return gpucnn_simulator::shuffle_value(place, mask, value, first + (source & (width - 1)));
+    return gpucnn_simulator::shuffle_value<T>(place, mask, value, first + (source & (width - 1)));
 }
 template <typename T>
-inline T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = 32, GPUCNN_WHERE)
+inline auto __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = 32, GPUCNN_WHERE)
 {
     const auto place = GPUCNN_PLACE("__shfl_up_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
     const int lane = gpucnn_simulator::lane();
     const bool inside = distance <= (unsigned)(lane - first);
-    return gpucnn_simulator::shuffle_value(place, mask, value, inside ? lane - distance : lane);
+    return gpucnn_simulator::shuffle_value<T>(place, mask, value, inside ? lane - distance : lane);
 }
 template <typename T>
-inline T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = 32, GPUCNN_WHERE)
+inline auto __shfl_down_sync(
+    unsigned mask, T value, unsigned distance, int width = 32, GPUCNN_WHERE)
 {
     const auto place = GPUCNN_PLACE("__shfl_down_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
     const int lane = gpucnn_simulator::lane();
     const bool inside = distance < (unsigned)(first + width - lane);
-    return gpucnn_simulator::shuffle_value(place, mask, value, inside ? lane + distance : lane);
+    return gpucnn_simulator::shuffle_value<T>(place, mask, value, inside ? lane + distance : lane);
 }
 template <typename T>
-inline T __shfl_xor_sync(unsigned mask, T value, int pattern, int width = 32, GPUCNN_WHERE)
+inline auto __shfl_xor_sync(unsigned mask, T value, int pattern, int width = 32, GPUCNN_WHERE)
 {
     const auto place = GPUCNN_PLACE("__shfl_xor_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
     const int lane = gpucnn_simulator::lane();
     const int source = lane ^ pattern;  // lanes of earlier groups can be read, of later ones not
-    return gpucnn_simulator::shuffle_value(
+    return gpucnn_simulator::shuffle_value<T>(
         place, mask, value, source >= 0 && source < first + width ? source : lane);
 }
 

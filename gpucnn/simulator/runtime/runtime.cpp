@@ -1,12 +1,13 @@
-// The scheduler: runs the blocks of a launch one after another, and the threads of a block by turns.
+// The scheduler: it runs the blocks of a launch one after another, and the threads of a block by
+// turns.
 //
 // A thread is a plain call of the kernel, on the stack of a fiber. A fiber calls one thread after
 // another, so that a kernel in which no thread waits costs little more than a loop. When a thread
 // has to wait for others, its fiber is parked with it, and another goes on: with a thread that need
 // not wait any longer, or else with those that have not begun.
 //
-// Fibers are switched by _setjmp and _longjmp, since swapcontext makes a system call each time. With
-// a sanitizer they are switched by swapcontext, and the sanitizer is told.
+// Fibers are switched by _setjmp and _longjmp, since swapcontext makes a system call each time.
+// With a sanitizer they are switched by swapcontext, and the sanitizer is told.
 //
 // With the thread sanitizer, a CUDA thread is a thread to the sanitizer too, and has a fiber and a
 // stack of its own. The launch orders the host's accesses before all of theirs and theirs before
@@ -20,18 +21,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <new>
 #include <sys/mman.h>
 #include <ucontext.h>
+
+#include <new>
 
 #if defined(GPUCNN_ADDRESS)
 #include <sanitizer/common_interface_defs.h>
 #elif defined(GPUCNN_THREAD)
-// As in sanitizer/tsan_interface.h, which older compilers have without the fibers.
+// As in sanitizer/tsan_interface.h, which GCC does not install.
 extern "C" {
 void* __tsan_get_current_fiber();
 void* __tsan_create_fiber(unsigned flags);
-void __tsan_destroy_fiber(void* fiber);
 void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
@@ -46,7 +47,7 @@ dim3 block_size;
 dim3 grid_size;
 void* dynamic_shared;
 
-// As in module.py.
+// As in library.py.
 struct Launch {
     const Kernel* kernel;
     const char* name;
@@ -54,7 +55,7 @@ struct Launch {
     unsigned grid[3];
     unsigned block[3];
     size_t dynamic_shared;  // bytes
-    int order;  // one of Order
+    int order;              // one of Order
     unsigned long long seed;
     const long long* blocks;  // linear indices, or null for all
     unsigned long long block_count;
@@ -78,9 +79,9 @@ constexpr bool BY_CONTEXT = false;
 #endif
 #if defined(GPUCNN_THREAD)
 constexpr unsigned NO_SYNCHRONISATION = 1;  // of fibers by being switched
-// A CUDA thread's is not another's until as many have ended: so races are found between blocks of
-// which not more threads lie between them. The sanitizer can have 8,128, and takes longer the more
-// there are.
+// Threads that the sanitizer tells apart: so many are run before all of them are ordered, and their
+// fibers used again. Races between blocks farther apart are not found. The sanitizer can know
+// 8,128, and takes longer the more there are.
 constexpr unsigned MOST_FIBERS = 2048;
 #else
 constexpr unsigned MOST_FIBERS = MOST_THREADS;
@@ -108,6 +109,7 @@ struct Wait {
     Fiber* fiber;
     unsigned mask;             // of a warp's operation; 0 for the block's
     int source;                // the lane that a shuffle reads, or -1
+    bool orders_memory;        // as barriers do, and shuffles and votes do not
     unsigned long long value;  // what a shuffle gives, or whether the predicate is true
     unsigned long long result;
 };
@@ -227,8 +229,8 @@ void synchronise_with_host(unsigned first, unsigned count)
 
 void run_threads();
 
-// A fiber lies at the top of its stack. Where that is in a page differs from fiber to fiber, so that
-// the ends of their stacks, which are all that most of them use, do not share a few lines of cache.
+// A fiber lies at the top of its stack. Where that is in a page differs from fiber to fiber, so
+// that the ends of their stacks, which are all that most use, do not share a few lines of cache.
 Fiber* new_fiber()
 {
     void* memory = mmap(
@@ -413,7 +415,7 @@ void complete(unsigned first, unsigned lanes)
     }
     warps[first / WARP].waiting &= ~lanes;
 #if defined(GPUCNN_THREAD)
-    if (waits[threads[0]].source == -1)
+    if (waits[threads[0]].orders_memory)
         synchronise([&](unsigned i) { return waits[threads[i]].fiber; }, count);
 #endif
     put_in_order(threads, count);
@@ -572,21 +574,27 @@ int lane()
 int wait_for_block(Place place, int predicate)
 {
     true_predicates += predicate != 0;
-    wait({place, nullptr, 0, -1, 0, 0});
+    wait({place, nullptr, 0, -1, true, 0, 0});
     return block_result;
 }
 
-unsigned wait_for_warp(Place place, unsigned mask, int predicate)
+void wait_for_warp(Place place, unsigned mask)
 {
     check_own_lane(place, mask);
-    wait({place, nullptr, mask, -1, predicate != 0, 0});
+    wait({place, nullptr, mask, -1, true, 0, 0});
+}
+
+unsigned vote(Place place, unsigned mask, int predicate)
+{
+    check_own_lane(place, mask);
+    wait({place, nullptr, mask, -1, false, predicate != 0, 0});
     return (unsigned)waits[running].result;
 }
 
 unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source)
 {
     check_own_lane(place, mask);
-    wait({place, nullptr, mask, source, value, 0});
+    wait({place, nullptr, mask, source, false, value, 0});
     return waits[running].result;
 }
 
@@ -609,10 +617,12 @@ void fence()
 
 namespace {
 
-// What no kernel writes: NaN for reals and -1 for integers. By hand, since a sanitizer checks memset.
+// Fills shared memory with NaN for reals, and -1 for integers. By hand, since sanitizers check
+// memset.
 void fill(char* begin, char* end)
 {
-    while (begin < end && (size_t)begin % sizeof(size_t) != 0) *(volatile char*)begin++ = (char)0xff;
+    while (begin < end && (size_t)begin % sizeof(size_t) != 0)
+        *(volatile char*)begin++ = (char)0xff;
     for (; begin + sizeof(size_t) <= end; begin += sizeof(size_t))
         *(volatile size_t*)begin = ~(size_t)0;
     while (begin < end) *(volatile char*)begin++ = (char)0xff;
@@ -699,7 +709,9 @@ void order_blocks()
     bool any = false;
     for (int i = 0; i < launch.kernel->shared_count; i++)
         any |= launch.kernel->shared[i].begin != launch.kernel->shared[i].end;
-    if (any) synchronise([](unsigned i) { return fibers[first_of_block - thread_count + i]; }, 2 * thread_count);
+    if (!any) return;
+    const unsigned first = first_of_block - thread_count;
+    synchronise([=](unsigned i) { return fibers[first + i]; }, 2 * thread_count);
 }
 
 #endif

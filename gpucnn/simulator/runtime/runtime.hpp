@@ -39,8 +39,11 @@ int lane();
 // Waits for all threads of the block; returns for how many of them `predicate` was not 0.
 int wait_for_block(Place place, int predicate);
 
-// Waits for the lanes in `mask`; returns the lanes for which `predicate` was not 0.
-unsigned wait_for_warp(Place place, unsigned mask, int predicate);
+// Waits for the lanes in `mask`.
+void wait_for_warp(Place place, unsigned mask);
+
+// Waits for the lanes in `mask`; returns those for which `predicate` was not 0.
+unsigned vote(Place place, unsigned mask, int predicate);
 
 // Waits for the lanes in `mask`; returns the `value` of the lane `source`.
 unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source);

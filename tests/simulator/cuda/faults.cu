@@ -91,6 +91,14 @@ extern "C" __global__ void shuffle_for_a_barrier(float* x)
     x[threadIdx.x] = values[threadIdx.x ^ 1];  // not waited for
 }
 
+extern "C" __global__ void vote_for_a_barrier(float* x)
+{
+    extern __shared__ float values[];
+    values[threadIdx.x] = 1;
+    __any_sync(ALL, 1);
+    x[threadIdx.x] = values[threadIdx.x ^ 1];  // not waited for either
+}
+
 extern "C" __global__ void one_element(float* x)
 {
     if (threadIdx.x == 0) x[0] = blockIdx.x;  // by each block

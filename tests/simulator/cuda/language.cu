@@ -66,7 +66,8 @@ extern "C" __global__ void integers(long long* out)
     out[k++] = __ldg(out), out[k++] = __CUDA_ARCH__ >= 750;
 }
 
-extern "C" __global__ void vectors(const float4* in, float4* out, const double2* pair, uchar3* bytes)
+extern "C" __global__ void vectors(
+    const float4* in, float4* out, const double2* pair, uchar3* bytes)
 {
     const float4 v = in[threadIdx.x];
     out[threadIdx.x] = make_float4(v.w, v.z, v.y, v.x + (float)pair->y);

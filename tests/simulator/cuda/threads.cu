@@ -96,12 +96,14 @@ extern "C" __global__ void shuffles(int* out, int argument, int width)
     out[4 * t + 3] = __shfl_xor_sync(ALL, t, argument, width);
 }
 
-extern "C" __global__ void shuffled_types(float* reals, double* doubles, unsigned long long* wide)
+extern "C" __global__ void shuffled_types(
+    float* reals, double* doubles, unsigned long long* wide, signed char* small)
 {
     const int t = threadIdx.x;
     reals[t] = __shfl_xor_sync(ALL, reals[t], 1);
     doubles[t] = __shfl_xor_sync(ALL, doubles[t], 1);
     wide[t] = __shfl_xor_sync(ALL, wide[t], 1);
+    small[t] = __shfl_xor_sync(ALL, small[t], 1);
 }
 
 // Halves of a warp that do different things; the upper one has lanes that have returned.
