@@ -27,15 +27,16 @@ to this step. Twice, because A and B each stray from what exact arithmetic gives
 member does. Up to this step, because losses that have parted may meet by chance. The rounding of
 the loss itself is in it: the members' losses are disturbed like all else.
 
-Whether this can fail an honest device: members stray further than devices do, by a factor R of some
+How seldom this fails an honest device: members stray further than devices do, by a factor R of some
 fifty, measured on the first step. For eps is twice the greatest rounding error, and the errors of a
-sum are relative to its partial sums, far below the sum of all absolute terms. What is rare, such as
-a flip of a maximum or of a sign, is R times as rare on a device as in a member. If its probability
-on the device is p, then all of k members lack it with probability (1 - R p)^k, and the product of
-the two is at most 1 / (e k R): one in a thousand. Where training has amplified rounding as far as
-it goes, devices stray like members, who have been there for some steps by then; of values that are
-normally distributed, one in a hundred is above twice the greatest of eight, if only one step
-counts, and ever fewer as members' steps add up.
+sum are relative to its partial sums, far below the sum of all absolute terms. So a flip of a
+maximum or of a sign that has the probability p between devices has R p in a member, up to one half,
+where the tie is closer than all disturbances. All of k = 8 members lack what B has with probability
+p (1 - R p)^k <= 1 / (e k R), one in a thousand; or p / 2^k, one in five hundred, at a tie so close
+that roundings alone decide it. And where training has amplified rounding as far as it goes, devices
+stray like members, who have been there for some steps by then: of values that are normally
+distributed, one in a hundred is above twice the greatest of eight, if only one step counts, and
+ever fewer as members' steps add up.
 """
 
 from collections.abc import Callable, Iterator
