@@ -103,13 +103,14 @@ def test_losses_of_many_classes(simulator: CudaBackend, classes: int) -> None:
         np.testing.assert_allclose(ours, cpus, rtol=0, atol=1e-5)
 
 
-def test_first_of_the_largest_in_any_lane(simulator: CudaBackend) -> None:
+@pytest.mark.parametrize("distance", [1, 32], ids=["another lane", "the same lane"])
+def test_first_of_the_largest(simulator: CudaBackend, distance: int) -> None:
     labels = np.arange(69)
-    logits = np.zeros((69, 70), np.float32)
-    logits[labels, labels] = logits[labels, labels + 1] = 1
+    logits = np.zeros((69, 101), np.float32)
+    logits[labels, labels] = logits[labels, labels + distance] = 1
     losses, correct, second = (np.full(69, np.nan, np.float32) for _ in range(3))
     simulator.softmax_cross_entropy(logits, labels, losses, correct)
-    simulator.softmax_cross_entropy(logits, labels + 1, losses, second)
+    simulator.softmax_cross_entropy(logits, labels + distance, losses, second)
     assert_array_equal(correct, np.ones(69))
     assert_array_equal(second, np.zeros(69))
 
