@@ -89,6 +89,7 @@ ORDER = [
     "data",
     "recipes",
     "runs",
+    "verification",
     "notebook",
     "reproduction",
     "images",

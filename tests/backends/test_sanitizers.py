@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpucnn.simulator import sanitizer_environment
+from gpucnn.simulator import sanitizer_environment, with_fixed_addresses
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ TESTS = {
 def test_kernels_are_clean(kind: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *TESTS[kind]],
+        with_fixed_addresses([*command, *TESTS[kind]]),
         cwd=ROOT / "tests" / "backends",
         env=sanitizer_environment(kind),
         capture_output=True,

@@ -25,6 +25,37 @@ def test_it_trains_and_says_how(command: Command, data: str) -> None:
     assert len(json.loads(Path("run/history.json").read_text())["epochs"]) == 2
 
 
+def test_it_trains_on_the_simulator(command: Command, data: str) -> None:
+    options = ["--data", data, "--epochs", 1]
+    outcome = command("train", *options, "--device", "simulator", "--output", "simulated")
+    assert outcome.status == 0
+    assert "on simulator (the CUDA kernels on the CPU" in outcome.out
+    command("train", *options, "--device", "cpu", "--output", "run")
+    simulated, run = (
+        json.loads(Path(folder, "history.json").read_text()) for folder in ("simulated", "run")
+    )
+    assert simulated["device"] == "simulator"
+    assert simulated["epochs"][0]["loss"] == pytest.approx(run["epochs"][0]["loss"], rel=1e-4)
+
+
+def test_auto_says_why_it_takes_the_cpu(
+    command: Command, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    line = "auto took the CPU, since cuda cannot be used: CuPy is not installed"
+    options = ["--data", data, "--epochs", 1]
+    assert line in command("train", *options).out
+    assert line not in command("train", *options, "--device", "cpu").out
+
+
+def test_gpu_that_cannot_be_used(
+    refused: Refused, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    line = refused("train", "--data", data, "--device", "cuda")
+    assert "CuPy is not installed: pip install 'gpucnn[cuda12]'" in line
+
+
 def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
     options = {
         "model": "lenet",

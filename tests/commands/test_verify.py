@@ -24,6 +24,19 @@ def test_devices_that_agree(command: Command, data: str) -> None:
     assert [line.split()[0] for line in lines[-5:-2]] == ["1", "10", "11"]
 
 
+def test_simulator_agrees_with_the_cpu(command: Command) -> None:
+    """The promise of the README: 50 steps of the notebook's network, on 2,000 images of MNIST."""
+    outcome = command("verify", "cpu", "simulator")
+    assert outcome.status == 0
+    assert "first 2,000 training images of the built-in MNIST" in outcome.out
+    assert outcome.out.splitlines()[-1] == "A and B agree in steps 1 to 50"
+
+
+def test_simulator_agrees_in_every_layer(command: Command, data: str) -> None:
+    options = ["--data", data, "--model", "lenet", "--batch-size", 8, "--steps", 3]
+    assert command("verify", "simulator", "cpu", *options).status == 0
+
+
 def test_devices_that_do_not_agree_end_with_1(
     command: Command, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
