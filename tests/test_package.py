@@ -8,7 +8,17 @@ import pytest
 import gpucnn
 from gpucnn.errors import GpucnnError
 
-SLOW = ["PIL", "click", "cupy", "matplotlib", "rich", "typer"]
+SLOW = [
+    "PIL",
+    "click",
+    "cupy",
+    "gpucnn.backends.cuda",
+    "gpucnn.simulator",
+    "importlib.metadata",
+    "matplotlib",
+    "rich",
+    "typer",
+]
 
 
 @pytest.fixture(scope="module")

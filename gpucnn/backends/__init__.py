@@ -2,7 +2,6 @@
 
 from gpucnn.backends.base import Array, Backend, Shape, as_rows, with_rows
 from gpucnn.backends.cpu import CpuBackend
-from gpucnn.backends.cuda import CudaBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.window import Window
 
@@ -10,7 +9,6 @@ __all__ = [
     "Array",
     "Backend",
     "CpuBackend",
-    "CudaBackend",
     "Device",
     "Shape",
     "Window",

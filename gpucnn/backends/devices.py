@@ -1,4 +1,7 @@
-"""The devices by name: which there are, which can be used, and the backend of each."""
+"""The devices by name: which there are, which can be used, and the backend of each.
+
+What a GPU and the simulator need is imported when they are asked for: it takes as long as NumPy.
+"""
 
 import os
 import platform
@@ -10,11 +13,7 @@ import numpy as np
 
 from gpucnn.backends.base import Backend
 from gpucnn.backends.cpu import CpuBackend
-from gpucnn.backends.cuda import CudaBackend
-from gpucnn.cuda.gpu import Gpu, count_gpus, import_cupy
-from gpucnn.cuda.simulation import Simulation
 from gpucnn.errors import DeviceError, InvalidValueError
-from gpucnn.simulator import SimulatorError, find_compiler
 
 GPU = re.compile(r"cuda(?::(\d+))?")
 
@@ -55,9 +54,9 @@ def get_backend(device: str = "auto") -> Backend:
     if device == "cpu":
         return CpuBackend()
     if device == "simulator":
-        return CudaBackend(Simulation())
+        return _simulated()
     if isinstance(device, str) and (gpu := GPU.fullmatch(device)):
-        return CudaBackend(Gpu(int(gpu[1] or 0)))
+        return _on_gpu(int(gpu[1] or 0))
     raise InvalidValueError(
         f"unknown device {device!r}: choose one of auto, cpu, cuda, cuda:1 (and so on), simulator"
     )
@@ -65,12 +64,28 @@ def get_backend(device: str = "auto") -> Backend:
 
 def _automatic() -> Backend:
     try:
-        return CudaBackend(Gpu())
+        return _on_gpu(0)
     except DeviceError:  # which `list_devices` tells
         return CpuBackend()
 
 
+def _on_gpu(index: int) -> Backend:
+    from gpucnn.backends.cuda import CudaBackend
+    from gpucnn.cuda.gpu import Gpu
+
+    return CudaBackend(Gpu(index))
+
+
+def _simulated() -> Backend:
+    from gpucnn.backends.cuda import CudaBackend
+    from gpucnn.cuda.simulation import Simulation
+
+    return CudaBackend(Simulation())
+
+
 def _gpus() -> Iterator[Device]:
+    from gpucnn.cuda.gpu import count_gpus, import_cupy
+
     try:
         for index in range(count_gpus(import_cupy())):
             yield _gpu(index)
@@ -79,6 +94,8 @@ def _gpus() -> Iterator[Device]:
 
 
 def _gpu(index: int) -> Device:
+    from gpucnn.cuda.gpu import Gpu
+
     try:
         gpu = Gpu(index)
         return Device(gpu.device, gpu.description)
@@ -92,6 +109,8 @@ def _describe_cpu() -> str:
 
 
 def _simulator() -> Device:
+    from gpucnn.simulator import SimulatorError, find_compiler
+
     try:
         version = find_compiler().version.splitlines()[0]
     except SimulatorError as error:

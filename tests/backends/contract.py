@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from gpucnn.backends import Backend, CpuBackend, CudaBackend, available_devices, get_backend
+from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend
+from gpucnn.backends.cuda import CudaBackend
 from gpucnn.cuda.simulation import Simulation
 
 BACKENDS: dict[str, Callable[[], Backend]] = {

@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend, CpuBackend, CudaBackend, Window
-from gpucnn.backends.cuda import MOST_BLOCKS, _lanes, _matmul_kernel, _split
+from gpucnn.backends import Array, Backend, CpuBackend, Window
+from gpucnn.backends.cuda import MOST_BLOCKS, CudaBackend, _lanes, _matmul_kernel, _split
 from gpucnn.backends.philox import philox4x32
 from gpucnn.cuda.simulation import Simulation
 from gpucnn.cuda.table import MATMUL_TILES, TILE_K, parts

@@ -5,14 +5,8 @@ import sys
 import pytest
 
 from cuda.fake_cupy import FakeCupy
-from gpucnn.backends import (
-    Backend,
-    CpuBackend,
-    CudaBackend,
-    available_devices,
-    get_backend,
-    list_devices,
-)
+from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
+from gpucnn.backends.cuda import CudaBackend
 from gpucnn.errors import DeviceError, InvalidValueError
 from gpucnn.simulator import SimulatorError
 

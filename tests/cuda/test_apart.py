@@ -8,7 +8,7 @@ import pytest
 import small
 from cuda.apart import ApartSimulation
 from gpucnn import notebook
-from gpucnn.backends import CudaBackend, devices
+from gpucnn.backends.cuda import CudaBackend
 from gpucnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.optimizers import Optimizer
 from gpucnn.sequential import Sequential
@@ -16,7 +16,7 @@ from gpucnn.sequential import Sequential
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "Simulation", ApartSimulation)
+    monkeypatch.setattr("gpucnn.cuda.simulation.Simulation", ApartSimulation)
 
 
 def network() -> Sequential:
