@@ -13,7 +13,7 @@
 // with t is the same for all of them: one thread computes it, in double since 1 - beta^t cancels,
 // while the loads of the others are under way.
 //
-// Bytes per element: 4 sizeof(REAL) read, 3 sizeof(REAL) written. Operations per element: 8
+// Bytes per element: 4 sizeof(REAL) read, 3 sizeof(REAL) written. Operations per element: 7
 // multiplications, 5 additions, a square root and a division.
 
 #include "elements.cuh"

@@ -6,8 +6,8 @@
 //
 // Index map: a block works on THREADS * ITEMS consecutive elements, see elements.cuh.
 //
-// Bytes per element: 3 sizeof(REAL) read, 2 sizeof(REAL) written. Operations per element: 4
-// multiplications and 4 additions.
+// Bytes per element: 3 sizeof(REAL) read, 2 sizeof(REAL) written. Operations per element: 3
+// multiplications and 3 additions; with Nesterov's rule one more of each.
 
 #include "elements.cuh"
 

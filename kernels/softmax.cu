@@ -10,9 +10,10 @@
 // lanes join their parts by shuffles: pairs at a distance of 16, 8, 4, 2 and 1 exchange what they
 // have, so that in the end every lane has the whole, added up in one fixed order.
 //
-// Bytes per row: classes * sizeof(REAL) read, as much written, and for the loss 8 for the label and
-// 2 sizeof(REAL) written. Operations per class: 2 exponentials, a division, 3 additions and
-// comparisons.
+// Bytes per row: classes * sizeof(REAL) read, three times, of which the last two from cache; as
+// much written, but for a loss without gradient; and for the loss 8 read for the label and
+// 2 sizeof(REAL) written. Operations per class: a comparison, 2 exponentials, 3 additions, and a
+// division, two for the gradient.
 //
 // Two blocks a multiprocessor are asked for: left to aim at more, the compiler spills registers.
 

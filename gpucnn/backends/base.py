@@ -36,6 +36,11 @@ class Backend:
     def __init__(self, xp: Any = np) -> None:
         self.xp = xp
 
+    @property
+    def description(self) -> str:
+        """What the device is, in a few words."""
+        return "the definitions"
+
     @contextmanager
     def session(self) -> Iterator[None]:
         """A span of time in which operations run: an epoch, an evaluation.

@@ -1,5 +1,7 @@
 """NumPy on the CPU, allocating nothing once an operation has run at its largest size."""
 
+import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +32,12 @@ class CpuBackend(Backend):
         self._workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
         self._counting = np.arange(0, dtype=np.int64)
         self._ones = np.ones(0)
+
+    @property
+    def description(self) -> str:
+        affinity = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count()
+        return f"{platform.machine()}, {cores} cores, NumPy {np.__version__}"
 
     @contextmanager
     def session(self) -> Iterator[None]:

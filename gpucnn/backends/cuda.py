@@ -10,14 +10,13 @@ from gpucnn.backends.base import Array, Backend
 from gpucnn.backends.philox import LOW_WORD
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
-from gpucnn.cuda.launch import Launcher
+from gpucnn.cuda.launch import LARGEST_GRID, Launcher
 from gpucnn.cuda.runtime import Runtime
-from gpucnn.cuda.table import MATMUL_TILES, THREADS, TILE_K, parts
+from gpucnn.cuda.table import MATMUL_TILES, THREADS, TILE_K, WARP, parts
 
 MOST_BLOCKS = 256  # that the terms of one product, or the rows of one sum, are shared out over
 LEAST_TERMS = 256  # of a product's sum, for a block to be worth its while
 LEAST_ROWS = 16  # of a sum over rows, for a thread
-WARP = 32
 
 
 class CudaBackend(Backend):
@@ -36,6 +35,10 @@ class CudaBackend(Backend):
         self._runtime = runtime
         self._launch = Launcher(runtime)
         self._workspaces = Workspaces(lambda size: self.empty((size,), np.uint8))
+
+    @property
+    def description(self) -> str:
+        return self._runtime.description
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -76,8 +79,7 @@ class CudaBackend(Backend):
 
     def gather_images(self, images: Array, indices: Array, out: Array) -> None:
         kernel = "gather_bytes" if images.dtype == np.uint8 else "gather_reals"
-        rows = [array.reshape(len(array), -1) for array in (images, out)]
-        self._launch(kernel, images=rows[0], indices=indices, out=rows[1])
+        self._launch(kernel, images=images, indices=indices, out=out)
 
     def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
         self._launch("gather_labels", labels=labels, indices=indices, out=out)
@@ -124,7 +126,7 @@ class CudaBackend(Backend):
     def sum_rows(self, a: Array, out: Array) -> None:
         """See `Backend.sum_rows`; slabs of rows first, then the slabs."""
         rows, columns = a.shape
-        blocks = parts(columns, _lanes(columns))
+        blocks = max(parts(columns, _lanes(columns)), 1)
         rows_at_once = THREADS // _lanes(columns)
         most_slabs = max(MOST_BLOCKS // blocks, 1)
         slabs = min(max(parts(rows, LEAST_ROWS * rows_at_once), 1), most_slabs)
@@ -291,7 +293,8 @@ def _geometry(window: Window) -> dict[str, int]:
 
 def _matmul_kernel(m: int, n: int) -> str:
     """The kernel whose tiles suit a product of m rows and n columns."""
-    if m <= MATMUL_TILES["matmul_small"][0]:
+    small_m, small_n, *_ = MATMUL_TILES["matmul_small"]
+    if m <= small_m and parts(n, small_n) <= LARGEST_GRID[1]:
         return "matmul_small"
     return "matmul_tall" if n <= MATMUL_TILES["matmul_tall"][1] else "matmul"
 

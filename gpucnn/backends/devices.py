@@ -3,17 +3,15 @@
 What a GPU and the simulator need is imported when they are asked for: it takes as long as NumPy.
 """
 
-import os
-import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-
-import numpy as np
+from functools import partial
 
 from gpucnn.backends.base import Backend
 from gpucnn.backends.cpu import CpuBackend
-from gpucnn.errors import DeviceError, InvalidValueError
+from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError
 
 GPU = re.compile(r"cuda(?::(\d+))?")
 
@@ -28,8 +26,12 @@ class Device:
 
 
 def list_devices() -> list[Device]:
-    """All devices; the first that can be used is the choice of "auto"."""
-    return [*_gpus(), Device("cpu", _describe_cpu()), _simulator()]
+    """All devices; the first that can be used is the choice of "auto".
+
+    Each is tried, which takes a moment and some memory on every GPU.
+    """
+    gpus = [_try(_gpu_name(index), partial(_on_gpu, index)) for index in _gpus()]
+    return [*gpus, _try("cpu", CpuBackend), _try("simulator", _simulated)]
 
 
 def available_devices() -> list[str]:
@@ -42,7 +44,7 @@ def get_backend(device: str = "auto") -> Backend:
 
     Args:
         device: "cpu"; "cuda", or "cuda:1" and so on for another GPU; "simulator", which runs the
-            CUDA kernels on the CPU; or "auto" for a GPU if one can be used, else the CPU.
+            CUDA kernels on the CPU; or "auto" for the first GPU that can be used, else the CPU.
 
     Raises:
         InvalidValueError: there is no device of that name.
@@ -63,10 +65,24 @@ def get_backend(device: str = "auto") -> Backend:
 
 
 def _automatic() -> Backend:
+    for index in _gpus():
+        with suppress(DeviceError):  # which `list_devices` tells
+            return _on_gpu(index)
+    return CpuBackend()
+
+
+def _gpus() -> range:
+    """The indices of the GPUs; that of one to try, if there is none or CuPy cannot say."""
+    from gpucnn.cuda.gpu import count_gpus, import_cupy
+
     try:
-        return _on_gpu(0)
-    except DeviceError:  # which `list_devices` tells
-        return CpuBackend()
+        return range(count_gpus(import_cupy()))
+    except DeviceError:
+        return range(1)
+
+
+def _gpu_name(index: int) -> str:
+    return f"cuda:{index}" if index else "cuda"
 
 
 def _on_gpu(index: int) -> Backend:
@@ -83,36 +99,8 @@ def _simulated() -> Backend:
     return CudaBackend(Simulation())
 
 
-def _gpus() -> Iterator[Device]:
-    from gpucnn.cuda.gpu import count_gpus, import_cupy
-
+def _try(name: str, make: Callable[[], Backend]) -> Device:
     try:
-        for index in range(count_gpus(import_cupy())):
-            yield _gpu(index)
-    except DeviceError as error:
-        yield Device("cuda", str(error), usable=False)
-
-
-def _gpu(index: int) -> Device:
-    from gpucnn.cuda.gpu import Gpu
-
-    try:
-        gpu = Gpu(index)
-        return Device(gpu.device, gpu.description)
-    except DeviceError as error:
-        return Device(f"cuda:{index}" if index else "cuda", str(error), usable=False)
-
-
-def _describe_cpu() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{platform.machine()}, {cores} cores, NumPy {np.__version__}"
-
-
-def _simulator() -> Device:
-    from gpucnn.simulator import SimulatorError, find_compiler
-
-    try:
-        version = find_compiler().version.splitlines()[0]
-    except SimulatorError as error:
-        return Device("simulator", str(error), usable=False)
-    return Device("simulator", f"the CUDA kernels on the CPU, for tests, by {version}")
+        return Device(name, make().description)
+    except GpucnnError as error:
+        return Device(name, str(error), usable=False)

@@ -107,16 +107,14 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
 
 
 def _describe(run: Run, *, by_auto: bool) -> None:
-    recipe, model = run.recipe, run.model
-    devices = list_devices()
-    device = next(each for each in devices if each.name == model.backend.device)
+    recipe, model, backend = run.recipe, run.model, run.model.backend
     source = recipe.data or "the built-in MNIST"
     print(
-        f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on {device.name} "
-        f"({device.description})"
+        f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on "
+        f"{backend.device} ({backend.description})"
     )
-    first = devices[0]
-    if by_auto and not first.usable:
+    if by_auto and backend.device == "cpu":
+        first = list_devices()[0]
         print(f"auto took the CPU, since {first.name} cannot be used: {first.description}")
     print(
         f"{len(run.train_data[0]):,} images to train on, {len(run.test_data[0]):,} to test on, "

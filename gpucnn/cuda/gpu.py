@@ -3,6 +3,7 @@
 CuPy is imported when a GPU is asked for, not before: importing it takes as long as all the rest.
 """
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ class Gpu:
                 f"there is no device cuda:{index}: CUDA finds {count}, from cuda:0 on"
             )
         self._index = index
-        with self.active():
+        with self.active(), _writing_cache():
             self.xp.ones(1) + 1  # which compiles, so that what is missing shows here
 
     @cached_property
@@ -110,7 +111,8 @@ class _Module:
         self._module = module
 
     def get_function(self, name: str) -> Function:
-        kernel = self._module.get_function(name)
+        with _writing_cache():
+            kernel = self._module.get_function(name)  # which compiles
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
             kernel(grid, block, tuple(0 if each is None else each for each in args))
@@ -131,22 +133,16 @@ def import_cupy() -> ModuleType:
             "both, then install the one for your driver (nvidia-smi shows its CUDA version)"
         )
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _writing_cache():
             warnings.simplefilter("ignore")  # what matters is told in one line below
             import cupy
-    except ModuleNotFoundError:
-        raise DeviceError(
-            "CuPy is not installed: pip install 'gpucnn[cuda12]' or 'gpucnn[cuda13]', whichever "
-            "CUDA version nvidia-smi shows"
-        ) from None
-    except OSError as error:  # it makes the folder of its cache
-        raise DeviceError(
-            f"CuPy cannot write its kernel cache {error.filename} ({error.strerror}): set "
-            "CUPY_CACHE_DIR to a folder that can be written"
-        ) from error
     except ImportError as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise DeviceError(f"CuPy does not load ({first_line}): reinstall it") from error
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            raise DeviceError(
+                "CuPy is not installed: pip install 'gpucnn[cuda12]' or 'gpucnn[cuda13]', "
+                "whichever CUDA version nvidia-smi shows"
+            ) from None
+        raise DeviceError(f"CuPy does not load ({_cause(error)}): reinstall it") from error
     return cupy  # type: ignore[no-any-return]
 
 
@@ -174,6 +170,31 @@ def count_gpus(cupy: ModuleType) -> int:
     if count == 0:
         raise DeviceError(f"CUDA finds no GPU: see nvidia-smi and CUDA_VISIBLE_DEVICES, {USE_CPU}")
     return count
+
+
+@contextmanager
+def _writing_cache() -> Iterator[None]:
+    """What CuPy does in this span writes to its kernel cache, and to no other file.
+
+    Raises:
+        DeviceError: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")
+        raise DeviceError(
+            f"CuPy cannot write its kernel cache {folder} ({error.strerror or error}): set "
+            "CUPY_CACHE_DIR to a folder that can be written"
+        ) from error
+
+
+def _cause(error: ImportError) -> str:
+    """What CuPy's report of a failed import says of the original error, or else the error."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    if "Original error:" in lines[:-1]:
+        return lines[lines.index("Original error:") + 1]
+    return " ".join(lines)
 
 
 def _installed_wheels() -> list[str]:

@@ -1,6 +1,7 @@
 """Launching kernels by the table: arguments checked, scalars cast, modules compiled once."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,9 +81,12 @@ class _Given(NamedTuple):
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """The values of the dimensions that it has; of "*size" for all its axes."""
-        all_axes = self.parameter.shape[0].startswith("*")
-        return (self.array.size,) if all_axes else self.array.shape
+        """The values of the dimensions that it has; of one with a star for all axes from there."""
+        shape: tuple[int, ...] = self.array.shape
+        if not self.parameter.shape[-1].startswith("*"):
+            return shape
+        before = len(self.parameter.shape) - 1
+        return *shape[:before], prod(shape[before:])
 
 
 def _given_arrays(kernel: Kernel, arguments: Arguments) -> list[_Given]:
@@ -95,7 +99,7 @@ def _given_arrays(kernel: Kernel, arguments: Arguments) -> list[_Given]:
 
 
 def _is_number(argument: Any) -> bool:
-    return isinstance(argument, (int, float, np.number))
+    return isinstance(argument, (int, float, np.number, np.bool_))
 
 
 def _dtype(name: str, real: str) -> "np.dtype[Any]":

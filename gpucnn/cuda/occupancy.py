@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from gpucnn.cuda.nvrtc import Resources
+from gpucnn.cuda.table import WARP
 
-WARP = 32  # threads that go in step
 KIB = 1024
 
 

@@ -28,6 +28,10 @@ class Runtime(Protocol):
     device: str
     xp: Any
 
+    @property
+    def description(self) -> str:
+        """What the device is, in a few words."""
+
     def active(self) -> AbstractContextManager[None]:
         """A span in which the device is the current one, and its errors are told in one line."""
 

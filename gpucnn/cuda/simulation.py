@@ -24,8 +24,13 @@ class Simulation:
     xp: Any = np
 
     def __init__(self, order: Order = "forward") -> None:
-        find_compiler()
+        self._compiler = find_compiler()
         self._order = order
+
+    @property
+    def description(self) -> str:
+        """See `Runtime.description`."""
+        return f"the CUDA kernels on the CPU, for tests, by {self._compiler.version}"
 
     def active(self) -> AbstractContextManager[None]:
         """See `Runtime.active`."""

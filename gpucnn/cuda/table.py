@@ -5,7 +5,8 @@ against the signatures in the .cu files.
 
 A shape is told in dimensions, each a name or a product of names, such as "rows*columns". A name has
 one value in all shapes of a launch, and in the scalar parameter of that name: so most scalars need
-not be given, they follow from the arrays. The shape "*size" is any shape of `size` elements in all.
+not be given, they follow from the arrays. A last dimension that begins with a star stands for all
+axes from there on: "*size" is any shape of `size` elements in all.
 """
 
 from collections.abc import Callable, Mapping
@@ -86,6 +87,8 @@ def _scalars(dtype: str, names: str) -> dict[str, Parameter]:
     return {name: ScalarParameter(dtype) for name in names.split()}
 
 
+WARP = 32  # threads that go in step
+
 # Elements, shared out as in elements.cuh
 
 THREADS = 256
@@ -108,9 +111,9 @@ def _gather(name: str, dtype: str) -> Kernel:
         name,
         "gather.cu",
         {
-            "images": _reads(dtype, "all pixels"),
+            "images": _reads(dtype, "all *pixels"),
             "indices": _reads("int64", "images"),
-            "out": _writes("real", "images pixels"),
+            "out": _writes("real", "images *pixels"),
         }
         | _scalars("int64", "pixels"),
         _over_pixels,
@@ -132,8 +135,11 @@ _POOLED = "images rows columns channels"
 
 def _windows(name: str, arrays: dict[str, Parameter], over: str, *small: str) -> Kernel:
     """A kernel with a block for each row of the outputs, along `over`, of each image."""
-    grid = lambda dimensions: (dimensions["images"], dimensions[over])  # noqa: E731
-    return Kernel(name, f"{name}.cu", arrays | _WINDOW, grid, small=("width*channels", *small))
+
+    def over_rows(dimensions: Dimensions) -> tuple[int, ...]:
+        return dimensions["images"], dimensions[over]
+
+    return Kernel(name, f"{name}.cu", arrays | _WINDOW, over_rows, small=("width*channels", *small))
 
 
 # Matrices
@@ -153,8 +159,8 @@ def _matmul(name: str) -> Kernel:
         name,
         "matmul.cu",
         {
-            "a": _reads("real", "*a_size"),
-            "b": _reads("real", "*b_size"),
+            "a": _reads("real", "*m*k"),
+            "b": _reads("real", "*k*n"),
             "bias": _reads("real", "n", optional=True),
             "out": _writes("real", "splits m n"),
         }
@@ -287,7 +293,7 @@ _ALL = (
         | _scalars("int64", "rows")
         | _scalars("int32", "classes"),
         _over_rows,
-        threads=32 * _WARPS,
+        threads=WARP * _WARPS,
     ),
     Kernel(
         "softmax_cross_entropy",
@@ -302,7 +308,7 @@ _ALL = (
         | _scalars("int64", "rows")
         | _scalars("int32", "classes"),
         _over_rows,
-        threads=32 * _WARPS,
+        threads=WARP * _WARPS,
     ),
     Kernel(
         "sgd",

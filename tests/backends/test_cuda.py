@@ -9,7 +9,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
+from backends.agreement import assert_agrees, results
+from backends.operations import Values, softmax_cross_entropy
+from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
+from gpucnn.backends.calls import define
 from gpucnn.backends.cuda import MOST_BLOCKS, CudaBackend, _lanes, _matmul_kernel, _split
 from gpucnn.backends.philox import philox4x32
 from gpucnn.cuda.simulation import Simulation
@@ -19,14 +23,14 @@ from gpucnn.simulator import Module
 BEYOND_32_BITS = 2**32 + 2**12
 
 
-@pytest.fixture(scope="module")
-def simulator() -> CudaBackend:
-    return CudaBackend(Simulation())
+@pytest.fixture(scope="module", params=["forward", "reversed", 1])
+def simulator(request: pytest.FixtureRequest) -> CudaBackend:
+    return CudaBackend(Simulation(request.param))
 
 
-def whole_numbers(*shape: int) -> NDArray[np.float32]:
+def whole_numbers(*shape: int, dtype: str = "float32") -> NDArray[Any]:
     """Small whole numbers, of which sums are exact in any order."""
-    return np.random.default_rng(0).integers(-3, 4, shape).astype(np.float32)
+    return np.random.default_rng(0).integers(-3, 4, shape).astype(dtype)
 
 
 # How work is shared out
@@ -44,13 +48,20 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize(("m", "k", "n"), PRODUCTS.values(), ids=PRODUCTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
 def test_products_of_every_shape(
-    simulator: CudaBackend, m: int, k: int, n: int, transpose_a: bool, transpose_b: bool
+    simulator: CudaBackend,
+    m: int,
+    k: int,
+    n: int,
+    dtype: str,
+    transpose_a: bool,
+    transpose_b: bool,
 ) -> None:
-    a, b, bias = whole_numbers(m, k), whole_numbers(k, n), whole_numbers(n)
-    out = np.full((m, n), np.nan, np.float32)
+    a, b, bias = (whole_numbers(*shape, dtype=dtype) for shape in ((m, k), (k, n), (n,)))
+    out = np.full((m, n), np.nan, dtype)
     simulator.matmul(
         np.ascontiguousarray(a.T) if transpose_a else a,
         np.ascontiguousarray(b.T) if transpose_b else b,
@@ -71,13 +82,22 @@ def test_products_are_split_over_enough_blocks(m: int, k: int, n: int) -> None:
     assert parts(k, split) * tiles <= max(MOST_BLOCKS, tiles)
 
 
+def test_sum_of_many_terms_is_shared_out() -> None:
+    """The weight gradient of a first convolution: 9 by 8 outputs, one tile."""
+    assert parts(40_000, _split("matmul_small", 9, 8, 40_000)) >= MOST_BLOCKS // 2
+
+
 def test_each_tiling_is_used() -> None:
     assert {_matmul_kernel(m, n) for m, _, n in PRODUCTS.values()} == set(MATMUL_TILES)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (70_000, 8), (5_000, 10), (300, 100), (0, 3), (1, 70)])
-def test_sums_of_every_shape(simulator: CudaBackend, shape: tuple[int, int]) -> None:
-    a, out = whole_numbers(*shape), np.full(shape[1], np.nan, np.float32)
+SHAPES = [(1, 1), (70_000, 8), (5_000, 10), (300, 100), (0, 3), (1, 70), (5, 0)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_sums_of_every_shape(simulator: CudaBackend, shape: tuple[int, int], dtype: str) -> None:
+    a, out = whole_numbers(*shape, dtype=dtype), np.full(shape[1], np.nan, dtype)
     simulator.sum_rows(a, out)
     assert_array_equal(out, a.sum(axis=0))
 
@@ -89,18 +109,21 @@ def test_lanes(columns: int, lanes: int) -> None:
     assert _lanes(columns) == lanes
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("classes", [1, 31, 32, 33, 100])
-def test_losses_of_many_classes(simulator: CudaBackend, classes: int) -> None:
-    logits = whole_numbers(5, classes)
-    labels = np.arange(5) % classes
-    results = []
-    for backend in (simulator, CpuBackend()):
-        losses, correct = (np.full(5, np.nan, np.float32) for _ in range(2))
-        gradient = np.full((5, classes), np.nan, np.float32)
-        backend.softmax_cross_entropy(logits, labels, losses, correct, gradient)
-        results.append([losses, correct, gradient])
-    for ours, cpus in zip(*results, strict=True):
-        np.testing.assert_allclose(ours, cpus, rtol=0, atol=1e-5)
+def test_losses_of_many_classes(simulator: CudaBackend, classes: int, dtype: str) -> None:
+    sizes = Sizes(images=1, window=WINDOWS[3], channels=1, filters=classes)
+    call = softmax_cross_entropy(sizes, Values(0, dtype))
+    assert_agrees(call, results(simulator, call), define(call))
+
+
+def test_no_images_at_all(simulator: CudaBackend) -> None:
+    images, out = np.zeros((3, 2, 2, 1), np.uint8), np.zeros((0, 2, 2, 1), np.float32)
+    simulator.gather_images(images, np.zeros(0, np.int64), out)
+
+
+def test_product_of_more_columns_than_a_grid_has_tiles() -> None:
+    assert _matmul_kernel(1, 2**20) == "matmul"
 
 
 @pytest.mark.parametrize("distance", [1, 32], ids=["another lane", "the same lane"])
@@ -130,7 +153,7 @@ WINDOWS = [
 def test_rows_that_are_longer_than_a_block(simulator: CudaBackend, window: Window) -> None:
     channels, positions = 20, window.output[0] * window.output[1]
     x = whole_numbers(2, *window.image, channels)
-    results: list[list[Array]] = []
+    written: list[list[Array]] = []
     for backend in (simulator, CpuBackend()):
         patches = np.zeros((2, positions, window.elements * channels), np.float32)
         out = np.zeros((2, *window.output, channels), np.float32)
@@ -139,8 +162,8 @@ def test_rows_that_are_longer_than_a_block(simulator: CudaBackend, window: Windo
         backend.col2im(patches, window, back)
         backend.max_pool(x, window, out, argmax)
         backend.max_pool_gradient(out, window, argmax, gradient)
-        results.append([patches, back, out, argmax, gradient])
-    for simulated, expected in zip(*results, strict=True):
+        written.append([patches, back, out, argmax, gradient])
+    for simulated, expected in zip(*written, strict=True):
         assert_array_equal(simulated, expected)
 
 

@@ -7,6 +7,7 @@ import pytest
 from cuda.fake_cupy import FakeCupy
 from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
 from gpucnn.backends.cuda import CudaBackend
+from gpucnn.cuda.gpu import Gpu
 from gpucnn.errors import DeviceError, InvalidValueError
 from gpucnn.simulator import SimulatorError
 
@@ -50,6 +51,18 @@ def test_auto_is_the_first_available_device() -> None:
 
 def test_auto_is_a_gpu_where_there_is_one(two_gpus: None) -> None:
     assert get_backend("auto").device == "cuda"
+
+
+def test_auto_is_the_first_gpu_that_works(two_gpus: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Second(Gpu):
+        def __init__(self, index: int) -> None:
+            super().__init__(index)
+            if index == 0:
+                raise DeviceError("it is broken")
+
+    monkeypatch.setattr("gpucnn.cuda.gpu.Gpu", Second)
+    assert get_backend("auto").device == available_devices()[0] == "cuda:1"
+    assert list_devices()[0].description == "it is broken"
 
 
 def test_auto_is_else_the_cpu(no_gpu: None) -> None:

@@ -30,6 +30,7 @@ class FakeCupy(ModuleType):
     Attributes:
         compile: is called by every computation.
         current: the device that is the current one, None outside.
+        load_error: what loading a kernel raises, or None.
         launches: what kernels were launched with.
     """
 
@@ -41,6 +42,7 @@ class FakeCupy(ModuleType):
         self.gpus = gpus
         self.compile: Callable[[], None] = lambda: None
         self.current: int | None = None
+        self.load_error: Exception | None = None
         self.launches: list[tuple[Any, ...]] = []
         self.cuda = SimpleNamespace(
             Device=self._device,
@@ -66,7 +68,12 @@ class FakeCupy(ModuleType):
         def kernel(*given: Any) -> None:
             self.launches.append((code, options, *given))
 
-        return SimpleNamespace(get_function=lambda name: kernel)
+        def get_function(name: str) -> Callable[..., None]:
+            if self.load_error is not None:
+                raise self.load_error
+            return kernel
+
+        return SimpleNamespace(get_function=get_function)
 
     @contextmanager
     def _device(self, index: int) -> Iterator[None]:

@@ -12,6 +12,16 @@ from cuda.fake_cupy import FakeCupy
 from gpucnn.cuda.gpu import Gpu, count_gpus, import_cupy
 from gpucnn.errors import DeviceError, DeviceMemoryError, GpucnnError
 
+# What CuPy raises if its own modules do not load.
+REPORT = """
+================================================================
+Failed to import CuPy.
+
+Original error:
+  ImportError: libfoo.so: no such file
+================================================================
+"""
+
 Install = Callable[..., FakeCupy]
 
 
@@ -59,16 +69,17 @@ def test_two_wheels(install: Install, wheels: list[str]) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (ImportError("libfoo.so: no such file\nmore"), "CuPy does not load (libfoo.so: no such"),
-        (
-            PermissionError(13, "Permission denied", "/x"),
-            "kernel cache /x (Permission denied): set",
-        ),
+        (ImportError(REPORT), "CuPy does not load (ImportError: libfoo.so: no such file): rei"),
+        (ImportError("libfoo.so"), "CuPy does not load (libfoo.so): reinstall it"),
+        (ModuleNotFoundError("No module named 'cuda'", name="cuda"), "does not load (No module"),
+        (PermissionError(13, "Permission denied"), "kernel cache /cache (Permission denied): set"),
     ],
 )
 def test_cupy_that_does_not_load(
     monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
 ) -> None:
+    monkeypatch.setenv("CUPY_CACHE_DIR", "/cache")
+
     class Finder:
         def find_spec(self, name: str, *_: Any) -> None:
             if name == "cupy":
@@ -128,14 +139,31 @@ def test_index_beyond_the_last(install: Install) -> None:
         ),
         (fake_cupy.CompileException("x.cu(3): error: no"), "does not compile for cuda: x.cu(3)"),
         (fake_cupy.CUDARuntimeError("cudaErrorIllegalAddress"), "cuda failed: cudaErrorIllegal"),
+        (PermissionError(13, "Permission denied"), "kernel cache /cache (Permission denied): set"),
     ],
 )
-def test_what_is_missing_shows_at_once(install: Install, error: Exception, text: str) -> None:
+def test_what_is_missing_shows_at_once(
+    install: Install, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+) -> None:
     def fail() -> None:
         raise error
 
+    monkeypatch.setenv("CUPY_CACHE_DIR", "/cache")
     install().compile = fail
     assert text in problem()
+
+
+def test_cache_that_is_full(install: Install) -> None:
+    cupy, device = install(), Gpu()
+    cupy.load_error = OSError(28, "No space left on device")
+    with pytest.raises(DeviceError, match=r"kernel cache .* \(No space left on device\): set CUPY"):
+        device.load("code", ()).get_function("f")
+
+
+def test_other_files_are_not_the_cache(install: Install) -> None:
+    install()
+    with pytest.raises(OSError, match="No space left"), Gpu().active():
+        raise OSError(28, "No space left on device")
 
 
 def test_out_of_memory(install: Install) -> None:

@@ -18,7 +18,7 @@ Launch = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...]]
 class Recorder:
     """A runtime that notes what it is given, and holds arrays of even size only."""
 
-    device = "recorder"
+    device = description = "recorder"
     xp: Any = np
 
     def __init__(self) -> None:
@@ -137,6 +137,30 @@ def test_shapes_that_do_not_fit(
 ) -> None:
     with pytest.raises(InvalidValueError, match="has the shape"):
         launch("im2col", x=reals(*x), patches=reals(*patches), **window())
+
+
+def matrices(*shapes: tuple[int, int]) -> dict[str, NDArray[np.float32]]:
+    a, b, out = shapes
+    return {"a": reals(*a), "b": reals(*b), "out": reals(1, *out)}
+
+
+STRIDES = {"a_row": 4, "a_column": 1, "b_row": 2, "b_column": 1, "split": 16}
+
+
+@pytest.mark.parametrize("shapes", [((4, 4), (2, 2), (4, 2)), ((2, 4), (4, 2), (4, 2))])
+def test_matrices_that_do_not_fit(
+    launch: Launcher, shapes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+) -> None:
+    with pytest.raises(InvalidValueError, match="has the shape"):
+        launch("matmul", **matrices(*shapes), bias=None, m=4, n=2, k=4, **STRIDES)
+
+
+def test_last_axes_that_are_taken_together(recorder: Recorder, launch: Launcher) -> None:
+    indices = np.zeros(2, np.int64)
+    launch("gather_reals", images=reals(5, 2, 3), indices=indices, out=reals(2, 2, 3))
+    assert recorder.launches[0][3][3] == 6
+    with pytest.raises(InvalidValueError, match=r"out .* has the shape \(2, 2, 4\), not \(2, 6\)"):
+        launch("gather_reals", images=reals(5, 2, 3), indices=indices, out=reals(2, 2, 4))
 
 
 def test_grid_that_is_too_large(launch: Launcher) -> None:
