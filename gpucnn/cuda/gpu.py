@@ -139,7 +139,7 @@ def import_cupy() -> ModuleType:
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             raise DeviceError(
-                "CuPy is not installed: pip install 'gpucnn[cuda12]' or 'gpucnn[cuda13]', "
+                "CuPy is not installed: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]', "
                 "whichever CUDA version nvidia-smi shows"
             ) from None
         raise DeviceError(f"CuPy does not load ({_cause(error)}): reinstall it") from error

@@ -14,12 +14,14 @@ from gpucnn.simulator import sanitizer_environment, with_fixed_addresses
 
 ROOT = Path(__file__).parents[2]
 
-# Calls of a fixed size, in one order of the threads: the others run without sanitizers.
-IN_ORDER = "simulator and not reversed and not shuffled"
+# Calls of a fixed size, and sums and products that are shared out, in one order of the threads: the
+# others run without sanitizers. The thread sanitizer takes its time for each thread.
+CALLS = "repeats and simulator and not reversed and not shuffled"
+SHARED_OUT = "every_shape and forward"
 
 TESTS = {
-    "address": ["test_contract.py", "test_cuda.py", "-k", f"repeats and {IN_ORDER} or every_shape"],
-    "thread": ["test_contract.py", "-k", f"repeats and {IN_ORDER} and float32"],
+    "address": f"{CALLS} or {SHARED_OUT}",
+    "thread": f"float32 and ({CALLS} or {SHARED_OUT} and (sums or True-False))",
 }
 
 
@@ -27,7 +29,7 @@ TESTS = {
 def test_kernels_are_clean(kind: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        with_fixed_addresses([*command, *TESTS[kind]]),
+        with_fixed_addresses([*command, "test_contract.py", "test_cuda.py", "-k", TESTS[kind]]),
         cwd=ROOT / "tests" / "backends",
         env=sanitizer_environment(kind),
         capture_output=True,

@@ -48,7 +48,7 @@ def test_gpu_that_cannot_be_used(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     line = refused("train", "--data", data, "--device", "cuda")
-    assert "CuPy is not installed: pip install 'gpucnn[cuda12]'" in line
+    assert "CuPy is not installed: pip install 'cupy-cuda12x[ctk]'" in line
 
 
 def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
