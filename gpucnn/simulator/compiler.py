@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -31,7 +32,12 @@ class Compiler:
     """How it is called, without arguments."""
 
     version: str
-    """The first line of what it says of itself."""
+    """The first line of what it says of itself, or else its command."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What the same text is compiled to depends on, besides the arguments."""
+        return (*self.command, self.version, platform.machine())
 
     def run(self, arguments: Sequence[str | Path], folder: Path | None = None) -> str:
         """Call it in `folder`, and return what it prints.
@@ -55,23 +61,33 @@ def find_compiler() -> Compiler:
     """The compiler that CXX names, or else the first of g++, clang++ and c++ that is installed.
 
     Raises:
-        SimulatorError: there is none.
+        SimulatorError: there is none, or CXX is no command.
     """
     return _find(os.environ.get("CXX", ""))
 
 
 @cache
 def _find(chosen: str) -> Compiler:
-    for command in [shlex.split(chosen)] if chosen else [[name] for name in COMPILERS]:
+    for command in [_split(chosen)] if chosen else [[name] for name in COMPILERS]:
         if shutil.which(command[0]):
             told = subprocess.run(
                 [*command, "--version"], capture_output=True, text=True, env=_environment()
             )
-            return Compiler(tuple(command), told.stdout.partition("\n")[0])
+            return Compiler(tuple(command), told.stdout.partition("\n")[0] or shlex.join(command))
     missing = f"CXX={chosen}" if chosen else ", ".join(COMPILERS)
     raise SimulatorError(
         f"no C++ compiler found ({missing}): install g++ or clang++, or set CXX to one"
     )
+
+
+def _split(chosen: str) -> list[str]:
+    try:
+        command = shlex.split(chosen)
+    except ValueError:  # a quotation without its end
+        command = []
+    if not command or not command[0]:
+        raise SimulatorError(f"CXX={chosen!r} is no command: set it to a C++ compiler, or unset it")
+    return command
 
 
 def _environment() -> dict[str, str]:

@@ -121,7 +121,7 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
         def build(path: Path) -> None:
             compiler.run([*flags, text, "-o", path])
 
-        path = cached("module.so", [translated.text, *flags, compiler.version], build)
+        path = cached("module.so", [translated.text, *flags, *compiler.key], build)
         return Library(_loaded(path), translated.kernels, scheduler)
 
 
@@ -145,5 +145,5 @@ def _scheduler() -> ctypes.CDLL:
     def build(path: Path) -> None:
         compiler.run([*flags, RUNTIME / "runtime.cpp", "-o", path])
 
-    path = cached("runtime.so", [*contents, *flags, compiler.version], build)
+    path = cached("runtime.so", [*contents, *flags, *compiler.key], build)
     return ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)

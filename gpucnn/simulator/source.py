@@ -20,9 +20,11 @@ SECTION = "gpucnn_shared"  # of static shared memory
 _OPTION = re.compile(r"-[DUI].+|--?std=c\+\+(17|20)")
 
 _PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
-_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"'(?:[^'\\\n]|\\.)+'")
+# A quotation mark within a number, as in 1'000, begins no character.
+_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"(?<!\w)(?:u8|[uUL])?'(?:[^'\\\n]|\\.)+'")
 _ATTRIBUTE = re.compile(rf"\b(?:__attribute__|alignas)\s*{_PARENTHESES}")
 _BOUNDS = re.compile(rf"\b__launch_bounds__\s*({_PARENTHESES})")
+_NAMESPACE = re.compile(r"\bnamespace\s+\w[^;{}()=]*\{")
 _GLOBAL = re.compile(r"\b__global__\b")
 _KERNEL = re.compile(r"\b__global__\b[^;{}()]*?\b(\w+)\s*\(")
 _DYNAMIC = re.compile(
@@ -86,9 +88,14 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str], f
 
 
 def translate(text: str) -> Source:
-    """Preprocessed CUDA C as C++, with a description of each kernel for the launcher."""
+    """Preprocessed CUDA C as C++, with a description of each kernel for the launcher.
+
+    Raises:
+        SimulatorError: a kernel is in a namespace.
+    """
     bare = _blank(_ATTRIBUTE, _blank(_LITERAL, text))
     kernels = list(_kernels(bare))
+    _check_namespaces(bare, kernels)
     edits = [(*found.span(), "") for found in _BOUNDS.finditer(bare)]
     edits += [(*found.span(), "") for found in _GLOBAL.finditer(bare)]
     dynamic = list(_DYNAMIC.finditer(bare))
@@ -132,8 +139,19 @@ def _kernels(bare: str) -> Iterator[_Kernel]:
         yield _Kernel(found[1], bounds[1] if bounds else "(0)", begin, end)
 
 
+def _check_namespaces(bare: str, kernels: Sequence[_Kernel]) -> None:
+    """Refuse kernels that their descriptions could not refer to by their plain names."""
+    for found in _NAMESPACE.finditer(bare):
+        end = _end_of_body(bare, found.start())
+        inside = [kernel.name for kernel in kernels if found.end() <= kernel.begin < end]
+        if inside:
+            raise SimulatorError(
+                f"the kernel {inside[0]} is in a namespace: declare kernels outside namespaces"
+            )
+
+
 def _end_of_body(bare: str, start: int) -> int:
-    """Where the function ends whose parameters are at `start`: its last brace or its semicolon."""
+    """Where what is declared at `start` ends: with its last brace, or its semicolon."""
     depth = 0
     for mark in re.compile(r"[{};]").finditer(bare, start):
         depth += {"{": 1, "}": -1, ";": 0}[mark[0]]

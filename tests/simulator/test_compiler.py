@@ -1,3 +1,4 @@
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,6 +68,24 @@ def test_included_file_that_has_changed_is_compiled(
     assert compiled(calls) == first + 1
 
 
+def test_compiler_with_other_options_compiles_anew(
+    cache: Path, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Module(KERNEL)
+    first = compiled(calls)
+    command = " ".join(find_compiler().command)
+    monkeypatch.setenv("CXX", f"{command} -DUNUSED")
+    Module(KERNEL)
+    assert compiled(calls) == first + 1
+
+
+def test_another_machine_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = find_compiler()
+    key = compiler.key
+    monkeypatch.setattr(platform, "machine", lambda: "another")
+    assert compiler.key != key
+
+
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "gpucnn").write_text("a file, not a folder")
     monkeypatch.setattr(compilers, "user_cache_path", lambda name: tmp_path / name)
@@ -102,6 +121,21 @@ def test_compiler_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         SimulatorError, match=r"^no C\+\+ compiler found \(CXX=no-such-compiler\): "
     ):
         find_compiler()
+
+
+@pytest.mark.parametrize("chosen", [" ", "'", '"g++', "''"])
+def test_compiler_that_is_no_command(monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
+    monkeypatch.setenv("CXX", chosen)
+    with pytest.raises(SimulatorError) as caught:
+        find_compiler()
+    assert str(caught.value) == (
+        f"CXX={chosen!r} is no command: set it to a C++ compiler, or unset it"
+    )
+
+
+def test_compiler_that_says_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "true -x")
+    assert find_compiler().version == "true -x"
 
 
 def test_version_is_one_line() -> None:
@@ -147,6 +181,18 @@ def test_error_in_a_file(tmp_path: Path) -> None:
 )
 def test_error_without_a_line(report: str, line: str) -> None:
     assert compilers._first_error(report) == f"the C++ compiler failed: {line}"
+
+
+def test_kernel_in_a_namespace() -> None:
+    source = f"namespace a {{ int x; namespace b::c {{\n{KERNEL}}} }}"
+    assert error_of(source) == (
+        "the kernel one is in a namespace: declare kernels outside namespaces"
+    )
+
+
+def test_kernel_beside_namespaces() -> None:
+    source = f"namespace a {{ int x; }}\nnamespace b = a;\nnamespace {{\n{KERNEL}}}"
+    assert Module(source).get_function("one").name == "one"
 
 
 def test_function_that_is_not_defined() -> None:

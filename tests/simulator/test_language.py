@@ -71,6 +71,21 @@ def test_printf(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().out == "thread 0 of 7\nthread 1 of 7\nthread 2 of 7\n"
 
 
+def test_quotation_marks_in_numbers() -> None:
+    source = """
+    extern "C" __global__ void one(int* x)
+    {
+        const int y = 1'000; __shared__ int shared[32]; const int z = 2'000 + u8'"' + L'\\'';
+        shared[threadIdx.x] = threadIdx.x;
+        __syncthreads();
+        x[threadIdx.x] = shared[31 - threadIdx.x] + y + z;
+    }
+    """
+    x = zeros(32)
+    Module(source).get_function("one")((1,), (32,), (x,))
+    np.testing.assert_array_equal(x, 31 - np.arange(32) + 3000 + ord('"') + ord("'"))
+
+
 def test_structures_and_pointers_to_anything() -> None:
     dtype = np.dtype([("first", np.int32), ("second", np.float32)])
     pairs = np.array([(1, 2), (3, 4)], dtype)
