@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn.simulator import Order, SimulatorError
+from gpucnn.simulator import Module, Order, SimulatorError
 from simulator.sources import kernel, line, zeros
 
 ORDERS: list[Order] = ["forward", "reversed", 1, 2]
@@ -227,6 +227,14 @@ def test_trap() -> None:
         f"trapping, block (0, 1, 0): thread (2, 0, 0): __trap at {line('threads', 'trap')} was "
         "called: see why the kernel gives up there"
     )
+
+
+def test_reason_stands_after_a_very_long_name() -> None:
+    name = "a" * 5000
+    trapping = Module(f"__global__ void {name}() {{ __trap(); }}").get_function(name)
+    reason = r"^a{200}, block .* see why the kernel gives up there$"
+    with pytest.raises(SimulatorError, match=reason):
+        trapping((1,), (1,), ())
 
 
 def test_launch_after_one_that_failed() -> None:

@@ -348,11 +348,12 @@ Text at(Place place)
     return text;
 }
 
-// Gives the launch up: says why, and goes back to the host for good.
+// Gives the launch up: says why, and goes back to the host for good. A kernel's name that is very
+// long leaves room for the reason.
 [[noreturn]] __attribute__((format(printf, 1, 2))) void give_up(const char* format, ...)
 {
     const int length = snprintf(
-        launch.message, launch.message_size, "%s, block (%u, %u, %u): ", launch.name,
+        launch.message, launch.message_size, "%.200s, block (%u, %u, %u): ", launch.name,
         block_index.x, block_index.y, block_index.z);
     va_list arguments;
     va_start(arguments, format);
