@@ -3,7 +3,8 @@
 `address` finds accesses beyond arrays in global and in shared memory and, with the undefined
 behaviour sanitizer that comes with it, misaligned vectors and overflows of signed integers.
 `thread` finds races: two threads that access one element, one of them to write it, with neither a
-barrier between them nor atomics. Either ends the process with a report that names the line.
+barrier between them nor atomics; threads of different blocks only where the kernel has no static
+shared memory, and within 2,048 threads. Either ends the process with a report that names the line.
 
 A sanitizer has to be there from the start of the process: so it takes a Python of its own, whose
 environment `sanitizer_environment` gives.
