@@ -4,7 +4,7 @@ Below, eps is the spacing of the floating-point numbers at 1. A rounding has a r
 most u = eps / 2.
 
 Moves and comparisons have no rounding, and a result of one rounding is the same on every device
-that follows IEEE 754: `EXACT`.
+that follows IEEE 754: `EXACT`. A product is so too, down to the smallest normal number: `PRODUCT`.
 
 A sum of n products in any order, with or without fused multiply-adds, is off by at most
 n u / (1 - n u) times the sum of the absolute products (Higham, "Accuracy and stability of numerical
@@ -32,7 +32,16 @@ and two roundings of at most |z| and |z| + classes: below (2 + 3 classes + 2 |z|
 error in the right value, as above, twice that.
 
 Results below the smallest normal number may be zero, as CUDA flushes them, and so may the terms of
-a sum: the smallest normal number for each rounding.
+a sum: the smallest normal number for each rounding. Moves copy such numbers bit by bit. Outside the
+promise is what comparisons, and products with factors above 1, make of them as arguments: where a
+device takes them for zeros, another element may be the maximum, a gradient may end at an output
+that is hardly above zero, and a product may lack what a large factor makes of them.
+
+One rule for what is not finite, or not in the dtype of the result, to which the right value is
+rounded: a result is to be infinite or NaN where the right value is, and the same, NaN being equal
+to NaN; otherwise it is infinitely far off. Only where terms add up to more than the greatest number
+is anything allowed: there, a sum may overflow in one order and not in another. Outside the promise
+is an overflow before the terms, such as that of a gradient's square.
 """
 
 from collections.abc import Callable
@@ -57,10 +66,12 @@ class Bound:
         roundings: how many for a call; none for a result that is to be exact.
         terms: what they are relative to, for what is expected of a call and the name of a result:
             float64, of its shape or one number.
+        flushes: whether a result without roundings may be zero below the smallest normal number.
     """
 
     roundings: Callable[[Call], float]
     terms: "Callable[[Expected, str], Terms]"
+    flushes: bool = False
 
     @property
     def is_relative(self) -> bool:
@@ -78,9 +89,7 @@ class Deviation:
     @property
     def share(self) -> float:
         """The difference as a share of what is allowed: above 1 it is too large."""
-        if self.difference == 0:
-            return 0.0
-        return self.difference / self.allowed if self.allowed else np.inf
+        return float(_shares(self.difference, self.allowed))
 
 
 @dataclass(frozen=True)
@@ -107,27 +116,27 @@ class Expected:
 
     def allowed(self, name: str) -> Terms:
         """The difference that is allowed in the result of that name."""
-        bound = BOUNDS[self.call.operation][name]
-        roundings = bound.roundings(self.call)
+        bound, limits = BOUNDS[self.call.operation][name], np.finfo(self.call.real)
+        roundings, tiny = bound.roundings(self.call), float(limits.tiny)
         if roundings == 0:
-            return 0.0
-        tiny = float(np.finfo(self.call.real).tiny)
-        return (roundings + 1) * (self.eps * bound.terms(self, name) + tiny)
+            return tiny if bound.flushes else 0.0
+        terms = bound.terms(self, name)
+        allowed = (roundings + 1) * (self.eps * terms + tiny)
+        # Terms that are NaN make the right value NaN: nothing else is allowed.
+        return np.where(np.isnan(terms), 0.0, np.where(terms > limits.max, np.inf, allowed))
 
     def deviation(self, name: str, actual: Array) -> Deviation:
         """The difference of an array that is the greatest share of what is allowed.
 
         An array that is not written is to be what it was.
         """
-        if name not in BOUNDS[self.call.operation]:
-            return _inequality(actual, self.call.arrays[name])
-        allowed = self.allowed(name)
-        if np.isscalar(allowed) and allowed == 0:
-            return _inequality(actual, self.right[name])
-        difference = np.abs(actual - self.right[name])
-        difference[np.isnan(difference)] = np.inf
-        allowed = np.broadcast_to(allowed, difference.shape)
-        worst = np.argmax(difference / allowed)
+        is_written = name in BOUNDS[self.call.operation]
+        right = self.right[name] if is_written else self.call.arrays[name]
+        difference = distance(actual, right)
+        allowed = np.broadcast_to(self.allowed(name) if is_written else 0.0, difference.shape)
+        if difference.size == 0:
+            return Deviation(0.0, 0.0)
+        worst = np.argmax(_shares(difference, allowed))
         return Deviation(float(difference.flat[worst]), float(allowed.flat[worst]))
 
 
@@ -136,12 +145,23 @@ def expect(call: Call) -> Expected:
     return Expected(call, define(call))
 
 
-def _inequality(actual: Array, right: Array) -> Deviation:
-    """The greatest difference between arrays that should be equal, NaN being equal to NaN."""
-    rounded = right.astype(actual.dtype)
-    unequal = (actual != rounded) & ((actual == actual) | (rounded == rounded))
-    differences = np.abs(actual[unequal].astype(np.float64) - rounded[unequal])
-    return Deviation(float(np.nan_to_num(differences, nan=np.inf).max(initial=0)), 0.0)
+def distance(actual: Array, right: Array) -> NDArray[np.float64]:
+    """How far numbers are from the right ones, rounded to their dtype.
+
+    NaN is as far from NaN as an infinity from itself, not at all, and from all else infinitely.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = right.astype(actual.dtype)
+        apart = np.abs(np.subtract(actual, rounded, dtype=np.float64))
+    is_same = (actual == rounded) | ((actual != actual) & (rounded != rounded))
+    return np.where(is_same, 0.0, np.nan_to_num(apart, nan=np.inf, posinf=np.inf))
+
+
+def _shares(difference: Terms, allowed: Terms) -> NDArray[np.float64]:
+    """Differences as shares of what is allowed: none where there is none, or all is allowed."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        shares = np.divide(difference, allowed)
+    return np.where((np.asarray(difference) == 0) | np.isinf(allowed), 0.0, shares)
 
 
 # What roundings are relative to
@@ -222,7 +242,8 @@ def _adam(call: Call) -> float:
 
 def _softmax(call: Call) -> float:
     logits = call.arguments["logits"].astype(np.float64)
-    spread, classes = float(np.ptp(logits)), int(logits.shape[1])
+    finite = logits[np.isfinite(logits)]
+    spread, classes = float(np.ptp(finite)) if finite.size else 0.0, int(logits.shape[1])
     return 2 * (5 + 3 * classes + 2 * spread) - 1
 
 
@@ -234,13 +255,14 @@ def _sums(roundings: Count) -> Bound:
 
 
 EXACT = Bound(_always(0), _one)
+PRODUCT = Bound(_always(0), _one, flushes=True)
 
 BOUNDS: dict[str, dict[str, Bound]] = {
     "gather_images": {"out": Bound(_normalization, _one)},
     "gather_labels": {"out": EXACT},
     "matmul": {"out": _sums(_inner)},
     "sum_rows": {"out": _sums(_rows)},
-    "multiply": {"out": EXACT},
+    "multiply": {"out": PRODUCT},
     "im2col": {"patches": EXACT},
     "col2im": {"out": _sums(_window)},
     "conv2d": {"patches": EXACT, "out": _sums(_patch)},
