@@ -1,7 +1,7 @@
 // What kernels and the scheduler of their threads know of each other.
 //
-// This file and cuda.hpp include no header of the standard library: so they compile quickly, and
-// leave the global names to CUDA's.
+// This file, cuda.hpp and what that includes use no header of the standard library: so they compile
+// quickly, and leave the global names to CUDA's.
 #pragma once
 
 struct uint3 {

@@ -1,0 +1,70 @@
+// CUDA's atomic operations.
+#pragma once
+
+namespace gpucnn_simulator {
+
+// Replaces *address by change(*address), and returns what was there.
+template <typename T, typename Change> inline T change_atomically(T* address, Change change)
+{
+    T old;
+    __atomic_load(address, &old, __ATOMIC_RELAXED);
+    for (;;) {
+        T changed = change(old);
+        if (__atomic_compare_exchange(
+                address, &old, &changed, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return old;
+    }
+}
+
+}  // namespace gpucnn_simulator
+
+#define GPUCNN_ATOMIC(name, type, result)                                                          \
+    inline type name(type* address, type value)                                                    \
+    {                                                                                              \
+        return gpucnn_simulator::change_atomically(                                                \
+            address, [value](type old) -> type { return result; });                                \
+    }
+// Signed numbers wrap around, as they do on the device.
+#define GPUCNN_WRAPPED(operation) (int)((unsigned)old operation(unsigned) value)
+
+GPUCNN_ATOMIC(atomicAdd, int, GPUCNN_WRAPPED(+))
+GPUCNN_ATOMIC(atomicAdd, unsigned, old + value)
+GPUCNN_ATOMIC(atomicAdd, unsigned long long, old + value)
+GPUCNN_ATOMIC(atomicAdd, float, old + value)
+GPUCNN_ATOMIC(atomicAdd, double, old + value)
+GPUCNN_ATOMIC(atomicSub, int, GPUCNN_WRAPPED(-))
+GPUCNN_ATOMIC(atomicSub, unsigned, old - value)
+GPUCNN_ATOMIC(atomicExch, int, ((void)old, value))
+GPUCNN_ATOMIC(atomicExch, unsigned, ((void)old, value))
+GPUCNN_ATOMIC(atomicExch, unsigned long long, ((void)old, value))
+GPUCNN_ATOMIC(atomicExch, float, ((void)old, value))
+GPUCNN_ATOMIC(atomicMin, int, old < value ? old : value)
+GPUCNN_ATOMIC(atomicMin, unsigned, old < value ? old : value)
+GPUCNN_ATOMIC(atomicMin, long long, old < value ? old : value)
+GPUCNN_ATOMIC(atomicMin, unsigned long long, old < value ? old : value)
+GPUCNN_ATOMIC(atomicMax, int, old > value ? old : value)
+GPUCNN_ATOMIC(atomicMax, unsigned, old > value ? old : value)
+GPUCNN_ATOMIC(atomicMax, long long, old > value ? old : value)
+GPUCNN_ATOMIC(atomicMax, unsigned long long, old > value ? old : value)
+GPUCNN_ATOMIC(atomicInc, unsigned, old >= value ? 0 : old + 1)
+GPUCNN_ATOMIC(atomicDec, unsigned, old == 0 || old > value ? value : old - 1)
+GPUCNN_ATOMIC(atomicAnd, int, old & value)
+GPUCNN_ATOMIC(atomicAnd, unsigned, old & value)
+GPUCNN_ATOMIC(atomicAnd, unsigned long long, old & value)
+GPUCNN_ATOMIC(atomicOr, int, old | value)
+GPUCNN_ATOMIC(atomicOr, unsigned, old | value)
+GPUCNN_ATOMIC(atomicOr, unsigned long long, old | value)
+GPUCNN_ATOMIC(atomicXor, int, old ^ value)
+GPUCNN_ATOMIC(atomicXor, unsigned, old ^ value)
+GPUCNN_ATOMIC(atomicXor, unsigned long long, old ^ value)
+
+#define GPUCNN_ATOMIC_CAS(type)                                                                    \
+    inline type atomicCAS(type* address, type compare, type value)                                 \
+    {                                                                                              \
+        return gpucnn_simulator::change_atomically(                                                \
+            address, [=](type old) -> type { return old == compare ? value : old; });              \
+    }
+GPUCNN_ATOMIC_CAS(unsigned short)
+GPUCNN_ATOMIC_CAS(int)
+GPUCNN_ATOMIC_CAS(unsigned)
+GPUCNN_ATOMIC_CAS(unsigned long long)

@@ -1,0 +1,79 @@
+// Kernels as the launcher sees them: their parameters' types, and how they are called.
+#pragma once
+
+#include "runtime.hpp"
+#include "vectors.hpp"
+
+namespace gpucnn_simulator {
+
+// A type's name, and NumPy's letter for it or, if it is a vector, for its component.
+template <typename T> struct Description {
+    static constexpr const char* name = "struct";
+    static constexpr int kind = 'V', size = sizeof(T), alignment = alignof(T);
+};
+template <> struct Description<void> {
+    static constexpr const char* name = "void";
+    static constexpr int kind = 0, size = 1, alignment = 1;
+};
+#define GPUCNN_DESCRIBE(type, letter, component)                                                   \
+    template <> struct Description<type> {                                                         \
+        static constexpr const char* name = #type;                                                 \
+        static constexpr int kind = letter, size = sizeof(component), alignment = alignof(type);   \
+    };
+#define GPUCNN_DESCRIBE_ALL(vector, type, letter)                                                  \
+    GPUCNN_DESCRIBE(type, letter, type)                                                            \
+    GPUCNN_DESCRIBE(vector##1, letter, type)                                                       \
+    GPUCNN_DESCRIBE(vector##2, letter, type)                                                       \
+    GPUCNN_DESCRIBE(vector##3, letter, type)                                                       \
+    GPUCNN_DESCRIBE(vector##4, letter, type)
+GPUCNN_DESCRIBE(bool, 'b', bool)
+GPUCNN_DESCRIBE(char, (char)-1 < 0 ? 'i' : 'u', char)
+GPUCNN_DESCRIBE_ALL(char, signed char, 'i')
+GPUCNN_DESCRIBE_ALL(uchar, unsigned char, 'u')
+GPUCNN_DESCRIBE_ALL(short, short, 'i')
+GPUCNN_DESCRIBE_ALL(ushort, unsigned short, 'u')
+GPUCNN_DESCRIBE_ALL(int, int, 'i')
+GPUCNN_DESCRIBE_ALL(uint, unsigned, 'u')
+GPUCNN_DESCRIBE_ALL(long, long, 'i')
+GPUCNN_DESCRIBE_ALL(ulong, unsigned long, 'u')
+GPUCNN_DESCRIBE_ALL(longlong, long long, 'i')
+GPUCNN_DESCRIBE_ALL(ulonglong, unsigned long long, 'u')
+GPUCNN_DESCRIBE_ALL(float, float, 'f')
+GPUCNN_DESCRIBE_ALL(double, double, 'f')
+
+// A value: a vector is passed whole.
+template <typename T> struct ParameterOf {
+    using D = Description<T>;
+    static constexpr bool whole = D::size == sizeof(T);
+    static constexpr Parameter value = {
+        D::name, 0, 0, whole ? D::kind : 'V', sizeof(T), alignof(T)};
+};
+template <typename T> struct ParameterOf<T*> {
+    using D = Description<T>;
+    static constexpr Parameter value = {D::name, 1, 0, D::kind, D::size, D::alignment};
+};
+template <typename T> struct ParameterOf<const T*> {
+    using D = Description<T>;
+    static constexpr Parameter value = {D::name, 1, 1, D::kind, D::size, D::alignment};
+};
+
+template <int... i> struct Indices {};
+template <int count, int... i> struct IndicesTo : IndicesTo<count - 1, count - 1, i...> {};
+template <int... i> struct IndicesTo<0, i...> {
+    using Type = Indices<i...>;
+};
+
+template <auto kernel> struct Stub;
+template <typename... P, void (*kernel)(P...)> struct Stub<kernel> {
+    static constexpr int count = sizeof...(P);
+    static constexpr Parameter parameters[] = {ParameterOf<P>::value..., {}};
+    template <int... i> static void unpack(void** arguments, Indices<i...>)
+    {
+        kernel(*(P*)arguments[i]...);
+    }
+    static void call(void** arguments) { unpack(arguments, typename IndicesTo<count>::Type()); }
+};
+
+constexpr int first_of(int first, ...) { return first; }
+
+}  // namespace gpucnn_simulator

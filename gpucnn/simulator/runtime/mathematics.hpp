@@ -1,0 +1,171 @@
+// CUDA's functions of mathematics, which need no header.
+#pragma once
+
+#include "types.hpp"
+
+// Double's functions are those of the C library. Float's are templates in a namespace of their own,
+// and take a pack of nothing, so that those of <cmath> do not collide with them and are preferred,
+// if a source includes it.
+#define GPUCNN_UNARY(name)                                                                         \
+    extern "C" double name(double) noexcept;                                                       \
+    extern "C" float name##f(float) noexcept;                                                      \
+    namespace gpucnn_simulator::mathematics {                                                      \
+    using ::name;                                                                                  \
+    template <typename T, typename... Nothing> inline RealOf<T> name(T x, Nothing...)              \
+    {                                                                                              \
+        if constexpr (same<T, float>)                                                              \
+            return name##f(x);                                                                     \
+        else                                                                                       \
+            return ::name((double)x);                                                              \
+    }                                                                                              \
+    }
+
+#define GPUCNN_BINARY(name)                                                                        \
+    extern "C" double name(double, double) noexcept;                                               \
+    extern "C" float name##f(float, float) noexcept;                                               \
+    namespace gpucnn_simulator::mathematics {                                                      \
+    using ::name;                                                                                  \
+    template <typename A, typename B, typename... Nothing>                                         \
+    inline RealOfTwo<A, B> name(A x, B y, Nothing...)                                              \
+    {                                                                                              \
+        if constexpr (same<RealOfTwo<A, B>, float>)                                                \
+            return name##f(x, y);                                                                  \
+        else                                                                                       \
+            return ::name((double)x, (double)y);                                                   \
+    }                                                                                              \
+    }
+
+GPUCNN_UNARY(exp)
+GPUCNN_UNARY(exp2)
+GPUCNN_UNARY(exp10)
+GPUCNN_UNARY(expm1)
+GPUCNN_UNARY(log)
+GPUCNN_UNARY(log2)
+GPUCNN_UNARY(log10)
+GPUCNN_UNARY(log1p)
+GPUCNN_UNARY(sqrt)
+GPUCNN_UNARY(cbrt)
+GPUCNN_UNARY(sin)
+GPUCNN_UNARY(cos)
+GPUCNN_UNARY(tan)
+GPUCNN_UNARY(asin)
+GPUCNN_UNARY(acos)
+GPUCNN_UNARY(atan)
+GPUCNN_UNARY(sinh)
+GPUCNN_UNARY(cosh)
+GPUCNN_UNARY(tanh)
+GPUCNN_UNARY(asinh)
+GPUCNN_UNARY(acosh)
+GPUCNN_UNARY(atanh)
+GPUCNN_UNARY(erf)
+GPUCNN_UNARY(erfc)
+GPUCNN_UNARY(tgamma)
+GPUCNN_UNARY(lgamma)
+GPUCNN_UNARY(floor)
+GPUCNN_UNARY(ceil)
+GPUCNN_UNARY(round)
+GPUCNN_UNARY(trunc)
+GPUCNN_UNARY(rint)
+GPUCNN_UNARY(nearbyint)
+GPUCNN_UNARY(fabs)
+GPUCNN_BINARY(pow)
+GPUCNN_BINARY(fmod)
+GPUCNN_BINARY(remainder)
+GPUCNN_BINARY(atan2)
+GPUCNN_BINARY(hypot)
+GPUCNN_BINARY(fmax)
+GPUCNN_BINARY(fmin)
+GPUCNN_BINARY(fdim)
+GPUCNN_BINARY(copysign)
+
+extern "C" double fma(double, double, double) noexcept;
+extern "C" float fmaf(float, float, float) noexcept;
+extern "C" double ldexp(double, int) noexcept;
+extern "C" float ldexpf(float, int) noexcept;
+extern "C" void sincos(double, double*, double*) noexcept;
+extern "C" void sincosf(float, float*, float*) noexcept;
+extern "C" int abs(int) noexcept;
+
+inline double rsqrt(double x) { return 1 / sqrt(x); }
+inline float rsqrtf(float x) { return 1 / sqrtf(x); }
+inline float rsqrt(float x) { return rsqrtf(x); }
+inline void sincos(float x, float* sine, float* cosine) { sincosf(x, sine, cosine); }
+
+namespace gpucnn_simulator::mathematics {
+
+template <typename T> using Float = typename If<same<T, float>, float>::Type;
+template <typename T> using AnyReal = typename If<is_real<T>, T>::Type;
+template <typename T> using WideOrReal = typename If<(sizeof(T) >= 8 || is_real<T>), T>::Type;
+
+template <typename T> inline Float<T> fma(T x, T y, T z) { return fmaf(x, y, z); }
+template <typename T> inline Float<T> ldexp(T x, int exponent) { return ldexpf(x, exponent); }
+
+template <typename T, typename = AnyReal<T>> inline bool isnan(T x) { return __builtin_isnan(x); }
+template <typename T, typename = AnyReal<T>> inline bool isinf(T x) { return __builtin_isinf(x); }
+template <typename T, typename = AnyReal<T>> inline bool isfinite(T x)
+{
+    return __builtin_isfinite(x);
+}
+template <typename T, typename = AnyReal<T>> inline bool signbit(T x)
+{
+    return __builtin_signbit(x);
+}
+
+template <typename T> inline WideOrReal<T> abs(T x)
+{
+    if constexpr (is_real<T>)
+        return fabs(x);
+    else
+        return x < 0 ? -x : x;
+}
+
+// Of two reals, the one that is a number; of an int and an unsigned, as unsigned.
+template <typename A, typename B> inline Common<A, B> min(A a, B b)
+{
+    const Common<A, B> x = a, y = b;
+    if constexpr (is_real<Common<A, B>>)
+        return fmin(x, y);
+    else
+        return y < x ? y : x;
+}
+template <typename A, typename B> inline Common<A, B> max(A a, B b)
+{
+    const Common<A, B> x = a, y = b;
+    if constexpr (is_real<Common<A, B>>)
+        return fmax(x, y);
+    else
+        return x < y ? y : x;
+}
+
+}  // namespace gpucnn_simulator::mathematics
+
+using namespace gpucnn_simulator::mathematics;
+
+// CUDA's faster and coarser functions, and those of a stated rounding: here as exact as the others.
+// Macros, where a C library has a function of that name.
+#define __expf expf
+#define __exp10f exp10f
+#define __logf logf
+#define __log2f log2f
+#define __log10f log10f
+#define __powf powf
+#define __sinf sinf
+#define __cosf cosf
+#define __tanf tanf
+#define __sincosf sincosf
+inline float __fdividef(float x, float y) { return x / y; }
+inline float __saturatef(float x) { return x > 0 ? (x < 1 ? x : 1) : 0; }
+inline float __fadd_rn(float x, float y) { return x + y; }
+inline float __fsub_rn(float x, float y) { return x - y; }
+inline float __fmul_rn(float x, float y) { return x * y; }
+inline float __fdiv_rn(float x, float y) { return x / y; }
+inline float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
+inline float __fsqrt_rn(float x) { return sqrtf(x); }
+inline float __frcp_rn(float x) { return 1 / x; }
+inline float __frsqrt_rn(float x) { return rsqrtf(x); }
+inline double __dadd_rn(double x, double y) { return x + y; }
+inline double __dsub_rn(double x, double y) { return x - y; }
+inline double __dmul_rn(double x, double y) { return x * y; }
+inline double __ddiv_rn(double x, double y) { return x / y; }
+inline double __fma_rn(double x, double y, double z) { return fma(x, y, z); }
+inline double __dsqrt_rn(double x) { return sqrt(x); }
