@@ -6,3 +6,13 @@ import os
 # reads this when it is first imported, which is after this file.
 for library in ("OPENBLAS", "MKL", "OMP"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+import pytest  # noqa: E402 - after the threads are set
+
+from gpucnn.backends import CpuBackend, devices  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a GPU, tests run as where there is none; those of a GPU ask for it by name."""
+    monkeypatch.setattr(devices, "_automatic", CpuBackend)

@@ -12,6 +12,11 @@ from gpucnn.errors import DeviceError, InvalidValueError
 from gpucnn.simulator import SimulatorError
 
 
+@pytest.fixture(autouse=True)
+def auto_is_the_cpu() -> None:
+    """It is not, here."""
+
+
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
