@@ -140,7 +140,7 @@ def _scheduler() -> ctypes.CDLL:
     """The scheduler, one for all modules of the process, whichever compiler they are made by."""
     compiler = find_compiler()
     flags = (*LANGUAGE, *_CODE, *RUNTIME_FLAGS[chosen_sanitizer()])
-    contents = [(RUNTIME / name).read_text() for name in ("runtime.hpp", "runtime.cpp")]
+    contents = [path.read_text() for path in sorted(RUNTIME.glob("*.?pp"))]
 
     def build(path: Path) -> None:
         compiler.run([*flags, RUNTIME / "runtime.cpp", "-o", path])

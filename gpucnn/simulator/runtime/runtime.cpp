@@ -6,38 +6,19 @@
 // has to wait for others, its fiber is parked with it, and another goes on: with a thread that need
 // not wait any longer, or else with those that have not begun.
 //
-// Fibers are switched by _setjmp and _longjmp, since swapcontext makes a system call each time.
-// With a sanitizer they are switched by swapcontext, and the sanitizer is told.
-//
-// With the thread sanitizer, a CUDA thread is a thread to the sanitizer too, and has a fiber and a
-// stack of its own. The launch orders the host's accesses before all of theirs and theirs before
-// the host's next; a barrier orders those of the threads that it lets go on. This file is compiled
-// without the sanitizer: what the scheduler itself does is none of its business.
+// With the thread sanitizer, a CUDA thread is a thread to the sanitizer too, and has a fiber of its
+// own. The launch orders the host's accesses before all of theirs and theirs before the host's
+// next; a barrier orders those of the threads that it lets go on. This file is compiled without the
+// sanitizer: what the scheduler itself does is none of its business.
 
+#include "fibers.hpp"
+#include "order.hpp"
 #include "runtime.hpp"
 
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <ucontext.h>
-
-#include <new>
-
-#if defined(GPUCNN_ADDRESS)
-#include <sanitizer/common_interface_defs.h>
-#elif defined(GPUCNN_THREAD)
-// As in sanitizer/tsan_interface.h, which GCC does not install.
-extern "C" {
-void* __tsan_get_current_fiber();
-void* __tsan_create_fiber(unsigned flags);
-void __tsan_switch_to_fiber(void* fiber, unsigned flags);
-void __tsan_acquire(void* address);
-void __tsan_release(void* address);
-}
-#endif
 
 namespace __attribute__((visibility("default"))) gpucnn_simulator {
 
@@ -65,43 +46,7 @@ struct Launch {
 
 namespace {
 
-enum Order { FORWARD, REVERSED, SHUFFLED };
-
 constexpr unsigned WARP = 32;
-constexpr unsigned MOST_THREADS = 1024;
-constexpr size_t STACK = 256 * 1024;  // bytes; a page is used when it is first touched
-constexpr size_t GUARD = 64 * 1024;   // bytes below a stack, which may not be touched
-
-#if defined(GPUCNN_ADDRESS) || defined(GPUCNN_THREAD)
-constexpr bool BY_CONTEXT = true;
-#else
-constexpr bool BY_CONTEXT = false;
-#endif
-#if defined(GPUCNN_THREAD)
-constexpr unsigned NO_SYNCHRONISATION = 1;  // of fibers by being switched
-// Threads that the sanitizer tells apart: so many are run before all of them are ordered, and their
-// fibers used again. Races between blocks farther apart are not found. The sanitizer can know
-// 8,128, and takes longer the more there are.
-constexpr unsigned MOST_FIBERS = 2048;
-#else
-constexpr unsigned MOST_FIBERS = MOST_THREADS;
-#endif
-
-struct Fiber {
-    union {
-        jmp_buf jump;
-        ucontext_t context;  // where fibers are switched by it
-    };
-    char* stack = nullptr;
-    size_t stack_size = 0;
-    bool begun = false;
-    Fiber* next = nullptr;  // in a list
-#if defined(GPUCNN_ADDRESS)
-    void* fake_stack = nullptr;
-#elif defined(GPUCNN_THREAD)
-    void* sanitized = nullptr;
-#endif
-};
 
 // What a thread waits for.
 struct Wait {
@@ -122,12 +67,6 @@ struct Warp {
 Launch launch;
 bool failed;
 
-Fiber host;
-Fiber* running_fiber;
-Fiber* idle_fibers;  // with which no thread is parked
-Fiber* fibers[MOST_FIBERS];
-unsigned fiber_count;
-
 uint3 thread_indices[MOST_THREADS];
 unsigned thread_count;
 unsigned thread_order[MOST_THREADS];
@@ -144,186 +83,11 @@ unsigned ready_begin, ready_count;
 int true_predicates;
 int block_result;
 
-// Numbers from a seed -----------------------------------------------------------------------------
-
-unsigned long long random_state;
-
-// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-unsigned long long random_number()
-{
-    unsigned long long z = random_state += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-void put_in_order(unsigned* items, unsigned count)
-{
-    if (launch.order == FORWARD) return;
-    for (unsigned i = count; i > 1; i--) {
-        if (launch.order == REVERSED && i <= (count + 1) / 2) return;
-        const unsigned j = launch.order == REVERSED ? count - i : random_number() % i;
-        const unsigned item = items[i - 1];
-        items[i - 1] = items[j];
-        items[j] = item;
-    }
-}
-
-unsigned long long common_divisor(unsigned long long a, unsigned long long b)
-{
-    return b == 0 ? a : common_divisor(b, a % b);
-}
-
-// The order of any number of blocks: place i has block (factor * i + first) mod count.
-struct BlockOrder {
-    unsigned long long factor = 1, first = 0, count;
-
-    explicit BlockOrder(unsigned long long count) : count(count)
-    {
-        if (launch.order == REVERSED) factor = count - 1, first = count - 1;
-        if (launch.order != SHUFFLED) return;
-        first = random_number() % count;
-        do factor = random_number() % count;
-        while (common_divisor(factor, count) != 1);
-    }
-
-    unsigned long long at(unsigned long long i) const
-    {
-        return (unsigned long long)(((unsigned __int128)factor * i + first) % count);
-    }
-};
-
-// The thread sanitizer ----------------------------------------------------------------------------
-
 #if defined(GPUCNN_THREAD)
-
 unsigned first_of_block;         // the fiber of the first thread of the block
 void* kept_memory[MOST_FIBERS];  // dynamic shared memory of blocks that have ended
 unsigned kept_memory_count;
-
-// Has what each(0), each(1), ... do from now on come after all that any of them has done.
-template <typename Each> void synchronise(Each each, unsigned count)
-{
-    void* current = __tsan_get_current_fiber();
-    char* meeting = (char*)malloc(1);  // an address that no other meeting has had
-    for (unsigned i = 0; i < count; i++) {
-        __tsan_switch_to_fiber(each(i)->sanitized, NO_SYNCHRONISATION);
-        __tsan_release(meeting);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        __tsan_switch_to_fiber(each(i)->sanitized, NO_SYNCHRONISATION);
-        __tsan_acquire(meeting);
-    }
-    __tsan_switch_to_fiber(current, NO_SYNCHRONISATION);
-    free(meeting);
-}
-
-void synchronise_with_host(unsigned first, unsigned count)
-{
-    synchronise([=](unsigned i) { return i < count ? fibers[first + i] : &host; }, count + 1);
-}
-
 #endif
-
-// Fibers ------------------------------------------------------------------------------------------
-
-void run_threads();
-
-// A fiber lies at the top of its stack. Where that is in a page differs from fiber to fiber, so
-// that the ends of their stacks, which are all that most use, do not share a few lines of cache.
-Fiber* new_fiber()
-{
-    void* memory = mmap(
-        nullptr, GUARD + STACK, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0) {
-        fprintf(stderr, "gpucnn.simulator: no memory for the stacks of a block's threads\n");
-        abort();
-    }
-    char* stack = (char*)memory + GUARD;
-    const size_t shift = fiber_count * 9 % 64 * 64;
-    Fiber* fiber = new (stack + STACK - shift - (sizeof(Fiber) + 63) / 64 * 64) Fiber;
-    fiber->stack = stack;
-    fiber->stack_size = (size_t)((char*)fiber - stack);
-    return fibers[fiber_count++] = fiber;
-}
-
-#if defined(GPUCNN_ADDRESS)
-// Tells the sanitizer that the stack has changed, and learns of the host's the first time.
-void finish_switch(void* fake_stack)
-{
-    const void* stack;
-    size_t size;
-    __sanitizer_finish_switch_fiber(fake_stack, &stack, &size);
-    if (host.stack == nullptr) host.stack = (char*)stack, host.stack_size = size;
-}
-#endif
-
-void enter_fiber()
-{
-#if defined(GPUCNN_ADDRESS)
-    finish_switch(nullptr);
-#endif
-    run_threads();
-}
-
-// Begins a fiber; returns when `self` is resumed, if it is by its context.
-void begin(Fiber* fiber, Fiber* self)
-{
-    // Not in fiber->context, since ASan clears what it knows of a stack that a context names.
-    ucontext_t start;
-    getcontext(&start);
-    start.uc_stack.ss_sp = fiber->stack;
-    start.uc_stack.ss_size = fiber->stack_size;
-    start.uc_link = nullptr;
-    makecontext(&start, enter_fiber, 0);
-    fiber->begun = true;
-    if (BY_CONTEXT)
-        swapcontext(&self->context, &start);
-    else
-        setcontext(&start);
-}
-
-// Parks the running fiber and goes on with another; returns when the parked one is resumed.
-void switch_to(Fiber* fiber)
-{
-    Fiber* self = running_fiber;
-    running_fiber = fiber;
-#if defined(GPUCNN_ADDRESS)
-    __sanitizer_start_switch_fiber(&self->fake_stack, fiber->stack, fiber->stack_size);
-#elif defined(GPUCNN_THREAD)
-    __tsan_switch_to_fiber(fiber->sanitized, NO_SYNCHRONISATION);
-#endif
-    if (!BY_CONTEXT && _setjmp(self->jump) != 0) return;
-    if (!fiber->begun)
-        begin(fiber, self);
-    else if (BY_CONTEXT)
-        swapcontext(&self->context, &fiber->context);
-    else
-        _longjmp(fiber->jump, 1);
-#if defined(GPUCNN_ADDRESS)
-    finish_switch(self->fake_stack);
-#endif
-}
-
-void make_idle(Fiber* fiber)
-{
-    fiber->next = idle_fibers;
-    idle_fibers = fiber;
-}
-
-// The fiber on which threads that have not begun can run.
-Fiber* starting_fiber()
-{
-#if defined(GPUCNN_THREAD)
-    return fibers[first_of_block + thread_order[next_in_order]];
-#else
-    if (idle_fibers == nullptr) return new_fiber();
-    Fiber* fiber = idle_fibers;
-    idle_fibers = fiber->next;
-    return fiber;
-#endif
-}
 
 // Errors ------------------------------------------------------------------------------------------
 
@@ -500,6 +264,19 @@ void resolve()
 }
 
 // Threads -----------------------------------------------------------------------------------------
+
+// The fiber on which threads that have not begun can run.
+Fiber* starting_fiber()
+{
+#if defined(GPUCNN_THREAD)
+    return fibers[first_of_block + thread_order[next_in_order]];
+#else
+    if (idle_fibers == nullptr) return new_fiber();
+    Fiber* fiber = idle_fibers;
+    idle_fibers = fiber->next;
+    return fiber;
+#endif
+}
 
 // Which fiber goes on when the running one cannot.
 Fiber* next_fiber()
@@ -689,15 +466,6 @@ void run_block(unsigned long long block)
 
 #if defined(GPUCNN_THREAD)
 
-// Fibers whose threads come after all that the host and the threads before them have done.
-void prepare_fibers(unsigned count)
-{
-    host.sanitized = __tsan_get_current_fiber();
-    while (fiber_count < count) new_fiber()->sanitized = __tsan_create_fiber(0);
-    for (unsigned i = 0; i < count; i++) fibers[i]->begun = false;
-    synchronise_with_host(0, count);
-}
-
 void end_fibers(unsigned count)
 {
     synchronise_with_host(0, count);
@@ -745,16 +513,6 @@ void run_blocks()
 #endif
 }
 
-// Threads that a failed launch has left in the middle are forgotten.
-void forget_threads()
-{
-    idle_fibers = nullptr;
-    for (unsigned i = 0; i < fiber_count; i++) {
-        fibers[i]->begun = false;
-        make_idle(fibers[i]);
-    }
-}
-
 }  // namespace
 }  // namespace gpucnn_simulator
 
@@ -765,10 +523,8 @@ extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
     using namespace gpucnn_simulator;
     launch = *given;
     failed = false;
-    random_state = launch.seed;
-    host = Fiber();
-    host.begun = true;
-    running_fiber = &host;
+    choose_order(launch.order, launch.seed);
+    begin_on_host();
     prepare_threads();
     run_blocks();
     if (failed) forget_threads();
