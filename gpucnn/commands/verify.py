@@ -37,8 +37,8 @@ def verify(
     """Train on two devices from one seed; exit 0 only if they differ by no more than rounding.
 
     Every operation of the training on A is repeated on B and held to its definition, within a bound
-    for its roundings; and B trains by itself, to the same losses within what disturbed training on
-    the CPU shows rounding to make of them. The first difference beyond its bound is named.
+    for its roundings; and each trains by itself, to the losses of the CPU, within what disturbed
+    training there shows rounding to make of them. The first difference beyond its bound is named.
     """
     arguments.positive_integer(steps, "steps")
     given = {} if batch_size is None else {"batch_size": batch_size}
@@ -81,7 +81,9 @@ def _show(verification: Verification) -> None:
     console = Console()
     console.print("\nfurthest from the definition, as a share of what is allowed")
     console.print(_operations(verification))
-    console.print("\nmean loss of a step, each device training by itself")
+    console.print(
+        "\nmean loss of a step, each device training by itself, and how far off the CPU's"
+    )
     console.print(_losses(verification))
     console.print()
 
@@ -101,12 +103,13 @@ def _share(found: Finding) -> str:
 
 
 def _losses(verification: Verification) -> Table:
-    table = _table(numbers=("step", "A", "B", "difference", "allowed"))
+    table = _table(numbers=("step", "CPU", "A", "B", "A off", "B off", "allowed"))
     last = verification.losses[-1].step
-    for step, a, b, deviation in verification.losses:
+    for step, cpu, devices, deviations in verification.losses:
         if step in (1, last) or step % 10 == 0:
-            difference, allowed = f"{deviation.difference:.1e}", f"{deviation.allowed:.1e}"
-            table.add_row(str(step), f"{a:.6f}", f"{b:.6f}", difference, allowed)
+            losses = (f"{loss:.6f}" for loss in (cpu, *devices))
+            off = (f"{each.difference:.1e}" for each in deviations)
+            table.add_row(str(step), *losses, *off, f"{deviations[0].allowed:.1e}")
     return table
 
 

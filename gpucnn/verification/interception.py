@@ -1,0 +1,103 @@
+"""A model in training whose operations go through a function of choice."""
+
+from collections.abc import Callable
+from functools import partial
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Backend
+from gpucnn.backends.bounds import BOUNDS, UPDATED
+from gpucnn.backends.calls import Call, unset
+from gpucnn.batches import Batches, check_images, check_labels
+from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.recipes import Recipe
+from gpucnn.training import Metrics, Trainer
+
+# The methods of a backend that compute nothing.
+MEMORY = ("asarray", "copy", "counting", "empty", "session", "to_host", "workspace", "zeros")
+
+Perform = Callable[[str, str, dict[str, Any]], None]
+"""Performs an operation: for which part of the model, its name, and its arguments."""
+
+
+class Intercepted(Backend):
+    """A backend whose operations, when they are called from outside, go through `perform`.
+
+    Args:
+        backend: where the memory is.
+        perform: what is called instead of an operation.
+        part: of the model, which this object serves.
+    """
+
+    def __init__(self, backend: Backend, perform: Perform, part: str) -> None:
+        super().__init__(backend.xp)
+        self.device = backend.device
+        self._perform, self._part = perform, part
+        for name in MEMORY:
+            setattr(self, name, getattr(backend, name))
+        for name in BOUNDS:
+            setattr(self, name, partial(self._named, name))
+
+    def _named(self, operation: str, *args: Any, **options: Any) -> None:
+        bound = signature(getattr(Backend, operation)).bind(self, *args, **options)
+        bound.apply_defaults()
+        arguments = {name: value for name, value in bound.arguments.items() if name != "self"}
+        self._perform(self._part, operation, arguments)
+
+
+def describe(backend: Backend, operation: str, arguments: dict[str, Any]) -> Call:
+    """A call that is about to be made on the backend."""
+
+    def on_host(name: str, value: Any) -> Any:
+        if not isinstance(value, backend.xp.ndarray):
+            return value
+        if name in BOUNDS[operation].keys() - UPDATED:
+            return unset(value.shape, value.dtype)
+        return backend.to_host(value)
+
+    return Call(operation, {name: on_host(name, value) for name, value in arguments.items()})
+
+
+class Learner:
+    """A model in training.
+
+    Args:
+        recipe: how.
+        images: to train on.
+        labels: to train on.
+        backend: where its memory is.
+        perform: performs its operations; the backend does if nothing is given.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        backend: Backend,
+        perform: Perform | None = None,
+    ) -> None:
+        def serve(part: str) -> Backend:
+            return backend if perform is None else Intercepted(backend, perform, part)
+
+        model = recipe.make_model(len(images))
+        x = check_images(images, model.input_shape, model.dtype)
+        y = check_labels(labels, len(x), model.classes)
+        model.place(serve("the model"))
+        for layer in model.layers:
+            layer.backend = serve(layer.name)
+        model.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
+        model.optimizer.place(serve("the optimizer"), model.parameters)
+        data = Batches(serve("the batch"), model.dtype, x, y)
+        self._model = model
+        self._trainer = Trainer(model, model.optimizer, data, recipe.batch_size)
+
+    def step(self, indices: NDArray[np.int64]) -> float:
+        """One training step on a batch; returns its mean loss."""
+        backend, metrics = self._model.backend, Metrics(self._model, len(indices))
+        with backend.session():
+            self._trainer.step(backend.asarray(indices), metrics.losses, metrics.correct)
+        return metrics.means().loss

@@ -1,0 +1,148 @@
+"""A recipe followed on two devices, each operation and each loss being judged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Backend
+from gpucnn.backends.bounds import BOUNDS, Deviation, Expected, expect
+from gpucnn.backends.calls import Results, perform
+from gpucnn.recipes import Recipe
+from gpucnn.training import epoch_order
+from gpucnn.verification.ensemble import Ensemble, apart
+from gpucnn.verification.interception import Learner, describe
+
+
+class Place(NamedTuple):
+    """An array that is compared: which part of the model writes it, in which operation."""
+
+    part: str
+    operation: str
+    array: str
+
+
+LOSS = Place("the model by itself", "training", "mean loss")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference, where it was found: at a step, from 1, in a place, on a device."""
+
+    step: int
+    place: Place
+    device: str
+    deviation: Deviation
+
+    def __str__(self) -> str:
+        part, operation, array = self.place
+        return (
+            f"step {self.step}, {part}: {array} of {operation} on {self.device} is "
+            f"{self.deviation.difference:.3g} off where {self.deviation.allowed:.3g} is allowed"
+        )
+
+
+class StepLosses(NamedTuple):
+    """The mean loss of a step on the CPU, on A and on B, and how far A's and B's are from it."""
+
+    step: int
+    cpu: float
+    devices: tuple[float, float]
+    deviations: tuple[Deviation, Deviation]
+
+
+class Verification:
+    """A recipe followed on two devices at once.
+
+    Args:
+        recipe: what to train and how, from which seed; its `device` and `epochs` do not matter.
+        images: uint8 or floating point (n, height, width), to train on.
+        labels: whole numbers (n,).
+        a: where it trains.
+        b: where it trains by itself, and where A's operations are repeated.
+
+    Attributes:
+        worst: the difference that is the greatest share of its bound, for A and for B, at each
+            place, in the order in which a step comes by them.
+        losses: those of each step.
+        finding: the first difference that exceeds its bound, or None.
+
+    Raises:
+        InvalidTypeError: the dtype of the images or labels cannot be used.
+        InvalidValueError: the shape or a value of the images or labels cannot be used.
+    """
+
+    def __init__(
+        self, recipe: Recipe, images: NDArray[Any], labels: NDArray[Any], a: Backend, b: Backend
+    ) -> None:
+        self.worst: dict[Place, tuple[Finding, ...]] = {}
+        self.losses: list[StepLosses] = []
+        self.finding: Finding | None = None
+        self._a, self._b = a, b
+        self._names = f"A ({a.device})", f"B ({b.device})"
+        self._order = _batches(recipe, len(images))
+        learner = partial(Learner, recipe, images, labels)
+        self._ensemble = Ensemble(learner, recipe.seed)
+        self._learner_a, self._learner_b = learner(a, self._operate), learner(b)
+
+    def step(self) -> None:
+        """One step of training, with both checks.
+
+        Raises:
+            TrainingError: the loss is NaN or infinite on the CPU, without a fault.
+        """
+        indices = next(self._order)
+        cpu = self._ensemble.step(indices)
+        a, b = self._learner_a.step(indices), self._learner_b.step(indices)
+        allowed = 2 * self._ensemble.growth
+        deviations = Deviation(apart(a, cpu), allowed), Deviation(apart(b, cpu), allowed)
+        for name, deviation in zip(self._names, deviations, strict=True):
+            self._judge(Finding(self._step, LOSS, name, deviation))
+        self.losses.append(StepLosses(self._step, cpu, (a, b), deviations))
+
+    @property
+    def _step(self) -> int:
+        """The number of the step that is being done."""
+        return len(self.losses) + 1
+
+    def _operate(self, part: str, operation: str, arguments: dict[str, Any]) -> None:
+        """Perform an operation of A's step, and check it."""
+        call = describe(self._a, operation, arguments)
+        getattr(self._a, operation)(**arguments)
+        by_a = {name: self._a.to_host(arguments[name]) for name in call.arrays}
+        with self._b.session():
+            by_b = perform(self._b, call)
+        self._compare(part, expect(call), by_a, by_b)
+
+    def _compare(self, part: str, expected: Expected, *results: Results) -> None:
+        for array in expected.call.arrays:
+            place = Place(part, expected.call.operation, array)
+            found = tuple(
+                Finding(self._step, place, name, expected.deviation(array, result[array]))
+                for name, result in zip(self._names, results, strict=True)
+            )
+            for each in found:
+                self._judge(each)
+            if array in BOUNDS[place.operation]:
+                before = self.worst.get(place, found)
+                self.worst[place] = tuple(map(_worse, before, found))
+
+    def _judge(self, found: Finding) -> None:
+        if self.finding is None and found.deviation.share > 1:
+            self.finding = found
+
+
+def _worse(before: Finding, found: Finding) -> Finding:
+    return found if found.deviation.share > before.deviation.share else before
+
+
+def _batches(recipe: Recipe, images: int) -> Iterator[NDArray[np.int64]]:
+    """Which images are in each batch, epoch after epoch without end."""
+    for epoch in count(1):
+        order = epoch_order(recipe.seed, epoch, images)
+        for start in range(0, images, recipe.batch_size):
+            yield order[start : start + recipe.batch_size]

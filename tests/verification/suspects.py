@@ -1,0 +1,124 @@
+"""Devices to verify: one that is honest, and others that each have a fault."""
+
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backends import Array, CpuBackend, Window
+
+
+class Permuted(CpuBackend):
+    """Sums in other orders: products with their terms permuted, and row after row."""
+
+    def matmul(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        *,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        bias: Array | None = None,
+    ) -> None:
+        left, right = a.T if transpose_a else a, b.T if transpose_b else b
+        order = np.random.default_rng(0).permutation(len(right))
+        np.matmul(np.ascontiguousarray(left[:, order]), right[order], out=out)
+        if bias is not None:
+            out += bias
+
+    def sum_rows(self, a: Array, out: Array) -> None:
+        out[...] = np.cumsum(a, axis=0, dtype=a.dtype)[-1]
+
+
+# Faults in operations
+
+
+class WrongBorder(CpuBackend):
+    def im2col(self, x: Array, window: Window, patches: Array) -> None:
+        super().im2col(x, window, patches)
+        patches[:, -1, -1] = 0  # the last pixel that the last position sees
+
+
+class DroppedBias(CpuBackend):
+    def matmul(self, a: Array, b: Array, out: Array, **options: Any) -> None:
+        super().matmul(a, b, out, **options | {"bias": None})
+
+
+class WrongGradient(CpuBackend):
+    def matmul(self, a: Array, b: Array, out: Array, **options: Any) -> None:
+        super().matmul(a, b, out, **options)
+        if options.get("transpose_a") and out.shape[1] == 10:  # the dense kernel's gradient
+            out.flat[np.abs(out).argmax()] *= 1.001
+
+
+class WrongCorrection(CpuBackend):
+    def adam(
+        self,
+        parameters: Array,
+        gradients: Array,
+        mean: Array,
+        square: Array,
+        learning_rate: Array,
+        step: Array,
+        **options: Any,
+    ) -> None:
+        super().adam(parameters, gradients, mean, square, learning_rate, step + 1, **options)
+
+
+class WrongLabels(CpuBackend):
+    def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
+        super().gather_labels(labels, (indices + 1) % len(labels), out)
+
+
+class ChangedInput(CpuBackend):
+    def relu(self, x: Array, out: Array) -> None:
+        super().relu(x, out)
+        np.copyto(x, out)
+
+
+class Unwritten(CpuBackend):
+    def relu(self, x: Array, out: Array) -> None:
+        super().relu(x[:-1], out[:-1])
+
+
+class WrongArgmax(CpuBackend):
+    def max_pool(self, x: Array, window: Window, out: Array, argmax: Array) -> None:
+        super().max_pool(x, window, out, argmax)
+        argmax.flat[0] = 3 - argmax.flat[0]
+
+
+class ShiftedSeed(CpuBackend):
+    def dropout(
+        self, x: Array, rate: float, seed: int, stream: int, step: Array, mask: Array, out: Array
+    ) -> None:
+        super().dropout(x, rate, seed + 1, stream, step, mask, out)
+
+
+# Faults between operations
+
+
+class RoundedWeights(CpuBackend):
+    """Kernels lose half of their digits on their way to the device."""
+
+    def copy(self, source: Array, out: Array) -> None:
+        super().copy(source.astype(np.float16) if source.ndim > 1 else source, out)
+
+
+class StaleBatch(CpuBackend):
+    """From the third batch on, the images are those of the one before."""
+
+    batches = 0
+
+    def copy(self, source: Array, out: Array) -> None:
+        if source.dtype == np.int64:
+            self.batches += 1
+            if self.batches >= 3:
+                return
+        super().copy(source, out)
+
+
+class Lost(CpuBackend):
+    """What is copied to the device becomes NaN there."""
+
+    def copy(self, source: Array, out: Array) -> None:
+        out.fill(np.nan if out.dtype.kind == "f" else 0)
