@@ -9,7 +9,7 @@ from rich.progress import track
 from rich.table import Table
 
 from gpucnn import arguments
-from gpucnn.backends import get_backend, list_devices
+from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
 from gpucnn.data import load_mnist
 from gpucnn.models import MODELS
@@ -50,10 +50,7 @@ def verify(
         f"{recipe.batch_size}, seed {seed}, first {len(images):,} training images of "
         f"{data or 'the built-in MNIST'}"
     )
-    devices = {each.name: each.description for each in list_devices()}
-    print(
-        f"A is {a.device} ({devices[a.device]}), B is {b.device} ({devices[b.device]})", flush=True
-    )
+    print(f"A is {a.device} ({a.description}), B is {b.device} ({b.description})", flush=True)
     verification = Verification(recipe, images, labels, a, b)
     _run(verification, steps)
     _show(verification)

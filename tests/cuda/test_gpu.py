@@ -57,7 +57,9 @@ def problem(*, index: int = 0) -> str:
 
 def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    assert "CuPy is not installed: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]'" in problem()
+    assert (
+        "CuPy is not installed: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]'" in problem()
+    )
 
 
 def test_two_wheels(install: Install, wheels: list[str]) -> None:
