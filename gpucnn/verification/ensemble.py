@@ -3,8 +3,9 @@
 Training amplifies differences, and a rounding can decide which of two nearly equal pixels is the
 maximum, or whether a gradient near zero, which Adam scales to the size of all others, moves a
 parameter up or down. There is no useful bound for this growth but the measured one (Parker, "Monte
-Carlo arithmetic", UCLA CSD-970002, 1997). One learner r trains on the CPU, which is no device under
-test, so that no fault of theirs is in what is allowed. Eight members train as it does, and every
+Carlo arithmetic", UCLA CSD-970002, 1997). One learner r trains on the CPU, on a backend of its own,
+so that no fault of a device is in what is allowed; what the CPU's backend itself does wrong between
+operations, though, looks like a fault of the other device. Eight members train as r does, and every
 result of theirs that has roundings is disturbed at random, evenly in ± sqrt(n) eps times its
 absolute terms, n being its roundings: n roundings are partly above and partly below, so that they
 add up like sqrt(n), not n (Higham and Mary, "A new approach to probabilistic rounding error
