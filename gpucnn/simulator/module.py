@@ -48,7 +48,7 @@ class Module:
     def __init__(
         self, source: str | Path, options: Sequence[str] = (), order: Order = "forward"
     ) -> None:
-        if isinstance(order, str) and order not in _ORDERS:
+        if order not in tuple(_ORDERS) and not isinstance(order, int):
             raise SimulatorError(
                 f"the order {order!r} is not known: give forward, reversed, or a whole number as "
                 "the seed of a shuffled one"

@@ -69,11 +69,11 @@ def test_source_without_kernels() -> None:
     assert error == "there is no kernel x: choose one of the source's, none"
 
 
-def test_unknown_order() -> None:
-    order: Any = "random"
+@pytest.mark.parametrize("order", ["random", 1.5, None, []])
+def test_unknown_order(order: Any) -> None:
     assert error_of(Module, "", order=order) == (
-        "the order 'random' is not known: give forward, reversed, or a whole number as the seed of "
-        "a shuffled one"
+        f"the order {order!r} is not known: give forward, reversed, or a whole number as the seed "
+        "of a shuffled one"
     )
 
 
