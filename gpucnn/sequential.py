@@ -11,7 +11,7 @@ from gpucnn.backends import get_backend
 from gpucnn.batches import Batches, check_images, check_labels
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.config import from_config, to_config
-from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
+from gpucnn.errors import DeviceError, InvalidFileError, InvalidTypeError, InvalidValueError
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.network import Network
 from gpucnn.optimizers import OPTIMIZERS, Adam, Optimizer, OptimizerState
@@ -209,6 +209,7 @@ class Sequential(Network):
             InvalidFileError: there is no such file, it is cut short, it is not a model of gpucnn,
                 or its arrays do not fit its architecture.
             InvalidValueError: there is no such device.
+            DeviceError: it cannot be used, or has not enough memory.
         """
         device = get_backend(device).device  # here, where an error is not taken for one of the file
         arrays, description = read_checkpoint(path)
@@ -217,6 +218,8 @@ class Sequential(Network):
             shape, dtype = description["input_shape"], description["dtype"]
             model = cls(layers, shape, dtype, device, description["seed"])
             model._restore(arrays, description)
+        except DeviceError:  # such as too little memory, which is no fault of the file
+            raise
         except (KeyError, TypeError, ValueError, MemoryError) as error:
             raise InvalidFileError(
                 f"{path} does not describe a model that its arrays fit ({error}): "

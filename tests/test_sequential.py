@@ -3,7 +3,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -12,9 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 import small
 from expect import refusal
 from gpucnn import SGD, Adam, AdamW, CosineDecay, Dense, Flatten, History, OneCycle, Sequential
-from gpucnn.backends import Array
+from gpucnn.backends import Array, CpuBackend
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
-from gpucnn.errors import InvalidFileError, InvalidTypeError, TrainingError
+from gpucnn.errors import DeviceMemoryError, InvalidFileError, InvalidTypeError, TrainingError
 from gpucnn.optimizers import Optimizer
 from gpucnn.training import EpochRecord, epoch_order
 
@@ -550,3 +550,17 @@ class TestOutput:
     def test_of_fit_without_verbose_is_nothing(self, capfd: pytest.CaptureFixture[str]) -> None:
         fit(small.model(), 2, validation_data=(X, Y))
         assert capfd.readouterr() == ("", "")
+
+
+def test_too_little_memory_for_a_model_is_no_fault_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.safetensors"
+    small.model().save(path)
+
+    def refuse(*_: object) -> NoReturn:
+        raise DeviceMemoryError("cpu has not enough memory")
+
+    monkeypatch.setattr(CpuBackend, "zeros", refuse)
+    with pytest.raises(DeviceMemoryError, match="cpu has not enough memory"):
+        Sequential.load(path, "cpu")
