@@ -30,7 +30,9 @@ def list_devices() -> list[Device]:
 
     Each is tried, which takes a moment and some memory on every GPU.
     """
-    gpus = [_try(_gpu_name(index), partial(_on_gpu, index)) for index in _gpus()]
+    from gpucnn.cuda.gpu import gpu_name
+
+    gpus = [_try(gpu_name(index), partial(_on_gpu, index)) for index in _gpus()]
     return [*gpus, _try("cpu", CpuBackend), _try("simulator", _simulated)]
 
 
@@ -79,10 +81,6 @@ def _gpus() -> range:
         return range(count_gpus(import_cupy()))
     except DeviceError:
         return range(1)
-
-
-def _gpu_name(index: int) -> str:
-    return f"cuda:{index}" if index else "cuda"
 
 
 def _on_gpu(index: int) -> Backend:

@@ -33,7 +33,7 @@ class Gpu:
     """
 
     def __init__(self, index: int = 0) -> None:
-        self.device = f"cuda:{index}" if index else "cuda"
+        self.device = gpu_name(index)
         self.xp = import_cupy()
         count = count_gpus(self.xp)
         if index >= count:
@@ -118,6 +118,11 @@ class _Module:
             kernel(grid, block, tuple(0 if each is None else each for each in args))
 
         return launch
+
+
+def gpu_name(index: int) -> str:
+    """The name of a GPU as a device: "cuda", "cuda:1" and so on."""
+    return f"cuda:{index}" if index else "cuda"
 
 
 def import_cupy() -> ModuleType:
