@@ -11,6 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from gpucnn import arguments
+from gpucnn.commands.tables import new_table, print_table
 from gpucnn.cuda import nvrtc
 from gpucnn.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.cuda.occupancy import occupancy
@@ -34,10 +35,10 @@ def kernels(
         f"compiled by NVRTC {version}"
     )
     print("\nregisters of a thread")
-    _print(_registers(needs))
+    print_table(_registers(needs))
     print("\noccupancy: warps on a multiprocessor at once, of the most that it can hold")
     print("(block: threads of a block; shared: bytes of shared memory of a block)")
-    _print(_occupancies(needs))
+    print_table(_occupancies(needs))
     print()
     for line in _overflows(needs) or ["no kernel spills registers or needs a stack"]:
         print(line)
@@ -83,23 +84,12 @@ def _table(
     columns: dict[str, Callable[[Kernel], str]], cell: Callable[[Kernel, str], str]
 ) -> Table:
     """A row a kernel: its name, then `columns`, then a `cell` for each architecture."""
-    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
-    table.add_column("kernel")
-    for heading in (*columns, *ARCHITECTURES):
-        table.add_column(heading, justify="right")
+    table = new_table("kernel", numbers=(*columns, *ARCHITECTURES))
     for kernel in KERNELS.values():
         before = [column(kernel) for column in columns.values()]
         cells = [cell(kernel, architecture) for architecture in ARCHITECTURES]
         table.add_row(kernel.name, *before, *cells)
     return table
-
-
-def _print(table: Table) -> None:
-    """Print a table whole, however narrow the terminal."""
-    console = Console()
-    whole = console.measure(table, options=console.options.update(width=1000)).maximum
-    console.width = max(console.width, whole)
-    console.print(table)
 
 
 def _overflows(needs: Needs) -> list[str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from gpucnn import arguments
 from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
+from gpucnn.commands.tables import new_table, print_table
 from gpucnn.data import load_mnist
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
@@ -75,18 +76,15 @@ def _run(verification: Verification, steps: int) -> None:
 
 
 def _show(verification: Verification) -> None:
-    console = Console()
-    console.print("\nfurthest from the definition, as a share of what is allowed")
-    console.print(_operations(verification))
-    console.print(
-        "\nmean loss of a step, each device training by itself, and how far off the CPU's"
-    )
-    console.print(_losses(verification))
-    console.print()
+    print("\nfurthest from the definition, as a share of what is allowed")
+    print_table(_operations(verification))
+    print("\nmean loss of a step, each device training by itself, and how far off the CPU's")
+    print_table(_losses(verification))
+    print()
 
 
 def _operations(verification: Verification) -> Table:
-    table = _table("", "operation", "array", numbers=("A", "B"))
+    table = new_table("", "operation", "array", numbers=("A", "B"))
     for place, worst in verification.worst.items():
         table.add_row(*place, *map(_share, worst))
     return table
@@ -100,21 +98,11 @@ def _share(found: Finding) -> str:
 
 
 def _losses(verification: Verification) -> Table:
-    table = _table(numbers=("step", "CPU", "A", "B", "A off", "B off", "allowed"))
+    table = new_table(numbers=("step", "CPU", "A", "B", "A off", "B off", "allowed"))
     last = verification.losses[-1].step
     for step, cpu, devices, deviations in verification.losses:
         if step in (1, last) or step % 10 == 0:
             losses = (f"{loss:.6f}" for loss in (cpu, *devices))
             off = (f"{each.difference:.1e}" for each in deviations)
             table.add_row(str(step), *losses, *off, f"{deviations[0].allowed:.1e}")
-    return table
-
-
-def _table(*texts: str, numbers: tuple[str, ...]) -> Table:
-    """An empty table with columns of texts, then of numbers."""
-    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
-    for heading in texts:
-        table.add_column(heading)
-    for heading in numbers:
-        table.add_column(heading, justify="right")
     return table
