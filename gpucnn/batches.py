@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend, Shape, with_rows
+from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 
 class Batches:
     """A set of images, with labels or without, on a device; batches are gathered by index.
 
-    Images stay as they come, bytes as bytes: a batch is normalised when it is gathered, into memory
-    that is kept. See `Backend.gather_images` for what becomes of the pixels.
+    Images stay as they come, bytes as bytes: a batch is normalised when it is gathered. See
+    `Backend.gather_images` for what becomes of the pixels.
 
     Args:
         backend: where the arrays go.
@@ -30,31 +30,25 @@ class Batches:
         y: NDArray[Any] | None = None,
     ) -> None:
         self._backend = backend
-        self._all_images = backend.asarray(x, None if x.dtype == np.uint8 else dtype)
-        self._all_labels = None if y is None else backend.asarray(y, np.int64)
-        self._images = backend.empty((0, *x.shape[1:]), dtype)
-        self._labels = backend.empty((0,), np.int64)
+        self._images = backend.asarray(x, None if x.dtype == np.uint8 else dtype)
+        self._labels = None if y is None else backend.asarray(y, np.int64)
 
     def __len__(self) -> int:
-        return len(self._all_images)
+        return len(self._images)
 
-    def images(self, indices: Array) -> Array:
-        """The images of a batch, real (n, *shape), for `indices`, int64 (n,), on the device.
+    def images(self, indices: Array, out: Array) -> None:
+        """Gather the images of a batch.
 
-        It is memory of this object, which the next call overwrites.
+        Args:
+            indices: int64 (n,), on the device.
+            out: real (n, *shape), written.
         """
-        self._images = with_rows(self._backend, self._images, len(indices))
-        batch = self._images[: len(indices)]
-        self._backend.gather_images(self._all_images, indices, batch)
-        return batch
+        self._backend.gather_images(self._images, indices, out)
 
-    def labels(self, indices: Array) -> Array:
-        """The labels of a batch, int64 (n,), as `images` gives its images."""
-        assert self._all_labels is not None
-        self._labels = with_rows(self._backend, self._labels, len(indices))
-        batch = self._labels[: len(indices)]
-        self._backend.gather_labels(self._all_labels, indices, batch)
-        return batch
+    def labels(self, indices: Array, out: Array) -> None:
+        """Gather the labels of a batch, to `out`, int64 (n,), as `images` its images."""
+        assert self._labels is not None
+        self._backend.gather_labels(self._labels, indices, out)
 
 
 def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpucnn.backends import Array, Backend, with_rows
+from gpucnn.backends import Array, Backend, BatchMemory, Buffer
 
 
 class SoftmaxCrossEntropy:
@@ -16,7 +16,7 @@ class SoftmaxCrossEntropy:
 
     def __init__(self, backend: Backend, classes: int, dtype: "np.dtype[np.floating]") -> None:
         self._backend = backend
-        self._gradient = backend.empty((0, classes), dtype)
+        self._gradient = BatchMemory(backend, Buffer((classes,)), dtype)
 
     def evaluate(self, logits: Array, labels: Array, losses: Array, correct: Array) -> None:
         """The loss of each image, and whether its largest logit is its label's.
@@ -29,12 +29,21 @@ class SoftmaxCrossEntropy:
         """
         self._backend.softmax_cross_entropy(logits, labels, losses, correct)
 
-    def gradient(self, logits: Array, labels: Array, losses: Array, correct: Array) -> Array:
-        """As `evaluate`; returns the gradient of the mean of `losses`, real (n, classes).
+    def gradient(
+        self, logits: Array, labels: Array, losses: Array, correct: Array, images: int
+    ) -> Array:
+        """As `evaluate`; returns the gradient of the mean over a batch, real (n, classes).
 
-        The gradient is memory of this object, which the next call overwrites.
+        Args:
+            logits: as for `evaluate`, of some or all images of the batch.
+            labels: as for `evaluate`.
+            losses: as for `evaluate`.
+            correct: as for `evaluate`.
+            images: how many images the batch has.
+
+        Returns:
+            Memory of this object, which the next call overwrites.
         """
-        self._gradient = with_rows(self._backend, self._gradient, len(logits))
-        gradient = self._gradient[: len(logits)]
-        self._backend.softmax_cross_entropy(logits, labels, losses, correct, gradient)
+        gradient = self._gradient[len(logits)]
+        self._backend.softmax_cross_entropy(logits, labels, losses, correct, gradient, images)
         return gradient

@@ -1,8 +1,10 @@
 """Layers joined into a function from images to logits, and its gradients."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -10,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import Array, Backend, Shape, get_backend
+from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape, get_backend
 from gpucnn.batches import Batches, check_images, check_labels, is_finite
 from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.lane import Lane, split
 from gpucnn.layers import Layer
-from gpucnn.losses import SoftmaxCrossEntropy
 
 DTYPES = ("float32", "float64")
+
+LEAST_PART = 1_500_000
+"""The multiply-adds of a forward pass for which it pays to ask another thread."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,13 @@ class Network:
         dtype: "float32" or "float64", of parameters and arithmetic.
         device: where it runs, see `get_backend`.
         seed: of the initial parameters, the shuffles and dropout, in [0, 2^64).
+        threads: of the CPU, among which batches are split; None for as many as there are cores.
+            Another number gives sums in another order, and gradients that differ by rounding.
 
     Attributes:
         parameters: real (p,), the flat parameter vector, on the device.
         gradients: real (p,), the flat gradient vector, on the device.
+        lanes: one for each thread, what it needs to work on its part of a batch.
 
     Raises:
         InvalidValueError: an argument is not as described, or a layer cannot take the output of the
@@ -86,12 +94,13 @@ class Network:
         dtype: str = "float32",
         device: str = "auto",
         seed: int = 0,
+        threads: int | None = None,
     ) -> None:
         self.dtype: np.dtype[np.floating] = np.dtype(arguments.one_of(dtype, "dtype", DTYPES))
         self.seed = arguments.seed(seed)
         self.input_shape = arguments.image_shape(input_shape, "input_shape")
         self.layers = _check_layers(layers)
-        self.backend = get_backend(device)
+        self.backend = get_backend(device, threads)
         self._build_layers()
         self._parameters = tuple(self._lay_out_parameters())
         self._place(self._initial_weights())
@@ -145,13 +154,21 @@ class Network:
         backend, size = self.backend, sum(prod(each.shape) for each in self._parameters)
         self.parameters = backend.zeros((size,), self.dtype)
         self.gradients = backend.zeros((size,), self.dtype)
-        for layer in self.layers:
-            mine = [each for each in self._parameters if each.layer is layer]
-            parameters = {each.key: each.view(self.parameters) for each in mine}
-            gradients = {each.key: each.view(self.gradients) for each in mine}
-            layer.place(backend, self.dtype, parameters, gradients)
-        self.loss = SoftmaxCrossEntropy(backend, self.classes, self.dtype)
+        self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
+        others = [self._lane(list(map(copy, self.layers))) for _ in range(backend.threads - 1)]
+        self.lanes = (self._lane(self.layers, self.gradients), *others)
         self._copy_weights(weights)
+
+    def _lane(self, layers: Sequence[Layer], gradients: Array | None = None) -> Lane:
+        """A lane of `layers`, built and not placed, or placed before."""
+        if gradients is None:
+            gradients = self.backend.zeros(self.gradients.shape, self.dtype)
+        for original, layer in zip(self.layers, layers, strict=True):
+            mine = [each for each in self._parameters if each.layer is original]
+            views = {each.key: each.view(gradients) for each in mine}
+            parameters = {each.key: each.view(self.parameters) for each in mine}
+            layer.place(self.backend, self.dtype, parameters, views)
+        return Lane(layers, self.backend, self.input_shape, self.dtype, gradients)
 
     def to(self, device: str) -> "Network":
         """Move to another device, weights included; returns the network itself.
@@ -208,34 +225,71 @@ class Network:
 
     def reserve(self, batch: int, *, training: bool = False) -> None:
         """Have memory for batches of up to `batch` images, for training steps if asked."""
-        for layer in self.layers:
-            layer.reserve(batch, training=training)
+        for lane, part in self._parts(batch):
+            lane.reserve(part.stop - part.start, training=training)
 
-    def forward(self, x: Array, step: Array | None = None) -> Array:
-        """The logits of a batch.
+    def share(self, batch: int, work: Callable[[Lane, slice], None]) -> None:
+        """Split a batch among the lanes, and do `work` on all of its parts at once.
 
         Args:
-            x: real (n, *input_shape), on the device; `reserve` has been called for as many.
-            step: int64 (1,), on the device, the number of the training step; None in inference.
+            batch: the number of images.
+            work: called with a lane, and which images of the batch it is to work on, in the lane's
+                thread.
+        """
+        self.backend.run([partial(work, lane, part) for lane, part in self._parts(batch)])
+
+    def _parts(self, batch: int) -> list[tuple[Lane, slice]]:
+        """How a batch is split: each lane that takes part, and its images.
+
+        The split depends on the batch's size and the number of threads alone.
+        """
+        multiply_adds = batch * sum(layer.multiply_adds() for layer in self.layers)
+        worth = multiply_adds // LEAST_PART
+        parts = max(min(len(self.lanes), worth, batch), 1)
+        return list(zip(self.lanes, split(slice(0, batch), parts), strict=False))
+
+    def forward(self, x: Array) -> Array:
+        """The logits of a batch, with dropout switched off.
+
+        Args:
+            x: real (n, *input_shape), C-contiguous, on the device.
 
         Returns:
             real (n, classes), memory that the next call overwrites.
         """
-        for layer in self.layers:
-            x = layer.forward(x, step)
-        return x
+        first = self.lanes[0]
+        if len(list(first.pieces(slice(0, len(x))))) == len(self._parts(len(x))) == 1:
+            return first.forward(first.arrange(x))
+        logits = self._logits[len(x)]
 
-    def backward(self, logits_gradient: Array) -> None:
-        """The gradients of the parameters, to `gradients`, for the batch of the last `forward`.
+        def work(lane: Lane, part: slice) -> None:
+            for piece in lane.pieces(part):
+                self.backend.copy(lane.forward(lane.arrange(x[piece])), logits[piece])
+
+        self.share(len(x), work)
+        return logits
+
+    def learn(
+        self, data: Batches, indices: Array, losses: Array, correct: Array, step: Array | None
+    ) -> None:
+        """The loss of a batch, and the gradients of its mean, to `gradients`.
 
         Args:
-            logits_gradient: real (n, classes), on the device.
+            data: all images.
+            indices: int64 (n,), on the device, the images of the batch.
+            losses: real (n,), written, the loss of each.
+            correct: real (n,), written, 1 for each that was classified correctly, else 0.
+            step: int64 (1,), the number of the training step; None without dropout.
         """
-        gradient: Array | None = logits_gradient
-        for layer in reversed(self.layers):
-            if gradient is None:
-                return
-            gradient = layer.backward(gradient)
+        parts = self._parts(len(indices))
+        self.backend.run(
+            [
+                partial(lane.learn, part, data, indices, losses, correct, step)
+                for lane, part in parts
+            ]
+        )
+        for lane, _ in parts[1:]:  # in this order, so that one seed gives the same bytes each time
+            self.backend.accumulate(lane.gradients, self.gradients)
 
     def loss_and_gradients(
         self, x: NDArray[Any], y: NDArray[Any]
@@ -260,8 +314,7 @@ class Network:
         losses, correct = (self.backend.empty((len(images),), self.dtype) for _ in range(2))
         self.reserve(len(images), training=True)
         with self.backend.session():
-            logits = self.forward(data.images(indices))
-            self.backward(self.loss.gradient(logits, data.labels(indices), losses, correct))
+            self.learn(data, indices, losses, correct, None)
         loss = self.backend.to_host(losses).mean(dtype=np.float64)
         return float(loss), self.split(self.gradients)
 

@@ -46,8 +46,9 @@ class Sequential(Network):
         dtype: str = "float32",
         device: str = "auto",
         seed: int = 0,
+        threads: int | None = None,
     ) -> None:
-        super().__init__(layers, input_shape, dtype, device, seed)
+        super().__init__(layers, input_shape, dtype, device, seed, threads)
         self.epochs_trained = 0
         self.optimizer: Optimizer = Adam()
         self.compile(self.optimizer)

@@ -1,6 +1,6 @@
 """Training: epochs of steps over a set of images, and what is measured on the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array
 from gpucnn.batches import Batches
 from gpucnn.errors import TrainingError
+from gpucnn.lane import Lane
 from gpucnn.network import Network
 from gpucnn.optimizers import Optimizer
 
@@ -135,14 +136,9 @@ class Trainer:
         For every batch of `count` images it is the same sequence of operations on the same memory,
         so that it can be recorded once and replayed. What changes, it reads from there.
         """
-        network, optimizer, data = self._network, self._optimizer, self._data
-        indices, losses = self._indices[:count], self._batch_metrics.losses[:count]
-        images, labels = data.images(indices), data.labels(indices)
-        logits = network.forward(images, optimizer.step)
-        gradient = network.loss.gradient(
-            logits, labels, losses, self._batch_metrics.correct[:count]
-        )
-        network.backward(gradient)
+        network, optimizer, batch = self._network, self._optimizer, self._batch_metrics
+        losses, correct = batch.losses[:count], batch.correct[:count]
+        network.learn(self._data, self._indices[:count], losses, correct, optimizer.step)
         optimizer.update(network.parameters, network.gradients)
 
 
@@ -171,10 +167,12 @@ def epoch_order(seed: int, epoch: int, images: int, *, shuffle: bool = True) -> 
 def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
     """The mean loss and the accuracy over all of `data`, with dropout switched off."""
     metrics = Metrics(network, len(data))
-    with network.backend.session():
-        for batch, logits, indices in _inference(network, data, batch_size):
-            labels = data.labels(indices)
-            network.loss.evaluate(logits, labels, metrics.losses[batch], metrics.correct[batch])
+
+    def measure(lane: Lane, piece: slice, logits: Array, indices: Array) -> None:
+        labels = lane.load_labels(data, indices)
+        lane.loss.evaluate(logits, labels, metrics.losses[piece], metrics.correct[piece])
+
+    _infer(network, data, batch_size, measure)
     return metrics.means()
 
 
@@ -182,18 +180,38 @@ def predict(network: Network, data: Batches, batch_size: int) -> NDArray[Any]:
     """The probability of each class for each image, real (n, classes), on the host."""
     backend = network.backend
     probabilities = backend.empty((len(data), network.classes), network.dtype)
-    with backend.session():
-        for batch, logits, _ in _inference(network, data, batch_size):
-            backend.softmax(logits, probabilities[batch])
+
+    def keep(lane: Lane, piece: slice, logits: Array, indices: Array) -> None:
+        backend.softmax(logits, probabilities[piece])
+
+    _infer(network, data, batch_size, keep)
     return backend.to_host(probabilities)
 
 
-def _inference(
-    network: Network, data: Batches, batch_size: int
-) -> Iterator[tuple[slice, Array, Array]]:
-    """The logits of all images, batch by batch: which images, their logits, their indices."""
-    indices = network.backend.asarray(np.arange(len(data), dtype=np.int64))
+def _infer(
+    network: Network,
+    data: Batches,
+    batch_size: int,
+    use: Callable[[Lane, slice, Array, Array], None],
+) -> None:
+    """Compute the logits of all images, batch by batch, and hand out each piece of them.
+
+    Args:
+        network: computes them.
+        data: all images.
+        batch_size: images in a batch.
+        use: called with a lane, in its thread; which images; their logits; and their indices.
+    """
+    backend = network.backend
+    indices = backend.asarray(np.arange(len(data), dtype=np.int64))
     network.reserve(min(batch_size, len(data)))
-    for start in range(0, len(data), batch_size):
-        batch = slice(start, start + batch_size)
-        yield batch, network.forward(data.images(indices[batch])), indices[batch]
+    with backend.session():
+        for start in range(0, len(data), batch_size):
+            batch = indices[start : start + batch_size]
+
+            def work(lane: Lane, part: slice, start: int = start, batch: Array = batch) -> None:
+                for piece in lane.pieces(part):
+                    logits = lane.forward(lane.load(data, batch[piece]))
+                    use(lane, slice(start + piece.start, start + piece.stop), logits, batch[piece])
+
+            network.share(len(batch), work)

@@ -1,9 +1,9 @@
 // Inverted dropout, from the counter-based generator Philox4x32-10.
 //
-// mask[i] = scale where the random word of element i is at least `threshold`, else 0;
-// out[i] = x[i] * mask[i].
-// The word is number i % 4 of the block whose counter is (low word of i / 4, high word of i / 4,
-// step mod 2^32, stream) and whose key is (key_low, key_high): the same on every device.
+// mask[i] = scale where the random word of element first + i of the batch is at least `threshold`,
+// else 0; out[i] = x[i] * mask[i].
+// The word of element e is number e % 4 of the block whose counter is (low word of e / 4, high word
+// of e / 4, step mod 2^32, stream) and whose key is (key_low, key_high): the same on every device.
 //
 // Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 //
@@ -30,21 +30,22 @@ extern "C" __global__ void __launch_bounds__(THREADS) dropout(
     REAL* __restrict__ mask,
     REAL* __restrict__ out,
     long long size,
+    long long first,
     unsigned threshold,
     unsigned key_low,
     unsigned key_high,
     unsigned stream,
     REAL scale)
 {
-    const long long block = (long long)blockIdx.x * THREADS + threadIdx.x;
+    const long long block = first / 4 + (long long)blockIdx.x * THREADS + threadIdx.x;
     unsigned words[4] = {(unsigned)block, (unsigned)(block >> 32), (unsigned)step[0], stream};
 #pragma unroll
     for (unsigned round = 0; round < 10; round++)
         philox_round(words, key_low + round * 0x9E3779B9u, key_high + round * 0xBB67AE85u);
 #pragma unroll
     for (int k = 0; k < 4; k++) {
-        const long long i = 4 * block + k;
-        if (i < size) {
+        const long long i = 4 * block + k - first;
+        if (i >= 0 && i < size) {
             const REAL kept = words[k] >= threshold ? scale : (REAL)0;
             mask[i] = kept;
             out[i] = x[i] * kept;

@@ -3,7 +3,7 @@
 // softmax:               out[i, j] = exp(z[i, j] - max_i) / sum over j of exp(z[i, j] - max_i)
 // softmax_cross_entropy: losses[i] = log(sum over j of exp(z[i, j] - max_i)) + max_i - z[i, label]
 //                        correct[i] = 1 where the first largest logit is the label's, else 0
-//                        gradient[i, j] = (softmax - (j == label)) / rows
+//                        gradient[i, j] = (softmax - (j == label)) / images, those of the whole batch
 // where max_i is the largest logit of row i, taken off so that nothing overflows.
 //
 // Index map: a warp a row, THREADS / 32 rows a block; lane t takes the classes t, t + 32, ... The
@@ -81,7 +81,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) softmax_cross_entropy(
     REAL* __restrict__ correct,
     REAL* __restrict__ gradient,
     long long rows,
-    int classes)
+    int classes,
+    REAL images)
 {
     const int lane = threadIdx.x % 32;
     const long long i = (long long)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
@@ -98,6 +99,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) softmax_cross_entropy(
     if (gradient == nullptr) return;
     for (int j = lane; j < classes; j += 32) {
         const REAL probability = exp(row[j] - largest) / sum;
-        gradient[i * classes + j] = (probability - (j == label ? (REAL)1 : (REAL)0)) / (REAL)rows;
+        gradient[i * classes + j] = (probability - (j == label ? (REAL)1 : (REAL)0)) / images;
     }
 }

@@ -1,6 +1,7 @@
 """The devices, and the operations that run on each."""
 
-from gpucnn.backends.base import Array, Backend, Shape, as_rows, with_rows
+from gpucnn.backends.base import Array, Backend, Memory, as_rows
+from gpucnn.backends.buffer import BatchMemory, Buffer, Shape
 from gpucnn.backends.cpu import CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.window import Window
@@ -8,13 +9,15 @@ from gpucnn.backends.window import Window
 __all__ = [
     "Array",
     "Backend",
+    "BatchMemory",
+    "Buffer",
     "CpuBackend",
     "Device",
+    "Memory",
     "Shape",
     "Window",
     "as_rows",
     "available_devices",
     "get_backend",
     "list_devices",
-    "with_rows",
 ]

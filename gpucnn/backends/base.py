@@ -1,17 +1,19 @@
 """The backend: where arrays live, and the definition of every operation that runs on them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gpucnn.backends.buffer import Buffer, Order, Shape
 from gpucnn.backends.philox import LOW_WORD, philox4x32
 from gpucnn.backends.window import Window
 
 Array = NDArray[Any]  # of NumPy, or of a module with its interface, such as CuPy
-Shape = tuple[int, ...]
+Memory = dict[str, Array]  # named arrays of a batch, whose content is a backend's own affair
 
 
 class Backend:
@@ -22,8 +24,9 @@ class Backend:
 
     Conventions, which every operation shares:
 
-    - All arrays are C-contiguous and live on the backend's device. Images are NHWC: (images, rows,
-      columns, channels). Kernels are HWIO: (rows, columns, input channels, filters).
+    - All arrays live on the backend's device. Images are NHWC: (images, rows, columns, channels).
+      Kernels are HWIO: (rows, columns, input channels, filters). Arrays of a batch may lie in
+      memory in the order that `batch_view` gives them; all others are C-contiguous.
     - "real" is the floating-point dtype of the model, float32 or float64, one for a whole call.
     - Results are written to the arguments named so (`out`, `input_gradient`, ...), all of whose
       elements are overwritten; nothing is returned. Outputs do not overlap inputs.
@@ -51,6 +54,29 @@ class Backend:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
 
+    # Threads
+
+    @property
+    def threads(self) -> int:
+        """How many parts of a batch can be worked on at once, see `run`."""
+        return 1
+
+    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Run tasks that touch none of each other's arrays, at once if there are threads for it.
+
+        Raises:
+            Exception: what the first of them that failed has raised, once all have ended.
+        """
+        for task in tasks:
+            task()
+
+    def images_at_once(self, size: int) -> int | None:
+        """How many images are best worked through together, if each takes `size` bytes.
+
+        None means all of a batch.
+        """
+        return None
+
     # Memory
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -72,6 +98,27 @@ class Backend:
     def copy(self, source: Array, out: Array) -> None:
         """Copy `source`, of any dtype, on the host or the device, to `out`, on the device."""
         out[...] = self.xp.asarray(source, out.dtype)
+
+    def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
+        """Something of each image of a batch, (count, *shape), at the beginning of `memory`.
+
+        Args:
+            memory: flat.
+            count: the number of images.
+            shape: of one image's part.
+            order: in which an image's elements should lie: "C", the last axis varying fastest, or
+                "F", the first. Here it is no matter: kernels index arrays in row-major order.
+        """
+        return memory[: count * prod(shape)].reshape(count, *shape)
+
+    def arrange(self, x: Array, out: Array) -> Array:
+        """A C-contiguous batch as operations read it best: `x` itself, or a copy of it in `out`.
+
+        Args:
+            x: real (n, ...).
+            out: of its shape, as `batch_view` gives it.
+        """
+        return x
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Scratch memory for the duration of one operation; one operation's names are its own."""
@@ -131,6 +178,10 @@ class Backend:
     def multiply(self, a: Array, b: Array, out: Array) -> None:
         """The product of `a` and `b` element by element; all real and of one shape."""
         self.xp.multiply(a, b, out=out)
+
+    def accumulate(self, a: Array, total: Array) -> None:
+        """Add `a` to `total`, element by element; both real and of one shape."""
+        total += a
 
     # Convolution
 
@@ -251,6 +302,91 @@ class Backend:
             chosen = argmax[tap.outputs] == tap.index
             input_gradient[tap.inputs] += output_gradient[tap.outputs] * chosen
 
+    # Convolution, ReLU and max-pooling as one
+
+    def can_fuse(self, pool: Window) -> bool:
+        """Whether a convolution, ReLU and this pooling are faster by the operations below."""
+        return False
+
+    def fused_memory(
+        self, window: Window, pool: Window, channels: int, filters: int
+    ) -> dict[str, Buffer]:
+        """What `conv2d_relu_max_pool` keeps of each image, and its gradients need."""
+        convolved = (*window.output, filters)
+        patches = Buffer((window.output[0] * window.output[1], window.elements * channels))
+        return {
+            "patches": patches,
+            "convolved": Buffer(convolved),
+            "rectified": Buffer(convolved),
+            "argmax": Buffer((*pool.output, filters), "int32"),
+        }
+
+    def conv2d_relu_max_pool(
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array,
+        window: Window,
+        pool: Window,
+        memory: Memory,
+        out: Array,
+        *,
+        training: bool,
+    ) -> None:
+        """`conv2d`, `relu` and `max_pool`, one after the other.
+
+        Args:
+            x: real (n, h, w, c).
+            kernel: real (kh, kw, c, filters).
+            bias: real (filters,).
+            window: the geometry of the convolution.
+            pool: the geometry of the pooling of its output.
+            memory: as `fused_memory` describes, written.
+            out: real (n, ph, pw, filters).
+            training: whether the gradients will be asked for.
+        """
+        convolved, rectified = memory["convolved"], memory["rectified"]
+        self.conv2d(x, kernel, bias, window, memory["patches"], convolved)
+        self.relu(convolved, rectified)
+        self.max_pool(rectified, pool, out, memory["argmax"])
+
+    def conv2d_relu_max_pool_gradients(
+        self,
+        output_gradient: Array,
+        kernel: Array,
+        window: Window,
+        pool: Window,
+        memory: Memory,
+        out: Array,
+        kernel_gradient: Array,
+        bias_gradient: Array,
+        input_gradient: Array | None = None,
+    ) -> None:
+        """The gradients of the kernel, the bias and the input of `conv2d_relu_max_pool`.
+
+        Args:
+            output_gradient: real (n, ph, pw, filters).
+            kernel: real (kh, kw, c, filters).
+            window: the geometry of the convolution.
+            pool: the geometry of the pooling.
+            memory: as `conv2d_relu_max_pool` left it in training; overwritten.
+            out: as `conv2d_relu_max_pool` wrote it.
+            kernel_gradient: real (kh, kw, c, filters).
+            bias_gradient: real (filters,).
+            input_gradient: real (n, h, w, c), or None where it is not wanted.
+        """
+        convolved, rectified = memory["convolved"], memory["rectified"]
+        self.relu_gradient(self._unpool(output_gradient, pool, memory), rectified, convolved)
+        patches = memory["patches"]
+        self.conv2d_parameter_gradients(convolved, patches, kernel_gradient, bias_gradient)
+        if input_gradient is not None:
+            self.conv2d_input_gradient(convolved, kernel, window, patches, input_gradient)
+
+    def _unpool(self, output_gradient: Array, pool: Window, memory: Memory) -> Array:
+        gradient = self.empty(memory["rectified"].shape, output_gradient.dtype)
+        self.max_pool_gradient(output_gradient, pool, memory["argmax"], gradient)
+        return gradient
+
     # Element by element
 
     def relu(self, x: Array, out: Array) -> None:
@@ -276,13 +412,15 @@ class Backend:
         step: Array,
         mask: Array,
         out: Array,
+        first: int = 0,
     ) -> None:
         """Inverted dropout: a share `rate` of the elements is zeroed, the rest scaled up.
 
-        Element i is kept if its random word is at least floor(`rate` * 2^32). The word is number
-        i % 4 of the Philox4x32-10 block with key (seed's low word, high word) and counter (low word
-        of i // 4, high word of i // 4, step mod 2^32, stream): the same on every device. The
-        gradient of the input is the output gradient times `mask`.
+        Element i of the whole batch, of which `x` holds those from `first` on in row-major order,
+        is kept if its random word is at least floor(`rate` * 2^32). The word is number i % 4 of the
+        Philox4x32-10 block with key (seed's low word, high word) and counter (low word of i // 4,
+        high word of i // 4, step mod 2^32, stream): the same on every device. The gradient of the
+        input is the output gradient times `mask`.
 
         Srivastava et al., "Dropout", JMLR 15 (2014).
 
@@ -294,8 +432,9 @@ class Backend:
             step: int64 (1,), the number of the training step.
             mask: real, of x's shape, written: 0 or 1 / (1 - rate).
             out: real, of x's shape.
+            first: the index of the first element of `x` in the batch.
         """
-        words = self._random_words(x.size, seed, stream, step)
+        words = self._random_words(first, x.size, seed, stream, step)
         keep = words >= int(rate * 2**32)
         mask[...] = keep.reshape(mask.shape) * (1 / (1 - rate))
         self.multiply(x, mask, out)
@@ -317,8 +456,9 @@ class Backend:
         losses: Array,
         correct: Array,
         gradient: Array | None = None,
+        images: int = 1,
     ) -> None:
-        """The loss -log softmax(logits)[label] of each row, and the gradient of their mean.
+        """The loss -log softmax(logits)[label] of each row, and the gradient of the batch's mean.
 
         Args:
             logits: real (n, classes).
@@ -326,8 +466,9 @@ class Backend:
             losses: real (n,).
             correct: real (n,), 1 where the largest logit (the first, among equals) is the label's,
                 else 0.
-            gradient: real (n, classes), the gradient of the mean of `losses` with respect to
-                `logits`, or None where it is not wanted.
+            gradient: real (n, classes), the gradient of the sum of `losses` divided by `images`
+                with respect to `logits`, or None where it is not wanted.
+            images: the number of images in the whole batch, over which the loss is averaged.
         """
         one_hot = labels[:, None] == self.counting(logits.shape[1])
         shifted = logits - logits.max(axis=1, keepdims=True)
@@ -336,7 +477,7 @@ class Backend:
         losses[...] = self.xp.log(sums) - shifted[one_hot]
         correct[...] = logits.argmax(axis=1) == labels
         if gradient is not None:
-            gradient[...] = (exponentials / sums[:, None] - one_hot) / len(logits)
+            gradient[...] = (exponentials / sums[:, None] - one_hot) / images
 
     # Optimizers
 
@@ -419,27 +560,22 @@ class Backend:
         """The patches with an axis each for rows, columns, elements of the window, and channels."""
         return patches.reshape(len(patches), *window.output, window.elements, -1)
 
-    def _random_words(self, count: int, seed: int, stream: int, step: Array) -> Array:
-        """The first `count` random words of the stream at the step, uint64 below 2^32."""
-        blocks = -(-count // 4)
+    def _random_words(self, first: int, count: int, seed: int, stream: int, step: Array) -> Array:
+        """`count` random words of a stream at a step, from word `first` on, uint64 below 2^32."""
+        first_block, skipped = divmod(first, 4)
+        blocks = -(-(skipped + count) // 4)
         counters = self.workspace("philox counters", (4, blocks), np.uint64)
         products = self.workspace("philox products", (2, blocks), np.uint64)
         words = self.workspace("philox words", (blocks, 4), np.uint64)
         counters[0] = self.counting(blocks)
+        counters[0] += self.xp.uint64(first_block)
         self.xp.right_shift(counters[0], self.xp.uint64(32), out=counters[1])
         counters[0] &= self.xp.uint64(LOW_WORD)
         counters[2] = step & LOW_WORD
         counters[3] = stream
         philox4x32(self.xp, counters, products, (seed & LOW_WORD, seed >> 32))
         words[...] = counters.T
-        return words.reshape(-1)[:count]
-
-
-def with_rows(backend: Backend, memory: Array, count: int) -> Array:
-    """`memory` if it has at least `count` rows, else new memory like it that has as many."""
-    if len(memory) >= count:
-        return memory
-    return backend.empty((count, *memory.shape[1:]), memory.dtype)
+        return words.reshape(-1)[skipped : skipped + count]
 
 
 def as_rows(array: Array) -> Array:

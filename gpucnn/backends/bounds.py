@@ -263,6 +263,7 @@ BOUNDS: dict[str, dict[str, Bound]] = {
     "matmul": {"out": _sums(_inner)},
     "sum_rows": {"out": _sums(_rows)},
     "multiply": {"out": PRODUCT},
+    "accumulate": {"total": _sums(_always(1))},
     "im2col": {"patches": EXACT},
     "col2im": {"out": _sums(_window)},
     "conv2d": {"patches": EXACT, "out": _sums(_patch)},
@@ -294,5 +295,5 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 }
 """The bound of every result of every operation: of each argument that it writes."""
 
-UPDATED = frozenset({"parameters", "velocity", "mean", "square"})
+UPDATED = frozenset({"parameters", "velocity", "mean", "square", "total"})
 """The arguments that are read before they are written."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends.base import Array, Backend, Shape
+from gpucnn.backends.base import Array, Backend
+from gpucnn.backends.buffer import Shape
 
 Results = dict[str, Array]
 """What array arguments of a call hold after it, by their names, on the host."""

@@ -1,43 +1,74 @@
-"""NumPy on the CPU, allocating nothing once an operation has run at its largest size."""
+"""NumPy on the CPU: images innermost in memory, batches split over threads, nothing allocated."""
 
 import os
 import platform
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike
 from threadpoolctl import ThreadpoolController
 
-from gpucnn.backends.base import Array, Backend
+from gpucnn import arguments
+from gpucnn.backends.base import Array, Backend, Memory
+from gpucnn.backends.buffer import Buffer, Order, Shape
+from gpucnn.backends.patches import Patches
+from gpucnn.backends.team import Team
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
 
+PIECE = 3 * 2**20
+"""Bytes that the images worked on together may take: what a core's share of the caches holds."""
+
+IMAGES_AT_ONCE = (16, 64)
+"""The least and the most images worked on together: fewer make runs of memory too short."""
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+
 
 class CpuBackend(Backend):
-    """The operations of `Backend` over NumPy, with scratch memory that is kept.
+    """The operations of `Backend` over NumPy, fast by where things lie in memory.
 
-    A temporary array of a megabyte costs NumPy a page fault for every 4 KiB of it, each time, which
-    takes longer than the arithmetic. So what the definitions write as expressions is written here
-    as a sequence of calls with `out=`, into workspaces that are kept from call to call.
+    **Images innermost.** NumPy is fast on long contiguous runs and slow at starting each. In the
+    order of a batch's axes the runs are a pixel's channels: 1 or 8 numbers. Here the axis of the
+    images is moved to the end in memory, (h, w, c, n) behind the logical (n, h, w, c), and every
+    run, of a patch or a pooled row, has at least n numbers; a flattened image is no copy either.
 
-    A backend serves one thread at a time, because its operations share the workspaces.
+    **Kept memory.** A temporary array of a megabyte costs NumPy a page fault for every 4 KiB of it,
+    each time, which takes longer than the arithmetic. So what the definitions write as expressions
+    is written here as a sequence of calls with `out=`, into workspaces that are kept from call to
+    call.
+
+    **Threads.** BLAS is held to one thread; the batch is split over threads of our own, and each
+    works through its part in pieces that fit into the caches. Each has its own workspaces.
+
+    Args:
+        threads: how many, at least 1; as many as this process may use cores if None.
+
+    Raises:
+        InvalidValueError: `threads` is not such a number.
     """
 
     device = "cpu"
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)
+        count = usable_cores() if threads is None else threads
+        self._team = Team(arguments.positive_integer(count, "threads"))
         self._thread_pools = ThreadpoolController()
-        self._workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
-        self._counting = np.arange(0, dtype=np.int64)
-        self._ones = np.ones(0)
+        self._local = _OfThread()
 
     @property
     def description(self) -> str:
-        affinity = hasattr(os, "sched_getaffinity")
-        cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count()
-        return f"{platform.machine()}, {cores} cores, NumPy {np.__version__}"
+        cores, threads = usable_cores(), self.threads
+        split = f"{threads} thread{'s' * (threads > 1)} on " if threads != cores else ""
+        return f"{platform.machine()}, {split}{cores} cores, NumPy {np.__version__}"
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -45,35 +76,76 @@ class CpuBackend(Backend):
 
         The matrices of small networks are too small to be shared out: threads of BLAS wait for each
         other longer than they compute, many times longer where other programs need the cores too.
-        And with one thread, results do not depend on the number of cores.
         """
         with self._thread_pools.limit(limits=1, user_api="blas"), super().session():
             yield
 
+    # Threads
+
+    @property
+    def threads(self) -> int:
+        return self._team.threads
+
+    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
+        self._team.run(tasks)
+
+    def images_at_once(self, size: int) -> int | None:
+        least, most = IMAGES_AT_ONCE
+        return min(max(PIECE // size, least), most)
+
     # Memory
+
+    def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
+        """See `Backend.batch_view`; the axis of the images is the last in memory."""
+        inner = memory[: count * prod(shape)]
+        if order == "F":
+            return inner.reshape(*reversed(shape), count).T
+        return _images_first(inner.reshape(*shape, count))
+
+    def arrange(self, x: Array, out: Array) -> Array:
+        np.copyto(_images_last(out), _images_last(x))
+        return out
 
     def copy(self, source: Array, out: Array) -> None:
         np.copyto(out, source, casting="unsafe")
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        return self._workspaces.get(name, shape, dtype)
+        return self._local.workspaces.get(name, shape, dtype)
 
     def counting(self, count: int) -> Array:
         """The numbers 0 to `count` - 1, the beginning of one array that is kept."""
-        if self._counting.size < count:
-            self._counting = np.arange(count, dtype=np.int64)
-        return self._counting[:count]
+        if self._local.counting.size < count:
+            self._local.counting = np.arange(count, dtype=np.int64)
+        return self._local.counting[:count]
+
+    def _scratch(self, name: str, shape: Shape, dtype: DTypeLike) -> Array:
+        """A workspace for something of each image, (n, ...), in the order of `batch_view`."""
+        return _images_first(self.workspace(name, (*shape[1:], shape[0]), dtype))
+
+    def _constant(self, value: int, count: int, dtype: DTypeLike) -> Array:
+        """`count` times a number, the beginning of one array that is kept; not to be written to.
+
+        An operation with an array is several times as fast as one with a number, where NumPy's loop
+        for that is not vectorised: the maximum with 0, or the sum as a product with ones.
+        """
+        dtype = np.dtype(dtype)
+        constants = self._local.constants
+        kept = constants.get((value, dtype))
+        if kept is None or kept.size < count:
+            kept = constants[value, dtype] = np.full(count, value, dtype)
+        return kept[:count]
 
     # Data
 
     def gather_images(self, images: Array, indices: Array, out: Array) -> None:
-        if images.dtype != np.uint8:
-            _take(images, indices, out)
-            return
-        pixels = self.workspace("pixels", out.shape, np.uint8)
+        pixels = self.workspace("pixels", out.shape, images.dtype)
         _take(images, indices, pixels)
-        np.divide(pixels, 255, out=out, dtype=out.dtype)
-        out -= 0.5
+        source, target = _images_last(pixels), _images_last(out)
+        if images.dtype != np.uint8:
+            np.copyto(target, source)
+            return
+        np.divide(source, 255, out=target, dtype=out.dtype)
+        target -= out.dtype.type(0.5)
 
     def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
         _take(labels, indices, out)
@@ -83,12 +155,66 @@ class CpuBackend(Backend):
     def sum_rows(self, a: Array, out: Array) -> None:
         """See `Backend.sum_rows`; as a product with ones, which BLAS does several times faster.
 
-        NumPy adds row to row, and for the 8 columns of a small convolution spends its time on
-        starting each row.
+        NumPy adds row to row, and for a few columns spends its time on starting each row.
         """
-        if self._ones.size < len(a) or self._ones.dtype != a.dtype:
-            self._ones = np.ones(len(a), a.dtype)
-        np.matmul(self._ones[: len(a)], a, out=out)
+        np.matmul(self._constant(1, len(a), a.dtype), a, out=out)
+
+    # Convolution
+
+    def conv2d(
+        self, x: Array, kernel: Array, bias: Array, window: Window, patches: Array, out: Array
+    ) -> None:
+        """See `Backend.conv2d`; for patches in the order "F", one long product of matrices.
+
+        In memory these are a matrix (elements * c, positions * n): im2col writes runs of n numbers,
+        and the product (filters, positions * n) is moved to its place, images innermost, by the
+        addition of the bias.
+        """
+        if not patches.flags.f_contiguous:
+            super().conv2d(x, kernel, bias, window, patches, out)
+            return
+        self.im2col(x, window, patches)
+        columns = patches.T
+        scores = self.workspace("scores", (len(bias), *columns.shape[1:]), out.dtype)
+        np.matmul(_matrix(kernel).T, _columns(columns), out=_columns(scores))
+        np.add(scores, bias[:, None, None], out=_filters_first(out))
+
+    def conv2d_parameter_gradients(
+        self, output_gradient: Array, patches: Array, kernel_gradient: Array, bias_gradient: Array
+    ) -> None:
+        if not patches.flags.f_contiguous:
+            super().conv2d_parameter_gradients(
+                output_gradient, patches, kernel_gradient, bias_gradient
+            )
+            return
+        gradient = self._filters_in_rows(output_gradient)
+        np.matmul(_columns(patches.T), gradient.T, out=_matrix(kernel_gradient))
+        self._sum_columns(gradient, bias_gradient)
+
+    def conv2d_input_gradient(
+        self,
+        output_gradient: Array,
+        kernel: Array,
+        window: Window,
+        patches: Array,
+        input_gradient: Array,
+    ) -> None:
+        if not patches.flags.f_contiguous:
+            super().conv2d_input_gradient(output_gradient, kernel, window, patches, input_gradient)
+            return
+        gradient = self._filters_in_rows(output_gradient)
+        np.matmul(_matrix(kernel), gradient, out=_columns(patches.T))
+        self.col2im(patches, window, input_gradient)
+
+    def _filters_in_rows(self, images: Array) -> Array:
+        """A copy of (n, oh, ow, filters) as a matrix (filters, positions * n)."""
+        source = _filters_first(images)
+        rows = self.workspace("filters in rows", source.shape, images.dtype)
+        np.copyto(rows, source)
+        return _columns(rows)
+
+    def _sum_columns(self, a: Array, out: Array) -> None:
+        np.matmul(a, self._constant(1, a.shape[1], a.dtype), out=out)
 
     # Pooling
 
@@ -102,9 +228,9 @@ class CpuBackend(Backend):
         argmax.fill(0)
         for tap in window.taps:
             best, best_index = out[tap.outputs], argmax[tap.outputs]
-            values = self.workspace("values", best.shape, best.dtype)
-            greater = self.workspace("greater", best.shape, np.bool_)
-            index = self.workspace("index", best.shape, argmax.dtype)
+            values = self._scratch("values", best.shape, best.dtype)
+            greater = self._scratch("greater", best.shape, np.bool_)
+            index = self._scratch("index", best.shape, argmax.dtype)
             np.copyto(values, x[tap.inputs])  # once through the strided pixels, not twice
             np.greater(values, best, out=greater)
             np.multiply(greater, tap.index, out=index)
@@ -117,23 +243,191 @@ class CpuBackend(Backend):
         input_gradient.fill(0)
         for tap in window.taps:
             gradient, pixels = output_gradient[tap.outputs], input_gradient[tap.inputs]
-            chosen = self.workspace("chosen", gradient.shape, np.bool_)
-            share = self.workspace("share", gradient.shape, gradient.dtype)
+            chosen = self._scratch("chosen", gradient.shape, np.bool_)
+            share = self._scratch("share", gradient.shape, gradient.dtype)
             np.equal(argmax[tap.outputs], tap.index, out=chosen)
             np.multiply(gradient, chosen, out=share)
             pixels += share
 
+    # Convolution, ReLU and max-pooling as one
+
+    def can_fuse(self, pool: Window) -> bool:
+        """See `Backend.can_fuse`: pooling windows that lie side by side, inside the image."""
+        return pool.size == pool.strides and pool.padding == "valid"
+
+    def fused_memory(
+        self, window: Window, pool: Window, channels: int, filters: int
+    ) -> dict[str, Buffer]:
+        layout = Patches.pooled(window, pool, channels, filters)
+        positions = prod(pool.output)
+        pooled, offsets = (filters, positions), layout.offsets
+        scores = (offsets, *pooled) if layout.merged else (filters, offsets, positions)
+        memory = {
+            "patches": Buffer(layout.shape(channels)),
+            "scores": Buffer(scores),
+            "best": Buffer(pooled),
+            "greater": Buffer((offsets, *pooled), "bool"),
+            "chosen": Buffer((offsets, *pooled), "bool"),
+        }
+        if window.padding == "same":
+            memory["padded"] = Buffer((*layout.padded, channels))
+        return memory
+
+    def conv2d_relu_max_pool(
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array,
+        window: Window,
+        pool: Window,
+        memory: Memory,
+        out: Array,
+        *,
+        training: bool,
+    ) -> None:
+        """See `Backend.conv2d_relu_max_pool`; the outputs of a window of the pool side by side.
+
+        The maximum over a window is one over a few contiguous blocks, see `Patches`. It commutes
+        with the bias, which is the same for a whole window, and with ReLU, which is monotone: both
+        are done on what is left of the pooling, a quarter for 2x2.
+
+        Moved for each image, in numbers, for the notebook's layer: 784 pixels read and 2,704 of
+        patches written, read again by the product; 5,408 scores written and read; 1,352 written
+        and read four times for the maxima, twice for the bias and ReLU.
+        """
+        layout = Patches.pooled(window, pool, x.shape[3], len(bias))
+        patches = _images_last(memory["patches"])
+        np.copyto(patches, layout.of(self._with_padding(_images_last(x), window, memory)))
+        scores = _images_last(memory["scores"])
+        weights = self._weights(kernel, layout)
+        np.matmul(weights, patches.reshape(weights.shape[1], -1), out=_matrix_of(scores, weights))
+
+        best = _images_last(memory["best"])
+        self._maxima(_by_offset(scores, layout), best, _images_last(memory["greater"]), training)
+        np.add(best, bias[:, None, None], out=best)
+        zeros = self._constant(0, best.size, best.dtype).reshape(best.shape)
+        np.maximum(best, zeros, out=_filters_first(out))
+
+    def conv2d_relu_max_pool_gradients(
+        self,
+        output_gradient: Array,
+        kernel: Array,
+        window: Window,
+        pool: Window,
+        memory: Memory,
+        out: Array,
+        kernel_gradient: Array,
+        bias_gradient: Array,
+        input_gradient: Array | None = None,
+    ) -> None:
+        """See `Backend.conv2d_relu_max_pool_gradients`; what was greater is not compared again.
+
+        The scores are overwritten with their gradient, which is the output's where a score was the
+        maximum and above 0, else 0, and the patches with theirs.
+        """
+        channels, filters = kernel.shape[2:]
+        layout = Patches.pooled(window, pool, channels, filters)
+        chosen = _images_last(memory["chosen"])
+        _choose(_filters_first(out), _images_last(memory["greater"]), chosen)
+        scores = _images_last(memory["scores"])
+        np.multiply(_filters_first(output_gradient), chosen, out=_by_offset(scores, layout))
+
+        weights = self._weights(kernel, layout)
+        gradient = _matrix_of(scores, weights)
+        patches = _images_last(memory["patches"])
+        columns = patches.reshape(weights.shape[1], -1)
+        self._kernel_gradient(gradient, columns, layout, kernel_gradient)
+        sums = self.workspace("sums", (len(gradient),), gradient.dtype)
+        self._sum_columns(gradient, sums)
+        np.sum(sums.reshape(-1, filters), axis=0, out=bias_gradient)
+        if input_gradient is not None:
+            np.matmul(weights.T, gradient, out=columns)
+            self._add_up(patches, layout, memory, input_gradient)
+
+    def _with_padding(self, images: Array, window: Window, memory: Memory) -> Array:
+        """Images (h, w, c, n) with the padding of the window around them."""
+        if window.padding == "valid":
+            return images
+        padded = _images_last(memory["padded"])
+        padded.fill(0)
+        np.copyto(_inside(padded, window), images)
+        return padded
+
+    def _weights(self, kernel: Array, layout: Patches) -> Array:
+        """The matrix that the patches are multiplied with, see `Patches`."""
+        if not layout.merged:
+            return _matrix(kernel).T
+        channels, filters = kernel.shape[2:]
+        shape = (*layout.pool, filters, *layout.taps, channels)
+        weights = self.workspace("weights", shape, kernel.dtype)
+        weights.fill(0)
+        np.copyto(layout.placements(weights), kernel.transpose(3, 0, 1, 2))
+        return weights.reshape(layout.offsets * filters, -1)
+
+    def _maxima(self, scores: Array, best: Array, greater: Array, training: bool) -> None:
+        """The maxima over the first axis of `scores`; where a later one was greater, if training.
+
+        Args:
+            scores: real (offsets, filters, positions, n).
+            best: real (filters, positions, n), written.
+            greater: bool (offsets, filters, positions, n), of which all but the first are written.
+            training: whether `greater` is wanted.
+        """
+        np.copyto(best, scores[0])
+        for offset in range(1, len(scores)):
+            if training:
+                np.greater(scores[offset], best, out=greater[offset])
+            np.maximum(best, scores[offset], out=best)
+
+    def _kernel_gradient(
+        self, gradient: Array, columns: Array, layout: Patches, kernel_gradient: Array
+    ) -> None:
+        if not layout.merged:
+            np.matmul(columns, gradient.T, out=_matrix(kernel_gradient))
+            return
+        channels, filters = kernel_gradient.shape[2:]
+        shape = (*layout.pool, filters, *layout.taps, channels)
+        placed = self.workspace("placed", shape, gradient.dtype)
+        np.matmul(gradient, columns.T, out=placed.reshape(len(gradient), -1))
+        out = kernel_gradient.transpose(3, 0, 1, 2)
+        np.add.reduce(layout.placements(placed), axis=(0, 1), out=out)
+
+    def _add_up(
+        self, patches: Array, layout: Patches, memory: Memory, input_gradient: Array
+    ) -> None:
+        """The sums of the patches' gradient over the columns that a pixel lies in."""
+        pixels = _images_last(input_gradient)
+        target = _images_last(memory["padded"]) if "padded" in memory else pixels
+        target.fill(0)
+        views = layout.of(target)
+        for tap in np.ndindex(layout.taps):
+            views[tap] += patches[tap]
+        if target is not pixels:
+            np.copyto(pixels, _inside(target, layout.window))
+
     # Element by element
 
+    def relu(self, x: Array, out: Array) -> None:
+        zeros = self._constant(0, x.size, x.dtype).reshape(*x.shape[1:], len(x))
+        np.maximum(_images_last(x), zeros, out=_images_last(out))
+
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
-        positive = self.workspace("positive", out.shape, np.bool_)
+        positive = self._scratch("positive", out.shape, np.bool_)
         np.greater(out, 0, out=positive)
         np.multiply(output_gradient, positive, out=input_gradient)
 
     def dropout(
-        self, x: Array, rate: float, seed: int, stream: int, step: Array, mask: Array, out: Array
+        self,
+        x: Array,
+        rate: float,
+        seed: int,
+        stream: int,
+        step: Array,
+        mask: Array,
+        out: Array,
+        first: int = 0,
     ) -> None:
-        words = self._random_words(x.size, seed, stream, step)
+        words = self._random_words(first, x.size, seed, stream, step)
         keep = self.workspace("keep", words.shape, np.bool_)
         np.greater_equal(words, int(rate * 2**32), out=keep)
         np.multiply(keep.reshape(mask.shape), mask.dtype.type(1 / (1 - rate)), out=mask)
@@ -142,7 +436,7 @@ class CpuBackend(Backend):
     # Loss
 
     def softmax(self, logits: Array, out: Array) -> None:
-        column = self.workspace("softmax column", (len(logits), 1), logits.dtype)
+        column = self._scratch("softmax column", (len(logits), 1), logits.dtype)
         np.max(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=out)
         np.exp(out, out=out)
@@ -156,16 +450,19 @@ class CpuBackend(Backend):
         losses: Array,
         correct: Array,
         gradient: Array | None = None,
+        images: int = 1,
     ) -> None:
         count, classes = logits.shape
-        one_hot = self.workspace("one hot", logits.shape, np.bool_)
-        shifted = self.workspace("shifted", logits.shape, logits.dtype)
-        exponentials = self.workspace("exponentials", logits.shape, logits.dtype)
-        column = self.workspace("loss column", (count, 1), logits.dtype)
+        one_hot = self._scratch("one hot", logits.shape, np.bool_)
+        shifted = self._scratch("shifted", logits.shape, logits.dtype)
+        exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
+        column = self._scratch("loss column", (count, 1), logits.dtype)
+        rows = self.workspace("rows", logits.shape, logits.dtype)  # which argmax takes, uncopied
         best = self.workspace("best", (count,), np.intp)
 
         np.equal(labels[:, None], self.counting(classes), out=one_hot)
-        np.argmax(logits, axis=1, out=best)
+        np.copyto(rows, logits)
+        np.argmax(rows, axis=1, out=best)
         np.equal(best, labels, out=correct, casting="unsafe")
         np.max(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=shifted)
@@ -174,7 +471,7 @@ class CpuBackend(Backend):
         if gradient is not None:
             np.divide(exponentials, column, out=gradient)
             gradient -= one_hot
-            gradient /= count
+            gradient /= images
         np.sum(shifted, axis=1, where=one_hot, out=losses)  # the label's logit alone
         np.log(column, out=column)
         np.subtract(column[:, 0], losses, out=losses)
@@ -243,6 +540,74 @@ class CpuBackend(Backend):
         decay = self.workspace("decay", parameters.shape, parameters.dtype)
         np.multiply(parameters, learning_rate * weight_decay, out=decay)
         parameters -= decay
+
+
+class _OfThread(threading.local):
+    """What operations keep from call to call, for each thread its own."""
+
+    def __init__(self) -> None:
+        self.workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
+        self.counting = np.arange(0, dtype=np.int64)
+        self.constants: dict[tuple[int, np.dtype[np.generic]], Array] = {}
+
+
+def _images_last(array: Array) -> Array:
+    """(n, ...) as (..., n), a view."""
+    return array.transpose(*range(1, array.ndim), 0)
+
+
+def _images_first(array: Array) -> Array:
+    """(..., n) as (n, ...), a view."""
+    return array.transpose(-1, *range(array.ndim - 1))
+
+
+def _filters_first(images: Array) -> Array:
+    """(n, rows, columns, filters) as (filters, positions, n), a view."""
+    return images.reshape(len(images), -1, images.shape[3]).T
+
+
+def _matrix(kernel: Array) -> Array:
+    """A kernel as a matrix (elements * channels, filters), a view."""
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+def _columns(array: Array) -> Array:
+    """A contiguous array as a matrix that keeps its first axis, a view."""
+    return array.reshape(len(array), -1)
+
+
+def _matrix_of(scores: Array, weights: Array) -> Array:
+    """The scores, in the shape of `fused_memory`, as the product of `weights` with patches."""
+    return scores.reshape(len(weights), -1)
+
+
+def _by_offset(scores: Array, layout: Patches) -> Array:
+    """The scores, in the shape of `fused_memory`, as (offsets, filters, positions, n), a view."""
+    return scores if layout.merged else scores.transpose(1, 0, 2, 3)
+
+
+def _inside(padded: Array, window: Window) -> Array:
+    """The images in padded ones, (h, w, c, n), a view."""
+    (top, left), (height, width) = window.padding_before, window.image
+    return padded[top : top + height, left : left + width]
+
+
+def _choose(out: Array, greater: Array, chosen: Array) -> None:
+    """Which offset an output's gradient goes to: that of the maximum, where it is above 0.
+
+    From the last offset to the first: the one that was greater than all before it is the maximum,
+    unless a later one was.
+
+    Args:
+        out: real (filters, positions, n).
+        greater: bool (offsets, filters, positions, n), see `CpuBackend._maxima`.
+        chosen: bool (offsets, filters, positions, n), written.
+    """
+    left = chosen[0]
+    np.greater(out, 0, out=left)
+    for offset in range(len(chosen) - 1, 0, -1):
+        np.logical_and(left, greater[offset], out=chosen[offset])
+        np.greater(left, chosen[offset], out=left)
 
 
 def _take(source: Array, indices: Array, out: Array) -> None:

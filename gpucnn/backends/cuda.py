@@ -185,7 +185,15 @@ class CudaBackend(Backend):
         )
 
     def dropout(
-        self, x: Array, rate: float, seed: int, stream: int, step: Array, mask: Array, out: Array
+        self,
+        x: Array,
+        rate: float,
+        seed: int,
+        stream: int,
+        step: Array,
+        mask: Array,
+        out: Array,
+        first: int = 0,
     ) -> None:
         self._launch(
             "dropout",
@@ -193,6 +201,7 @@ class CudaBackend(Backend):
             step=step,
             mask=mask,
             out=out,
+            first=first,
             threshold=int(rate * 2**32),
             key_low=seed & LOW_WORD,
             key_high=seed >> 32,
@@ -212,6 +221,7 @@ class CudaBackend(Backend):
         losses: Array,
         correct: Array,
         gradient: Array | None = None,
+        images: int = 1,
     ) -> None:
         self._launch(
             "softmax_cross_entropy",
@@ -220,6 +230,7 @@ class CudaBackend(Backend):
             losses=losses,
             correct=correct,
             gradient=gradient,
+            images=images,
         )
 
     # Optimizers

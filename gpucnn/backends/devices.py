@@ -41,22 +41,23 @@ def available_devices() -> list[str]:
     return [device.name for device in list_devices() if device.usable]
 
 
-def get_backend(device: str = "auto") -> Backend:
+def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
     """A new backend for a device.
 
     Args:
         device: "cpu"; "cuda", or "cuda:1" and so on for another GPU; "simulator", which runs the
             CUDA kernels on the CPU; or "auto" for the first GPU that can be used, else the CPU.
+        threads: of the CPU, if it is that; as many as this process may use cores if None.
 
     Raises:
-        InvalidValueError: there is no device of that name.
+        InvalidValueError: there is no device of that name, or `threads` is no number of threads.
         DeviceError: it cannot be used; the text says why, and what to install or change.
         SimulatorError: the simulator lacks a C++ compiler.
     """
     if device == "auto":
-        return _automatic()
+        return _automatic(threads)
     if device == "cpu":
-        return CpuBackend()
+        return CpuBackend(threads)
     if device == "simulator":
         return _simulated()
     if isinstance(device, str) and (gpu := GPU.fullmatch(device)):
@@ -66,11 +67,11 @@ def get_backend(device: str = "auto") -> Backend:
     )
 
 
-def _automatic() -> Backend:
+def _automatic(threads: int | None) -> Backend:
     for index in _gpus():
         with suppress(DeviceError):  # which `list_devices` tells
             return _on_gpu(index)
-    return CpuBackend()
+    return CpuBackend(threads)
 
 
 def _gpus() -> range:

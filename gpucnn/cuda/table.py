@@ -282,9 +282,10 @@ _ALL = (
             "out": _writes("real", "*size"),
         }
         | _SIZE
+        | _scalars("int64", "first")
         | _scalars("uint32", "threshold key_low key_high stream")
         | _scalars("real", "scale"),
-        lambda of: (parts(of["size"], 4 * THREADS),),
+        lambda of: (parts(of["first"] % 4 + of["size"], 4 * THREADS),),
     ),
     Kernel(
         "softmax",
@@ -306,7 +307,8 @@ _ALL = (
             "gradient": _writes("real", "rows classes", optional=True),
         }
         | _scalars("int64", "rows")
-        | _scalars("int32", "classes"),
+        | _scalars("int32", "classes")
+        | _scalars("real", "images"),
         _over_rows,
         threads=WARP * _WARPS,
     ),

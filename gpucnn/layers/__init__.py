@@ -1,10 +1,11 @@
 """The layers that networks are made of."""
 
-from gpucnn.layers.base import Buffer, Layer
+from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.dense import Dense
 from gpucnn.layers.dropout import Dropout
 from gpucnn.layers.flatten import Flatten
+from gpucnn.layers.fused import FusedConv2D, fuse
 from gpucnn.layers.max_pool2d import MaxPool2D
 from gpucnn.layers.relu import ReLU
 
@@ -12,12 +13,14 @@ LAYERS: tuple[type[Layer], ...] = (Conv2D, MaxPool2D, ReLU, Flatten, Dense, Drop
 
 __all__ = [
     "LAYERS",
-    "Buffer",
     "Conv2D",
     "Dense",
     "Dropout",
     "Flatten",
+    "FusedConv2D",
     "Layer",
     "MaxPool2D",
     "ReLU",
+    "Step",
+    "fuse",
 ]

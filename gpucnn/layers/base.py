@@ -2,28 +2,25 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend, Shape
+from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 
 
 @dataclass(frozen=True)
-class Buffer:
-    """Memory that a layer needs for each image of a batch.
+class Step:
+    """The training step that a layer takes part in.
 
-    `dtype` is None for the floating-point dtype of the model.
+    Args:
+        number: int64 (1,), on the device; None where gradients are wanted without dropout.
+        first: which image of the step's batch the first one is that a layer is given.
     """
 
-    shape: Shape
-    dtype: str | None = None
-
-    def size(self, real: "np.dtype[np.floating]") -> int:
-        """The bytes for one image, in a model of dtype `real`."""
-        return prod(self.shape) * np.dtype(self.dtype or real).itemsize
+    number: Array | None = None
+    first: int = 0
 
 
 class Layer(ABC):
@@ -97,30 +94,29 @@ class Layer(ABC):
         self.is_placed = True
         self.backend, self.real = backend, real
         self.parameters, self.gradients = parameters, gradients
-        self._memory: dict[str, Array] = {}
+        self._memory: dict[str, BatchMemory] = {}
 
     def reserve(self, batch: int, *, training: bool) -> None:
         """Have memory for batches of up to `batch` images; for training steps too if `training`."""
         needed = self.inference_buffers() | (self.training_buffers() if training else {})
         for name, buffer in needed.items():
-            if name not in self._memory or len(self._memory[name]) < batch:
-                self._memory.pop(name, None)  # freed before the larger one is allocated
-                shape, dtype = (batch, *buffer.shape), buffer.dtype or self.real
-                self._memory[name] = self.backend.empty(shape, dtype)
+            if name not in self._memory:
+                self._memory[name] = BatchMemory(self.backend, buffer, self.real)
+            self._memory[name].reserve(batch)
 
     def buffer(self, name: str, batch: int) -> Array:
         """The reserved memory of that name, for `batch` images."""
-        return self._memory[name][:batch]
+        return self._memory[name][batch]
 
     # Running
 
     @abstractmethod
-    def forward(self, x: Array, step: Array | None) -> Array:
-        """The layer's output for a batch.
+    def forward(self, x: Array, step: Step | None) -> Array:
+        """The layer's output for a batch, or a part of one.
 
         Args:
             x: real (n, *input_shape).
-            step: int64 (1,), the number of the training step, on the device; None in inference.
+            step: of the training; None where no gradients will be asked for.
 
         Returns:
             real (n, *output_shape).

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import Array, Shape
+from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
-from gpucnn.layers.base import Buffer, Layer, glorot_uniform
+from gpucnn.layers.base import Layer, Step, glorot_uniform
 from gpucnn.layers.sliding import slide
 
 
@@ -68,10 +68,10 @@ class Conv2D(Layer):
 
     def inference_buffers(self) -> dict[str, Buffer]:
         patch = self.window.elements * self.input_shape[2]
-        patches = Buffer((prod(self.window.output), patch))
+        patches = Buffer((prod(self.window.output), patch), order="F")
         return super().inference_buffers() | {"patches": patches}
 
-    def forward(self, x: Array, step: Array | None) -> Array:
+    def forward(self, x: Array, step: Step | None) -> Array:
         patches, output = self.buffer("patches", len(x)), self.buffer("output", len(x))
         kernel, bias = self.parameters["kernel"], self.parameters["bias"]
         self.backend.conv2d(x, kernel, bias, self.window, patches, output)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gpucnn import arguments
 from gpucnn.backends import Array, Shape
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers.base import Layer, glorot_uniform
+from gpucnn.layers.base import Layer, Step, glorot_uniform
 
 
 @dataclass(eq=False)
@@ -55,7 +55,7 @@ class Dense(Layer):
     def multiply_adds(self) -> int:
         return self.input_shape[0] * self.units
 
-    def forward(self, x: Array, step: Array | None) -> Array:
+    def forward(self, x: Array, step: Step | None) -> Array:
         self._input = x  # for the gradient of the kernel
         output = self.buffer("output", len(x))
         self.backend.matmul(x, self.parameters["kernel"], output, bias=self.parameters["bias"])

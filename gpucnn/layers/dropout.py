@@ -1,10 +1,11 @@
 """Dropout."""
 
 from dataclasses import dataclass
+from math import prod
 
 from gpucnn import arguments
-from gpucnn.backends import Array, Shape
-from gpucnn.layers.base import Buffer, Layer
+from gpucnn.backends import Array, Buffer, Shape
+from gpucnn.layers.base import Layer, Step
 
 
 @dataclass(eq=False)
@@ -36,12 +37,13 @@ class Dropout(Layer):
         dropped = {"mask": Buffer(self.input_shape), "output": Buffer(self.output_shape)}
         return super().training_buffers() | dropped
 
-    def forward(self, x: Array, step: Array | None) -> Array:
-        self._dropping = step is not None
-        if step is None:
+    def forward(self, x: Array, step: Step | None) -> Array:
+        self._dropping = step is not None and step.number is not None
+        if step is None or step.number is None:
             return x
         mask, output = self.buffer("mask", len(x)), self.buffer("output", len(x))
-        self.backend.dropout(x, self.rate, self.seed, self.index, step, mask, output)
+        first = step.first * prod(self.input_shape)
+        self.backend.dropout(x, self.rate, self.seed, self.index, step.number, mask, output, first)
         return output
 
     def backward(self, output_gradient: Array) -> Array:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import prod
 
-from gpucnn.backends import Array, Shape
-from gpucnn.layers.base import Buffer, Layer
+from gpucnn.backends import Array, Buffer, Shape
+from gpucnn.layers.base import Layer, Step
 
 
 @dataclass(eq=False)
@@ -21,7 +21,7 @@ class Flatten(Layer):
     def training_buffers(self) -> dict[str, Buffer]:
         return {}
 
-    def forward(self, x: Array, step: Array | None) -> Array:
+    def forward(self, x: Array, step: Step | None) -> Array:
         return x.reshape(len(x), *self.output_shape)
 
     def backward(self, output_gradient: Array) -> Array:

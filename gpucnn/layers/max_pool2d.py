@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from gpucnn import arguments
-from gpucnn.backends import Array, Shape
+from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
-from gpucnn.layers.base import Buffer, Layer
+from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.sliding import slide
 
 
@@ -45,7 +45,7 @@ class MaxPool2D(Layer):
     def inference_buffers(self) -> dict[str, Buffer]:
         return super().inference_buffers() | {"argmax": Buffer(self.output_shape, "int32")}
 
-    def forward(self, x: Array, step: Array | None) -> Array:
+    def forward(self, x: Array, step: Step | None) -> Array:
         output, argmax = self.buffer("output", len(x)), self.buffer("argmax", len(x))
         self.backend.max_pool(x, self.window, output, argmax)
         return output

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gpucnn.backends import Array, Shape
-from gpucnn.layers.base import Layer
+from gpucnn.layers.base import Layer, Step
 
 
 @dataclass(eq=False)
@@ -13,7 +13,7 @@ class ReLU(Layer):
     def build(self, input_shape: Shape) -> None:
         self.input_shape = self.output_shape = input_shape
 
-    def forward(self, x: Array, step: Array | None) -> Array:
+    def forward(self, x: Array, step: Step | None) -> Array:
         output = self.buffer("output", len(x))
         self.backend.relu(x, output)
         return output

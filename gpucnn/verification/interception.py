@@ -17,7 +17,18 @@ from gpucnn.recipes import Recipe
 from gpucnn.training import Metrics, Trainer
 
 # The methods of a backend that compute nothing.
-MEMORY = ("asarray", "copy", "counting", "empty", "session", "to_host", "workspace", "zeros")
+MEMORY = (
+    "arrange",
+    "asarray",
+    "batch_view",
+    "copy",
+    "counting",
+    "empty",
+    "session",
+    "to_host",
+    "workspace",
+    "zeros",
+)
 
 Perform = Callable[[str, str, dict[str, Any]], None]
 """Performs an operation: for which part of the model, its name, and its arguments."""
@@ -89,7 +100,8 @@ class Learner:
         model.place(serve("the model"))
         for layer in model.layers:
             layer.backend = serve(layer.name)
-        model.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
+        loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
+        model.lanes[0].loss = loss
         model.optimizer.place(serve("the optimizer"), model.parameters)
         data = Batches(serve("the batch"), model.dtype, x, y)
         self._model = model

@@ -1,0 +1,64 @@
+"""Memory with a part for each image of a batch: described, and kept for batches of any size."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gpucnn.backends.base import Array, Backend
+
+Shape = tuple[int, ...]
+Order = Literal["C", "F"]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory that is needed for each image of a batch.
+
+    `dtype` is None for the floating-point dtype of the model. `order` is that of
+    `Backend.batch_view`.
+    """
+
+    shape: Shape
+    dtype: str | None = None
+    order: Order = "C"
+
+    def size(self, real: "np.dtype[np.floating]") -> int:
+        """The bytes for one image, in a model of dtype `real`."""
+        return prod(self.shape) * np.dtype(self.dtype or real).itemsize
+
+
+class BatchMemory:
+    """A buffer on a backend, for batches of any size up to the largest that was reserved.
+
+    Args:
+        backend: where it lies.
+        buffer: what each image needs.
+        real: the floating-point dtype of the model.
+    """
+
+    def __init__(self, backend: "Backend", buffer: Buffer, real: "np.dtype[np.floating]") -> None:
+        self._backend, self._buffer = backend, buffer
+        self._dtype = np.dtype(buffer.dtype or real)
+        self._batch = 0
+        self._memory = backend.empty((0,), self._dtype)
+        self._views: dict[int, Array] = {}
+
+    def reserve(self, batch: int) -> None:
+        """Have memory for batches of up to `batch` images."""
+        if batch > self._batch:
+            self._views.clear()
+            del self._memory  # freed before the larger one is allocated
+            size = batch * prod(self._buffer.shape)
+            self._memory, self._batch = self._backend.empty((size,), self._dtype), batch
+
+    def __getitem__(self, batch: int) -> "Array":
+        """The memory for `batch` images, (batch, *shape), always the same array for as many."""
+        view = self._views.get(batch)
+        if view is None:
+            self.reserve(batch)
+            shape, order = self._buffer.shape, self._buffer.order
+            view = self._views[batch] = self._backend.batch_view(self._memory, batch, shape, order)
+        return view

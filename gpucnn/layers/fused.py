@@ -1,0 +1,96 @@
+"""Convolution, ReLU and max-pooling as one layer, where a backend is faster so."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from gpucnn.backends import Array, Backend, Buffer, Shape
+from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.conv2d import Conv2D
+from gpucnn.layers.max_pool2d import MaxPool2D
+from gpucnn.layers.relu import ReLU
+
+
+class FusedConv2D(Layer):
+    """Stands for three placed layers, whose parameters and gradients it uses.
+
+    It is made when a network is placed on a backend, see `fuse`; nobody types it.
+
+    Attributes:
+        parts: the convolution, the ReLU and the max-pooling.
+    """
+
+    has_parameters: ClassVar[bool] = True
+
+    def __init__(self, convolution: Conv2D, relu: ReLU, pooling: MaxPool2D) -> None:
+        self.parts = (convolution, relu, pooling)
+        self.name = "+".join(part.name for part in self.parts)
+        self.index, self.seed = convolution.index, convolution.seed
+        self.needs_input_gradient = convolution.needs_input_gradient
+        self.window, self.pool = convolution.window, pooling.window
+        self.input_shape, self.output_shape = convolution.input_shape, pooling.output_shape
+        self.place(
+            convolution.backend, convolution.real, convolution.parameters, convolution.gradients
+        )
+
+    def build(self, input_shape: Shape) -> None:
+        """Nothing: the parts are built."""
+
+    def multiply_adds(self) -> int:
+        return sum(part.multiply_adds() for part in self.parts)
+
+    def inference_buffers(self) -> dict[str, Buffer]:
+        filters = self.output_shape[2]
+        memory = self.backend.fused_memory(self.window, self.pool, self.input_shape[2], filters)
+        self._names = tuple(memory)
+        return super().inference_buffers() | memory
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        output = self.buffer("output", len(x))
+        kernel, bias = self.parameters["kernel"], self.parameters["bias"]
+        self.backend.conv2d_relu_max_pool(
+            x,
+            kernel,
+            bias,
+            self.window,
+            self.pool,
+            self._fused_memory(len(x)),
+            output,
+            training=step is not None,
+        )
+        return output
+
+    def backward(self, output_gradient: Array) -> Array | None:
+        batch = len(output_gradient)
+        wanted = self.needs_input_gradient
+        input_gradient = self.buffer("input_gradient", batch) if wanted else None
+        self.backend.conv2d_relu_max_pool_gradients(
+            output_gradient,
+            self.parameters["kernel"],
+            self.window,
+            self.pool,
+            self._fused_memory(batch),
+            self.buffer("output", batch),
+            self.gradients["kernel"],
+            self.gradients["bias"],
+            input_gradient,
+        )
+        return input_gradient
+
+    def _fused_memory(self, batch: int) -> dict[str, Array]:
+        return {name: self.buffer(name, batch) for name in self._names}
+
+
+def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
+    """Placed layers, with what `backend` runs faster as one replaced by one."""
+    fused: list[Layer] = []
+    for layer in layers:
+        fused.append(layer)
+        convolution, relu, pooling = fused[-3:] if len(fused) >= 3 else (None, None, None)
+        if (
+            isinstance(convolution, Conv2D)
+            and isinstance(relu, ReLU)
+            and isinstance(pooling, MaxPool2D)
+            and backend.can_fuse(pooling.window)
+        ):
+            fused[-3:] = [FusedConv2D(convolution, relu, pooling)]
+    return tuple(fused)
