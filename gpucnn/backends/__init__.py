@@ -1,6 +1,6 @@
 """The devices, and the operations that run on each."""
 
-from gpucnn.backends.base import Array, Backend, Memory, as_rows
+from gpucnn.backends.base import Array, Backend, FusedMemory, as_rows
 from gpucnn.backends.buffer import BatchMemory, Buffer, Shape
 from gpucnn.backends.cpu import CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
@@ -13,7 +13,7 @@ __all__ = [
     "Buffer",
     "CpuBackend",
     "Device",
-    "Memory",
+    "FusedMemory",
     "Shape",
     "Window",
     "as_rows",

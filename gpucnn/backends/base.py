@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -13,7 +14,21 @@ from gpucnn.backends.philox import LOW_WORD, philox4x32
 from gpucnn.backends.window import Window
 
 Array = NDArray[Any]  # of NumPy, or of a module with its interface, such as CuPy
-Memory = dict[str, Array]  # named arrays of a batch, whose content is a backend's own affair
+
+
+@dataclass(frozen=True)
+class FusedMemory:
+    """What `Backend.conv2d_relu_max_pool` keeps of a batch for its gradients.
+
+    Args:
+        window: the geometry of the convolution.
+        pool: the geometry of the pooling of its output.
+        arrays: as `Backend.fused_buffers` describes them; what they hold is the backend's affair.
+    """
+
+    window: Window
+    pool: Window
+    arrays: dict[str, Array]
 
 
 class Backend:
@@ -308,27 +323,29 @@ class Backend:
         """Whether a convolution, ReLU and this pooling are faster by the operations below."""
         return False
 
-    def fused_memory(
+    def fused_buffers(
         self, window: Window, pool: Window, channels: int, filters: int
     ) -> dict[str, Buffer]:
-        """What `conv2d_relu_max_pool` keeps of each image, and its gradients need."""
-        convolved = (*window.output, filters)
-        patches = Buffer((window.output[0] * window.output[1], window.elements * channels))
+        """The memory of `fused_memory`, for each image."""
+        convolved = Buffer((*window.output, filters))
         return {
-            "patches": patches,
-            "convolved": Buffer(convolved),
-            "rectified": Buffer(convolved),
+            "patches": Buffer((prod(window.output), window.elements * channels)),
+            "convolved": convolved,
+            "rectified": convolved,
+            "gradient": convolved,
             "argmax": Buffer((*pool.output, filters), "int32"),
         }
+
+    def fused_memory(self, window: Window, pool: Window, arrays: dict[str, Array]) -> FusedMemory:
+        """What `conv2d_relu_max_pool` needs for batches of one size; `arrays` are of that size."""
+        return FusedMemory(window, pool, arrays)
 
     def conv2d_relu_max_pool(
         self,
         x: Array,
         kernel: Array,
         bias: Array,
-        window: Window,
-        pool: Window,
-        memory: Memory,
+        memory: FusedMemory,
         out: Array,
         *,
         training: bool,
@@ -339,25 +356,20 @@ class Backend:
             x: real (n, h, w, c).
             kernel: real (kh, kw, c, filters).
             bias: real (filters,).
-            window: the geometry of the convolution.
-            pool: the geometry of the pooling of its output.
-            memory: as `fused_memory` describes, written.
+            memory: of `fused_memory`, written.
             out: real (n, ph, pw, filters).
             training: whether the gradients will be asked for.
         """
-        convolved, rectified = memory["convolved"], memory["rectified"]
-        self.conv2d(x, kernel, bias, window, memory["patches"], convolved)
-        self.relu(convolved, rectified)
-        self.max_pool(rectified, pool, out, memory["argmax"])
+        window, pool, of = memory.window, memory.pool, memory.arrays
+        self.conv2d(x, kernel, bias, window, of["patches"], of["convolved"])
+        self.relu(of["convolved"], of["rectified"])
+        self.max_pool(of["rectified"], pool, out, of["argmax"])
 
     def conv2d_relu_max_pool_gradients(
         self,
         output_gradient: Array,
         kernel: Array,
-        window: Window,
-        pool: Window,
-        memory: Memory,
-        out: Array,
+        memory: FusedMemory,
         kernel_gradient: Array,
         bias_gradient: Array,
         input_gradient: Array | None = None,
@@ -367,25 +379,18 @@ class Backend:
         Args:
             output_gradient: real (n, ph, pw, filters).
             kernel: real (kh, kw, c, filters).
-            window: the geometry of the convolution.
-            pool: the geometry of the pooling.
             memory: as `conv2d_relu_max_pool` left it in training; overwritten.
-            out: as `conv2d_relu_max_pool` wrote it.
             kernel_gradient: real (kh, kw, c, filters).
             bias_gradient: real (filters,).
             input_gradient: real (n, h, w, c), or None where it is not wanted.
         """
-        convolved, rectified = memory["convolved"], memory["rectified"]
-        self.relu_gradient(self._unpool(output_gradient, pool, memory), rectified, convolved)
-        patches = memory["patches"]
-        self.conv2d_parameter_gradients(convolved, patches, kernel_gradient, bias_gradient)
+        window, pool, of = memory.window, memory.pool, memory.arrays
+        patches, gradient = of["patches"], of["convolved"]
+        self.max_pool_gradient(output_gradient, pool, of["argmax"], of["gradient"])
+        self.relu_gradient(of["gradient"], of["rectified"], gradient)
+        self.conv2d_parameter_gradients(gradient, patches, kernel_gradient, bias_gradient)
         if input_gradient is not None:
-            self.conv2d_input_gradient(convolved, kernel, window, patches, input_gradient)
-
-    def _unpool(self, output_gradient: Array, pool: Window, memory: Memory) -> Array:
-        gradient = self.empty(memory["rectified"].shape, output_gradient.dtype)
-        self.max_pool_gradient(output_gradient, pool, memory["argmax"], gradient)
-        return gradient
+            self.conv2d_input_gradient(gradient, kernel, window, patches, input_gradient)
 
     # Element by element
 

@@ -12,9 +12,14 @@ from numpy.typing import DTypeLike
 from threadpoolctl import ThreadpoolController
 
 from gpucnn import arguments
-from gpucnn.backends.base import Array, Backend, Memory
+from gpucnn.backends.base import Array, Backend, FusedMemory
 from gpucnn.backends.buffer import Buffer, Order, Shape
-from gpucnn.backends.patches import Patches
+from gpucnn.backends.fusion import (
+    PooledConvolution,
+    can_pool_side_by_side,
+    pooled_convolution_buffers,
+)
+from gpucnn.backends.order import columns, filters_first, images_first, images_last, matrix
 from gpucnn.backends.team import Team
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
@@ -100,10 +105,10 @@ class CpuBackend(Backend):
         inner = memory[: count * prod(shape)]
         if order == "F":
             return inner.reshape(*reversed(shape), count).T
-        return _images_first(inner.reshape(*shape, count))
+        return images_first(inner.reshape(*shape, count))
 
     def arrange(self, x: Array, out: Array) -> Array:
-        np.copyto(_images_last(out), _images_last(x))
+        np.copyto(images_last(out), images_last(x))
         return out
 
     def copy(self, source: Array, out: Array) -> None:
@@ -120,7 +125,7 @@ class CpuBackend(Backend):
 
     def _scratch(self, name: str, shape: Shape, dtype: DTypeLike) -> Array:
         """A workspace for something of each image, (n, ...), in the order of `batch_view`."""
-        return _images_first(self.workspace(name, (*shape[1:], shape[0]), dtype))
+        return images_first(self.workspace(name, (*shape[1:], shape[0]), dtype))
 
     def _constant(self, value: int, count: int, dtype: DTypeLike) -> Array:
         """`count` times a number, the beginning of one array that is kept; not to be written to.
@@ -140,7 +145,7 @@ class CpuBackend(Backend):
     def gather_images(self, images: Array, indices: Array, out: Array) -> None:
         pixels = self.workspace("pixels", out.shape, images.dtype)
         _take(images, indices, pixels)
-        source, target = _images_last(pixels), _images_last(out)
+        source, target = images_last(pixels), images_last(out)
         if images.dtype != np.uint8:
             np.copyto(target, source)
             return
@@ -174,10 +179,9 @@ class CpuBackend(Backend):
             super().conv2d(x, kernel, bias, window, patches, out)
             return
         self.im2col(x, window, patches)
-        columns = patches.T
-        scores = self.workspace("scores", (len(bias), *columns.shape[1:]), out.dtype)
-        np.matmul(_matrix(kernel).T, _columns(columns), out=_columns(scores))
-        np.add(scores, bias[:, None, None], out=_filters_first(out))
+        scores = self.workspace("scores", (len(bias), *patches.T.shape[1:]), out.dtype)
+        np.matmul(matrix(kernel).T, columns(patches.T), out=columns(scores))
+        np.add(scores, bias[:, None, None], out=filters_first(out))
 
     def conv2d_parameter_gradients(
         self, output_gradient: Array, patches: Array, kernel_gradient: Array, bias_gradient: Array
@@ -188,7 +192,7 @@ class CpuBackend(Backend):
             )
             return
         gradient = self._filters_in_rows(output_gradient)
-        np.matmul(_columns(patches.T), gradient.T, out=_matrix(kernel_gradient))
+        np.matmul(columns(patches.T), gradient.T, out=matrix(kernel_gradient))
         self._sum_columns(gradient, bias_gradient)
 
     def conv2d_input_gradient(
@@ -203,15 +207,15 @@ class CpuBackend(Backend):
             super().conv2d_input_gradient(output_gradient, kernel, window, patches, input_gradient)
             return
         gradient = self._filters_in_rows(output_gradient)
-        np.matmul(_matrix(kernel), gradient, out=_columns(patches.T))
+        np.matmul(matrix(kernel), gradient, out=columns(patches.T))
         self.col2im(patches, window, input_gradient)
 
     def _filters_in_rows(self, images: Array) -> Array:
         """A copy of (n, oh, ow, filters) as a matrix (filters, positions * n)."""
-        source = _filters_first(images)
+        source = filters_first(images)
         rows = self.workspace("filters in rows", source.shape, images.dtype)
         np.copyto(rows, source)
-        return _columns(rows)
+        return columns(rows)
 
     def _sum_columns(self, a: Array, out: Array) -> None:
         np.matmul(a, self._constant(1, a.shape[1], a.dtype), out=out)
@@ -252,164 +256,50 @@ class CpuBackend(Backend):
     # Convolution, ReLU and max-pooling as one
 
     def can_fuse(self, pool: Window) -> bool:
-        """See `Backend.can_fuse`: pooling windows that lie side by side, inside the image."""
-        return pool.size == pool.strides and pool.padding == "valid"
+        return can_pool_side_by_side(pool)
 
-    def fused_memory(
+    def fused_buffers(
         self, window: Window, pool: Window, channels: int, filters: int
     ) -> dict[str, Buffer]:
-        layout = Patches.pooled(window, pool, channels, filters)
-        positions = prod(pool.output)
-        pooled, offsets = (filters, positions), layout.offsets
-        scores = (offsets, *pooled) if layout.merged else (filters, offsets, positions)
-        memory = {
-            "patches": Buffer(layout.shape(channels)),
-            "scores": Buffer(scores),
-            "best": Buffer(pooled),
-            "greater": Buffer((offsets, *pooled), "bool"),
-            "chosen": Buffer((offsets, *pooled), "bool"),
-        }
-        if window.padding == "same":
-            memory["padded"] = Buffer((*layout.padded, channels))
-        return memory
+        return pooled_convolution_buffers(window, pool, channels, filters)
+
+    def fused_memory(
+        self, window: Window, pool: Window, arrays: dict[str, Array]
+    ) -> PooledConvolution:
+        return PooledConvolution(window, pool, arrays)
 
     def conv2d_relu_max_pool(
         self,
         x: Array,
         kernel: Array,
         bias: Array,
-        window: Window,
-        pool: Window,
-        memory: Memory,
+        memory: FusedMemory,
         out: Array,
         *,
         training: bool,
     ) -> None:
-        """See `Backend.conv2d_relu_max_pool`; the outputs of a window of the pool side by side.
-
-        The maximum over a window is one over a few contiguous blocks, see `Patches`. It commutes
-        with the bias, which is the same for a whole window, and with ReLU, which is monotone: both
-        are done on what is left of the pooling, a quarter for 2x2.
-
-        Moved for each image, in numbers, for the notebook's layer: 784 pixels read and 2,704 of
-        patches written, read again by the product; 5,408 scores written and read; 1,352 written
-        and read four times for the maxima, twice for the bias and ReLU.
-        """
-        layout = Patches.pooled(window, pool, x.shape[3], len(bias))
-        patches = _images_last(memory["patches"])
-        np.copyto(patches, layout.of(self._with_padding(_images_last(x), window, memory)))
-        scores = _images_last(memory["scores"])
-        weights = self._weights(kernel, layout)
-        np.matmul(weights, patches.reshape(weights.shape[1], -1), out=_matrix_of(scores, weights))
-
-        best = _images_last(memory["best"])
-        self._maxima(_by_offset(scores, layout), best, _images_last(memory["greater"]), training)
-        np.add(best, bias[:, None, None], out=best)
-        zeros = self._constant(0, best.size, best.dtype).reshape(best.shape)
-        np.maximum(best, zeros, out=_filters_first(out))
+        """See `Backend.conv2d_relu_max_pool`, and `PooledConvolution` for how it is faster."""
+        assert isinstance(memory, PooledConvolution)
+        memory.forward(x, kernel, bias, out, training=training)
 
     def conv2d_relu_max_pool_gradients(
         self,
         output_gradient: Array,
         kernel: Array,
-        window: Window,
-        pool: Window,
-        memory: Memory,
-        out: Array,
+        memory: FusedMemory,
         kernel_gradient: Array,
         bias_gradient: Array,
         input_gradient: Array | None = None,
     ) -> None:
-        """See `Backend.conv2d_relu_max_pool_gradients`; what was greater is not compared again.
-
-        The scores are overwritten with their gradient, which is the output's where a score was the
-        maximum and above 0, else 0, and the patches with theirs.
-        """
-        channels, filters = kernel.shape[2:]
-        layout = Patches.pooled(window, pool, channels, filters)
-        chosen = _images_last(memory["chosen"])
-        _choose(_filters_first(out), _images_last(memory["greater"]), chosen)
-        scores = _images_last(memory["scores"])
-        np.multiply(_filters_first(output_gradient), chosen, out=_by_offset(scores, layout))
-
-        weights = self._weights(kernel, layout)
-        gradient = _matrix_of(scores, weights)
-        patches = _images_last(memory["patches"])
-        columns = patches.reshape(weights.shape[1], -1)
-        self._kernel_gradient(gradient, columns, layout, kernel_gradient)
-        sums = self.workspace("sums", (len(gradient),), gradient.dtype)
-        self._sum_columns(gradient, sums)
-        np.sum(sums.reshape(-1, filters), axis=0, out=bias_gradient)
-        if input_gradient is not None:
-            np.matmul(weights.T, gradient, out=columns)
-            self._add_up(patches, layout, memory, input_gradient)
-
-    def _with_padding(self, images: Array, window: Window, memory: Memory) -> Array:
-        """Images (h, w, c, n) with the padding of the window around them."""
-        if window.padding == "valid":
-            return images
-        padded = _images_last(memory["padded"])
-        padded.fill(0)
-        np.copyto(_inside(padded, window), images)
-        return padded
-
-    def _weights(self, kernel: Array, layout: Patches) -> Array:
-        """The matrix that the patches are multiplied with, see `Patches`."""
-        if not layout.merged:
-            return _matrix(kernel).T
-        channels, filters = kernel.shape[2:]
-        shape = (*layout.pool, filters, *layout.taps, channels)
-        weights = self.workspace("weights", shape, kernel.dtype)
-        weights.fill(0)
-        np.copyto(layout.placements(weights), kernel.transpose(3, 0, 1, 2))
-        return weights.reshape(layout.offsets * filters, -1)
-
-    def _maxima(self, scores: Array, best: Array, greater: Array, training: bool) -> None:
-        """The maxima over the first axis of `scores`; where a later one was greater, if training.
-
-        Args:
-            scores: real (offsets, filters, positions, n).
-            best: real (filters, positions, n), written.
-            greater: bool (offsets, filters, positions, n), of which all but the first are written.
-            training: whether `greater` is wanted.
-        """
-        np.copyto(best, scores[0])
-        for offset in range(1, len(scores)):
-            if training:
-                np.greater(scores[offset], best, out=greater[offset])
-            np.maximum(best, scores[offset], out=best)
-
-    def _kernel_gradient(
-        self, gradient: Array, columns: Array, layout: Patches, kernel_gradient: Array
-    ) -> None:
-        if not layout.merged:
-            np.matmul(columns, gradient.T, out=_matrix(kernel_gradient))
-            return
-        channels, filters = kernel_gradient.shape[2:]
-        shape = (*layout.pool, filters, *layout.taps, channels)
-        placed = self.workspace("placed", shape, gradient.dtype)
-        np.matmul(gradient, columns.T, out=placed.reshape(len(gradient), -1))
-        out = kernel_gradient.transpose(3, 0, 1, 2)
-        np.add.reduce(layout.placements(placed), axis=(0, 1), out=out)
-
-    def _add_up(
-        self, patches: Array, layout: Patches, memory: Memory, input_gradient: Array
-    ) -> None:
-        """The sums of the patches' gradient over the columns that a pixel lies in."""
-        pixels = _images_last(input_gradient)
-        target = _images_last(memory["padded"]) if "padded" in memory else pixels
-        target.fill(0)
-        views = layout.of(target)
-        for tap in np.ndindex(layout.taps):
-            views[tap] += patches[tap]
-        if target is not pixels:
-            np.copyto(pixels, _inside(target, layout.window))
+        """See `Backend.conv2d_relu_max_pool_gradients`, and `PooledConvolution`."""
+        assert isinstance(memory, PooledConvolution)
+        memory.gradients(output_gradient, kernel, kernel_gradient, bias_gradient, input_gradient)
 
     # Element by element
 
     def relu(self, x: Array, out: Array) -> None:
         zeros = self._constant(0, x.size, x.dtype).reshape(*x.shape[1:], len(x))
-        np.maximum(_images_last(x), zeros, out=_images_last(out))
+        np.maximum(images_last(x), zeros, out=images_last(out))
 
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
         positive = self._scratch("positive", out.shape, np.bool_)
@@ -437,10 +327,10 @@ class CpuBackend(Backend):
 
     def softmax(self, logits: Array, out: Array) -> None:
         column = self._scratch("softmax column", (len(logits), 1), logits.dtype)
-        np.max(logits, axis=1, keepdims=True, out=column)
+        np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=out)
         np.exp(out, out=out)
-        np.sum(out, axis=1, keepdims=True, out=column)
+        np.add.reduce(out, axis=1, keepdims=True, out=column)
         out /= column
 
     def softmax_cross_entropy(
@@ -462,17 +352,17 @@ class CpuBackend(Backend):
 
         np.equal(labels[:, None], self.counting(classes), out=one_hot)
         np.copyto(rows, logits)
-        np.argmax(rows, axis=1, out=best)
+        rows.argmax(axis=1, out=best)
         np.equal(best, labels, out=correct, casting="unsafe")
-        np.max(logits, axis=1, keepdims=True, out=column)
+        np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=shifted)
         np.exp(shifted, out=exponentials)
-        np.sum(exponentials, axis=1, keepdims=True, out=column)
+        np.add.reduce(exponentials, axis=1, keepdims=True, out=column)
         if gradient is not None:
             np.divide(exponentials, column, out=gradient)
             gradient -= one_hot
             gradient /= images
-        np.sum(shifted, axis=1, where=one_hot, out=losses)  # the label's logit alone
+        np.add.reduce(shifted, axis=1, where=one_hot, out=losses)  # the label's logit alone
         np.log(column, out=column)
         np.subtract(column[:, 0], losses, out=losses)
 
@@ -549,65 +439,6 @@ class _OfThread(threading.local):
         self.workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
         self.counting = np.arange(0, dtype=np.int64)
         self.constants: dict[tuple[int, np.dtype[np.generic]], Array] = {}
-
-
-def _images_last(array: Array) -> Array:
-    """(n, ...) as (..., n), a view."""
-    return array.transpose(*range(1, array.ndim), 0)
-
-
-def _images_first(array: Array) -> Array:
-    """(..., n) as (n, ...), a view."""
-    return array.transpose(-1, *range(array.ndim - 1))
-
-
-def _filters_first(images: Array) -> Array:
-    """(n, rows, columns, filters) as (filters, positions, n), a view."""
-    return images.reshape(len(images), -1, images.shape[3]).T
-
-
-def _matrix(kernel: Array) -> Array:
-    """A kernel as a matrix (elements * channels, filters), a view."""
-    return kernel.reshape(-1, kernel.shape[-1])
-
-
-def _columns(array: Array) -> Array:
-    """A contiguous array as a matrix that keeps its first axis, a view."""
-    return array.reshape(len(array), -1)
-
-
-def _matrix_of(scores: Array, weights: Array) -> Array:
-    """The scores, in the shape of `fused_memory`, as the product of `weights` with patches."""
-    return scores.reshape(len(weights), -1)
-
-
-def _by_offset(scores: Array, layout: Patches) -> Array:
-    """The scores, in the shape of `fused_memory`, as (offsets, filters, positions, n), a view."""
-    return scores if layout.merged else scores.transpose(1, 0, 2, 3)
-
-
-def _inside(padded: Array, window: Window) -> Array:
-    """The images in padded ones, (h, w, c, n), a view."""
-    (top, left), (height, width) = window.padding_before, window.image
-    return padded[top : top + height, left : left + width]
-
-
-def _choose(out: Array, greater: Array, chosen: Array) -> None:
-    """Which offset an output's gradient goes to: that of the maximum, where it is above 0.
-
-    From the last offset to the first: the one that was greater than all before it is the maximum,
-    unless a later one was.
-
-    Args:
-        out: real (filters, positions, n).
-        greater: bool (offsets, filters, positions, n), see `CpuBackend._maxima`.
-        chosen: bool (offsets, filters, positions, n), written.
-    """
-    left = chosen[0]
-    np.greater(out, 0, out=left)
-    for offset in range(len(chosen) - 1, 0, -1):
-        np.logical_and(left, greater[offset], out=chosen[offset])
-        np.greater(left, chosen[offset], out=left)
 
 
 def _take(source: Array, indices: Array, out: Array) -> None:

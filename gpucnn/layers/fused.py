@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from gpucnn.backends import Array, Backend, Buffer, Shape
+from gpucnn.backends import Array, Backend, Buffer, FusedMemory, Shape
 from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.max_pool2d import MaxPool2D
@@ -26,7 +26,8 @@ class FusedConv2D(Layer):
         self.name = "+".join(part.name for part in self.parts)
         self.index, self.seed = convolution.index, convolution.seed
         self.needs_input_gradient = convolution.needs_input_gradient
-        self.window, self.pool = convolution.window, pooling.window
+        self._window, self._pool = convolution.window, pooling.window
+        self._fused: dict[int, FusedMemory] = {}
         self.input_shape, self.output_shape = convolution.input_shape, pooling.output_shape
         self.place(
             convolution.backend, convolution.real, convolution.parameters, convolution.gradients
@@ -39,23 +40,17 @@ class FusedConv2D(Layer):
         return sum(part.multiply_adds() for part in self.parts)
 
     def inference_buffers(self) -> dict[str, Buffer]:
-        filters = self.output_shape[2]
-        memory = self.backend.fused_memory(self.window, self.pool, self.input_shape[2], filters)
-        self._names = tuple(memory)
-        return super().inference_buffers() | memory
+        return super().inference_buffers() | self._fused_buffers()
+
+    def reserve(self, batch: int, *, training: bool) -> None:
+        super().reserve(batch, training=training)
+        self._fused.clear()  # which may hold memory that was replaced by larger
 
     def forward(self, x: Array, step: Step | None) -> Array:
         output = self.buffer("output", len(x))
         kernel, bias = self.parameters["kernel"], self.parameters["bias"]
         self.backend.conv2d_relu_max_pool(
-            x,
-            kernel,
-            bias,
-            self.window,
-            self.pool,
-            self._fused_memory(len(x)),
-            output,
-            training=step is not None,
+            x, kernel, bias, self._memory_of(len(x)), output, training=step is not None
         )
         return output
 
@@ -66,18 +61,24 @@ class FusedConv2D(Layer):
         self.backend.conv2d_relu_max_pool_gradients(
             output_gradient,
             self.parameters["kernel"],
-            self.window,
-            self.pool,
-            self._fused_memory(batch),
-            self.buffer("output", batch),
+            self._memory_of(batch),
             self.gradients["kernel"],
             self.gradients["bias"],
             input_gradient,
         )
         return input_gradient
 
-    def _fused_memory(self, batch: int) -> dict[str, Array]:
-        return {name: self.buffer(name, batch) for name in self._names}
+    def _fused_buffers(self) -> dict[str, Buffer]:
+        channels, filters = self.input_shape[2], self.output_shape[2]
+        return self.backend.fused_buffers(self._window, self._pool, channels, filters)
+
+    def _memory_of(self, batch: int) -> FusedMemory:
+        memory = self._fused.get(batch)
+        if memory is None:
+            arrays = {name: self.buffer(name, batch) for name in self._fused_buffers()}
+            memory = self.backend.fused_memory(self._window, self._pool, arrays)
+            self._fused[batch] = memory
+        return memory
 
 
 def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
