@@ -52,6 +52,12 @@ def create_bytes(path: Path, content: bytes) -> None:
             temporary.replace(path)
 
 
+def check_writable(path: Path) -> None:
+    """See that a file can be written to `path`, as `replacing` would, with its errors."""
+    with _naming(path), _temporary(path):
+        pass  # it is removed again
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that processes left beside `path` when they were killed."""
     for leftover in path.parent.glob(f".{path.name}.*{SUFFIX}"):

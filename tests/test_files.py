@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from gpucnn.errors import InvalidFileError
-from gpucnn.files import create_bytes, remove_leftovers, replacing, write_bytes
+from gpucnn.files import (
+    check_writable,
+    create_bytes,
+    remove_leftovers,
+    replacing,
+    write_bytes,
+)
 
 
 @pytest.fixture
@@ -124,6 +130,21 @@ def test_a_file_is_created_once(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="file"):
         create_bytes(tmp_path / "file", b"second")
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("file", b"first")]
+
+
+def test_a_check_leaves_all_as_it_was(path: Path) -> None:
+    check_writable(path)
+    assert list(path.parent.iterdir()) == []
+    path.write_bytes(b"old")
+    check_writable(path)
+    assert [each.read_bytes() for each in path.parent.iterdir()] == [b"old"]
+
+
+def test_a_check_refuses_what_writing_would(path: Path) -> None:
+    with pytest.raises(InvalidFileError, match="is a directory: give the name of a file"):
+        check_writable(path.parent)
+    with pytest.raises(InvalidFileError, match=r"there is no folder .*runs to write a\.json in"):
+        check_writable(path.parent / "runs" / "a.json")
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
