@@ -3,9 +3,10 @@
 import json
 import os
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from gpucnn.errors import InvalidFileError
 from gpucnn.files import write_bytes
@@ -126,10 +127,13 @@ class LayerMeasurement:
         """The median of the seconds."""
         return median(self.seconds)
 
+    def least_seconds(self, limits: Limits) -> float:
+        """The least time that the device's limits allow."""
+        return max(self.operations / limits.flops, self.bytes / limits.bandwidth)
+
     def share(self, limits: Limits) -> float:
         """The least time that the device's limits allow, as a share of the time taken."""
-        least = max(self.operations / limits.flops, self.bytes / limits.bandwidth)
-        return least / self.median
+        return self.least_seconds(limits) / self.median
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,11 @@ class TimeToAccuracy:
     seconds: float
     epochs: int
     accuracy: float
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the accuracy was reached."""
+        return self.accuracy >= self.target
 
 
 @dataclass(frozen=True)
@@ -177,6 +186,13 @@ class Report:
     layers: list[LayerMeasurement]
     accuracies: list[TimeToAccuracy]
     memory: list[PeakMemory]
+
+
+MAY_BE_ZERO = {
+    (Preparation, "seconds"),
+    (LayerMeasurement, "operations"),
+    (TimeToAccuracy, "accuracy"),
+}
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
@@ -213,7 +229,7 @@ def read_report(path: str | os.PathLike[str]) -> Report:
 
 
 def _report(stamp: dict[str, Any], **lists: list[dict[str, Any]]) -> Report:
-    kinds = {
+    kinds: dict[str, Any] = {
         "preparations": Preparation,
         "limits": Limits,
         "measurements": Measurement,
@@ -221,8 +237,33 @@ def _report(stamp: dict[str, Any], **lists: list[dict[str, Any]]) -> Report:
         "accuracies": TimeToAccuracy,
         "memory": PeakMemory,
     }
-    return Report(Stamp(**stamp), **{k: _records(kinds[k], v) for k, v in lists.items()})
+    records = {name: _records(kinds[name], content) for name, content in lists.items()}
+    return Report(_record(Stamp, stamp), **records)
 
 
 def _records(kind: type[Record], content: list[dict[str, Any]]) -> list[Record]:
-    return [kind(**each) for each in content]
+    return [_record(kind, each) for each in content]
+
+
+def _record(kind: type[Record], content: dict[str, Any]) -> Record:
+    record = kind(**content)
+    for name, annotation in get_type_hints(kind).items():
+        value = content[name]
+        if not _is_a(value, annotation) or (value == 0 and (kind, name) not in MAY_BE_ZERO):
+            raise TypeError(f"{name} is {value!r}")
+    return record
+
+
+def _is_a(value: Any, annotation: Any) -> bool:
+    """Whether a value is of the type of a record's field; numbers are finite and not negative."""
+    if annotation == list[float]:
+        return isinstance(value, list) and value != [] and all(map(_is_positive, value))
+    if annotation == dict[str, str]:
+        return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+    if annotation is float:
+        return value == 0 or _is_positive(value)
+    return type(value) is annotation and (annotation is str or value >= 0)
+
+
+def _is_positive(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < inf

@@ -1,0 +1,71 @@
+"""A report as a benchmark gives it, of numbers that are made up."""
+
+from dataclasses import replace
+
+from gpucnn.benchmark.report import (
+    LayerMeasurement,
+    Limits,
+    Measurement,
+    PeakMemory,
+    Preparation,
+    Report,
+    Stamp,
+    TimeToAccuracy,
+)
+
+ROUNDS = [1.02, 0.99, 1.0, 1.01, 0.98, 1.03, 1.0, 0.97, 1.0, 1.02, 0.99]
+"""Seconds of eleven rounds about 1: the 95 % interval of their median is 0.98 to 1.02."""
+
+
+def rounds(seconds: float) -> list[float]:
+    return [seconds * each for each in ROUNDS]
+
+
+STAMP = Stamp(
+    date="2026-01-31T12:00:00Z",
+    machine="A processor, 2 cores, 8 GB of memory",
+    threads=2,
+    versions={"Python": "3.11.2", "gpucnn": "0.1", "NumPy": "2.4.6", "torch": "2.13"},
+    devices={"cpu": "x86_64, 2 cores", "cuda": "A GPU"},
+    model="notebook",
+    dtype="float32",
+    rounds=len(ROUNDS),
+)
+
+
+def layer(
+    subject: str, name: str, direction: str, seconds: float, operations: int, moved: int
+) -> LayerMeasurement:
+    return LayerMeasurement(subject, name, direction, 64, rounds(seconds), operations, moved)
+
+
+REPORT = Report(
+    stamp=STAMP,
+    preparations=[
+        Preparation("cpu", "warm-up", 0.25),
+        Preparation("torch", "import", 1.5),
+    ],
+    limits=[Limits("cpu", flops=100e9, bandwidth=10e9), Limits("cuda", 10e12, 1e12)],
+    measurements=[
+        Measurement("cpu", "training step", 64, rounds(1e-3)),
+        Measurement("torch", "training step", 64, rounds(2e-3)),
+        Measurement("cpu", "inference", 64, rounds(0.4e-3)),
+    ],
+    layers=[
+        layer("cpu", "conv2d", "forward", 200e-6, 10_000_000, 1_000_000),
+        layer("cpu", "conv2d", "backward", 400e-6, 8_000_000, 1_000_000),
+        layer("cpu", "flatten", "forward", 1e-6, 0, 5_000),
+    ],
+    accuracies=[
+        TimeToAccuracy("cpu", 0.98, 7.25, 4, 0.9812),
+        TimeToAccuracy("torch", 0.98, 12.5, 5, 0.9789),
+    ],
+    memory=[PeakMemory("cpu", 64, 200_000_000)],
+)
+
+
+def with_seconds(report: Report, index: int, seconds: list[float]) -> Report:
+    """The report with other seconds for one of its measurements."""
+    measurements = list(report.measurements)
+    measurements[index] = replace(measurements[index], seconds=seconds)
+    return replace(report, measurements=measurements)

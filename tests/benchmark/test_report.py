@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.example import REPORT
+from expect import refusal
+from gpucnn.benchmark.report import (
+    LayerMeasurement,
+    Limits,
+    Measurement,
+    TimeToAccuracy,
+    read_report,
+    write_report,
+)
+from gpucnn.errors import InvalidFileError
+
+ADVICE = "give one that gpucnn bench --json wrote"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "report.json"
+
+
+def test_a_report_is_read_as_it_was_written(path: Path) -> None:
+    write_report(path, REPORT)
+    assert read_report(path) == REPORT
+
+
+def test_a_measurement_counts_by_its_median() -> None:
+    measurement = Measurement("cpu", "inference", 64, [0.1, 9.0, 0.2])
+    assert measurement.median == 0.2
+    assert measurement.images_per_second == 320
+
+
+@pytest.mark.parametrize(("operations", "moved", "least"), [(100, 10, 10), (10, 40, 20)])
+def test_the_limit_of_a_layer_is_the_one_that_holds(
+    operations: int, moved: int, least: float
+) -> None:
+    layer = LayerMeasurement("cpu", "conv2d", "forward", 64, [40.0], operations, moved)
+    limits = Limits("cpu", flops=10, bandwidth=2)
+    assert layer.least_seconds(limits) == least
+    assert layer.share(limits) == least / 40
+
+
+@pytest.mark.parametrize(("accuracy", "reached"), [(0.97, False), (0.98, True), (0.99, True)])
+def test_an_accuracy_is_reached_or_not(accuracy: float, reached: bool) -> None:
+    assert TimeToAccuracy("cpu", 0.98, 1.0, 1, accuracy).is_reached is reached
+
+
+def test_a_missing_file(path: Path) -> None:
+    with refusal(f"there is no file {path}: {ADVICE}", InvalidFileError):
+        read_report(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "5", "{}", '{"gpucnn_benchmark": 1}', "[" * 9999]
+)
+def test_a_file_that_is_no_report(path: Path, content: str) -> None:
+    path.write_text(content)
+    with pytest.raises(InvalidFileError, match=f"is not a report of gpucnn bench .*: {ADVICE}"):
+        read_report(path)
+
+
+def changed(path: Path, keys: list[Any], value: object) -> None:
+    """Write the report with something else at one place."""
+    write_report(path, REPORT)
+    content = place = json.loads(path.read_text())
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(json.dumps(content))
+
+
+def test_another_version(path: Path) -> None:
+    changed(path, ["gpucnn_benchmark"], 2)
+    with pytest.raises(InvalidFileError, match="its version is 2, this gpucnn reads version 1"):
+        read_report(path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (["stamp"], 5),
+        (["stamp", "threads"], "two"),
+        (["stamp", "threads"], True),
+        (["stamp", "devices"], ["cpu"]),
+        (["stamp", "versions", "NumPy"], 2.4),
+        (["stamp", "colour"], "red"),
+        (["measurements"], 5),
+        (["measurements", 0], "fast"),
+        (["measurements", 0, "task"], 3),
+        (["measurements", 0, "seconds"], []),
+        (["measurements", 0, "seconds"], 0.1),
+        (["measurements", 0, "seconds", 0], 0),
+        (["measurements", 0, "seconds", 0], float("nan")),
+        (["measurements", 0, "seconds", 0], -1.0),
+        (["limits", 0, "flops"], float("inf")),
+        (["limits", 0, "flops"], 0),
+        (["memory", 0, "bytes"], 0),
+        (["memory", 0, "bytes"], 1.5),
+        (["peaks"], []),
+    ],
+)
+def test_a_report_with_something_wrong_in_it(path: Path, keys: list[Any], value: object) -> None:
+    changed(path, keys, value)
+    with pytest.raises(InvalidFileError, match="is not a report of gpucnn bench"):
+        read_report(path)
