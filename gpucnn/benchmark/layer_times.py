@@ -1,0 +1,81 @@
+"""Each layer timed by itself, on one thread."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from gpucnn.backends import Array
+from gpucnn.batches import Batches
+from gpucnn.benchmark.costs import bytes_moved, operations
+from gpucnn.benchmark.networks import Data, first_lane
+from gpucnn.benchmark.report import LayerMeasurement
+from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
+from gpucnn.layers import Layer, Step
+from gpucnn.sequential import Sequential
+
+SHORTEST = 0.01  # seconds of a sample
+
+
+class Call(NamedTuple):
+    """A direction of a layer, and what does it once."""
+
+    layer: Layer
+    direction: str
+    do: Callable[[], object]
+
+
+def measure_layers(
+    network: Sequential, data: Data, batch_size: int, rounds: int
+) -> list[LayerMeasurement]:
+    """The layers of a network on one thread, forward and backward; without those that move nothing.
+
+    A batch goes through the layers in pieces that suit the device. The largest is timed, and its
+    seconds are told in proportion to the batch.
+    """
+    backend, lane = network.backend, first_lane(network)
+    piece = max(part.stop - part.start for part in lane.pieces(slice(0, batch_size)))
+    with backend.session():
+        calls = _calls(network, data, piece)
+    tasks = [Task(call.do, backend.session, clock_of(backend)) for call in calls]
+    seconds = take_turns([Sampler(task, SHORTEST) for task in tasks], rounds)
+    return [
+        LayerMeasurement(
+            backend.device,
+            layer.name,
+            direction,
+            batch_size,
+            [each * batch_size / piece for each in mine],
+            operations(layer, direction, batch_size),
+            bytes_moved(layer, direction, batch_size),
+        )
+        for (layer, direction, _), mine in zip(calls, seconds, strict=True)
+    ]
+
+
+def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
+    """Every layer's forward in order, then every backward in its order, with what they are given.
+
+    What a layer gives is memory that stays, so that one pass leaves behind what all calls need.
+    """
+    lane = first_lane(network)
+    lane.reserve(images, training=True)
+    batches = Batches(network.backend, network.dtype, *data[0])
+    indices = network.backend.asarray(np.arange(images, dtype=np.int64))
+    x = lane.load(batches, indices)
+    forward = []
+    for layer in lane.layers:
+        forward.append(Call(layer, "forward", partial(layer.forward, x, Step())))
+        x = layer.forward(x, Step())
+    losses, correct = (network.backend.empty((images,), network.dtype) for _ in range(2))
+    labels = lane.load_labels(batches, indices)
+    gradient: Array | None = lane.loss.gradient(x, labels, losses, correct, images)
+    backward = []
+    for layer in reversed(lane.layers):
+        if gradient is None:
+            break
+        backward.append(Call(layer, "backward", partial(layer.backward, gradient)))
+        gradient = layer.backward(gradient)
+    calls = [*forward, *backward]
+    return [each for each in calls if bytes_moved(each.layer, each.direction, images)]

@@ -1,0 +1,57 @@
+"""A network as libraries take it whose images are (channels, rows, columns)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.errors import InvalidValueError
+from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU
+
+KINDS = (Conv2D, MaxPool2D, ReLU, Flatten, Dense)
+
+
+def check_layers(layers: Sequence[Layer], peer: str) -> None:
+    """Refuse layers that the peers are not built from here.
+
+    Raises:
+        InvalidValueError: a layer is of another kind than `KINDS`, or pads its images.
+    """
+    for layer in layers:
+        padded = getattr(layer, "padding", "valid") != "valid"
+        if not isinstance(layer, KINDS) or padded:
+            raise InvalidValueError(
+                f"{layer!r} cannot be built for {peer}: time a model whose layers are Conv2D and "
+                "MaxPool2D without padding, ReLU, Flatten and Dense"
+            )
+
+
+def to_nchw(layers: Sequence[Layer], arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Weights or gradients, as `get_weights` gives them, for images (channels, rows, columns).
+
+    Kernels of convolutions become (filters, channels, rows, columns), those of dense layers (units,
+    inputs), the inputs in the order that flattening such an image gives.
+    """
+    return [np.ascontiguousarray(each) for each in _converted(layers, iter(arrays))]
+
+
+def _converted(layers: Sequence[Layer], arrays: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    flattened: tuple[int, ...] = ()  # the shape of the images that the next dense layer sees
+    for layer in layers:
+        if isinstance(layer, Flatten):
+            flattened = layer.input_shape
+        elif isinstance(layer, Conv2D):
+            yield next(arrays).transpose(3, 2, 0, 1)
+            yield next(arrays)
+        elif isinstance(layer, Dense):
+            yield _channels_first(next(arrays), flattened).T
+            yield next(arrays)
+            flattened = ()
+
+
+def _channels_first(kernel: NDArray[Any], image: tuple[int, ...]) -> NDArray[Any]:
+    """A dense kernel, (inputs, units), its inputs being an image of shape `image` or a vector."""
+    if len(image) != 3:
+        return kernel
+    return kernel.reshape(*image, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)

@@ -1,0 +1,51 @@
+"""The networks that are timed: presets without dropout, always with the same initial weights."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Backend
+from gpucnn.config import from_config, to_config
+from gpucnn.data import load_mnist
+from gpucnn.lane import Lane
+from gpucnn.layers import LAYERS, Dropout
+from gpucnn.models import MODELS
+from gpucnn.sequential import Sequential
+
+Labelled = tuple[NDArray[Any], NDArray[Any]]
+Data = tuple[Labelled, Labelled]  # to train on, and to test on
+
+
+def load_data() -> Data:
+    """MNIST to train and to test on: images uint8 (n, 28, 28, 1), labels int64 (n,)."""
+    train, test = ((x[..., None], y.astype(np.int64)) for x, y in load_mnist())
+    return train, test
+
+
+def make_network(model: str, dtype: str, device: str, threads: int | None) -> Sequential:
+    """The preset without its dropout layers, from seed 0.
+
+    Raises:
+        InvalidValueError: there is no such device.
+        DeviceError: it cannot be used.
+    """
+    preset = MODELS[model](dtype, "cpu")
+    layers = [
+        from_config(to_config(layer, LAYERS), LAYERS)
+        for layer in preset.layers
+        if not isinstance(layer, Dropout)
+    ]
+    return Sequential(layers, preset.input_shape, dtype, device, preset.seed, threads)
+
+
+def first_lane(network: Sequential) -> Lane:
+    """The layers as one thread runs them."""
+    return network.lanes[0]
+
+
+def normalise(images: NDArray[np.uint8], dtype: "np.dtype[np.floating]") -> NDArray[Any]:
+    """Images as networks see them, real, of the same shape."""
+    real = np.empty(images.shape, dtype)
+    Backend().gather_images(images, np.arange(len(images)), real)
+    return real

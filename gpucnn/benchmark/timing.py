@@ -1,0 +1,94 @@
+"""Timing: calls that are repeated until the clock can tell, in rounds in which all take turns."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backends import Backend
+
+Clock = Callable[[Callable[[], object]], float]
+"""Does some work, and gives the seconds that it took."""
+
+PAUSE = 0.005  # seconds before a sample, in which threads come to rest that a peer left spinning
+
+
+def host_seconds(work: Callable[[], object]) -> float:
+    """The seconds that `work` takes by the host's clock."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+def device_seconds(cupy: Any, work: Callable[[], object]) -> float:
+    """The seconds between events of the current GPU, one before `work` and one after it."""
+    before, after = cupy.cuda.Event(), cupy.cuda.Event()
+    before.record()
+    work()
+    after.record()
+    after.synchronize()
+    return float(cupy.cuda.get_elapsed_time(before, after)) / 1000
+
+
+def clock_of(backend: Backend) -> Clock:
+    """The clock for work on a backend: a GPU's events, for what lives on one."""
+    return host_seconds if backend.xp is np else partial(device_seconds, backend.xp)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call that is to be timed.
+
+    Args:
+        call: does the work once.
+        session: what it has to run in, entered outside of the timing.
+        clock: the seconds that work takes.
+    """
+
+    call: Callable[[], object]
+    session: Callable[[], AbstractContextManager[Any]] = nullcontext
+    clock: Clock = host_seconds
+
+
+class Sampler:
+    """A task, warmed up, and repeated as often as a sample needs to last `shortest` seconds.
+
+    Attributes:
+        warm_up: the seconds that the calls before the first sample took.
+    """
+
+    def __init__(self, task: Task, shortest: float) -> None:
+        self._task = task
+        self.warm_up = self._seconds(1)  # by itself: it does what only the first call does
+        self._count = 1
+        while (seconds := self._seconds(self._count)) < shortest:
+            self.warm_up += seconds
+            self._count *= 2
+        self.warm_up += seconds
+
+    def sample(self) -> float:
+        """The seconds of one call, the mean over one sample."""
+        return self._seconds(self._count) / self._count
+
+    def _seconds(self, count: int) -> float:
+        with self._task.session():
+            return self._task.clock(partial(_repeat, self._task.call, count))
+
+
+def take_turns(samplers: Sequence[Sampler], rounds: int) -> list[list[float]]:
+    """The seconds of each in each round; a round takes a sample of each, in order."""
+    seconds: list[list[float]] = [[] for _ in samplers]
+    for _ in range(rounds):
+        for sampler, mine in zip(samplers, seconds, strict=True):
+            sleep(PAUSE)
+            mine.append(sampler.sample())
+    return seconds
+
+
+def _repeat(call: Callable[[], object], count: int) -> None:
+    for _ in range(count):
+        call()

@@ -1,0 +1,267 @@
+"""PyTorch on the CPU as a peer, in eager mode, in whichever of its memory formats is faster."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import cycle
+from statistics import median
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.benchmark.agreement import check_agreement
+from gpucnn.benchmark.nchw import check_layers, to_nchw
+from gpucnn.benchmark.networks import Data, make_network, normalise
+from gpucnn.benchmark.plan import Plan
+from gpucnn.benchmark.subjects import (
+    INFERENCE,
+    LEARNING_RATE,
+    TEST_BATCH,
+    TRAINING_STEP,
+    Learner,
+    Tasks,
+    some_batches,
+)
+from gpucnn.benchmark.timing import Sampler, Task, host_seconds, take_turns
+from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
+from gpucnn.optimizers import Adam
+from gpucnn.schedules import Schedule
+from gpucnn.sequential import Sequential
+
+CHECKED = 32  # images that the peer is checked with
+
+
+class TorchPeer:
+    """PyTorch as a `TrainingSubject`; its images lie in memory as reals, normalised beforehand.
+
+    Args:
+        plan: what is measured.
+        data: to train on and to test on, see `load_data`.
+        threads: how many it may use; the setting is that of the process.
+
+    Raises:
+        InvalidValueError: it cannot be given the model, or computes something else.
+    """
+
+    name = "torch"
+
+    TRIAL_ROUNDS: ClassVar[int] = 5
+    TRIAL_SECONDS: ClassVar[float] = 0.02  # of a sample
+
+    def __init__(self, plan: Plan, data: Data, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        network = make_network(plan.model, plan.dtype, "cpu", threads)
+        check_torch(plan.model, *(part[:CHECKED] for part in data[0]))
+        self._module = torch_module(network)
+        (images, self._labels), (test_images, self._test_labels) = data
+        self._images = to_tensor(normalise(images, network.dtype))
+        self._test_images = to_tensor(normalise(test_images, network.dtype))
+        self.tasks: Tasks = {TRAINING_STEP: self._training_step, INFERENCE: self._inference}
+
+    def learner(self, batch_size: int, optimizer: Adam) -> Learner:
+        """See `TrainingSubject.learner`."""
+        memory_format, _ = self._faster(lambda each: self._steps(batch_size, each))
+        trainer = TorchTrainer(self._module, self._images, self._labels, memory_format)
+        return _TorchLearner(trainer, optimizer, self._test_images, self._test_labels, batch_size)
+
+    def _training_step(self, batch_size: int) -> Task:
+        return self._faster(lambda each: self._steps(batch_size, each))[1]
+
+    def _inference(self, batch_size: int) -> Task:
+        return self._faster(lambda each: self._forward(batch_size, each))[1]
+
+    def _steps(self, batch_size: int, memory_format: Any) -> Task:
+        import torch
+
+        trainer = TorchTrainer(self._module, self._images, self._labels, memory_format)
+        trainer.optimizer = torch.optim.SGD(trainer.module.parameters(), LEARNING_RATE)
+        batches = some_batches(len(self._labels), batch_size)
+        indices = cycle([torch.from_numpy(each) for each in batches])
+        return Task(lambda: trainer.step(next(indices)))
+
+    def _forward(self, batch_size: int, memory_format: Any) -> Task:
+        import torch
+
+        module = _copy(self._module, memory_format)
+        x = self._images[:batch_size].clone().contiguous(memory_format=memory_format)
+        return Task(lambda: module(x), torch.inference_mode)
+
+    def _faster(self, make: Callable[[Any], Task]) -> tuple[Any, Task]:
+        """The memory format in which a task takes less time, and the task in it."""
+        import torch
+
+        formats = (torch.contiguous_format, torch.channels_last)
+        tasks = [make(each) for each in formats]
+        samplers = [Sampler(task, self.TRIAL_SECONDS) for task in tasks]
+        medians = [median(each) for each in take_turns(samplers, self.TRIAL_ROUNDS)]
+        best = medians.index(min(medians))
+        return formats[best], tasks[best]
+
+
+class TorchTrainer:
+    """A copy of a module, in training.
+
+    Args:
+        module: what is trained a copy of.
+        images: (n, channels, rows, columns), real, or bytes, which are normalised batch by batch.
+        labels: int64 (n,).
+        memory_format: of the copy and its batches.
+
+    Attributes:
+        module: the copy.
+        optimizer: to be set: one of PyTorch's for the parameters of `module`.
+    """
+
+    optimizer: Any
+
+    def __init__(
+        self, module: Any, images: Any, labels: NDArray[np.int64], memory_format: Any
+    ) -> None:
+        import torch
+
+        self.module = _copy(module, memory_format)
+        self._images, self._memory_format = images, memory_format
+        self._labels = torch.from_numpy(labels)
+        self._real = next(module.parameters()).dtype
+
+    def step(self, indices: Any) -> None:
+        """One training step on the images `indices`, int64 (n,)."""
+        from torch.nn.functional import cross_entropy
+
+        x, y = self.batch(indices), self._labels[indices]
+        self.optimizer.zero_grad()
+        cross_entropy(self.module(x), y).backward()
+        self.optimizer.step()
+
+    def batch(self, indices: Any) -> Any:
+        """Some of the images, real (n, channels, rows, columns)."""
+        x = _to_real(self._images[indices], self._real)
+        return x.contiguous(memory_format=self._memory_format)
+
+
+class _TorchLearner:
+    """A `Learner`: Adam with the learning rates, and the other settings, of gpucnn's."""
+
+    def __init__(
+        self,
+        trainer: TorchTrainer,
+        optimizer: Adam,
+        test_images: Any,
+        test_labels: NDArray[np.int64],
+        batch_size: int,
+    ) -> None:
+        import torch
+
+        self._trainer, self._batch_size = trainer, batch_size
+        self._test_images, self._test_labels = test_images, test_labels
+        self._learning_rate, self._iterations = optimizer.learning_rate, 0
+        betas = (optimizer.beta_1, optimizer.beta_2)
+        trainer.optimizer = torch.optim.Adam(
+            trainer.module.parameters(), betas=betas, eps=optimizer.epsilon
+        )
+
+    def epoch(self, number: int, order: NDArray[np.int64]) -> float:
+        """See `Learner.epoch`."""
+        return host_seconds(lambda: self._steps(order))
+
+    def _steps(self, order: NDArray[np.int64]) -> None:
+        import torch
+
+        (group,) = self._trainer.optimizer.param_groups
+        for indices in torch.from_numpy(order).split(self._batch_size):
+            rate = self._learning_rate
+            group["lr"] = rate(self._iterations) if isinstance(rate, Schedule) else rate
+            self._trainer.step(indices)
+            self._iterations += 1
+
+    def accuracy(self) -> float:
+        """See `Learner.accuracy`."""
+        return torch_accuracy(self._trainer.module, self._test_images, self._test_labels)
+
+
+def torch_accuracy(module: Any, images: Any, labels: NDArray[np.int64]) -> float:
+    """The share of images that a module classifies correctly; arguments as `TorchTrainer`'s."""
+    import torch
+
+    real = next(module.parameters()).dtype
+    with torch.inference_mode():
+        batches = images.split(TEST_BATCH)
+        found = torch.cat([module(_to_real(each, real)).argmax(1) for each in batches])
+    return float((found.numpy() == labels).mean())
+
+
+def torch_module(network: Sequential) -> Any:
+    """A network on the CPU as a module of PyTorch, with its weights.
+
+    Raises:
+        InvalidValueError: a layer cannot be built.
+    """
+    import torch
+
+    check_layers(network.layers, "torch")
+    module = torch.nn.Sequential(*map(_build, network.layers))
+    module = module.to(getattr(torch, network.dtype.name))
+    weights = to_nchw(network.layers, network.get_weights())
+    with torch.no_grad():
+        for parameter, values in zip(module.parameters(), weights, strict=True):
+            parameter.copy_(torch.from_numpy(values))
+    return module
+
+
+def to_tensor(images: NDArray[Any]) -> Any:
+    """Images (n, rows, columns, channels) as a contiguous tensor (n, channels, rows, columns)."""
+    import torch
+
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+
+def check_torch(model: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    """Hold the loss and the gradients of a preset in PyTorch to gpucnn's.
+
+    In float64, where rounding decides neither which of two pixels is the larger nor whether one is
+    above 0: in float32 it does for one in some millions, and moves a gradient by a whole term.
+
+    Raises:
+        InvalidValueError: they do not agree.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    network = make_network(model, "float64", "cpu", 1)
+    module = torch_module(network)
+    x = to_tensor(normalise(images, network.dtype))
+    loss = cross_entropy(module(x), torch.from_numpy(labels))
+    loss.backward()
+    our_loss, our_gradients = network.loss_and_gradients(images, labels)
+    check_agreement("torch", "loss", loss.detach().numpy(), np.asarray(our_loss))
+    gradients = [each.grad.numpy() for each in module.parameters()]
+    for name, theirs, ours in zip(
+        network.parameter_names, gradients, to_nchw(network.layers, our_gradients), strict=True
+    ):
+        check_agreement("torch", f"gradient of {name}", theirs, ours)
+
+
+def _build(layer: Layer) -> Any:
+    from torch import nn
+
+    if isinstance(layer, Conv2D):
+        window = layer.window
+        return nn.Conv2d(layer.input_shape[2], layer.filters, window.size, window.strides)
+    if isinstance(layer, MaxPool2D):
+        return nn.MaxPool2d(layer.window.size, layer.window.strides)
+    if isinstance(layer, Flatten):
+        return nn.Flatten()
+    if isinstance(layer, Dense):
+        return nn.Linear(layer.input_shape[0], layer.units)
+    return nn.ReLU()
+
+
+def _to_real(images: Any, real: Any) -> Any:
+    """Images as they are if they are real; bytes normalised, see `Backend.gather_images`."""
+    return images if images.is_floating_point() else images.to(real) / 255 - 0.5
+
+
+def _copy(module: Any, memory_format: Any) -> Any:
+    return deepcopy(module).to(memory_format=memory_format)

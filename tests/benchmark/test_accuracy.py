@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from benchmark.small_plan import StubPeer, small_plan
+from gpucnn.benchmark.accuracy import train_to_accuracy
+from gpucnn.benchmark.report import TimeToAccuracy
+from gpucnn.recipes import default_recipe
+from gpucnn.training import epoch_order
+
+
+@pytest.mark.parametrize(
+    ("target", "epochs", "seconds"),
+    [(0.05, 1, 1.0), (0.2, 2, 3.0), (0.25, 3, 6.0), (0.99, 5, 15.0)],
+)
+def test_it_ends_with_the_epoch_that_reaches_the_target_or_the_last(
+    target: float, epochs: int, seconds: float
+) -> None:
+    measured = train_to_accuracy(StubPeer(), small_plan(to_accuracy=target), target, 64)
+    assert measured == TimeToAccuracy("torch", target, seconds, epochs, epochs / 10)
+
+
+def test_the_recipe_is_followed() -> None:
+    peer = StubPeer()
+    train_to_accuracy(peer, small_plan(), 0.2, 64)
+    recipe = default_recipe("notebook", device="cpu")
+    assert peer.batch_size == recipe.batch_size
+    assert repr(peer.optimizer) == repr(recipe.make_model(64).optimizer)
+    assert not peer.optimizer.is_placed
+    for number, order in enumerate(peer.orders, 1):
+        np.testing.assert_array_equal(order, epoch_order(recipe.seed, number, 64))

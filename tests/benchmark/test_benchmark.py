@@ -1,0 +1,155 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.small_plan import StubPeer, small_data, small_plan
+from expect import refusal
+from gpucnn.benchmark import Plan, benchmark, run_benchmark
+from gpucnn.benchmark import plan as plans
+from gpucnn.benchmark import stamp as stamps
+from gpucnn.benchmark.report import Limits, Preparation, Report
+from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, DeviceSubject
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a while is left out: other tests are of it."""
+    monkeypatch.setattr(plans, "find_spec", lambda package: package)
+    monkeypatch.setattr(stamps, "version", lambda package: "9")
+    monkeypatch.setattr(benchmark, "SHORTEST", 0)
+    monkeypatch.setattr(benchmark, "load_data", small_data)
+    monkeypatch.setattr(benchmark, "import_seconds", lambda *modules: float(len(modules)))
+    monkeypatch.setattr(benchmark, "measure_layers", lambda network, data, size, rounds: [])
+    monkeypatch.setattr(
+        benchmark, "measure_limits", lambda backend, dtype: Limits(backend.device, 1, 2)
+    )
+    monkeypatch.setattr(benchmark, "peak_memory", lambda *arguments: len(arguments[0]))
+
+
+@pytest.fixture
+def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, StubPeer]:
+    """Stubs of all peers, by name, which a benchmark measures from now on."""
+    stubs = {name: StubPeer(name) for name in plans.PEERS}
+    del stubs["onnxruntime"].tasks[TRAINING_STEP]
+    monkeypatch.setattr(benchmark, "make_peer", lambda name, plan, data, threads: stubs[name])
+    return stubs
+
+
+def run(plan: Plan) -> Report:
+    return run_benchmark(plan, lambda what, share: None)
+
+
+def test_devices_and_peers_are_measured_on_the_same_tasks(peers: dict[str, StubPeer]) -> None:
+    report = run(small_plan(peers=("torch", "onnxruntime"), batch_sizes=(4, 8)))
+    assert [(each.subject, each.task, each.batch_size) for each in report.measurements] == [
+        (subject, task, size)
+        for size in (4, 8)
+        for task, subjects in (
+            (TRAINING_STEP, ("cpu", "torch")),
+            (INFERENCE, ("cpu", "torch", "onnxruntime")),
+        )
+        for subject in subjects
+    ]
+    assert all(len(each.seconds) == 2 for each in report.measurements)
+    assert set(peers["torch"].calls) == {
+        (task, size) for task in (TRAINING_STEP, INFERENCE) for size in (4, 8)
+    }
+
+
+def test_memory_and_accuracy_are_of_those_that_train(peers: dict[str, StubPeer]) -> None:
+    report = run(small_plan(peers=("torch", "onnxruntime"), to_accuracy=0.1))
+    assert [each.subject for each in report.accuracies] == ["cpu", "torch"]
+    assert [each.target for each in report.accuracies] == [0.1, 0.1]
+    assert [(each.subject, each.bytes) for each in report.memory] == [("cpu", 3), ("torch", 5)]
+
+
+def test_without_a_target_nothing_is_trained_to_it() -> None:
+    assert run(small_plan()).accuracies == []
+
+
+def test_without_a_word_of_the_memory_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "find_spec", lambda module: None)
+    assert run(small_plan()).memory == []
+
+
+def test_what_is_paid_once_is_told_apart(peers: dict[str, StubPeer]) -> None:
+    report = run(small_plan(peers=("torch",)))
+    told = {(each.subject, each.what): each.seconds for each in report.preparations}
+    assert list(told) == [
+        ("torch", "import"),
+        ("cpu", "import"),
+        ("cpu", "warm-up"),
+        ("torch", "warm-up"),
+    ]
+    assert told["torch", "warm-up"] == 4  # two calls for each task, a second each
+    assert report.limits == [Limits("cpu", 1, 2)]
+
+
+def test_layers_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int, int]] = []
+
+    def layers(network: Any, data: Any, size: int, rounds: int) -> list[Any]:
+        seen.append((network.backend.threads, size, rounds))
+        return []
+
+    monkeypatch.setattr(benchmark, "measure_layers", layers)
+    run(small_plan(threads=2, batch_sizes=(4, 8)))
+    assert seen == [(1, 4, 2), (1, 8, 2)]
+
+
+def test_progress_goes_from_nothing_to_all() -> None:
+    told: list[tuple[str, float]] = []
+    run_benchmark(small_plan(), lambda what, share: told.append((what, share)))
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert (shares[0], told[-1]) == (0, ("done", 1))
+    assert dict(told)["training step, batches of 4"] == pytest.approx(2 / 6)
+
+
+def test_a_batch_larger_than_the_set_is_refused() -> None:
+    with refusal("batch_size is 65: MNIST has 64 images to train on, give at most as many"):
+        run(small_plan(batch_sizes=(4, 65)))
+
+
+class FakeGpu:
+    """What a benchmark prepares a GPU with."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        event = SimpleNamespace(record=lambda: None, synchronize=lambda: None)
+        events = SimpleNamespace(Event=lambda: event, get_elapsed_time=lambda a, b: 2000.0)
+        self.xp = SimpleNamespace(cuda=events)
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        self.log.append("session")
+        yield
+
+    def asarray(self, array: Any) -> None:
+        self.log.append(f"{array.dtype} {len(array)}")
+
+
+def test_a_gpus_transfer_and_first_step_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = FakeGpu()
+    made = benchmark._Benchmark(small_plan(batch_sizes=(8, 4)), small_data())
+    monkeypatch.setattr(benchmark, "get_backend", lambda name, threads: gpu)
+    device = DeviceSubject("cuda", small_plan(), small_data())
+    stub = StubPeer()
+    device.tasks = stub.tasks
+    made._prepare(device)
+    imported, transferred, compiled = made.report().preparations
+    assert imported == Preparation("cuda", "import", 2)
+    assert transferred == Preparation("cuda", "transfer", 2)
+    assert (compiled.subject, compiled.what) == ("cuda", "compilation")
+    assert gpu.log == ["session", "uint8 64"]
+    assert stub.calls == [(TRAINING_STEP, 4)]
+
+
+def test_a_real_measurement_is_of_numbers_above_zero() -> None:
+    for each in run(small_plan()).measurements:
+        assert np.isfinite(each.seconds).all()
+        assert min(each.seconds) > 0

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from gpucnn.benchmark.networks import load_data, make_network, normalise
+from gpucnn.layers import Dropout
+from gpucnn.models import MODELS
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_presets_come_without_dropout_and_with_their_weights(model: str) -> None:
+    preset, made = MODELS[model](device="cpu"), make_network(model, "float32", "cpu", 1)
+    kinds = [type(each) for each in preset.layers if not isinstance(each, Dropout)]
+    assert [type(each) for each in made.layers] == kinds
+    for expected, weights in zip(preset.get_weights(), made.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
+
+
+def test_threads_and_dtype_are_as_asked() -> None:
+    made = make_network("notebook", "float64", "cpu", 3)
+    assert len(made.lanes) == made.backend.threads == 3
+    assert made.dtype == np.float64
+
+
+def test_data_is_what_networks_take() -> None:
+    (images, labels), (test_images, test_labels) = load_data()
+    assert images.shape == (60000, 28, 28, 1)
+    assert test_images.shape == (10000, 28, 28, 1)
+    assert images.dtype == test_images.dtype == np.uint8
+    assert labels.dtype == test_labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pixels_are_normalised(dtype: str) -> None:
+    real = normalise(np.array([[[[0], [51], [255]]]], np.uint8), np.dtype(dtype))
+    assert real.dtype == dtype
+    np.testing.assert_allclose(real, [[[[-0.5], [-0.3], [0.5]]]], rtol=1e-6)

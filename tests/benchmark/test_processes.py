@@ -1,0 +1,93 @@
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from benchmark.small_plan import small_data
+from expect import refusal
+from gpucnn.benchmark import memory, processes
+from gpucnn.benchmark.networks import make_network
+from gpucnn.benchmark.processes import import_seconds, peak_memory
+from gpucnn.errors import DeviceError
+
+
+def test_an_import_takes_what_it_adds_to_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {"pass": 1.0, "import a, b": 3.5}
+    monkeypatch.setattr(processes, "_run_seconds", seconds.__getitem__)
+    assert import_seconds("a", "b") == 2.5
+
+
+def test_an_import_takes_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {"pass": 1.0, "import sys": 0.9}
+    monkeypatch.setattr(processes, "_run_seconds", seconds.__getitem__)
+    assert import_seconds("sys") == 0
+
+
+def test_an_import_is_really_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "REPEATS", 1)
+    with refusal(
+        "a process that was to be measured failed: ModuleNotFoundError: No module named 'no_such'",
+        DeviceError,
+    ):
+        import_seconds("no_such")
+
+
+def test_a_process_that_says_nothing_is_told_by_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "REPEATS", 1)
+    with refusal("a process that was to be measured failed: status 3", DeviceError):
+        processes._run_seconds("raise SystemExit(3)")
+
+
+def test_memory_is_what_the_process_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
+
+    def python(*arguments: str) -> str:
+        commands.append(arguments)
+        return "123456\n"
+
+    monkeypatch.setattr(processes, "_python", python)
+    assert peak_memory("cpu", "notebook", "float32", 32, 2) == 123456
+    ((*start, given),) = commands
+    assert start == ["-m", "gpucnn.benchmark.memory"]
+    trained: dict[str, Any] = {}
+    monkeypatch.setattr(memory, "load_data", small_data)
+    monkeypatch.setattr(memory, "_train_gpucnn", lambda *given: trained.update(given=given[:5]))
+    memory.train(**json.loads(given))
+    assert trained["given"] == ("cpu", "notebook", "float32", 32, 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell it so")
+def test_a_process_answers_for_its_own_memory() -> None:
+    of_the_one_that_starts_it = b"x" * 2**28
+    code = (
+        "from gpucnn.benchmark.memory import peak_bytes\n"
+        "before = peak_bytes()\n"
+        "taken = b'x' * 2**27\n"
+        "print(before, peak_bytes())\n"
+    )
+    before, after = map(int, processes._python("-c", code).split())
+    assert before < len(of_the_one_that_starts_it)
+    assert after - before > 0.9 * 2**27
+
+
+def test_training_for_memory_trains_and_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def watched(*arguments: Any) -> Any:
+        network = make_network(*arguments)
+        for name in ("fit", "evaluate"):
+            original = getattr(network, name)
+
+            def call(*a: Any, name: str = name, original: Any = original, **b: Any) -> Any:
+                seen.append(f"{name} {len(a[0])}")
+                return original(*a, **b)
+
+            monkeypatch.setattr(network, name, call)
+        return network
+
+    monkeypatch.setattr(memory, "make_network", watched)
+    monkeypatch.setattr(memory, "load_data", small_data)
+    monkeypatch.setattr(memory, "STEPS", 3)
+    memory.train("cpu", "notebook", "float32", 8, 1)
+    assert seen == ["fit 24", "evaluate 32"]

@@ -1,0 +1,86 @@
+import platform
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmark.small_plan import small_plan
+from gpucnn.backends import CpuBackend
+from gpucnn.benchmark import plan as plans
+from gpucnn.benchmark import stamp as stamps
+from gpucnn.benchmark.stamp import make_stamp
+
+
+def test_a_stamp_tells_what_was_asked_for() -> None:
+    stamp = make_stamp(small_plan(dtype="float64"), 1)
+    assert (stamp.threads, stamp.dtype, stamp.rounds) == (1, "float64", 2)
+    assert stamp.model == "notebook without dropout"
+    assert stamp.devices == {"cpu": CpuBackend(1).description}
+
+
+def test_a_stamp_is_of_now_in_utc() -> None:
+    date = datetime.fromisoformat(make_stamp(small_plan(), 1).date)
+    assert date.utcoffset() == timedelta(0)
+    assert abs(datetime.now(timezone.utc) - date) < timedelta(minutes=5)
+
+
+def test_the_processor_is_named_as_linux_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("vendor_id\t: Test\nmodel name\t: Test Processor 3000\n")
+    monkeypatch.setattr(stamps, "CPUINFO", file)
+    monkeypatch.setattr(stamps, "usable_cores", lambda: 5)
+    assert make_stamp(small_plan(), 1).machine.startswith("Test Processor 3000, 5 cores")
+
+
+def test_the_processor_is_named_elsewhere_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    assert make_stamp(small_plan(), 1).machine.startswith("arm, ")
+
+
+def test_versions_are_of_what_took_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "find_spec", lambda package: package)
+    monkeypatch.setattr(stamps, "version", lambda package: f"{package} 9")
+    alone, beside = (
+        make_stamp(small_plan(peers=peers), 1).versions for peers in ((), ("onnxruntime",))
+    )
+    assert alone["NumPy"] == np.__version__
+    assert set(alone) == {"Python", "gpucnn", "NumPy", "BLAS"}
+    assert beside == alone | {"onnxruntime": "onnxruntime 9", "onnx": "onnx 9"}
+
+
+def test_the_blas_is_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pool(api: str, kind: str, path: str, architecture: str | None) -> dict[str, str | None]:
+        return {
+            "internal_api": api,
+            "user_api": kind,
+            "filepath": path,
+            "version": "1.2",
+            "architecture": architecture,
+        }
+
+    pools = [
+        pool("openmp", "openmp", "numpy.libs/libgomp.so", None),
+        pool("mkl", "blas", "torch/libmkl.so", "Zen"),
+        pool("openblas", "blas", "numpy.libs/libopenblas.so", "Haswell"),
+    ]
+    monkeypatch.setattr(stamps, "threadpool_info", lambda: pools)
+    assert stamps._blas() == "openblas 1.2 Haswell"
+    monkeypatch.setattr(stamps, "threadpool_info", list)
+    assert stamps._blas() == "unknown"
+
+
+def test_a_gpu_comes_with_the_versions_of_cuda() -> None:
+    runtime = SimpleNamespace(driverGetVersion=lambda: 12090, runtimeGetVersion=lambda: 12080)
+    cupy = SimpleNamespace(__version__="14.2", cuda=SimpleNamespace(runtime=runtime))
+    assert stamps._cuda_versions([np, cupy]) == {
+        "CuPy": "14.2",
+        "CUDA driver": "12090",
+        "CUDA runtime": "12080",
+    }

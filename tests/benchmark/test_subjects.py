@@ -1,0 +1,72 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.small_plan import small_data, small_plan
+from gpucnn.benchmark import subjects
+from gpucnn.benchmark.networks import make_network
+from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, DeviceSubject, some_batches
+from gpucnn.benchmark.timing import host_seconds
+from gpucnn.network import Network
+from gpucnn.optimizers import Adam
+from gpucnn.training import Trainer, epoch_order
+
+DATA = small_data()
+
+
+def subject() -> DeviceSubject:
+    return DeviceSubject("cpu", small_plan(), DATA)
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, kind: type, method: str) -> list[Any]:
+    """The first argument of each call of a method, from now on."""
+    seen: list[Any] = []
+    original: Callable[..., Any] = getattr(kind, method)
+
+    def watched(self: Any, first: Any, *others: Any) -> Any:
+        seen.append(np.array(first))
+        return original(self, first, *others)
+
+    monkeypatch.setattr(kind, method, watched)
+    return seen
+
+
+def test_a_step_trains_on_the_next_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = calls_of(monkeypatch, Trainer, "step")
+    task = subject().tasks[TRAINING_STEP](4)
+    assert task.clock is host_seconds
+    with task.session():
+        for _ in range(17):
+            task.call()
+    np.testing.assert_array_equal(np.concatenate(steps[:16]), epoch_order(0, 1, 64))
+    np.testing.assert_array_equal(steps[16], steps[0])  # after the last, the first again
+
+
+def test_batches_are_full_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [len(each) for each in some_batches(10, 4)] == [4, 4]
+    monkeypatch.setattr(subjects, "MOST_BATCHES", 1)
+    assert [len(each) for each in some_batches(10, 4)] == [4]
+
+
+def test_inference_takes_normalised_images_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = calls_of(monkeypatch, Network, "forward")
+    task = subject().tasks[INFERENCE](4)
+    with task.session():
+        task.call()
+    (x,) = inputs
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(x, DATA[0][0][:4] / 255 - 0.5, atol=1e-7)
+
+
+def test_a_learner_trains_and_is_measured() -> None:
+    (images, labels), (test_images, test_labels) = DATA
+    learner = subject().learner(8, Adam(0.01))
+    order = epoch_order(0, 1, len(images))
+    assert learner.epoch(1, order) > 0
+
+    expected = make_network("notebook", "float32", "cpu", 1)
+    expected.compile(Adam(0.01))
+    expected.fit(images, labels, 8, verbose=0)
+    assert learner.accuracy() == expected.evaluate(test_images, test_labels).accuracy
