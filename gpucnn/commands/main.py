@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from gpucnn.commands.bench import bench
 from gpucnn.commands.devices import devices
 from gpucnn.commands.evaluate import evaluate
 from gpucnn.commands.kernels import kernels
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # which fills the lines of a paragraph
 )
-for command in (train, evaluate, predict, notebook, devices, kernels, verify):
+for command in (train, evaluate, predict, notebook, devices, kernels, verify, bench):
     app.command()(command)
 
 

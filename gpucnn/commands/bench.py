@@ -1,0 +1,144 @@
+"""`gpucnn bench`: time devices on the same work, or hold two reports against each other."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from gpucnn import arguments
+from gpucnn.backends import available_devices
+from gpucnn.benchmark import PEERS, Plan, run_benchmark
+from gpucnn.benchmark.comparison import compare as compare_reports
+from gpucnn.benchmark.plot import check_plot, write_plot
+from gpucnn.benchmark.report import Report, read_report, write_report
+from gpucnn.commands.bench_tables import print_comparison, print_report
+from gpucnn.errors import InvalidValueError
+from gpucnn.files import check_writable
+from gpucnn.models import MODELS
+from gpucnn.network import DTYPES
+from gpucnn.recipes import BATCH_SIZES
+
+
+def bench(
+    device: Annotated[
+        list[str] | None,
+        typer.Option(help="May be given again; see gpucnn devices (default: all but simulator)"),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(help=f"What to time beside them, may be given again: {', '.join(PEERS)}"),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help=f"{', '.join(MODELS)}; without dropout, if it has any")
+    ] = "notebook",
+    batch_size: Annotated[
+        list[int] | None, typer.Option(help="May be given again (default: by model)")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help=", ".join(DTYPES))] = "float32",
+    threads: Annotated[
+        int | None, typer.Option(help="Of the CPU (default: the cores that may be used)")
+    ] = None,
+    to_accuracy: Annotated[
+        float | None,
+        typer.Option(help="Also train to this accuracy on the test images, in per cent"),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Keep the report in this file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the report to this .png file")] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="OLD NEW", help="Measure nothing: compare two files of --json"),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="How much slower --compare lets something be, in per cent")
+    ] = 10,
+) -> None:
+    """Time training steps, inference and each layer on several devices, and libraries beside them.
+
+    With --compare, exit 1 if something became slower, or needs more memory, by more than its noise
+    and --tolerance, or if an accuracy is no longer reached.
+    """
+    if compare is not None:
+        _refuse_outputs(json, plot)
+        _compare(*compare, arguments.non_negative_number(tolerance, "tolerance") / 100)
+        return
+    _check_outputs(json, plot)
+    plan = Plan(
+        devices=tuple(device or _default_devices()),
+        peers=tuple(peer or ()),
+        model=model,
+        batch_sizes=tuple(batch_size or _default_batch_sizes(model)),
+        dtype=dtype,
+        threads=threads,
+        to_accuracy=None if to_accuracy is None else _share(to_accuracy),
+    )
+    report = _measure(plan)
+    print_report(report)
+    _write(report, json, plot)
+
+
+def _refuse_outputs(json: Path | None, plot: Path | None) -> None:
+    if json is not None or plot is not None:
+        raise InvalidValueError("--compare writes no file: leave --json and --plot out")
+
+
+def _compare(old: Path, new: Path, tolerance: float) -> None:
+    comparison = compare_reports(read_report(old), read_report(new))
+    print_comparison(comparison, tolerance)
+    if comparison.regressions(tolerance) or comparison.lost:
+        raise typer.Exit(1)
+
+
+def _check_outputs(json: Path | None, plot: Path | None) -> None:
+    """Refuse files that cannot be written before the time for measuring is spent."""
+    if json is not None:
+        check_writable(json)
+    if plot is not None:
+        check_plot(plot)
+
+
+def _default_devices() -> list[str]:
+    """All that can be used but the simulator, which is for tests, and is as slow."""
+    return [name for name in available_devices() if name != "simulator"]
+
+
+def _default_batch_sizes(model: str) -> list[int]:
+    return [BATCH_SIZES[arguments.one_of(model, "model", tuple(MODELS))]]
+
+
+def _share(accuracy: float) -> float:
+    if not 0 < accuracy < 100:
+        raise InvalidValueError(
+            f"to_accuracy is {accuracy:g}: it must be above 0 and below 100, in per cent"
+        )
+    return accuracy / 100
+
+
+def _measure(plan: Plan) -> Report:
+    """Carry the plan out, with a bar that is drawn between the measurements only."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        console=Console(),
+        auto_refresh=False,  # by a thread, which would take its time from what is measured
+        transient=True,
+        disable=not sys.stdout.isatty(),
+    ) as display:
+        task = display.add_task("", total=1)
+
+        def progress(what: str, share: float) -> None:
+            display.update(task, description=what, completed=share, refresh=True)
+
+        return run_benchmark(plan, progress)
+
+
+def _write(report: Report, json: Path | None, plot: Path | None) -> None:
+    if json is not None:
+        write_report(json, report)
+        print(f"saved {json}")
+    if plot is not None:
+        write_plot(plot, report)
+        print(f"saved {plot}")

@@ -1,0 +1,188 @@
+"""What `gpucnn bench` prints: a report, or a comparison of two, in tables."""
+
+from rich.table import Table
+
+from gpucnn.benchmark.comparison import Change, Comparison, Figure
+from gpucnn.benchmark.report import LayerMeasurement, Limits, Measurement, Report, Stamp
+from gpucnn.benchmark.spread import paired_ratio, quartiles
+from gpucnn.commands.tables import new_table, print_table
+
+
+def print_report(report: Report) -> None:
+    """Print all of a report."""
+    _print_stamp(report.stamp)
+    _section("paid once, and part of nothing below", _preparations(report))
+    _section("the most a device does, a CPU with one thread", _limits(report))
+    _section(
+        "a batch: median and spread of the rounds (spread: from the first quartile to the third)\n"
+        "(ratio: how many times as long as the first takes, round by round; median and quartiles)",
+        _measurements(report.measurements),
+    )
+    for limits in report.limits:
+        _print_layers(limits, [each for each in report.layers if each.subject == limits.subject])
+    _section("training to an accuracy on the test images, evaluations apart", _accuracies(report))
+    _section("the most memory of a process that trains", _memory(report))
+
+
+def _section(heading: str, table: Table) -> None:
+    if table.row_count:
+        print(f"\n{heading}")
+        print_table(table)
+
+
+def _print_stamp(stamp: Stamp) -> None:
+    print(
+        f"{stamp.model} in {stamp.dtype}, CPU threads: {stamp.threads}, rounds: {stamp.rounds}, "
+        f"{stamp.date}"
+    )
+    print(stamp.machine)
+    for name, description in stamp.devices.items():
+        print(f"{name} is {description}")
+    print(", ".join(f"{name} {version}" for name, version in stamp.versions.items()))
+
+
+def _preparations(report: Report) -> Table:
+    table = new_table("", "", numbers=("s",))
+    for each in report.preparations:
+        table.add_row(each.subject, each.what, f"{each.seconds:.2f}")
+    return table
+
+
+def _limits(report: Report) -> Table:
+    table = new_table("", numbers=("GFLOP/s", "GB/s"))
+    for each in report.limits:
+        table.add_row(each.subject, f"{each.flops / 1e9:,.1f}", f"{each.bandwidth / 1e9:,.1f}")
+    return table
+
+
+def _measurements(measurements: list[Measurement]) -> Table:
+    table = new_table("", "", "", numbers=("images/s", "ms", "spread", "ratio", "lower", "upper"))
+    first: dict[tuple[str, int], Measurement] = {}
+    for each in measurements:
+        other = first.setdefault((each.task, each.batch_size), each)
+        table.add_row(
+            each.task,
+            f"{each.batch_size:,} images",
+            each.subject,
+            f"{each.images_per_second:,.0f}",
+            f"{each.median * 1e3:,.3f}",
+            _spread(each.seconds),
+            *([] if other is each else _ratio(each, other)),
+        )
+    return table
+
+
+def _spread(seconds: list[float]) -> str:
+    low, middle, high = quartiles(seconds)
+    return f"{(high - low) / middle:.1%}"
+
+
+def _ratio(each: Measurement, first: Measurement) -> list[str]:
+    low, middle, high = paired_ratio(each.seconds, first.seconds)
+    return [f"{ratio:.2f}" for ratio in (middle, low, high)]
+
+
+def _print_layers(limits: Limits, layers: list[LayerMeasurement]) -> None:
+    """Print a table for each batch size."""
+    for size in dict.fromkeys(each.batch_size for each in layers):
+        heading = f"layers on {limits.subject}, {size:,} images (share: of the limit)"
+        _section(heading, _layers(limits, [each for each in layers if each.batch_size == size]))
+
+
+def _layers(limits: Limits, layers: list[LayerMeasurement]) -> Table:
+    table = new_table("", "", numbers=("us", "spread", "MFLOP", "MB", "GFLOP/s", "GB/s", "share"))
+    for each in layers:
+        table.add_row(
+            each.layer,
+            each.direction,
+            f"{each.median * 1e6:,.1f}",
+            _spread(each.seconds),
+            *_costs(each.median, each.operations, each.bytes),
+            f"{each.share(limits):.0%}",
+        )
+    seconds = sum(each.median for each in layers)
+    least = sum(each.least_seconds(limits) for each in layers)
+    operations = sum(each.operations for each in layers)
+    costs = _costs(seconds, operations, sum(each.bytes for each in layers))
+    table.add_row("all layers", "", f"{seconds * 1e6:,.1f}", "", *costs, f"{least / seconds:.0%}")
+    return table
+
+
+def _costs(seconds: float, operations: int, moved: int) -> list[str]:
+    """Operations and bytes in millions, then a second's in billions."""
+    rates = (operations / seconds / 1e9, moved / seconds / 1e9)
+    return [f"{operations / 1e6:,.2f}", f"{moved / 1e6:,.2f}", *(f"{rate:,.1f}" for rate in rates)]
+
+
+def _accuracies(report: Report) -> Table:
+    table = new_table("", numbers=("wanted", "reached", "epochs", "s"))
+    for each in report.accuracies:
+        reached = f"{each.accuracy:.2%}"
+        table.add_row(
+            each.subject, f"{each.target:.2%}", reached, str(each.epochs), f"{each.seconds:.2f}"
+        )
+    return table
+
+
+def _memory(report: Report) -> Table:
+    table = new_table("", "", numbers=("MB",))
+    for each in report.memory:
+        table.add_row(each.subject, f"{each.batch_size:,} images", f"{each.bytes / 1e6:,.1f}")
+    return table
+
+
+def print_comparison(comparison: Comparison, tolerance: float) -> None:
+    """Print what changed beyond the noise, what cannot be compared, and whether anything is worse.
+
+    Args:
+        comparison: of two reports.
+        tolerance: the share of slowdown, or of memory, that is no regression.
+    """
+    for difference in comparison.differences:
+        print(f"warning: the reports differ in {difference}")
+    for figure in comparison.only_old:
+        print(f"only in the old report: {figure}")
+    for figure in comparison.only_new:
+        print(f"only in the new report: {figure}")
+    shown = [each for each in comparison.changes if each.is_beyond_noise or each.interval is None]
+    _section(
+        "what changed (ratio: new to old, with its interval of 95 %; above 1: slower or larger)",
+        _changes(shown, tolerance),
+    )
+    print(f"\n{len(comparison.changes) - len(shown)} other figures are the same but for noise")
+    for before, after in comparison.lost:
+        print(
+            f"{after.subject} no longer reaches {before.target:.2%}: {after.accuracy:.2%} after "
+            f"{after.epochs} epochs"
+        )
+    worse = len(comparison.regressions(tolerance)) + len(comparison.lost)
+    print(f"regressions beyond {100 * tolerance:g} %: {worse or 'none'}")
+
+
+def _changes(changes: list[Change], tolerance: float) -> Table:
+    table = new_table("", numbers=("old", "new", "ratio", "lower", "upper", ""))
+    for each in changes:
+        interval = [f"{end:.3f}" for end in each.interval or ()] or ["", ""]
+        table.add_row(
+            str(each.figure),
+            _amount(each.figure, each.old),
+            _amount(each.figure, each.new),
+            f"{each.ratio:.3f}",
+            *interval,
+            _verdict(each, tolerance),
+        )
+    return table
+
+
+def _amount(figure: Figure, value: float) -> str:
+    if figure.what == "peak memory":
+        return f"{value / 1e6:,.1f} MB"
+    return f"{value:,.2f} s" if value >= 1 else f"{value * 1e3:,.3f} ms"
+
+
+def _verdict(change: Change, tolerance: float) -> str:
+    if change.interval is None:
+        return "measured once"
+    if change.ratio < 1:
+        return "better"
+    return "regression" if change.is_regression(tolerance) else "worse, tolerated"
