@@ -6,7 +6,6 @@ inputs, the parameters and the outputs, once each; a layer that stands for other
 nothing between them.
 """
 
-from collections.abc import Iterable
 from math import prod
 
 from gpucnn.layers import Conv2D, Dense, Flatten, FusedConv2D, Layer, MaxPool2D
@@ -43,15 +42,6 @@ def bytes_moved(layer: Layer, direction: str, batch: int) -> int:
         read = parameters if layer.needs_input_gradient else 0
         numbers = batch * (outputs + passed_on + looked_at) + read + parameters
     return numbers * layer.real.itemsize
-
-
-def step_operations(layers: Iterable[Layer], batch: int) -> int:
-    """The least operations of a training step's layers, forward and backward, for a batch."""
-    return sum(
-        operations(layer, direction, batch)
-        for layer in layers
-        for direction in ("forward", "backward")
-    )
 
 
 def _parts(layer: Layer) -> tuple[Layer, ...]:

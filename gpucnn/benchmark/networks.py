@@ -39,6 +39,13 @@ def make_network(model: str, dtype: str, device: str, threads: int | None) -> Se
     return Sequential(layers, preset.input_shape, dtype, device, preset.seed, threads)
 
 
+def describe_model(model: str) -> str:
+    """The preset's name, and whether something of it was left out."""
+    layers = MODELS[model](device="cpu").layers
+    without = " without dropout" if any(isinstance(layer, Dropout) for layer in layers) else ""
+    return f"{model}{without}"
+
+
 def first_lane(network: Sequential) -> Lane:
     """The layers as one thread runs them."""
     return network.lanes[0]

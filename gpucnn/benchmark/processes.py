@@ -12,7 +12,11 @@ REPEATS = 3  # of which the median counts
 
 
 def import_seconds(*modules: str) -> float:
-    """The seconds that importing some modules adds to the start of a Python."""
+    """The seconds that importing some modules adds to the start of a Python.
+
+    Raises:
+        DeviceError: they cannot be imported.
+    """
     bare, full = _run_seconds("pass"), _run_seconds(f"import {', '.join(modules)}")
     return max(full - bare, 0.0)
 

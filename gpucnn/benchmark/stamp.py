@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_info
 
 from gpucnn.backends import get_backend
 from gpucnn.backends.cpu import usable_cores
+from gpucnn.benchmark.networks import describe_model
 from gpucnn.benchmark.plan import PACKAGES, Plan
 from gpucnn.benchmark.report import Stamp
 from gpucnn.version import __version__
@@ -33,7 +34,7 @@ def make_stamp(plan: Plan, threads: int) -> Stamp:
         threads=threads,
         versions=_versions(plan) | _cuda_versions([backend.xp for backend in backends]),
         devices={backend.device: backend.description for backend in backends},
-        model=f"{plan.model} without dropout",
+        model=describe_model(plan.model),
         dtype=plan.dtype,
         rounds=plan.rounds,
     )

@@ -16,8 +16,12 @@ from gpucnn.benchmark.stamp import make_stamp
 def test_a_stamp_tells_what_was_asked_for() -> None:
     stamp = make_stamp(small_plan(dtype="float64"), 1)
     assert (stamp.threads, stamp.dtype, stamp.rounds) == (1, "float64", 2)
-    assert stamp.model == "notebook without dropout"
+    assert stamp.model == "notebook"
     assert stamp.devices == {"cpu": CpuBackend(1).description}
+
+
+def test_a_stamp_tells_what_was_left_out() -> None:
+    assert make_stamp(small_plan(model="lenet"), 1).model == "lenet without dropout"
 
 
 def test_a_stamp_is_of_now_in_utc() -> None:
