@@ -263,9 +263,7 @@ class CpuBackend(Backend):
     ) -> dict[str, Buffer]:
         return pooled_convolution_buffers(window, pool, channels, filters)
 
-    def fused_memory(
-        self, window: Window, pool: Window, arrays: dict[str, Array]
-    ) -> PooledConvolution:
+    def fused_memory(self, window: Window, pool: Window, arrays: dict[str, Array]) -> FusedMemory:
         return PooledConvolution(window, pool, arrays)
 
     def conv2d_relu_max_pool(
