@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array
-from gpucnn.layers import Layer, MaxPool2D, ReLU
+from gpucnn.layers import Layer, MaxPool2D, ReLU, Step
 from gpucnn.network import Network
 
 STEP = 1e-5
@@ -49,11 +49,12 @@ def assert_gradient(
     assert error <= allowed, f"the gradient of {name} is off by {error}, more than {allowed}"
 
 
-def assert_layer_gradients(layer: Layer, x: Array, step: Array | None = None) -> None:
+def assert_layer_gradients(layer: Layer, x: Array, step: Step | None = None) -> None:
     """Fail unless `backward` gives the gradients of the input `x` and of all parameters.
 
     They are those of a weighted sum of the outputs, the weights being the output gradient.
     """
+    step = step or Step()
     weights = np.random.default_rng(0).standard_normal((len(x), *layer.output_shape))
 
     def weighted_sum() -> float:
@@ -97,9 +98,9 @@ def smooth_images(network: Network, images: int) -> NDArray[np.float64]:
 
 
 def _distance_to_kink(network: Network, x: Array) -> float:
-    network.reserve(len(x))
     distances = [np.inf]
     for layer in network.layers:
+        layer.reserve(len(x), training=False)
         if isinstance(layer, ReLU):
             distances.append(float(np.abs(x).min()))
         if isinstance(layer, MaxPool2D):

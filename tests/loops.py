@@ -203,13 +203,16 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     return losses
 
 
-def cross_entropy_gradient(logits: Array, labels: Array) -> Array:
-    """The gradient of the mean of `cross_entropy`: the probabilities, less 1 at the label."""
+def cross_entropy_gradient(logits: Array, labels: Array, images: int) -> Array:
+    """The gradient of the sum of `cross_entropy` over `images`, the mean over a whole batch.
+
+    It is the probabilities, less 1 at the label, over `images`.
+    """
     gradient = softmax(logits)
     for row, label in enumerate(labels):
         gradient[row, label] -= 1
         for column in range(logits.shape[1]):
-            gradient[row, column] /= len(labels)
+            gradient[row, column] /= images
     return gradient
 
 

@@ -25,15 +25,23 @@ def draw(rows: int, classes: int, seed: int = 0) -> Drawn:
     return generator.standard_normal((rows, classes)), generator.integers(0, classes, rows)
 
 
+def room(rows: int) -> tuple[Array, Array]:
+    """Where the losses go, and what is correct."""
+    return np.empty(rows), np.empty(rows)
+
+
 def losses_of(logits: Array, labels: Array) -> Array:
     losses, correct = np.empty((2, len(logits)), logits.dtype)
     loss(logits.shape[1], logits.dtype.type).evaluate(logits, labels, losses, correct)
     return losses
 
 
-def gradient_of(logits: Array, labels: Array) -> Array:
+def gradient_of(logits: Array, labels: Array, images: int | None = None) -> Array:
+    """The gradient, `logits` being those of a batch, or of a part of one of `images`."""
     losses, correct = np.empty((2, len(logits)), logits.dtype)
-    return loss(logits.shape[1], logits.dtype.type).gradient(logits, labels, losses, correct)
+    return loss(logits.shape[1], logits.dtype.type).gradient(
+        logits, labels, losses, correct, images or len(logits)
+    )
 
 
 def test_losses_are_those_in_loops() -> None:
@@ -54,6 +62,12 @@ def test_gradient_is_that_of_the_mean_loss(rows: int, classes: int, seed: int) -
         assert_array_equal(gradient, np.zeros((rows, 1)))
     else:
         assert_gradient(lambda: float(losses_of(logits, labels).mean()), logits, gradient)
+
+
+def test_gradients_of_parts_are_those_of_the_whole_batch() -> None:
+    logits, labels = draw(5, 4)
+    parts = [gradient_of(logits[part], labels[part], 5) for part in (slice(2), slice(2, 5))]
+    assert_array_equal(np.concatenate(parts), gradient_of(logits, labels))
 
 
 def test_correct_are_the_rows_whose_largest_logit_is_the_labels() -> None:
@@ -82,13 +96,13 @@ class TestTwoWays:
     def test_give_the_same_losses(self) -> None:
         logits, labels = draw(5, 4)
         losses, correct = np.empty((2, 5))
-        loss(4).gradient(logits, labels, losses, correct)
+        loss(4).gradient(logits, labels, losses, correct, 5)
         assert_array_equal(losses, losses_of(logits, labels))
 
     def test_give_the_same_hits(self) -> None:
         logits, labels = draw(5, 4)
         losses, correct, hits = np.empty((3, 5))
-        loss(4).gradient(logits, labels, losses, correct)
+        loss(4).gradient(logits, labels, losses, correct, 5)
         loss(4).evaluate(logits, labels, losses, hits)
         assert_array_equal(correct, hits)
 
@@ -96,15 +110,15 @@ class TestTwoWays:
 @pytest.mark.parametrize("rows", [1, 4, 5])
 def test_memory_of_the_gradient_is_used_again(rows: int) -> None:
     cross_entropy = loss(3)
-    first = cross_entropy.gradient(*draw(5, 3), *np.empty((2, 5)))
-    again = cross_entropy.gradient(*draw(rows, 3), *np.empty((2, rows)))
+    first = cross_entropy.gradient(*draw(5, 3), *room(5), images=5)
+    again = cross_entropy.gradient(*draw(rows, 3), *room(rows), images=rows)
     assert again.ctypes.data == first.ctypes.data
     assert again.shape == (rows, 3)
 
 
 def test_memory_of_the_gradient_grows() -> None:
     cross_entropy = loss(3)
-    cross_entropy.gradient(*draw(2, 3), *np.empty((2, 2)))
+    cross_entropy.gradient(*draw(2, 3), *room(2), images=2)
     logits, labels = draw(5, 3)
-    gradient = cross_entropy.gradient(logits, labels, *np.empty((2, 5)))
-    assert_allclose(gradient, loops.cross_entropy_gradient(logits, labels), rtol=1e-12)
+    gradient = cross_entropy.gradient(logits, labels, *room(5), images=5)
+    assert_allclose(gradient, loops.cross_entropy_gradient(logits, labels, 5), rtol=1e-12)

@@ -5,6 +5,7 @@ import pytest
 import small
 from gpucnn import models
 from gpucnn.summary import memory_per_image, parameter_count
+from pieces import Plain
 
 # The notebook's network by hand; an element has 4 bytes. A convolution keeps its output and its
 # patches, ReLU its output and the gradient of its input, pooling besides which element it took.
@@ -32,6 +33,7 @@ def test_memory_of_a_wider_dtype_is_larger() -> None:
 
 def test_memory_is_what_is_reserved_for_training() -> None:
     model, batch = small.model(), 500
+    model.place(Plain())  # where a layer is a layer, and a batch is not taken apart
     expected = batch * sum(memory_per_image(layer) for layer in model.layers)
     tracemalloc.start()
     model.reserve(batch, training=True)

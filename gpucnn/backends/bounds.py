@@ -179,8 +179,8 @@ def _one(expected: Expected, name: str) -> Terms:
     return 1.0
 
 
-def _one_for_all_rows(expected: Expected, name: str) -> Terms:
-    return 1 / len(expected.right[name])
+def _one_for_all_images(expected: Expected, name: str) -> Terms:
+    return 1 / float(expected.call.arguments["images"])
 
 
 def _all_positive(name: str, array: Array) -> Array:
@@ -284,7 +284,7 @@ BOUNDS: dict[str, dict[str, Bound]] = {
     "softmax_cross_entropy": {
         "losses": Bound(_softmax, _one),
         "correct": EXACT,
-        "gradient": Bound(_softmax, _one_for_all_rows),
+        "gradient": Bound(_softmax, _one_for_all_images),
     },
     "sgd": {"parameters": _sums(_always(8)), "velocity": _sums(_always(3))},
     "adam": {

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gpucnn.backends.base import Array, Backend
-from gpucnn.backends.buffer import Shape
+from gpucnn.backends.buffer import Order, Shape
 
 Results = dict[str, Array]
 """What array arguments of a call hold after it, by their names, on the host."""
@@ -53,8 +53,25 @@ def unset(shape: Shape, dtype: DTypeLike) -> Array:
 
 
 def place(backend: Backend, call: Call) -> dict[str, Any]:
-    """The call's arguments on the backend, in memory of their own."""
-    return call.arguments | {k: backend.asarray(v.copy()) for k, v in call.arrays.items()}
+    """The call's arguments on the backend, in memory of their own, laid out as in training."""
+    batches = {name: _place_batch(backend, name, call.arrays[name]) for name in _batches(call)}
+    others = {k: backend.asarray(v.copy()) for k, v in call.arrays.items() if k not in batches}
+    return call.arguments | others | batches
+
+
+def _batches(call: Call) -> set[str]:
+    """The arguments that hold something of each image of a batch, see `Backend.batch_view`."""
+    names = {name for name, array in call.arrays.items() if array.ndim > 1}
+    if call.operation == "matmul":  # of a dense layer: the kernel's gradient, or the kernel
+        names.remove("out" if call.arguments["transpose_a"] else "b")
+    return names - {"images", "kernel", "kernel_gradient"}
+
+
+def _place_batch(backend: Backend, name: str, array: Array) -> Array:
+    order: Order = "F" if name == "patches" else "C"
+    memory = np.empty(array.size, array.dtype)
+    backend.batch_view(memory, len(array), array.shape[1:], order)[...] = array
+    return backend.batch_view(backend.asarray(memory), len(array), array.shape[1:], order)
 
 
 def run(backend: Backend, call: Call, arguments: dict[str, Any]) -> Results:

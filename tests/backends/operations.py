@@ -99,6 +99,11 @@ def multiply(sizes: Sizes, values: Values) -> Call:
     return Call("multiply", {"a": a, "b": b, "out": values.unset(*shape)})
 
 
+def accumulate(sizes: Sizes, values: Values) -> Call:
+    count = _pixels(sizes)
+    return Call("accumulate", {"a": values.reals(count), "total": values.reals(count)})
+
+
 def im2col(sizes: Sizes, values: Values) -> Call:
     return Call(
         "im2col",
@@ -204,7 +209,7 @@ def relu_gradient(sizes: Sizes, values: Values) -> Call:
     )
 
 
-def dropout(sizes: Sizes, values: Values, rate: float = 0.4) -> Call:
+def dropout(sizes: Sizes, values: Values, rate: float = 0.4, first: int = 0) -> Call:
     shape = _input(sizes)
     return Call(
         "dropout",
@@ -216,6 +221,7 @@ def dropout(sizes: Sizes, values: Values, rate: float = 0.4) -> Call:
             "step": np.array([values.integer(40)], np.int64),
             "mask": values.unset(*shape),
             "out": values.unset(*shape),
+            "first": first,
         },
     )
 
@@ -237,6 +243,7 @@ def softmax_cross_entropy(
             "losses": values.unset(rows),
             "correct": values.unset(rows),
             "gradient": values.unset(*shape) if gradient else None,
+            "images": rows + 3,  # of a batch of which these are a part
         },
     )
 
@@ -296,6 +303,7 @@ CALLS: dict[str, Builder] = {
     ),
     "sum_rows": sum_rows,
     "multiply": multiply,
+    "accumulate": accumulate,
     "im2col": im2col,
     "col2im": col2im,
     "conv2d": conv2d,
@@ -307,6 +315,8 @@ CALLS: dict[str, Builder] = {
     "relu_gradient": relu_gradient,
     "dropout": dropout,
     "dropout of nothing": partial(dropout, rate=0.0),
+    "dropout of a part that begins within a block": partial(dropout, first=4 * 25 + 3),
+    "dropout of a part beyond the low word": partial(dropout, first=2**34 - 2),
     "softmax": softmax,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),

@@ -83,6 +83,10 @@ def multiply(a: Array, b: Array, **_: Any) -> Results:
     return {"out": each(lambda x, y: x * y, a, b)}
 
 
+def accumulate(a: Array, total: Array) -> Results:
+    return {"total": each(lambda x, y: x + y, a, total)}
+
+
 def im2col(x: Array, window: Window, patches: Array, **_: Any) -> Results:
     return {"patches": loops.im2col(x, slide(window)).reshape(patches.shape)}
 
@@ -139,9 +143,12 @@ def relu_gradient(output_gradient: Array, out: Array, **_: Any) -> Results:
     return {"input_gradient": each(loops.relu_gradient, output_gradient, out)}
 
 
-def dropout(x: Array, rate: float, seed: int, stream: int, step: Array, **_: Any) -> Results:
+def dropout(
+    x: Array, rate: float, seed: int, stream: int, step: Array, first: int, **_: Any
+) -> Results:
     factors = [
-        loops.dropout_factor(element, rate, seed, stream, int(step[0])) for element in range(x.size)
+        loops.dropout_factor(element, rate, seed, stream, int(step[0]))
+        for element in range(first, first + x.size)
     ]
     mask = np.array(factors).reshape(x.shape)
     return {"mask": mask} | {"out": multiply(x, mask)["out"]}
@@ -151,11 +158,11 @@ def softmax(logits: Array, **_: Any) -> Results:
     return {"out": loops.softmax(logits)}
 
 
-def softmax_cross_entropy(logits: Array, labels: Array, **_: Any) -> Results:
+def softmax_cross_entropy(logits: Array, labels: Array, images: int, **_: Any) -> Results:
     return {
         "losses": loops.cross_entropy(logits, labels),
         "correct": loops.correct(logits, labels),
-        "gradient": loops.cross_entropy_gradient(logits, labels),
+        "gradient": loops.cross_entropy_gradient(logits, labels, images),
     }
 
 
@@ -193,6 +200,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "matmul": matmul,
     "sum_rows": sum_rows,
     "multiply": multiply,
+    "accumulate": accumulate,
     "im2col": im2col,
     "col2im": col2im,
     "conv2d": convolution,

@@ -216,6 +216,7 @@ def huge_loss(backend: Backend, dtype: str) -> Results:
         "losses": values.unset(4),
         "correct": values.unset(4),
         "gradient": values.unset(4, 2),
+        "images": 4,
     }
     return results(backend, Call("softmax_cross_entropy", arguments))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from backends.contract import RowMajor
 from backends.operations import CALLS, Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Backend, CpuBackend, Window
@@ -23,6 +24,13 @@ ALLOWED = 2**18
 @pytest.fixture
 def cpu() -> CpuBackend:
     return CpuBackend()
+
+
+@pytest.fixture(params=[CpuBackend, RowMajor])
+def either(request: pytest.FixtureRequest) -> CpuBackend:
+    """The CPU with either layout of a batch."""
+    made: CpuBackend = request.param()
+    return made
 
 
 @pytest.fixture
@@ -53,8 +61,8 @@ def allocated(operation: Callable[[], None]) -> int:
 
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
 @pytest.mark.usefixtures("traced")
-def test_operation_that_has_run_allocates_nothing(cpu: CpuBackend, build: Builder) -> None:
-    large, small = prepare(cpu, build, LARGEST), prepare(cpu, build, SMALLER)
+def test_operation_that_has_run_allocates_nothing(either: CpuBackend, build: Builder) -> None:
+    large, small = prepare(either, build, LARGEST), prepare(either, build, SMALLER)
     large()
     assert max(allocated(small), allocated(large)) < ALLOWED
 

@@ -60,9 +60,10 @@ def test_max_pool_gradient_is_derivative(slide: loops.Slide) -> None:
     assert_close(gradient, expected)
 
 
-def test_cross_entropy_gradient_is_derivative_of_the_mean() -> None:
+@pytest.mark.parametrize("images", [5, 8])
+def test_cross_entropy_gradient_is_derivative_of_the_mean(images: int) -> None:
     values = Values(0, np.float64)
     logits, labels = values.reals(5, 4), values.integers(4, 5)
-    gradient = loops.cross_entropy_gradient(logits, labels)
-    expected = derivative(lambda z: loops.cross_entropy(z, labels), logits, np.full(5, 1 / 5))
+    gradient = loops.cross_entropy_gradient(logits, labels, images)
+    expected = derivative(lambda z: loops.cross_entropy(z, labels), logits, np.full(5, 1 / images))
     assert_close(gradient, expected)

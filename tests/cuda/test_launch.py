@@ -92,7 +92,7 @@ def test_nothing_to_do_is_not_launched(recorder: Recorder, launch: Launcher) -> 
 def test_null_pointer_where_it_is_allowed(recorder: Recorder, launch: Launcher) -> None:
     labels = np.zeros(2, np.int64)
     arrays = {"logits": reals(2, 3), "losses": reals(2), "correct": reals(2)}
-    launch("softmax_cross_entropy", **arrays, labels=labels, gradient=None)
+    launch("softmax_cross_entropy", **arrays, labels=labels, gradient=None, images=2)
     assert recorder.launches[0][3][4] is None
 
 

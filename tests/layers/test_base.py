@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpucnn import Conv2D, Dense, Dropout, MaxPool2D, ReLU
-from gpucnn.layers import LAYERS, Buffer, Layer
+from gpucnn.layers import LAYERS, Layer, Step
 from layers.placed import placed
 
 IMAGE = (6, 6, 2)
@@ -23,7 +23,7 @@ def layer(request: pytest.FixtureRequest) -> Layer:
 
 def run(layer: Layer, images: int) -> tuple[Any, Any]:
     """The output and the input gradient of a training step."""
-    output = layer.forward(np.ones((images, *layer.input_shape)), np.array([1]))
+    output = layer.forward(np.ones((images, *layer.input_shape)), Step(np.array([1])))
     return output, layer.backward(np.ones_like(output))
 
 
@@ -66,18 +66,6 @@ class TestMemory:
 def test_memory_is_of_the_dtype_of_the_model() -> None:
     layer = placed(ReLU(), (3,), dtype=np.float32)
     assert layer.forward(np.ones((2, 3), np.float32), None).dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    ("buffer", "size"),
-    [(Buffer((2, 3)), 24), (Buffer((2, 3), "int32"), 24), (Buffer((2, 3), "int8"), 6)],
-)
-def test_size_of_a_buffer_in_bytes(buffer: Buffer, size: int) -> None:
-    assert buffer.size(np.dtype(np.float32)) == size
-
-
-def test_size_of_a_buffer_depends_on_the_dtype_of_the_model() -> None:
-    assert Buffer((2, 3)).size(np.dtype(np.float64)) == 48
 
 
 def test_only_convolution_and_dense_have_parameters() -> None:

@@ -8,6 +8,7 @@ import loops
 from expect import refusal
 from gpucnn import Dropout
 from gpucnn.backends import Array
+from gpucnn.layers import Step
 from layers.placed import placed
 
 ONES = np.ones((4, 25))
@@ -19,9 +20,9 @@ def dropping(rate: float = 0.4, seed: int = 5, index: int = 2) -> Dropout:
     return placed(layer, (25,), 4)
 
 
-def kept(layer: Dropout, step: int = 1) -> Array:
-    """What the layer makes of ones in a training step."""
-    return layer.forward(ONES, np.array([step])).copy()
+def kept(layer: Dropout, step: int = 1, images: slice = slice(None)) -> Array:
+    """What the layer makes of ones in a training step, in a batch of which some are given to it."""
+    return layer.forward(ONES[images], Step(np.array([step]), images.start or 0)).copy()
 
 
 def test_output_shape_is_that_of_the_input() -> None:
@@ -47,6 +48,11 @@ def test_the_same_step_drops_the_same() -> None:
     assert_array_equal(kept(dropping()), kept(dropping()))
 
 
+@pytest.mark.parametrize("images", [slice(0, 3), slice(1, 2), slice(3, 4)])
+def test_a_part_of_a_batch_drops_what_the_whole_does(images: slice) -> None:
+    assert_array_equal(kept(dropping(), images=images), kept(dropping())[images])
+
+
 def test_rate_0_drops_nothing() -> None:
     assert_array_equal(kept(dropping(rate=0)), ONES)
 
@@ -55,10 +61,10 @@ def test_inference_gives_the_input_itself() -> None:
     assert dropping().forward(ONES, None) is ONES
 
 
-def test_inference_gives_the_gradient_itself() -> None:
+def test_gradients_without_dropout_are_of_the_input_itself() -> None:
     layer = dropping()
-    layer.forward(ONES, np.array([1]))
-    layer.forward(ONES, None)
+    layer.forward(ONES, Step(np.array([1])))
+    assert layer.forward(ONES, Step()) is ONES
     assert layer.backward(ONES) is ONES
 
 

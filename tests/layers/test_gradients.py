@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
 from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.backends import Array, Window
+from gpucnn.layers import Step
 from gradients import assert_gradient, assert_layer_gradients, distinct
 from layers.placed import placed
 
@@ -75,7 +76,7 @@ def test_of_layers_without_arguments(
 @SETTINGS
 def test_of_dropout_at_a_step(rate: float, step: int, seed: int) -> None:
     x = np.random.default_rng(seed).standard_normal((2, 3, 4))
-    assert_layer_gradients(placed(Dropout(rate), (3, 4)), x, np.array([step]))
+    assert_layer_gradients(placed(Dropout(rate), (3, 4)), x, Step(np.array([step])))
 
 
 class TestTheCheckItself:

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backends import Array, CpuBackend, Window
+from gpucnn.backends import Array, Backend, CpuBackend, Window
 
 
-class Permuted(CpuBackend):
+class Permuted(Backend):
     """Sums in other orders: products with their terms permuted, and row after row."""
+
+    device = "permuted"
 
     def matmul(
         self,
@@ -40,8 +42,10 @@ class WrongBorder(CpuBackend):
 
 
 class DroppedBias(CpuBackend):
-    def matmul(self, a: Array, b: Array, out: Array, **options: Any) -> None:
-        super().matmul(a, b, out, **options | {"bias": None})
+    def conv2d(
+        self, x: Array, kernel: Array, bias: Array, window: Window, patches: Array, out: Array
+    ) -> None:
+        super().conv2d(x, kernel, np.zeros_like(bias), window, patches, out)
 
 
 class WrongGradient(CpuBackend):
@@ -88,10 +92,8 @@ class WrongArgmax(CpuBackend):
 
 
 class ShiftedSeed(CpuBackend):
-    def dropout(
-        self, x: Array, rate: float, seed: int, stream: int, step: Array, mask: Array, out: Array
-    ) -> None:
-        super().dropout(x, rate, seed + 1, stream, step, mask, out)
+    def dropout(self, x: Array, rate: float, seed: int, *others: Any, **options: Any) -> None:
+        super().dropout(x, rate, seed + 1, *others, **options)
 
 
 # Faults between operations

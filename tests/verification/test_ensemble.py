@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn.backends import CpuBackend
 from gpucnn.errors import TrainingError
 from gpucnn.recipes import default_recipe
 from gpucnn.verification.ensemble import Ensemble, apart
 from gpucnn.verification.interception import Learner
+from pieces import Plain
 from small_mnist import small_mnist
 
 (IMAGES, LABELS), _ = small_mnist(64, 1)
@@ -23,7 +23,7 @@ def ensemble(**changes: Any) -> Ensemble:
 
 
 def test_nothing_disturbs_the_learner_itself() -> None:
-    learner = Learner(default_recipe(device="cpu"), IMAGES, LABELS, CpuBackend())
+    learner = Learner(default_recipe(device="cpu"), IMAGES, LABELS, Plain())
     disturbed = ensemble()
     assert [disturbed.step(BATCH) for _ in range(3)] == [learner.step(BATCH) for _ in range(3)]
 

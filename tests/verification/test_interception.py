@@ -1,15 +1,48 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
-from gpucnn.backends import Backend, CpuBackend
+from gpucnn.backends import Backend, CpuBackend, Window
 from gpucnn.backends.bounds import BOUNDS
 from gpucnn.verification.interception import MEMORY, Intercepted, describe
+
+# What a backend may do as one, or at once: it is done as defined, each operation by itself.
+TOGETHER = (
+    "can_fuse",
+    "conv2d_relu_max_pool",
+    "conv2d_relu_max_pool_gradients",
+    "fused_buffers",
+    "fused_memory",
+    "images_at_once",
+    "run",
+)
 
 
 def test_every_method_of_a_backend_computes_or_is_memory() -> None:
     public = {name for name in vars(Backend) if callable(vars(Backend)[name]) and name[0] != "_"}
-    assert public == {*BOUNDS, *MEMORY}
+    assert public == {*BOUNDS, *MEMORY, *TOGETHER}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_nothing_is_done_together(name: str) -> None:
+    assert getattr(Intercepted, name) is getattr(Backend, name)
+    backend = Intercepted(CpuBackend(), lambda *_: None, "a layer")
+    assert name not in vars(backend)
+    assert backend.threads == 1
+
+
+def test_the_parts_of_an_operation_that_is_fused_come_one_by_one() -> None:
+    seen: list[str] = []
+    cpu = CpuBackend()
+    backend = Intercepted(cpu, lambda _, operation, __: seen.append(operation), "a layer")
+    window, pool = Window((4, 4), (3, 3), (1, 1), "valid"), Window((2, 2), (2, 2), (2, 2), "valid")
+    x, kernel, bias, out = (np.ones(s) for s in ((1, 4, 4, 1), (3, 3, 1, 2), (2,), (1, 1, 1, 2)))
+    buffers = backend.fused_buffers(window, pool, 1, 2)
+    arrays = {name: np.ones((1, *buffer.shape)) for name, buffer in buffers.items()}
+    memory = backend.fused_memory(window, pool, arrays)
+    backend.conv2d_relu_max_pool(x, kernel, bias, memory, out, training=True)
+    assert seen == ["conv2d", "relu", "max_pool"]
 
 
 def test_an_operation_comes_with_all_its_arguments_by_name() -> None:
