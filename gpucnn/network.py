@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +21,11 @@ from gpucnn.layers import Layer
 
 DTYPES = ("float32", "float64")
 
-LEAST_PART = 1_500_000
-"""The multiply-adds of a forward pass for which it pays to ask another thread."""
+LEAST_PART = 1_000_000
+"""The multiply-adds of a part's forward pass for which it pays to meet with another thread."""
+
+LEAST_SPAN = 500_000_000
+"""The multiply-adds of the forward passes for which it pays to gather threads."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,14 @@ class Network:
         self.gradients = backend.zeros((size,), self.dtype)
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         others = [self._lane(list(map(copy, self.layers))) for _ in range(backend.threads - 1)]
-        self.lanes = (self._lane(self.layers, self.gradients), *others)
+        self.lanes = (self._lane(self.layers), *others)
         self._copy_weights(weights)
 
-    def _lane(self, layers: Sequence[Layer], gradients: Array | None = None) -> Lane:
+    def _lane(self, layers: Sequence[Layer]) -> Lane:
         """A lane of `layers`, built and not placed, or placed before."""
-        if gradients is None:
-            gradients = self.backend.zeros(self.gradients.shape, self.dtype)
+        gradients = self.gradients
+        if self.backend.threads > 1:
+            gradients = self.backend.shared(self.gradients.shape, self.dtype)
         for original, layer in zip(self.layers, layers, strict=True):
             mine = [each for each in self._parameters if each.layer is original]
             views = {each.key: each.view(gradients) for each in mine}
@@ -228,13 +233,24 @@ class Network:
         for lane, part in self._parts(batch):
             lane.reserve(part.stop - part.start, training=training)
 
+    @contextmanager
+    def session(self, batch: int, images: int) -> Iterator[None]:
+        """A span of time in which `images` images are gone through, `batch` at a time.
+
+        See `Backend.session`, and `Backend.gather` for what may be done within.
+        """
+        pays = self._multiply_adds(images) >= LEAST_SPAN
+        size = len(self._parts(batch)) if pays else 1
+        with self.backend.session(), self.backend.gather(size):
+            yield
+
     def share(self, batch: int, work: Callable[[Lane, slice], None]) -> None:
         """Split a batch among the lanes, and do `work` on all of its parts at once.
 
         Args:
             batch: the number of images.
-            work: called with a lane, and which images of the batch it is to work on, in the lane's
-                thread.
+            work: called with a lane, and which images of the batch it is to work on; see
+                `Backend.run` for what it may write to.
         """
         self.backend.run([partial(work, lane, part) for lane, part in self._parts(batch)])
 
@@ -243,10 +259,12 @@ class Network:
 
         The split depends on the batch's size and the number of threads alone.
         """
-        multiply_adds = batch * sum(layer.multiply_adds() for layer in self.layers)
-        worth = multiply_adds // LEAST_PART
+        worth = self._multiply_adds(batch) // LEAST_PART
         parts = max(min(len(self.lanes), worth, batch), 1)
         return list(zip(self.lanes, split(slice(0, batch), parts), strict=False))
+
+    def _multiply_adds(self, images: int) -> int:
+        return images * sum(layer.multiply_adds() for layer in self.layers)
 
     def forward(self, x: Array) -> Array:
         """The logits of a batch, with dropout switched off.
@@ -258,7 +276,7 @@ class Network:
             real (n, classes), memory that the next call overwrites.
         """
         first = self.lanes[0]
-        if len(list(first.pieces(slice(0, len(x))))) == len(self._parts(len(x))) == 1:
+        if len(x) <= (first.images_at_once or len(x)) and len(self._parts(len(x))) == 1:
             return first.forward(first.arrange(x))
         logits = self._logits[len(x)]
 
@@ -277,8 +295,8 @@ class Network:
         Args:
             data: all images.
             indices: int64 (n,), on the device, the images of the batch.
-            losses: real (n,), written, the loss of each.
-            correct: real (n,), written, 1 for each that was classified correctly, else 0.
+            losses: real (n,), shared, written, the loss of each.
+            correct: real (n,), shared, written, 1 for each that was classified correctly, else 0.
             step: int64 (1,), the number of the training step; None without dropout.
         """
         parts = self._parts(len(indices))
@@ -288,7 +306,10 @@ class Network:
                 for lane, part in parts
             ]
         )
-        for lane, _ in parts[1:]:  # in this order, so that one seed gives the same bytes each time
+        # Always in this order, so that one seed gives the same bytes each time.
+        if self.lanes[0].gradients is not self.gradients:
+            self.backend.copy(self.lanes[0].gradients, self.gradients)
+        for lane, _ in parts[1:]:
             self.backend.accumulate(lane.gradients, self.gradients)
 
     def loss_and_gradients(
@@ -311,9 +332,9 @@ class Network:
         labels = check_labels(y, len(images), self.classes)
         data = Batches(self.backend, self.dtype, images, labels)
         indices = self.backend.asarray(np.arange(len(images), dtype=np.int64))
-        losses, correct = (self.backend.empty((len(images),), self.dtype) for _ in range(2))
+        losses, correct = (self.backend.shared((len(images),), self.dtype) for _ in range(2))
         self.reserve(len(images), training=True)
-        with self.backend.session():
+        with self.session(len(images), len(images)):
             self.learn(data, indices, losses, correct, None)
         loss = self.backend.to_host(losses).mean(dtype=np.float64)
         return float(loss), self.split(self.gradients)

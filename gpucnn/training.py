@@ -46,8 +46,8 @@ class Metrics:
 
     def __init__(self, network: Network, images: int) -> None:
         self._backend = network.backend
-        self.losses = self._backend.empty((images,), network.dtype)
-        self.correct = self._backend.empty((images,), network.dtype)
+        self.losses = self._backend.shared((images,), network.dtype)
+        self.correct = self._backend.shared((images,), network.dtype)
 
     def means(self) -> Evaluation:
         """The mean loss and accuracy, added up in float64."""
@@ -106,13 +106,15 @@ class Trainer:
 
     def _steps(self, order: NDArray[np.int64], progress: Callable[[int], None]) -> Evaluation:
         losses, correct = self._metrics.losses, self._metrics.correct
-        indices = self._network.backend.asarray(order)
-        with self._network.backend.session():
+        network = self._network
+        indices = network.backend.asarray(order)
+        with network.session(self._batch_size, len(order)):
             for start in range(0, len(order), self._batch_size):
                 batch = slice(start, start + self._batch_size)
                 images = indices[batch]
                 self.step(images, losses[batch], correct[batch])
-                progress(len(images))
+                if network.backend.leads:
+                    progress(len(images))
         return self._metrics.means()
 
     def step(self, indices: Array, losses: Array, correct: Array) -> None:
@@ -179,7 +181,7 @@ def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
 def predict(network: Network, data: Batches, batch_size: int) -> NDArray[Any]:
     """The probability of each class for each image, real (n, classes), on the host."""
     backend = network.backend
-    probabilities = backend.empty((len(data), network.classes), network.dtype)
+    probabilities = backend.shared((len(data), network.classes), network.dtype)
 
     def keep(lane: Lane, piece: slice, logits: Array, indices: Array) -> None:
         backend.softmax(logits, probabilities[piece])
@@ -200,12 +202,13 @@ def _infer(
         network: computes them.
         data: all images.
         batch_size: images in a batch.
-        use: called with a lane, in its thread; which images; their logits; and their indices.
+        use: called with a lane; which images; their logits; and their indices. It may write to
+            shared arrays.
     """
     backend = network.backend
     indices = backend.asarray(np.arange(len(data), dtype=np.int64))
     network.reserve(min(batch_size, len(data)))
-    with backend.session():
+    with network.session(min(batch_size, len(data)), len(data)):
         for start in range(0, len(data), batch_size):
             batch = indices[start : start + batch_size]
 

@@ -69,18 +69,37 @@ class Backend:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
 
-    # Threads
+    # Parts of a batch
 
     @property
     def threads(self) -> int:
-        """How many parts of a batch can be worked on at once, see `run`."""
+        """How many parts of a batch can be worked on at once."""
         return 1
 
-    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Run tasks that touch none of each other's arrays, at once if there are threads for it.
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that goes on after `gather`, and tells of the progress."""
+        return True
+
+    @contextmanager
+    def gather(self, size: int) -> Iterator[None]:
+        """A span of time in which `run` works on up to `size` parts at once.
+
+        The code within may be run by `size` processes alike, so it must take the same way in all:
+        it may not depend on time or chance. It prints only if it `leads`.
 
         Raises:
-            Exception: what the first of them that failed has raised, once all have ended.
+            DeviceError: another process has failed or was ended.
+        """
+        yield
+
+    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Run tasks that touch none of each other's arrays, at once within `gather`.
+
+        What they write in `shared` arrays is there afterwards for all; what in others, perhaps not.
+
+        Raises:
+            DeviceError: another process has failed or was ended.
         """
         for task in tasks:
             task()
@@ -113,6 +132,10 @@ class Backend:
     def copy(self, source: Array, out: Array) -> None:
         """Copy `source`, of any dtype, on the host or the device, to `out`, on the device."""
         out[...] = self.xp.asarray(source, out.dtype)
+
+    def shared(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """A new array, whose elements are not set, for what the tasks of `run` write."""
+        return self.empty(shape, dtype)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
         """Something of each image of a batch, (count, *shape), at the beginning of `memory`.

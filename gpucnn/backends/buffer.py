@@ -43,7 +43,7 @@ class BatchMemory:
         self._backend, self._buffer = backend, buffer
         self._dtype = np.dtype(buffer.dtype or real)
         self._batch = 0
-        self._memory = backend.empty((0,), self._dtype)
+        self._memory = backend.shared((0,), self._dtype)
         self._views: dict[int, Array] = {}
 
     def reserve(self, batch: int) -> None:
@@ -52,7 +52,7 @@ class BatchMemory:
             self._views.clear()
             del self._memory  # freed before the larger one is allocated
             size = batch * prod(self._buffer.shape)
-            self._memory, self._batch = self._backend.empty((size,), self._dtype), batch
+            self._memory, self._batch = self._backend.shared((size,), self._dtype), batch
 
     def __getitem__(self, batch: int) -> "Array":
         """The memory for `batch` images, (batch, *shape), always the same array for as many."""

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -14,13 +13,13 @@ from threadpoolctl import ThreadpoolController
 from gpucnn import arguments
 from gpucnn.backends.base import Array, Backend, FusedMemory
 from gpucnn.backends.buffer import Buffer, Order, Shape
+from gpucnn.backends.crew import Crew, shared
 from gpucnn.backends.fusion import (
     PooledConvolution,
     can_pool_side_by_side,
     pooled_convolution_buffers,
 )
 from gpucnn.backends.order import columns, filters_first, images_first, images_last, matrix
-from gpucnn.backends.team import Team
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
 
@@ -50,8 +49,9 @@ class CpuBackend(Backend):
     is written here as a sequence of calls with `out=`, into workspaces that are kept from call to
     call.
 
-    **Threads.** BLAS is held to one thread; the batch is split over threads of our own, and each
-    works through its part in pieces that fit into the caches. Each has its own workspaces.
+    **Threads.** BLAS is held to one thread; the batch is split over threads of our own, each in a
+    process of its own (see `Crew`), and each works through its part in pieces that fit into the
+    caches.
 
     Args:
         threads: how many, at least 1; as many as this process may use cores if None.
@@ -65,9 +65,12 @@ class CpuBackend(Backend):
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)
         count = usable_cores() if threads is None else threads
-        self._team = Team(arguments.positive_integer(count, "threads"))
+        self._threads = arguments.positive_integer(count, "threads")
+        self._crew = Crew()
         self._thread_pools = ThreadpoolController()
-        self._local = _OfThread()
+        self._workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
+        self._counting = np.arange(0, dtype=np.int64)
+        self._constants: dict[tuple[int, np.dtype[np.generic]], Array] = {}
 
     @property
     def description(self) -> str:
@@ -89,16 +92,29 @@ class CpuBackend(Backend):
 
     @property
     def threads(self) -> int:
-        return self._team.threads
+        return self._threads
+
+    @property
+    def leads(self) -> bool:
+        return self._crew.leads
+
+    @contextmanager
+    def gather(self, size: int) -> Iterator[None]:
+        """See `Backend.gather`, and `Crew` for why these are processes."""
+        with self._crew.gather(size):
+            yield
 
     def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        self._team.run(tasks)
+        self._crew.run(tasks)
 
     def images_at_once(self, size: int) -> int | None:
         least, most = IMAGES_AT_ONCE
         return min(max(PIECE // size, least), most)
 
     # Memory
+
+    def shared(self, shape: Shape, dtype: DTypeLike) -> Array:
+        return super().shared(shape, dtype) if self.threads == 1 else shared(shape, dtype)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
         """See `Backend.batch_view`; the axis of the images is the last in memory."""
@@ -115,13 +131,13 @@ class CpuBackend(Backend):
         np.copyto(out, source, casting="unsafe")
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        return self._local.workspaces.get(name, shape, dtype)
+        return self._workspaces.get(name, shape, dtype)
 
     def counting(self, count: int) -> Array:
         """The numbers 0 to `count` - 1, the beginning of one array that is kept."""
-        if self._local.counting.size < count:
-            self._local.counting = np.arange(count, dtype=np.int64)
-        return self._local.counting[:count]
+        if self._counting.size < count:
+            self._counting = np.arange(count, dtype=np.int64)
+        return self._counting[:count]
 
     def _scratch(self, name: str, shape: Shape, dtype: DTypeLike) -> Array:
         """A workspace for something of each image, (n, ...), in the order of `batch_view`."""
@@ -134,10 +150,9 @@ class CpuBackend(Backend):
         for that is not vectorised: the maximum with 0, or the sum as a product with ones.
         """
         dtype = np.dtype(dtype)
-        constants = self._local.constants
-        kept = constants.get((value, dtype))
+        kept = self._constants.get((value, dtype))
         if kept is None or kept.size < count:
-            kept = constants[value, dtype] = np.full(count, value, dtype)
+            kept = self._constants[value, dtype] = np.full(count, value, dtype)
         return kept[:count]
 
     # Data
@@ -428,15 +443,6 @@ class CpuBackend(Backend):
         decay = self.workspace("decay", parameters.shape, parameters.dtype)
         np.multiply(parameters, learning_rate * weight_decay, out=decay)
         parameters -= decay
-
-
-class _OfThread(threading.local):
-    """What operations keep from call to call, for each thread its own."""
-
-    def __init__(self) -> None:
-        self.workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
-        self.counting = np.arange(0, dtype=np.int64)
-        self.constants: dict[tuple[int, np.dtype[np.generic]], Array] = {}
 
 
 def _take(source: Array, indices: Array, out: Array) -> None:

@@ -1,6 +1,7 @@
 """What is timed: a device of gpucnn here, the peers in their own files."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ TRAINING_STEP, INFERENCE = "training step", "inference"
 Tasks = dict[str, Callable[[int], Task]]  # made for a number of images at a time
 LEARNING_RATE = 0.01  # of the training steps that are timed, by SGD without momentum
 TEST_BATCH = 128  # images that are classified at a time to tell the accuracy
+SPAN = 60_000  # images that a task counts as being part of, which is an epoch
 MOST_BATCHES = 300  # that the training steps which are timed go through, again and again
 
 
@@ -78,7 +80,7 @@ class DeviceSubject:
         indices = cycle([backend.asarray(each) for each in some_batches(len(images), batch_size)])
         return Task(
             lambda: trainer.step(next(indices), losses, correct),
-            backend.session,
+            partial(network.session, batch_size, SPAN),
             clock_of(backend),
         )
 
@@ -87,7 +89,8 @@ class DeviceSubject:
         backend = network.backend
         x = backend.asarray(normalise(self._data[0][0][:batch_size], network.dtype))
         network.reserve(batch_size)
-        return Task(lambda: network.forward(x), backend.session, clock_of(backend))
+        session = partial(network.session, batch_size, SPAN)
+        return Task(lambda: network.forward(x), session, clock_of(backend))
 
 
 class _DeviceLearner:
