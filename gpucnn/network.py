@@ -104,6 +104,7 @@ class Network:
         self.seed = arguments.seed(seed)
         self.input_shape = arguments.image_shape(input_shape, "input_shape")
         self.layers = _check_layers(layers)
+        self._threads = threads
         self.backend = get_backend(device, threads)
         self._build_layers()
         self._parameters = tuple(self._lay_out_parameters())
@@ -181,7 +182,7 @@ class Network:
         Raises:
             InvalidValueError: there is no such device.
         """
-        self.place(get_backend(device))
+        self.place(get_backend(device, self._threads))
         return self
 
     def place(self, backend: Backend) -> None:

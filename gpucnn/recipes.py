@@ -34,6 +34,7 @@ class Recipe:
         model: the name of a preset, see `gpucnn.models`.
         data: where the images come from, see `load_mnist`; None for the embedded MNIST.
         device: where to train, see `get_backend`.
+        threads: of the CPU, see `Sequential`; None for as many as there are cores.
         epochs: how many times to go through the images.
         batch_size: images in a training step.
         optimizer: "sgd" (with Nesterov's momentum of 0.9), "adam" or "adamw".
@@ -57,6 +58,7 @@ class Recipe:
     schedule: str
     seed: int
     dtype: str
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         arguments.one_of(self.model, "model", tuple(MODELS))
@@ -69,9 +71,11 @@ class Recipe:
         arguments.one_of(self.schedule, "schedule", SCHEDULE_NAMES)
         arguments.seed(self.seed)
         arguments.one_of(self.dtype, "dtype", DTYPES)
+        if self.threads is not None:
+            arguments.positive_integer(self.threads, "threads")
 
     def resolved(self) -> "Recipe":
-        """The same for whoever follows it anywhere: the device by name, a folder by its full path.
+        """The same for whoever follows it anywhere: device and threads named, a folder in full.
 
         Raises:
             InvalidValueError: there is no such device.
@@ -79,11 +83,13 @@ class Recipe:
         data = self.data
         if data is not None and not data.lower().startswith(SCHEMES):
             data = str(Path(data).resolve())
-        return replace(self, data=data, device=get_backend(self.device).device)
+        backend = get_backend(self.device, self.threads)
+        threads = backend.threads if backend.device == "cpu" else self.threads
+        return replace(self, data=data, device=backend.device, threads=threads)
 
     def make_model(self, images: int) -> Sequential:
         """The untrained model, with its optimizer, to be trained on that many images."""
-        model = MODELS[self.model](self.dtype, self.device, self.seed)
+        model = MODELS[self.model](self.dtype, self.device, self.seed, self.threads)
         model.compile(self._make_optimizer(self.epochs * -(-images // self.batch_size)))
         return model
 
@@ -121,5 +127,6 @@ def default_recipe(model: str = "notebook", **changes: Any) -> Recipe:
         "schedule": "one-cycle",
         "seed": 0,
         "dtype": "float32",
+        "threads": None,
     }
     return Recipe(model, **(defaults | changes))

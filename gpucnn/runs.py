@@ -135,7 +135,7 @@ class Run:
 
     def _load(self, epochs: list[EpochRecord]) -> None:
         settings = self.model.settings()
-        self.model = Sequential.load(self.checkpoint, self.recipe.device)
+        self.model = Sequential.load(self.checkpoint, self.recipe.device, self.recipe.threads)
         self.history.epochs = epochs[: self.model.epochs_trained]
         if (
             self.model.settings() != settings

@@ -203,21 +203,24 @@ class Sequential(Network):
         write_checkpoint(path, arrays, description)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], device: str = "auto") -> "Sequential":
+    def load(
+        cls, path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
+    ) -> "Sequential":
         """The model in a file that `save` wrote, with the state of its training.
 
         Raises:
             InvalidFileError: there is no such file, it is cut short, it is not a model of gpucnn,
                 or its arrays do not fit its architecture.
-            InvalidValueError: there is no such device.
+            InvalidValueError: there is no such device, or `threads` is no number of threads.
             DeviceError: it cannot be used, or has not enough memory.
         """
-        device = get_backend(device).device  # here, where an error is not taken for one of the file
+        # Here, where an error is not taken for one of the file.
+        device = get_backend(device, threads).device
         arrays, description = read_checkpoint(path)
         try:
             layers = [from_config(config, LAYERS) for config in description["layers"]]
             shape, dtype = description["input_shape"], description["dtype"]
-            model = cls(layers, shape, dtype, device, description["seed"])
+            model = cls(layers, shape, dtype, device, description["seed"], threads)
             model._restore(arrays, description)
         except DeviceError:  # such as too little memory, which is no fault of the file
             raise

@@ -15,6 +15,7 @@ from gpucnn.benchmark.comparison import compare as compare_reports
 from gpucnn.benchmark.plot import check_plot, write_plot
 from gpucnn.benchmark.report import Report, read_report, write_report
 from gpucnn.commands.bench_tables import print_comparison, print_report
+from gpucnn.commands.options import Threads
 from gpucnn.errors import InvalidValueError
 from gpucnn.files import check_writable
 from gpucnn.models import MODELS
@@ -38,9 +39,7 @@ def bench(
         list[int] | None, typer.Option(help="May be given again (default: by model)")
     ] = None,
     dtype: Annotated[str, typer.Option(help=", ".join(DTYPES))] = "float32",
-    threads: Annotated[
-        int | None, typer.Option(help="Of the CPU (default: the cores that may be used)")
-    ] = None,
+    threads: Threads = None,
     to_accuracy: Annotated[
         float | None,
         typer.Option(help="Also train to this accuracy on the test images, in per cent"),

@@ -1,6 +1,6 @@
 """`gpucnn evaluate`: measure a saved model on the test images."""
 
-from gpucnn.commands.options import Checkpoint, Data, Device
+from gpucnn.commands.options import Checkpoint, Data, Device, Threads
 from gpucnn.data import load_mnist
 from gpucnn.sequential import Sequential
 
@@ -9,9 +9,10 @@ def evaluate(
     checkpoint: Checkpoint,
     data: Data = None,
     device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Measure a saved model on the test images."""
-    model = Sequential.load(checkpoint, device)
+    model = Sequential.load(checkpoint, device, threads)
     _, (images, labels) = load_mnist(data)
     loss, accuracy = model.evaluate(images, labels)
     correct = round(accuracy * len(labels))

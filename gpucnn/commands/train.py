@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gpucnn.backends import list_devices
-from gpucnn.commands.options import Data
+from gpucnn.commands.options import Data, Threads
 from gpucnn.errors import InvalidValueError, StoppedError
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
@@ -33,6 +33,7 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="Where to train, see gpucnn devices (default: auto)")
     ] = None,
+    threads: Threads = None,
     epochs: Annotated[
         int | None,
         typer.Option(help=f"Times to go through the images (default: {_for_each(EPOCHS)})"),
@@ -71,6 +72,7 @@ def train(
         "model": model,
         "data": data,
         "device": device,
+        "threads": threads,
         "epochs": epochs,
         "batch_size": batch_size,
         "optimizer": optimizer,

@@ -46,12 +46,14 @@ def read_idx(path: Path, origin: str, dimensions: int) -> ByteArray:
     try:
         with path.open("rb") as file, _uncompressed(file) as content:
             header = _read_header(content, origin, dimensions)
-            body = _read_body(content, origin, _sizes(header, origin))
+            held = BytesIO()  # once: a file may be a good part of the memory
+            held.write(header)
+            _read_body(content, origin, _sizes(header, origin), held)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidFileError(
             f"{origin} is a damaged gzip file ({error}): give another copy"
         ) from error
-    return _parse(header + body)
+    return _parse(held)
 
 
 def _uncompressed(file: BufferedReader) -> BufferedIOBase:
@@ -88,35 +90,36 @@ def _sizes(header: bytes, origin: str) -> tuple[int, ...]:
     return sizes
 
 
-def _read_body(content: BufferedIOBase, origin: str, sizes: tuple[int, ...]) -> bytes:
+def _read_body(content: BufferedIOBase, origin: str, sizes: tuple[int, ...], held: BytesIO) -> None:
     expected = prod(sizes)
-    body = _read_at_most(content, expected + 1)  # one more: gzip is checked when its end is read
-    if len(body) < expected:
+    # One byte more than there should be: gzip is checked when its end is read.
+    length = _copy_at_most(content, expected + 1, held)
+    if length < expected:
         raise InvalidFileError(
             f"{origin} is cut short: its header says {_in_bytes(sizes)}, "
-            f"but {len(body)} follow: give a whole copy"
+            f"but {length} follow: give a whole copy"
         )
-    if len(body) > expected:
+    if length > expected:
         raise InvalidFileError(
             f"{origin} is too long: its header says {_in_bytes(sizes)}, "
-            f"but at least {len(body)} follow: give another copy"
+            f"but at least {length} follow: give another copy"
         )
-    return body
 
 
-def _read_at_most(content: BufferedIOBase, limit: int) -> bytes:
+def _copy_at_most(content: BufferedIOBase, limit: int, held: BytesIO) -> int:
     # In chunks: reading the whole at once takes memory for all that the header promises.
-    chunks = []
-    while limit and (chunk := content.read(min(limit, CHUNK))):
-        chunks.append(chunk)
-        limit -= len(chunk)
-    return b"".join(chunks)
+    left = limit
+    while left and (chunk := content.read(min(left, CHUNK))):
+        held.write(chunk)
+        left -= len(chunk)
+    return limit - left
 
 
-def _parse(content: bytes) -> ByteArray:
+def _parse(held: BytesIO) -> ByteArray:
     import mnist  # imported here: it brings urllib, and `import gpucnn` stays light
 
-    array: ByteArray = mnist.parse_idx(BytesIO(content))
+    held.seek(0)
+    array: ByteArray = mnist.parse_idx(held)
     return array
 
 
