@@ -162,6 +162,7 @@ class Network:
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         others = [self._lane(list(map(copy, self.layers))) for _ in range(backend.threads - 1)]
         self.lanes = (self._lane(self.layers), *others)
+        self._parts_of: dict[int, list[tuple[Lane, slice]]] = {}
         self._copy_weights(weights)
 
     def _lane(self, layers: Sequence[Layer]) -> Lane:
@@ -260,9 +261,13 @@ class Network:
 
         The split depends on the batch's size and the number of threads alone.
         """
-        worth = self._multiply_adds(batch) // LEAST_PART
-        parts = max(min(len(self.lanes), worth, batch), 1)
-        return list(zip(self.lanes, split(slice(0, batch), parts), strict=False))
+        parts = self._parts_of.get(batch)
+        if parts is None:
+            worth = self._multiply_adds(batch) // LEAST_PART
+            count = max(min(len(self.lanes), worth, batch), 1)
+            parts = list(zip(self.lanes, split(slice(0, batch), count), strict=False))
+            self._parts_of[batch] = parts
+        return parts
 
     def _multiply_adds(self, images: int) -> int:
         return images * sum(layer.multiply_adds() for layer in self.layers)

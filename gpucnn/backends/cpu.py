@@ -124,6 +124,8 @@ class CpuBackend(Backend):
         return images_first(inner.reshape(*shape, count))
 
     def arrange(self, x: Array, out: Array) -> Array:
+        if len(x) == 1:  # which lies as it should in both orders
+            return x
         np.copyto(images_last(out), images_last(x))
         return out
 
@@ -171,6 +173,25 @@ class CpuBackend(Backend):
         _take(labels, indices, out)
 
     # Matrices
+
+    def matmul(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        *,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        bias: Array | None = None,
+    ) -> None:
+        """See `Backend.matmul`; by `dot`, which for a single row is twice as fast."""
+        a, b = a.T if transpose_a else a, b.T if transpose_b else b
+        if out.flags.c_contiguous:
+            np.dot(a, b, out=out)
+        else:
+            np.dot(b.T, a.T, out=out.T)
+        if bias is not None:
+            out += bias
 
     def sum_rows(self, a: Array, out: Array) -> None:
         """See `Backend.sum_rows`; as a product with ones, which BLAS does several times faster.

@@ -69,15 +69,16 @@ class PooledConvolution(FusedMemory):
         self._patches, self._columns = patches, patches.reshape(prod(layout.taps) * channels, -1)
         self._scores = scores.reshape(-1, self._columns.shape[1])
         self._by_offset = scores if layout.merged else scores.transpose(1, 0, 2, 3)
-        self._of_offset = list(self._by_offset)
+        self._best_rows = columns(self._best)
         self._greater, self._chosen = (images_last(arrays[name]) for name in ("greater", "chosen"))
         self._zeros = np.zeros_like(self._best)
         self._ones = np.ones(self._best[0].size, self._best.dtype)
         self._padded = images_last(arrays["padded"]) if "padded" in arrays else None
         if layout.merged:
             shape = (*layout.pool, filters, *layout.taps, channels)
-            self._kernels = np.zeros(shape, self._best.dtype)
-            self._kernel_gradients = np.empty_like(self._kernels)
+            self._kernels, self._kernel_gradients = np.zeros((2, *shape), self._best.dtype)
+            self._placed = layout.placements(self._kernels)
+            self._gradients_placed = layout.placements(self._kernel_gradients)
         self._seen = _LastView(lambda x: layout.of(images_last(x)))
         self._out, self._output_gradient = _LastView(filters_first), _LastView(filters_first)
 
@@ -87,11 +88,12 @@ class PooledConvolution(FusedMemory):
         """See `Backend.conv2d_relu_max_pool`."""
         np.copyto(self._patches, self._seen(self._with_padding(x)))
         np.matmul(self._weights(kernel), self._columns, out=self._scores)
-        self._maxima(training)
-        best = self._best
-        np.add(best, bias[:, None, None], out=best)
-        np.maximum(best, self._zeros, out=best)
-        np.copyto(self._out(out), best)
+        if training:
+            self._maxima_and_where()
+        else:
+            self._maxima()
+        np.add(self._best_rows, bias[:, None], out=self._best_rows)
+        np.maximum(self._best, self._zeros, out=self._out(out))
 
     def _with_padding(self, x: Array) -> Array:
         """The images with the padding of the window around them, (n, h, w, c)."""
@@ -105,19 +107,28 @@ class PooledConvolution(FusedMemory):
         """The matrix that the patches are multiplied with, see `Patches`."""
         if not self._layout.merged:
             return matrix(kernel).T
-        np.copyto(self._layout.placements(self._kernels), kernel.transpose(3, 0, 1, 2))
+        np.copyto(self._placed, kernel.transpose(3, 0, 1, 2))
         return self._kernels.reshape(len(self._scores), -1)
 
-    def _maxima(self, training: bool) -> None:
-        """The maxima over the offsets; where a later one was greater, if `training`."""
-        so_far, best = self._of_offset[0], self._best
-        for offset, scores in enumerate(self._of_offset[1:], 1):
-            if training:
-                np.greater(scores, so_far, out=self._greater[offset])
-            np.maximum(so_far, scores, out=best)
-            so_far = best
-        if so_far is not best:
-            np.copyto(best, so_far)
+    def _maxima(self) -> None:
+        """The maxima over the offsets, by halves; overwrites the scores."""
+        left, scores = len(self._by_offset), self._by_offset
+        while left > 2:
+            half = left // 2
+            np.maximum(scores[:half], scores[left - half : left], out=scores[:half])
+            left -= half
+        np.maximum(scores[0], scores[left - 1], out=self._best)
+
+    def _maxima_and_where(self) -> None:
+        """The maxima over the offsets, one after the other, and where a later one was greater."""
+        so_far = self._by_offset[0]
+        for offset in range(1, len(self._by_offset)):
+            scores = self._by_offset[offset]
+            np.greater(scores, so_far, out=self._greater[offset])
+            np.maximum(so_far, scores, out=self._best)
+            so_far = self._best
+        if so_far is not self._best:
+            np.copyto(self._best, so_far)
 
     # Backward
 
@@ -136,7 +147,7 @@ class PooledConvolution(FusedMemory):
         pooled, scores = self._best, self._by_offset
         np.greater(pooled, self._zeros, out=self._chosen[0])
         np.multiply(self._output_gradient(output_gradient), self._chosen[0], out=pooled)
-        np.matmul(columns(pooled), self._ones, out=bias_gradient)
+        np.matmul(self._best_rows, self._ones, out=bias_gradient)
         self._choose()
         np.copyto(scores, self._chosen)  # as numbers, which NumPy multiplies faster than booleans
         np.multiply(scores, pooled, out=scores)
@@ -163,8 +174,8 @@ class PooledConvolution(FusedMemory):
             return
         gradients = self._kernel_gradients
         np.matmul(self._scores, self._columns.T, out=gradients.reshape(len(self._scores), -1))
-        placed = self._layout.placements(gradients)
-        np.add.reduce(placed, axis=(0, 1), out=kernel_gradient.transpose(3, 0, 1, 2))
+        out = kernel_gradient.transpose(3, 0, 1, 2)
+        np.add.reduce(self._gradients_placed, axis=(0, 1), out=out)
 
     def _add_up(self, input_gradient: Array) -> None:
         """The sums of the patches' gradients over the columns that a pixel lies in."""
