@@ -25,6 +25,7 @@ MEMORY = (
     "counting",
     "empty",
     "session",
+    "shared",
     "to_host",
     "workspace",
     "zeros",

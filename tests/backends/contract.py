@@ -2,8 +2,17 @@
 
 from collections.abc import Callable
 
-from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend
+from gpucnn.backends import (
+    Array,
+    Backend,
+    CpuBackend,
+    FusedMemory,
+    Window,
+    available_devices,
+    get_backend,
+)
 from gpucnn.backends.cuda import CudaBackend
+from gpucnn.backends.order import images_first, images_last
 from gpucnn.cuda.simulation import Simulation
 
 
@@ -12,11 +21,15 @@ class RowMajor(CpuBackend):
 
     batch_view = Backend.batch_view
 
+    def fused_memory(self, window: Window, pool: Window, arrays: dict[str, Array]) -> FusedMemory:
+        inner = {name: images_first(images_last(array).copy()) for name, array in arrays.items()}
+        return super().fused_memory(window, pool, inner)
+
 
 BACKENDS: dict[str, Callable[[], Backend]] = {
     "reference": Backend,
-    "cpu": CpuBackend,
-    "cpu, row-major": RowMajor,
+    "cpu": lambda: CpuBackend(threads=2),
+    "cpu, row-major": lambda: RowMajor(threads=2),
     "simulator": lambda: CudaBackend(Simulation()),
     "simulator, reversed": lambda: CudaBackend(Simulation("reversed")),
     "simulator, shuffled": lambda: CudaBackend(Simulation(1)),

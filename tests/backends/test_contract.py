@@ -3,19 +3,33 @@
 import inspect
 import math
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from numpy.testing import assert_array_equal
 
 import loops
 from backends.agreement import assert_agrees, assert_keeps, results
+from backends.fused import (
+    WHOLE,
+    Fusion,
+    convolution_of,
+    define_fused,
+    fused_call,
+    fused_memory,
+    fusion,
+    fusions,
+    infer_fused,
+    run_fused,
+)
 from backends.operations import CALLS, Builder, Values, adam, dropout, max_pool, relu, sgd
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
-from gpucnn.backends import Array, Backend, Window
-from gpucnn.backends.bounds import BOUNDS, UPDATED
+from gpucnn.backends import Array, Backend, Shape, Window
+from gpucnn.backends.bounds import BOUNDS, UPDATED, distance, expect
+from gpucnn.backends.buffer import Order
 from gpucnn.backends.calls import Call, Results, define, place, run, unset
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
@@ -89,6 +103,151 @@ def test_signature_is_the_definitions(backend: Backend, name: str) -> None:
     )
 
 
+# Parts of a batch
+
+
+def test_run(backend: Backend) -> None:
+    done: list[int] = []
+    backend.run([partial(done.append, number) for number in range(3)])
+    assert done == [0, 1, 2]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_gather(backend: Backend, alone: bool) -> None:
+    numbers = backend.shared((5,), "int64")
+    tasks = [partial(numbers[each : each + 1].fill, 10 + each) for each in range(5)]
+    with backend.session(), backend.gather(1 if alone else backend.threads):
+        numbers.fill(0)
+        backend.run(tasks)
+    assert backend.leads
+    assert_array_equal(backend.to_host(numbers), [10, 11, 12, 13, 14])
+
+
+@dtypes
+def test_shared(backend: Backend, dtype: str) -> None:
+    array = backend.shared((2, 3), dtype)
+    assert (array.shape, array.dtype) == ((2, 3), np.dtype(dtype))
+    assert array.flags.c_contiguous
+
+
+def test_images_at_once(backend: Backend) -> None:
+    assert all((backend.images_at_once(size) or 1) >= 1 for size in (1, 2**20, 2**40))
+
+
+# Convolution, ReLU and max-pooling as one
+
+# Of few pixels, whose patches the CPU merges, and of many, whose it does not; see `Patches`.
+FEW = fusion(Sizes(2, Window((6, 7), (3, 3), (1, 1), "valid"), channels=1, filters=5), (2, 2))
+MANY = fusion(Sizes(2, Window((6, 7), (3, 3), (1, 1), "same"), channels=4, filters=5), (2, 3))
+
+fused = pytest.mark.parametrize("case", [FEW, MANY], ids=["few", "many"])
+
+
+def test_can_fuse(backend: Backend) -> None:
+    overlapping = Window((9, 9), (3, 3), (2, 2), "valid")
+    padded = Window((9, 9), (2, 2), (2, 2), "same")
+    assert not backend.can_fuse(overlapping)
+    assert not backend.can_fuse(padded)
+
+
+@dtypes
+@SETTINGS
+@given(case=fusions(), seed=seeds)
+@example(case=FEW, seed=0)
+@example(case=MANY, seed=0)
+def test_fused_is_one_after_the_other(
+    backend: Backend, dtype: str, case: Fusion, seed: int
+) -> None:
+    call = fused_call(case, Values(seed, dtype), WHOLE)
+    right = define_fused(case, call)
+    memory = fused_memory(backend, case, call.real)
+    assert_same(infer_fused(backend, call, memory), {"out": right["out"]})
+    assert_same(run_fused(backend, call, memory), right)
+
+
+def assert_same(actual: Results, right: Results) -> None:
+    assert actual.keys() == right.keys()
+    for name, array in actual.items():
+        assert_array_equal(array, right[name], name)
+
+
+@dtypes
+@SETTINGS
+@given(case=fusions(), seed=seeds)
+def test_conv2d_relu_max_pool(backend: Backend, dtype: str, case: Fusion, seed: int) -> None:
+    call = fused_call(case, Values(seed, dtype))
+    allowed = Backend().zeros((case.sizes.images, *case.pool.output, case.sizes.filters), float)
+    convolution = expect(convolution_of(case, call))
+    # Neither ReLU nor a maximum makes the largest error in a window larger.
+    Backend().max_pool(
+        np.asarray(convolution.allowed("out")), case.pool, allowed, allowed.astype(np.int32)
+    )
+    out = run_fused(backend, call, fused_memory(backend, case, call.real))["out"]
+    assert (distance(out, define_fused(case, call)["out"]) <= allowed).all()
+
+
+@fused
+def test_conv2d_relu_max_pool_gradients(backend: Backend, case: Fusion) -> None:
+    call = fused_call(case, Values(0, "float64"))
+    actual = run_fused(backend, call, fused_memory(backend, case, call.real))
+    for name, right in define_fused(case, call).items():
+        np.testing.assert_allclose(actual[name], right, rtol=0, atol=1e-12, err_msg=name)
+
+
+@fused
+def test_fused_repeats_to_the_bit(backend: Backend, case: Fusion) -> None:
+    call = fused_call(case, Values(0, "float32"))
+    memory = fused_memory(backend, case, call.real)
+    first, second = run_fused(backend, call, memory), run_fused(backend, call, memory)
+    assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
+
+
+@fused
+def test_fused_memory(backend: Backend, case: Fusion) -> None:
+    """It serves call after call, with other arrays."""
+    memory = fused_memory(backend, case, np.dtype(np.float64))
+    for seed in (1, 2):
+        call = fused_call(case, Values(seed, "float64"), WHOLE)
+        assert_same(run_fused(backend, call, memory), define_fused(case, call))
+
+
+@fused
+def test_fused_buffers(backend: Backend, case: Fusion) -> None:
+    window, sizes = case.sizes.window, case.sizes
+    buffers = backend.fused_buffers(window, case.pool, sizes.channels, sizes.filters)
+    memory = fused_memory(backend, case, np.dtype(np.float32))
+    assert (memory.window, memory.pool) == (window, case.pool)
+    assert memory.arrays.keys() == buffers.keys()
+
+
+@fused
+def test_fused_leaves_out_an_input_gradient_that_is_not_wanted(
+    backend: Backend, case: Fusion
+) -> None:
+    call = fused_call(case, Values(0, "float64"), WHOLE)
+    memory = fused_memory(backend, case, call.real)
+    actual = run_fused(backend, call, memory, input_gradient=False)
+    assert is_unset(actual.pop("input_gradient"))
+    right = define_fused(case, call)
+    assert_same(actual, {name: right[name] for name in actual})
+
+
+@dtypes
+@SETTINGS
+@given(case=fusions(), seed=seeds)
+def test_nan_passes_the_fused_operation(
+    backend: Backend, dtype: str, case: Fusion, seed: int
+) -> None:
+    call = fused_call(case, Values(seed, dtype), WHOLE)
+    x = call.arguments["x"]
+    x.flat[seed % x.size] = math.nan
+    out = infer_fused(backend, call, fused_memory(backend, case, call.real))["out"]
+    right = np.isnan(define_fused(case, call)["out"])
+    assert np.isnan(out)[right].all()
+    if case.every_pixel_is_seen:
+        assert_array_equal(np.isnan(out), right)
+
+
 # A span of operations
 
 
@@ -132,6 +291,28 @@ def test_to_host(backend: Backend) -> None:
     host += 1
     assert type(host) is np.ndarray
     assert_array_equal(backend.to_host(array), np.zeros(3))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4)])
+def test_batch_view(backend: Backend, shape: Shape, order: Order) -> None:
+    memory = backend.zeros((100,), "int64")
+    view = backend.batch_view(memory, 4, shape, order)
+    values = 1 + np.arange(view.size).reshape(4, *shape)
+    backend.copy(values, view)
+    assert_array_equal(backend.to_host(view), values, strict=True)
+    assert_array_equal(np.sort(backend.to_host(memory)[: view.size]), values.ravel())
+    assert not backend.to_host(memory)[view.size :].any()
+
+
+@dtypes
+def test_arrange(backend: Backend, dtype: str) -> None:
+    values = Values(0, dtype).reals(4, 2, 3, 2)
+    out = backend.batch_view(backend.zeros((100,), dtype), 4, (2, 3, 2))
+    x = backend.asarray(values)
+    arranged = backend.arrange(x, out)
+    assert_array_equal(backend.to_host(arranged), values, strict=True)
+    assert arranged is x or arranged is out
 
 
 @pytest.mark.parametrize("source", ["float64", "float32", "int64", "uint8"])
