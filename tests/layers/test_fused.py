@@ -1,0 +1,155 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import small
+from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from gpucnn.backends import Array, Backend, CpuBackend
+from gpucnn.layers import FusedConv2D, Layer, Step
+from gpucnn.network import Network
+from gradients import assert_layer_gradients, smooth_images
+from pieces import Plain
+
+IMAGE = (12, 11, 2)
+END = ["Flatten", "Dense"]
+
+
+def fused_layers() -> list[Layer]:
+    """Two convolutions that are fused, the first in merged patches, the second not."""
+    return [
+        *(Conv2D(4, 3), ReLU(), MaxPool2D(2)),
+        *(Conv2D(7, (3, 2), padding="same"), ReLU(), MaxPool2D((1, 2))),
+        *(Flatten(), Dense(small.CLASSES)),
+    ]
+
+
+def network(layers: list[Layer], backend: Backend | None = None) -> Network:
+    """A network in float64, on a backend of choice, whose biases, too, are not zero."""
+    made = Network(layers, IMAGE, "float64")
+    if backend is not None:
+        made.place(backend)
+    made.parameters += np.random.default_rng(9).uniform(-0.1, 0.1, made.parameters.shape)
+    return made
+
+
+def kinds(made: Network) -> list[str]:
+    """The kinds of the layers that run."""
+    return [type(layer).__name__ for layer in made.lanes[0].layers]
+
+
+def fused_layer(batch: int = 2) -> tuple[Network, FusedConv2D]:
+    """A network of a fused layer, and the layer with memory for batches, for all gradients."""
+    made = network([Conv2D(3, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)])
+    layer = made.lanes[0].layers[0]
+    assert isinstance(layer, FusedConv2D)
+    layer.needs_input_gradient = True
+    layer.reserve(batch, training=True)
+    return made, layer
+
+
+class TestFuse:
+    def test_takes_all_that_stand_together(self) -> None:
+        assert kinds(network(fused_layers())) == ["FusedConv2D", "FusedConv2D", *END]
+
+    @pytest.mark.parametrize(
+        "layers",
+        [
+            [Conv2D(4, 3), ReLU(), MaxPool2D(3, 2)],
+            [Conv2D(4, 3), ReLU(), MaxPool2D(2, 3)],
+            [Conv2D(4, 3), ReLU(), MaxPool2D(2, padding="same")],
+            [Conv2D(4, 3), MaxPool2D(2), ReLU()],
+            [Conv2D(4, 3), MaxPool2D(2)],
+            [Conv2D(4, 3), ReLU(), Dropout(0.5), MaxPool2D(2)],
+            [Conv2D(4, 3), ReLU(), ReLU(), MaxPool2D(2)],
+            [ReLU(), MaxPool2D(2)],
+            [Conv2D(4, 3), ReLU()],
+        ],
+        ids=str,
+    )
+    def test_leaves_others_as_they_are(self, layers: list[Layer]) -> None:
+        made = network([*layers, Flatten(), Dense(3)])
+        assert made.lanes[0].layers == made.layers
+
+    @pytest.mark.parametrize("backend", [Backend, Plain])
+    def test_leaves_all_where_the_backend_is_not_faster(
+        self, backend: Callable[[], Backend]
+    ) -> None:
+        made = network(fused_layers(), backend())
+        assert made.lanes[0].layers == made.layers
+
+    def test_leaves_the_layers_of_the_network(self) -> None:
+        layers = fused_layers()
+        assert list(network(layers).layers) == layers
+
+
+class TestFusedConv2D:
+    def test_stands_for_its_parts(self) -> None:
+        made, layer = fused_layer()
+        assert layer.parts == made.layers[:3]
+        assert layer.name == "conv2d+relu+maxpool2d"
+        assert (layer.input_shape, layer.output_shape) == (IMAGE, (5, 4, 3))
+        assert layer.multiply_adds() == made.layers[0].multiply_adds()
+
+    def test_uses_the_parameters_and_the_gradients_of_the_network(self) -> None:
+        made, layer = fused_layer()
+        convolution = made.layers[0]
+        for name in ("kernel", "bias"):
+            assert np.shares_memory(layer.parameters[name], convolution.parameters[name])
+            assert np.shares_memory(layer.gradients[name], convolution.gradients[name])
+
+    def test_gradients_agree_with_differences(self) -> None:
+        made, layer = fused_layer()
+        assert_layer_gradients(layer, smooth_images(made, 2))
+
+    def test_computes_no_input_gradient_that_is_not_needed(self) -> None:
+        _, layer = fused_layer()
+        layer.needs_input_gradient = False
+        output = layer.forward(np.ones((2, *IMAGE)), Step())
+        assert layer.backward(np.ones_like(output)) is None
+
+    def test_output_is_the_same_in_training(self) -> None:
+        made, layer = fused_layer()
+        x = smooth_images(made, 2)
+        inferred = layer.forward(x, None).copy()
+        assert_array_equal(layer.forward(x, Step()), inferred)
+
+    @pytest.mark.parametrize("batch", [1, 2])
+    def test_memory_is_the_same_in_every_step(self, batch: int) -> None:
+        _, layer = fused_layer()
+        x = np.ones((batch, *IMAGE))
+        first, next_one = layer.forward(x, Step()), layer.forward(x, Step())
+        assert next_one is first
+        gradient = layer.backward(first)
+        assert layer.backward(first) is gradient
+
+    def test_memory_grows(self) -> None:
+        made, layer = fused_layer(batch=2)
+        x = smooth_images(made, 5)
+        expected = layer.forward(x[:2], Step()).copy()
+        layer.reserve(5, training=True)
+        assert_allclose(layer.forward(x, Step())[:2], expected, rtol=1e-12)
+        assert_allclose(layer.forward(x[:2], Step()), expected, rtol=1e-12)
+
+
+class TestNetwork:
+    """A network whose layers are fused is the network of those layers."""
+
+    @pytest.fixture
+    def images(self) -> Array:
+        return np.random.default_rng(0).standard_normal((9, *IMAGE))
+
+    def test_values(self, images: Array) -> None:
+        fused, plain = network(fused_layers(), CpuBackend(1)), network(fused_layers(), Plain())
+        fused.reserve(9)
+        plain.reserve(9)
+        assert_allclose(fused.forward(images), plain.forward(images), rtol=1e-12, atol=1e-12)
+
+    def test_loss_and_gradients(self, images: Array) -> None:
+        fused, plain = network(fused_layers(), CpuBackend(1)), network(fused_layers(), Plain())
+        loss, gradients = fused.loss_and_gradients(images, small.labels(9))
+        expected_loss, expected = plain.loss_and_gradients(images, small.labels(9))
+        assert loss == pytest.approx(expected_loss, rel=1e-12)
+        for gradient, right in zip(gradients, expected, strict=True):
+            assert_allclose(gradient, right, rtol=1e-11, atol=1e-14)
