@@ -23,10 +23,10 @@ from gpucnn.backends.order import columns, filters_first, images_first, images_l
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
 
-PIECE = 3 * 2**20
+PIECE = 6 * 2**20
 """Bytes that the images worked on together may take: what a core's share of the caches holds."""
 
-IMAGES_AT_ONCE = (16, 64)
+IMAGES_AT_ONCE = (16, 128)
 """The least and the most images worked on together: fewer make runs of memory too short."""
 
 
