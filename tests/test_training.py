@@ -1,9 +1,9 @@
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +11,14 @@ from numpy.testing import assert_array_equal
 
 import small
 from expect import refusal
-from gpucnn import SGD, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
-from gpucnn.backends import Backend, CpuBackend, devices
+from gpucnn import SGD, Adam, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn.backends import Array, Backend, CpuBackend, FusedMemory
 from gpucnn.batches import Batches
 from gpucnn.errors import TrainingError
 from gpucnn.network import Network
 from gpucnn.optimizers import Optimizer
 from gpucnn.training import Metrics, Trainer, epoch_order, evaluate, predict
+from pieces import InPieces
 
 STILL = 1e-300  # a learning rate that moves no parameter
 
@@ -152,17 +153,17 @@ def peak_of(call: Callable[[], None]) -> int:
         tracemalloc.stop()
 
 
-class Recorder(CpuBackend):
+class Recorder(InPieces):
     """Notes each operation: its name, where its arrays lie, and its other arguments."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads, images=3)
         self.operations: list[tuple[Any, ...]] = []
         self.seen: list[Any] = []  # kept alive, so that new memory must lie elsewhere
 
     def __getattribute__(self, name: str) -> Any:
         attribute = super().__getattribute__(name)
-        if name.startswith("_") or not callable(attribute) or name == "session":
+        if name.startswith("_") or not callable(attribute) or name in ("gather", "run", "session"):
             return attribute
 
         def noted(*arguments: Any, **options: Any) -> Any:
@@ -177,27 +178,36 @@ class Recorder(CpuBackend):
 def place_of(argument: Any) -> Any:
     if isinstance(argument, np.ndarray):
         return argument.ctypes.data, argument.shape, argument.strides
-    return argument
+    return id(argument) if isinstance(argument, FusedMemory) else argument
 
 
 class TestRecording:
     """What a device would record of a step, to replay it for all others."""
 
     @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
-    @pytest.mark.parametrize("count", [8, 3])
+    @pytest.mark.parametrize(
+        ("threads", "count", "pieces"), [(1, 8, 3), (1, 3, 1), (2, 8, 4), (2, 3, 2)]
+    )
     def test_steps_are_the_same_operations_on_the_same_memory(
-        self, optimizer: Optimizer, count: int, monkeypatch: pytest.MonkeyPatch
+        self,
+        optimizer: Optimizer,
+        threads: int,
+        count: int,
+        pieces: int,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(devices, "CpuBackend", Recorder)
+        monkeypatch.setattr("gpucnn.network.LEAST_PART", 1)
         layers = [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(8), Dropout(0.5), Dense(3)]
-        model = Sequential(layers, (12, 12, 1), device="cpu")
+        model = Sequential(layers, (12, 12, 1))
+        recorder = Recorder(threads)
+        model.place(recorder)
         model.compile(deepcopy(optimizer))
         data = Batches(
             model.backend, model.dtype, small.images(8, model.input_shape), small.labels(8)
         )
-        recorder = cast("Recorder", model.backend)
         trained = Trainer(model, model.optimizer, data, 8)
-        trained.epoch(1, np.arange(8))  # the first steps may allocate
+        trained.epoch(1, np.arange(8))
+        trained._compute(count)  # the first steps may allocate
         recordings = []
         for _ in range(2):
             model.optimizer.advance()
@@ -206,50 +216,66 @@ class TestRecording:
             recordings.append(list(recorder.operations))
         assert recordings[0] == recordings[1]
         assert recordings[0][0][0] == "gather_images"
+        assert [name for name, *_ in recordings[0]].count("gather_images") == pieces
 
 
 class TestSteadyState:
     """Training steps allocate nothing, once each kind of batch has been seen.
 
     The network is such that an array with an element for each pixel, each output of a layer or each
-    parameter has more bytes than `BOUND`, even if the elements are booleans. What a step does
-    allocate at once is about 130 KB, whatever the size of the arrays: the buffers of 8192 elements
-    in which NumPy converts from dtype to dtype, and small objects.
+    parameter has more bytes than `BOUND`, even if the elements are booleans, and if it is of the
+    `PIECE` of a batch that is worked on at once. What a step does allocate at once is about 130 KB,
+    whatever the size of the arrays: the buffers of 8192 elements in which NumPy converts from dtype
+    to dtype, and small objects.
     """
 
-    BATCH = 256
+    PIECE = 256
+    BATCH = 2 * PIECE
     BOUND = 200_000
 
     @pytest.fixture(params=[np.uint8, np.float32])
     def pixels(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
-    def model(self, optimizer: Optimizer) -> Sequential:
-        layers = [Conv2D(8, 3), ReLU(), MaxPool2D(2), Dropout(0.5), Flatten(), Dense(1024)]
+    def model(self, optimizer: Optimizer, *, threads: int = 1, fused: bool = True) -> Sequential:
+        pooled = [ReLU(), MaxPool2D(2)] if fused else [MaxPool2D(2), ReLU()]
+        layers = [Conv2D(8, 3), *pooled, Dropout(0.5), Flatten(), Dense(1024)]
         model = Sequential(layers, (32, 32, 1))
+        model.place(InPieces(threads, self.PIECE))
         model.compile(optimizer)
         return model
 
-    def peaks(self, model: Sequential, pixels: Any = np.uint8) -> Iterator[int]:
+    def peaks(self, model: Sequential, pixels: Any = np.uint8) -> list[int]:
         """The bytes that are allocated at once in a step on a batch, and on a smaller last one."""
-        count = self.BATCH + 40
+        count, backend = self.BATCH + 40, model.backend
         x, y = small.images(count, model.input_shape).astype(pixels), small.labels(count, 1024)
-        data = Batches(model.backend, model.dtype, x, y)
+        data = Batches(backend, model.dtype, x, y)
         trained = Trainer(model, model.optimizer, data, self.BATCH)
-        order, (losses, correct) = np.arange(count), np.empty((2, count), np.float32)
-        trained.epoch(1, order)
-        for batch in (slice(self.BATCH), slice(self.BATCH, count)):
-            step = partial(trained.step, order[batch], losses[batch], correct[batch])
-            yield peak_of(step)
+        order, metrics = np.arange(count), Metrics(model, count)
+        peaks = []
+        with backend.session(), backend.gather(backend.threads):
+            for batch in (slice(self.BATCH), slice(self.BATCH, count)):
+                step = partial(
+                    trained.step, order[batch], metrics.losses[batch], metrics.correct[batch]
+                )
+                step()
+                peaks.append(peak_of(step))
+        return peaks
 
     @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
     def test_allocates_nothing(self, optimizer: Optimizer, pixels: Any) -> None:
         assert max(self.peaks(self.model(deepcopy(optimizer)), pixels)) < self.BOUND
 
+    def test_allocates_nothing_with_threads(self) -> None:
+        assert max(self.peaks(self.model(Adam(), threads=2))) < self.BOUND
+
+    def test_allocates_nothing_where_layers_are_not_fused(self) -> None:
+        assert max(self.peaks(self.model(Adam(), fused=False))) < self.BOUND
+
     def test_every_array_is_above_the_bound(self) -> None:
         model = self.model(SGD())
         shapes = [model.input_shape, *(each.output_shape for each in model.layers)]
-        sizes = [self.BATCH * prod(shape) for shape in shapes]
+        sizes = [self.PIECE * prod(shape) for shape in shapes]
         assert min(*sizes, model.parameters.size) > self.BOUND
 
     @pytest.mark.parametrize(
@@ -259,8 +285,20 @@ class TestSteadyState:
             *("dropout", "softmax_cross_entropy", "adam"),
         ],
     )
+    @pytest.mark.parametrize("threads", [1, 2])
     def test_hidden_temporaries_of_one_operation_would_show(
-        self, operation: str, monkeypatch: pytest.MonkeyPatch
+        self, operation: str, threads: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(CpuBackend, operation, getattr(Backend, operation))
+        assert max(self.peaks(self.model(AdamW(), threads=threads, fused=False))) > self.BOUND
+
+    def test_a_hidden_temporary_of_the_fused_operation_would_show(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        forward = CpuBackend.conv2d_relu_max_pool
+
+        def with_a_temporary(backend: CpuBackend, x: Array, *others: Any, **options: Any) -> None:
+            forward(backend, np.abs(x), *others, **options)
+
+        monkeypatch.setattr(CpuBackend, "conv2d_relu_max_pool", with_a_temporary)
         assert max(self.peaks(self.model(AdamW()))) > self.BOUND

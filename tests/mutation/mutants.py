@@ -94,6 +94,10 @@ MUTANTS = [
     Mutant("relu.cu", "values[k] < 0 ? (REAL)0 : values[k]", "values[k] > 0 ? values[k] : (REAL)0"),
     Mutant("relu.cu", "values[k] > 0 ?", "values[k] >= 0 ?"),
     Mutant("dropout.cu", ">= threshold", "> threshold"),
+    Mutant("dropout.cu", "first / 4 + ", ""),
+    Mutant("dropout.cu", "4 * block + k - first", "4 * block + k"),
+    Mutant("dropout.cu", "i >= 0 && i < size", "i < size"),
+    Mutant("dropout.cu", "i < size", "i < size - 1"),
     Mutant("dropout.cu", "round < 10", "round < 9"),
     Mutant("dropout.cu", "(unsigned)(block >> 32)", "0u"),
     Mutant("dropout.cu", "round * 0x9E3779B9u", "0x9E3779B9u"),
@@ -107,6 +111,7 @@ MUTANTS = [
     Mutant("softmax.cu", "if (i >= rows) return;", "if (i > rows) return;", place=1),
     Mutant("softmax.cu", "j == label", "j <= label"),
     Mutant("softmax.cu", "log(sum) - ", "log(sum) + "),
+    Mutant("softmax.cu", "/ images", "/ rows"),
     # Optimizers
     Mutant("sgd.cu", "nesterov ? momentum * moved", "nesterov ? moved"),
     Mutant("sgd.cu", "p[k] - rate * weight_decay", "p[k] - weight_decay"),
