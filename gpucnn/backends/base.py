@@ -359,7 +359,9 @@ class Backend:
             "argmax": Buffer((*pool.output, filters), "int32"),
         }
 
-    def fused_memory(self, window: Window, pool: Window, arrays: dict[str, Array]) -> FusedMemory:
+    def fused_memory(
+        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+    ) -> FusedMemory:
         """What `conv2d_relu_max_pool` needs for batches of one size; `arrays` are of that size."""
         return FusedMemory(window, pool, arrays)
 

@@ -26,7 +26,7 @@ from gpucnn.backends.workspaces import Workspaces
 PIECE = 6 * 2**20
 """Bytes that the images worked on together may take: what a core's share of the caches holds."""
 
-IMAGES_AT_ONCE = (16, 128)
+IMAGES_AT_ONCE = (64, 128)
 """The least and the most images worked on together: fewer make runs of memory too short."""
 
 
@@ -299,8 +299,10 @@ class CpuBackend(Backend):
     ) -> dict[str, Buffer]:
         return pooled_convolution_buffers(window, pool, channels, filters)
 
-    def fused_memory(self, window: Window, pool: Window, arrays: dict[str, Array]) -> FusedMemory:
-        return PooledConvolution(window, pool, arrays)
+    def fused_memory(
+        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+    ) -> FusedMemory:
+        return PooledConvolution(window, pool, channels, arrays, self.workspace)
 
     def conv2d_relu_max_pool(
         self,

@@ -106,7 +106,9 @@ class Crew:
                 os.kill(child, how)
             failed |= _wait_for(child) != 0
         if failed and status == 0:
-            raise DeviceError("a process that worked on parts of the batches has failed: begin again")
+            raise DeviceError(
+                "a process that worked on parts of the batches has failed: begin again"
+            )
 
     def _meet(self) -> None:
         """Wait until all members of the crew are here."""

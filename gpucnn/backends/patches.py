@@ -1,6 +1,6 @@
 """Convolution as a product of matrices: which pixels each column of the patches holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
 
@@ -47,6 +47,10 @@ class Patches:
         """Those of a convolution that is pooled."""
         merged = window.elements * channels <= 32 and prod(pool.size) * filters <= 64
         return cls(window, pool.size, pool.output, merged)
+
+    def of_rows(self, rows: int) -> "Patches":
+        """Those of so many rows of the pool."""
+        return replace(self, positions=(rows, self.positions[1]))
 
     @cached_property
     def offsets(self) -> int:
