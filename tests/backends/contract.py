@@ -21,9 +21,11 @@ class RowMajor(CpuBackend):
 
     batch_view = Backend.batch_view
 
-    def fused_memory(self, window: Window, pool: Window, arrays: dict[str, Array]) -> FusedMemory:
+    def fused_memory(
+        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+    ) -> FusedMemory:
         inner = {name: images_first(images_last(array).copy()) for name, array in arrays.items()}
-        return super().fused_memory(window, pool, inner)
+        return super().fused_memory(window, pool, channels, inner)
 
 
 BACKENDS: dict[str, Callable[[], Backend]] = {
