@@ -1,10 +1,12 @@
 """The backends that are held to the contract of `Backend`. A new one joins by a line here."""
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 from gpucnn.backends import (
     Array,
     Backend,
+    Buffer,
     CpuBackend,
     FusedMemory,
     Window,
@@ -28,10 +30,27 @@ class RowMajor(CpuBackend):
         return super().fused_memory(window, pool, channels, inner)
 
 
+class InBands(CpuBackend):
+    """The CPU as it works on large images, in bands here of one row of the pooled ones."""
+
+    def fused_buffers(
+        self, window: Window, pool: Window, channels: int, filters: int
+    ) -> dict[str, Buffer]:
+        buffers = super().fused_buffers(window, pool, channels, filters)
+        return {k: buffer for k, buffer in buffers.items() if k not in ("patches", "scores")}
+
+    def fused_memory(
+        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+    ) -> FusedMemory:
+        with patch("gpucnn.backends.fusion.BAND", 1):
+            return super().fused_memory(window, pool, channels, arrays)
+
+
 BACKENDS: dict[str, Callable[[], Backend]] = {
     "reference": Backend,
     "cpu": lambda: CpuBackend(threads=2),
     "cpu, row-major": lambda: RowMajor(threads=2),
+    "cpu, in bands": lambda: InBands(threads=2),
     "simulator": lambda: CudaBackend(Simulation()),
     "simulator, reversed": lambda: CudaBackend(Simulation("reversed")),
     "simulator, shuffled": lambda: CudaBackend(Simulation(1)),
