@@ -232,7 +232,8 @@ class Network:
 
     def reserve(self, batch: int, *, training: bool = False) -> None:
         """Have memory for batches of up to `batch` images, for training steps if asked."""
-        self._logits.reserve(batch)  # before `session`, or its parts would each have their own
+        if not training:
+            self._logits.reserve(batch)  # before `session`, or its parts would each have their own
         for lane, part in self._parts(batch):
             lane.reserve(part.stop - part.start, training=training)
 
