@@ -29,7 +29,7 @@ def members(size: int, tasks: int) -> list[int]:
         ran_by[number] = os.getpid()
 
     with crew.gather(size):
-        crew.run([lambda number=number: task(number) for number in range(tasks)])
+        crew.run([partial(task, number) for number in range(tasks)])
     return list(ran_by)
 
 
@@ -72,7 +72,7 @@ def test_private_memory_is_computed_by_each() -> None:
     crew, private, seen = Crew(), np.zeros(1), shared((2,), np.float64)
     with crew.gather(2):
         private += 1
-        crew.run([lambda rank=rank: seen.__setitem__(rank, private[0]) for rank in range(2)])
+        crew.run([partial(np.copyto, seen[rank : rank + 1], private) for rank in range(2)])
     assert list(seen) == [1, 1]
     assert private[0] == 1
 
@@ -87,8 +87,12 @@ def test_one_process_goes_on() -> None:
 
 def test_a_span_within_another_changes_nothing() -> None:
     crew, ran_by = Crew(), shared((2,), np.int64)
+
+    def task(number: int) -> None:
+        ran_by[number] = os.getpid()
+
     with crew.gather(2), crew.gather(2):
-        crew.run([lambda rank=rank: ran_by.__setitem__(rank, os.getpid()) for rank in range(2)])
+        crew.run([partial(task, number) for number in range(2)])
     assert len(set(ran_by)) == 2
 
 
@@ -96,7 +100,7 @@ def test_a_crew_gathers_again() -> None:
     crew, counts = Crew(), shared((2,), np.int64)
     for _ in range(3):
         with crew.gather(2):
-            crew.run([lambda r=r: counts.__setitem__(r, counts[r] + 1) for r in range(2)])
+            crew.run([partial(np.add, each, 1, each) for each in np.split(counts, 2)])
     assert list(counts) == [3, 3]
 
 
