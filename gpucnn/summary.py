@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def print_summary(network: Network) -> None:
     """Print a table of the layers: output shape, parameters, multiply-adds and memory.
 
-    Multiply-adds are those of the forward pass of one image. Memory is what a training step keeps
-    for each image of a batch: outputs, gradients and patches, in bytes.
+    Layers that the device runs as one have one row. Multiply-adds are those of the forward pass of
+    one image. Memory is what a training step keeps for each image of a batch: outputs, gradients
+    and patches, in bytes.
     """
     from rich.console import Console  # imported here: `import gpucnn` stays light
 
@@ -36,13 +37,13 @@ def _table(network: Network) -> "Table":
 
     rows = [
         (
-            layer.name,
+            layer.name.replace("+", "\n+ "),
             str(layer.output_shape),
             parameter_count(layer),
             layer.multiply_adds(),
             memory_per_image(layer),
         )
-        for layer in network.layers
+        for layer in network.lanes[0].layers
     ]
     totals = [sum(column) for column in list(zip(*rows, strict=True))[2:]]
     table = Table(
