@@ -56,6 +56,7 @@ def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
         "model": "lenet",
         "data": data,
         "device": "cpu",
+        "threads": 3,
         "epochs": 1,
         "batch_size": 100,
         "optimizer": "sgd",
