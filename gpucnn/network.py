@@ -21,7 +21,7 @@ from gpucnn.layers import Layer
 
 DTYPES = ("float32", "float64")
 
-LEAST_PART = 1_000_000
+LEAST_PART = 900_000
 """The multiply-adds of a part's forward pass for which it pays to meet with another thread."""
 
 LEAST_SPAN = 500_000_000

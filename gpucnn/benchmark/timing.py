@@ -14,7 +14,12 @@ from gpucnn.backends import Backend
 Clock = Callable[[Callable[[], object]], float]
 """Does some work, and gives the seconds that it took."""
 
-PAUSE = 0.005  # seconds before a sample, in which threads come to rest that a peer left spinning
+PAUSE = 0.06
+"""Seconds before a sample, in which threads come to rest that were left spinning.
+
+OpenBLAS's do so for 2^26 ticks of the processor, 27 ms at 2.5 GHz, whenever they are started, as
+they are at the end of a session; OpenMP's, which PyTorch uses, for some milliseconds.
+"""
 
 
 def host_seconds(work: Callable[[], object]) -> float:
