@@ -14,7 +14,7 @@ from gpucnn.benchmark.layer_times import measure_layers
 from gpucnn.benchmark.limits import measure_limits
 from gpucnn.benchmark.networks import Data, load_data
 from gpucnn.benchmark.peers import make_peer
-from gpucnn.benchmark.plan import TRAINING_PEERS, Plan
+from gpucnn.benchmark.plan import PACKAGES, TRAINING_PEERS, Plan
 from gpucnn.benchmark.processes import import_seconds, peak_memory
 from gpucnn.benchmark.report import (
     LayerMeasurement,
@@ -98,8 +98,8 @@ class _Benchmark:
     def jobs(self) -> Iterator[Job]:
         """What there is to do, in order."""
         plan = self._plan
-        for peer in plan.peers:
-            yield f"importing {peer}", partial(self._import, peer, peer)
+        for peer in filter(PACKAGES.get, plan.peers):
+            yield f"importing {peer}", partial(self._import, peer, *PACKAGES[peer])
         for device in self._devices:
             yield f"preparing {device.name}", partial(self._prepare, device)
             yield f"the limits of {device.name}", partial(self._limit, device)

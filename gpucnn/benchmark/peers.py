@@ -15,6 +15,10 @@ def make_peer(name: str, plan: Plan, data: Data, threads: int) -> Subject:
         from gpucnn.benchmark.torch_peer import TorchPeer
 
         return TorchPeer(plan, data, threads)
+    if name == "loops":
+        from gpucnn.benchmark.loops_peer import LoopsPeer
+
+        return LoopsPeer(plan, data)
     from gpucnn.benchmark.onnxruntime_peer import OnnxruntimePeer
 
     return OnnxruntimePeer(plan, data, threads)

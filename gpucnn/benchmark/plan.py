@@ -11,8 +11,8 @@ from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
 
 TRAINING_PEERS = ("torch",)
-PEERS = (*TRAINING_PEERS, "onnxruntime")
-PACKAGES = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx")}
+PEERS = (*TRAINING_PEERS, "onnxruntime", "loops")
+PACKAGES = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "loops": ()}
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Plan:
 
     Args:
         devices: of gpucnn, by name, at least one, see `get_backend`.
-        peers: some of `PEERS`, which run on the CPU; onnxruntime does inference alone.
+        peers: some of `PEERS`, which run on the CPU; onnxruntime does inference alone, the loops
+            of the notebook training steps of its network alone.
         model: the name of a preset; its dropout layers are left out.
         batch_sizes: images at a time, at least one size.
         dtype: "float32" or "float64", of all arithmetic; onnxruntime takes float32 alone.
@@ -77,6 +78,11 @@ class Plan:
             raise InvalidValueError(
                 f"{peer} cannot be measured, since {' and '.join(missing)} cannot be imported: "
                 f"pip install {' '.join(packages)}, or leave the peer out"
+            )
+        if peer == "loops" and self.model != "notebook":
+            raise InvalidValueError(
+                f"loops are those of the notebook's network, not of {self.model}: choose the model "
+                "notebook, or leave the peer out"
             )
         if peer == "onnxruntime" and self.dtype != "float32":
             raise InvalidValueError(

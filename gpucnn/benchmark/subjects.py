@@ -1,7 +1,7 @@
 """What is timed: a device of gpucnn here, the peers in their own files."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ TRAINING_STEP, INFERENCE = "training step", "inference"
 Tasks = dict[str, Callable[[int], Task]]  # made for a number of images at a time
 LEARNING_RATE = 0.01  # of the training steps that are timed, by SGD without momentum
 TEST_BATCH = 128  # images that are classified at a time to tell the accuracy
-SPAN = 60_000  # images that a task counts as being part of, which is an epoch
+EPOCH = 60_000  # images that a call that is timed counts as being among
 MOST_BATCHES = 300  # that the training steps which are timed go through, again and again
 
 
@@ -78,19 +78,26 @@ class DeviceSubject:
         trainer = Trainer(network, network.optimizer, batches, batch_size)
         losses, correct = (backend.empty((batch_size,), network.dtype) for _ in range(2))
         indices = cycle([backend.asarray(each) for each in some_batches(len(images), batch_size)])
-        return Task(
-            lambda: trainer.step(next(indices), losses, correct),
-            partial(network.session, batch_size, SPAN),
-            clock_of(backend),
-        )
+        return _task(network, batch_size, lambda: trainer.step(next(indices), losses, correct))
 
     def _inference(self, batch_size: int) -> Task:
         network = self.network(self._plan.threads)
         backend = network.backend
         x = backend.asarray(normalise(self._data[0][0][:batch_size], network.dtype))
         network.reserve(batch_size)
-        session = partial(network.session, batch_size, SPAN)
-        return Task(lambda: network.forward(x), session, clock_of(backend))
+        return _task(network, batch_size, lambda: network.forward(x))
+
+
+def _task(network: Sequential, batch_size: int, call: Callable[[], object]) -> Task:
+    """A call as it is done in the middle of an epoch: of a session, the first call is not timed."""
+
+    @contextmanager
+    def session() -> Iterator[None]:
+        with network.session(batch_size, EPOCH):
+            call()
+            yield
+
+    return Task(call, session, clock_of(network.backend))
 
 
 class _DeviceLearner:

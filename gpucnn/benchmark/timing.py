@@ -81,7 +81,6 @@ class Sampler:
 
     def _seconds(self, count: int) -> float:
         with self._task.session():
-            self._task.call()  # which finds its memory in this session
             return self._task.clock(partial(_repeat, self._task.call, count))
 
 

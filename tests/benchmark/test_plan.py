@@ -27,7 +27,7 @@ def test_auto_is_a_device_by_name() -> None:
         ({"batch_sizes": (0,)}, "batch_size is 0: it must be a whole number of at least 1"),
         ({"model": "vgg"}, "model is 'vgg': choose one of notebook, lenet"),
         ({"dtype": "int8"}, "dtype is 'int8': choose one of float32, float64"),
-        ({"peers": ("jax",)}, "peer is 'jax': choose one of torch, onnxruntime"),
+        ({"peers": ("jax",)}, "peer is 'jax': choose one of torch, onnxruntime, loops"),
         ({"rounds": 0}, "rounds is 0: it must be a whole number of at least 1"),
         ({"threads": 0}, "threads is 0: it must be a whole number of at least 1"),
         ({"to_accuracy": 98}, "to_accuracy is 98: it must be at least 0 and below 1"),

@@ -130,7 +130,7 @@ def test_the_report_is_kept_and_drawn(command: Command) -> None:
     ("arguments", "line"),
     [
         ("--device abacus", "unknown device 'abacus'"),
-        ("--peer abacus", "peer is 'abacus': choose one of torch, onnxruntime"),
+        ("--peer abacus", "peer is 'abacus': choose one of torch, onnxruntime, loops"),
         ("--model vgg", "model is 'vgg': choose one of notebook, lenet"),
         ("--batch-size 0", "batch_size is 0"),
         ("--dtype float16", "dtype is 'float16'"),
