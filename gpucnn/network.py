@@ -66,9 +66,9 @@ class Parameter:
 class Network:
     """Layers, one after the other, on a device.
 
-    All parameters lie in one flat vector and all gradients in another, of which the layers hold
-    views: an optimizer's step is one operation, and the gradients of several processes can be
-    summed in one call.
+    All parameters lie in one flat vector and all gradients in another: an optimizer's step is one
+    operation, and gradients are summed in one call. The layers hold views of them; where a batch is
+    split among lanes, each lane's layers hold views of a gradient vector of its own.
 
     Args:
         layers: the layers in order, at least one with parameters; the last one's output is the

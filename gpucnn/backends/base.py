@@ -404,7 +404,8 @@ class Backend:
         Args:
             output_gradient: real (n, ph, pw, filters).
             kernel: real (kh, kw, c, filters).
-            memory: as `conv2d_relu_max_pool` left it in training; overwritten.
+            memory: as `conv2d_relu_max_pool` left it in training, whose `x` is still what it was;
+                overwritten.
             kernel_gradient: real (kh, kw, c, filters).
             bias_gradient: real (filters,).
             input_gradient: real (n, h, w, c), or None where it is not wanted.

@@ -27,7 +27,9 @@ class Patches:
     pool's outputs see: 16 instead of 4 times 9 for a kernel of 3x3 pooled by 2x2. The kernel is
     placed once for each offset, among zeros, and the product with that matrix, (offsets * filters,
     rows), gives (offsets, filters, positions, images). Less than half of the bytes are moved, for
-    1.8 times the operations: that pays where both are so few that BLAS is far from its limit.
+    1.8 times the operations: that pays where both are so few that BLAS is far from its limit. (Zero
+    times a pixel that is NaN or infinite is NaN, so such a pixel makes NaN of a whole window of the
+    pool, and not of the outputs alone that see it.)
 
     Args:
         window: the convolution's.
