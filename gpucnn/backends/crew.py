@@ -3,6 +3,7 @@
 import mmap
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from numpy.typing import DTypeLike
 from gpucnn.backends.base import Array
 from gpucnn.backends.buffer import Shape
 from gpucnn.errors import DeviceError
+
+CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
+"""Whether processes are forked: not on Windows, nor on macOS, whose BLAS does not outlive it."""
 
 SPINS = 2000
 """How often a process looks whether another has come, before it sleeps: for some 500 us."""
@@ -33,8 +37,8 @@ class Crew:
     goes through the same steps on its own copy of everything, parameters included, and they meet
     where the gradients are added up, in memory that they share.
 
-    Where a process cannot be forked (Windows), the parts are worked on one after the other, to the
-    same result.
+    Where processes are not forked, see `CAN_FORK`, the parts are worked on one after the other, to
+    the same result.
     """
 
     def __init__(self) -> None:
@@ -58,7 +62,7 @@ class Crew:
         Raises:
             DeviceError: another process has failed or was ended.
         """
-        if size == 1 or self._size > 1 or not hasattr(os, "fork"):
+        if size == 1 or self._size > 1 or not CAN_FORK:
             yield
             return
         semaphore = get_context("fork").Semaphore

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpucnn.backends.crew import Crew, shared
+from gpucnn.backends.crew import CAN_FORK, Crew, shared
 from gpucnn.errors import DeviceError
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+pytestmark = pytest.mark.skipif(not CAN_FORK, reason="processes are not forked here")
 
 
 def children() -> list[int]:
