@@ -234,8 +234,8 @@ class Network:
         """Have memory for batches of up to `batch` images, for training steps if asked."""
         if not training:
             self._logits.reserve(batch)  # before `session`, or its parts would each have their own
-        for lane, part in self._parts(batch):
-            lane.reserve(part.stop - part.start, training=training)
+        for lane, _ in self._parts(batch):
+            lane.reserve(self._largest_part(batch), training=training)
 
     @contextmanager
     def session(self, batch: int, images: int) -> Iterator[None]:
@@ -265,11 +265,22 @@ class Network:
         """
         parts = self._parts_of.get(batch)
         if parts is None:
-            worth = self._multiply_adds(batch) // LEAST_PART
-            count = max(min(len(self.lanes), worth, batch), 1)
-            parts = list(zip(self.lanes, split(slice(0, batch), count), strict=False))
-            self._parts_of[batch] = parts
+            pieces = split(slice(0, batch), self._count_parts(batch))
+            parts = self._parts_of[batch] = list(zip(self.lanes, pieces, strict=False))
         return parts
+
+    def _count_parts(self, batch: int) -> int:
+        worth = self._multiply_adds(batch) // LEAST_PART
+        return max(min(len(self.lanes), worth, batch), 1)
+
+    def _largest_part(self, batch: int) -> int:
+        """The images of the largest part that a batch of up to `batch` images has.
+
+        That may be a smaller batch's, just too small for another part.
+        """
+        count, each = self._count_parts(batch), max(self._multiply_adds(1), 1)
+        fullest = [min(batch, ((parts + 1) * LEAST_PART - 1) // each) for parts in range(1, count)]
+        return max(-(-images // parts) for parts, images in enumerate([*fullest, batch], 1))
 
     def _multiply_adds(self, images: int) -> int:
         return images * sum(layer.multiply_adds() for layer in self.layers)

@@ -232,6 +232,28 @@ class TestInference:
         assert_allclose(actual, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_what_is_reserved_does_for_smaller_batches(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small.model(threads=threads)
+    each = sum(layer.multiply_adds() for layer in model.layers)
+    monkeypatch.setattr("gpucnn.network.LEAST_PART", 10 * each)
+    for batch in range(1, 60):
+        reserved: list[int] = []
+        monkeypatch.setattr(Lane, "reserve", lambda _, n, training, r=reserved: r.append(n))
+        model.reserve(batch)
+        needed = [part.stop - part.start for n in range(1, batch + 1) for part in parts(model, n)]
+        assert max(needed) == max(reserved)
+
+
+def parts(model: Network, batch: int) -> list[slice]:
+    """How a batch is split."""
+    seen: list[slice] = []
+    model.share(batch, lambda _, part: seen.append(part))
+    return seen
+
+
 def test_progress_is_told_once() -> None:
     model = Sequential(small.layers(), small.SHAPE)
     model.place(InPieces(2, 3))

@@ -46,13 +46,15 @@ class BatchMemory:
         self._memory = backend.shared((0,), self._dtype)
         self._views: dict[int, Array] = {}
 
-    def reserve(self, batch: int) -> None:
-        """Have memory for batches of up to `batch` images."""
-        if batch > self._batch:
+    def reserve(self, batch: int) -> bool:
+        """Have memory for batches of up to `batch` images; whether it is other than before."""
+        grows = batch > self._batch
+        if grows:
             self._views.clear()
             del self._memory  # freed before the larger one is allocated
             size = batch * prod(self._buffer.shape)
             self._memory, self._batch = self._backend.shared((size,), self._dtype), batch
+        return grows
 
     def __getitem__(self, batch: int) -> "Array":
         """The memory for `batch` images, (batch, *shape), always the same array for as many."""

@@ -22,12 +22,17 @@ from gpucnn.backends.fusion import (
 from gpucnn.backends.order import columns, filters_first, images_first, images_last, matrix
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
+from gpucnn.errors import InvalidValueError
 
 PIECE = 6 * 2**20
 """Bytes that the images worked on together may take: what a core's share of the caches holds."""
 
 IMAGES_AT_ONCE = (64, 128)
 """The least and the most images worked on together: fewer make runs of memory too short."""
+
+
+MOST_THREADS = 64
+"""Threads that may be asked for on a machine with fewer cores."""
 
 
 def usable_cores() -> int:
@@ -57,7 +62,7 @@ class CpuBackend(Backend):
         threads: how many, at least 1; as many as this process may use cores if None.
 
     Raises:
-        InvalidValueError: `threads` is not such a number.
+        InvalidValueError: `threads` is not such a number, or many times that of the cores.
     """
 
     device = "cpu"
@@ -65,7 +70,7 @@ class CpuBackend(Backend):
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)
         count = usable_cores() if threads is None else threads
-        self._threads = arguments.positive_integer(count, "threads")
+        self._threads = _check_threads(arguments.positive_integer(count, "threads"))
         self._crew = Crew()
         self._thread_pools = ThreadpoolController()
         self._workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
@@ -466,6 +471,16 @@ class CpuBackend(Backend):
         decay = self.workspace("decay", parameters.shape, parameters.dtype)
         np.multiply(parameters, learning_rate * weight_decay, out=decay)
         parameters -= decay
+
+
+def _check_threads(threads: int) -> int:
+    most = max(MOST_THREADS, usable_cores())
+    if threads > most:
+        raise InvalidValueError(
+            f"threads is {threads}: it must be at most {most} here, each a process with memory of "
+            "its own"
+        )
+    return threads
 
 
 def _take(source: Array, indices: Array, out: Array) -> None:

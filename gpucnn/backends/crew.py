@@ -24,6 +24,9 @@ CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
 SPINS = 2000
 """How often a process looks whether another has come, before it sleeps: for some 500 us."""
 
+REASON = 500
+"""Bytes of the reason for which a process has failed, that another tells."""
+
 PATIENCE = 0.1
 """Seconds of sleep after which it looks whether the others are alive."""
 
@@ -65,12 +68,11 @@ class Crew:
         if size == 1 or self._size > 1 or not CAN_FORK:
             yield
             return
-        semaphore = get_context("fork").Semaphore
-        self._signals = [[semaphore(0) for _ in range(size)] for _ in range(size)]
-        self._fork(size)
         try:
+            self._fork(size)
             yield
-        except BaseException:
+        except BaseException as error:
+            self._report(error)
             self._end(1, signal.SIGKILL)
             raise
         self._end(0)
@@ -87,32 +89,54 @@ class Crew:
         self._meet()
 
     def _fork(self, size: int) -> None:
-        parent = os.getpid()
-        self._size, self._others = size, []
-        for rank in range(1, size):
-            with warnings.catch_warnings():  # Python's, of threads, whose locks nothing here takes
-                warnings.simplefilter("ignore", DeprecationWarning)
-                child = os.fork()
-            if child == 0:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
-                self._rank, self._others = rank, [parent]
-                return
-            self._others.append(child)
+        # Ctrl-C waits until each process knows what it is.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            semaphore = get_context("fork").Semaphore
+            self._signals = [[semaphore(0) for _ in range(size)] for _ in range(size)]
+            self._reason = shared((REASON,), np.uint8)
+            self._size, self._others = size, []
+            parent = os.getpid()
+            for rank in range(1, size):
+                with warnings.catch_warnings():  # of threads, whose locks nothing here takes
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    child = os.fork()
+                if child == 0:
+                    self._rank, self._others = rank, [parent]
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
+                    return
+                self._others.append(child)
+        except OSError as error:
+            raise DeviceError(
+                f"{size} processes cannot be started ({error.strerror}): use one thread"
+            ) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _report(self, error: BaseException) -> None:
+        """Leave the first process word of why this one fails."""
+        if self._rank > 0:
+            text = f"{type(error).__name__}: {error}".encode()[:REASON]
+            self._reason[: len(text)] = np.frombuffer(text, np.uint8)
 
     def _end(self, status: int, how: int = 0) -> None:
         """End the other processes, or wait for their end; a process other than the first, end."""
         if self._rank > 0:
             os._exit(status)
         others, self._others, self._size = self._others, [], 1
-        failed = False
-        for child in others:
-            if how:
+        if how:
+            for child in others:
                 os.kill(child, how)
-            failed |= _wait_for(child) != 0
+        failed = [child for child in others if _has_failed(child)]
         if failed and status == 0:
-            raise DeviceError(
-                "a process that worked on parts of the batches has failed: begin again"
-            )
+            raise self._failure()
+
+    def _failure(self) -> DeviceError:
+        reason = self._reason.tobytes().rstrip(b"\0").decode(errors="replace")
+        return DeviceError(
+            "a process that worked on parts of the batches has ended "
+            f"({reason or 'without a word'}): begin again, or use one thread"
+        )
 
     def _meet(self) -> None:
         """Wait until all members of the crew are here."""
@@ -138,12 +162,9 @@ class Crew:
                 os._exit(1)
             return
         for child in self._others:
-            if os.waitpid(child, os.WNOHANG)[0]:
+            if _has_failed(child, os.WNOHANG):
                 self._others.remove(child)
-                raise DeviceError(
-                    "a process that worked on parts of the batches has ended: begin again, or use "
-                    "one thread"
-                )
+                raise self._failure()
 
 
 def shared(shape: Shape, dtype: DTypeLike) -> Array:
@@ -154,6 +175,10 @@ def shared(shape: Shape, dtype: DTypeLike) -> Array:
     return np.frombuffer(memory, dtype, prod(shape)).reshape(shape)
 
 
-def _wait_for(child: int) -> int:
-    """The exit status of a child process, once it has ended."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def _has_failed(child: int, options: int = 0) -> bool:
+    """Whether a child process has ended otherwise than it should; waits for it by default."""
+    try:
+        process, status = os.waitpid(child, options)
+    except ChildProcessError:  # this process takes no notice of its children's ends
+        return bool(options)
+    return process != 0 and (bool(options) or os.waitstatus_to_exitcode(status) != 0)

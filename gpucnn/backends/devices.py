@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from gpucnn import arguments
 from gpucnn.backends.base import Backend
 from gpucnn.backends.cpu import CpuBackend
 from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError
@@ -54,6 +55,8 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
         DeviceError: it cannot be used; the text says why, and what to install or change.
         SimulatorError: the simulator lacks a C++ compiler.
     """
+    if threads is not None:
+        arguments.positive_integer(threads, "threads")
     if device == "auto":
         return _automatic(threads)
     if device == "cpu":

@@ -1,7 +1,7 @@
 """What is timed: a device of gpucnn here, the peers in their own files."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import Any, Protocol
 
@@ -89,14 +89,8 @@ class DeviceSubject:
 
 
 def _task(network: Sequential, batch_size: int, call: Callable[[], object]) -> Task:
-    """A call as it is done in the middle of an epoch: of a session, the first call is not timed."""
-
-    @contextmanager
-    def session() -> Iterator[None]:
-        with network.session(batch_size, EPOCH):
-            call()
-            yield
-
+    """A call as it is done in an epoch."""
+    session = partial(network.session, batch_size, EPOCH)
     return Task(call, session, clock_of(network.backend))
 
 

@@ -62,8 +62,10 @@ class Task:
 class Sampler:
     """A task, warmed up, and repeated as often as a sample needs to last `shortest` seconds.
 
+    The first call of each session is not timed.
+
     Attributes:
-        warm_up: the seconds that the calls before the first sample took.
+        warm_up: the seconds that the timed calls before the first sample took.
     """
 
     def __init__(self, task: Task, shortest: float) -> None:
@@ -81,6 +83,7 @@ class Sampler:
 
     def _seconds(self, count: int) -> float:
         with self._task.session():
+            self._task.call()  # wakes threads, and brings memory back: not timed, for any subject
             return self._task.clock(partial(_repeat, self._task.call, count))
 
 

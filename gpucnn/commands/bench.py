@@ -22,6 +22,8 @@ from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
 from gpucnn.recipes import BATCH_SIZES
 
+TOLERANCE = 10  # per cent
+
 
 def bench(
     device: Annotated[
@@ -51,8 +53,11 @@ def bench(
         typer.Option(metavar="OLD NEW", help="Measure nothing: compare two files of --json"),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(help="How much slower --compare lets something be, in per cent")
-    ] = 10,
+        float | None,
+        typer.Option(
+            help=f"How much slower --compare lets something be, in per cent (default: {TOLERANCE})"
+        ),
+    ] = None,
 ) -> None:
     """Time training steps, inference and each layer on several devices, and libraries beside them.
 
@@ -60,9 +65,20 @@ def bench(
     and --tolerance, or if an accuracy is no longer reached.
     """
     if compare is not None:
-        _refuse_outputs(json, plot)
-        _compare(*compare, arguments.non_negative_number(tolerance, "tolerance") / 100)
+        _refuse_with_compare(
+            device=device,
+            peer=peer,
+            batch_size=batch_size,
+            threads=threads,
+            to_accuracy=to_accuracy,
+            json=json,
+            plot=plot,
+        )
+        allowed = TOLERANCE if tolerance is None else tolerance
+        _compare(*compare, arguments.non_negative_number(allowed, "tolerance") / 100)
         return
+    if tolerance is not None:
+        raise InvalidValueError("--tolerance is for --compare: give two reports, or leave it out")
     _check_outputs(json, plot)
     plan = Plan(
         devices=tuple(device or _default_devices()),
@@ -78,9 +94,12 @@ def bench(
     _write(report, json, plot)
 
 
-def _refuse_outputs(json: Path | None, plot: Path | None) -> None:
-    if json is not None or plot is not None:
-        raise InvalidValueError("--compare writes no file: leave --json and --plot out")
+def _refuse_with_compare(**options: object) -> None:
+    given = [name.replace("_", "-") for name, value in options.items() if value is not None]
+    if given:
+        raise InvalidValueError(
+            f"--compare measures nothing and writes no file: leave --{' and --'.join(given)} out"
+        )
 
 
 def _compare(old: Path, new: Path, tolerance: float) -> None:
@@ -92,6 +111,8 @@ def _compare(old: Path, new: Path, tolerance: float) -> None:
 
 def _check_outputs(json: Path | None, plot: Path | None) -> None:
     """Refuse files that cannot be written before the time for measuring is spent."""
+    if json is not None and json == plot:
+        raise InvalidValueError(f"{json} is given for both --json and --plot: give two files")
     if json is not None:
         check_writable(json)
     if plot is not None:

@@ -96,13 +96,18 @@ class Layer(ABC):
         self.parameters, self.gradients = parameters, gradients
         self._memory: dict[str, BatchMemory] = {}
 
-    def reserve(self, batch: int, *, training: bool) -> None:
-        """Have memory for batches of up to `batch` images; for training steps too if `training`."""
+    def reserve(self, batch: int, *, training: bool) -> bool:
+        """Have memory for batches of up to `batch` images; for training steps too if `training`.
+
+        Returns:
+            Whether some of it is other memory than before.
+        """
         needed = self.inference_buffers() | (self.training_buffers() if training else {})
         for name, buffer in needed.items():
             if name not in self._memory:
                 self._memory[name] = BatchMemory(self.backend, buffer, self.real)
-            self._memory[name].reserve(batch)
+        grown = [self._memory[name].reserve(batch) for name in needed]
+        return any(grown)
 
     def buffer(self, name: str, batch: int) -> Array:
         """The reserved memory of that name, for `batch` images."""

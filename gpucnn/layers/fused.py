@@ -42,9 +42,11 @@ class FusedConv2D(Layer):
     def inference_buffers(self) -> dict[str, Buffer]:
         return super().inference_buffers() | self._fused_buffers()
 
-    def reserve(self, batch: int, *, training: bool) -> None:
-        super().reserve(batch, training=training)
-        self._fused.clear()  # which may hold memory that was replaced by larger
+    def reserve(self, batch: int, *, training: bool) -> bool:
+        grows = super().reserve(batch, training=training)
+        if grows:
+            self._fused.clear()  # which holds memory that was replaced by larger
+        return grows
 
     def forward(self, x: Array, step: Step | None) -> Array:
         output = self.buffer("output", len(x))

@@ -129,9 +129,63 @@ def test_a_process_that_ends_early_is_told() -> None:
 
 def test_a_process_that_fails_at_the_end_is_told() -> None:
     crew = Crew()
-    with pytest.raises(DeviceError, match="has failed"), crew.gather(2):
+    with pytest.raises(DeviceError, match="has ended"), crew.gather(2):
         fail_unless(crew.leads)
     assert children() == []
+
+
+def raise_unless(leads: bool) -> None:
+    if not leads:
+        raise MemoryError("no memory for 3 GB")
+
+
+def test_the_reason_of_a_failure_is_told() -> None:
+    crew = Crew()
+    with pytest.raises(DeviceError, match="MemoryError: no memory for 3 GB"), crew.gather(2):
+        raise_unless(crew.leads)
+
+
+def test_a_fork_that_fails_ends_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew, fork = Crew(), os.fork
+    forked: list[bool] = []
+
+    def fork_once() -> int:
+        if forked:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        forked.append(True)
+        return fork()
+
+    monkeypatch.setattr(os, "fork", fork_once)
+    with pytest.raises(DeviceError, match="3 processes cannot be started"), crew.gather(3):
+        pass
+    assert children() == []
+    ran: list[int] = []
+    crew.run([lambda: ran.append(1)])
+    assert ran == [1]
+
+
+def test_ctrl_c_ends_all_processes() -> None:
+    code = """
+import os, time, numpy as np
+from gpucnn.backends.crew import Crew, shared
+crew, ran_by = Crew(), shared((2,), np.int64)
+try:
+    with crew.gather(2):
+        crew.run([lambda r=r: ran_by.__setitem__(r, os.getpid()) for r in range(2)])
+        if crew.leads:
+            print(ran_by[1], flush=True)
+        time.sleep(60)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as first:
+        assert first.stdout is not None
+        other = int(first.stdout.readline())
+        os.killpg(first.pid, signal.SIGINT)
+        assert first.stdout.read() == "stopped\n"  # once
+    assert not is_alive(other)
 
 
 def test_the_others_end_with_the_first() -> None:

@@ -1,6 +1,7 @@
 """The devices by name."""
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -127,3 +128,15 @@ def test_device_that_cannot_be_used_says_why(no_gpu: None) -> None:
     assert (gpu.name, gpu.usable) == ("cuda", False)
     assert "CuPy is not installed" in gpu.description
     assert "cuda" not in available_devices()
+
+
+@pytest.mark.parametrize("device", ["cpu", "simulator", "auto"])
+@pytest.mark.parametrize("threads", [0, -3, 1.5])
+def test_threads_that_are_no_number_of_threads(device: str, threads: Any) -> None:
+    with pytest.raises(ValueError, match="threads is"):
+        get_backend(device, threads)
+
+
+def test_too_many_threads() -> None:
+    with pytest.raises(ValueError, match="threads is 100000: it must be at most"):
+        get_backend("cpu", 100_000)

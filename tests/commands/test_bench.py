@@ -143,8 +143,11 @@ def test_the_report_is_kept_and_drawn(command: Command) -> None:
         ("--plot a.svg", "the plot's file is 'a.svg': give a name that ends in .png"),
         ("--compare a.json", "--compare"),
         ("--compare a.json b.json", "there is no file a.json"),
-        ("--compare a.json b.json --json c.json", "leave --json and --plot out"),
-        ("--compare a.json b.json --plot c.png", "leave --json and --plot out"),
+        ("--compare a.json b.json --json c.json", "writes no file: leave --json out"),
+        ("--compare a.json b.json --device cpu --threads 1", "leave --device and --threads out"),
+        ("--tolerance 5", "--tolerance is for --compare"),
+        ("--json c.png --plot c.png", "c.png is given for both --json and --plot"),
+        ("--compare a.json b.json --plot c.png", "leave --plot out"),
         ("--compare a.json b.json --tolerance -1", "tolerance is -1"),
     ],
 )
