@@ -1,7 +1,8 @@
 """The devices, and the operations that run on each."""
 
 from gpucnn.backends.base import Array, Backend, FusedMemory, as_rows
-from gpucnn.backends.buffer import BatchMemory, Buffer, Shape
+from gpucnn.backends.batch_memory import BatchMemory
+from gpucnn.backends.buffer import Buffer, Shape
 from gpucnn.backends.cpu import CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.window import Window
