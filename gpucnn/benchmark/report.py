@@ -217,10 +217,12 @@ def read_report(path: str | os.PathLike[str]) -> Report:
         raise InvalidFileError(f"there is no file {path}: give one that gpucnn bench --json wrote")
     try:
         content = json.loads(file.read_bytes())
+        if not isinstance(content, dict) or KEY not in content:
+            raise ValueError(f"it has no {KEY}, the version of the format")
         version = content.pop(KEY)
         if version != VERSION:
             raise ValueError(f"its version is {version}, this gpucnn reads version {VERSION}")
-        return _report(**content)
+        return _report(content)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
             f"{path} is not a report of gpucnn bench ({error}): give one that "
@@ -228,7 +230,7 @@ def read_report(path: str | os.PathLike[str]) -> Report:
         ) from error
 
 
-def _report(stamp: dict[str, Any], **lists: list[dict[str, Any]]) -> Report:
+def _report(content: dict[str, Any]) -> Report:
     kinds: dict[str, Any] = {
         "preparations": Preparation,
         "limits": Limits,
@@ -237,8 +239,11 @@ def _report(stamp: dict[str, Any], **lists: list[dict[str, Any]]) -> Report:
         "accuracies": TimeToAccuracy,
         "memory": PeakMemory,
     }
-    records = {name: _records(kinds[name], content) for name, content in lists.items()}
-    return Report(_record(Stamp, stamp), **records)
+    wrong = {"stamp", *kinds} ^ content.keys()
+    if wrong:
+        raise ValueError(f"it lacks, or should not have, {' and '.join(sorted(wrong))}")
+    records = {name: _records(kind, content[name]) for name, kind in kinds.items()}
+    return Report(_record(Stamp, content["stamp"]), **records)
 
 
 def _records(kind: type[Record], content: list[dict[str, Any]]) -> list[Record]:
