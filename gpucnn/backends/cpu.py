@@ -19,7 +19,14 @@ from gpucnn.backends.fusion import (
     can_pool_side_by_side,
     pooled_convolution_buffers,
 )
-from gpucnn.backends.order import columns, filters_first, images_first, images_last, matrix
+from gpucnn.backends.order import (
+    columns,
+    copy_runs,
+    filters_first,
+    images_first,
+    images_last,
+    matrix,
+)
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
 from gpucnn.errors import InvalidValueError
@@ -207,6 +214,13 @@ class CpuBackend(Backend):
 
     # Convolution
 
+    def im2col(self, x: Array, window: Window, patches: Array) -> None:
+        patches_of = self._columns(patches, window)
+        if window.padding == "same":
+            patches_of.fill(0)
+        for tap in window.taps:
+            copy_runs(images_last(x[tap.inputs]), images_last(patches_of[tap.patches]))
+
     def conv2d(
         self, x: Array, kernel: Array, bias: Array, window: Window, patches: Array, out: Array
     ) -> None:
@@ -222,7 +236,8 @@ class CpuBackend(Backend):
         self.im2col(x, window, patches)
         scores = self.workspace("scores", (len(bias), *patches.T.shape[1:]), out.dtype)
         np.matmul(matrix(kernel).T, columns(patches.T), out=columns(scores))
-        np.add(scores, bias[:, None, None], out=filters_first(out))
+        scores += bias[:, None, None]
+        copy_runs(scores, filters_first(out))
 
     def conv2d_parameter_gradients(
         self, output_gradient: Array, patches: Array, kernel_gradient: Array, bias_gradient: Array
@@ -255,7 +270,7 @@ class CpuBackend(Backend):
         """A copy of (n, oh, ow, filters) as a matrix (filters, positions * n)."""
         source = filters_first(images)
         rows = self.workspace("filters in rows", source.shape, images.dtype)
-        np.copyto(rows, source)
+        copy_runs(source, rows)
         return columns(rows)
 
     def _sum_columns(self, a: Array, out: Array) -> None:
@@ -276,7 +291,8 @@ class CpuBackend(Backend):
             values = self._scratch("values", best.shape, best.dtype)
             greater = self._scratch("greater", best.shape, np.bool_)
             index = self._scratch("index", best.shape, argmax.dtype)
-            np.copyto(values, x[tap.inputs])  # once through the strided pixels, not twice
+            # Once through the strided pixels, not twice.
+            copy_runs(images_last(x[tap.inputs]), images_last(values))
             np.greater(values, best, out=greater)
             np.multiply(greater, tap.index, out=index)
             np.maximum(best_index, index, out=best_index)

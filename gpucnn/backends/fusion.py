@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from gpucnn.backends.base import Array, FusedMemory
 from gpucnn.backends.buffer import Buffer, Shape
-from gpucnn.backends.order import columns, filters_first, images_last, matrix
+from gpucnn.backends.order import columns, filters_first, images_last, matrix, runs
 from gpucnn.backends.patches import Patches
 from gpucnn.backends.window import Window
 
@@ -224,15 +224,17 @@ class _Band:
         self._best_rows = columns(self._best)
         self._zeros = np.zeros_like(self._best)
         self._ones = np.ones(self._best_rows.shape[1], best.dtype)
-        self._seen = _LastView(lambda x: self._see(images_last(x)))
-        self._out = _LastView(lambda out: filters_first(out)[:, positions])
-        self._output_gradient = _LastView(lambda out: filters_first(out)[:, positions])
+        self._seen = _LastView(lambda x: runs(self._see(images_last(x)), self._patches))
+        self._out = _LastView(lambda out: runs(filters_first(out)[:, positions], self._best))
+        self._output_gradient = _LastView(
+            lambda gradient: runs(filters_first(gradient)[:, positions], self._best)
+        )
 
     # Forward
 
     def convolve(self, images: Array, weights: Array) -> None:
         """Compute the scores of images, (n, h, w, c) with their padding."""
-        np.copyto(self._patches, self._seen(images))
+        self._extract(images)
         np.matmul(weights, self._columns, out=self._scores)
 
     def find_maxima(self) -> None:
@@ -258,7 +260,9 @@ class _Band:
     def add_and_rectify(self, bias: Array, out: Array) -> None:
         """Add the bias, (filters, 1), to the maxima, and write what is above 0 to `out`."""
         np.add(self._best_rows, bias, out=self._best_rows)
-        np.maximum(self._best, self._zeros, out=self._out(out))
+        np.maximum(self._best, self._zeros, out=self._best)
+        output, best = self._out(out)
+        np.copyto(output, best)
 
     # Backward
 
@@ -270,7 +274,9 @@ class _Band:
         """
         pooled, scores, left = self._best, self._by_offset, self._chosen[0]
         np.greater(pooled, self._zeros, out=left)
-        np.multiply(self._output_gradient(output_gradient), left, out=pooled)
+        gradient, place = self._output_gradient(output_gradient)
+        np.copyto(place, gradient)
+        np.multiply(pooled, left, out=pooled)
         left.fill(True)
         for offset in range(len(self._chosen) - 1, 0, -1):
             np.logical_and(left, self._greater[offset], out=self._chosen[offset])
@@ -285,7 +291,7 @@ class _Band:
     def weight_gradient(self, images: Array) -> Array:
         """The gradient of the weights, in memory that the next band overwrites."""
         if not self._keeps:
-            np.copyto(self._patches, self._seen(images))
+            self._extract(images)
         return np.matmul(self._scores, self._columns.T, out=self._weights)
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:
@@ -294,6 +300,11 @@ class _Band:
         seen = self._see(pixels)
         for tap in np.ndindex(self._layout.taps):
             seen[tap] += self._patches[tap]
+
+    def _extract(self, images: Array) -> None:
+        """The patches of images, (n, h, w, c) with their padding, to where they are kept."""
+        seen, patches = self._seen(images)
+        np.copyto(patches, seen)
 
     def _see(self, images: Array) -> Array:
         """The patches of the band's rows as a view of images, (h, w, c, n)."""
@@ -318,14 +329,14 @@ def _bands(layout: Patches, channels: int, filters: int, best: Array) -> list[sl
 
 
 class _LastView:
-    """A view of the array that it was last asked for, made anew for another."""
+    """Views that belong to the array it was last asked for, made anew for another."""
 
-    def __init__(self, make: Callable[[Array], Array]) -> None:
+    def __init__(self, make: Callable[[Array], tuple[Array, ...]]) -> None:
         self._make = make
         self._array: Array | None = None
-        self._view: Array
+        self._views: tuple[Array, ...]
 
-    def __call__(self, array: Array) -> Array:
+    def __call__(self, array: Array) -> tuple[Array, ...]:
         if array is not self._array:
-            self._array, self._view = array, self._make(array)
-        return self._view
+            self._array, self._views = array, self._make(array)
+        return self._views
