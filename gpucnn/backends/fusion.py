@@ -220,10 +220,11 @@ class _Band:
         self._scores = scores.reshape(-1, self._columns.shape[1])
         self._by_offset = scores if layout.merged else scores.transpose(1, 0, 2, 3)
         self._weights = workspace("weights", (len(self._scores), len(self._columns)), best.dtype)
-        self._sums = workspace("sums", (filters,), best.dtype)
+        self._sums = workspace("sums", (len(self._scores),), best.dtype)
+        self._sum = workspace("sum", (filters,), best.dtype)
         self._best_rows = columns(self._best)
         self._zeros = np.zeros_like(self._best)
-        self._ones = np.ones(self._best_rows.shape[1], best.dtype)
+        self._ones = np.ones(self._scores.shape[1], best.dtype)
         self._seen = _LastView(lambda x: runs(self._see(images_last(x)), self._patches))
         self._out = _LastView(lambda out: runs(filters_first(out)[:, positions], self._best))
         self._output_gradient = _LastView(
@@ -276,17 +277,16 @@ class _Band:
         np.greater(pooled, self._zeros, out=left)
         gradient, place = self._output_gradient(output_gradient)
         np.copyto(place, gradient)
-        np.multiply(pooled, left, out=pooled)
-        left.fill(True)
         for offset in range(len(self._chosen) - 1, 0, -1):
-            np.logical_and(left, self._greater[offset], out=self._chosen[offset])
-            np.greater(left, self._chosen[offset], out=left)
+            np.bitwise_and(left, self._greater[offset], out=self._chosen[offset])
+            np.bitwise_xor(left, self._chosen[offset], out=left)
         np.copyto(scores, self._chosen)  # as numbers, which NumPy multiplies faster than booleans
         np.multiply(scores, pooled, out=scores)
 
     def bias_gradient(self) -> Array:
         """The gradient of the bias, (filters,), in memory that the next band overwrites."""
-        return np.matmul(self._best_rows, self._ones, out=self._sums)
+        np.matmul(self._scores, self._ones, out=self._sums)
+        return np.add.reduce(self._sums.reshape(-1, len(self._sum)), axis=0, out=self._sum)
 
     def weight_gradient(self, images: Array) -> Array:
         """The gradient of the weights, in memory that the next band overwrites."""
