@@ -10,7 +10,7 @@ import typer
 
 from gpucnn.backends import list_devices
 from gpucnn.commands.options import Data, Threads
-from gpucnn.errors import InvalidValueError, StoppedError
+from gpucnn.errors import DeviceError, DeviceMemoryError, InvalidValueError, StoppedError
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
 from gpucnn.recipes import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_recipe
@@ -87,9 +87,11 @@ def train(
         _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
         run.train()
     except KeyboardInterrupt:
-        raise StoppedError(
-            f"stopped: gpucnn train --resume --output {quote(str(run.folder))} goes on"
-        ) from None
+        raise StoppedError(f"stopped: {_how_to_go_on(run)}") from None
+    except DeviceMemoryError:  # which there would not be again
+        raise
+    except DeviceError as error:
+        raise DeviceError(f"{error}; {_how_to_go_on(run)}") from error
     _conclude(run)
 
 
@@ -106,6 +108,10 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
                 "out, or begin another run"
             )
     return Run.resume(output)
+
+
+def _how_to_go_on(run: Run) -> str:
+    return f"gpucnn train --resume --output {quote(str(run.folder))} goes on"
 
 
 def _describe(run: Run, *, by_auto: bool) -> None:

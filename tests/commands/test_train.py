@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from commands.conftest import Command, Refused
+from gpucnn.errors import DeviceError, DeviceMemoryError
+from gpucnn.runs import Run
 from small_mnist import write_small_mnist
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -49,6 +51,23 @@ def test_gpu_that_cannot_be_used(
     monkeypatch.setitem(sys.modules, "cupy", None)
     line = refused("train", "--data", data, "--device", "cuda")
     assert "CuPy is not installed: pip install 'cupy-cuda12x[ctk]'" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (DeviceError("a process has ended"), "a process has ended; gpucnn train --resume "),
+        (DeviceMemoryError("not enough memory"), "error: not enough memory\n"),
+    ],
+)
+def test_device_that_fails(
+    refused: Refused, data: str, monkeypatch: pytest.MonkeyPatch, error: DeviceError, line: str
+) -> None:
+    def fail(_: Run) -> None:
+        raise error
+
+    monkeypatch.setattr(Run, "train", fail)
+    assert line in refused("train", "--data", data) + "\n"
 
 
 def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
