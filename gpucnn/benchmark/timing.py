@@ -21,6 +21,12 @@ OpenBLAS's do so for 2^26 ticks of the processor, 27 ms at 2.5 GHz, whenever the
 they are at the end of a session; OpenMP's, which PyTorch uses, for some milliseconds.
 """
 
+FEWEST = 4
+"""Calls of a sample: the mean of fewer is what the machine did in that moment."""
+
+LONGEST = 10
+"""How many times as long as it must, a sample may last for the sake of `FEWEST`."""
+
 
 def host_seconds(work: Callable[[], object]) -> float:
     """The seconds that `work` takes by the host's clock."""
@@ -62,7 +68,8 @@ class Task:
 class Sampler:
     """A task, warmed up, and repeated as often as a sample needs to last `shortest` seconds.
 
-    The first call of each session is not timed.
+    A sample has at least `FEWEST` calls, unless these take too long, see `LONGEST`. The first call
+    of each session is not timed.
 
     Attributes:
         warm_up: the seconds that the timed calls before the first sample took.
@@ -72,7 +79,7 @@ class Sampler:
         self._task = task
         self.warm_up = self._seconds(1)  # by itself: it does what only the first call does
         self._count = 1
-        while (seconds := self._seconds(self._count)) < shortest:
+        while not self._is_enough(seconds := self._seconds(self._count), shortest):
             self.warm_up += seconds
             self._count *= 2
         self.warm_up += seconds
@@ -80,6 +87,11 @@ class Sampler:
     def sample(self) -> float:
         """The seconds of one call, the mean over one sample."""
         return self._seconds(self._count) / self._count
+
+    def _is_enough(self, seconds: float, shortest: float) -> bool:
+        if self._count < FEWEST:
+            return seconds >= LONGEST * shortest
+        return seconds >= shortest
 
     def _seconds(self, count: int) -> float:
         with self._task.session():

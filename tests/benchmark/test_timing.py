@@ -58,12 +58,15 @@ def test_warm_up_is_all_calls_before_the_first_sample() -> None:
     assert machine.log.count("a") == sampler.warm_up + machine.log.count("enter a")
 
 
-def test_what_lasts_anyway_is_called_once() -> None:
+@pytest.mark.parametrize(("shortest", "calls"), [(0.5, 4), (0.2, 2), (0.1, 1)])
+def test_what_lasts_anyway_is_called_a_few_times_unless_it_lasts_too_long(
+    shortest: float, calls: int
+) -> None:
     machine = Machine()
-    sampler = Sampler(machine.task("a"), shortest=0.5)
+    sampler = Sampler(machine.task("a"), shortest)
     machine.log.clear()
     sampler.sample()
-    assert machine.log == ["enter a", "a", "a"]
+    assert machine.log == ["enter a", "a", *"a" * calls]
 
 
 def test_rounds_take_all_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +75,7 @@ def test_rounds_take_all_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     samplers = [Sampler(machine.task(name), shortest=1) for name in "ab"]
     machine.log.clear()
     assert take_turns(samplers, rounds=2) == [[1, 1], [1, 1]]
-    assert [each for each in machine.log if len(each) == 1] == [*"aabbaabb"]
+    assert [each for each in machine.log if len(each) == 1] == [*"aaaaabbbbb" * 2]
 
 
 def test_the_host_is_timed_by_its_clock() -> None:
