@@ -360,7 +360,13 @@ class Backend:
         }
 
     def fused_memory(
-        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+        self,
+        window: Window,
+        pool: Window,
+        channels: int,
+        filters: int,
+        real: "np.dtype[np.floating]",
+        arrays: dict[str, Array],
     ) -> FusedMemory:
         """What `conv2d_relu_max_pool` needs for batches of one size; `arrays` are of that size."""
         return FusedMemory(window, pool, arrays)

@@ -321,9 +321,15 @@ class CpuBackend(Backend):
         return pooled_convolution_buffers(window, pool, channels, filters)
 
     def fused_memory(
-        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+        self,
+        window: Window,
+        pool: Window,
+        channels: int,
+        filters: int,
+        real: "np.dtype[np.floating]",
+        arrays: dict[str, Array],
     ) -> FusedMemory:
-        return PooledConvolution(window, pool, channels, arrays, self.workspace)
+        return PooledConvolution(window, pool, channels, filters, real, arrays, self.workspace)
 
     def conv2d_relu_max_pool(
         self,
@@ -350,7 +356,7 @@ class CpuBackend(Backend):
     ) -> None:
         """See `Backend.conv2d_relu_max_pool_gradients`, and `PooledConvolution`."""
         assert isinstance(memory, PooledConvolution)
-        memory.gradients(output_gradient, kernel, kernel_gradient, bias_gradient, input_gradient)
+        memory.gradients(output_gradient, kernel_gradient, bias_gradient, input_gradient)
 
     # Element by element
 

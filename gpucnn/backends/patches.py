@@ -17,19 +17,21 @@ class Patches:
 
     A convolution that is pooled, by windows of `pool` that do not overlap, computes all outputs
     that take the same place in their windows, an *offset*, next to each other: the maximum over the
-    windows is then one over a few long contiguous blocks.
+    windows is then one over a few long contiguous blocks. Offsets are (columns, rows), so that
+    those of one column of the windows lie next to each other.
 
-    The patches are a matrix (rows, columns). Unmerged, it has a row for each element of the kernel
-    and a column for each offset, position of the pool and image, in this order; the product with
-    the kernel, (filters, rows), gives (filters, offsets, positions, images).
+    The patches are a matrix for each *part* of the offsets. It has a row for each pixel that a
+    column holds, and a column for each position of the pool and image. The product with the
+    weights, (offsets of a part * filters, rows), gives (offsets, filters, positions, images).
 
-    Merged, the columns are the positions and images alone, and a column has all pixels that its
-    pool's outputs see: 16 instead of 4 times 9 for a kernel of 3x3 pooled by 2x2. The kernel is
-    placed once for each offset, among zeros, and the product with that matrix, (offsets * filters,
-    rows), gives (offsets, filters, positions, images). Less than half of the bytes are moved, for
-    1.8 times the operations: that pays where both are so few that BLAS is far from its limit. (Zero
-    times a pixel that is NaN or infinite is NaN, so such a pixel makes NaN of a whole window of the
-    pool, and not of the outputs alone that see it.)
+    Unmerged, each offset is a part, and a column holds the pixels that one output sees.
+
+    Merged, there is one part, and a column holds all pixels that its pool's outputs see: 16 instead
+    of 4 times 9 for a kernel of 3x3 pooled by 2x2. The kernel is placed once for each offset, among
+    zeros. Less than half of the bytes are moved, for 1.8 times the operations: that pays where both
+    are so few that BLAS is far from its limit. (Zero times a pixel that is NaN or infinite is NaN,
+    so such a pixel makes NaN of a whole window of the pool, and not of the outputs alone that see
+    it.)
 
     Args:
         window: the convolution's.
@@ -54,24 +56,35 @@ class Patches:
         """Those of so many rows of the pool."""
         return replace(self, positions=(rows, self.positions[1]))
 
-    @cached_property
-    def offsets(self) -> int:
-        """How many outputs a window of the pool has."""
-        return prod(self.pool)
+    @property
+    def offsets(self) -> Pair:
+        """The outputs that a window of the pool has, (columns, rows)."""
+        return self.pool[1], self.pool[0]
+
+    @property
+    def parts(self) -> Pair:
+        """The offsets whose outputs are computed apart, (columns, rows)."""
+        return (1, 1) if self.merged else self.offsets
+
+    @property
+    def together(self) -> Pair:
+        """The offsets whose outputs one product computes, (columns, rows)."""
+        return self.offsets if self.merged else (1, 1)
 
     @cached_property
     def taps(self) -> Pair:
-        """The (rows, columns) of pixels of which a column holds some or all channels."""
-        if not self.merged:
-            return self.window.size
-        pairs = zip(self.pool, self.window.strides, self.window.size, strict=True)
+        """The (rows, columns) of pixels of which a column holds all channels."""
+        pairs = zip(self.together[::-1], self.window.strides, self.window.size, strict=True)
         rows, columns = ((outputs - 1) * stride + size for outputs, stride, size in pairs)
         return rows, columns
 
+    def rows(self, channels: int) -> int:
+        """How many pixels a column holds."""
+        return prod(self.taps) * channels
+
     def shape(self, channels: int) -> Shape:
-        """The patches of one image: (taps, taps, channels, offsets, offsets, rows, columns)."""
-        offsets = (1, 1) if self.merged else self.pool
-        return (*self.taps, channels, *offsets, *self.positions)
+        """The patches of one image: (*parts, taps, taps, channels, rows, columns)."""
+        return (*self.parts, *self.taps, channels, *self.positions)
 
     def of(self, images: Array) -> Array:
         """The patches of `images`, (h, w, channels, n), as a view of them.
@@ -82,23 +95,22 @@ class Patches:
         height, width, channel, image = images.strides
         down, across = height * self.window.strides[0], width * self.window.strides[1]
         pools = (down * self.pool[0], across * self.pool[1])
-        strides = (height, width, channel, down, across, *pools, image)
+        strides = (across, down, height, width, channel, *pools, image)
         shape = (*self.shape(images.shape[2]), images.shape[3])
         return _strided(images, shape, strides)
 
     def placements(self, kernels: Array) -> Array:
-        """Where a kernel stands, for each offset, in the matrix of a merged convolution.
+        """Where a kernel stands, for each offset of a part, in the weights.
 
         Args:
-            kernels: (*pool, filters, *taps, channels), of which the result is a view,
-                (*pool, filters, kh, kw, channels).
+            kernels: (*together, filters, *taps, channels), of which the result is a view,
+                (*together, filters, kh, kw, channels).
         """
-        row, column, filters, down, across, channel = kernels.strides
-        row += down * self.window.strides[0]
+        column, row, filters, down, across, channel = kernels.strides
         column += across * self.window.strides[1]
-        shape = (*self.pool, kernels.shape[2], *self.window.size, kernels.shape[5])
-        strides = (row, column, filters, down, across, channel)
-        return _strided(kernels, shape, strides)
+        row += down * self.window.strides[0]
+        shape = (*self.together, kernels.shape[2], *self.window.size, kernels.shape[5])
+        return _strided(kernels, shape, (column, row, filters, down, across, channel))
 
     def inside(self, padded: Array) -> Array:
         """The images within padded ones, (h, w, c, n), a view."""

@@ -78,9 +78,10 @@ class FusedConv2D(Layer):
         memory = self._fused.get(batch)
         if memory is None:
             arrays = {name: self.buffer(name, batch) for name in self._fused_buffers()}
-            window, pool, channels = self._window, self._pool, self.input_shape[2]
-            memory = self.backend.fused_memory(window, pool, channels, arrays)
-            self._fused[batch] = memory
+            channels, filters = self.input_shape[2], self.output_shape[2]
+            memory = self._fused[batch] = self.backend.fused_memory(
+                self._window, self._pool, channels, filters, self.real, arrays
+            )
         return memory
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from unittest.mock import patch
 
+import numpy as np
+
 from gpucnn.backends import (
     Array,
     Backend,
-    Buffer,
     CpuBackend,
     FusedMemory,
     Window,
@@ -24,26 +25,32 @@ class RowMajor(CpuBackend):
     batch_view = Backend.batch_view
 
     def fused_memory(
-        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+        self,
+        window: Window,
+        pool: Window,
+        channels: int,
+        filters: int,
+        real: "np.dtype[np.floating]",
+        arrays: dict[str, Array],
     ) -> FusedMemory:
         inner = {name: images_first(images_last(array).copy()) for name, array in arrays.items()}
-        return super().fused_memory(window, pool, channels, inner)
+        return super().fused_memory(window, pool, channels, filters, real, inner)
 
 
 class InBands(CpuBackend):
     """The CPU as it works on large images, in bands here of one row of the pooled ones."""
 
-    def fused_buffers(
-        self, window: Window, pool: Window, channels: int, filters: int
-    ) -> dict[str, Buffer]:
-        buffers = super().fused_buffers(window, pool, channels, filters)
-        return {k: buffer for k, buffer in buffers.items() if k not in ("patches", "scores")}
-
     def fused_memory(
-        self, window: Window, pool: Window, channels: int, arrays: dict[str, Array]
+        self,
+        window: Window,
+        pool: Window,
+        channels: int,
+        filters: int,
+        real: "np.dtype[np.floating]",
+        arrays: dict[str, Array],
     ) -> FusedMemory:
         with patch("gpucnn.backends.fusion.BAND", 1):
-            return super().fused_memory(window, pool, channels, arrays)
+            return super().fused_memory(window, pool, channels, filters, real, arrays)
 
 
 BACKENDS: dict[str, Callable[[], Backend]] = {

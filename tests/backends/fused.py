@@ -83,7 +83,7 @@ def fused_memory(backend: Backend, case: Fusion, real: "np.dtype[np.floating]") 
     arrays = {k: BatchMemory(backend, each, real)[case.sizes.images] for k, each in buffers.items()}
     for array in arrays.values():
         array.fill(np.nan if array.dtype.kind == "f" else 1)
-    return backend.fused_memory(window, case.pool, channels, arrays)
+    return backend.fused_memory(window, case.pool, channels, filters, real, arrays)
 
 
 def run_fused(

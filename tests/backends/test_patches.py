@@ -41,9 +41,9 @@ def test_unmerged_are_the_patches_in_loops(case: Fusion) -> None:
     expected = loops.im2col(x, loops.Slide(window.size, window.strides, window.padding))
     patches = layout.of(padded(layout, x))
     assert patches.shape == (*layout.shape(case.sizes.channels), case.sizes.images)
-    for i, j, channel, down, across, row, column, image in np.ndindex(patches.shape):
+    for across, down, i, j, channel, row, column, image in np.ndindex(patches.shape):
         position = row * case.pool.size[0] + down, column * case.pool.size[1] + across
-        actual = patches[i, j, channel, down, across, row, column, image]
+        actual = patches[across, down, i, j, channel, row, column, image]
         assert actual == expected[(image, *position, i, j, channel)]
 
 
@@ -53,10 +53,10 @@ def test_merged_give_the_convolution_in_loops(case: Fusion, seed: int) -> None:
     layout, x, window = layout_of(case, merged=True), images_of(case, seed), case.sizes.window
     values = Values(seed, np.float64)
     kernel = values.reals(*window.size, case.sizes.channels, case.sizes.filters)
-    kernels = np.zeros((*case.pool.size, case.sizes.filters, *layout.taps, case.sizes.channels))
+    kernels = np.zeros((*layout.offsets, case.sizes.filters, *layout.taps, case.sizes.channels))
     layout.placements(kernels)[...] = kernel.transpose(3, 0, 1, 2)
-    patches = layout.of(padded(layout, x))[:, :, :, 0, 0]
-    actual = np.einsum("abfijc,ijcrsn->nrasbf", kernels, patches)
+    patches = layout.of(padded(layout, x))[0, 0]
+    actual = np.einsum("bafijc,ijcrsn->nrasbf", kernels, patches)
     slide = loops.Slide(window.size, window.strides, window.padding)
     convolved = loops.convolve(x, kernel, np.zeros(case.sizes.filters), slide)
     rows, columns = (p * o for p, o in zip(case.pool.size, case.pool.output, strict=True))
@@ -83,7 +83,7 @@ def test_taps_are_written_each_by_itself(merged: bool) -> None:
     images = np.zeros((6, 6, 1, 2))
     patches = layout.of(images)
     for tap in np.ndindex(layout.taps):
-        patches[tap] += 1
+        patches[(slice(None), slice(None), *tap)] += 1
     seen = np.zeros((6, 6))
     for row, column in np.ndindex(window.output if not merged else pool.output):
         top, left = (row, column) if not merged else (2 * row, 2 * column)
@@ -108,5 +108,5 @@ def test_few_pixels_and_filters_are_merged(
 
 def test_a_column_has_16_pixels_for_a_kernel_of_3_by_3_pooled_by_2_by_2() -> None:
     window = Window((28, 28), (3, 3), (1, 1), "valid")
-    assert Patches(window, (2, 2), (13, 13), merged=True).shape(1) == (4, 4, 1, 1, 1, 13, 13)
-    assert Patches(window, (2, 2), (13, 13), merged=False).shape(1) == (3, 3, 1, 2, 2, 13, 13)
+    assert Patches(window, (2, 2), (13, 13), merged=True).shape(1) == (1, 1, 4, 4, 1, 13, 13)
+    assert Patches(window, (2, 2), (13, 13), merged=False).shape(1) == (2, 2, 3, 3, 1, 13, 13)

@@ -41,7 +41,7 @@ def test_the_parts_of_an_operation_that_is_fused_come_one_by_one() -> None:
     x, kernel, bias, out = (np.ones(s) for s in ((1, 4, 4, 1), (3, 3, 1, 2), (2,), (1, 1, 1, 2)))
     buffers = backend.fused_buffers(window, pool, 1, 2)
     arrays = {name: np.ones((1, *buffer.shape)) for name, buffer in buffers.items()}
-    memory = backend.fused_memory(window, pool, 1, arrays)
+    memory = backend.fused_memory(window, pool, 1, 2, np.dtype(np.float64), arrays)
     backend.conv2d_relu_max_pool(x, kernel, bias, memory, out, training=True)
     assert seen == ["conv2d", "relu", "max_pool"]
 
