@@ -82,12 +82,11 @@ class PooledConvolution(FusedMemory):
         greater = images_last(arrays["greater"])
         self._layout = Patches.pooled(window, pool, channels, filters)
         pixels = self._layout.rows(channels)
-        self._weights, self._weight_gradient = np.zeros(
-            (2, prod(self._layout.together) * filters, pixels + 1), real
-        )
+        shape = (prod(self._layout.together) * filters, pixels + 1)
+        self._weights, self._weight_gradient = np.zeros(shape, real), np.zeros(shape[::-1], real)
         self._placed, self._biases = self._parameters(self._weights, filters, channels)
         self._placed_gradient, self._bias_gradients = self._parameters(
-            self._weight_gradient, filters, channels
+            self._weight_gradient.T, filters, channels
         )
         height = _band_height(self._layout, channels, filters, greater.shape[1] * real.itemsize)
         self._bands = [
@@ -224,9 +223,9 @@ class _Band:
         blocks = count_blocks(columns, filters * (pixels + 1))
         self._operands = in_blocks(operand, blocks)
         self._results = in_blocks(self._products, blocks)
-        self._transposed = self._operands.swapaxes(-1, -2)
+        self._transposed = self._results.swapaxes(-1, -2)
         self._patch_gradients = self._operands[..., :-1, :]
-        shape = (parts, blocks, filters, pixels + 1)
+        shape = (parts, blocks, pixels + 1, filters)
         self._weight_gradients = workspace("weight gradients", shape, real)
 
     # Forward
@@ -272,9 +271,9 @@ class _Band:
         np.multiply(self._scores, self._pooled_gradient, out=self._scores)
 
     def add_weight_gradient(self, images: Array, total: Array) -> None:
-        """Add the gradient of the weights to `total`, for images as `convolve` took them."""
+        """Add the gradient of the weights to `total`, transposed, of which BLAS is faster."""
         self._extract(images)
-        np.matmul(self._results, self._transposed, out=self._weight_gradients)
+        np.matmul(self._operands, self._transposed, out=self._weight_gradients)
         total += np.add.reduce(self._weight_gradients, axis=(0, 1))
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:

@@ -28,6 +28,7 @@ def test_blocks_are_of_equal_width_and_neither_large_nor_narrow(columns: int, co
         (3 * 13 * 64, 32 * 17, 3),
         (10**6 + 3, 32 * 17, 1),  # a prime
         (25 * 64, 64 * 289, 1),  # blocks of 27 columns at the most
+        (128, 10 * 1352, 4),
     ],
 )
 def test_blocks_are_as_few_as_can_be(columns: int, column: int, blocks: int) -> None:
