@@ -231,7 +231,7 @@ class CpuBackend(Backend):
             return
         self.im2col(x, window, patches)
         scores = self.workspace("scores", (len(bias), *patches.T.shape[1:]), out.dtype)
-        np.matmul(matrix(kernel).T, columns(patches.T), out=columns(scores))
+        multiply(matrix(kernel).T, columns(patches.T), columns(scores))
         scores += bias[:, None, None]
         copy_runs(scores, filters_first(out))
 
@@ -259,7 +259,7 @@ class CpuBackend(Backend):
             super().conv2d_input_gradient(output_gradient, kernel, window, patches, input_gradient)
             return
         gradient = self._filters_in_rows(output_gradient)
-        np.matmul(matrix(kernel), gradient, out=columns(patches.T))
+        multiply(matrix(kernel), gradient, columns(patches.T))
         self.col2im(patches, window, input_gradient)
 
     def _filters_in_rows(self, images: Array) -> Array:
