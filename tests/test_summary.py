@@ -56,12 +56,12 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     [
         "input (28, 28, 1), float32, on cpu",
         "layer output shape parameters multiply-adds bytes/image",
-        "conv2d (13, 13, 8) 80 48,672 48,672",
+        "conv2d (13, 13, 8) 80 48,672 10,816",
         "+ relu",
         "+ maxpool2d",
         "flatten (1352,) 0 0 0",
         "dense (10,) 13,530 13,520 5,448",
-        "total 13,610 62,192 54,120",
+        "total 13,610 62,192 16,264",
     ],
 )
 def test_the_table(printed: list[list[str]], words: str) -> None:

@@ -64,10 +64,10 @@ def found(verification: Verification) -> Finding:
 def test_honest_devices_agree(other: type[Backend], seed: int) -> None:
     verification = verify(other(), steps=8, seed=seed)
     assert verification.finding is None
-    a, b = verification.losses[-1].deviations
-    assert a.difference == 0  # it is the CPU itself
+    of_a, of_b = zip(*(loss.deviations for loss in verification.losses), strict=True)
+    assert all(a.difference == 0 for a in of_a)  # it is the CPU itself
     if other is Permuted:
-        assert b.difference > 0  # or there was nothing to explain
+        assert any(b.difference > 0 for b in of_b)  # or there was nothing to explain
 
 
 def test_honest_devices_agree_for_long() -> None:
