@@ -48,11 +48,13 @@ class PooledConvolution(FusedMemory):
     caches and are not kept: to extract the patches again for the gradients costs less than to bring
     them from memory. What is kept is where the maxima are.
 
-    Moved for each image, in numbers, by the notebook's layer. Forward: 784 pixels read, and 2,873
-    of patches written and read by the product; 5,408 scores written and read, 1,352 maxima written
-    and read for each of three comparisons, for ReLU, and for the output; 5,408 bytes of booleans
-    written. Backward: the patches again; 1,352 gradients copied; 5,408 booleans read twice and
-    written once; 5,408 gradients of scores written twice and read twice.
+    Moved for each image, in elements, by the notebook's layer. Forward: 784 pixels read; 2,873 of
+    patches written, and read by the product, which writes 5,408 scores; for each of three
+    comparisons 1,352 pairs read twice, 1,352 booleans and as many maxima written; for ReLU the
+    maxima read twice, as many booleans and maxima written; and the maxima copied to the output.
+    Backward: the patches again; 1,352 gradients copied; for each comparison 5,408 booleans read and
+    2,704 written; 5,408 booleans read as numbers, which are written, multiplied and read by the
+    product.
 
     Making a view takes as long as a small operation. So all are made once, and those of arrays that
     come from outside when another array comes.
