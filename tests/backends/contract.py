@@ -38,7 +38,7 @@ class RowMajor(CpuBackend):
 
 
 class InBands(CpuBackend):
-    """The CPU as it works on large images, in bands here of one row of the pooled ones."""
+    """The CPU as it works on large images: in bands (here of a row) and blocks (of a column)."""
 
     def fused_memory(
         self,
@@ -49,7 +49,10 @@ class InBands(CpuBackend):
         real: "np.dtype[np.floating]",
         arrays: dict[str, Array],
     ) -> FusedMemory:
-        with patch("gpucnn.backends.fusion.BAND", 1):
+        with (
+            patch("gpucnn.backends.fusion.BAND", 1),
+            patch("gpucnn.backends.fusion.count_blocks", lambda columns, _: columns),
+        ):
             return super().fused_memory(window, pool, channels, filters, real, arrays)
 
 
