@@ -13,8 +13,8 @@ def print_summary(network: Network) -> None:
     """Print a table of the layers: output shape, parameters, multiply-adds and memory.
 
     Layers that the device runs as one have one row. Multiply-adds are those of the forward pass of
-    one image. Memory is what a training step keeps for each image of a batch: outputs, gradients
-    and patches, in bytes.
+    one image. Memory is what a training step keeps for each image of a batch, in bytes: outputs,
+    gradients, and what these need, such as patches or where maxima are.
     """
     from rich.console import Console  # imported here: `import gpucnn` stays light
 

@@ -407,9 +407,11 @@ class Backend:
     ) -> None:
         """The gradients of the kernel, the bias and the input of `conv2d_relu_max_pool`.
 
+        To be taken once for each call of that.
+
         Args:
             output_gradient: real (n, ph, pw, filters).
-            kernel: real (kh, kw, c, filters).
+            kernel: real (kh, kw, c, filters), what `conv2d_relu_max_pool` was given.
             memory: as `conv2d_relu_max_pool` left it in training, whose `x` is still what it was;
                 overwritten.
             kernel_gradient: real (kh, kw, c, filters).

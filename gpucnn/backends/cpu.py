@@ -27,7 +27,7 @@ from gpucnn.backends.order import (
     images_last,
     matrix,
 )
-from gpucnn.backends.products import multiply
+from gpucnn.backends.products import product
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
 from gpucnn.errors import InvalidValueError
@@ -197,7 +197,7 @@ class CpuBackend(Backend):
         transpose_b: bool = False,
         bias: Array | None = None,
     ) -> None:
-        multiply(a.T if transpose_a else a, b.T if transpose_b else b, out)
+        product(a.T if transpose_a else a, b.T if transpose_b else b, out)
         if bias is not None:
             out += bias
 
@@ -231,7 +231,7 @@ class CpuBackend(Backend):
             return
         self.im2col(x, window, patches)
         scores = self.workspace("scores", (len(bias), *patches.T.shape[1:]), out.dtype)
-        multiply(matrix(kernel).T, columns(patches.T), columns(scores))
+        product(matrix(kernel).T, columns(patches.T), columns(scores))
         scores += bias[:, None, None]
         copy_runs(scores, filters_first(out))
 
@@ -259,7 +259,7 @@ class CpuBackend(Backend):
             super().conv2d_input_gradient(output_gradient, kernel, window, patches, input_gradient)
             return
         gradient = self._filters_in_rows(output_gradient)
-        multiply(matrix(kernel), gradient, columns(patches.T))
+        product(matrix(kernel), gradient, columns(patches.T))
         self.col2im(patches, window, input_gradient)
 
     def _filters_in_rows(self, images: Array) -> Array:

@@ -14,7 +14,8 @@ from gpucnn.backends.products import count_blocks, in_blocks
 from gpucnn.backends.window import Window
 
 BAND = 2**20
-"""Bytes of patches and scores that are worked on together: they stay in a core's own cache."""
+"""Bytes of patches and scores that are worked on together, unless one row of the pooled images
+takes more: they stay in a core's own cache."""
 
 Workspace = Callable[[str, Shape, DTypeLike], Array]
 
@@ -85,15 +86,17 @@ class PooledConvolution(FusedMemory):
         self._layout = Patches.pooled(window, pool, channels, filters)
         pixels = self._layout.rows(channels)
         shape = (prod(self._layout.together) * filters, pixels + 1)
-        self._weights, self._weight_gradient = np.zeros(shape, real), np.zeros(shape[::-1], real)
+        # Both with the filters innermost, as kernels have them.
+        self._weights = np.zeros(shape[::-1], real).T
+        self._weight_gradient = np.zeros(shape[::-1], real)
         self._placed, self._biases = self._parameters(self._weights, filters, channels)
         self._placed_gradient, self._bias_gradients = self._parameters(
             self._weight_gradient.T, filters, channels
         )
         height = _band_height(self._layout, channels, filters, greater.shape[1] * real.itemsize)
         self._bands = [
-            _Band(self._layout, slice(first, first + height), channels, greater, workspace, real)
-            for first in range(0, pool.output[0], height)
+            _Band(self._layout, rows, channels, filters, greater, workspace, real)
+            for rows in _bands(pool.output[0], height)
         ]
 
     def forward(self, x: Array, kernel: Array, bias: Array, out: Array, *, training: bool) -> None:
@@ -163,8 +166,9 @@ class _Band:
 
     Args:
         layout: of all rows.
-        rows: of the pooled images, of which there may be fewer.
+        rows: of the pooled images.
         channels: of the images.
+        filters: of the convolution.
         greater: bool (offsets * filters * positions, n), of all bands.
         workspace: gives memory, by name, shape and dtype.
         real: the dtype of the images.
@@ -175,14 +179,13 @@ class _Band:
         layout: Patches,
         rows: slice,
         channels: int,
+        filters: int,
         greater: Array,
         workspace: Workspace,
         real: "np.dtype[np.floating]",
     ) -> None:
         height, width = layout.positions
-        rows = slice(rows.start, min(rows.stop, height))
         images, each = greater.shape[1], len(greater) // height
-        filters = each // (prod(layout.offsets) * width)
         self._layout = layout = layout.of_rows(rows.stop - rows.start)
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         positions = slice(rows.start * width, rows.stop * width)
@@ -229,6 +232,7 @@ class _Band:
         self._patch_gradients = self._operands[..., :-1, :]
         shape = (parts, blocks, pixels + 1, filters)
         self._weight_gradients = workspace("weight gradients", shape, real)
+        self._weight_gradient = workspace("weight gradient", shape[2:], real)
 
     # Forward
 
@@ -276,7 +280,8 @@ class _Band:
         """Add the gradient of the weights to `total`, transposed, of which BLAS is faster."""
         self._extract(images)
         np.matmul(self._operands, self._transposed, out=self._weight_gradients)
-        total += np.add.reduce(self._weight_gradients, axis=(0, 1))
+        np.add.reduce(self._weight_gradients, axis=(0, 1), out=self._weight_gradient)
+        total += self._weight_gradient
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:
         """Add to `pixels`, (h, w, c, n), the gradients of the columns that each lies in."""
@@ -304,7 +309,7 @@ def _pairs(arrays: Array, others: Array) -> Iterator[tuple[Array, Array, Array]]
 
     Args:
         arrays: (columns, rows, ...).
-        others: (columns, rows, ...), with a place for each comparison but the first.
+        others: (columns, rows, ...), with a place for each comparison; the first has none.
 
     Yields:
         the best so far, in the first; what it is compared with; and the place.
@@ -316,7 +321,7 @@ def _pairs(arrays: Array, others: Array) -> Iterator[tuple[Array, Array, Array]]
 
 
 def _band_height(layout: Patches, channels: int, filters: int, number: int) -> int:
-    """The pooled rows of each band, but the last, that are as many to each as can be.
+    """The pooled rows of a band; the last may have fewer.
 
     Args:
         layout: of all rows.
@@ -329,6 +334,12 @@ def _band_height(layout: Patches, channels: int, filters: int, number: int) -> i
     scores = prod(layout.offsets) * filters
     bands = -(-rows // max(BAND // ((patches + scores) * width * number), 1))
     return -(-rows // bands)
+
+
+def _bands(rows: int, height: int) -> Iterator[slice]:
+    """All rows in bands of a height; the last may have fewer."""
+    for first in range(0, rows, height):
+        yield slice(first, min(first + height, rows))
 
 
 class _LastView:

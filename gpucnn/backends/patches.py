@@ -22,7 +22,8 @@ class Patches:
 
     The patches are a matrix for each *part* of the offsets. It has a row for each pixel that a
     column holds, and a column for each position of the pool and image. The product with the
-    weights, (offsets of a part * filters, rows), gives (offsets, filters, positions, images).
+    weights, (offsets of a part * filters, rows), gives (offsets, filters, positions, images). (The
+    row of ones that the bias is multiplied with is no part of this layout.)
 
     Unmerged, each offset is a part, and a column holds the pixels that one output sees.
 

@@ -5,7 +5,8 @@ import numpy as np
 from gpucnn.backends.base import Array
 
 BLOCK = 500_000
-"""The multiply-adds of a block: OpenBLAS multiplies up to a million without copying operands."""
+"""The multiply-adds of a block: with AVX-512, OpenBLAS multiplies up to a million without copying
+the operands first. Elsewhere blocks neither help nor hurt."""
 
 DOTS = 1_200
 """The elements of a block that are dot products of rows: OpenBLAS copies for more of these."""
@@ -17,27 +18,24 @@ WORTH = 250_000
 """The multiply-adds of a product for which it pays to think of blocks."""
 
 
-def multiply(a: Array, b: Array, out: Array) -> None:
+def product(a: Array, b: Array, out: Array) -> None:
     """The product of two matrices, shared out in blocks of the longer side of `out`.
 
     What is not shared out is done by `dot`, which for a single row is twice as fast as `matmul`.
     """
-    if len(b) * out.size > WORTH:
-        _multiply_blocks(a, b, out)
+    rows, columns = out.shape
+    if rows > columns:
+        a, b, out, rows, columns = b.T, a.T, out.T, columns, rows
+    blocks = 1
+    if rows > 1 and columns * rows * len(b) > WORTH:
+        are_dots = a.strides[1] == b.strides[0] == out.itemsize
+        blocks = count_blocks(columns, rows * len(b), rows if are_dots else 0)
+    if blocks > 1:
+        np.matmul(a, in_blocks(b, blocks), out=in_blocks(out, blocks))
     elif out.flags.c_contiguous:
         np.dot(a, b, out=out)
     else:
         np.dot(b.T, a.T, out=out.T)
-
-
-def _multiply_blocks(a: Array, b: Array, out: Array) -> None:
-    rows, columns = out.shape
-    if rows > columns:
-        _multiply_blocks(b.T, a.T, out.T)
-        return
-    are_dots = a.strides[1] == b.strides[0] == out.itemsize
-    blocks = count_blocks(columns, rows * len(b), rows if are_dots else 0)
-    np.matmul(a, in_blocks(b, blocks), out=in_blocks(out, blocks))
 
 
 def count_blocks(columns: int, column: int, dots: int = 0) -> int:
@@ -49,7 +47,7 @@ def count_blocks(columns: int, column: int, dots: int = 0) -> int:
     Args:
         columns: of all blocks.
         column: the multiply-adds of one.
-        dots: the elements of one that are dot products of rows.
+        dots: the elements of one if they are dot products of rows, else 0.
     """
     least = -(-columns * column // BLOCK)
     if dots:

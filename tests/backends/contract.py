@@ -38,7 +38,7 @@ class RowMajor(CpuBackend):
 
 
 class InBands(CpuBackend):
-    """The CPU as it works on large images: in bands (here of a row) and blocks (of a column)."""
+    """The CPU as it works on large images: in bands (here of two rows) and blocks (of a column)."""
 
     def fused_memory(
         self,
@@ -50,7 +50,7 @@ class InBands(CpuBackend):
         arrays: dict[str, Array],
     ) -> FusedMemory:
         with (
-            patch("gpucnn.backends.fusion.BAND", 1),
+            patch("gpucnn.backends.fusion._band_height", lambda *_: 2),
             patch("gpucnn.backends.fusion.count_blocks", lambda columns, _: columns),
         ):
             return super().fused_memory(window, pool, channels, filters, real, arrays)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from backends.strategies import SETTINGS
-from gpucnn.backends.products import BLOCK, SHORTEST, WORTH, count_blocks, in_blocks, multiply
+from gpucnn.backends.products import BLOCK, SHORTEST, WORTH, count_blocks, in_blocks, product
 
 
 @pytest.mark.parametrize("transpose_out", [False, True])
@@ -23,7 +23,7 @@ def test_blocks_make_the_product(
     # Of whole numbers, whose sums are exact in any order.
     a, b = generator.integers(-9, 10, (rows, inner)), generator.integers(-9, 10, (inner, columns))
     out = np.full((rows, columns), np.nan, order="F" if transpose_out else "C")
-    multiply(
+    product(
         a.astype(float, order="F" if transpose_a else "C"),
         b.astype(float, order="F" if transpose_b else "C"),
         out,
