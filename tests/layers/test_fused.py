@@ -122,7 +122,24 @@ class TestFusedConv2D:
         first, next_one = layer.forward(x, Step()), layer.forward(x, Step())
         assert next_one is first
         gradient = layer.backward(first)
+        assert gradient is not None
+        layer.forward(x, Step())
         assert layer.backward(first) is gradient
+
+    def test_batches_of_several_sizes_take_turns(self) -> None:
+        made, layer = fused_layer(batch=5)
+        x = smooth_images(made, 5)
+
+        def gradients(batch: int) -> list[Array]:
+            gradient = layer.backward(np.ones_like(layer.forward(x[:batch], Step())))
+            assert gradient is not None
+            return [gradient.copy(), *(each.copy() for each in layer.gradients.values())]
+
+        of_two, of_five = gradients(2), gradients(5)
+        layer.forward(x[:3], None)
+        for expected, batch in ((of_two, 2), (of_five, 5), (of_two, 2)):
+            for each, again in zip(expected, gradients(batch), strict=True):
+                assert_array_equal(again, each)
 
     def test_memory_grows(self) -> None:
         made, layer = fused_layer(batch=2)
