@@ -6,7 +6,7 @@ from gpucnn.backends.base import Array
 
 BLOCK = 500_000
 """The multiply-adds of a block: with AVX-512, OpenBLAS multiplies up to a million without copying
-the operands first. Elsewhere blocks neither help nor hurt."""
+the operands first. Elsewhere blocks gain nothing."""
 
 DOTS = 1_200
 """The elements of a block that are dot products of rows: OpenBLAS copies for more of these."""
@@ -49,11 +49,9 @@ def count_blocks(columns: int, column: int, dots: int = 0) -> int:
         column: the multiply-adds of one.
         dots: the elements of one if they are dot products of rows, else 0.
     """
-    least = -(-columns * column // BLOCK)
-    if dots:
-        least = max(least, -(-columns * dots // DOTS))
+    least = max(-(-columns * column // BLOCK), -(-columns * dots // DOTS), 1)
     most = columns // SHORTEST
-    return next((count for count in range(max(least, 1), most + 1) if columns % count == 0), 1)
+    return next((count for count in range(least, most + 1) if columns % count == 0), 1)
 
 
 def in_blocks(matrix: Array, blocks: int) -> Array:

@@ -1,5 +1,7 @@
 """Blocks of products."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from backends.strategies import SETTINGS
-from gpucnn.backends.products import BLOCK, SHORTEST, WORTH, count_blocks, in_blocks, product
+from gpucnn.backends import Array
+from gpucnn.backends.products import BLOCK, SHORTEST, count_blocks, in_blocks, product
 
 
 @pytest.mark.parametrize("transpose_out", [False, True])
@@ -31,10 +34,20 @@ def test_blocks_make_the_product(
     assert_array_equal(out, a @ b)
 
 
-def test_some_of_these_are_shared_out() -> None:
-    assert WORTH < 31 * 97 * 101
-    assert count_blocks(1352, 64 * 10, 10) == 13
-    assert count_blocks(128, 10 * 1352) == 4
+@pytest.mark.parametrize(
+    ("a", "b", "blocks"),
+    [
+        (np.ones((10, 1352)), np.ones((1352, 128)), [4, 4]),
+        (np.ones((1352, 64)), np.ones((64, 10)), [2, 2]),
+        (np.ones((1352, 64)), np.ones((10, 64)).T, [13, 13]),  # dot products of rows
+        (np.ones((10, 25)), np.ones((25, 1000)), []),  # no more than it is worth
+        (np.ones((1, 1000)), np.ones((1000, 1000)), []),  # a single row
+    ],
+)
+def test_large_products_are_shared_out(a: Array, b: Array, blocks: list[int]) -> None:
+    with patch("gpucnn.backends.products.in_blocks", wraps=in_blocks) as called:
+        product(a, b, np.empty((len(a), b.shape[1])))
+    assert [call.args[1] for call in called.call_args_list] == blocks
 
 
 @given(columns=st.integers(1, 10**6), column=st.integers(1, 10**5))
