@@ -104,9 +104,9 @@ class CpuBackend(Backend):
         NumPy copies what does not lie contiguous into buffers, whole runs of numbers too unless
         they are longer than half a buffer. Without these copies such operations take half the time.
         """
-        with self._thread_pools.limit(limits=1, user_api="blas"), _buffered(BUFFERED):
-            with super().session():
-                yield
+        one_thread = self._thread_pools.limit(limits=1, user_api="blas")
+        with one_thread, _buffered(BUFFERED), super().session():
+            yield
 
     # Threads
 

@@ -151,7 +151,6 @@ def test_blas_has_one_thread_in_a_session_and_all_its_own_after(cpu: CpuBackend)
 
 def test_buffers_of_numpy_are_small_within_a_session(cpu: CpuBackend) -> None:
     before = np.getbufsize()
-    with pytest.raises(ValueError, match="stop"), cpu.session():
+    with cpu.session():
         assert np.getbufsize() < before
-        raise ValueError("stop")
     assert np.getbufsize() == before
