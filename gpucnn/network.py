@@ -159,7 +159,7 @@ class Network:
         backend, size = self.backend, sum(prod(each.shape) for each in self._parameters)
         self.parameters = backend.zeros((size,), self.dtype)
         self.gradients = backend.zeros((size,), self.dtype)
-        self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
+        self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype, shared=True)
         others = [self._lane(list(map(copy, self.layers))) for _ in range(backend.threads - 1)]
         self.lanes = (self._lane(self.layers), *others)
         self._parts_of: dict[int, list[tuple[Lane, slice]]] = {}

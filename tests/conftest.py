@@ -7,12 +7,20 @@ import os
 for library in ("OPENBLAS", "MKL", "OMP"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-import pytest  # noqa: E402 - after the threads are set
+import numpy as np  # noqa: E402 - after the threads are set
+import pytest  # noqa: E402
 
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
+from gpucnn.backends.pages import HugePages  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is a GPU, tests run as where there is none; those of a GPU ask for it by name."""
     monkeypatch.setattr(devices, "_automatic", CpuBackend)
+
+
+@pytest.fixture
+def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU's memory is NumPy's, every piece by itself, which tracemalloc sees."""
+    monkeypatch.setattr(HugePages, "allocate", lambda _, size: np.zeros(size, np.uint8))

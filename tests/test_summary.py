@@ -31,6 +31,7 @@ def test_memory_of_a_wider_dtype_is_larger() -> None:
     assert memory_per_image(wide) == 2 * memory_per_image(relu)
 
 
+@pytest.mark.usefixtures("traceable")
 def test_memory_is_what_is_reserved_for_training() -> None:
     model, batch = small.model(), 500
     model.place(Plain())  # where a layer is a layer, and a batch is not taken apart

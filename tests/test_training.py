@@ -219,13 +219,14 @@ class TestRecording:
         assert [name for name, *_ in recordings[0]].count("gather_images") == pieces
 
 
+@pytest.mark.usefixtures("traceable")
 class TestSteadyState:
     """Training steps allocate nothing, once each kind of batch has been seen.
 
     The network is such that an array with an element for each pixel, each output of a layer or each
     parameter has more bytes than `BOUND`, even if the elements are booleans, and if it is of the
     `PIECE` of a batch that is worked on at once. What a step does allocate at once is about 130 KB,
-    whatever the size of the arrays: the buffers of 8192 elements in which NumPy converts from dtype
+    whatever the size of the arrays: the buffers in which NumPy converts from dtype
     to dtype, and small objects.
     """
 

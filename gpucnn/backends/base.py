@@ -137,6 +137,10 @@ class Backend:
         """A new array, whose elements are not set, for what the tasks of `run` write."""
         return self.empty(shape, dtype)
 
+    def private(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """A new array, whose elements are not set, for what one task of `run` works with."""
+        return self.empty(shape, dtype)
+
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
         """Something of each image of a batch, (count, *shape), at the beginning of `memory`.
 

@@ -27,6 +27,7 @@ from gpucnn.backends.order import (
     images_last,
     matrix,
 )
+from gpucnn.backends.pages import HugePages
 from gpucnn.backends.products import product
 from gpucnn.backends.window import Window
 from gpucnn.backends.workspaces import Workspaces
@@ -84,7 +85,8 @@ class CpuBackend(Backend):
         self._threads = _check_threads(arguments.positive_integer(count, "threads"))
         self._crew = Crew()
         self._thread_pools = ThreadpoolController()
-        self._workspaces = Workspaces(lambda size: np.empty(size, np.uint8))
+        self._pages = HugePages()
+        self._workspaces = Workspaces(self._pages.allocate)
         self._counting = np.arange(0, dtype=np.int64)
         self._constants: dict[tuple[int, np.dtype[np.generic]], Array] = {}
 
@@ -135,6 +137,10 @@ class CpuBackend(Backend):
 
     def shared(self, shape: Shape, dtype: DTypeLike) -> Array:
         return super().shared(shape, dtype) if self.threads == 1 else shared(shape, dtype)
+
+    def private(self, shape: Shape, dtype: DTypeLike) -> Array:
+        dtype = np.dtype(dtype)
+        return self._pages.allocate(prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
         """See `Backend.batch_view`; the axis of the images is the last in memory."""

@@ -24,6 +24,7 @@ MEMORY = (
     "copy",
     "counting",
     "empty",
+    "private",
     "session",
     "shared",
     "to_host",

@@ -124,8 +124,16 @@ def test_gather(backend: Backend, alone: bool) -> None:
 
 
 @dtypes
+def test_private(backend: Backend, dtype: str) -> None:
+    assert_is_new(backend.private((2, 3), dtype), dtype)
+
+
+@dtypes
 def test_shared(backend: Backend, dtype: str) -> None:
-    array = backend.shared((2, 3), dtype)
+    assert_is_new(backend.shared((2, 3), dtype), dtype)
+
+
+def assert_is_new(array: Array, dtype: str) -> None:
     assert (array.shape, array.dtype) == ((2, 3), np.dtype(dtype))
     assert array.flags.c_contiguous
 

@@ -21,6 +21,9 @@ SMALLER = Sizes(images=700, window=LARGEST.window, channels=1, filters=3)
 ALLOWED = 2**18
 
 
+pytestmark = pytest.mark.usefixtures("traceable")
+
+
 @pytest.fixture
 def cpu() -> CpuBackend:
     return CpuBackend()
