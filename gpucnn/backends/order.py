@@ -1,8 +1,13 @@
 """Views of the CPU's arrays, whose images lie innermost in memory."""
 
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 import numpy as np
 
 from gpucnn.backends.base import Array
+
+T = TypeVar("T")
 
 
 def images_last(array: Array) -> Array:
@@ -50,3 +55,18 @@ def copy_runs(source: Array, out: Array) -> None:
     """Copy an array (..., n) of the dtype of `out`, see `runs`."""
     source, out = runs(source, out)
     np.copyto(out, source)
+
+
+class LastView(Generic[T]):
+    """Views that belong to the array it was last asked for, made anew for another."""
+
+    def __init__(self, make: Callable[[Array], T]) -> None:
+        self._make = make
+        self._array: Array | None = None
+        self._views: T
+
+    def __call__(self, array: Array) -> T:
+        """Those of `array`."""
+        if array is not self._array:
+            self._array, self._views = array, self._make(array)
+        return self._views

@@ -1,12 +1,17 @@
 """Products of matrices, shared out in blocks that BLAS multiplies fastest."""
 
+from functools import cache
+
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from gpucnn.backends.base import Array
 
-BLOCK = 500_000
-"""The multiply-adds of a block: with AVX-512, OpenBLAS multiplies up to a million without copying
-the operands first. Elsewhere blocks gain nothing."""
+KERNELS_OF_SMALL_MATRICES = ("SkylakeX", "Cooperlake", "SapphireRapids")
+"""OpenBLAS's names of the processors for which it has some: those with AVX-512."""
+
+BLOCK = 1_000_000
+"""The multiply-adds up to which these are used: they do not copy the operands first."""
 
 DOTS = 1_200
 """The elements of a block that are dot products of rows: OpenBLAS copies for more of these."""
@@ -49,9 +54,18 @@ def count_blocks(columns: int, column: int, dots: int = 0) -> int:
         column: the multiply-adds of one.
         dots: the elements of one if they are dot products of rows, else 0.
     """
+    if not has_kernels_of_small_matrices():
+        return 1
     least = max(-(-columns * column // BLOCK), -(-columns * dots // DOTS), 1)
     most = columns // SHORTEST
     return next((count for count in range(least, most + 1) if columns % count == 0), 1)
+
+
+@cache
+def has_kernels_of_small_matrices() -> bool:
+    """Whether NumPy's BLAS multiplies small matrices in another, faster way than large ones."""
+    libraries = [each.get("architecture") for each in threadpool_info()]
+    return any(name in KERNELS_OF_SMALL_MATRICES for name in libraries)
 
 
 def in_blocks(matrix: Array, blocks: int) -> Array:

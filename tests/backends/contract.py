@@ -38,7 +38,8 @@ class RowMajor(CpuBackend):
 
 
 class InBands(CpuBackend):
-    """The CPU as it works on large images: in bands (here of two rows) and blocks (of a column)."""
+    """The CPU as it works on large images: in bands (here of two rows), blocks (of a column), and
+    gradients of weights of some positions at a time (of one)."""
 
     def fused_memory(
         self,
@@ -50,8 +51,9 @@ class InBands(CpuBackend):
         arrays: dict[str, Array],
     ) -> FusedMemory:
         with (
-            patch("gpucnn.backends.fusion._band_height", lambda *_: 2),
-            patch("gpucnn.backends.fusion.count_blocks", lambda columns, _: columns),
+            patch("gpucnn.backends.fusion.band_height", lambda *_: 2),
+            patch("gpucnn.backends.bands.count_blocks", lambda columns, _: columns),
+            patch("gpucnn.backends.bands.BAND", 1),
         ):
             return super().fused_memory(window, pool, channels, filters, real, arrays)
 

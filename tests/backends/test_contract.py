@@ -144,7 +144,6 @@ def test_images_at_once(backend: Backend) -> None:
 
 # Convolution, ReLU and max-pooling as one
 
-# Of few pixels, whose patches the CPU merges, and of many, whose it does not; see `Patches`.
 FEW = fusion(Sizes(2, Window((6, 7), (3, 3), (1, 1), "valid"), channels=1, filters=5), (2, 2))
 MANY = fusion(Sizes(2, Window((6, 7), (3, 3), (1, 1), "same"), channels=4, filters=5), (2, 3))
 

@@ -1,5 +1,6 @@
 """Blocks of products."""
 
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import numpy as np
@@ -10,7 +11,23 @@ from numpy.testing import assert_array_equal
 
 from backends.strategies import SETTINGS
 from gpucnn.backends import Array
-from gpucnn.backends.products import BLOCK, SHORTEST, count_blocks, in_blocks, product
+from gpucnn.backends.products import (
+    BLOCK,
+    SHORTEST,
+    count_blocks,
+    has_kernels_of_small_matrices,
+    in_blocks,
+    product,
+)
+
+KERNELS = "gpucnn.backends.products.has_kernels_of_small_matrices"
+
+
+@pytest.fixture(autouse=True)
+def small_kernels() -> Iterator[None]:
+    """As where BLAS has kernels of small matrices."""
+    with patch(KERNELS, lambda: True):
+        yield
 
 
 @pytest.mark.parametrize("transpose_out", [False, True])
@@ -37,8 +54,8 @@ def test_blocks_make_the_product(
 @pytest.mark.parametrize(
     ("a", "b", "blocks"),
     [
-        (np.ones((10, 1352)), np.ones((1352, 128)), [4, 4]),
-        (np.ones((1352, 64)), np.ones((64, 10)), [2, 2]),
+        (np.ones((10, 1352)), np.ones((1352, 128)), [2, 2]),
+        (np.ones((1352, 128)), np.ones((128, 10)), [2, 2]),
         (np.ones((1352, 64)), np.ones((10, 64)).T, [13, 13]),  # dot products of rows
         (np.ones((10, 25)), np.ones((25, 1000)), []),  # no more than it is worth
         (np.ones((1, 1000)), np.ones((1000, 1000)), []),  # a single row
@@ -63,15 +80,30 @@ def test_blocks_are_of_equal_width_and_neither_large_nor_narrow(columns: int, co
 @pytest.mark.parametrize(
     ("columns", "column", "blocks"),
     [
-        (13 * 64, 32 * 17, 1),
-        (2 * 13 * 64, 32 * 17, 2),
-        (3 * 13 * 64, 32 * 17, 3),
-        (10**6 + 3, 32 * 17, 1),  # a prime
-        (25 * 64, 64 * 289, 1),  # blocks of 27 columns at the most
+        (1000, 1000, 1),
+        (2000, 1000, 2),
+        (2002, 1000, 7),  # 3 to 6 do not divide it
+        (10**6 + 3, 1000, 1),  # a prime
+        (64, 64 * 288, 2),
+        (64, 64 * 800, 1),  # blocks of 19 columns at the most
     ],
 )
 def test_blocks_are_as_few_as_can_be(columns: int, column: int, blocks: int) -> None:
     assert count_blocks(columns, column) == blocks
+
+
+def test_no_blocks_without_kernels_of_small_matrices() -> None:
+    with patch(KERNELS, lambda: False):
+        assert count_blocks(2000, 1000) == 1
+
+
+@pytest.mark.parametrize(
+    ("architectures", "has"), [(["Haswell"], False), (["Zen", "SkylakeX"], True), ([None], False)]
+)
+def test_kernels_of_small_matrices(architectures: list[str | None], has: bool) -> None:
+    libraries = [{"architecture": each} if each else {} for each in architectures]
+    with patch("gpucnn.backends.products.threadpool_info", lambda: libraries):
+        assert has_kernels_of_small_matrices.__wrapped__() == has
 
 
 def test_blocks_are_columns_of_the_matrix() -> None:

@@ -17,7 +17,7 @@ END = ["Flatten", "Dense"]
 
 
 def fused_layers() -> list[Layer]:
-    """Two convolutions that are fused, the first in merged patches, the second not."""
+    """Two convolutions that are fused, of few pixels and of many."""
     return [
         *(Conv2D(4, 3), ReLU(), MaxPool2D(2)),
         *(Conv2D(7, (3, 2), padding="same"), ReLU(), MaxPool2D((1, 2))),
