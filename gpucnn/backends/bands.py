@@ -70,13 +70,11 @@ class Band:
 
         self._scores = scores.reshape(*scores.shape[:-1], layout.positions[0], images)
         self._best = self._scores[0, 0]
-        self._greater = greater[rows.start * each : rows.stop * each].reshape(self._scores.shape)
-        self._positive = self._greater[0, 0]
-        self._zeros = np.zeros(self._best.shape, real)
-        self._pooled_gradient = workspace("pooled gradient", self._best.shape, real)
-        self._by_filter = self._pooled_gradient.reshape(filters, -1)
-        self._comparisons = list(_pairs(self._scores, self._greater))
-        self._choices = list(_pairs(self._greater, self._greater))[::-1]
+        found = greater[rows.start * each : rows.stop * each].reshape(self._scores.shape)
+        self._positive = found[0, 0]
+        self._zeros = np.zeros(self._best.shape[1:], real)  # for each filter the same ones
+        self._by_filter = self._best.reshape(filters, -1)
+        self._comparisons = list(_pairs(self._scores, found))
 
         def pooled(array: Array) -> Array:
             """The band's rows of (n, ph, pw, filters), in the order of the scores."""
@@ -85,9 +83,7 @@ class Band:
         self._seen = LastView(lambda x: runs(*self._places(images_last(x))))
         self._pixels = LastView(lambda pixels: list(self._rows(pixels)))
         self._out = LastView(lambda out: runs(pooled(out), self._best))
-        self._output_gradient = LastView(
-            lambda gradient: runs(pooled(gradient), self._pooled_gradient)
-        )
+        self._output_gradient = LastView(lambda gradient: runs(pooled(gradient), self._best))
 
     def _place_products(self, scores: Array) -> None:
         """Make the operands and results of the products, in blocks of columns."""
@@ -165,10 +161,10 @@ class Band:
     # Backward
 
     def mask(self, output_gradient: Array) -> None:
-        """The gradients of the maxima: the output's where they were above 0, else 0."""
-        gradient, place = self._output_gradient(output_gradient)
-        np.copyto(place, gradient)
-        np.multiply(self._pooled_gradient, self._positive, out=self._pooled_gradient)
+        """The gradients of the maxima, to the first scores: the output's where it is above 0."""
+        gradient, best = self._output_gradient(output_gradient)
+        np.copyto(best, gradient)
+        np.multiply(self._best, self._positive, out=self._best)
 
     def add_bias_gradient(self, total: Array) -> None:
         """Add the sums of the gradients of the maxima to `total`; as a product, which is faster."""
@@ -178,16 +174,11 @@ class Band:
     def choose(self) -> None:
         """The gradients of the scores: that of the maximum where it was found, else 0.
 
-        From the last comparison to the first: whatever took part in it is the maximum where the
-        maximum is still to be found there. Overwrites what `find_maxima_and_where` found.
+        From the last comparison to the first, each gives it to the greater.
         """
-        self._positive.fill(True)
-        for best, other, _ in self._choices:
-            np.bitwise_and(best, other, out=other)
-            np.bitwise_xor(best, other, out=best)
-        # As numbers, which NumPy multiplies faster than booleans.
-        np.copyto(self._scores, self._greater)
-        np.multiply(self._scores, self._pooled_gradient, out=self._scores)
+        for best, other, greater in reversed(self._comparisons):
+            np.multiply(best, greater, out=other)
+            np.subtract(best, other, out=best)
 
     def add_weight_gradient(self, images: Array, total: Array) -> None:
         """Add the gradient of the weights to `total`, transposed, of which BLAS is faster."""

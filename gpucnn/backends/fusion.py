@@ -45,9 +45,8 @@ class PooledConvolution(FusedMemory):
     for each of three comparisons 1,352 pairs read twice, 1,352 booleans and as many maxima written;
     for the bias and ReLU the maxima read three times and written twice, and as many booleans; and
     the maxima copied to the output. Backward: the strips again; 1,352 gradients copied, multiplied
-    by as many booleans, and summed for the bias; for each comparison 5,408 booleans read and 2,704
-    written; 5,408 booleans read as numbers, which are written, multiplied, and read by the
-    products.
+    by as many booleans, and summed for the bias; for each of three comparisons 1,352 gradients
+    multiplied by as many booleans, and subtracted; and 5,408 gradients read by the products.
 
     Making a view takes as long as a small operation. So all are made once, and those of arrays that
     come from outside when another array comes.
