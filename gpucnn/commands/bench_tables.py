@@ -13,11 +13,7 @@ def print_report(report: Report) -> None:
     _print_stamp(report.stamp)
     _section("paid once, and part of nothing below", _preparations(report))
     _section("the most a device does, a CPU with one thread", _limits(report))
-    _section(
-        "a batch: median and spread of the rounds (spread: from the first quartile to the third)\n"
-        "(ratio: how many times as long as the first takes, round by round; median and quartiles)",
-        _measurements(report.measurements),
-    )
+    _section(_what_is_measured(report.measurements), _measurements(report.measurements))
     for limits in report.limits:
         _print_layers(limits, [each for each in report.layers if each.subject == limits.subject])
     _section("training to an accuracy on the test images, evaluations apart", _accuracies(report))
@@ -55,8 +51,23 @@ def _limits(report: Report) -> Table:
     return table
 
 
+def _are_compared(measurements: list[Measurement]) -> bool:
+    return len({each.subject for each in measurements}) > 1
+
+
+def _what_is_measured(measurements: list[Measurement]) -> str:
+    spread = (
+        "a batch: median and spread of the rounds (spread: from the first quartile to the third)"
+    )
+    ratio = (
+        "(ratio: how many times as long as the first takes, round by round; median and quartiles)"
+    )
+    return f"{spread}\n{ratio}" if _are_compared(measurements) else spread
+
+
 def _measurements(measurements: list[Measurement]) -> Table:
-    table = new_table("", "", "", numbers=("images/s", "ms", "spread", "ratio", "lower", "upper"))
+    ratios = ("ratio", "lower", "upper") if _are_compared(measurements) else ()
+    table = new_table("", "", "", numbers=("images/s", "ms", "spread", *ratios))
     first: dict[tuple[str, int], Measurement] = {}
     for each in measurements:
         other = first.setdefault((each.task, each.batch_size), each)

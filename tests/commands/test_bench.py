@@ -101,6 +101,14 @@ def test_what_was_not_measured_has_no_heading(
     assert "training to an accuracy" not in command("bench").out
 
 
+def test_one_subject_alone_has_no_ratios(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ratio" in command("bench").out
+    alone = [each for each in REPORT.measurements if each.subject == "cpu"]
+    report = replace(REPORT, measurements=alone)
+    monkeypatch.setattr(bench, "run_benchmark", lambda plan, progress: report)
+    assert "ratio" not in command("bench").out
+
+
 def test_a_terminal_is_shown_how_far_it_is(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
