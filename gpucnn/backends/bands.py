@@ -35,6 +35,11 @@ def band_height(layout: Strips, filters: int, number: int) -> int:
     return -(-rows // bands)
 
 
+def positions_at_once(each: int) -> int:
+    """For how many positions gradients of weights are computed together, of `each` bytes."""
+    return max(BAND // each, 1)
+
+
 class Band:
     """Some rows of the pooled images, and the views that the work on them needs.
 
@@ -59,13 +64,13 @@ class Band:
         (height, width), images = layout.positions, greater.shape[1]
         each = len(greater) // height
         self._layout = layout = layout.of_rows(rows.stop - rows.start)
-        self._workspace = workspace
+        self._workspace, self._real = workspace, real
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         run = layout.positions[0] * images
         self._strips = workspace("strips", (*layout.shape, run), real)
         scores = workspace("scores", (*layout.offsets, filters, width, run), real)
-        self._place_products(scores)
         self._ones = np.ones(width * run, real)
+        self._place_products(scores)
         self._sums = np.empty(filters, real)
 
         self._scores = scores.reshape(*scores.shape[:-1], layout.positions[0], images)
@@ -86,39 +91,64 @@ class Band:
         self._output_gradient = LastView(lambda gradient: runs(pooled(gradient), self._best))
 
     def _place_products(self, scores: Array) -> None:
-        """Make the operands and results of the products, in blocks of columns."""
-        patches = self._layout.patches(self._strips)
-        *_, width, patch, run = patches.shape
-        filters = scores.shape[2]
-        blocks = count_blocks(run, filters * patch)
-        self._operands = in_blocks(patches, blocks)
-        self._results = in_blocks(scores.swapaxes(2, 3), blocks)
+        """Make the operands and results of the products, (*offsets, positions, ...).
 
-        self._weight_gradient = self._workspace("weight gradient", (patch, filters), scores.dtype)
-        offsets = self._layout.offsets
-        at_once = max(BAND // (prod(offsets) * self._weight_gradient.nbytes), 1)
-        shape = (*offsets, min(at_once, width), patch, filters)
-        gradients = self._workspace("weight gradients", shape, scores.dtype)
+        The patches of a row overlap, so each position has a product of its own, which reads the
+        weights and makes a gradient of them. Where there are more filters than a patch has columns,
+        that takes longer than to copy the patches: then an offset has one product.
+        """
+        self._overlapping = self._layout.patches(self._strips)
+        *offsets, _, patch, run = self._overlapping.shape
+        filters = scores.shape[2]
+        self._are_copied = filters > run
+        operands, results = self._overlapping, scores.swapaxes(2, 3)
+        if self._are_copied:
+            operands = self._workspace("patches", (*offsets, 1, patch, self._ones.size), self._real)
+            results = scores.reshape(*offsets, 1, filters, -1)
+            self._copies = runs(self._apart(operands), self._overlapping)
+        self._operands = operands
+        self._place_weight_gradients(results)
+
+        self._blocks = count_blocks(operands.shape[-1], filters * patch)
+        self._operands_in_blocks = in_blocks(operands, self._blocks)
+        self._results_in_blocks = in_blocks(results, self._blocks)
+
+    def _place_weight_gradients(self, results: Array) -> None:
+        """Make those of each position, a few at a time where they are large."""
+        *offsets, positions, filters, _ = results.shape
+        shape = (self._layout.patch, filters)
+        self._weight_gradient = self._workspace("weight gradient", shape, self._real)
+        at_once = positions_at_once(prod(offsets) * self._weight_gradient.nbytes)
+        shape = (*offsets, min(at_once, positions), *shape)
+        gradients = self._workspace("weight gradients", shape, self._real)
         self._by_position = [
             (
-                patches[:, :, some],
-                scores[:, :, :, some].transpose(0, 1, 3, 4, 2),
+                self._operands[:, :, some],
+                results[:, :, some].swapaxes(-1, -2),
                 gradients[:, :, : some.stop - some.start],
             )
-            for some in slices(width, at_once)
+            for some in slices(positions, at_once)
         ]
+
+    def _apart(self, patches: Array) -> Array:
+        """Operands as patches that do not overlap, (*offsets, positions, patch, run)."""
+        if not self._are_copied:
+            return patches
+        *offsets, positions, patch, run = self._overlapping.shape
+        return patches.reshape(*offsets, patch, positions, run).swapaxes(2, 3)
 
     @cached_property
     def _patch_gradients(self) -> Array:
-        """(*offsets, positions, patch, run), which do not overlap."""
-        shape = self._layout.patches(self._strips).shape
-        return self._workspace("patch gradients", shape, self._strips.dtype)
+        """In the order of operands; where these are copies, in their place."""
+        if self._are_copied:
+            return self._operands
+        return self._workspace("patch gradients", self._operands.shape, self._real)
 
     @cached_property
     def _overlaps(self) -> list[tuple[Array, Array]]:
         """Each position's patch, where it overlaps with others, and its gradient."""
-        patches, gradients = self._layout.patches(self._strips), self._patch_gradients
-        return [(patches[each], gradients[each]) for each in np.ndindex(gradients.shape[:3])]
+        patches, gradients = self._overlapping, self._apart(self._patch_gradients)
+        return [(patches[each], gradients[each]) for each in np.ndindex(patches.shape[:3])]
 
     def _places(self, images: Array) -> tuple[Array, Array]:
         """What is seen of images, (h, w, c, n), and where in the strips it stands; views."""
@@ -136,7 +166,7 @@ class Band:
     def convolve(self, images: Array, weights: Array) -> None:
         """Compute the scores of images, (n, h, w, c) with their padding."""
         self._extract(images)
-        np.matmul(weights, self._operands, out=self._results)
+        np.matmul(weights, self._operands_in_blocks, out=self._results_in_blocks)
 
     def find_maxima(self, bias: Array) -> None:
         """The maxima over the offsets, and the bias, to the first; overwrites the scores."""
@@ -190,8 +220,8 @@ class Band:
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:
         """Add to `pixels`, (h, w, c, n), the gradients of the patches that each lies in."""
-        blocks = self._results.shape[3]
-        np.matmul(weights.T, self._results, out=in_blocks(self._patch_gradients, blocks))
+        gradients = in_blocks(self._patch_gradients, self._blocks)
+        np.matmul(weights.T, self._results_in_blocks, out=gradients)
         self._strips.fill(0)  # whose pixels are not needed any more
         for patch, gradient in self._overlaps:
             np.add(patch, gradient, out=patch)
@@ -202,6 +232,9 @@ class Band:
         """The strips of images, (n, h, w, c) with their padding."""
         seen, strips = self._seen(images)
         np.copyto(strips, seen)
+        if self._are_copied:
+            apart, overlapping = self._copies
+            np.copyto(apart, overlapping)
 
 
 def _pairs(arrays: Array, others: Array) -> Iterator[tuple[Array, Array, Array]]:

@@ -1,6 +1,5 @@
 """Processes that work on the parts of one batch."""
 
-import mmap
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from gpucnn.backends.base import Array
 from gpucnn.backends.buffer import Shape
+from gpucnn.backends.pages import mapped
 from gpucnn.errors import DeviceError
 
 CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
@@ -168,11 +168,14 @@ class Crew:
 
 
 def shared(shape: Shape, dtype: DTypeLike) -> Array:
-    """An array in memory that processes share which are forked from now on; of zeros."""
+    """An array in memory that processes share which are forked from now on; of zeros.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
-    memory = mmap.mmap(-1, max(size, 1))
-    return np.frombuffer(memory, dtype, prod(shape)).reshape(shape)
+    return np.frombuffer(mapped(max(size, 1)), dtype, prod(shape)).reshape(shape)
 
 
 def _has_failed(child: int, options: int = 0) -> bool:

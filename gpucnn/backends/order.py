@@ -58,7 +58,7 @@ def copy_runs(source: Array, out: Array) -> None:
 
 
 class LastView(Generic[T]):
-    """Views that belong to the array it was last asked for, made anew for another."""
+    """Views that belong to the array it was last asked for, and keeps; made anew for another."""
 
     def __init__(self, make: Callable[[Array], T]) -> None:
         self._make = make

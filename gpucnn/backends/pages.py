@@ -11,7 +11,7 @@ PAGE = 2**21
 """Bytes of a huge page, on most processors."""
 
 LINE = 64
-"""Bytes of a line of the caches: no two pieces of memory share one."""
+"""Bytes of a line of the caches."""
 
 WIPE_ON_FORK = 18
 """Linux's MADV_WIPEONFORK, for which `mmap` has no name."""
@@ -25,6 +25,8 @@ class HugePages:
     room elsewhere is left: that costs a sixth of a training step, more or less in each process. In
     a huge page what lies side by side has its place side by side.
 
+    Pieces smaller than a page share pages, of which the first is taken as soon as there is one.
+
     A process forked from this one finds zeros in it, in pages of its own: pages that are shared
     until one of both writes would be split up, and copied.
     """
@@ -33,21 +35,36 @@ class HugePages:
         self._free: Array = np.empty(0, np.uint8)
 
     def allocate(self, size: int) -> Array:
-        """So many bytes, uint8."""
+        """So many bytes, uint8.
+
+        Raises:
+            MemoryError: there is not so much.
+        """
+        if size >= PAGE:
+            return _pages(size)
         end = -(-size // LINE) * LINE
-        memory = self._free
-        if end > memory.nbytes:
-            memory = _pages(-(-end // PAGE))
-        if memory is self._free or memory.nbytes - end > self._free.nbytes:
-            self._free = memory[end:]
-        return memory[:size]
+        if end > self._free.nbytes:
+            self._free = _pages(PAGE)
+        memory, self._free = self._free[:size], self._free[end:]
+        return memory
 
 
-def _pages(count: int) -> Array:
-    size = count * PAGE
+def mapped(size: int, **options: int) -> mmap.mmap:
+    """So many bytes of memory, of zeros.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
+    try:
+        return mmap.mmap(-1, size, **options)
+    except OSError as error:
+        raise MemoryError(f"{size:,} bytes of memory are not to be had") from error
+
+
+def _pages(size: int) -> Array:
     if not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.zeros(size, np.uint8)
-    mapping = mmap.mmap(-1, size + PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    mapping = mapped(size + PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     first = -np.frombuffer(mapping, np.uint8).ctypes.data % PAGE
     for advice in (mmap.MADV_HUGEPAGE, WIPE_ON_FORK):
         with suppress(OSError):  # of a system without it: slower, and as right

@@ -63,7 +63,7 @@ def count_blocks(columns: int, column: int, dots: int = 0) -> int:
 
 @cache
 def has_kernels_of_small_matrices() -> bool:
-    """Whether NumPy's BLAS multiplies small matrices in another, faster way than large ones."""
+    """Whether a BLAS that is loaded, as NumPy's is, has another way to multiply small matrices."""
     libraries = [each.get("architecture") for each in threadpool_info()]
     return any(name in KERNELS_OF_SMALL_MATRICES for name in libraries)
 

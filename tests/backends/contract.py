@@ -39,7 +39,7 @@ class RowMajor(CpuBackend):
 
 class InBands(CpuBackend):
     """The CPU as it works on large images: in bands (here of two rows), blocks (of a column), and
-    gradients of weights of some positions at a time (of one)."""
+    gradients of weights of some positions at a time (of two)."""
 
     def fused_memory(
         self,
@@ -53,7 +53,7 @@ class InBands(CpuBackend):
         with (
             patch("gpucnn.backends.fusion.band_height", lambda *_: 2),
             patch("gpucnn.backends.bands.count_blocks", lambda columns, _: columns),
-            patch("gpucnn.backends.bands.BAND", 1),
+            patch("gpucnn.backends.bands.positions_at_once", lambda _: 2),
         ):
             return super().fused_memory(window, pool, channels, filters, real, arrays)
 

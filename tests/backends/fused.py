@@ -27,12 +27,6 @@ class Fusion:
     sizes: Sizes
     pool: Window
 
-    @property
-    def every_pixel_is_seen(self) -> bool:
-        """Whether windows leave no gaps between them."""
-        window = self.sizes.window
-        return all(s <= k for s, k in zip(window.strides, window.size, strict=True))
-
 
 def fusion(sizes: Sizes, pool: Pair) -> Fusion:
     """Pooled by windows of the size `pool`, side by side."""

@@ -3,7 +3,7 @@
 import pytest
 
 from gpucnn.backends import Window
-from gpucnn.backends.bands import BAND, band_height, slices
+from gpucnn.backends.bands import BAND, band_height, positions_at_once, slices
 from gpucnn.backends.strips import Strips
 
 NOTEBOOK = Strips(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
@@ -33,3 +33,8 @@ def test_a_band_has_as_many_rows_as_fit(rows: float, height: int) -> None:
 )
 def test_slices(count: int, each: int, expected: list[slice]) -> None:
     assert list(slices(count, each)) == expected
+
+
+@pytest.mark.parametrize(("each", "positions"), [(1, BAND), (BAND // 3, 3), (2 * BAND, 1)])
+def test_gradients_of_weights_of_as_many_positions_as_fit(each: int, positions: int) -> None:
+    assert positions_at_once(each) == positions

@@ -157,3 +157,15 @@ def test_buffers_of_numpy_are_small_within_a_session(cpu: CpuBackend) -> None:
     with cpu.session():
         assert np.getbufsize() < before
     assert np.getbufsize() == before
+
+
+def test_buffers_of_numpy_are_as_before_after_an_error(cpu: CpuBackend) -> None:
+    before = np.getbufsize()
+    with pytest.raises(InterruptedError):
+        interrupt(cpu)
+    assert np.getbufsize() == before
+
+
+def interrupt(cpu: CpuBackend) -> None:
+    with cpu.session():
+        raise InterruptedError
