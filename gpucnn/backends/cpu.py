@@ -36,7 +36,7 @@ from gpucnn.errors import InvalidValueError
 PIECE = 6 * 2**20
 """Bytes that the images worked on together may take: what a core's share of the caches holds."""
 
-IMAGES_AT_ONCE = (64, 128)
+IMAGES_AT_ONCE = (32, 128)
 """The least and the most images worked on together: fewer make runs of memory too short."""
 
 
