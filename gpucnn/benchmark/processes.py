@@ -1,9 +1,11 @@
 """What is measured of whole processes: how long an import takes, and the most memory."""
 
 import json
+import os
 import subprocess
 import sys
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from gpucnn.benchmark.timing import host_seconds
 from gpucnn.errors import DeviceError
@@ -42,12 +44,20 @@ def _run_seconds(code: str) -> float:
 
 
 def _python(*arguments: str) -> str:
-    """What a new Python prints.
+    """What a new Python prints, that imports what this one does, whatever lies in its folder.
 
     Raises:
         DeviceError: it failed.
     """
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    path = os.pathsep.join(map(os.path.abspath, sys.path))
+    with TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+        )
     if done.returncode:
         reason = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         raise DeviceError(f"a process that was to be measured failed: {reason[-1]}")

@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,16 @@ def test_an_import_is_really_done(monkeypatch: pytest.MonkeyPatch) -> None:
         DeviceError,
     ):
         import_seconds("no_such")
+
+
+def test_what_is_imported_is_not_what_lies_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpucnn").mkdir()
+    (tmp_path / "gpucnn" / "__init__.py").write_text("raise RuntimeError('another')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(processes, "REPEATS", 1)
+    import_seconds("gpucnn")
 
 
 def test_a_process_that_says_nothing_is_told_by_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
