@@ -39,7 +39,6 @@ PIECE = 6 * 2**20
 IMAGES_AT_ONCE = (32, 128)
 """The least and the most images worked on together: fewer make runs of memory too short."""
 
-
 BUFFERED = 2048
 """Numbers that NumPy brings in order at a time, where an operation needs it."""
 
