@@ -29,6 +29,10 @@ class DeviceMemoryError(DeviceError, MemoryError):
     """A device without enough memory."""
 
 
+class ModelInUseError(GpucnnError, RuntimeError):
+    """A model that cannot do what is asked of it while it does something else."""
+
+
 class StoppedError(GpucnnError):
     """Ctrl-C, with what can be done about what it stopped."""
 

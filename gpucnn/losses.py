@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""Loss functions."""
 
 import numpy as np
 

@@ -1,74 +1,32 @@
 """Layers joined into a function from images to logits, and its gradients."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from copy import copy
-from dataclasses import dataclass
-from functools import partial
-from math import prod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape, get_backend
-from gpucnn.batches import Batches, check_images, check_labels, is_finite
+from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, get_backend
+from gpucnn.batches import Batches, check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError
-from gpucnn.lane import Lane, split
+from gpucnn.inference import compute_logits
 from gpucnn.layers import Layer
+from gpucnn.locks import ModelLock
+from gpucnn.replica import Replica, lay_out
 
 DTYPES = ("float32", "float64")
-
-LEAST_PART = 900_000
-"""The multiply-adds of a part's forward pass for which it pays to meet with another thread."""
-
-LEAST_SPAN = 500_000_000
-"""The multiply-adds of the forward passes for which it pays to gather threads."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """Where a parameter lies: its layer, its name there, and its place in the flat vector."""
-
-    layer: Layer
-    key: str
-    shape: Shape
-    start: int
-
-    @property
-    def name(self) -> str:
-        """The name within the model, such as "conv2d.kernel"."""
-        return f"{self.layer.name}.{self.key}"
-
-    def check(self, values: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
-        """Refuse values that the parameter cannot take, in a model of `dtype`.
-
-        Raises:
-            InvalidValueError: their shape is another, or they are not finite numbers of `dtype`.
-        """
-        if values.shape != self.shape:
-            raise InvalidValueError(
-                f"the weights given for {self.name} have the shape {values.shape}, "
-                f"but it has the shape {self.shape}"
-            )
-        if values.dtype.kind not in "fiu" or not is_finite(values, dtype):
-            raise InvalidValueError(
-                f"the weights given for {self.name} are not finite numbers of {dtype}"
-            )
-
-    def view(self, vector: Array) -> Array:
-        """The parameter's part of the flat vector `vector`, in the parameter's shape."""
-        return vector[self.start : self.start + prod(self.shape)].reshape(self.shape)
 
 
 class Network:
     """Layers, one after the other, on a device.
 
     All parameters lie in one flat vector and all gradients in another: an optimizer's step is one
-    operation, and gradients are summed in one call. The layers hold views of them; where a batch is
-    split among lanes, each lane's layers hold views of a gradient vector of its own.
+    operation, and gradients are summed in one call. The layers hold views of them.
+
+    Every method can be called from any thread: a call waits for those that use the model's memory.
+    What `forward` and the attributes give is that memory itself, which such calls overwrite.
 
     Args:
         layers: the layers in order, at least one with parameters; the last one's output is the
@@ -77,13 +35,14 @@ class Network:
         dtype: "float32" or "float64", of parameters and arithmetic.
         device: where it runs, see `get_backend`.
         seed: of the initial parameters, the shuffles and dropout, in [0, 2^64).
-        threads: of the CPU, among which batches are split; None for as many as there are cores.
-            Another number gives sums in another order, and gradients that differ by rounding.
+        threads: of the CPU, among which batches are split; None for as many as this process may
+            use cores. Another number gives sums in another order, and gradients that differ by
+            rounding.
 
     Attributes:
         parameters: real (p,), the flat parameter vector, on the device.
         gradients: real (p,), the flat gradient vector, on the device.
-        lanes: one for each thread, what it needs to work on its part of a batch.
+        replica: by which all but training is computed.
 
     Raises:
         InvalidValueError: an argument is not as described, or a layer cannot take the output of the
@@ -105,10 +64,13 @@ class Network:
         self.input_shape = arguments.image_shape(input_shape, "input_shape")
         self.layers = _check_layers(layers)
         self._threads = threads
-        self.backend = get_backend(device, threads)
+        self._lock = ModelLock(
+            "the model is asked by a handler of signals while it computes for the same thread: let "
+            "the handler set a flag, and ask later"
+        )
         self._build_layers()
-        self._parameters = tuple(self._lay_out_parameters())
-        self._place(self._initial_weights())
+        self._parameters = lay_out(self.layers)
+        self._place(get_backend(device, threads), self._initial_weights())
 
     def __repr__(self) -> str:
         return (
@@ -138,13 +100,6 @@ class Network:
             )
         self.classes = shape[0]
 
-    def _lay_out_parameters(self) -> Iterator[Parameter]:
-        start = 0
-        for layer in self.layers:
-            for key, shape in layer.parameter_shapes().items():
-                yield Parameter(layer, key, shape, start)
-                start += prod(shape)
-
     def _initial_weights(self) -> list[NDArray[np.float64]]:
         generator = np.random.default_rng(self.seed)
         return [
@@ -155,27 +110,25 @@ class Network:
 
     # Placing
 
-    def _place(self, weights: Sequence[NDArray[Any]]) -> None:
-        backend, size = self.backend, sum(prod(each.shape) for each in self._parameters)
-        self.parameters = backend.zeros((size,), self.dtype)
-        self.gradients = backend.zeros((size,), self.dtype)
-        self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype, shared=True)
-        others = [self._lane(list(map(copy, self.layers))) for _ in range(backend.threads - 1)]
-        self.lanes = (self._lane(self.layers), *others)
-        self._parts_of: dict[int, list[tuple[Lane, slice]]] = {}
+    def _place(self, backend: Backend, weights: Sequence[NDArray[Any]]) -> None:
+        self.backend = backend
+        self.replica = Replica(self.layers, backend, self.input_shape, self.dtype)
+        self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
+        self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         self._copy_weights(weights)
 
-    def _lane(self, layers: Sequence[Layer]) -> Lane:
-        """A lane of `layers`, built and not placed, or placed before."""
-        gradients = self.gradients
-        if self.backend.threads > 1:
-            gradients = self.backend.shared(self.gradients.shape, self.dtype)
-        for original, layer in zip(self.layers, layers, strict=True):
-            mine = [each for each in self._parameters if each.layer is original]
-            views = {each.key: each.view(gradients) for each in mine}
-            parameters = {each.key: each.view(self.parameters) for each in mine}
-            layer.place(self.backend, self.dtype, parameters, views)
-        return Lane(layers, self.backend, self.input_shape, self.dtype, gradients)
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what lies on the device, and the weights, on the host."""
+        on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_parameters")
+        with self._lock.claim():
+            state = {name: value for name, value in vars(self).items() if name not in on_device}
+            return state | {"device": self.backend.device, "weights": self._split(self.parameters)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        device, weights = state.pop("device"), state.pop("weights")
+        vars(self).update(state)
+        self._parameters = lay_out(self.layers)
+        self._place(get_backend(device, self._threads), weights)
 
     def to(self, device: str) -> "Network":
         """Move to another device, weights included; returns the network itself.
@@ -188,9 +141,8 @@ class Network:
 
     def place(self, backend: Backend) -> None:
         """Move to `backend`, weights included; an optimizer is to be placed there after it."""
-        weights = self.get_weights()
-        self.backend = backend
-        self._place(weights)
+        with self._lock.claim():
+            self._place(backend, self._split(self.parameters))
 
     # Weights
 
@@ -201,7 +153,8 @@ class Network:
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Copies of the parameters on the host: kernel, bias, kernel, bias, ... in layer order."""
-        return self.split(self.parameters)
+        with self._lock.claim():
+            return self._split(self.parameters)
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Replace the parameters by `weights`, arrays as `get_weights` gives them.
@@ -218,13 +171,14 @@ class Network:
             )
         for parameter, array in zip(self._parameters, arrays, strict=True):
             parameter.check(array, self.dtype)
-        self._copy_weights(arrays)
+        with self._lock.claim():
+            self._copy_weights(arrays)
 
     def _copy_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         for parameter, array in zip(self._parameters, weights, strict=True):
             self.backend.copy(array, parameter.view(self.parameters))
 
-    def split(self, vector: Array) -> list[NDArray[Any]]:
+    def _split(self, vector: Array) -> list[NDArray[Any]]:
         """Copies on the host of the parts of `vector`, real (p,), one for each parameter."""
         return [self.backend.to_host(each.view(vector)) for each in self._parameters]
 
@@ -233,57 +187,8 @@ class Network:
     def reserve(self, batch: int, *, training: bool = False) -> None:
         """Have memory for batches of up to `batch` images, for training steps if asked."""
         if not training:
-            self._logits.reserve(batch)  # before `session`, or its parts would each have their own
-        for lane, _ in self._parts(batch):
-            lane.reserve(self._largest_part(batch), training=training)
-
-    @contextmanager
-    def session(self, batch: int, images: int) -> Iterator[None]:
-        """A span of time in which `images` images are gone through, `batch` at a time.
-
-        See `Backend.session`, and `Backend.gather` for what may be done within.
-        """
-        pays = self._multiply_adds(images) >= LEAST_SPAN
-        size = len(self._parts(batch)) if pays else 1
-        with self.backend.session(), self.backend.gather(size):
-            yield
-
-    def share(self, batch: int, work: Callable[[Lane, slice], None]) -> None:
-        """Split a batch among the lanes, and do `work` on all of its parts at once.
-
-        Args:
-            batch: the number of images.
-            work: called with a lane, and which images of the batch it is to work on; see
-                `Backend.run` for what it may write to.
-        """
-        self.backend.run([partial(work, lane, part) for lane, part in self._parts(batch)])
-
-    def _parts(self, batch: int) -> list[tuple[Lane, slice]]:
-        """How a batch is split: each lane that takes part, and its images.
-
-        The split depends on the batch's size and the number of threads alone.
-        """
-        parts = self._parts_of.get(batch)
-        if parts is None:
-            pieces = split(slice(0, batch), self._count_parts(batch))
-            parts = self._parts_of[batch] = list(zip(self.lanes, pieces, strict=False))
-        return parts
-
-    def _count_parts(self, batch: int) -> int:
-        worth = self._multiply_adds(batch) // LEAST_PART
-        return max(min(len(self.lanes), worth, batch), 1)
-
-    def _largest_part(self, batch: int) -> int:
-        """The images of the largest part that a batch of up to `batch` images has.
-
-        That may be a smaller batch's, just too small for another part.
-        """
-        count, each = self._count_parts(batch), max(self._multiply_adds(1), 1)
-        fullest = [min(batch, ((parts + 1) * LEAST_PART - 1) // each) for parts in range(1, count)]
-        return max(-(-images // parts) for parts, images in enumerate([*fullest, batch], 1))
-
-    def _multiply_adds(self, images: int) -> int:
-        return images * sum(layer.multiply_adds() for layer in self.layers)
+            self._logits.reserve(batch)
+        self.replica.reserve(batch, training=training)
 
     def forward(self, x: Array) -> Array:
         """The logits of a batch, with dropout switched off.
@@ -294,42 +199,11 @@ class Network:
         Returns:
             real (n, classes), memory that the next call overwrites.
         """
-        first = self.lanes[0]
-        if len(x) <= (first.images_at_once or len(x)) and len(self._parts(len(x))) == 1:
-            return first.forward(first.arrange(x))
+        if self.replica.is_microbatch(len(x)):
+            return self.replica.forward(self.replica.arrange(x))
         logits = self._logits[len(x)]
-
-        def work(lane: Lane, part: slice) -> None:
-            for piece in lane.pieces(part):
-                self.backend.copy(lane.forward(lane.arrange(x[piece])), logits[piece])
-
-        self.share(len(x), work)
+        compute_logits(self.replica, x, logits, ALONE)
         return logits
-
-    def learn(
-        self, data: Batches, indices: Array, losses: Array, correct: Array, step: Array | None
-    ) -> None:
-        """The loss of a batch, and the gradients of its mean, to `gradients`.
-
-        Args:
-            data: all images.
-            indices: int64 (n,), on the device, the images of the batch.
-            losses: real (n,), shared, written, the loss of each.
-            correct: real (n,), shared, written, 1 for each that was classified correctly, else 0.
-            step: int64 (1,), the number of the training step; None without dropout.
-        """
-        parts = self._parts(len(indices))
-        self.backend.run(
-            [
-                partial(lane.learn, part, data, indices, losses, correct, step)
-                for lane, part in parts
-            ]
-        )
-        # Always in this order, so that one seed gives the same bytes each time.
-        if self.lanes[0].gradients is not self.gradients:
-            self.backend.copy(self.lanes[0].gradients, self.gradients)
-        for lane, _ in parts[1:]:
-            self.backend.accumulate(lane.gradients, self.gradients)
 
     def loss_and_gradients(
         self, x: NDArray[Any], y: NDArray[Any]
@@ -349,14 +223,11 @@ class Network:
         """
         images = check_images(x, self.input_shape, self.dtype)
         labels = check_labels(y, len(images), self.classes)
-        data = Batches(self.backend, self.dtype, images, labels)
-        indices = self.backend.asarray(np.arange(len(images), dtype=np.int64))
-        losses, correct = (self.backend.shared((len(images),), self.dtype) for _ in range(2))
-        self.reserve(len(images), training=True)
-        with self.session(len(images), len(images)):
-            self.learn(data, indices, losses, correct, None)
-        loss = self.backend.to_host(losses).mean(dtype=np.float64)
-        return float(loss), self.split(self.gradients)
+        with self._lock.claim(), self.backend.session():
+            loss, gradients = self.replica.loss_and_gradients(
+                Batches(self.backend, self.dtype, images, labels)
+            )
+            return loss, self._split(gradients)
 
 
 def _check_layers(layers: Any) -> tuple[Layer, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from gpucnn import arguments
 from gpucnn.backends import Array, Backend
 from gpucnn.errors import InvalidValueError
+from gpucnn.placeable import Placeable
 from gpucnn.schedules import Schedule
 
 
@@ -20,7 +21,7 @@ class OptimizerState:
     slots: dict[str, Array]
 
 
-class Optimizer(ABC):
+class Optimizer(Placeable, ABC):
     """A rule that updates a flat vector of parameters from a flat vector of gradients.
 
     A training step is `advance`, then `update`; in between, `step` holds the step's number.
@@ -29,14 +30,15 @@ class Optimizer(ABC):
         learning_rate: a number, or a `Schedule`.
         iterations: the number of steps begun.
         step: the same on the device, int64 (1,).
+        slots: the flat vectors that the rule keeps for itself, by name, on the device.
     """
 
     slot_names: ClassVar[tuple[str, ...]]  # the flat vectors that the rule keeps for itself
 
-    is_placed: bool = False
     learning_rate: float | Schedule
     iterations: int
     step: Array
+    slots: dict[str, Array]
 
     def place(
         self, backend: Backend, parameters: Array, state: OptimizerState | None = None
@@ -46,23 +48,23 @@ class Optimizer(ABC):
         Raises:
             InvalidValueError: a vector of `state` is not of the shape of `parameters`.
         """
-        self.is_placed = True
+        self._begin_placing()
         self._backend = backend
         self._rate = backend.empty((1,), parameters.dtype)
         self.step = backend.zeros((1,), np.int64)
         self.iterations = 0
-        self._slots = {
+        self.slots = {
             name: backend.zeros(parameters.shape, parameters.dtype) for name in self.slot_names
         }
         if state is not None:
             self.iterations = state.iterations
-            for name, slot in self._slots.items():
+            for name, slot in self.slots.items():
                 _check_shape(name, state.slots[name], slot)
                 backend.copy(state.slots[name], slot)
 
     def state(self) -> OptimizerState:
         """A copy on the host of what `place` needs to go on from here."""
-        slots = {name: self._backend.to_host(slot) for name, slot in self._slots.items()}
+        slots = {name: self._backend.to_host(slot) for name, slot in self.slots.items()}
         return OptimizerState(self.iterations, slots)
 
     def advance(self) -> None:
@@ -113,7 +115,7 @@ class SGD(Optimizer):
         self._backend.sgd(
             parameters,
             gradients,
-            self._slots["velocity"],
+            self.slots["velocity"],
             self._rate,
             momentum=self.momentum,
             nesterov=self.nesterov,
@@ -156,8 +158,8 @@ class Adam(Optimizer):
         self._backend.adam(
             parameters,
             gradients,
-            self._slots["mean"],
-            self._slots["square"],
+            self.slots["mean"],
+            self.slots["square"],
             self._rate,
             self.step,
             beta_1=self.beta_1,

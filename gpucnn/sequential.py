@@ -1,26 +1,35 @@
 """The model that users type: layers in a row, with Keras's interface."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 from numpy.typing import NDArray
 
 from gpucnn import arguments
-from gpucnn.backends import get_backend
-from gpucnn.batches import Batches, check_images, check_labels
+from gpucnn.backends import Backend, get_backend
+from gpucnn.batches import check_images, check_labels
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.config import from_config, to_config
-from gpucnn.errors import DeviceError, InvalidFileError, InvalidTypeError, InvalidValueError
+from gpucnn.errors import (
+    DeviceError,
+    InvalidFileError,
+    InvalidTypeError,
+    InvalidValueError,
+    ModelInUseError,
+    TrainingError,
+)
 from gpucnn.layers import LAYERS, Layer
+from gpucnn.locks import ModelLock
 from gpucnn.network import Network
 from gpucnn.optimizers import OPTIMIZERS, Adam, Optimizer, OptimizerState
+from gpucnn.parallel import Labelled, ParallelTrainer, predict
+from gpucnn.parallel import evaluate as evaluate_replica
 from gpucnn.progress import show_progress
 from gpucnn.schedules import SCHEDULES
 from gpucnn.summary import print_summary
-from gpucnn.training import EpochRecord, Evaluation, History, Trainer, check_finite, epoch_order
-from gpucnn.training import evaluate as evaluate_network
-from gpucnn.training import predict as predict_network
+from gpucnn.training import EpochRecord, Evaluation, History, check_finite, epoch_order
 
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
 SLOT = "optimizer."  # before the names of the optimizer's vectors in a model file
@@ -31,6 +40,10 @@ class Sequential(Network):
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or floating-point
     numbers, which are used as they are.
+
+    A model can be used from any thread. While one trains it, others see the weights that it had
+    after the last epoch, or before the first; but they cannot train it, nor change it. A model can
+    be pickled and copied, the state of its training included.
 
     The arguments, attributes and errors are those of `Network`, and:
 
@@ -49,6 +62,10 @@ class Sequential(Network):
         threads: int | None = None,
     ) -> None:
         super().__init__(layers, input_shape, dtype, device, seed, threads)
+        self._training = ModelLock(
+            "the model is being trained by the call of fit that this call comes from: wait for "
+            "its end"
+        )
         self.epochs_trained = 0
         self.optimizer: Optimizer = Adam()
         self.compile(self.optimizer)
@@ -61,7 +78,12 @@ class Sequential(Network):
         Raises:
             InvalidTypeError: it is not an optimizer.
             InvalidValueError: it trains another model.
+            ModelInUseError: the model is being trained.
         """
+        with self._excluding_training():
+            self._compile(optimizer)
+
+    def _compile(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
             raise InvalidTypeError(
                 f"the optimizer is {optimizer!r}: give an object such as SGD(0.1) or Adam()"
@@ -85,7 +107,8 @@ class Sequential(Network):
         """Train for `epochs` further epochs.
 
         The optimizer goes on from where it is, a schedule too: past its end it stays at its last
-        learning rate. A call that is interrupted leaves the model in the middle of an epoch.
+        learning rate. A call that is interrupted leaves the model in the middle of an epoch, one
+        whose loss is no longer a number as it was after the last one.
 
         Args:
             x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
@@ -106,29 +129,67 @@ class Sequential(Network):
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
                 be used.
             TrainingError: the loss is no longer a finite number.
+            ModelInUseError: the model is being trained.
         """
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
         arguments.flag(shuffle, "shuffle")
         data = self._labelled(x, y)
         validation = None if validation_data is None else self._labelled(*_pair(validation_data))
-        trainer = Trainer(self, self.optimizer, data, batch_size)
         history = History()
-        last_epoch = self.epochs_trained + epochs
-        with show_progress(verbose, last_epoch, len(data)) as progress:
-            for epoch in range(self.epochs_trained + 1, last_epoch + 1):
-                order = epoch_order(self.seed, epoch, len(data), shuffle=shuffle)
-                record = trainer.epoch(epoch, order, progress.batch)
-                if validation is not None:
-                    measured = evaluate_network(self, validation, batch_size)
-                    check_finite(measured.loss, epoch)
-                    record |= {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
-                self.epochs_trained = epoch
-                history.epochs.append(record)
-                progress.epoch(record)
-                if on_epoch_end is not None:
-                    on_epoch_end(record)
+        with self._excluding_training():
+            last_epoch = self.epochs_trained + epochs
+            trainer = ParallelTrainer(self.replica, self.optimizer, data, batch_size, validation)
+            with closing(trainer), show_progress(verbose, last_epoch, len(data[0])) as progress:
+                for epoch in range(self.epochs_trained + 1, last_epoch + 1):
+                    order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)
+                    with self._trained_by(trainer):
+                        record = trainer.epoch(epoch, order, progress.batch)
+                        if validation is not None:
+                            record |= _validate(trainer, epoch)
+                        self.epochs_trained = epoch
+                    history.epochs.append(record)
+                    progress.epoch(record)
+                    if on_epoch_end is not None:
+                        on_epoch_end(record)
         return history
+
+    @contextmanager
+    def _trained_by(self, trainer: ParallelTrainer) -> Iterator[None]:
+        """A span in which the trainer trains: from what the model has, which then has the result.
+
+        So it has of an epoch that is interrupted; not of one that has diverged.
+        """
+        with self._lock.claim():
+            trainer.load(self.replica, self.optimizer)
+        try:
+            yield
+        except TrainingError:
+            raise
+        except BaseException:
+            self._take_over(trainer)
+            raise
+        self._take_over(trainer)
+
+    def _take_over(self, trainer: ParallelTrainer) -> None:
+        with self._lock.claim():
+            trainer.store(self.replica, self.optimizer)
+
+    def _excluding_training(self) -> AbstractContextManager[bool]:
+        """A span in which this thread may train or change the model, and no other trains it.
+
+        Raises:
+            ModelInUseError: it is being trained.
+        """
+        self._refuse_training_elsewhere()
+        return self._training.claim()
+
+    def _refuse_training_elsewhere(self) -> None:
+        if self._training.is_anothers:
+            raise ModelInUseError(
+                "the model is being trained by another thread: wait for the end of its fit, or "
+                "take a copy (copy.deepcopy)"
+            )
 
     # Use
 
@@ -141,7 +202,9 @@ class Sequential(Network):
                 be used.
         """
         arguments.positive_integer(batch_size, "batch_size")
-        return evaluate_network(self, self._labelled(x, y), batch_size)
+        data = self._labelled(x, y)
+        with self._lock.claim():
+            return evaluate_replica(self.replica, data, batch_size)
 
     def predict(self, x: NDArray[Any], batch_size: int = 128) -> NDArray[Any]:
         """The probability of each class for each image, real (n, classes); `x` as for `fit`.
@@ -151,23 +214,52 @@ class Sequential(Network):
             InvalidValueError: an argument, or the shape or a value of the images, cannot be used.
         """
         arguments.positive_integer(batch_size, "batch_size")
-        data = Batches(self.backend, self.dtype, check_images(x, self.input_shape, self.dtype))
-        return predict_network(self, data, batch_size)
+        images = check_images(x, self.input_shape, self.dtype)
+        with self._lock.claim():
+            return predict(self.replica, images, batch_size)
 
     def summary(self) -> None:
         """Print a table of the layers: output shape, parameters, multiply-adds, memory."""
         print_summary(self)
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """See `Network.set_weights`; also at the end of an epoch, by the thread that trains.
+
+        Raises:
+            ModelInUseError: another thread trains the model.
+        """
+        self._refuse_training_elsewhere()
+        super().set_weights(weights)
+
+    def place(self, backend: Backend) -> None:
+        """Move to `backend`, weights and optimizer included.
+
+        Raises:
+            ModelInUseError: the model is being trained.
+        """
+        with self._excluding_training():
+            state = self.optimizer.state()
+            super().place(backend)
+            self.optimizer.place(self.backend, self.parameters, state)
 
     def to(self, device: str) -> "Sequential":
         """Move to another device, weights and optimizer included; returns the model itself.
 
         Raises:
             InvalidValueError: there is no such device.
+            ModelInUseError: the model is being trained.
         """
-        state = self.optimizer.state()
         super().to(device)
-        self.optimizer.place(self.backend, self.parameters, state)
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """See `Network.__getstate__`; with the state of the optimizer."""
+        return super().__getstate__() | {"optimizer_state": self.optimizer.state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        optimizer_state = state.pop("optimizer_state")
+        super().__setstate__(state)
+        self.optimizer.place(self.backend, self.parameters, optimizer_state)
 
     # Files
 
@@ -193,12 +285,14 @@ class Sequential(Network):
             InvalidTypeError: a layer, the optimizer or its schedule is of a class of your own.
             OSError: the file cannot be written.
         """
-        state = self.optimizer.state()
-        arrays = dict(zip(self.parameter_names, self.get_weights(), strict=True))
+        with self._lock.claim():
+            state, epochs_trained = self.optimizer.state(), self.epochs_trained
+            weights = self._split(self.parameters)
+        arrays = dict(zip(self.parameter_names, weights, strict=True))
         arrays |= {SLOT + name: slot for name, slot in state.slots.items()}
         description = self.settings() | {
             "iterations": state.iterations,
-            "epochs_trained": self.epochs_trained,
+            "epochs_trained": epochs_trained,
         }
         write_checkpoint(path, arrays, description)
 
@@ -241,9 +335,16 @@ class Sequential(Network):
         epochs_trained = description["epochs_trained"]
         self.epochs_trained = arguments.non_negative_integer(epochs_trained, "epochs_trained")
 
-    def _labelled(self, x: NDArray[Any], y: NDArray[Any]) -> Batches:
+    def _labelled(self, x: NDArray[Any], y: NDArray[Any]) -> Labelled:
         images = check_images(x, self.input_shape, self.dtype)
-        return Batches(self.backend, self.dtype, images, check_labels(y, len(images), self.classes))
+        return images, check_labels(y, len(images), self.classes)
+
+
+def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
+    """What an epoch's record has of the validation."""
+    measured = trainer.validate()
+    check_finite(measured.loss, epoch)
+    return {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

@@ -43,7 +43,7 @@ def _table(network: Network) -> "Table":
             layer.multiply_adds(),
             memory_per_image(layer),
         )
-        for layer in network.lanes[0].layers
+        for layer in network.replica.layers
     ]
     totals = [sum(column) for column in list(zip(*rows, strict=True))[2:]]
     table = Table(

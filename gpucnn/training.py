@@ -1,6 +1,6 @@
 """Training: epochs of steps over a set of images, and what is measured on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array
+from gpucnn.backends import ALONE, Array, Backend, Communicator
 from gpucnn.batches import Batches
 from gpucnn.errors import TrainingError
-from gpucnn.lane import Lane
-from gpucnn.network import Network
 from gpucnn.optimizers import Optimizer
+from gpucnn.replica import Replica
 
 EpochRecord = dict[str, Any]
+Progress = Callable[[int], None]
+"""Is told of the number of images in each batch that is done."""
 
 
 class Evaluation(NamedTuple):
@@ -38,46 +39,71 @@ class History:
     epochs: list[EpochRecord] = field(default_factory=list)
 
 
-class Metrics:
-    """The loss of each image and whether it was classified correctly, kept on the device.
+class Metrics(NamedTuple):
+    """The loss of each image, real (n,), and 1 if it was classified correctly, else 0, real (n,).
 
-    They are brought to the host once, at the end, so that no step waits for them.
+    They are on a device, and brought to the host once, at the end, so that no step waits for them.
     """
 
-    def __init__(self, network: Network, images: int) -> None:
-        self._backend = network.backend
-        self.losses = self._backend.shared((images,), network.dtype)
-        self.correct = self._backend.shared((images,), network.dtype)
+    losses: Array
+    correct: Array
 
-    def means(self) -> Evaluation:
+    @classmethod
+    def empty(cls, backend: Backend, images: int, dtype: "np.dtype[np.floating]") -> "Metrics":
+        """For so many images, not set."""
+        return cls(*(backend.empty((images,), dtype) for _ in cls._fields))
+
+    def of(self, images: slice) -> "Metrics":
+        """Those of some images; views."""
+        return Metrics(self.losses[images], self.correct[images])
+
+    def means(self, backend: Backend) -> Evaluation:
         """The mean loss and accuracy, added up in float64."""
-        losses, correct = self._backend.to_host(self.losses), self._backend.to_host(self.correct)
-        return Evaluation(
-            float(losses.mean(dtype=np.float64)), float(correct.mean(dtype=np.float64))
-        )
+        losses, correct = (backend.to_host(each).mean(dtype=np.float64) for each in self)
+        return Evaluation(float(losses), float(correct))
 
 
 class Trainer:
-    """Trains a network on some images with an optimizer that is placed on its backend.
+    """Trains a replica on some images, together with the other ranks of its communicator.
 
-    What a step needs is reserved here, or kept from the first one: later steps allocate nothing.
+    Each rank works on its shards of every batch; the gradients are summed over all, and every rank
+    moves its own parameters, all alike. What a step needs is reserved here, or kept from the first
+    one: later steps allocate nothing.
+
+    Args:
+        replica: is trained.
+        optimizer: placed for the replica's parameters.
+        data: the images, with labels.
+        batch_size: images in a step.
+        order: int64 (n,) for up to n images an epoch, which ranks share; new memory if None.
+        metrics: likewise.
+
+    Attributes:
+        communicator: the ranks that take part; this one alone at first.
     """
 
     def __init__(
-        self, network: Network, optimizer: Optimizer, data: Batches, batch_size: int
+        self,
+        replica: Replica,
+        optimizer: Optimizer,
+        data: Batches,
+        batch_size: int,
+        order: Array | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._network, self._optimizer, self._data = network, optimizer, data
+        backend = replica.backend
+        self.replica, self.optimizer, self.data = replica, optimizer, data
+        self.communicator: Communicator = ALONE
         self._batch_size = min(batch_size, len(data))
-        self._metrics = Metrics(network, len(data))
-        self._indices = network.backend.empty((self._batch_size,), np.int64)
-        self._batch_metrics = Metrics(network, self._batch_size)
-        network.reserve(self._batch_size, training=True)
+        self._order = backend.empty((len(data),), np.int64) if order is None else order
+        self._metrics = metrics or Metrics.empty(backend, len(data), replica.dtype)
+        self._indices = backend.empty((self._batch_size,), np.int64)
+        self._batch_metrics = Metrics.empty(backend, self._batch_size, replica.dtype)
+        self.continue_from(0, 0)
+        replica.reserve(self._batch_size, training=True)
 
     def epoch(
-        self,
-        number: int,
-        order: NDArray[np.int64],
-        progress: Callable[[int], None] = lambda images: None,
+        self, number: int, order: NDArray[np.int64], progress: Progress = lambda images: None
     ) -> EpochRecord:
         """Train for one epoch.
 
@@ -93,7 +119,10 @@ class Trainer:
             TrainingError: the loss is no longer a finite number.
         """
         started = perf_counter()
-        loss, accuracy = self._steps(order, progress)
+        self.begin(order)
+        with self.replica.backend.session():
+            self.run(range(self.batches), progress)
+        loss, accuracy = self.means()
         seconds = perf_counter() - started
         check_finite(loss, number)
         return {
@@ -104,44 +133,65 @@ class Trainer:
             "images_per_second": len(order) / seconds,
         }
 
-    def _steps(self, order: NDArray[np.int64], progress: Callable[[int], None]) -> Evaluation:
-        losses, correct = self._metrics.losses, self._metrics.correct
-        network = self._network
-        indices = network.backend.asarray(order)
-        with network.session(self._batch_size, len(order)):
-            for start in range(0, len(order), self._batch_size):
-                batch = slice(start, start + self._batch_size)
-                images = indices[batch]
-                self.step(images, losses[batch], correct[batch])
-                if network.backend.leads:
-                    progress(len(images))
-        return self._metrics.means()
+    # Parts of an epoch
 
-    def step(self, indices: Array, losses: Array, correct: Array) -> None:
-        """One training step on a batch.
+    def begin(self, order: NDArray[np.int64]) -> None:
+        """Begin an epoch over the images in `order`, int64 (n,)."""
+        self.replica.backend.copy(order, self._order[: len(order)])
+        self.continue_from(len(order), self.optimizer.iterations)
 
-        Args:
-            indices: int64 (n,), on the device, which images.
-            losses: real (n,), written, the loss of each image.
-            correct: real (n,), written, 1 for each image that was classified correctly, else 0.
+    def continue_from(self, images: int, iterations: int) -> None:
+        """Go on in an epoch of so many images, which began after so many steps."""
+        self._images, self._iterations = images, iterations
+
+    @property
+    def batches(self) -> int:
+        """How many batches the epoch has."""
+        return -(-self._images // self._batch_size)
+
+    def run(self, batches: Iterable[int], progress: Progress = lambda images: None) -> None:
+        """Do the training steps on some batches of the epoch, of which the first is 0."""
+        for batch in batches:
+            progress(self.step(batch))
+
+    def step(self, batch: int) -> int:
+        """The training step on a batch of the epoch; returns how many images that has.
+
+        A step that an error has broken off before the optimizer's update can be done again.
         """
-        count, backend, batch = len(indices), self._network.backend, self._batch_metrics
-        backend.copy(indices, self._indices[:count])
-        self._optimizer.advance()
-        self._compute(count)
-        backend.copy(batch.losses[:count], losses)
-        backend.copy(batch.correct[:count], correct)
+        start = batch * self._batch_size
+        images = slice(start, min(start + self._batch_size, self._images))
+        backend, count = self.replica.backend, images.stop - images.start
+        backend.copy(self._order[images], self._indices[:count])
+        self.optimizer.iterations = self._iterations + batch
+        self.optimizer.advance()
+        gradients = self._compute_gradients(count)
+        for shard in self._shards(count):
+            for new, kept in zip(self._batch_metrics, self._metrics.of(images), strict=True):
+                backend.copy(new[shard], kept[shard])
+        self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
+        self.optimizer.update(self.replica.parameters, gradients)
+        return count
 
-    def _compute(self, count: int) -> None:
-        """The part of a step that the device can do alone.
+    def means(self) -> Evaluation:
+        """The mean loss and accuracy of the epoch, as it went."""
+        return self._metrics.of(slice(self._images)).means(self.replica.backend)
+
+    def _compute_gradients(self, count: int) -> Array:
+        """Those of this rank's shards of the batch.
 
         For every batch of `count` images it is the same sequence of operations on the same memory,
-        so that it can be recorded once and replayed. What changes, it reads from there.
+        as is the optimizer's update, so that they can be recorded once and replayed. What changes,
+        they read from there.
         """
-        network, optimizer, batch = self._network, self._optimizer, self._batch_metrics
-        losses, correct = batch.losses[:count], batch.correct[:count]
-        network.learn(self._data, self._indices[:count], losses, correct, optimizer.step)
-        optimizer.update(network.parameters, network.gradients)
+        indices, (losses, correct) = self._indices[:count], self._batch_metrics.of(slice(count))
+        return self.replica.sum_gradients(
+            self._shards(count), self.data, indices, losses, correct, self.optimizer.step
+        )
+
+    def _shards(self, count: int) -> list[slice]:
+        """Which this rank works on, of a batch of `count` images."""
+        return self.replica.shards(count)[self.communicator.rank :: self.communicator.size]
 
 
 def check_finite(loss: float, epoch: int) -> None:
@@ -164,57 +214,3 @@ def epoch_order(seed: int, epoch: int, images: int, *, shuffle: bool = True) -> 
     """
     order = np.arange(images, dtype=np.int64)
     return np.random.default_rng([1, seed, epoch]).permutation(order) if shuffle else order
-
-
-def evaluate(network: Network, data: Batches, batch_size: int) -> Evaluation:
-    """The mean loss and the accuracy over all of `data`, with dropout switched off."""
-    metrics = Metrics(network, len(data))
-
-    def measure(lane: Lane, piece: slice, logits: Array, indices: Array) -> None:
-        labels = lane.load_labels(data, indices)
-        lane.loss.evaluate(logits, labels, metrics.losses[piece], metrics.correct[piece])
-
-    _infer(network, data, batch_size, measure)
-    return metrics.means()
-
-
-def predict(network: Network, data: Batches, batch_size: int) -> NDArray[Any]:
-    """The probability of each class for each image, real (n, classes), on the host."""
-    backend = network.backend
-    probabilities = backend.shared((len(data), network.classes), network.dtype)
-
-    def keep(lane: Lane, piece: slice, logits: Array, indices: Array) -> None:
-        backend.softmax(logits, probabilities[piece])
-
-    _infer(network, data, batch_size, keep)
-    return backend.to_host(probabilities)
-
-
-def _infer(
-    network: Network,
-    data: Batches,
-    batch_size: int,
-    use: Callable[[Lane, slice, Array, Array], None],
-) -> None:
-    """Compute the logits of all images, batch by batch, and hand out each piece of them.
-
-    Args:
-        network: computes them.
-        data: all images.
-        batch_size: images in a batch.
-        use: called with a lane; which images; their logits; and their indices. It may write to
-            shared arrays.
-    """
-    backend = network.backend
-    indices = backend.asarray(np.arange(len(data), dtype=np.int64))
-    network.reserve(min(batch_size, len(data)))
-    with network.session(min(batch_size, len(data)), len(data)):
-        for start in range(0, len(data), batch_size):
-            batch = indices[start : start + batch_size]
-
-            def work(lane: Lane, part: slice, start: int = start, batch: Array = batch) -> None:
-                for piece in lane.pieces(part):
-                    logits = lane.forward(lane.load(data, batch[piece]))
-                    use(lane, slice(start + piece.start, start + piece.stop), logits, batch[piece])
-
-            network.share(len(batch), work)

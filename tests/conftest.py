@@ -4,12 +4,13 @@ import os
 
 # Tests run in parallel, a process a core: threads of BLAS would only wait for each other. NumPy
 # reads this when it is first imported, which is after this file.
-for library in ("OPENBLAS", "MKL", "OMP"):
+for library in ("OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402 - after the threads are set
 import pytest  # noqa: E402
 
+from gpucnn import parallel, replica  # noqa: E402
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
 from gpucnn.backends.pages import HugePages  # noqa: E402
 
@@ -24,3 +25,11 @@ def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's memory is NumPy's, every piece by itself, which tracemalloc sees."""
     monkeypatch.setattr(HugePages, "allocate", lambda _, size: np.zeros(size, np.uint8))
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker processes are started however little there is to do, within pytest-xdist too."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.setattr(parallel, "LEAST_SPAN", 1)
+    monkeypatch.setattr(replica, "LEAST_SHARD", 1)

@@ -37,23 +37,19 @@ def gpucnn_steps(model: str, batch_size: int) -> dict[str, Callable[[], object]]
     network = make_network(model, "float32", "cuda", None)
     network.compile(SGD(LEARNING_RATE))
     images, labels = load_data()[0]
-    trainer = Trainer(
-        network,
-        network.optimizer,
-        Batches(network.backend, network.dtype, images, labels),
-        batch_size,
-    )
-    indices = network.backend.asarray(some_batches(len(images), batch_size)[0])
-    losses, correct = (network.backend.empty((batch_size,), network.dtype) for _ in range(2))
+    data = Batches(network.backend, network.dtype, images, labels)
+    trainer = Trainer(network.replica, network.optimizer, data, batch_size)
+    trainer.begin(some_batches(len(images), batch_size)[0])
 
     def step() -> None:
-        trainer.step(indices, losses, correct)
+        trainer.step(0)
 
     step()
     stream = cupy.cuda.Stream()
     with stream:
         stream.begin_capture()
-        trainer._compute(batch_size)
+        gradients = trainer._compute_gradients(batch_size)
+        network.optimizer.update(network.parameters, gradients)
         graph = stream.end_capture()
 
     def replay() -> None:

@@ -1,5 +1,7 @@
 """The CPU with its ways to work on several layers, or on parts of a batch, under control."""
 
+from typing import Any
+
 from gpucnn.backends import Backend, CpuBackend
 
 
@@ -11,6 +13,9 @@ class Plain(CpuBackend):
 
     def __init__(self) -> None:
         super().__init__(threads=1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
 
 
 class InPieces(CpuBackend):
@@ -24,6 +29,9 @@ class InPieces(CpuBackend):
     def __init__(self, threads: int, images: int) -> None:
         super().__init__(threads)
         self._images = images
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.threads, self._images)
 
     def images_at_once(self, size: int) -> int:
         return self._images

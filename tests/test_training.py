@@ -17,7 +17,7 @@ from gpucnn.batches import Batches
 from gpucnn.errors import TrainingError
 from gpucnn.network import Network
 from gpucnn.optimizers import Optimizer
-from gpucnn.training import Metrics, Trainer, epoch_order, evaluate, predict
+from gpucnn.training import Metrics, Trainer, epoch_order
 from pieces import InPieces
 
 STILL = 1e-300  # a learning rate that moves no parameter
@@ -29,7 +29,7 @@ def batches(network: Network, count: int) -> Batches:
 
 
 def trainer(model: Sequential, count: int, batch_size: int) -> Trainer:
-    return Trainer(model, model.optimizer, batches(model, count), batch_size)
+    return Trainer(model.replica, model.optimizer, batches(model, count), batch_size)
 
 
 def still_layers() -> list[Any]:
@@ -64,7 +64,7 @@ class TestEpoch:
     def test_measures_means_over_all_images(self, batch_size: int) -> None:
         model = still_model()
         record = trainer(model, 7, batch_size).epoch(1, np.arange(7)[::-1].copy())
-        measured = evaluate(model, batches(model, 7), 7)
+        measured = model.evaluate(small.images(7), small.labels(7))
         assert record["loss"] == pytest.approx(measured.loss, rel=1e-12)
         assert record["accuracy"] == pytest.approx(measured.accuracy, rel=1e-12)
 
@@ -74,7 +74,7 @@ class TestEpoch:
         x, y = small.images(5), small.labels(5)
         ordered = Batches(other.backend, other.dtype, x[order], y[order])
         trainer(model, 5, 2).epoch(1, order)
-        Trainer(other, other.optimizer, ordered, 2).epoch(1, straight)
+        Trainer(other.replica, other.optimizer, ordered, 2).epoch(1, straight)
         assert_array_equal(model.parameters, other.parameters)
 
     def test_records_what_the_documentation_of_history_says(self) -> None:
@@ -122,9 +122,10 @@ class TestOrder:
 
 
 def test_metrics_are_added_up_in_float64() -> None:
-    metrics = Metrics(small.model(), 2**16)
+    backend = CpuBackend()
+    metrics = Metrics.empty(backend, 2**16, np.dtype(np.float32))
     metrics.losses[...], metrics.correct[...] = 0.1, 1
-    assert metrics.means() == (np.float64(np.float32(0.1)), 1)
+    assert metrics.means(backend) == (np.float64(np.float32(0.1)), 1)
 
 
 class TestDiverged:
@@ -137,13 +138,13 @@ class TestDiverged:
         return model
 
     def test_loss_is_not_finite(self, diverged: Sequential) -> None:
-        assert not np.isfinite(evaluate(diverged, batches(diverged, 4), 4).loss)
+        assert not np.isfinite(diverged.evaluate(small.images(4), small.labels(4)).loss)
 
     def test_probabilities_are_not_finite(self, diverged: Sequential) -> None:
-        assert not np.isfinite(predict(diverged, batches(diverged, 4), 4)).any()
+        assert not np.isfinite(diverged.predict(small.images(4))).any()
 
 
-def peak_of(call: Callable[[], None]) -> int:
+def peak_of(call: Callable[[], object]) -> int:
     """The most bytes that `call` has allocated at once."""
     tracemalloc.start()
     try:
@@ -163,7 +164,7 @@ class Recorder(InPieces):
 
     def __getattribute__(self, name: str) -> Any:
         attribute = super().__getattribute__(name)
-        if name.startswith("_") or not callable(attribute) or name in ("gather", "run", "session"):
+        if name.startswith("_") or not callable(attribute) or name == "session":
             return attribute
 
         def noted(*arguments: Any, **options: Any) -> Any:
@@ -196,7 +197,7 @@ class TestRecording:
         pieces: int,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("gpucnn.network.LEAST_PART", 1)
+        monkeypatch.setattr("gpucnn.replica.LEAST_SHARD", 1)
         layers = [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(8), Dropout(0.5), Dense(3)]
         model = Sequential(layers, (12, 12, 1))
         recorder = Recorder(threads)
@@ -205,14 +206,19 @@ class TestRecording:
         data = Batches(
             model.backend, model.dtype, small.images(8, model.input_shape), small.labels(8)
         )
-        trained = Trainer(model, model.optimizer, data, 8)
+        trained = Trainer(model.replica, model.optimizer, data, 8)
         trained.epoch(1, np.arange(8))
-        trained._compute(count)  # the first steps may allocate
+
+        def compute() -> None:
+            gradients = trained._compute_gradients(count)
+            model.optimizer.update(model.parameters, gradients)
+
+        compute()  # the first steps may allocate
         recordings = []
         for _ in range(2):
             model.optimizer.advance()
             recorder.operations.clear()
-            trained._compute(count)
+            compute()
             recordings.append(list(recorder.operations))
         assert recordings[0] == recordings[1]
         assert recordings[0][0][0] == "gather_images"
@@ -251,16 +257,13 @@ class TestSteadyState:
         count, backend = self.BATCH + 40, model.backend
         x, y = small.images(count, model.input_shape).astype(pixels), small.labels(count, 1024)
         data = Batches(backend, model.dtype, x, y)
-        trained = Trainer(model, model.optimizer, data, self.BATCH)
-        order, metrics = np.arange(count), Metrics(model, count)
+        trained = Trainer(model.replica, model.optimizer, data, self.BATCH)
+        trained.begin(np.arange(count))
         peaks = []
-        with backend.session(), backend.gather(backend.threads):
-            for batch in (slice(self.BATCH), slice(self.BATCH, count)):
-                step = partial(
-                    trained.step, order[batch], metrics.losses[batch], metrics.correct[batch]
-                )
-                step()
-                peaks.append(peak_of(step))
+        with backend.session():
+            for batch in (0, 1):
+                trained.step(batch)
+                peaks.append(peak_of(partial(trained.step, batch)))
         return peaks
 
     @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)

@@ -1,6 +1,6 @@
 """The backend: where arrays live, and the definition of every operation that runs on them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -69,40 +69,16 @@ class Backend:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
 
-    # Parts of a batch
+    def twin(self) -> "Backend":
+        """A backend for the same device with scratch memory of its own, to be used beside this."""
+        return type(self)(self.xp)
+
+    # How a batch is shared out
 
     @property
     def threads(self) -> int:
-        """How many parts of a batch can be worked on at once."""
+        """How many shards a batch is split into: those that can be worked on at once."""
         return 1
-
-    @property
-    def leads(self) -> bool:
-        """Whether this is the process that goes on after `gather`, and tells of the progress."""
-        return True
-
-    @contextmanager
-    def gather(self, size: int) -> Iterator[None]:
-        """A span of time in which `run` works on up to `size` parts at once.
-
-        The code within may be run by `size` processes alike, so it must take the same way in all:
-        it may not depend on time or chance. It prints only if it `leads`.
-
-        Raises:
-            DeviceError: another process has failed or was ended.
-        """
-        yield
-
-    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Run tasks that touch none of each other's arrays, at once within `gather`.
-
-        What they write in `shared` arrays is there afterwards for all; what in others, perhaps not.
-
-        Raises:
-            DeviceError: another process has failed or was ended.
-        """
-        for task in tasks:
-            task()
 
     def images_at_once(self, size: int) -> int | None:
         """How many images are best worked through together, if each takes `size` bytes.
@@ -133,12 +109,8 @@ class Backend:
         """Copy `source`, of any dtype, on the host or the device, to `out`, on the device."""
         out[...] = self.xp.asarray(source, out.dtype)
 
-    def shared(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """A new array, whose elements are not set, for what the tasks of `run` write."""
-        return self.empty(shape, dtype)
-
     def private(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """A new array, whose elements are not set, for what one task of `run` works with."""
+        """A new array, whose elements are not set, that is worked on again and again."""
         return self.empty(shape, dtype)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:

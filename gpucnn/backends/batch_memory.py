@@ -15,22 +15,13 @@ class BatchMemory:
         backend: where it lies.
         buffer: what each image needs.
         real: the floating-point dtype of the model.
-        shared: whether several tasks of `Backend.run` write to it, or one works with it.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        buffer: Buffer,
-        real: "np.dtype[np.floating]",
-        *,
-        shared: bool = False,
-    ) -> None:
+    def __init__(self, backend: Backend, buffer: Buffer, real: "np.dtype[np.floating]") -> None:
         self._backend, self._buffer = backend, buffer
-        self._allocate = backend.shared if shared else backend.private
         self._dtype = np.dtype(buffer.dtype or real)
         self._batch = 0
-        self._memory = self._allocate((0,), self._dtype)
+        self._memory = backend.private((0,), self._dtype)
         self._views: dict[int, Array] = {}
 
     def reserve(self, batch: int) -> bool:
@@ -40,7 +31,7 @@ class BatchMemory:
             self._views.clear()
             del self._memory  # freed before the larger one is allocated
             size = batch * prod(self._buffer.shape)
-            self._memory, self._batch = self._allocate((size,), self._dtype), batch
+            self._memory, self._batch = self._backend.private((size,), self._dtype), batch
         return grows
 
     def __getitem__(self, batch: int) -> Array:

@@ -1,19 +1,19 @@
 """NumPy on the CPU: images innermost in memory, batches split over threads, nothing allocated."""
 
-import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
-from threadpoolctl import ThreadpoolController
 
 from gpucnn import arguments
 from gpucnn.backends.base import Array, Backend, FusedMemory
+from gpucnn.backends.blas import one_blas_thread
 from gpucnn.backends.buffer import Buffer, Order, Shape
-from gpucnn.backends.crew import Crew, shared
 from gpucnn.backends.fusion import (
     PooledConvolution,
     can_pool_side_by_side,
@@ -30,6 +30,7 @@ from gpucnn.backends.order import (
 from gpucnn.backends.pages import HugePages
 from gpucnn.backends.products import product
 from gpucnn.backends.window import Window
+from gpucnn.backends.workers import usable_cores
 from gpucnn.backends.workspaces import Workspaces
 from gpucnn.errors import InvalidValueError
 
@@ -46,12 +47,6 @@ MOST_THREADS = 64
 """Threads that may be asked for on a machine with fewer cores."""
 
 
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    affinity = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
-
-
 class CpuBackend(Backend):
     """The operations of `Backend` over NumPy, fast by where things lie in memory.
 
@@ -65,9 +60,9 @@ class CpuBackend(Backend):
     is written here as a sequence of calls with `out=`, into workspaces that are kept from call to
     call.
 
-    **Threads.** BLAS is held to one thread; the batch is split over threads of our own, each in a
-    process of its own (see `Crew`), and each works through its part in pieces that fit into the
-    caches.
+    **Threads.** BLAS is held to one thread. A batch is split into shards for threads of our own,
+    each a process (see `gpucnn.backends.workers`), which works through its shard in microbatches
+    that fit into the caches.
 
     Args:
         threads: how many, at least 1; as many as this process may use cores if None.
@@ -82,12 +77,16 @@ class CpuBackend(Backend):
         super().__init__(np)
         count = usable_cores() if threads is None else threads
         self._threads = _check_threads(arguments.positive_integer(count, "threads"))
-        self._crew = Crew()
-        self._thread_pools = ThreadpoolController()
         self._pages = HugePages()
         self._workspaces = Workspaces(self._pages.allocate)
         self._counting = np.arange(0, dtype=np.int64)
         self._constants: dict[tuple[int, np.dtype[np.generic]], Array] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._threads,)
+
+    def twin(self) -> "CpuBackend":
+        return copy(self)
 
     @property
     def description(self) -> str:
@@ -105,37 +104,20 @@ class CpuBackend(Backend):
         NumPy copies what does not lie contiguous into buffers, whole runs of numbers too unless
         they are longer than half a buffer. Without these copies such operations take half the time.
         """
-        one_thread = self._thread_pools.limit(limits=1, user_api="blas")
-        with one_thread, _buffered(BUFFERED), super().session():
+        with one_blas_thread(), _buffered(BUFFERED), super().session():
             yield
 
-    # Threads
+    # How a batch is shared out
 
     @property
     def threads(self) -> int:
         return self._threads
-
-    @property
-    def leads(self) -> bool:
-        return self._crew.leads
-
-    @contextmanager
-    def gather(self, size: int) -> Iterator[None]:
-        """See `Backend.gather`, and `Crew` for why these are processes."""
-        with self._crew.gather(size):
-            yield
-
-    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        self._crew.run(tasks)
 
     def images_at_once(self, size: int) -> int | None:
         least, most = IMAGES_AT_ONCE
         return min(max(PIECE // size, least), most)
 
     # Memory
-
-    def shared(self, shape: Shape, dtype: DTypeLike) -> Array:
-        return super().shared(shape, dtype) if self.threads == 1 else shared(shape, dtype)
 
     def private(self, shape: Shape, dtype: DTypeLike) -> Array:
         dtype = np.dtype(dtype)

@@ -36,6 +36,12 @@ class CudaBackend(Backend):
         self._launch = Launcher(runtime)
         self._workspaces = Workspaces(lambda size: self.empty((size,), np.uint8))
 
+    def twin(self) -> "CudaBackend":
+        """See `Backend.twin`; what is compiled serves both."""
+        twin = CudaBackend(self._runtime)
+        twin._launch = self._launch
+        return twin
+
     @property
     def description(self) -> str:
         return self._runtime.description

@@ -13,9 +13,6 @@ PAGE = 2**21
 LINE = 64
 """Bytes of a line of the caches."""
 
-WIPE_ON_FORK = 18
-"""Linux's MADV_WIPEONFORK, for which `mmap` has no name."""
-
 
 class HugePages:
     """Gives out memory, of zeros at first, in huge pages where the system has them.
@@ -26,9 +23,6 @@ class HugePages:
     a huge page what lies side by side has its place side by side.
 
     Pieces smaller than a page share pages, of which the first is taken as soon as there is one.
-
-    A process forked from this one finds zeros in it, in pages of its own: pages that are shared
-    until one of both writes would be split up, and copied.
     """
 
     def __init__(self) -> None:
@@ -49,24 +43,14 @@ class HugePages:
         return memory
 
 
-def mapped(size: int, **options: int) -> mmap.mmap:
-    """So many bytes of memory, of zeros.
-
-    Raises:
-        MemoryError: there is not so much.
-    """
-    try:
-        return mmap.mmap(-1, size, **options)
-    except OSError as error:
-        raise MemoryError(f"{size:,} bytes of memory are not to be had") from error
-
-
 def _pages(size: int) -> Array:
     if not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.zeros(size, np.uint8)
-    mapping = mapped(size + PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        mapping = mmap.mmap(-1, size + PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"{size:,} bytes of memory are not to be had") from error
     first = -np.frombuffer(mapping, np.uint8).ctypes.data % PAGE
-    for advice in (mmap.MADV_HUGEPAGE, WIPE_ON_FORK):
-        with suppress(OSError):  # of a system without it: slower, and as right
-            mapping.madvise(advice, first, size)
+    with suppress(OSError):  # of a system without them: slower, and as right
+        mapping.madvise(mmap.MADV_HUGEPAGE, first, size)
     return np.frombuffer(mapping, np.uint8, size, first)

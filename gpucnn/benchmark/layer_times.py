@@ -9,7 +9,7 @@ import numpy as np
 from gpucnn.backends import Array
 from gpucnn.batches import Batches
 from gpucnn.benchmark.costs import bytes_moved, operations
-from gpucnn.benchmark.networks import Data, first_lane
+from gpucnn.benchmark.networks import Data
 from gpucnn.benchmark.report import LayerMeasurement
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
 from gpucnn.layers import Layer, Step
@@ -31,11 +31,12 @@ def measure_layers(
 ) -> list[LayerMeasurement]:
     """The layers of a network on one thread, forward and backward; without those that move nothing.
 
-    A batch goes through the layers in pieces that suit the device. The largest is timed, and its
-    seconds are told in proportion to the batch.
+    A batch goes through the layers in microbatches that suit the device. The largest is timed, and
+    its seconds are told in proportion to the batch.
     """
-    backend, lane = network.backend, first_lane(network)
-    piece = max(part.stop - part.start for part in lane.pieces(slice(0, batch_size)))
+    backend, replica = network.backend, network.replica
+    microbatches = replica.microbatches(slice(0, batch_size))
+    piece = max(each.stop - each.start for each in microbatches)
     with backend.session():
         calls = _calls(network, data, piece)
     tasks = [Task(call.do, backend.session, clock_of(backend)) for call in calls]
@@ -59,20 +60,20 @@ def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
 
     What a layer gives is memory that stays, so that one pass leaves behind what all calls need.
     """
-    lane = first_lane(network)
-    lane.reserve(images, training=True)
+    replica = network.replica
+    replica.reserve(images, training=True)
     batches = Batches(network.backend, network.dtype, *data[0])
     indices = network.backend.asarray(np.arange(images, dtype=np.int64))
-    x = lane.load(batches, indices)
+    x = replica.load(batches, indices)
     forward = []
-    for layer in lane.layers:
+    for layer in replica.layers:
         forward.append(Call(layer, "forward", partial(layer.forward, x, Step())))
         x = layer.forward(x, Step())
     losses, correct = (network.backend.empty((images,), network.dtype) for _ in range(2))
-    labels = lane.load_labels(batches, indices)
-    gradient: Array | None = lane.loss.gradient(x, labels, losses, correct, images)
+    labels = replica.load_labels(batches, indices)
+    gradient: Array | None = replica.loss.gradient(x, labels, losses, correct, images)
     backward = []
-    for layer in reversed(lane.layers):
+    for layer in reversed(replica.layers):
         if gradient is None:
             break
         backward.append(Call(layer, "backward", partial(layer.backward, gradient)))

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from gpucnn.backends import Backend
 from gpucnn.config import from_config, to_config
 from gpucnn.data import load_mnist
-from gpucnn.lane import Lane
 from gpucnn.layers import LAYERS, Dropout
 from gpucnn.models import MODELS
 from gpucnn.sequential import Sequential
@@ -44,11 +43,6 @@ def describe_model(model: str) -> str:
     layers = MODELS[model](device="cpu").layers
     without = " without dropout" if any(isinstance(layer, Dropout) for layer in layers) else ""
     return f"{model}{without}"
-
-
-def first_lane(network: Sequential) -> Lane:
-    """The layers as one thread runs them."""
-    return network.lanes[0]
 
 
 def normalise(images: NDArray[np.uint8], dtype: "np.dtype[np.floating]") -> NDArray[Any]:

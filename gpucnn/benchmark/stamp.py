@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from gpucnn.backends import get_backend
-from gpucnn.backends.cpu import usable_cores
+from gpucnn.backends.workers import usable_cores
 from gpucnn.benchmark.networks import describe_model
 from gpucnn.benchmark.plan import PACKAGES, Plan
 from gpucnn.benchmark.report import Stamp

@@ -1,25 +1,29 @@
 """What is timed: a device of gpucnn here, the peers in their own files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.batches import Batches
+from gpucnn.backends import Backend, Communicator
+from gpucnn.backends.workers import Context
 from gpucnn.benchmark.networks import Data, make_network, normalise
 from gpucnn.benchmark.plan import Plan
 from gpucnn.benchmark.timing import Task, clock_of
+from gpucnn.inference import compute_logits
 from gpucnn.optimizers import SGD, Adam
+from gpucnn.parallel import ParallelTrainer, Sharing, count_workers
 from gpucnn.sequential import Sequential
-from gpucnn.training import Trainer, epoch_order, evaluate
+from gpucnn.training import epoch_order
 
 TRAINING_STEP, INFERENCE = "training step", "inference"
 Tasks = dict[str, Callable[[int], Task]]  # made for a number of images at a time
 LEARNING_RATE = 0.01  # of the training steps that are timed, by SGD without momentum
-TEST_BATCH = 128  # images that are classified at a time to tell the accuracy
+TEST_BATCH = 128  # images that a peer classifies at a time to tell the accuracy
 EPOCH = 60_000  # images that a call that is timed counts as being among
 MOST_BATCHES = 300  # that the training steps which are timed go through, again and again
 
@@ -72,39 +76,113 @@ class DeviceSubject:
 
     def _training_step(self, batch_size: int) -> Task:
         network = self.network(self._plan.threads)
+        images, labels = self._data[0]
         network.compile(SGD(LEARNING_RATE))
-        backend, (images, labels) = network.backend, self._data[0]
-        batches = Batches(backend, network.dtype, images, labels)
-        trainer = Trainer(network, network.optimizer, batches, batch_size)
-        losses, correct = (backend.empty((batch_size,), network.dtype) for _ in range(2))
-        indices = cycle([backend.asarray(each) for each in some_batches(len(images), batch_size)])
-        return _task(network, batch_size, lambda: trainer.step(next(indices), losses, correct))
+        trainer = ParallelTrainer(network.replica, network.optimizer, (images, labels), batch_size)
+        trainer.load(network.replica, network.optimizer)
+        order = np.concatenate(some_batches(len(images), batch_size))
+        trainer.begin(order)
+        numbers = cycle(range(trainer.batches))
+
+        def repeat(count: int) -> None:
+            trainer.run(islice(numbers, count))
+
+        return _task(trainer, network.backend, repeat)
 
     def _inference(self, batch_size: int) -> Task:
         network = self.network(self._plan.threads)
-        backend = network.backend
-        x = backend.asarray(normalise(self._data[0][0][:batch_size], network.dtype))
-        network.reserve(batch_size)
-        return _task(network, batch_size, lambda: network.forward(x))
+        x = normalise(self._data[0][0][:batch_size], network.dtype)
+        forward = ParallelForward(network, x)
+        return _task(forward, network.backend, forward.repeat)
 
 
-def _task(network: Sequential, batch_size: int, call: Callable[[], object]) -> Task:
-    """A call as it is done in an epoch."""
-    session = partial(network.session, batch_size, EPOCH)
-    return Task(call, session, clock_of(network.backend))
+class ParallelForward:
+    """The logits of a batch, computed again and again by all workers.
+
+    Args:
+        network: on whose device, with its weights.
+        x: real (n, *input_shape), on the host.
+    """
+
+    def __init__(self, network: Sequential, x: NDArray[Any]) -> None:
+        self._network, replica = network, network.replica
+        kinds = {"logits": ((len(x), network.classes), network.dtype)}
+        workers = count_workers(replica, EPOCH, len(x))
+        parameters = network.backend.to_host(replica.parameters)
+        given = {"x": x, "parameters": parameters}
+        self._sharing = Sharing(replica, workers, given, kinds, _load_parameters)
+        self._x = network.backend.asarray(self._sharing.arrays["x"])
+        replica.reserve(len(x))
+
+    def repeat(self, count: int) -> None:
+        """Compute the logits so many times."""
+
+        def ours(communicator: Communicator) -> None:
+            logits = self._sharing.arrays["logits"]
+            for _ in range(count):
+                compute_logits(self._network.replica, self._x, logits, communicator)
+
+        if self._sharing.has_joined():
+            self._sharing.together(partial(_forward, count), ours)
+        else:
+            for _ in range(count):
+                self._network.forward(self._x)
+
+    def join(self) -> None:
+        """See `Sharing.join`."""
+        self._sharing.join()
+
+    def close(self) -> None:
+        """See `Sharing.close`."""
+        self._sharing.close()
+
+
+def _load_parameters(context: Context) -> None:
+    replica, arrays = context.kept["replica"], context.kept["arrays"]
+    np.copyto(replica.parameters, arrays["parameters"])
+    replica.reserve(len(arrays["x"]))
+
+
+def _forward(count: int, context: Context) -> None:
+    replica, arrays = context.kept["replica"], context.kept["arrays"]
+    with replica.backend.session():
+        for _ in range(count):
+            compute_logits(replica, arrays["x"], arrays["logits"], context.communicator)
+
+
+class Shared(Protocol):
+    """What workers can take part in."""
+
+    def join(self) -> None:
+        """Wait until they do."""
+
+    def close(self) -> None:
+        """Give them back."""
+
+
+def _task(shared: Shared, backend: Backend, repeat: Callable[[int], object]) -> Task:
+    """Something that is done as in an epoch, with the workers."""
+
+    @contextmanager
+    def session() -> Iterator[None]:
+        shared.join()
+        with closing(shared), backend.session():
+            yield
+
+    return Task(partial(repeat, 1), session, clock_of(backend), repeat)
 
 
 class _DeviceLearner:
     def __init__(self, network: Sequential, data: Data, batch_size: int) -> None:
-        self._network = network
-        train, self._test = (Batches(network.backend, network.dtype, *part) for part in data)
-        self._trainer = Trainer(network, network.optimizer, train, batch_size)
+        train, test = data
+        self._trainer = ParallelTrainer(network.replica, network.optimizer, train, batch_size, test)
+        self._trainer.load(network.replica, network.optimizer)
 
     def epoch(self, number: int, order: NDArray[np.int64]) -> float:
         return float(self._trainer.epoch(number, order)["seconds"])
 
     def accuracy(self) -> float:
-        return evaluate(self._network, self._test, TEST_BATCH).accuracy
+        return self._trainer.validate().accuracy
 
 
 def some_batches(images: int, batch_size: int) -> list[NDArray[Any]]:

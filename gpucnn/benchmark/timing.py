@@ -56,6 +56,7 @@ class Task:
 
     Args:
         call: does the work once.
+        repeat: does it so many times, where there is a better way than to call so often.
         session: what it has to run in, entered outside of the timing.
         clock: the seconds that work takes.
     """
@@ -63,6 +64,7 @@ class Task:
     call: Callable[[], object]
     session: Callable[[], AbstractContextManager[Any]] = nullcontext
     clock: Clock = host_seconds
+    repeat: Callable[[int], object] | None = None
 
 
 class Sampler:
@@ -96,7 +98,8 @@ class Sampler:
     def _seconds(self, count: int) -> float:
         with self._task.session():
             self._task.call()  # wakes threads, and brings memory back: not timed, for any subject
-            return self._task.clock(partial(_repeat, self._task.call, count))
+            repeat = self._task.repeat or partial(_repeat, self._task.call)
+            return self._task.clock(partial(repeat, count))
 
 
 def take_turns(samplers: Sequence[Sampler], rounds: int) -> list[list[float]]:

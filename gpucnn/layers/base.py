@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
+from gpucnn.placeable import Placeable
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Step:
     first: int = 0
 
 
-class Layer(ABC):
+class Layer(Placeable, ABC):
     """One layer of a network: a function of its input and its parameters, with its gradients.
 
     A layer goes through three stages. Made, it holds the arguments it was made with. Built, by
@@ -41,7 +42,6 @@ class Layer(ABC):
     needs_input_gradient: bool = True
 
     has_parameters: ClassVar[bool] = False
-    is_placed: bool = False
 
     backend: Backend
     real: "np.dtype[np.floating]"
@@ -91,7 +91,7 @@ class Layer(ABC):
 
         Both dictionaries have the names and shapes of `parameter_shapes`.
         """
-        self.is_placed = True
+        self._begin_placing()
         self.backend, self.real = backend, real
         self.parameters, self.gradients = parameters, gradients
         self._memory: dict[str, BatchMemory] = {}

@@ -1,6 +1,7 @@
 """A model in training whose operations go through a function of choice."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -14,7 +15,8 @@ from gpucnn.backends.calls import Call, unset
 from gpucnn.batches import Batches, check_images, check_labels
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.recipes import Recipe
-from gpucnn.training import Metrics, Trainer
+from gpucnn.replica import Replica, lay_out
+from gpucnn.training import Trainer
 
 # The methods of a backend that compute nothing.
 MEMORY = (
@@ -26,7 +28,6 @@ MEMORY = (
     "empty",
     "private",
     "session",
-    "shared",
     "to_host",
     "workspace",
     "zeros",
@@ -99,19 +100,22 @@ class Learner:
         model = recipe.make_model(len(images))
         x = check_images(images, model.input_shape, model.dtype)
         y = check_labels(labels, len(x), model.classes)
-        model.place(serve("the model"))
-        for layer in model.layers:
+        layers = [copy(layer) for layer in model.layers]
+        replica = Replica(layers, serve("the model"), model.input_shape, model.dtype)
+        for parameter, weights in zip(lay_out(layers), model.get_weights(), strict=True):
+            backend.copy(weights, parameter.view(replica.parameters))
+        for layer in layers:
             layer.backend = serve(layer.name)
-        loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
-        model.lanes[0].loss = loss
-        model.optimizer.place(serve("the optimizer"), model.parameters)
+        replica.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
+        optimizer = copy(model.optimizer)
+        optimizer.place(serve("the optimizer"), replica.parameters)
         data = Batches(serve("the batch"), model.dtype, x, y)
-        self._model = model
-        self._trainer = Trainer(model, model.optimizer, data, recipe.batch_size)
+        self._backend = backend
+        self._trainer = Trainer(replica, optimizer, data, recipe.batch_size)
 
     def step(self, indices: NDArray[np.int64]) -> float:
         """One training step on a batch; returns its mean loss."""
-        backend, metrics = self._model.backend, Metrics(self._model, len(indices))
-        with backend.session():
-            self._trainer.step(backend.asarray(indices), metrics.losses, metrics.correct)
-        return metrics.means().loss
+        with self._backend.session():
+            self._trainer.begin(indices)
+            self._trainer.run([0])
+        return self._trainer.means().loss

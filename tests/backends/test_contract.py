@@ -3,7 +3,6 @@
 import inspect
 import math
 from dataclasses import replace
-from functools import partial
 from itertools import product
 
 import numpy as np
@@ -103,34 +102,28 @@ def test_signature_is_the_definitions(backend: Backend, name: str) -> None:
     )
 
 
+# Beside another
+
+
+def test_twin(backend: Backend) -> None:
+    twin = backend.twin()
+    assert (type(twin), twin.device, twin.threads) == (
+        type(backend),
+        backend.device,
+        backend.threads,
+    )
+    mine, its = (each.workspace("name", (3,), "float32") for each in (backend, twin))
+    assert not backend.xp.shares_memory(mine, its)
+    call = CALLS["adam"](SIZES, Values(0, "float32"))
+    assert_agrees(call, results(twin, call), define(call))
+
+
 # Parts of a batch
-
-
-def test_run(backend: Backend) -> None:
-    done: list[int] = []
-    backend.run([partial(done.append, number) for number in range(3)])
-    assert done == [0, 1, 2]
-
-
-@pytest.mark.parametrize("alone", [True, False])
-def test_gather(backend: Backend, alone: bool) -> None:
-    numbers = backend.shared((5,), "int64")
-    tasks = [partial(numbers[each : each + 1].fill, 10 + each) for each in range(5)]
-    with backend.session(), backend.gather(1 if alone else backend.threads):
-        numbers.fill(0)
-        backend.run(tasks)
-    assert backend.leads
-    assert_array_equal(backend.to_host(numbers), [10, 11, 12, 13, 14])
 
 
 @dtypes
 def test_private(backend: Backend, dtype: str) -> None:
     assert_is_new(backend.private((2, 3), dtype), dtype)
-
-
-@dtypes
-def test_shared(backend: Backend, dtype: str) -> None:
-    assert_is_new(backend.shared((2, 3), dtype), dtype)
 
 
 def assert_is_new(array: Array, dtype: str) -> None:

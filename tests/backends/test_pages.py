@@ -1,14 +1,13 @@
 """Memory in huge pages."""
 
 import mmap
-from collections.abc import Callable
+import os
 
 import numpy as np
 import pytest
 
 from gpucnn.backends import Array
-from gpucnn.backends.crew import CAN_FORK, Crew, shared
-from gpucnn.backends.pages import PAGE, WIPE_ON_FORK, HugePages
+from gpucnn.backends.pages import PAGE, HugePages
 
 
 def place(array: Array) -> int:
@@ -48,10 +47,9 @@ def test_a_large_piece_has_pages_of_its_own(pages: HugePages) -> None:
     assert place(second) - place(first) == 128
 
 
-@pytest.mark.parametrize("allocate", [HugePages().allocate, lambda size: shared((size,), "uint8")])
-def test_more_than_there_is(allocate: Callable[[int], Array]) -> None:
+def test_more_than_there_is(pages: HugePages) -> None:
     with pytest.raises(MemoryError):
-        allocate(2**60)
+        pages.allocate(2**60)
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="of Linux")
@@ -59,23 +57,14 @@ def test_begins_at_a_huge_page(pages: HugePages) -> None:
     assert place(pages.allocate(1)) % PAGE == 0
 
 
-def can_wipe() -> bool:
-    """Whether the system can, as Linux does since 4.14."""
-    try:
-        mmap.mmap(-1, PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).madvise(WIPE_ON_FORK)
-    except (AttributeError, OSError):
-        return False
-    return CAN_FORK
-
-
-@pytest.mark.skipif(not can_wipe(), reason="memory cannot be wiped here")
-def test_a_forked_process_finds_zeros(pages: HugePages) -> None:
-    memory, seen, crew = pages.allocate(100), shared((100,), "uint8"), Crew()
-    memory.fill(1)
-    with crew.gather(2):
-        crew.run([lambda: memory.fill(2), lambda: np.copyto(seen, memory)])
-    assert memory.tolist() == [2] * 100
-    assert seen.tolist() == [0] * 100
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_a_forked_process_finds_what_was_there(pages: HugePages) -> None:
+    memory = pages.allocate(100)
+    memory.fill(7)
+    child = os.fork()
+    if child == 0:
+        os._exit(int(memory.sum()) == 700)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
 
 
 def test_without_huge_pages(pages: HugePages, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,5 +73,5 @@ def test_without_huge_pages(pages: HugePages, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_system_that_refuses(pages: HugePages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpucnn.backends.pages.WIPE_ON_FORK", -1)
+    monkeypatch.setattr(mmap, "MADV_HUGEPAGE", -1)
     assert pages.allocate(100).tolist() == [0] * 100

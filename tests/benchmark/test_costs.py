@@ -55,7 +55,7 @@ def test_a_double_has_twice_the_bytes_of_a_float() -> None:
 
 
 def fused() -> FusedConv2D:
-    first = network().lanes[0].layers[0]
+    first = network().replica.layers[0]
     assert isinstance(first, FusedConv2D)
     return first
 
@@ -76,4 +76,4 @@ def test_a_step_is_the_same_however_the_layers_run() -> None:
         return sum(operations(each, way, 8) for each in layers for way in ("forward", "backward"))
 
     made = network()
-    assert step(made.layers) == step(made.lanes[0].layers)
+    assert step(made.layers) == step(made.replica.layers)

@@ -25,7 +25,7 @@ def measured(network: Sequential, batch: int) -> dict[tuple[str, str], LayerMeas
 def test_each_layer_that_moves_something_is_timed_both_ways() -> None:
     network = make_network("lenet", "float32", "cpu", 1)
     found = measured(network, 4)
-    layers = [each for each in network.lanes[0].layers if not each.name.startswith("flatten")]
+    layers = [each for each in network.replica.layers if not each.name.startswith("flatten")]
     forward = [(each.name, "forward") for each in layers]
     backward = [(each.name, "backward") for each in reversed(layers)]
     assert list(found) == [*forward, *backward]

@@ -36,13 +36,13 @@ def network(layers: list[Layer], backend: Backend | None = None) -> Network:
 
 def kinds(made: Network) -> list[str]:
     """The kinds of the layers that run."""
-    return [type(layer).__name__ for layer in made.lanes[0].layers]
+    return [type(layer).__name__ for layer in made.replica.layers]
 
 
 def fused_layer(batch: int = 2) -> tuple[Network, FusedConv2D]:
     """A network of a fused layer, and the layer with memory for batches, for all gradients."""
     made = network([Conv2D(3, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)])
-    layer = made.lanes[0].layers[0]
+    layer = made.replica.layers[0]
     assert isinstance(layer, FusedConv2D)
     layer.needs_input_gradient = True
     layer.reserve(batch, training=True)
@@ -70,14 +70,14 @@ class TestFuse:
     )
     def test_leaves_others_as_they_are(self, layers: list[Layer]) -> None:
         made = network([*layers, Flatten(), Dense(3)])
-        assert made.lanes[0].layers == made.layers
+        assert made.replica.layers == made.layers
 
     @pytest.mark.parametrize("backend", [Backend, Plain])
     def test_leaves_all_where_the_backend_is_not_faster(
         self, backend: Callable[[], Backend]
     ) -> None:
         made = network(fused_layers(), backend())
-        assert made.lanes[0].layers == made.layers
+        assert made.replica.layers == made.layers
 
     def test_leaves_the_layers_of_the_network(self) -> None:
         layers = fused_layers()

@@ -109,12 +109,12 @@ class RoundedWeights(CpuBackend):
 class StaleBatch(CpuBackend):
     """From the third batch on, the images are those of the one before."""
 
-    batches = 0
+    copies = 0  # of indices, two for each batch
 
     def copy(self, source: Array, out: Array) -> None:
         if source.dtype == np.int64:
-            self.batches += 1
-            if self.batches >= 3:
+            self.copies += 1
+            if self.copies > 4:
                 return
         super().copy(source, out)
 

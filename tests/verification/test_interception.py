@@ -14,9 +14,8 @@ TOGETHER = (
     "conv2d_relu_max_pool_gradients",
     "fused_buffers",
     "fused_memory",
-    "gather",
     "images_at_once",
-    "run",
+    "twin",
 )
 
 

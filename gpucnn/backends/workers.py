@@ -1,0 +1,412 @@
+"""Worker processes: started once, fresh, and kept for the life of the program.
+
+Threads would take turns: they need Python's lock around every call of NumPy, and where the calls
+are short, as those on a part of a small batch are, two threads are no faster than one. Processes
+are. They are never forked from the user's: a fork copies locks that no thread of the child will
+release, descriptors, and thread-local objects whose destructors run twice. loky starts them as new
+programs, on every system, from scripts without a guard of their main module, too.
+"""
+
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing import connection as connections
+from multiprocessing import process as processes
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpucnn.backends.communicator import (
+    Link,
+    SharedMemoryCommunicator,
+    reduction_bytes,
+)
+from gpucnn.backends.shared_arrays import SharedArrays
+from gpucnn.errors import DeviceError
+
+LIBRARIES = ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM")
+"""Those of BLAS, in which a worker has one thread: the cores are for the other workers."""
+
+ENVIRONMENT = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES} | {"PYTHONSAFEPATH": "1"}
+"""Of a worker. It takes the path of its modules from this process, not from the working folder."""
+
+IDLE = 1.0
+"""Seconds after which a worker that waits for work looks whether its program is alive."""
+
+
+class WorkersLostError(DeviceError):
+    """Worker processes have failed or were ended; what they worked on can be done without them."""
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: its affinity, the quota of its cgroup, the machine's.
+
+    No more than `OMP_NUM_THREADS`, if that is set; and one within a process that is a worker itself
+    (of a pool, of a test runner, of a server that forks), since its siblings use the others.
+    """
+    if is_nested():
+        return 1
+    from loky import cpu_count
+
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    cores = int(cpu_count())
+    return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
+
+
+def is_nested() -> bool:
+    """Whether this process is one of several that share the machine's cores."""
+    return (
+        POOL.is_of_a_fork
+        or multiprocessing.parent_process() is not None
+        or "PYTEST_XDIST_WORKER" in os.environ
+    )
+
+
+class Context:
+    """What a function that runs in a worker is given.
+
+    Attributes:
+        communicator: of this rank, for the length of a lease.
+        kept: what functions leave for those after them, for the length of a lease.
+    """
+
+    communicator: SharedMemoryCommunicator
+
+    def __init__(self, link: Link, check: Callable[[], None]) -> None:
+        self._link, self._check = link, check
+        self.kept: dict[str, Any] = {}
+
+    def join(self, rank: int, size: int, memory: SharedArrays) -> None:
+        """Be rank `rank` of `size` from now on."""
+        self.communicator = SharedMemoryCommunicator(
+            rank, size, [self._link], memory["rows"], self._check
+        )
+
+
+class Team:
+    """The workers of one lease, and this process, which is rank 0 among them.
+
+    Args:
+        pool: which leases them.
+        workers: rank 1 and so on.
+        largest: bytes of the largest array that is reduced.
+
+    Attributes:
+        communicator: of this process.
+
+    Raises:
+        OSError: there is no memory to share.
+        WorkersLostError: a worker has ended.
+    """
+
+    def __init__(self, pool: "WorkerPool", workers: "list[_Worker]", largest: int) -> None:
+        self._pool, self._workers = pool, workers
+        size = len(workers) + 1
+        memory = SharedArrays({"rows": ((reduction_bytes(size, largest),), np.uint8)})
+        links = [worker.link for worker in workers]
+        check = partial(_check, workers)
+        self.communicator = SharedMemoryCommunicator(0, size, links, memory["rows"], check)
+        self._memory = memory  # kept, so that workers find it
+        for rank, worker in enumerate(workers, 1):
+            worker.send(_join, rank, size, memory)
+
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Have each worker run `function(context, *arguments)`; returns at once.
+
+        What this process does meanwhile has to meet the same barriers.
+
+        Raises:
+            WorkersLostError: a worker has ended.
+        """
+        for worker in self._workers:
+            worker.send(function, *arguments)
+
+    def disband(self) -> None:
+        """Give the workers back; they forget what they kept."""
+        try:
+            self.call(_leave)
+        except WorkersLostError:
+            self.abandon()
+        else:
+            self._pool.take_back()
+
+    def abandon(self) -> None:
+        """End the workers, whatever they are doing: they wait for this process in vain."""
+        self._pool.drop(self._workers)
+        self._pool.take_back()
+
+
+def _check(workers: "list[_Worker]") -> None:
+    for worker in workers:
+        worker.check()
+
+
+class _Worker:
+    """A worker process, seen from the process that it works for."""
+
+    def __init__(self, number: int) -> None:
+        from loky.backend import get_context
+
+        context = get_context("loky")
+        # They have names in the system, until the worker has found them.
+        self._named: Link | None = Link(context.Semaphore(0), context.Semaphore(0))
+        self.link = Link(*(_OpenSemaphore(s.acquire, s.release) for s in self._named))
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_work,
+            args=(theirs, self._named, os.getpid()),
+            name=f"gpucnn-worker-{number}",
+            env=ENVIRONMENT,
+        )
+        with _without_interrupts():
+            self._process.start()
+        theirs.close()
+        # It ends with this process whatever ends that. `multiprocessing` would wait for it, and in
+        # a process that the user forks, for somebody else's child.
+        processes._children.discard(self._process)  # type: ignore[attr-defined]
+        self._owner = os.getpid()
+        self._is_ready = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has started.
+
+        Raises:
+            WorkersLostError: it has ended.
+        """
+        if not self._is_ready and self._connection.poll():
+            self._receive()
+            self._is_ready, self._named = True, None
+        elif not self._is_ready:
+            self.check()
+        return self._is_ready
+
+    def is_well(self) -> bool:
+        """Whether it is alive, or has yet to tell why not."""
+        try:
+            self.check()
+        except WorkersLostError:
+            self.end()
+            return not self._is_ready
+        return True
+
+    def send(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Have it run `function(context, *arguments)` when it has done what it was sent before."""
+        import cloudpickle  # which takes functions and classes of a script as well
+
+        if os.getpid() != self._owner:
+            raise WorkersLostError("the worker processes are those of the process that forked")
+        try:
+            message = cloudpickle.dumps((function, arguments))
+        except Exception as error:  # of any class, a layer of the user's for example
+            raise WorkersLostError(f"this cannot be sent to a worker process ({error})") from error
+        try:
+            self._connection.send_bytes(message)
+        except OSError as error:
+            self._fail(error)
+
+    def check(self) -> None:
+        """Whether it is alive and well.
+
+        Raises:
+            WorkersLostError: it is not.
+        """
+        if self._connection.poll():
+            self._receive()
+        if connections.wait([self._process.sentinel], 0):
+            self._fail()
+
+    def end(self) -> None:
+        """End it at once."""
+        if os.getpid() != self._owner:
+            return
+        with suppress(OSError):  # where it is no more
+            os.kill(self._process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        self._connection.close()
+        self._process.join(IDLE)
+
+    def _receive(self) -> None:
+        try:
+            failure = self._connection.recv()
+        except (EOFError, OSError) as error:
+            self._fail(error)
+        if failure:
+            raise WorkersLostError(f"a worker process failed ({failure})")
+
+    def _fail(self, error: BaseException | None = None) -> None:
+        raise WorkersLostError("a worker process has ended without a word") from error
+
+
+class _OpenSemaphore(NamedTuple):
+    """A semaphore without the object that gives it a name, and takes that away at its end."""
+
+    acquire: Callable[..., bool]
+    release: Callable[[], None]
+
+
+class WorkerPool:
+    """The workers of this process, which are leased to one team at a time.
+
+    Attributes:
+        is_of_a_fork: whether the process was forked from one that had a pool.
+    """
+
+    def __init__(self, *, is_of_a_fork: bool = False) -> None:
+        self.is_of_a_fork = is_of_a_fork
+        self._lock = threading.Lock()
+        self._workers: list[_Worker] = []
+        self._is_leased = self._is_refused = False
+
+    def request(self, count: int) -> bool:
+        """Begin to start workers until there are `count`; whether there can be any."""
+        if self._is_refused or is_nested():
+            return False
+        with self._lock:
+            self._workers = [each for each in self._workers if each.is_well()]
+            try:
+                while len(self._workers) < count:
+                    self._workers.append(_Worker(len(self._workers) + 1))
+            except (ImportError, OSError, RuntimeError, ValueError) as error:
+                self._refuse(error)
+            return not self._is_refused
+
+    def is_ready(self, count: int) -> bool:
+        """Whether a team of `count` workers could be leased now."""
+        with self._lock:
+            return not self._is_leased and self._are_ready(count)
+
+    def lease(self, count: int, largest: int) -> Team | None:
+        """A team of `count` workers; None if they are not ready, or work for somebody else.
+
+        Args:
+            count: of workers, as `request` was asked for.
+            largest: bytes of the largest array that the team reduces.
+        """
+        if len(self._workers) < count:
+            return None
+        with self._lock:
+            if self._is_leased or not self._are_ready(count):
+                return None
+            try:
+                team = Team(self, self._workers[:count], largest)
+            except (OSError, WorkersLostError) as error:
+                self._refuse(error)
+                return None
+            self._is_leased = True
+            return team
+
+    def take_back(self) -> None:
+        """End the lease."""
+        self._is_leased = False
+
+    def drop(self, workers: list[_Worker]) -> None:
+        """End some workers."""
+        with self._lock:
+            self._workers = [each for each in self._workers if each not in workers]
+        for worker in workers:
+            worker.end()
+
+    def _are_ready(self, count: int) -> bool:
+        if len(self._workers) < count:
+            return False
+        try:
+            return all(worker.is_ready for worker in self._workers[:count])
+        except WorkersLostError as error:
+            self._refuse(error)
+            return False
+
+    def _refuse(self, error: Exception) -> None:
+        """Do without workers from now on, and say so once."""
+        self._is_refused = True
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+        reason = " ".join(str(error).split()) or type(error).__name__
+        warnings.warn(
+            f"no worker processes can be started ({reason}): batches are worked on by this process "
+            "alone, to the same result",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+POOL = WorkerPool()
+
+
+def _forget() -> None:
+    """In a process that was forked: the workers are the other's, and its locks may be held."""
+    global POOL
+    POOL = WorkerPool(is_of_a_fork=True)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def pool() -> WorkerPool:
+    """The workers of this process."""
+    return POOL
+
+
+# In a worker
+
+
+def _work(connection: Any, link: Link, program: int) -> None:
+    """Run what is sent, until the program ends or something fails, which is told."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program alone
+    end_after_program = partial(_end_after, program)
+    context = Context(link, end_after_program)
+    connection.send("")
+    while (message := _next(connection, end_after_program)) is not None:
+        try:
+            function, arguments = pickle.loads(message)
+            function(context, *arguments)
+        except Exception as error:
+            connection.send(f"{type(error).__name__}: {error}")
+            return
+        del message, function, arguments
+
+
+def _next(connection: Any, check: Callable[[], None]) -> bytes | None:
+    """The next message; None if there will be none."""
+    try:
+        while not connection.poll(IDLE):
+            check()
+        return connection.recv_bytes()  # type: ignore[no-any-return]
+    except (EOFError, OSError):
+        return None
+
+
+def _end_after(program: int) -> None:
+    """End if the program has ended, whatever it was that ended it."""
+    if os.name == "posix" and os.getppid() != program:
+        os._exit(1)
+
+
+def _join(context: Context, rank: int, size: int, memory: SharedArrays) -> None:
+    context.join(rank, size, memory)
+
+
+def _leave(context: Context) -> None:
+    context.kept.clear()
+    gc.collect()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Block Ctrl-C in this thread, and in what it starts."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,381 @@
+"""Training and inference shared out over worker processes, where it pays and there are some.
+
+Until the workers are ready, and where there are none, this process works on all shards, one after
+the other: to the same bytes, since a batch is split as the number of threads says, and gradients
+are added up in the order of the shards.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from functools import partial
+from time import sleep
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import ALONE, Array, Communicator, Shape
+from gpucnn.backends.shared_arrays import SharedArrays
+from gpucnn.backends.workers import Context, Team, WorkersLostError, pool
+from gpucnn.batches import Batches
+from gpucnn.inference import classify, measure
+from gpucnn.optimizers import Optimizer
+from gpucnn.replica import Replica
+from gpucnn.schedules import Schedule
+from gpucnn.training import Evaluation, Metrics, Progress, Trainer
+
+PAUSE = 0.001
+"""Seconds between two looks at whether workers are ready."""
+
+LEAST_SPAN = 500_000_000
+"""The multiply-adds of the forward passes for which it pays to have workers."""
+
+Labelled = tuple[NDArray[Any], NDArray[Any]]
+"""Images, uint8 or real (n, *input_shape), and labels, int64 (n,), checked."""
+
+Arrays = Mapping[str, Array]
+Kinds = Mapping[str, tuple[Shape, Any]]
+"""The shapes and dtypes of new arrays."""
+
+
+class Sharing:
+    """A replica of which workers have one each, and arrays that they share with it.
+
+    Args:
+        replica: of this process.
+        workers: how many may join; they begin to start.
+        given: arrays of the host that all need; copies of them are shared.
+        new: arrays that all write to.
+        set_up: what a worker does when it joins, given its context; it has "replica" and "arrays".
+
+    Attributes:
+        arrays: all of them by name; where there are no workers, those given and on the device.
+    """
+
+    arrays: Arrays
+
+    def __init__(
+        self,
+        replica: Replica,
+        workers: int,
+        given: Arrays,
+        new: Kinds,
+        set_up: Callable[[Context], None] | None = None,
+    ) -> None:
+        self._replica, self._set_up = replica, set_up
+        self._team: Team | None = None
+        self._workers = workers if workers and pool().request(workers) else 0
+        if self._workers:
+            try:
+                self.arrays = _share(given, new)
+            except OSError as error:
+                self._workers = 0
+                _warn(f"no memory can be shared with worker processes ({error})")
+        if not self._workers:
+            self.arrays = {**given, **{name: replica.backend.empty(*new[name]) for name in new}}
+
+    def has_joined(self) -> bool:
+        """Whether workers take part; they join when they are ready."""
+        if self._team is None and self._workers:
+            self._team = pool().lease(self._workers, self._replica.gradients.nbytes)
+            if self._team is not None:
+                arguments = _join, self._replica, self.arrays, self._set_up
+                self._do(lambda team: team.call(*arguments))
+        return self._team is not None
+
+    def join(self) -> None:
+        """Wait until workers take part, if there are to be any."""
+        while self._workers and not self.has_joined():
+            sleep(PAUSE)
+
+    def together(
+        self, theirs: Callable[[Context], None], ours: Callable[[Communicator], None]
+    ) -> None:
+        """Have all ranks work, each worker by `theirs`, this process by `ours`.
+
+        Where workers are lost, that is said, and `has_joined` is no longer true: what is left is to
+        be done without them.
+        """
+
+        def work(team: Team) -> None:
+            team.call(theirs)
+            ours(team.communicator)
+
+        self._do(work)
+
+    def close(self) -> None:
+        """Give the workers back; they join again when they are needed."""
+        if self._team is not None:
+            self._team.disband()
+            self._team = None
+
+    def _do(self, work: Callable[[Team], None]) -> None:
+        assert self._team is not None
+        try:
+            work(self._team)
+        except BaseException as error:
+            self._team.abandon()
+            self._team, self._workers = None, 0
+            if not isinstance(error, WorkersLostError):
+                raise
+            _warn(str(error))
+
+
+def count_workers(replica: Replica, images: int, batch_size: int) -> int:
+    """How many workers are worth their while, for so many images in batches of `batch_size`."""
+    if replica.multiply_adds(images) < LEAST_SPAN:
+        return 0
+    return len(replica.shards(min(batch_size, images))) - 1
+
+
+def _share(given: Arrays, new: Kinds) -> SharedArrays:
+    shared = SharedArrays({name: (a.shape, a.dtype) for name, a in given.items()} | dict(new))
+    for name, array in given.items():
+        np.copyto(shared[name], array)
+    return shared
+
+
+def _join(
+    context: Context,
+    replica: Replica,
+    arrays: SharedArrays,
+    set_up: Callable[[Context], None] | None,
+) -> None:
+    """In a worker: keep a replica and what is shared."""
+    context.kept |= {"replica": replica, "arrays": arrays}
+    if set_up is not None:
+        set_up(context)
+
+
+def _warn(reason: str) -> None:
+    warnings.warn(f"{reason}: this process goes on alone", RuntimeWarning, stacklevel=2)
+
+
+# Training
+
+
+class ParallelTrainer(Trainer):
+    """A `Trainer` whose other ranks are worker processes.
+
+    It trains a replica of its own, beside the one by which the model is used meanwhile.
+
+    Args:
+        replica: the model's.
+        optimizer: the model's.
+        data: to train on.
+        batch_size: images in a step.
+        validation: for `validate`, or None.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        optimizer: Optimizer,
+        data: Labelled,
+        batch_size: int,
+        validation: Labelled | None = None,
+    ) -> None:
+        twin, mine = replica.twin(), copy(optimizer)
+        mine.place(twin.backend, twin.parameters)
+        given, count = dict(zip(("images", "labels"), data, strict=True)), len(data[0])
+        new: dict[str, Any] = {"order": ((count,), np.int64)} | _metrics("", count, twin)
+        if validation is not None:
+            given |= dict(zip(("test images", "test labels"), validation, strict=True))
+            new |= _metrics("test ", len(validation[0]), twin)
+        new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
+        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size)
+        workers = count_workers(twin, count, batch_size)
+        self._sharing = Sharing(twin, workers, given, new, set_up)
+        super().__init__(twin, mine, *_training(twin, self._sharing.arrays, batch_size))
+        if validation is not None:
+            self._test = _test(twin, self._sharing.arrays)
+
+    def load(self, replica: Replica, optimizer: Optimizer) -> None:
+        """Take over the parameters of the model, and the state of its optimizer."""
+        self._copy_state(_state(replica, optimizer), _state(self.replica, self.optimizer))
+        self.optimizer.iterations = optimizer.iterations
+        self.optimizer.learning_rate = optimizer.learning_rate
+
+    def store(self, replica: Replica, optimizer: Optimizer) -> None:
+        """Give them to the model."""
+        self._copy_state(_state(self.replica, self.optimizer), _state(replica, optimizer))
+        optimizer.iterations = self.optimizer.iterations
+
+    def run(self, batches: Iterable[int], progress: Progress = lambda images: None) -> None:
+        """See `Trainer.run`; workers join before any step, and without them this goes on."""
+        left = list(batches)
+
+        def done(images: int) -> None:
+            del left[0]
+            progress(images)
+
+        def steps(communicator: Communicator) -> None:
+            self.communicator = communicator
+            try:
+                super(ParallelTrainer, self).run(list(left), done)
+            finally:
+                self.communicator = ALONE
+
+        while left:
+            if self._sharing.has_joined():
+                position = self._images, self._iterations
+                self._together(partial(_train, batches=list(left), position=position), steps)
+            else:
+                done(self.step(left[0]))
+
+    def validate(self) -> Evaluation:
+        """The mean loss and the accuracy over the validation images."""
+        backend, size = self.replica.backend, self._batch_size
+        data, metrics = self._test
+
+        def measure_mine(communicator: Communicator) -> None:
+            with backend.session():
+                measure(self.replica, data, size, communicator, *metrics)
+
+        if self._sharing.has_joined():
+            self._together(partial(_validate, batch_size=size), measure_mine)
+        if not self._sharing.has_joined():
+            measure_mine(ALONE)
+        return metrics.means(backend)
+
+    def join(self) -> None:
+        """Wait until workers take part, if there are to be any."""
+        self._sharing.join()
+
+    def close(self) -> None:
+        """Give the workers back; they join again when they are needed."""
+        self._sharing.close()
+
+    def _together(self, theirs: Callable[..., None], ours: Callable[[Communicator], None]) -> None:
+        """Have all ranks work, from the state that this one has."""
+        for name, array in _state(self.replica, self.optimizer).items():
+            np.copyto(self._sharing.arrays[name], array)
+        self._sharing.together(partial(theirs, learning_rate=self.optimizer.learning_rate), ours)
+
+    def _copy_state(self, source: Arrays, target: Arrays) -> None:
+        for name, array in source.items():
+            self.replica.backend.copy(array, target[name])
+
+
+def _metrics(prefix: str, count: int, replica: Replica) -> dict[str, Any]:
+    return {prefix + name: ((count,), replica.dtype) for name in Metrics._fields}
+
+
+def _state(replica: Replica, optimizer: Optimizer) -> dict[str, Array]:
+    """The vectors that training changes, by name."""
+    return {"parameters": replica.parameters} | optimizer.slots
+
+
+def _training(
+    replica: Replica, arrays: Arrays, batch_size: int
+) -> tuple[Batches, int, Array, Metrics]:
+    """What a `Trainer` of the replica takes besides its optimizer."""
+    data = Batches(replica.backend, replica.dtype, arrays["images"], arrays["labels"])
+    return data, batch_size, arrays["order"], Metrics(arrays["losses"], arrays["correct"])
+
+
+def _test(replica: Replica, arrays: Arrays) -> tuple[Batches, Metrics]:
+    """The images for validation, and what is measured on them."""
+    data = Batches(replica.backend, replica.dtype, arrays["test images"], arrays["test labels"])
+    return data, Metrics(arrays["test losses"], arrays["test correct"])
+
+
+def _set_up_training(context: Context, optimizer: Optimizer, batch_size: int) -> None:
+    replica, arrays = context.kept["replica"], context.kept["arrays"]
+    optimizer.place(replica.backend, replica.parameters)
+    trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size))
+    trainer.communicator = context.communicator
+    context.kept["trainer"] = trainer
+
+
+def _train(
+    context: Context,
+    learning_rate: float | Schedule,
+    batches: list[int],
+    position: tuple[int, int],
+) -> None:
+    trainer = _with_state(context, learning_rate)
+    trainer.continue_from(*position)
+    with trainer.replica.backend.session():
+        trainer.run(batches)
+
+
+def _validate(context: Context, learning_rate: float | Schedule, batch_size: int) -> None:
+    replica = _with_state(context, learning_rate).replica
+    data, metrics = _test(replica, context.kept["arrays"])
+    with replica.backend.session():
+        measure(replica, data, batch_size, context.communicator, *metrics)
+
+
+def _with_state(context: Context, learning_rate: float | Schedule) -> Trainer:
+    """The trainer of a worker, with the state of rank 0's."""
+    trainer: Trainer = context.kept["trainer"]
+    for name, array in _state(trainer.replica, trainer.optimizer).items():
+        np.copyto(array, context.kept["arrays"][name])
+    trainer.optimizer.learning_rate = learning_rate
+    return trainer
+
+
+# Inference
+
+Infer = Callable[..., None]
+"""`measure` or `classify`."""
+
+
+def evaluate(replica: Replica, data: Labelled, batch_size: int) -> Evaluation:
+    """The mean loss and the accuracy over labelled images, with dropout switched off."""
+    given = dict(zip(("images", "labels"), data, strict=True))
+    found = _infer(replica, measure, given, _metrics("", len(data[0]), replica), batch_size)
+    return Metrics(*found).means(replica.backend)
+
+
+def predict(replica: Replica, images: NDArray[Any], batch_size: int) -> NDArray[Any]:
+    """The probability of each class for each image, real (n, classes), on the host."""
+    kind = (len(images), *replica.layers[-1].output_shape), replica.dtype
+    (found,) = _infer(replica, classify, {"images": images}, {"probabilities": kind}, batch_size)
+    return replica.backend.to_host(found)
+
+
+def _infer(
+    replica: Replica, infer: Infer, given: Arrays, outputs: Kinds, batch_size: int
+) -> list[Array]:
+    """What `infer` writes to its outputs, for all images that are given."""
+    new = {**outputs, "parameters": (replica.parameters.shape, replica.dtype)}
+    workers = count_workers(replica, len(given["images"]), batch_size)
+    if workers and not pool().is_ready(workers):  # by then these images are done
+        pool().request(workers)
+        workers = 0
+    sharing = Sharing(replica, workers, given, new)
+    task = partial(_infer_mine, infer, batch_size=batch_size, outputs=list(outputs))
+
+    def infer_mine(communicator: Communicator) -> None:
+        task(replica, sharing.arrays, communicator)
+
+    if sharing.has_joined():
+        np.copyto(sharing.arrays["parameters"], replica.parameters)
+        sharing.together(partial(_infer_theirs, task), infer_mine)
+    if sharing.has_joined():
+        sharing.close()
+    else:
+        infer_mine(ALONE)
+    return [sharing.arrays[name] for name in outputs]
+
+
+def _infer_mine(
+    infer: Infer,
+    replica: Replica,
+    arrays: Arrays,
+    communicator: Communicator,
+    batch_size: int,
+    outputs: list[str],
+) -> None:
+    data = Batches(replica.backend, replica.dtype, arrays["images"], arrays.get("labels"))
+    with replica.backend.session():
+        infer(replica, data, batch_size, communicator, *(arrays[name] for name in outputs))
+
+
+def _infer_theirs(task: Callable[..., None], context: Context) -> None:
+    replica, arrays = context.kept["replica"], context.kept["arrays"]
+    np.copyto(replica.parameters, arrays["parameters"])
+    task(replica, arrays, context.communicator)
