@@ -7,6 +7,7 @@ are added up in the order of the shards.
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from copy import copy
 from functools import partial
 from time import sleep
@@ -91,18 +92,19 @@ class Sharing:
 
     def together(
         self, theirs: Callable[[Context], None], ours: Callable[[Communicator], None]
-    ) -> None:
+    ) -> bool:
         """Have all ranks work, each worker by `theirs`, this process by `ours`.
 
-        Where workers are lost, that is said, and `has_joined` is no longer true: what is left is to
-        be done without them.
+        Returns:
+            Whether they have. If workers were lost, that is said, and what is left is to be done
+            without them.
         """
 
         def work(team: Team) -> None:
             team.call(theirs)
             ours(team.communicator)
 
-        self._do(work)
+        return self._do(work)
 
     def close(self) -> None:
         """Give the workers back; they join again when they are needed."""
@@ -110,16 +112,18 @@ class Sharing:
             self._team.disband()
             self._team = None
 
-    def _do(self, work: Callable[[Team], None]) -> None:
+    def _do(self, work: Callable[[Team], None]) -> bool:
         assert self._team is not None
         try:
             work(self._team)
+            return True
         except BaseException as error:
             self._team.abandon()
             self._team, self._workers = None, 0
             if not isinstance(error, WorkersLostError):
                 raise
             _warn(str(error))
+            return False
 
 
 def count_workers(replica: Replica, images: int, batch_size: int) -> int:
@@ -233,9 +237,8 @@ class ParallelTrainer(Trainer):
             with backend.session():
                 measure(self.replica, data, size, communicator, *metrics)
 
-        if self._sharing.has_joined():
-            self._together(partial(_validate, batch_size=size), measure_mine)
-        if not self._sharing.has_joined():
+        theirs = partial(_validate, batch_size=size)
+        if not (self._sharing.has_joined() and self._together(theirs, measure_mine)):
             measure_mine(ALONE)
         return metrics.means(backend)
 
@@ -247,11 +250,12 @@ class ParallelTrainer(Trainer):
         """Give the workers back; they join again when they are needed."""
         self._sharing.close()
 
-    def _together(self, theirs: Callable[..., None], ours: Callable[[Communicator], None]) -> None:
-        """Have all ranks work, from the state that this one has."""
+    def _together(self, theirs: Callable[..., None], ours: Callable[[Communicator], None]) -> bool:
+        """Have all ranks work, from the state that this one has; see `Sharing.together`."""
         for name, array in _state(self.replica, self.optimizer).items():
             np.copyto(self._sharing.arrays[name], array)
-        self._sharing.together(partial(theirs, learning_rate=self.optimizer.learning_rate), ours)
+        theirs = partial(theirs, learning_rate=self.optimizer.learning_rate)
+        return self._sharing.together(theirs, ours)
 
     def _copy_state(self, source: Arrays, target: Arrays) -> None:
         for name, array in source.items():
@@ -352,13 +356,12 @@ def _infer(
     def infer_mine(communicator: Communicator) -> None:
         task(replica, sharing.arrays, communicator)
 
-    if sharing.has_joined():
+    theirs = partial(_infer_theirs, task)
+    if workers:
         np.copyto(sharing.arrays["parameters"], replica.parameters)
-        sharing.together(partial(_infer_theirs, task), infer_mine)
-    if sharing.has_joined():
-        sharing.close()
-    else:
-        infer_mine(ALONE)
+    with closing(sharing):
+        if not (sharing.has_joined() and sharing.together(theirs, infer_mine)):
+            infer_mine(ALONE)
     return [sharing.arrays[name] for name in outputs]
 
 

@@ -107,11 +107,13 @@ class Replica:
         self.loss = SoftmaxCrossEntropy(backend, layers[-1].output_shape[0], dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._labels = BatchMemory(backend, Buffer((), "int64"), dtype)
+        self._least_shard = LEAST_SHARD
         self._shards: dict[int, list[slice]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process, a replica of the same layers, whose vectors are of zeros."""
-        return Replica, (self._plain, self.backend, self._input_shape, self.dtype)
+        made_of = self._plain, self.backend, self._input_shape, self.dtype
+        return Replica, made_of, {"_least_shard": self._least_shard}
 
     def twin(self) -> "Replica":
         """A replica beside this one, of the same parameters, to be used at the same time."""
@@ -162,7 +164,7 @@ class Replica:
         return self.backend.images_at_once(each)
 
     def _count_shards(self, batch: int) -> int:
-        worth = self.multiply_adds(batch) // LEAST_SHARD
+        worth = self.multiply_adds(batch) // self._least_shard
         return max(min(self.backend.threads, worth, batch), 1)
 
     def _largest_shard(self, batch: int) -> int:
@@ -171,7 +173,7 @@ class Replica:
         That may be a smaller batch's, just too small for another shard.
         """
         count, each = self._count_shards(batch), max(self.multiply_adds(1), 1)
-        fullest = [min(batch, ((n + 1) * LEAST_SHARD - 1) // each) for n in range(1, count)]
+        fullest = [min(batch, ((n + 1) * self._least_shard - 1) // each) for n in range(1, count)]
         return max(-(-images // shards) for shards, images in enumerate([*fullest, batch], 1))
 
     # Microbatches

@@ -174,17 +174,13 @@ class _Worker:
         self._owner = os.getpid()
         self._is_ready = False
 
-    @property
     def is_ready(self) -> bool:
         """Whether it has started.
 
         Raises:
             WorkersLostError: it has ended.
         """
-        if not self._is_ready and self._connection.poll():
-            self._receive()
-            self._is_ready, self._named = True, None
-        elif not self._is_ready:
+        if not self._is_ready:
             self.check()
         return self._is_ready
 
@@ -233,12 +229,14 @@ class _Worker:
         self._process.join(IDLE)
 
     def _receive(self) -> None:
+        """Take note of what it says: nothing when it is ready, and why it fails."""
         try:
             failure = self._connection.recv()
         except (EOFError, OSError) as error:
             self._fail(error)
         if failure:
             raise WorkersLostError(f"a worker process failed ({failure})")
+        self._is_ready, self._named = True, None
 
     def _fail(self, error: BaseException | None = None) -> None:
         raise WorkersLostError("a worker process has ended without a word") from error
@@ -317,7 +315,7 @@ class WorkerPool:
         if len(self._workers) < count:
             return False
         try:
-            return all(worker.is_ready for worker in self._workers[:count])
+            return all(worker.is_ready() for worker in self._workers[:count])
         except WorkersLostError as error:
             self._refuse(error)
             return False
