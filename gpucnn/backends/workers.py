@@ -149,7 +149,12 @@ def _check(workers: "list[_Worker]") -> None:
 
 
 class _Worker:
-    """A worker process, seen from the process that it works for."""
+    """A worker process, seen from the process that it works for.
+
+    Attributes:
+        link: for barriers.
+        has_started: whether it has been seen to be ready.
+    """
 
     def __init__(self, number: int) -> None:
         from loky.backend import get_context
@@ -172,26 +177,17 @@ class _Worker:
         # a process that the user forks, for somebody else's child.
         processes._children.discard(self._process)  # type: ignore[attr-defined]
         self._owner = os.getpid()
-        self._is_ready = False
+        self.has_started = False
 
     def is_ready(self) -> bool:
         """Whether it has started.
 
         Raises:
-            WorkersLostError: it has ended.
+            WorkersLostError: it has ended before that.
         """
-        if not self._is_ready:
+        if not self.has_started:
             self.check()
-        return self._is_ready
-
-    def is_well(self) -> bool:
-        """Whether it is alive, or has yet to tell why not."""
-        try:
-            self.check()
-        except WorkersLostError:
-            self.end()
-            return not self._is_ready
-        return True
+        return self.has_started
 
     def send(self, function: Callable[..., None], *arguments: Any) -> None:
         """Have it run `function(context, *arguments)` when it has done what it was sent before."""
@@ -209,7 +205,7 @@ class _Worker:
             self._fail(error)
 
     def check(self) -> None:
-        """Whether it is alive and well.
+        """Look whether it is alive and well.
 
         Raises:
             WorkersLostError: it is not.
@@ -218,6 +214,20 @@ class _Worker:
             self._receive()
         if connections.wait([self._process.sentinel], 0):
             self._fail()
+
+    def is_lost(self) -> bool:
+        """Whether it has ended since it started.
+
+        Raises:
+            WorkersLostError: it has ended before that.
+        """
+        try:
+            self.check()
+        except WorkersLostError:
+            if self.has_started:
+                return True
+            raise
+        return False
 
     def end(self) -> None:
         """End it at once."""
@@ -236,7 +246,7 @@ class _Worker:
             self._fail(error)
         if failure:
             raise WorkersLostError(f"a worker process failed ({failure})")
-        self._is_ready, self._named = True, None
+        self.has_started, self._named = True, None
 
     def _fail(self, error: BaseException | None = None) -> None:
         raise WorkersLostError("a worker process has ended without a word") from error
@@ -267,8 +277,8 @@ class WorkerPool:
         if self._is_refused or is_nested():
             return False
         with self._lock:
-            self._workers = [each for each in self._workers if each.is_well()]
             try:
+                self._forget_lost()
                 while len(self._workers) < count:
                     self._workers.append(_Worker(len(self._workers) + 1))
             except (ImportError, OSError, RuntimeError, ValueError) as error:
@@ -278,7 +288,7 @@ class WorkerPool:
     def is_ready(self, count: int) -> bool:
         """Whether a team of `count` workers could be leased now."""
         with self._lock:
-            return not self._is_leased and self._are_ready(count)
+            return self._are_ready(count)
 
     def lease(self, count: int, largest: int) -> Team | None:
         """A team of `count` workers; None if they are not ready, or work for somebody else.
@@ -287,17 +297,20 @@ class WorkerPool:
             count: of workers, as `request` was asked for.
             largest: bytes of the largest array that the team reduces.
         """
-        if len(self._workers) < count:
+        if self._is_leased or len(self._workers) < count:  # as it is asked before every step
             return None
         with self._lock:
-            if self._is_leased or not self._are_ready(count):
-                return None
             try:
-                team = Team(self, self._workers[:count], largest)
-            except (OSError, WorkersLostError) as error:
+                team = (
+                    Team(self, self._workers[:count], largest) if self._are_ready(count) else None
+                )
+            except OSError as error:
                 self._refuse(error)
                 return None
-            self._is_leased = True
+            except WorkersLostError:
+                self._forget_lost()
+                return None
+            self._is_leased = team is not None
             return team
 
     def take_back(self) -> None:
@@ -312,13 +325,23 @@ class WorkerPool:
             worker.end()
 
     def _are_ready(self, count: int) -> bool:
-        if len(self._workers) < count:
+        if self._is_leased or len(self._workers) < count:
             return False
         try:
             return all(worker.is_ready() for worker in self._workers[:count])
         except WorkersLostError as error:
             self._refuse(error)
             return False
+
+    def _forget_lost(self) -> None:
+        """Do without the workers that have ended since they started.
+
+        Raises:
+            WorkersLostError: one has ended before; others would, too.
+        """
+        for worker in [each for each in self._workers if each.is_lost()]:
+            worker.end()
+            self._workers.remove(worker)
 
     def _refuse(self, error: Exception) -> None:
         """Do without workers from now on, and say so once."""
