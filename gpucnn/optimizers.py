@@ -1,5 +1,6 @@
 """How parameters follow their gradients."""
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +9,7 @@ import numpy as np
 
 from gpucnn import arguments
 from gpucnn.backends import Array, Backend
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import GpucnnWarning, InvalidValueError
 from gpucnn.schedules import Schedule
 
 
@@ -32,8 +33,10 @@ class Optimizer(ABC):
     """
 
     slot_names: ClassVar[tuple[str, ...]]  # the flat vectors that the rule keeps for itself
+    square_names: ClassVar[tuple[str, ...]] = ()  # those of squares, which are not negative
 
     is_placed: bool = False
+    _has_told_end: bool = False
     learning_rate: float | Schedule
     iterations: int
     step: Array
@@ -44,9 +47,10 @@ class Optimizer(ABC):
         """Live on `backend`, for vectors like `parameters`; begin anew, or go on from `state`.
 
         Raises:
-            InvalidValueError: a vector of `state` is not of the shape of `parameters`.
+            InvalidValueError: a vector of `state` is not of the shape of `parameters`, or has
+                elements that the rule cannot give it.
         """
-        self.is_placed = True
+        self.is_placed, self._has_told_end = True, False
         self._backend = backend
         self._rate = backend.empty((1,), parameters.dtype)
         self.step = backend.zeros((1,), np.int64)
@@ -57,7 +61,7 @@ class Optimizer(ABC):
         if state is not None:
             self.iterations = state.iterations
             for name, slot in self._slots.items():
-                _check_shape(name, state.slots[name], slot)
+                _check_slot(name, state.slots[name], slot, name in self.square_names)
                 backend.copy(state.slots[name], slot)
 
     def state(self) -> OptimizerState:
@@ -71,6 +75,21 @@ class Optimizer(ABC):
         self._rate.fill(rate(self.iterations) if isinstance(rate, Schedule) else rate)
         self.iterations += 1
         self.step.fill(self.iterations)
+
+    def tell_end(self, steps: int) -> None:
+        """Warn, the first time, if the schedule ends before `steps` further steps are done."""
+        schedule = self.learning_rate
+        if self._has_told_end or not isinstance(schedule, Schedule):
+            return
+        if self.iterations + steps > schedule.steps:
+            self._has_told_end = True
+            last = self.iterations + steps
+            warnings.warn(
+                f"the learning rate's schedule ends after {schedule.steps:,} steps, and this goes "
+                f"on to step {last:,}: past its end the rate stays at {schedule(last):g}",
+                GpucnnWarning,
+                stacklevel=3,  # where `fit` is called
+            )
 
     @abstractmethod
     def update(self, parameters: Array, gradients: Array) -> None:
@@ -141,6 +160,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-7
 
     slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
+    square_names: ClassVar[tuple[str, ...]] = ("square",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -196,9 +216,15 @@ class AdamW(Adam):
 OPTIMIZERS: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW)
 
 
-def _check_shape(name: str, given: Array, slot: Array) -> None:
+def _check_slot(name: str, given: Array, slot: Array, is_square: bool) -> None:
     if given.shape != slot.shape:
         raise InvalidValueError(
             f"the optimizer's {name} has the shape {given.shape}, but the parameters have the "
             f"shape {slot.shape}"
         )
+    largest = np.finfo(slot.dtype).max
+    smallest = 0 if is_square else -largest
+    is_real = given.dtype.kind in "fiu"
+    if not is_real or not (smallest <= given.min() and given.max() <= largest):  # nor NaN
+        kind = "finite numbers of at least 0" if is_square else "finite numbers"
+        raise InvalidValueError(f"the optimizer's {name} does not consist of {kind}")
