@@ -81,6 +81,7 @@ ORDER = [
     "arguments",
     "files",
     "config",
+    "machine",
     "simulator",
     "cuda",
     "backends",
