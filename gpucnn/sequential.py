@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,7 +12,14 @@ from gpucnn.backends import get_backend
 from gpucnn.batches import Batches, check_images, check_labels
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.config import from_config, to_config
-from gpucnn.errors import DeviceError, InvalidFileError, InvalidTypeError, InvalidValueError
+from gpucnn.divergence import check_weights, first_not_finite, refuse_not_finite
+from gpucnn.errors import (
+    DeviceError,
+    InvalidFileError,
+    InvalidTypeError,
+    InvalidValueError,
+    printable,
+)
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.network import Network
 from gpucnn.optimizers import OPTIMIZERS, Adam, Optimizer, OptimizerState
@@ -24,6 +32,7 @@ from gpucnn.training import predict as predict_network
 
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
 SLOT = "optimizer."  # before the names of the optimizer's vectors in a model file
+MOST = 2**62  # steps or epochs that a file may tell of: their count is to stay within 64 bits
 
 
 class Sequential(Network):
@@ -191,6 +200,9 @@ class Sequential(Network):
         Raises:
             InvalidFileError: `path` is a directory, or its folder does not exist.
             InvalidTypeError: a layer, the optimizer or its schedule is of a class of your own.
+            InvalidValueError: an attribute of a layer or of the optimizer was set to what its
+                constructor refuses.
+            TrainingError: a weight, or a number of the optimizer's, is not finite.
             OSError: the file cannot be written.
         """
         state = self.optimizer.state()
@@ -200,6 +212,8 @@ class Sequential(Network):
             "iterations": state.iterations,
             "epochs_trained": self.epochs_trained,
         }
+        refuse_not_finite(arrays)
+        self._check_attributes(description)
         write_checkpoint(path, arrays, description)
 
     @classmethod
@@ -210,40 +224,84 @@ class Sequential(Network):
 
         Raises:
             InvalidFileError: there is no such file, it is cut short, it is not a model of gpucnn,
-                or its arrays do not fit its architecture.
+                its arrays do not fit its architecture, or are not finite.
             InvalidValueError: there is no such device, or `threads` is no number of threads.
             DeviceError: it cannot be used, or has not enough memory.
         """
         # Here, where an error is not taken for one of the file.
         device = get_backend(device, threads).device
         arrays, description = read_checkpoint(path)
+        diverged = first_not_finite(arrays)
+        if diverged is not None:
+            raise InvalidFileError(
+                f"{path} has values that are not finite in {printable(diverged)}, since the "
+                "training that wrote it diverged: load another file, or train anew with a lower "
+                "learning rate"
+            )
         try:
-            layers = [from_config(config, LAYERS) for config in description["layers"]]
+            layers, optimizer, count = _make_parts(description)
+            held = sum(array.size for array in arrays.values())
+            if count > held:  # before memory for them is taken
+                raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
             shape, dtype = description["input_shape"], description["dtype"]
             model = cls(layers, shape, dtype, device, description["seed"], threads)
-            model._restore(arrays, description)
+            model._restore(optimizer, arrays, description)
         except DeviceError:  # such as too little memory, which is no fault of the file
             raise
-        except (KeyError, TypeError, ValueError, MemoryError) as error:
+        except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise InvalidFileError(
-                f"{path} does not describe a model that its arrays fit ({error}): "
+                f"{path} does not describe a model that its arrays fit ({printable(error)}): "
                 "give a file saved by gpucnn"
             ) from error
         return model
 
-    def _restore(self, arrays: dict[str, NDArray[Any]], description: dict[str, Any]) -> None:
+    def _check_attributes(self, description: dict[str, Any]) -> None:
+        """Refuse to save what `load` would not take, since it was set past a constructor."""
+        _, _, count = _make_parts(description)
+        if count != self.parameters.size:
+            raise InvalidValueError(
+                f"the layers as they are now have {count:,} parameters, but the model was made "
+                f"with {self.parameters.size:,}: make a new model instead of changing layers"
+            )
+
+    def _restore(
+        self, optimizer: Optimizer, arrays: dict[str, NDArray[Any]], description: dict[str, Any]
+    ) -> None:
         self.set_weights([arrays[name] for name in self.parameter_names])
-        optimizer = from_config(description["optimizer"], TRAINING)
         self.compile(optimizer)
         slots = {name: arrays[SLOT + name] for name in optimizer.slot_names}
-        iterations = arguments.non_negative_integer(description["iterations"], "iterations")
-        optimizer.place(self.backend, self.parameters, OptimizerState(iterations, slots))
-        epochs_trained = description["epochs_trained"]
-        self.epochs_trained = arguments.non_negative_integer(epochs_trained, "epochs_trained")
+        state = OptimizerState(_count(description, "iterations"), slots)
+        optimizer.place(self.backend, self.parameters, state)
+        self.epochs_trained = _count(description, "epochs_trained")
 
     def _labelled(self, x: NDArray[Any], y: NDArray[Any]) -> Batches:
         images = check_images(x, self.input_shape, self.dtype)
         return Batches(self.backend, self.dtype, images, check_labels(y, len(images), self.classes))
+
+
+def _make_parts(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
+    """The layers and the optimizer of a description, and the number of the layers' parameters."""
+    layers = [from_config(config, LAYERS) for config in description["layers"]]
+    optimizer = from_config(description["optimizer"], TRAINING)
+    return layers, optimizer, _count_parameters(layers, description["input_shape"])
+
+
+def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
+    shape = arguments.image_shape(input_shape, "input_shape")
+    count = 0
+    for layer in layers:
+        layer.name = type(layer).__name__.lower()  # for errors
+        layer.build(shape)
+        count += sum(map(prod, layer.parameter_shapes().values()))
+        shape = layer.output_shape
+    return count
+
+
+def _count(description: dict[str, Any], name: str) -> int:
+    count = arguments.non_negative_integer(description[name], name)
+    if count > MOST:
+        raise InvalidValueError(f"{name} is {count}: it must be at most {MOST}")
+    return count
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

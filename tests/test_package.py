@@ -92,6 +92,7 @@ ORDER = [
     "batches",
     "lane",
     "network",
+    "divergence",
     "training",
     "progress",
     "summary",
