@@ -114,12 +114,17 @@ class Sequential(Network):
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
                 be used.
-            TrainingError: the loss is no longer a finite number.
+            TrainingError: the loss, or a weight, is not a finite number (any more).
+
+        Warns:
+            GpucnnWarning: the learning rate's schedule ends before these epochs do.
         """
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
         arguments.flag(shuffle, "shuffle")
         data = self._labelled(x, y)
+        check_weights(self)
+        self.optimizer.tell_end(epochs * -(-len(data) // batch_size))
         validation = None if validation_data is None else self._labelled(*_pair(validation_data))
         trainer = Trainer(self, self.optimizer, data, batch_size)
         history = History()
@@ -128,6 +133,7 @@ class Sequential(Network):
             for epoch in range(self.epochs_trained + 1, last_epoch + 1):
                 order = epoch_order(self.seed, epoch, len(data), shuffle=shuffle)
                 record = trainer.epoch(epoch, order, progress.batch)
+                check_weights(self)
                 if validation is not None:
                     measured = evaluate_network(self, validation, batch_size)
                     check_finite(measured.loss, epoch)
@@ -148,8 +154,10 @@ class Sequential(Network):
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
                 be used.
+            TrainingError: a weight is not a finite number.
         """
         arguments.positive_integer(batch_size, "batch_size")
+        check_weights(self)
         return evaluate_network(self, self._labelled(x, y), batch_size)
 
     def predict(self, x: NDArray[Any], batch_size: int = 128) -> NDArray[Any]:
@@ -158,8 +166,10 @@ class Sequential(Network):
         Raises:
             InvalidTypeError: the dtype of the images cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images, cannot be used.
+            TrainingError: a weight is not a finite number.
         """
         arguments.positive_integer(batch_size, "batch_size")
+        check_weights(self)
         data = Batches(self.backend, self.dtype, check_images(x, self.input_shape, self.dtype))
         return predict_network(self, data, batch_size)
 

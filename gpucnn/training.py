@@ -152,7 +152,8 @@ def check_finite(loss: float, epoch: int) -> None:
     """
     if not isfinite(loss):
         raise TrainingError(
-            f"the loss became {loss} in epoch {epoch}: train with a lower learning rate"
+            f"the loss became {loss} in epoch {epoch}: train with a lower learning rate, beginning "
+            "with a new model or one that was saved before"
         )
 
 

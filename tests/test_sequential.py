@@ -167,6 +167,19 @@ class TestFit:
         assert {each.dtype for each in model.get_weights()} == {np.dtype(np.float64)}
 
 
+class TestFitPastItsSchedule:
+    def test_says_so_where_it_is_called(self) -> None:
+        model = small.model(SGD(OneCycle(0.1, 9)))
+        with pytest.warns(
+            GpucnnWarning, match="ends after 9 steps, and this goes on to step 12"
+        ) as told:
+            fit(model, 2)
+        assert [each.filename for each in told] == [__file__]
+
+    def test_says_nothing_up_to_its_end(self) -> None:
+        fit(small.model(SGD(OneCycle(0.1, 12))), 2)
+
+
 class TestFitThatDiverges:
     def test_is_told(self) -> None:
         with pytest.raises(TrainingError, match=r"^the loss became (nan|inf) in epoch 1: "):
