@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gpucnn.errors import InvalidFileError
+from gpucnn.errors import InvalidFileError, printable
 from gpucnn.files import write_bytes
 
 KEY = "gpucnn"
@@ -51,9 +51,9 @@ def read_checkpoint(
         with safe_open(file, framework="numpy") as opened:
             description = _description(path, opened.metadata() or {})
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, TypeError) as error:  # the latter of numbers that NumPy lacks
         raise InvalidFileError(
-            f"{path} is cut short or not a safetensors file ({error}): "
+            f"{path} is cut short or not a safetensors file ({printable(error)}): "
             "give another copy, or train again"
         ) from error
     return arrays, description
@@ -67,9 +67,10 @@ def _description(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict
         raise InvalidFileError(
             f"{path} is a safetensors file, but not a model of gpucnn: give one saved by gpucnn"
         ) from error
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:  # true is 1 in Python
         raise InvalidFileError(
-            f"{path} is a model file of version {version}, but this gpucnn reads "
+            f"{path} is a model file of version {printable(json.dumps(version))}, but this gpucnn "
+            "reads "
             f"version {VERSION}: install the gpucnn that wrote it"
         )
     return description  # type: ignore[no-any-return]

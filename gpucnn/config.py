@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 
 
 def to_config(thing: Any, classes: Collection[type]) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def from_config(config: Any, classes: Collection[type]) -> Any:
     """
     by_name = {each.__name__: each for each in classes}
     if not isinstance(config, dict) or config.get("class") not in by_name:
-        raise InvalidValueError(f"{config!r} does not describe one of {', '.join(by_name)}")
+        names = ", ".join(by_name)
+        raise InvalidValueError(f"{printable(repr(config))} does not describe one of {names}")
     arguments = {
         name: from_config(value, classes) if isinstance(value, dict) else value
         for name, value in config.items()
@@ -46,7 +47,9 @@ def from_config(config: Any, classes: Collection[type]) -> Any:
     try:
         return by_name[config["class"]](**arguments)
     except TypeError as error:
-        raise InvalidValueError(f"{config!r} does not describe a {config['class']}") from error
+        raise InvalidValueError(
+            f"{printable(repr(config))} does not describe a {config['class']}"
+        ) from error
 
 
 def _to_value(value: Any, classes: Collection[type]) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,8 +15,9 @@ SUFFIX = ".gpucnn-tmp"  # of temporary names, so that none is taken for anybody 
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to, and rename it to `path` at the end.
 
-    The file is flushed to the disk before it is renamed. Whatever goes wrong on the way, an error
-    or Ctrl-C, the temporary file is removed and what stood at `path` before still stands there.
+    The file is flushed to the disk before it is renamed, its folder after that. Whatever goes wrong
+    on the way, an error or Ctrl-C, the temporary file is removed and what stood at `path` before
+    still stands there.
 
     Raises:
         InvalidFileError: `path` is a directory, or its folder does not exist.
@@ -26,6 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(path)
+        _flush_folder(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -50,6 +52,7 @@ def create_bytes(path: Path, content: bytes) -> None:
         except OSError:  # a file system without links: take the name, then fill it
             path.touch(exist_ok=False)
             temporary.replace(path)
+        _flush_folder(path.parent)
 
 
 def check_writable(path: Path) -> None:
@@ -82,6 +85,19 @@ def _temporary(path: Path) -> Iterator[Path]:
 def _flush_to_disk(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder, in systems that can be asked to.
+
+    The file stands under its name in any case: what is not flushed here, the system flushes later.
+    """
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -122,7 +122,7 @@ class Network:
         on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_parameters")
         with self._lock.claim():
             state = {name: value for name, value in vars(self).items() if name not in on_device}
-            return state | {"device": self.backend.device, "weights": self._split(self.parameters)}
+            return state | {"device": self.backend.device, "weights": self.split(self.parameters)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         device, weights = state.pop("device"), state.pop("weights")
@@ -142,7 +142,7 @@ class Network:
     def place(self, backend: Backend) -> None:
         """Move to `backend`, weights included; an optimizer is to be placed there after it."""
         with self._lock.claim():
-            self._place(backend, self._split(self.parameters))
+            self._place(backend, self.split(self.parameters))
 
     # Weights
 
@@ -154,7 +154,7 @@ class Network:
     def get_weights(self) -> list[NDArray[Any]]:
         """Copies of the parameters on the host: kernel, bias, kernel, bias, ... in layer order."""
         with self._lock.claim():
-            return self._split(self.parameters)
+            return self.split(self.parameters)
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Replace the parameters by `weights`, arrays as `get_weights` gives them.
@@ -178,7 +178,7 @@ class Network:
         for parameter, array in zip(self._parameters, weights, strict=True):
             self.backend.copy(array, parameter.view(self.parameters))
 
-    def _split(self, vector: Array) -> list[NDArray[Any]]:
+    def split(self, vector: Array) -> list[NDArray[Any]]:
         """Copies on the host of the parts of `vector`, real (p,), one for each parameter."""
         return [self.backend.to_host(each.view(vector)) for each in self._parameters]
 
@@ -227,7 +227,7 @@ class Network:
             loss, gradients = self.replica.loss_and_gradients(
                 Batches(self.backend, self.dtype, images, labels)
             )
-            return loss, self._split(gradients)
+            return loss, self.split(gradients)
 
 
 def _check_layers(layers: Any) -> tuple[Layer, ...]:

@@ -1,5 +1,6 @@
 """How parameters follow their gradients."""
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +9,7 @@ import numpy as np
 
 from gpucnn import arguments
 from gpucnn.backends import Array, Backend
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import GpucnnWarning, InvalidValueError
 from gpucnn.placeable import Placeable
 from gpucnn.schedules import Schedule
 
@@ -34,7 +35,9 @@ class Optimizer(Placeable, ABC):
     """
 
     slot_names: ClassVar[tuple[str, ...]]  # the flat vectors that the rule keeps for itself
+    square_names: ClassVar[tuple[str, ...]] = ()  # those of squares, which are not negative
 
+    _has_told_end: bool = False
     learning_rate: float | Schedule
     iterations: int
     step: Array
@@ -46,9 +49,11 @@ class Optimizer(Placeable, ABC):
         """Live on `backend`, for vectors like `parameters`; begin anew, or go on from `state`.
 
         Raises:
-            InvalidValueError: a vector of `state` is not of the shape of `parameters`.
+            InvalidValueError: a vector of `state` is not of the shape of `parameters`, or has
+                elements that the rule cannot give it.
         """
         self._begin_placing()
+        self._has_told_end = False
         self._backend = backend
         self._rate = backend.empty((1,), parameters.dtype)
         self.step = backend.zeros((1,), np.int64)
@@ -59,7 +64,7 @@ class Optimizer(Placeable, ABC):
         if state is not None:
             self.iterations = state.iterations
             for name, slot in self.slots.items():
-                _check_shape(name, state.slots[name], slot)
+                _check_slot(name, state.slots[name], slot, name in self.square_names)
                 backend.copy(state.slots[name], slot)
 
     def state(self) -> OptimizerState:
@@ -73,6 +78,21 @@ class Optimizer(Placeable, ABC):
         self._rate.fill(rate(self.iterations) if isinstance(rate, Schedule) else rate)
         self.iterations += 1
         self.step.fill(self.iterations)
+
+    def tell_end(self, steps: int) -> None:
+        """Warn, the first time, if the schedule ends before `steps` further steps are done."""
+        schedule = self.learning_rate
+        if self._has_told_end or not isinstance(schedule, Schedule):
+            return
+        if self.iterations + steps > schedule.steps:
+            self._has_told_end = True
+            last = self.iterations + steps
+            warnings.warn(
+                f"the learning rate's schedule ends after {schedule.steps:,} steps, and this goes "
+                f"on to step {last:,}: past its end the rate stays at {schedule(last):g}",
+                GpucnnWarning,
+                stacklevel=3,  # where `fit` is called
+            )
 
     @abstractmethod
     def update(self, parameters: Array, gradients: Array) -> None:
@@ -143,6 +163,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-7
 
     slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
+    square_names: ClassVar[tuple[str, ...]] = ("square",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -198,9 +219,15 @@ class AdamW(Adam):
 OPTIMIZERS: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW)
 
 
-def _check_shape(name: str, given: Array, slot: Array) -> None:
+def _check_slot(name: str, given: Array, slot: Array, is_square: bool) -> None:
     if given.shape != slot.shape:
         raise InvalidValueError(
             f"the optimizer's {name} has the shape {given.shape}, but the parameters have the "
             f"shape {slot.shape}"
         )
+    largest = np.finfo(slot.dtype).max
+    smallest = 0 if is_square else -largest
+    is_real = given.dtype.kind in "fiu"
+    if not is_real or not (smallest <= given.min() and given.max() <= largest):  # nor NaN
+        kind = "finite numbers of at least 0" if is_square else "finite numbers"
+        raise InvalidValueError(f"the optimizer's {name} does not consist of {kind}")

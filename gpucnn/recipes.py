@@ -1,5 +1,6 @@
 """How a model is trained: everything that a training run needs to be begun, or begun again."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from gpucnn import arguments
 from gpucnn.backends import get_backend
 from gpucnn.data import SCHEMES
-from gpucnn.errors import InvalidTypeError
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
 from gpucnn.optimizers import SGD, Adam, AdamW, Optimizer
@@ -25,6 +26,8 @@ LEARNING_RATES = {
     "lenet": {"sgd": 0.05, "adam": 0.002, "adamw": 0.002},
 }
 
+LONGEST_SOURCE = 4096  # characters of a path or an address; no system takes longer paths
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -39,12 +42,13 @@ class Recipe:
         batch_size: images in a training step.
         optimizer: "sgd" (with Nesterov's momentum of 0.9), "adam" or "adamw".
         learning_rate: the highest of the schedule.
-        schedule: "constant", "cosine" or "one-cycle", over all steps of the run.
+        schedule: "constant", "cosine" or "one-cycle", over all steps of `schedule_epochs`.
         seed: of the initial parameters, the shuffles and dropout.
         dtype: "float32" or "float64".
+        schedule_epochs: how many of the epochs the schedule lasts; None for all of them.
 
     Raises:
-        InvalidTypeError: `data` is no text.
+        InvalidTypeError: `data` or `device` is no text.
         InvalidValueError: an argument is not as described.
     """
 
@@ -59,11 +63,14 @@ class Recipe:
     seed: int
     dtype: str
     threads: int | None = None
+    schedule_epochs: int | None = None
 
     def __post_init__(self) -> None:
         arguments.one_of(self.model, "model", tuple(MODELS))
-        if not isinstance(self.data, (str, type(None))):
-            raise InvalidTypeError(f"data is {self.data!r}: give a folder or an address, or None")
+        if self.data is not None:
+            _check_source(self.data)
+        if not isinstance(self.device, str):
+            raise InvalidTypeError(f"device is {printable(repr(self.device))}: give its name")
         arguments.positive_integer(self.epochs, "epochs")
         arguments.positive_integer(self.batch_size, "batch_size")
         arguments.one_of(self.optimizer, "optimizer", OPTIMIZER_NAMES)
@@ -73,6 +80,14 @@ class Recipe:
         arguments.one_of(self.dtype, "dtype", DTYPES)
         if self.threads is not None:
             arguments.positive_integer(self.threads, "threads")
+        if self.schedule_epochs is not None:
+            arguments.positive_integer(self.schedule_epochs, "schedule_epochs")
+
+    def extended(self, epochs: int) -> "Recipe":
+        """The same for `epochs`, if these are more; the schedule ends where it would have."""
+        if epochs <= self.epochs:
+            return self
+        return replace(self, epochs=epochs, schedule_epochs=self.schedule_epochs or self.epochs)
 
     def resolved(self) -> "Recipe":
         """The same for whoever follows it anywhere: device and threads named, a folder in full.
@@ -90,8 +105,13 @@ class Recipe:
     def make_model(self, images: int) -> Sequential:
         """The untrained model, with its optimizer, to be trained on that many images."""
         model = MODELS[self.model](self.dtype, self.device, self.seed, self.threads)
-        model.compile(self._make_optimizer(self.epochs * -(-images // self.batch_size)))
+        epochs = self.schedule_epochs or self.epochs
+        model.compile(self._make_optimizer(epochs * self.steps_of_epoch(images)))
         return model
+
+    def steps_of_epoch(self, images: int) -> int:
+        """How many steps it takes to go through that many images once."""
+        return -(-images // self.batch_size)
 
     def _make_optimizer(self, steps: int) -> Optimizer:
         schedule = self._make_schedule(steps)
@@ -130,3 +150,19 @@ def default_recipe(model: str = "notebook", **changes: Any) -> Recipe:
         "threads": None,
     }
     return Recipe(model, **(defaults | changes))
+
+
+def _check_source(data: object) -> None:
+    if not isinstance(data, str):
+        raise InvalidTypeError(
+            f"data is {printable(repr(data))}: give a folder or an address, or None"
+        )
+    try:
+        is_name = len(data) <= LONGEST_SOURCE and b"\0" not in os.fsencode(data)
+    except UnicodeEncodeError:  # half a character
+        is_name = False
+    if not is_name:
+        raise InvalidValueError(
+            f"data is {printable(repr(data))}: give a folder or an address, of at most "
+            f"{LONGEST_SOURCE:,} characters"
+        )

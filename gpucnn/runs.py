@@ -2,19 +2,32 @@
 
 import json
 import platform
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
+from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
 from gpucnn.batches import check_images
 from gpucnn.data import load_mnist
-from gpucnn.errors import InvalidFileError, InvalidValueError
+from gpucnn.errors import (
+    GpucnnWarning,
+    InvalidFileError,
+    InvalidValueError,
+    TrainingError,
+    printable,
+)
 from gpucnn.files import create_bytes, remove_leftovers, write_bytes
+from gpucnn.machine import blas, processor
 from gpucnn.recipes import Recipe
 from gpucnn.sequential import Sequential
 from gpucnn.training import EpochRecord, History
@@ -22,7 +35,11 @@ from gpucnn.version import __version__
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.json"
+LOCK = ".lock"
 RECORDED = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "images_per_second")
+
+DECIDING = {"gpucnn": "gpucnn", "numpy": "NumPy", "blas": "BLAS", "processor": "the processor"}
+"""What of a run's "versions" decides the last digits of its results, and what it is called."""
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 
@@ -36,8 +53,13 @@ class Run:
     written first: whenever a run is killed, its history has all epochs of its checkpoint, and a
     resumed run drops what is beyond.
 
+    As long as a run is open nobody else can open it: it holds a lock on `.lock` in its folder,
+    which the system releases when the process ends, whatever ends it. Close it, or use it as a
+    context.
+
     A resumed run ends in the same bytes as one that was never stopped, because the initial
-    parameters, the shuffles and dropout depend on the seed and the numbers of epoch and step alone.
+    parameters, the shuffles and dropout depend on the seed and the numbers of epoch and step alone;
+    as long as it is computed by the same kind of processor, BLAS and NumPy.
 
     Attributes:
         folder: where the files are.
@@ -49,11 +71,17 @@ class Run:
     """
 
     def __init__(
-        self, folder: Path, recipe: Recipe, model: Sequential, data: tuple[Labelled, Labelled]
+        self,
+        folder: Path,
+        recipe: Recipe,
+        model: Sequential,
+        data: tuple[Labelled, Labelled],
+        lock: BaseFileLock,
     ) -> None:
         self.folder, self.recipe, self.model = folder, recipe, model
         self.train_data, self.test_data = data
         self.history = History()
+        self._lock = lock
 
     @classmethod
     def start(cls, folder: Path | None, recipe: Recipe) -> "Run":
@@ -72,38 +100,70 @@ class Run:
         model = recipe.make_model(len(data[0][0]))
         for images, _ in data:
             check_images(images, model.input_shape, model.dtype)
-        run = cls(_make_folder(folder, recipe.model), recipe, model, data)
-        try:
-            create_bytes(run.folder / HISTORY, run._describe())
-        except FileExistsError:
-            raise _used(run.folder) from None
-        run.model.save(run.checkpoint)
-        return run
+        folder = _make_folder(folder, recipe.model)
+        with _unlocking_after_errors(_lock(folder)) as lock:
+            run = cls(folder, recipe, model, data, lock)
+            _remove_leftovers(folder)
+            try:
+                create_bytes(folder / HISTORY, run._describe())
+            except FileExistsError:
+                raise _used(folder) from None
+            run.model.save(run.checkpoint)
+            return run
 
     @classmethod
-    def resume(cls, folder: Path) -> "Run":
+    def resume(cls, folder: Path, epochs: int | None = None) -> "Run":
         """Go on with the run in `folder` from its last checkpoint.
+
+        Args:
+            folder: of the run.
+            epochs: how many it shall have in all, if that is more than it was begun with. Its
+                schedule stays as it is: past its end the learning rate remains at its last value.
+
+        Warns:
+            GpucnnWarning: it goes on with another processor, BLAS, NumPy or gpucnn.
 
         Raises:
             InvalidFileError: there is no run in the folder, a file of it is damaged, or the data
                 cannot be used or are not those that the run began with.
-            InvalidValueError: the device of the run is not there.
+            InvalidValueError: the device of the run is not there, or the run is in progress.
         """
-        content, recipe = _read_history(folder)
-        for name in (HISTORY, CHECKPOINT):
-            remove_leftovers(folder / name)
-        data = load_mnist(recipe.data)
-        run = cls(folder, recipe, recipe.make_model(len(data[0][0])), data)
-        if content.get("data_sha256") != run._data_sha256:
-            raise InvalidFileError(
-                f"{recipe.data or 'MNIST'} does not have the images that the run in {folder} began "
-                "with: bring those back, or begin another run"
-            )
-        if content["epochs"] or run.checkpoint.exists():
-            run._load(content["epochs"])
-        else:  # it was killed before it wrote its first checkpoint
-            run.model.save(run.checkpoint)
-        return run
+        read_recipe(folder)  # before a lock is made where there is no run
+        with _unlocking_after_errors(_lock(folder)) as lock:
+            content, recipe = _read_history(folder)
+            _remove_leftovers(folder)
+            extended = recipe.extended(epochs or recipe.epochs)
+            data = load_mnist(recipe.data)
+            run = cls(folder, extended, extended.make_model(len(data[0][0])), data, lock)
+            if content.get("data_sha256") != run._data_sha256:
+                raise InvalidFileError(
+                    f"{printable(recipe.data or 'MNIST')} does not have the images that the run in "
+                    f"{folder} began with: bring those back, or begin another run"
+                )
+            if content["epochs"] or run.checkpoint.exists():
+                run._load(content["epochs"])
+            else:  # it was killed before it wrote its first checkpoint
+                run.model.save(run.checkpoint)
+            if run.epochs_left:
+                run._warn_of_other_bytes(content.get("versions"))
+            if extended != recipe:
+                write_bytes(folder / HISTORY, run._describe())
+            return run
+
+    def close(self) -> None:
+        """Let others open the run."""
+        self._lock.release()
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def checkpoint(self) -> Path:
@@ -124,27 +184,57 @@ class Run:
         """
         if self.epochs_left == 0:
             return
-        self.model.fit(
-            *self.train_data,
-            batch_size=self.recipe.batch_size,
-            epochs=self.epochs_left,
-            validation_data=self.test_data,
-            verbose=verbose,
-            on_epoch_end=self._epoch_done,
-        )
+        try:
+            self.model.fit(
+                *self.train_data,
+                batch_size=self.recipe.batch_size,
+                epochs=self.epochs_left,
+                validation_data=self.test_data,
+                verbose=verbose,
+                on_epoch_end=self._epoch_done,
+            )
+        except TrainingError as error:
+            raise TrainingError(f"{error}; {self._after_divergence()}") from error
 
     def _load(self, epochs: list[EpochRecord]) -> None:
         settings = self.model.settings()
         self.model = Sequential.load(self.checkpoint, self.recipe.device, self.recipe.threads)
-        self.history.epochs = epochs[: self.model.epochs_trained]
+        trained = self.model.epochs_trained
+        self.history.epochs = epochs[:trained]
+        steps = trained * self.recipe.steps_of_epoch(len(self.train_data[0]))
         if (
             self.model.settings() != settings
-            or len(self.history.epochs) < self.model.epochs_trained
+            or len(self.history.epochs) < trained
+            or self.model.optimizer.iterations != steps
         ):
             raise InvalidFileError(
                 f"{self.checkpoint} is not of the run that the {HISTORY} beside it tells of: "
                 "bring that one back, or begin another run"
             )
+
+    def _warn_of_other_bytes(self, before: Any) -> None:
+        """Warn if it goes on with something else than `before`, the versions in its history."""
+        now, before = self._versions(), before if isinstance(before, dict) else {}
+        changed = [
+            f"{called} was {printable(before.get(name, 'not recorded'), 100)} and is {now[name]}"
+            for name, called in DECIDING.items()
+            if before.get(name) != now[name]
+        ]
+        if changed:
+            warnings.warn(
+                "the result may differ in its last digits from that of a run that was never "
+                f"stopped: {', '.join(changed)}",
+                GpucnnWarning,
+                stacklevel=3,  # where `resume` is called
+            )
+
+    def _after_divergence(self) -> str:
+        if not self.history.epochs:
+            return f"begin another run than {self.folder}, since --resume would end here again"
+        return (
+            f"{self.checkpoint} is good, the model after epoch {len(self.history.epochs)}, but "
+            "--resume would end here again: begin another run"
+        )
 
     def _epoch_done(self, record: EpochRecord) -> None:
         self.history.epochs.append(record)
@@ -157,14 +247,20 @@ class Run:
             "recipe": asdict(self.recipe),
             "seed": self.recipe.seed,
             "device": self.model.backend.device,
-            "versions": {
-                "gpucnn": __version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": self._versions(),
             "data_sha256": self._data_sha256,
         }
         return (json.dumps(content, indent=2) + "\n").encode()
+
+    def _versions(self) -> dict[str, str]:
+        backend = self.model.backend
+        return {
+            "gpucnn": __version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "blas": blas(),
+            "processor": processor() if backend.device == "cpu" else backend.description,
+        }
 
     @cached_property
     def _data_sha256(self) -> str:
@@ -193,16 +289,63 @@ def _read_history(folder: Path) -> tuple[dict[str, Any], Recipe]:
         _check_epochs(content["epochs"])
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
-            f"{path} is not the history of a run ({error}): begin the run anew in another folder"
+            f"{path} is not the history of a run ({printable(error)}): "
+            "begin the run anew in another folder"
         ) from error
     return content, recipe
 
 
 def _check_epochs(epochs: Any) -> None:
-    if not isinstance(epochs, list) or not all(
-        isinstance(epoch[name], (int, float)) for epoch in epochs for name in RECORDED
-    ):
+    if not isinstance(epochs, list) or not all(map(_is_record, epochs)):
         raise ValueError("its epochs are not complete")
+    numbers = [epoch["epoch"] for epoch in epochs]
+    if numbers != list(range(1, len(epochs) + 1)):
+        raise ValueError(f"its epochs are numbered {printable(numbers, 100)}")
+
+
+def _is_record(epoch: Any) -> bool:
+    return (
+        all(_is_number(epoch[name]) for name in RECORDED)
+        and type(epoch["epoch"]) is int
+        and all(0 <= epoch[name] <= 1 for name in ("accuracy", "val_accuracy"))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return type(value) in (int, float) and isfinite(value)  # true is an int in Python
+    except OverflowError:  # beyond any float
+        return False
+
+
+def _lock(folder: Path) -> BaseFileLock:
+    """The lock of a run's folder, held.
+
+    Raises:
+        InvalidValueError: another process, or another `Run` of this one, holds it.
+    """
+    lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InvalidValueError(
+            f"the run in {folder} is in progress: wait for its end, stop it, or give another folder"
+        ) from None
+    return lock
+
+
+@contextmanager
+def _unlocking_after_errors(lock: BaseFileLock) -> Iterator[BaseFileLock]:
+    try:
+        yield lock
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for name in (HISTORY, CHECKPOINT):
+        remove_leftovers(folder / name)
 
 
 def _make_folder(folder: Path | None, model: str) -> Path:
@@ -225,6 +368,7 @@ def _refuse_used(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InvalidFileError(f"{folder} is a file: give a folder for the run")
     if (folder / HISTORY).exists():
+        _lock(folder).release()  # that of a run in progress cannot be had
         raise _used(folder)
     if (folder / CHECKPOINT).exists():
         raise InvalidValueError(

@@ -2,13 +2,18 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, inf, pi
 
 from gpucnn import arguments
 
 
 class Schedule(ABC):
     """The learning rate of each training step."""
+
+    @property
+    def steps(self) -> float:
+        """How many steps it is made for; after them it stays at its last learning rate."""
+        return inf
 
     @abstractmethod
     def __call__(self, step: int) -> float:
@@ -43,6 +48,11 @@ class CosineDecay(Schedule):
         arguments.positive_number(self.initial_learning_rate, "initial_learning_rate")
         arguments.positive_integer(self.decay_steps, "decay_steps")
 
+    @property
+    def steps(self) -> float:
+        """See `Schedule`."""
+        return self.decay_steps
+
     def __call__(self, step: int) -> float:
         """See `Schedule`."""
         return _cosine(self.initial_learning_rate, 0.0, step / self.decay_steps)
@@ -52,8 +62,8 @@ class CosineDecay(Schedule):
 class OneCycle(Schedule):
     """Up to `max_learning_rate` in the first 30 % of `total_steps`, and down to nearly nothing.
 
-    It starts at 1/25 of the maximum and ends at 1/10,000 of where it started, along half a cosine
-    each way.
+    The first step has 1/25 of the maximum, and the last, `total_steps - 1`, 1/10,000 of that, as
+    with PyTorch's OneCycleLR; it goes along half a cosine each way.
 
     Smith and Topin, "Super-convergence", 2019.
     """
@@ -69,13 +79,19 @@ class OneCycle(Schedule):
         arguments.positive_number(self.max_learning_rate, "max_learning_rate")
         arguments.positive_integer(self.total_steps, "total_steps")
 
+    @property
+    def steps(self) -> float:
+        """See `Schedule`."""
+        return self.total_steps
+
     def __call__(self, step: int) -> float:
         """See `Schedule`."""
         start = self.max_learning_rate * self.START
-        progress = step / self.total_steps
-        if progress < self.WARM_UP:
-            return _cosine(start, self.max_learning_rate, progress / self.WARM_UP)
-        down = (progress - self.WARM_UP) / (1 - self.WARM_UP)
+        done = (step + 1) / self.total_steps  # with this step, so that the last one has the end
+        if done <= self.WARM_UP:
+            up = (step / self.total_steps) / (self.WARM_UP - 1 / self.total_steps)
+            return _cosine(start, self.max_learning_rate, up)
+        down = (done - self.WARM_UP) / (1 - self.WARM_UP)
         return _cosine(self.max_learning_rate, start * self.END, down)
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from math import prod
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from gpucnn.backends import Backend, get_backend
 from gpucnn.batches import check_images, check_labels
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.config import from_config, to_config
+from gpucnn.divergence import check_weights, first_not_finite, refuse_not_finite
 from gpucnn.errors import (
     DeviceError,
     InvalidFileError,
@@ -19,6 +21,7 @@ from gpucnn.errors import (
     InvalidValueError,
     ModelInUseError,
     TrainingError,
+    printable,
 )
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.locks import ModelLock
@@ -33,6 +36,7 @@ from gpucnn.training import EpochRecord, Evaluation, History, check_finite, epoc
 
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
 SLOT = "optimizer."  # before the names of the optimizer's vectors in a model file
+MOST = 2**62  # steps or epochs that a file may tell of: their count is to stay within 64 bits
 
 
 class Sequential(Network):
@@ -128,13 +132,18 @@ class Sequential(Network):
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
                 be used.
-            TrainingError: the loss is no longer a finite number.
+            TrainingError: the loss, or a weight, is not a finite number (any more).
             ModelInUseError: the model is being trained.
+
+        Warns:
+            GpucnnWarning: the learning rate's schedule ends before these epochs do.
         """
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
         arguments.flag(shuffle, "shuffle")
         data = self._labelled(x, y)
+        check_weights(self, self.parameters)
+        self.optimizer.tell_end(epochs * -(-len(data[0]) // batch_size))
         validation = None if validation_data is None else self._labelled(*_pair(validation_data))
         history = History()
         with self._excluding_training():
@@ -145,6 +154,7 @@ class Sequential(Network):
                     order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)
                     with self._trained_by(trainer):
                         record = trainer.epoch(epoch, order, progress.batch)
+                        check_weights(self, trainer.replica.parameters)
                         if validation is not None:
                             record |= _validate(trainer, epoch)
                         self.epochs_trained = epoch
@@ -200,10 +210,12 @@ class Sequential(Network):
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
                 be used.
+            TrainingError: a weight is not a finite number.
         """
         arguments.positive_integer(batch_size, "batch_size")
         data = self._labelled(x, y)
         with self._lock.claim():
+            check_weights(self, self.parameters)
             return evaluate_replica(self.replica, data, batch_size)
 
     def predict(self, x: NDArray[Any], batch_size: int = 128) -> NDArray[Any]:
@@ -212,10 +224,12 @@ class Sequential(Network):
         Raises:
             InvalidTypeError: the dtype of the images cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images, cannot be used.
+            TrainingError: a weight is not a finite number.
         """
         arguments.positive_integer(batch_size, "batch_size")
         images = check_images(x, self.input_shape, self.dtype)
         with self._lock.claim():
+            check_weights(self, self.parameters)
             return predict(self.replica, images, batch_size)
 
     def summary(self) -> None:
@@ -283,17 +297,22 @@ class Sequential(Network):
         Raises:
             InvalidFileError: `path` is a directory, or its folder does not exist.
             InvalidTypeError: a layer, the optimizer or its schedule is of a class of your own.
+            InvalidValueError: an attribute of a layer or of the optimizer was set to what its
+                constructor refuses.
+            TrainingError: a weight, or a number of the optimizer's, is not finite.
             OSError: the file cannot be written.
         """
         with self._lock.claim():
             state, epochs_trained = self.optimizer.state(), self.epochs_trained
-            weights = self._split(self.parameters)
+            weights = self.split(self.parameters)
         arrays = dict(zip(self.parameter_names, weights, strict=True))
         arrays |= {SLOT + name: slot for name, slot in state.slots.items()}
         description = self.settings() | {
             "iterations": state.iterations,
             "epochs_trained": epochs_trained,
         }
+        refuse_not_finite(arrays)
+        self._check_attributes(description)
         write_checkpoint(path, arrays, description)
 
     @classmethod
@@ -304,36 +323,55 @@ class Sequential(Network):
 
         Raises:
             InvalidFileError: there is no such file, it is cut short, it is not a model of gpucnn,
-                or its arrays do not fit its architecture.
+                its arrays do not fit its architecture, or are not finite.
             InvalidValueError: there is no such device, or `threads` is no number of threads.
             DeviceError: it cannot be used, or has not enough memory.
         """
         # Here, where an error is not taken for one of the file.
         device = get_backend(device, threads).device
         arrays, description = read_checkpoint(path)
+        diverged = first_not_finite(arrays)
+        if diverged is not None:
+            raise InvalidFileError(
+                f"{path} has values that are not finite in {printable(diverged)}, since the "
+                "training that wrote it diverged: load another file, or train anew with a lower "
+                "learning rate"
+            )
         try:
-            layers = [from_config(config, LAYERS) for config in description["layers"]]
+            layers, optimizer, count = _make_parts(description)
+            held = sum(array.size for array in arrays.values())
+            if count > held:  # before memory for them is taken
+                raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
             shape, dtype = description["input_shape"], description["dtype"]
             model = cls(layers, shape, dtype, device, description["seed"], threads)
-            model._restore(arrays, description)
+            model._restore(optimizer, arrays, description)
         except DeviceError:  # such as too little memory, which is no fault of the file
             raise
-        except (KeyError, TypeError, ValueError, MemoryError) as error:
+        except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise InvalidFileError(
-                f"{path} does not describe a model that its arrays fit ({error}): "
+                f"{path} does not describe a model that its arrays fit ({printable(error)}): "
                 "give a file saved by gpucnn"
             ) from error
         return model
 
-    def _restore(self, arrays: dict[str, NDArray[Any]], description: dict[str, Any]) -> None:
+    def _check_attributes(self, description: dict[str, Any]) -> None:
+        """Refuse to save what `load` would not take, since it was set past a constructor."""
+        _, _, count = _make_parts(description)
+        if count != self.parameters.size:
+            raise InvalidValueError(
+                f"the layers as they are now have {count:,} parameters, but the model was made "
+                f"with {self.parameters.size:,}: make a new model instead of changing layers"
+            )
+
+    def _restore(
+        self, optimizer: Optimizer, arrays: dict[str, NDArray[Any]], description: dict[str, Any]
+    ) -> None:
         self.set_weights([arrays[name] for name in self.parameter_names])
-        optimizer = from_config(description["optimizer"], TRAINING)
         self.compile(optimizer)
         slots = {name: arrays[SLOT + name] for name in optimizer.slot_names}
-        iterations = arguments.non_negative_integer(description["iterations"], "iterations")
-        optimizer.place(self.backend, self.parameters, OptimizerState(iterations, slots))
-        epochs_trained = description["epochs_trained"]
-        self.epochs_trained = arguments.non_negative_integer(epochs_trained, "epochs_trained")
+        state = OptimizerState(_count(description, "iterations"), slots)
+        optimizer.place(self.backend, self.parameters, state)
+        self.epochs_trained = _count(description, "epochs_trained")
 
     def _labelled(self, x: NDArray[Any], y: NDArray[Any]) -> Labelled:
         images = check_images(x, self.input_shape, self.dtype)
@@ -345,6 +383,31 @@ def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
     measured = trainer.validate()
     check_finite(measured.loss, epoch)
     return {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
+
+
+def _make_parts(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
+    """The layers and the optimizer of a description, and the number of the layers' parameters."""
+    layers = [from_config(config, LAYERS) for config in description["layers"]]
+    optimizer = from_config(description["optimizer"], TRAINING)
+    return layers, optimizer, _count_parameters(layers, description["input_shape"])
+
+
+def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
+    shape = arguments.image_shape(input_shape, "input_shape")
+    count = 0
+    for layer in layers:
+        layer.name = type(layer).__name__.lower()  # for errors
+        layer.build(shape)
+        count += sum(map(prod, layer.parameter_shapes().values()))
+        shape = layer.output_shape
+    return count
+
+
+def _count(description: dict[str, Any], name: str) -> int:
+    count = arguments.non_negative_integer(description[name], name)
+    if count > MOST:
+        raise InvalidValueError(f"{name} is {count}: it must be at most {MOST}")
+    return count
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

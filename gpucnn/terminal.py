@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -44,7 +46,7 @@ def show_prediction(
     in_colour = _has_colour(console)
     image = _half_blocks(pixels) if in_colour else _characters(pixels)
     bars = _bars(probabilities, "█" if in_colour else "#")
-    console.print(Text(title, style="bold"))
+    console.print(Text(printable(title), style="bold"))
     console.print(Columns([image, bars], padding=(0, 3)))
     console.print(_verdict(probabilities, label))
 

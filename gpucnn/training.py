@@ -202,7 +202,8 @@ def check_finite(loss: float, epoch: int) -> None:
     """
     if not isfinite(loss):
         raise TrainingError(
-            f"the loss became {loss} in epoch {epoch}: train with a lower learning rate"
+            f"the loss became {loss} in epoch {epoch}: train with a lower learning rate, from the "
+            "weights before that epoch, which the model still has"
         )
 
 

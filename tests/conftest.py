@@ -1,6 +1,16 @@
 """Settings for all tests."""
 
 import os
+import signal
+import threading
+
+# Where tests are run in the background, Ctrl-C is ignored, and would be by every process that they
+# start: those that are sent it are to see it.
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests run in parallel, a process a core: threads of BLAS would only wait for each other. NumPy
 # reads this when it is first imported, which is after this file.

@@ -134,15 +134,37 @@ def test_a_file_with_numbers_that_numpy_does_not_know_is_told(tmp_path: Path) ->
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
-def test_a_file_of_another_version_is_told(tmp_path: Path, version: Any) -> None:
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (0, "0"),
+        (2, "2"),
+        ("1", '"1"'),
+        (None, "null"),
+        (True, "true"),
+        (1.0, "1.0"),
+        ("\x1b[31m", r'"\u001b[31m"'),
+        ("v" * 200_000, '"' + "v" * 299 + "... (200,002 characters)"),
+    ],
+)
+def test_a_file_of_another_version_is_told(tmp_path: Path, version: Any, told: str) -> None:
     path = tmp_path / "other.safetensors"
     write_checkpoint(path, ARRAYS, {"version": version})
     with refusal(
-        f"{path} is a model file of version {version}, but this gpucnn reads version 1: "
+        f"{path} is a model file of version {told}, but this gpucnn reads version 1: "
         "install the gpucnn that wrote it",
         InvalidFileError,
     ):
+        read_checkpoint(path)
+
+
+def test_a_model_with_numbers_that_numpy_does_not_know_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    metadata = {"gpucnn": json.dumps({"version": 1})}
+    array = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
+    header = json.dumps({"__metadata__": metadata, "w": array}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(InvalidFileError, match="is cut short or not a safetensors file"):
         read_checkpoint(path)
 
 

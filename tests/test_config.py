@@ -119,6 +119,14 @@ def test_an_unknown_class_is_refused(config: Any) -> None:
         from_config(config, (Dense, ReLU))
 
 
+@pytest.mark.parametrize("config", [{"class": "\x1b" * 200_000}, {"class": "Dense", "a" * 1000: 3}])
+def test_a_refusal_is_short_and_without_escapes(config: Any) -> None:
+    with pytest.raises(ValueError, match="does not describe") as refused:
+        from_config(config, (Dense, ReLU))
+    assert len(str(refused.value)) < 500
+    assert str(refused.value).isprintable()
+
+
 @pytest.mark.parametrize("arguments", [{}, {"units": 3, "bias": True}, {"inputs": 3}])
 def test_other_arguments_than_the_class_has_are_refused(arguments: dict[str, Any]) -> None:
     config = {"class": "Dense"} | arguments

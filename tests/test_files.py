@@ -3,6 +3,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,35 @@ def test_a_file_is_created_once(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="file"):
         create_bytes(tmp_path / "file", b"second")
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("file", b"first")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders can be opened")
+@pytest.mark.parametrize("write", [write_bytes, create_bytes])
+def test_a_folder_is_flushed_after_the_file_is_in_it(
+    path: Path, write: Callable[[Path, bytes], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[tuple[bool, bool]] = []
+
+    def remember(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        flushed.append((is_folder, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", remember)
+    write(path, b"new")
+    assert flushed == [(False, False), (True, True)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders can be opened")
+def test_a_folder_that_cannot_be_flushed_is_no_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
 
 
 def test_a_check_leaves_all_as_it_was(path: Path) -> None:

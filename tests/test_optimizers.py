@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 import loops
 import small
 from expect import refusal
-from gpucnn import SGD, Adam, AdamW, CosineDecay, get_backend
+from gpucnn import SGD, Adam, AdamW, CosineDecay, OneCycle, get_backend
+from gpucnn.errors import GpucnnWarning
 from gpucnn.optimizers import Optimizer, OptimizerState
 from gpucnn.schedules import Constant, Schedule
 
@@ -204,6 +205,64 @@ class TestState:
             f"the optimizer's {name} has the shape (1,), but the parameters have the shape (4,)"
         ):
             placed(make(), OptimizerState(0, slots))
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            np.array([0, 0, 0, np.nan]),
+            np.array([0, np.inf, 0, 0]),
+            np.zeros(4, complex),
+            np.zeros(4, bool),
+            np.zeros(4, "S1"),
+        ],
+        ids=["NaN", "infinite", "complex", "bool", "text"],
+    )
+    def test_of_no_numbers_is_refused(self, make: Callable[[], Optimizer], values: Any) -> None:
+        for name in make().slot_names:
+            slots = placed(make()).state().slots | {name: values}
+            with pytest.raises(ValueError, match=f"the optimizer's {name} does not consist of "):
+                placed(make(), OptimizerState(0, slots))
+
+
+def test_a_state_beyond_the_dtype_is_refused() -> None:
+    slots = {"velocity": np.full(4, 1e39)}
+    with refusal("the optimizer's velocity does not consist of finite numbers"):
+        SGD().place(get_backend("cpu"), PARAMETERS.astype(np.float32), OptimizerState(0, slots))
+
+
+def test_negative_squares_are_refused() -> None:
+    slots = {"mean": -np.ones(4), "square": np.array([0, 1, -1e-30, 1])}
+    with refusal("the optimizer's square does not consist of finite numbers of at least 0"):
+        placed(Adam(), OptimizerState(0, slots))
+
+
+class TestTheEndOfTheSchedule:
+    def test_is_told_once(self) -> None:
+        optimizer = placed(SGD(OneCycle(0.1, 1000)))
+        optimizer.iterations = 600
+        with pytest.warns(GpucnnWarning) as told:
+            optimizer.tell_end(1000)
+        optimizer.tell_end(1000)  # a second warning would be an error
+        assert [str(each.message) for each in told] == [
+            "the learning rate's schedule ends after 1,000 steps, and this goes on to step 1,600: "
+            "past its end the rate stays at 4e-07"
+        ]
+
+    def test_is_told_after_it_too(self) -> None:
+        optimizer = placed(SGD(CosineDecay(0.1, 10)))
+        optimizer.iterations = 10
+        with pytest.warns(GpucnnWarning, match="stays at 0$"):
+            optimizer.tell_end(1)
+
+    def test_is_told_again_after_beginning_anew(self) -> None:
+        optimizer = SGD(OneCycle(0.1, 10))
+        for _ in range(2):
+            with pytest.warns(GpucnnWarning, match="goes on to step 11"):
+                placed(optimizer).tell_end(11)
+
+    @pytest.mark.parametrize("rate", [0.1, Constant(0.1), OneCycle(0.1, 10)])
+    def test_is_not_told_before_it(self, rate: Any) -> None:
+        placed(SGD(rate)).tell_end(10)
 
 
 def test_learning_rate_can_be_set_later() -> None:

@@ -23,9 +23,13 @@ SLOW = [
 
 @pytest.fixture(scope="module")
 def imported() -> set[str]:
-    """What `import gpucnn` imports in a fresh interpreter."""
+    """What all names of `gpucnn` import in a fresh interpreter."""
+    return imported_by_running("from gpucnn import *")
+
+
+def imported_by_running(code: str) -> set[str]:
     folder = Path(gpucnn.__file__).parents[1]
-    code = "import sys; import gpucnn; print(*sys.modules)"
+    code = f"{code}; import sys; print(*sys.modules)"
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -34,6 +38,29 @@ def imported() -> set[str]:
 @pytest.mark.parametrize("module", SLOW)
 def test_import_leaves_out_what_is_slow(imported: set[str], module: str) -> None:
     assert module not in imported
+
+
+@pytest.mark.parametrize("code", ["import gpucnn", "import gpucnn.commands.main"])
+def test_what_comes_first_is_imported_alone(code: str) -> None:
+    parts = {"gpucnn", "gpucnn.version", "gpucnn.commands", "gpucnn.commands.main"}
+    assert {each for each in imported_by_running(code) if each.startswith("gpucnn")} <= parts
+    assert "numpy" not in imported_by_running(code)
+
+
+@pytest.mark.parametrize("name", ["layers", "errors", "runs"])
+def test_submodules_are_there(name: str) -> None:
+    code = f"import gpucnn; gpucnn.{name}.__doc__[0]"
+    assert f"gpucnn.{name}" in imported_by_running(code)
+
+
+@pytest.mark.parametrize("name", ["sequential_", "__main__", "_private"])
+def test_other_names_are_not_there(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"^module 'gpucnn' has no attribute '{name}'$"):
+        getattr(gpucnn, name)
+
+
+def test_names_are_listed_before_they_are_imported() -> None:
+    assert set(gpucnn.__all__) <= set(dir(gpucnn))
 
 
 def test_import_takes_numpy(imported: set[str]) -> None:
@@ -81,6 +108,7 @@ ORDER = [
     "arguments",
     "files",
     "config",
+    "machine",
     "simulator",
     "cuda",
     "backends",
@@ -96,6 +124,7 @@ ORDER = [
     "parallel",
     "locks",
     "network",
+    "divergence",
     "progress",
     "summary",
     "checkpoint",
@@ -111,6 +140,7 @@ ORDER = [
     "images",
     "terminal",
     "commands",
+    "api",
 ]
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -33,20 +34,43 @@ START, PEAK, END = 0.02, 0.5, 0.000002
 
 
 @pytest.mark.parametrize(
-    ("step", "rate"),
+    ("total", "step", "rate"),
     [
-        pytest.param(0, START, id="start"),
-        pytest.param(10, START + 0.25 * (PEAK - START), id="a third up"),
-        pytest.param(15, (START + PEAK) / 2, id="half up"),
-        pytest.param(30, PEAK, id="peak"),
-        pytest.param(65, (PEAK + END) / 2, id="half down"),
-        pytest.param(100, END, id="end"),
-        pytest.param(101, END, id="beyond"),
-        pytest.param(10**9, END, id="far beyond"),
+        pytest.param(100, 0, START, id="start"),
+        pytest.param(10, 1, (START + PEAK) / 2, id="half up"),
+        pytest.param(100, 29, PEAK, id="peak"),
+        pytest.param(100, 64, (PEAK + END) / 2, id="half down"),
+        pytest.param(100, 99, END, id="end"),
+        pytest.param(100, 100, END, id="beyond"),
+        pytest.param(100, 10**9, END, id="far beyond"),
     ],
 )
-def test_one_cycle(step: int, rate: float) -> None:
-    assert OneCycle(PEAK, 100)(step) == pytest.approx(rate, rel=1e-12)
+def test_one_cycle(total: int, step: int, rate: float) -> None:
+    assert OneCycle(PEAK, total)(step) == pytest.approx(rate, rel=1e-12)
+
+
+def test_one_cycle_is_that_of_pytorch() -> None:
+    """The rates of OneCycleLR(max_lr=1, total_steps=10)."""
+    rates = [0.04, 0.52, 1, 0.950485, 0.811746, 0.611262, 0.388742, 0.188258, 0.049519, 0.000004]
+    schedule = OneCycle(1, 10)
+    assert [schedule(step) for step in range(10)] == pytest.approx(rates, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    "total", [1, 2, 3, 4, 7, 10, 100, 9375, pytest.param(10**400, id="more than a float")]
+)
+def test_one_cycle_ends_with_its_last_step(total: int) -> None:
+    schedule = OneCycle(PEAK, total)
+    assert schedule(total - 1) == pytest.approx(END, rel=1e-9)
+    assert schedule(total) == pytest.approx(END, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "steps"),
+    [(Constant(0.1), inf), (CosineDecay(0.1, 7), 7), (OneCycle(0.1, 8), 8)],
+)
+def test_the_steps_it_is_made_for(schedule: Schedule, steps: float) -> None:
+    assert schedule.steps == steps
 
 
 @pytest.mark.parametrize("schedule", [CosineDecay(0.1, 1), OneCycle(0.1, 1)])

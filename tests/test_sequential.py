@@ -14,7 +14,13 @@ from expect import refusal
 from gpucnn import SGD, Adam, AdamW, CosineDecay, Dense, Flatten, History, OneCycle, Sequential
 from gpucnn.backends import Array, CpuBackend
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
-from gpucnn.errors import DeviceMemoryError, InvalidFileError, InvalidTypeError, TrainingError
+from gpucnn.errors import (
+    DeviceMemoryError,
+    GpucnnWarning,
+    InvalidFileError,
+    InvalidTypeError,
+    TrainingError,
+)
 from gpucnn.optimizers import Optimizer
 from gpucnn.training import EpochRecord, epoch_order
 
@@ -159,6 +165,19 @@ class TestFit:
         model = small.model(dtype="float64")
         fit(model)
         assert {each.dtype for each in model.get_weights()} == {np.dtype(np.float64)}
+
+
+class TestFitPastItsSchedule:
+    def test_says_so_where_it_is_called(self) -> None:
+        model = small.model(SGD(OneCycle(0.1, 9)))
+        with pytest.warns(
+            GpucnnWarning, match="ends after 9 steps, and this goes on to step 12"
+        ) as told:
+            fit(model, 2)
+        assert [each.filename for each in told] == [__file__]
+
+    def test_says_nothing_up_to_its_end(self) -> None:
+        fit(small.model(SGD(OneCycle(0.1, 12))), 2)
 
 
 class TestFitThatDiverges:
@@ -444,6 +463,28 @@ class TestFiles:
             small.model().save(folder / "model.safetensors")
 
 
+class TestWhatCannotBeLoaded:
+    """What was set past the constructors is refused by `save`, and the file stays as it was."""
+
+    @pytest.mark.parametrize("rate", [0, float("nan"), "fast"])
+    def test_is_a_learning_rate(self, tmp_path: Path, rate: Any) -> None:
+        model = small.model(SGD(0.1))
+        before = saved(model, tmp_path)
+        model.optimizer.learning_rate = rate
+        with refusal(f"learning_rate is {rate!r}: it must be a number above 0"):
+            saved(model, tmp_path)
+        assert (tmp_path / "state.safetensors").read_bytes() == before
+
+    def test_is_another_number_of_units(self, tmp_path: Path) -> None:
+        model = small.model()
+        model.layers[-1].units = 2  # type: ignore[attr-defined]
+        with refusal(
+            "the layers as they are now have 74 parameters, but the model was made with 91: make "
+            "a new model instead of changing layers"
+        ):
+            saved(model, tmp_path)
+
+
 class TestFilesThatDoNotFit:
     """Each is the file of a model with one thing changed."""
 
@@ -495,6 +536,51 @@ class TestFilesThatDoNotFit:
         )
         with self.told(path, reason):
             self.load_changed(path, {"optimizer.mean": np.zeros(size)})
+
+    @pytest.mark.parametrize(
+        "filters", [10**4, 10**12, pytest.param(10**400, id="more than a float")]
+    )
+    def test_with_more_parameters_than_numbers(
+        self, path: Path, filters: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        layers = [{"class": "Conv2D", "filters": filters, "kernel_size": 3}, {"class": "Flatten"}]
+        layers.append({"class": "Dense", "units": 3})
+
+        def refuse(_: object) -> NoReturn:
+            raise AssertionError("memory was taken")
+
+        small.model().save(path)
+        arrays, description = read_checkpoint(path)
+        write_checkpoint(path, arrays, description | {"layers": layers})
+        monkeypatch.setattr(Sequential, "_initial_weights", refuse)
+        needed = filters * (9 + 1 + 16 * 3) + 3
+        with pytest.raises(InvalidFileError, match="does not describe a model") as told:
+            Sequential.load(path)
+        assert f"it has {needed:,}"[:100] in str(told.value)
+
+    @pytest.mark.parametrize("name", ["iterations", "epochs_trained"])
+    @pytest.mark.parametrize("count", [2**62 + 1, 2**63, 10**100, True])
+    def test_with_a_count_beyond_64_bits(self, path: Path, name: str, count: int) -> None:
+        with pytest.raises(InvalidFileError, match=f"{name} is {count}: it must be "):
+            self.load_changed(path, description={name: count})
+
+    def test_with_negative_squares(self, path: Path) -> None:
+        reason = "the optimizer's square does not consist of finite numbers of at least 0"
+        with self.told(path, reason):
+            self.load_changed(path, {"optimizer.square": np.full(91, -1.0)})
+
+    @pytest.mark.parametrize("name", ["dense.bias", "optimizer.mean"])
+    def test_with_truth_values(self, path: Path, name: str) -> None:
+        shape = {"dense.bias": 3, "optimizer.mean": 91}[name]
+        with pytest.raises(InvalidFileError, match=r"finite numbers"):
+            self.load_changed(path, {name: np.zeros(shape, bool)})
+
+    def test_with_layers_too_deep_for_python(self, path: Path) -> None:
+        config: Any = 1
+        for _ in range(600):
+            config = {"class": "Dense", "units": config}
+        with pytest.raises(InvalidFileError, match="does not describe a model"):
+            self.load_changed(path, description={"layers": [config]})
 
     def test_with_an_unknown_layer(self, path: Path) -> None:
         reason = (

@@ -138,6 +138,10 @@ def test_titles_are_not_markup() -> None:
     assert shown(title="[red]7[/] :smile:.png").splitlines()[0] == "[red]7[/] :smile:.png"
 
 
+def test_titles_are_not_obeyed() -> None:
+    assert shown(title="\x1b]0;mine\x07 7.png").splitlines()[0] == r"\x1b]0;mine\x07 7.png"
+
+
 def test_rich_is_imported_when_something_is_shown() -> None:
     code = "import sys; import gpucnn.terminal; sys.exit('rich' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

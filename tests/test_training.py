@@ -97,7 +97,9 @@ class TestEpoch:
         model = small.model()
         model.layers[-1].parameters["bias"][...] = [bias, -bias, 0]
         with refusal(
-            f"the loss became {loss} in epoch 3: train with a lower learning rate", TrainingError
+            f"the loss became {loss} in epoch 3: train with a lower learning rate, from the "
+            "weights before that epoch, which the model still has",
+            TrainingError,
         ):
             trainer(model, 8, 8).epoch(3, np.arange(8))
 

@@ -12,7 +12,7 @@ from functools import partial
 from gpucnn import arguments
 from gpucnn.backends.base import Backend
 from gpucnn.backends.cpu import CpuBackend
-from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError
+from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
 
 GPU = re.compile(r"cuda(?::(\d+))?")
 
@@ -66,7 +66,8 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
     if isinstance(device, str) and (gpu := GPU.fullmatch(device)):
         return _on_gpu(int(gpu[1] or 0))
     raise InvalidValueError(
-        f"unknown device {device!r}: choose one of auto, cpu, cuda, cuda:1 (and so on), simulator"
+        f"unknown device {printable(repr(device))}: choose one of auto, cpu, cuda, cuda:1 (and so "
+        "on), simulator"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar, get_type_hints
 
-from gpucnn.errors import InvalidFileError
+from gpucnn.errors import InvalidFileError, printable
 from gpucnn.files import write_bytes
 
 VERSION = 1
@@ -220,12 +220,12 @@ def read_report(path: str | os.PathLike[str]) -> Report:
         if not isinstance(content, dict) or KEY not in content:
             raise ValueError(f"it has no {KEY}, the version of the format")
         version = content.pop(KEY)
-        if version != VERSION:
+        if type(version) is not int or version != VERSION:  # true is 1 in Python
             raise ValueError(f"its version is {version}, this gpucnn reads version {VERSION}")
         return _report(content)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
-            f"{path} is not a report of gpucnn bench ({error}): give one that "
+            f"{path} is not a report of gpucnn bench ({printable(error)}): give one that "
             "gpucnn bench --json wrote"
         ) from error
 
@@ -264,10 +264,17 @@ def _is_a(value: Any, annotation: Any) -> bool:
     if annotation == list[float]:
         return isinstance(value, list) and value != [] and all(map(_is_positive, value))
     if annotation == dict[str, str]:
-        return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+        return isinstance(value, dict) and all(map(_is_text, (*value, *value.values())))
     if annotation is float:
         return value == 0 or _is_positive(value)
-    return type(value) is annotation and (annotation is str or value >= 0)
+    if annotation is str:
+        return _is_text(value)
+    return type(value) is annotation and value >= 0
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that can be printed: a terminal would obey an escape."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _is_positive(value: Any) -> bool:

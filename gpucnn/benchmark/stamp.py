@@ -4,20 +4,17 @@ import os
 import platform
 from datetime import datetime, timezone
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from gpucnn.backends import get_backend
 from gpucnn.backends.workers import usable_cores
 from gpucnn.benchmark.networks import describe_model
 from gpucnn.benchmark.plan import PACKAGES, Plan
 from gpucnn.benchmark.report import Stamp
+from gpucnn.machine import blas, processor
 from gpucnn.version import __version__
-
-CPUINFO = Path("/proc/cpuinfo")
 
 
 def make_stamp(plan: Plan, threads: int) -> Stamp:
@@ -41,14 +38,7 @@ def make_stamp(plan: Plan, threads: int) -> Stamp:
 
 
 def _machine() -> str:
-    return ", ".join([_processor(), f"{usable_cores()} cores", *_memory()])
-
-
-def _processor() -> str:
-    """The processor's name, as Linux tells it, or else Python."""
-    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return next(iter(names), "") or platform.processor() or platform.machine()
+    return ", ".join([processor(), f"{usable_cores()} cores", *_memory()])
 
 
 def _memory() -> list[str]:
@@ -64,18 +54,8 @@ def _versions(plan: Plan) -> dict[str, str]:
         "Python": platform.python_version(),
         "gpucnn": __version__,
         "NumPy": np.__version__,
-        "BLAS": _blas(),
+        "BLAS": blas(),
     } | {package: version(package) for package in packages}
-
-
-def _blas() -> str:
-    """NumPy's BLAS, not a peer's: its version, and the kind of processor that it is tuned to."""
-    found = [each for each in threadpool_info() if each["user_api"] == "blas"]
-    found.sort(key=lambda each: "numpy" not in each["filepath"])
-    for each in found:
-        parts = (each["internal_api"], each["version"], each.get("architecture"))
-        return " ".join(part for part in parts if part)
-    return "unknown"
 
 
 def _cuda_versions(modules: list[Any]) -> dict[str, str]:

@@ -1,49 +1,13 @@
-"""The command `gpucnn`: its subcommands, and how errors end it."""
+"""The command `gpucnn`, with as little to import as it can: Ctrl-C may come at any time."""
 
 import os
-import sys
-from pathlib import Path
-from typing import Annotated, NoReturn
-
-import typer
-
-from gpucnn.commands.bench import bench
-from gpucnn.commands.devices import devices
-from gpucnn.commands.evaluate import evaluate
-from gpucnn.commands.kernels import kernels
-from gpucnn.commands.notebook import notebook
-from gpucnn.commands.predict import predict
-from gpucnn.commands.train import train
-from gpucnn.commands.verify import verify
-from gpucnn.errors import GpucnnError, StoppedError
-from gpucnn.version import __version__
-
-# The error of a wrong command line, wherever this version of Typer keeps it.
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
-
-app = typer.Typer(
-    help="Convolutional networks with nothing between you and the arithmetic.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="markdown",  # which fills the lines of a paragraph
-)
-for command in (train, evaluate, predict, notebook, devices, kernels, verify, bench):
-    app.command()(command)
-
-
-@app.callback(invoke_without_command=True)
-def _start(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        print(f"gpucnn {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        print(context.get_help())
+STOPPED = "stopped"
 
 
 def main() -> NoReturn:
@@ -52,34 +16,29 @@ def main() -> NoReturn:
     The status is 0; 1 if a comparison failed or nobody reads the output any more; 2 after an error,
     which is told in one line; 130 after Ctrl-C.
     """
-    if sys.stdout is None or sys.stderr is None:
-        _open_missing_streams()
+    with _stopping_at_once():
+        from gpucnn.commands.app import run  # which imports NumPy and more: the first 0.3 s
+    run()
+
+
+@contextmanager
+def _stopping_at_once() -> Iterator[None]:
+    """A span of time in which Ctrl-C ends the process on the spot, since there is nothing to save.
+
+    As an exception it would come out of any library's import as whatever that makes of it.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # such as ignored, in the background
+        yield
+        return
+    signal.signal(signal.SIGINT, _stop)
     try:
-        status = app(standalone_mode=False) or 0
-    except UsageError as error:
-        _end(2, f"error: {error.format_message()}")  # type: ignore[attr-defined]
-    except StoppedError as error:
-        _end(INTERRUPTED, str(error))
-    except GpucnnError as error:
-        _end(2, f"error: {error}")
-    except OSError as error:
-        _end(2, f"error: {error.filename or 'standard output'}: {error.strerror or error}")
-    except MemoryError:
-        _end(2, "error: not enough memory: use a smaller model, batch or set of images")
-    except (KeyboardInterrupt, typer.Abort):
-        status = INTERRUPTED
-    if status == INTERRUPTED:
-        _end(INTERRUPTED, "stopped")
-    sys.exit(status)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _end(status: int, message: str) -> NoReturn:
-    one_line = " ".join(message.splitlines())
-    print(f"gpucnn: {one_line}", file=sys.stderr)
-    sys.exit(status)
-
-
-def _open_missing_streams() -> None:
-    """Write to nowhere what has no stream to go to, as in `gpucnn train >&-`."""
-    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - stays open, as streams do
-    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+def _stop(*_: object) -> NoReturn:
+    with suppress(OSError):
+        os.write(2, f"gpucnn: {STOPPED}\n".encode())
+    os._exit(INTERRUPTED)

@@ -16,7 +16,7 @@ def new_table(*texts: str, numbers: tuple[str, ...]) -> Table:
 
 def print_table(table: Table) -> None:
     """Print a table whole, however narrow the terminal."""
-    console = Console()
+    console = Console(markup=False, emoji=False)  # cells are text, whoever wrote it
     whole = console.measure(table, options=console.options.update(width=1000)).maximum
     console.width = max(console.width, whole)
     console.print(table)

@@ -10,7 +10,13 @@ import typer
 
 from gpucnn.backends import list_devices
 from gpucnn.commands.options import Data, Threads
-from gpucnn.errors import DeviceError, DeviceMemoryError, InvalidValueError, StoppedError
+from gpucnn.errors import (
+    DeviceError,
+    DeviceMemoryError,
+    InvalidValueError,
+    StoppedError,
+    printable,
+)
 from gpucnn.models import MODELS
 from gpucnn.network import DTYPES
 from gpucnn.recipes import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_recipe
@@ -66,7 +72,7 @@ def train(
     """Train a network on MNIST, or on images like it; by default the notebook's, to 98 %.
 
     The run's folder receives checkpoint.safetensors and history.json after each epoch. A run that
-    was stopped goes on with --resume, to the same result.
+    was stopped goes on with --resume, to the same result; with more --epochs, for longer.
     """
     options: dict[str, Any] = {
         "model": model,
@@ -82,17 +88,17 @@ def train(
         "dtype": dtype,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    run = _resume(output, given) if resume else Run.start(output, default_recipe(**given))
-    try:
-        _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
-        run.train()
-    except KeyboardInterrupt:
-        raise StoppedError(f"stopped: {_how_to_go_on(run)}") from None
-    except DeviceMemoryError:  # which there would not be again
-        raise
-    except DeviceError as error:
-        raise DeviceError(f"{error}; {_how_to_go_on(run)}") from error
-    _conclude(run)
+    with _resume(output, given) if resume else Run.start(output, default_recipe(**given)) as run:
+        try:
+            _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
+            run.train()
+        except KeyboardInterrupt:
+            raise StoppedError(f"stopped: {_how_to_go_on(run)}") from None
+        except DeviceMemoryError:  # which there would not be again
+            raise
+        except DeviceError as error:
+            raise DeviceError(f"{error}; {_how_to_go_on(run)}") from error
+        _conclude(run)
 
 
 def _resume(output: Path | None, given: dict[str, Any]) -> Run:
@@ -102,12 +108,12 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
     asked_for = replace(begun_with, **given).resolved()
     for name in given:
         old, new = getattr(begun_with, name), getattr(asked_for, name)
-        if new != old:
+        if new != old and not (name == "epochs" and new > old):
             raise InvalidValueError(
-                f"the run in {output} was begun with {name} {old}, not {new}: leave the option "
-                "out, or begin another run"
+                f"the run in {output} was begun with {name} {printable(old)}, not {new}: leave the "
+                "option out, or begin another run"
             )
-    return Run.resume(output)
+    return Run.resume(output, asked_for.epochs)
 
 
 def _how_to_go_on(run: Run) -> str:
@@ -116,7 +122,7 @@ def _how_to_go_on(run: Run) -> str:
 
 def _describe(run: Run, *, by_auto: bool) -> None:
     recipe, model, backend = run.recipe, run.model, run.model.backend
-    source = recipe.data or "the built-in MNIST"
+    source = printable(recipe.data or "the built-in MNIST")
     print(
         f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on "
         f"{backend.device} ({backend.description})"

@@ -89,6 +89,10 @@ def test_another_version(path: Path) -> None:
         (["stamp", "devices"], ["cpu"]),
         (["stamp", "versions", "NumPy"], 2.4),
         (["stamp", "colour"], "red"),
+        (["stamp", "machine"], "\x1b[31mred"),
+        (["stamp", "versions", "NumPy\n"], "2.4"),
+        (["measurements", 0, "subject"], "cpu\x07"),
+        (["gpucnn_benchmark"], True),
         (["measurements"], 5),
         (["measurements", 0], "fast"),
         (["measurements", 0, "task"], 3),
@@ -106,5 +110,13 @@ def test_another_version(path: Path) -> None:
 )
 def test_a_report_with_something_wrong_in_it(path: Path, keys: list[Any], value: object) -> None:
     changed(path, keys, value)
-    with pytest.raises(InvalidFileError, match="is not a report of gpucnn bench"):
+    with pytest.raises(InvalidFileError, match="is not a report of gpucnn bench") as told:
         read_report(path)
+    assert str(told.value).isprintable()
+
+
+def test_what_is_wrong_is_told_in_short(path: Path) -> None:
+    changed(path, ["gpucnn_benchmark"], "2" * 200_000)
+    with pytest.raises(InvalidFileError, match="its version is 222") as told:
+        read_report(path)
+    assert len(str(told.value)) < 1000

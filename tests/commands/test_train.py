@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,8 @@ def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
     }
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     assert command("train", *arguments, "--output", "run").status == 0
-    assert json.loads(Path("run/history.json").read_text())["recipe"] == options
+    recipe = json.loads(Path("run/history.json").read_text())["recipe"]
+    assert recipe == options | {"schedule_epochs": None}
 
 
 def test_each_run_gets_a_folder_of_its_own(command: Command, data: str) -> None:
@@ -128,9 +130,11 @@ def test_a_bad_option_gets_one_line_and_leaves_nothing(
 def test_a_run_cannot_be_resumed_with_another_recipe(
     command: Command, refused: Refused, data: str
 ) -> None:
-    command("train", "--data", data, "--epochs", 1, "--output", "run")
-    line = refused("train", "--resume", "--output", "run", "--epochs", 3)
-    assert "was begun with epochs 1, not 3" in line
+    command("train", "--data", data, "--epochs", 2, "--output", "run")
+    line = refused("train", "--resume", "--output", "run", "--epochs", 1)
+    assert "was begun with epochs 2, not 1" in line
+    line = refused("train", "--resume", "--output", "run", "--seed", 1)
+    assert "was begun with seed 0, not 1" in line
 
 
 def test_a_folder_in_use_is_refused(command: Command, refused: Refused, data: str) -> None:
@@ -143,7 +147,52 @@ def test_a_run_that_diverges_is_told_in_one_line(refused: Refused, data: str) ->
     assert "in epoch 1: train with a lower learning rate" in line
 
 
+def test_a_run_goes_on_for_more_epochs(command: Command, data: str) -> None:
+    command("train", "--data", data, "--epochs", 1, "--output", "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        outcome = command("train", "--resume", "--output", "run", "--epochs", 2)
+    assert outcome.status == 0
+    assert "resumed: 1 of 2 epochs are done" in outcome.out
+    assert outcome.err == (
+        "gpucnn: warning: the learning rate's schedule ends after 8 steps, and this goes on to "
+        "step 16: past its end the rate stays at 4e-08\n"
+    )
+    assert "nothing is left to do" in command("train", "--resume", "--output", "run").out
+
+
+def test_a_name_is_never_printed_raw(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "\x1b[31mred"
+    folder.mkdir()
+    write_small_mnist(folder, train=32, test=10)
+    outcome = command("train", "--data", folder, "--epochs", 1, "--output", "run")
+    assert outcome.status == 0
+    assert r"\x1b[31mred" in outcome.out
+    assert "\x1b" not in outcome.out
+
+
 # What only a process of its own can show
+
+
+def test_a_run_in_progress_is_left_alone(
+    tmp_path: Path, larger_data: str, refused: Refused
+) -> None:
+    output = tmp_path / "run"
+    process = start_training(output, "--model", "lenet", "--data", larger_data, "--epochs", "99")
+    while process.poll() is None and epochs_done(output) == 0:
+        time.sleep(0.01)
+    leftover = output / ".history.json.x1y2.gpucnn-tmp"  # as if it were being written
+    leftover.touch()
+    for options in (["--resume"], ["--data", larger_data]):
+        line = refused("train", "--output", output, *options)
+        assert f"the run in {output} is in progress: wait for its end" in line
+    assert leftover.exists()
+    assert process.poll() is None
+    process.kill()
+    process.communicate()
+    with Run.resume(output) as run:  # the kernel has released the lock
+        assert run.epochs_left > 0
+    assert not leftover.exists()
 
 
 @pytest.fixture(scope="module")
@@ -229,4 +278,4 @@ def test_a_full_disk_gets_one_line_and_leaves_nothing_half_written(
     )
     assert result.returncode == 2
     assert result.stderr == f"gpucnn: error: {tmp_path / CHECKPOINT}: File too large\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["history.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".lock", "history.json"]
