@@ -35,3 +35,25 @@ class StoppedError(GpucnnError):
 
 class TrainingError(GpucnnError, RuntimeError):
     """A training run that cannot go on, such as one whose loss is no longer a number."""
+
+
+class GpucnnWarning(UserWarning):
+    """What a user should know, and that stops nothing; a command prints it as one line."""
+
+
+LONGEST = 300
+"""The characters of foreign text that are printed."""
+
+
+def printable(foreign: object, longest: int = LONGEST) -> str:
+    """Text from a file or a server, fit for a line of a message, whatever it holds.
+
+    What a terminal would obey rather than show, such as an escape or the end of a line, is written
+    as in Python's literals, and what is longer than `longest` characters is cut.
+    """
+    text = str(foreign)
+    shown = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text[:longest]
+    )
+    return shown if len(text) <= longest else f"{shown}... ({len(text):,} characters)"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.batches import check_images
+from gpucnn.batches import check_images, check_labels
 from gpucnn.data import load_mnist
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.files import create_bytes, remove_leftovers, write_bytes
@@ -61,7 +61,7 @@ class Run:
 
         Raises:
             InvalidValueError: the folder holds a run, the recipe names a device that is not there,
-                or the images do not fit the model.
+                or the images or labels do not fit the model.
             InvalidFileError: the folder is a file, or the data cannot be used.
             OSError: the folder cannot be written to.
         """
@@ -70,8 +70,9 @@ class Run:
         recipe = recipe.resolved()
         data = load_mnist(recipe.data)
         model = recipe.make_model(len(data[0][0]))
-        for images, _ in data:
+        for images, labels in data:
             check_images(images, model.input_shape, model.dtype)
+            check_labels(labels, len(images), model.classes)
         run = cls(_make_folder(folder, recipe.model), recipe, model, data)
         try:
             create_bytes(run.folder / HISTORY, run._describe())

@@ -4,11 +4,13 @@ import re
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from gpucnn.data.download import download
-from gpucnn.data.idx import ByteArray, Read
+from gpucnn.data.idx import Read
 from gpucnn.errors import InvalidFileError, InvalidValueError
 
 SCHEMES = ("http://", "https://", "file://")
@@ -32,7 +34,7 @@ def cache_folder(address: str) -> Path:
     return user_cache_path("gpucnn") / f"{readable}-{sha256(address.encode()).hexdigest()[:16]}"
 
 
-def fetch(address: str, name: str, read: Read) -> ByteArray:
+def fetch(address: str, name: str, read: Read) -> NDArray[Any]:
     """What `read` makes of a file of an address: of the copy kept here, or else of a new download.
 
     A copy that `read` finds damaged is removed and downloaded again. A download is kept when `read`

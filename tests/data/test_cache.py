@@ -1,21 +1,23 @@
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from data.local_server import Server
 from data.sample_files import NAMES, idx_header, small_set
 from gpucnn.data.cache import cache_folder, fetch, folder_address
-from gpucnn.data.idx import ByteArray, read_idx
+from gpucnn.data.idx import read_idx
 from gpucnn.errors import InvalidFileError, InvalidValueError
 
 IMAGES = f"{NAMES[0]}.gz"
 EXPECTED = small_set()[NAMES[0]]
 
 
-def read(path: Path, origin: str) -> ByteArray:
-    return read_idx(path, origin, dimensions=3)
+def read(path: Path, origin: str) -> NDArray[Any]:
+    return read_idx(path, origin, dimensions=(3,))
 
 
 def files_in(folder: Path) -> list[Path]:
