@@ -15,6 +15,7 @@ from gpucnn.batches import check_images, check_labels
 from gpucnn.data import load_mnist
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.files import create_bytes, remove_leftovers, write_bytes
+from gpucnn.pixels import BUILT_IN, Pixels
 from gpucnn.recipes import Recipe
 from gpucnn.sequential import Sequential
 from gpucnn.training import EpochRecord, History
@@ -54,6 +55,7 @@ class Run:
         self.folder, self.recipe, self.model = folder, recipe, model
         self.train_data, self.test_data = data
         self.history = History()
+        model.pixels = Pixels.of(self.train_data[0], recipe.data or BUILT_IN)
 
     @classmethod
     def start(cls, folder: Path | None, recipe: Recipe) -> "Run":

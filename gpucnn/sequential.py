@@ -15,6 +15,7 @@ from gpucnn.errors import DeviceError, InvalidFileError, InvalidTypeError, Inval
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.network import Network
 from gpucnn.optimizers import OPTIMIZERS, Adam, Optimizer, OptimizerState
+from gpucnn.pixels import Pixels, from_description, like_training, to_description, trained_on
 from gpucnn.progress import show_progress
 from gpucnn.schedules import SCHEDULES
 from gpucnn.summary import print_summary
@@ -30,13 +31,15 @@ class Sequential(Network):
     """A network that is trained, measured, used, saved and loaded, under Keras's names.
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or floating-point
-    numbers, which are used as they are.
+    numbers, which are used as they are. What a trained model is given later is made like what it
+    was trained on, where that can be known, and refused where not: see `gpucnn/pixels.py`.
 
     The arguments, attributes and errors are those of `Network`, and:
 
     Attributes:
         optimizer: what `fit` trains with; `Adam()` unless `compile` sets another.
         epochs_trained: how many epochs the model has been trained for, over all calls of `fit`.
+        pixels: what pixels it was trained on; None if it was not, or by an earlier version.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Sequential(Network):
     ) -> None:
         super().__init__(layers, input_shape, dtype, device, seed, threads)
         self.epochs_trained = 0
+        self.pixels: Pixels | None = None
         self.optimizer: Optimizer = Adam()
         self.compile(self.optimizer)
 
@@ -111,9 +115,13 @@ class Sequential(Network):
         arguments.positive_integer(epochs, "epochs")
         arguments.flag(shuffle, "shuffle")
         data = self._labelled(x, y)
-        validation = None if validation_data is None else self._labelled(*_pair(validation_data))
+        pixels = trained_on(x, self.pixels)
+        validation = (
+            None if validation_data is None else self._labelled(*_pair(validation_data), pixels)
+        )
         trainer = Trainer(self, self.optimizer, data, batch_size)
         history = History()
+        self.pixels = pixels
         last_epoch = self.epochs_trained + epochs
         with show_progress(verbose, last_epoch, len(data)) as progress:
             for epoch in range(self.epochs_trained + 1, last_epoch + 1):
@@ -138,20 +146,21 @@ class Sequential(Network):
         Raises:
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
-                be used.
+                be used, or it is not known how the pixels become like those of training.
         """
         arguments.positive_integer(batch_size, "batch_size")
-        return evaluate_network(self, self._labelled(x, y), batch_size)
+        return evaluate_network(self, self._labelled(x, y, self.pixels), batch_size)
 
     def predict(self, x: NDArray[Any], batch_size: int = 128) -> NDArray[Any]:
         """The probability of each class for each image, real (n, classes); `x` as for `fit`.
 
         Raises:
             InvalidTypeError: the dtype of the images cannot be used.
-            InvalidValueError: an argument, or the shape or a value of the images, cannot be used.
+            InvalidValueError: an argument, or the shape or a value of the images, cannot be used,
+                or it is not known how the pixels become like those of training.
         """
         arguments.positive_integer(batch_size, "batch_size")
-        data = Batches(self.backend, self.dtype, check_images(x, self.input_shape, self.dtype))
+        data = Batches(self.backend, self.dtype, self._images(x, self.pixels))
         return predict_network(self, data, batch_size)
 
     def summary(self) -> None:
@@ -199,6 +208,7 @@ class Sequential(Network):
         description = self.settings() | {
             "iterations": state.iterations,
             "epochs_trained": self.epochs_trained,
+            **to_description(self.pixels),
         }
         write_checkpoint(path, arrays, description)
 
@@ -240,9 +250,15 @@ class Sequential(Network):
         optimizer.place(self.backend, self.parameters, OptimizerState(iterations, slots))
         epochs_trained = description["epochs_trained"]
         self.epochs_trained = arguments.non_negative_integer(epochs_trained, "epochs_trained")
+        self.pixels = from_description(description)
 
-    def _labelled(self, x: NDArray[Any], y: NDArray[Any]) -> Batches:
+    def _images(self, x: NDArray[Any], pixels: Pixels | None) -> NDArray[Any]:
+        """Checked images, made like those of `pixels`."""
         images = check_images(x, self.input_shape, self.dtype)
+        return like_training(images, pixels, self.dtype)
+
+    def _labelled(self, x: NDArray[Any], y: NDArray[Any], pixels: Pixels | None = None) -> Batches:
+        images = self._images(x, pixels)
         return Batches(self.backend, self.dtype, images, check_labels(y, len(images), self.classes))
 
 

@@ -95,6 +95,7 @@ ORDER = [
     "progress",
     "summary",
     "checkpoint",
+    "pixels",
     "sequential",
     "models",
     "data",
