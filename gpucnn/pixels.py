@@ -207,6 +207,17 @@ def like_training(
     )
 
 
+def as_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Images, uint8 or real, to be looked at: what is in no encoding from its least to its most."""
+    pixels = Pixels.of(images)
+    if pixels.kind == BYTES:
+        return images
+    low, high = pixels.encoding or (pixels.low, pixels.high)
+    shares = (images - low) / ((high - low) or 1)
+    levels: NDArray[np.uint8] = np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
+    return levels
+
+
 def to_description(pixels: Pixels | None) -> dict[str, Any]:
     """What the description of a model in a file has on its pixels."""
     return {} if pixels is None else {KEY: asdict(pixels)}

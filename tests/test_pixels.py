@@ -13,7 +13,7 @@ import small
 from gpucnn import Dense, Flatten, Sequential, load_mnist
 from gpucnn.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidValueError
-from gpucnn.pixels import BYTES, ENCODINGS, FLOATS, Pixels, like_training, trained_on
+from gpucnn.pixels import BYTES, ENCODINGS, FLOATS, Pixels, as_bytes, like_training, trained_on
 
 DTYPE = np.dtype(np.float64)
 IMAGES = small.images(20)  # of all bytes
@@ -196,6 +196,20 @@ class TestDarkBytes:
     def test_may_be_blank(self) -> None:
         blank = np.zeros((1, 6, 6, 1), np.uint8)
         assert like_training(blank, Pixels(BYTES, 0, 1), DTYPE) is blank
+
+
+class TestAsBytes:
+    @pytest.mark.parametrize("images", ALL)
+    def test_of_an_encoding(self, images: NDArray[Any]) -> None:
+        assert_array_equal(as_bytes(images), IMAGES)
+
+    def test_of_no_encoding(self) -> None:
+        shown = as_bytes(between(-3, 9))
+        assert shown.dtype == np.uint8
+        assert (shown.min(), shown.max()) == (0, 255)
+
+    def test_of_a_blank_image(self) -> None:
+        assert_array_equal(as_bytes(np.full((2, 2), 5.0)), np.zeros((2, 2)))
 
 
 class TestRecord:
