@@ -108,18 +108,18 @@ class Pixels:
             raise InvalidValueError("the range of pixels is not of two finite numbers")
         if self.low > self.high or (self.kind == BYTES and not 0 <= self.low <= self.high <= 255):
             raise InvalidValueError("the range of pixels is none of such pixels")
-        if self.data is not None and (
-            not isinstance(self.data, str)
-            or not self.data.isprintable()
-            or len(self.data) > LONGEST_NAME
-        ):
+        if self.data is not None and not _is_name(self.data):
             raise InvalidValueError("the data set of pixels is not one line of text")
 
     @classmethod
     def of(cls, images: NDArray[Any], data: str | None = None) -> "Pixels":
-        """Those of images, at least one; uint8 or real, and finite."""
+        """Those of images, at least one; uint8 or real, and finite.
+
+        The data set is left out if its name is not one line of text.
+        """
         kind = BYTES if images.dtype == np.uint8 else FLOATS
-        return cls(kind, float(images.min()), float(images.max()), data)
+        name = data if _is_name(data) else None
+        return cls(kind, float(images.min()), float(images.max()), name)
 
     @property
     def contrast(self) -> float:
@@ -156,6 +156,10 @@ class Pixels:
 
     def __str__(self) -> str:
         return f"{self.kind} from {self.low:g} to {self.high:g}"
+
+
+def _is_name(data: Any) -> bool:
+    return isinstance(data, str) and data.isprintable() and len(data) <= LONGEST_NAME
 
 
 def trained_on(images: NDArray[Any], earlier: Pixels | None) -> Pixels:

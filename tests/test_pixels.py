@@ -219,6 +219,10 @@ class TestRecord:
     def test_of_floats(self) -> None:
         assert trained_on(between(-3, 4.5), None) == Pixels(FLOATS, -3, 4.5)
 
+    @pytest.mark.parametrize(("data", "kept"), [("folder", "folder"), ("a\033b", None)])
+    def test_of_a_data_set(self, data: str, kept: str | None) -> None:
+        assert Pixels.of(IMAGES, data).data == kept
+
     def test_of_images_one_after_the_other_is_of_all(self) -> None:
         earlier = Pixels(FLOATS, 0, 0.4, "folder")
         assert trained_on(between(0.1, 1), earlier) == Pixels(FLOATS, 0, 1, "folder")
