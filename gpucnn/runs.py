@@ -17,7 +17,7 @@ import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
-from gpucnn.batches import check_images
+from gpucnn.batches import check_images, check_labels
 from gpucnn.data import load_mnist
 from gpucnn.errors import (
     GpucnnWarning,
@@ -28,6 +28,7 @@ from gpucnn.errors import (
 )
 from gpucnn.files import create_bytes, remove_leftovers, write_bytes
 from gpucnn.machine import blas, processor
+from gpucnn.pixels import BUILT_IN, Pixels
 from gpucnn.recipes import Recipe
 from gpucnn.sequential import Sequential
 from gpucnn.training import EpochRecord, History
@@ -82,6 +83,7 @@ class Run:
         self.train_data, self.test_data = data
         self.history = History()
         self._lock = lock
+        model.pixels = Pixels.of(self.train_data[0], recipe.data or BUILT_IN)
 
     @classmethod
     def start(cls, folder: Path | None, recipe: Recipe) -> "Run":
@@ -89,7 +91,7 @@ class Run:
 
         Raises:
             InvalidValueError: the folder holds a run, the recipe names a device that is not there,
-                or the images do not fit the model.
+                or the images or labels do not fit the model.
             InvalidFileError: the folder is a file, or the data cannot be used.
             OSError: the folder cannot be written to.
         """
@@ -98,8 +100,9 @@ class Run:
         recipe = recipe.resolved()
         data = load_mnist(recipe.data)
         model = recipe.make_model(len(data[0][0]))
-        for images, _ in data:
+        for images, labels in data:
             check_images(images, model.input_shape, model.dtype)
+            check_labels(labels, len(images), model.classes)
         folder = _make_folder(folder, recipe.model)
         with _unlocking_after_errors(_lock(folder)) as lock:
             run = cls(folder, recipe, model, data, lock)

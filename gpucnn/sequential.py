@@ -29,6 +29,7 @@ from gpucnn.network import Network
 from gpucnn.optimizers import OPTIMIZERS, Adam, Optimizer, OptimizerState
 from gpucnn.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.parallel import evaluate as evaluate_replica
+from gpucnn.pixels import Pixels, from_description, like_training, to_description, trained_on
 from gpucnn.progress import show_progress
 from gpucnn.schedules import SCHEDULES
 from gpucnn.summary import print_summary
@@ -43,7 +44,8 @@ class Sequential(Network):
     """A network that is trained, measured, used, saved and loaded, under Keras's names.
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or floating-point
-    numbers, which are used as they are.
+    numbers, which are used as they are. What a trained model is given later is made like what it
+    was trained on, where that can be known, and refused where not: see `gpucnn/pixels.py`.
 
     A model can be used from any thread. While one trains it, others see the weights that it had
     after the last epoch, or before the first; but they cannot train it, nor change it. A model can
@@ -54,6 +56,7 @@ class Sequential(Network):
     Attributes:
         optimizer: what `fit` trains with; `Adam()` unless `compile` sets another.
         epochs_trained: how many epochs the model has been trained for, over all calls of `fit`.
+        pixels: what pixels it was trained on; None if it was not, or by an earlier version.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Sequential(Network):
             "its end"
         )
         self.epochs_trained = 0
+        self.pixels: Pixels | None = None
         self.optimizer: Optimizer = Adam()
         self.compile(self.optimizer)
 
@@ -144,9 +148,13 @@ class Sequential(Network):
         data = self._labelled(x, y)
         check_weights(self, self.parameters)
         self.optimizer.tell_end(epochs * -(-len(data[0]) // batch_size))
-        validation = None if validation_data is None else self._labelled(*_pair(validation_data))
+        pixels = trained_on(x, self.pixels)
+        validation = (
+            None if validation_data is None else self._labelled(*_pair(validation_data), pixels)
+        )
         history = History()
         with self._excluding_training():
+            self.pixels = pixels
             last_epoch = self.epochs_trained + epochs
             trainer = ParallelTrainer(self.replica, self.optimizer, data, batch_size, validation)
             with closing(trainer), show_progress(verbose, last_epoch, len(data[0])) as progress:
@@ -209,11 +217,11 @@ class Sequential(Network):
         Raises:
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
-                be used.
+                be used, or it is not known how the pixels become like those of training.
             TrainingError: a weight is not a finite number.
         """
         arguments.positive_integer(batch_size, "batch_size")
-        data = self._labelled(x, y)
+        data = self._labelled(x, y, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)
             return evaluate_replica(self.replica, data, batch_size)
@@ -223,11 +231,12 @@ class Sequential(Network):
 
         Raises:
             InvalidTypeError: the dtype of the images cannot be used.
-            InvalidValueError: an argument, or the shape or a value of the images, cannot be used.
+            InvalidValueError: an argument, or the shape or a value of the images, cannot be used,
+                or it is not known how the pixels become like those of training.
             TrainingError: a weight is not a finite number.
         """
         arguments.positive_integer(batch_size, "batch_size")
-        images = check_images(x, self.input_shape, self.dtype)
+        images = self._images(x, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)
             return predict(self.replica, images, batch_size)
@@ -310,6 +319,7 @@ class Sequential(Network):
         description = self.settings() | {
             "iterations": state.iterations,
             "epochs_trained": epochs_trained,
+            **to_description(self.pixels),
         }
         refuse_not_finite(arrays)
         self._check_attributes(description)
@@ -372,9 +382,15 @@ class Sequential(Network):
         state = OptimizerState(_count(description, "iterations"), slots)
         optimizer.place(self.backend, self.parameters, state)
         self.epochs_trained = _count(description, "epochs_trained")
+        self.pixels = from_description(description)
 
-    def _labelled(self, x: NDArray[Any], y: NDArray[Any]) -> Labelled:
+    def _images(self, x: NDArray[Any], pixels: Pixels | None) -> NDArray[Any]:
+        """Checked images, made like those of `pixels`."""
         images = check_images(x, self.input_shape, self.dtype)
+        return like_training(images, pixels, self.dtype)
+
+    def _labelled(self, x: NDArray[Any], y: NDArray[Any], pixels: Pixels | None = None) -> Labelled:
+        images = self._images(x, pixels)
         return images, check_labels(y, len(images), self.classes)
 
 

@@ -128,6 +128,7 @@ ORDER = [
     "progress",
     "summary",
     "checkpoint",
+    "pixels",
     "sequential",
     "models",
     "data",

@@ -254,6 +254,15 @@ def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["train", "t10k"])
+def test_labels_that_do_not_fit_leave_no_folder_behind(tmp_path: Path, part: str) -> None:
+    folder = write_small_mnist(tmp_path, train=20, test=20)
+    write_idx(folder / f"{part}-labels-idx1-ubyte", np.arange(20, dtype=np.uint8))
+    with pytest.raises(InvalidValueError, match="the label of image 10 is 10, but the model has"):
+        Run.start(tmp_path / "run", recipe(str(folder)))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["train", "t10k"])
 @pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
 def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, part: str, kind: str) -> None:
     folder = write_small_mnist(tmp_path, train=20, test=10)

@@ -1,20 +1,22 @@
 """`gpucnn evaluate`: measure a saved model on the test images."""
 
-from gpucnn.commands.options import Checkpoint, Data, Device, Threads
-from gpucnn.data import load_mnist
+from gpucnn.commands.options import Checkpoint, Device, TestData, Threads, load_test_set
+from gpucnn.errors import printable
+from gpucnn.pixels import BUILT_IN
 from gpucnn.sequential import Sequential
 
 
 def evaluate(
     checkpoint: Checkpoint,
-    data: Data = None,
+    data: TestData = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Measure a saved model on the test images."""
+    """Measure a saved model on the test images of what it was trained on, or of other data."""
     model = Sequential.load(checkpoint, device, threads)
-    _, (images, labels) = load_mnist(data)
+    source, (images, labels) = load_test_set(checkpoint, model, data)
     loss, accuracy = model.evaluate(images, labels)
     correct = round(accuracy * len(labels))
-    print(f"{correct:,} of {len(labels):,} test images are classified correctly")
+    name = "the built-in MNIST" if source == BUILT_IN else printable(source)
+    print(f"{correct:,} of {len(labels):,} test images from {name} are classified correctly")
     print(f"accuracy {accuracy:.2%}, loss {loss:.4f}")

@@ -1,16 +1,61 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and what they stand for."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gpucnn.data import Part, load_mnist
+from gpucnn.errors import InvalidFileError
+from gpucnn.pixels import BUILT_IN
+from gpucnn.runs import CHECKPOINT, HISTORY, read_recipe
+from gpucnn.sequential import Sequential
+
 Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn")]
 Data = Annotated[
     str | None,
     typer.Option(help="A folder of IDX files, or the address of one (default: built-in MNIST)"),
 ]
+TestData = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder of IDX files, or the address of one (default: what the model was trained "
+        "on, where that is known, else built-in MNIST)"
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option(help="Of the CPU (default: the cores that may be used)")
 ]
 Device = Annotated[str, typer.Option(help="Where to compute, see gpucnn devices")]
+
+
+def load_test_set(checkpoint: Path, model: Sequential, data: str | None) -> tuple[str, Part]:
+    """The test images for a model, and where they come from, `BUILT_IN` or a folder or an address.
+
+    Args:
+        checkpoint: the file of the model; the recipe of its run, beside it, names its data where
+            the file does not.
+        model: what is in the file.
+        data: the value of `TestData`.
+
+    Raises:
+        InvalidFileError: the data, or the history of the run, cannot be used.
+    """
+    if data is not None:
+        return data, load_mnist(data)[1]
+    source = _data_of_training(checkpoint, model)
+    try:
+        return source, load_mnist(None if source == BUILT_IN else source)[1]
+    except InvalidFileError as error:
+        raise InvalidFileError(
+            f"{error}; the model was trained on it, --data takes other"
+        ) from error
+
+
+def _data_of_training(checkpoint: Path, model: Sequential) -> str:
+    if model.pixels is not None and model.pixels.data is not None:
+        return model.pixels.data
+    folder = checkpoint.parent
+    if checkpoint.name == CHECKPOINT and (folder / HISTORY).is_file():
+        return read_recipe(folder).data or BUILT_IN
+    return BUILT_IN

@@ -1,5 +1,6 @@
 """`gpucnn predict`: read digits with a saved model."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -8,10 +9,11 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from gpucnn.commands.options import Checkpoint, Data, Device
-from gpucnn.data import load_mnist
+from gpucnn.commands.options import Checkpoint, Device, TestData, load_test_set
+from gpucnn.data import Part
 from gpucnn.errors import InvalidValueError
 from gpucnn.images import read_digit
+from gpucnn.pixels import as_bytes
 from gpucnn.sequential import Sequential
 from gpucnn.terminal import show_prediction
 
@@ -30,17 +32,18 @@ def predict(
         list[str],
         typer.Argument(help="PNG or JPEG files of one digit each, or indices of test images"),
     ],
-    data: Data = None,
+    data: TestData = None,
     device: Device = "auto",
 ) -> None:
     """Read digits with a saved model, and show them with the probability of each class."""
     model = Sequential.load(checkpoint, device)
     size = _image_size(model)
-    digits = [_find(image, size, data) for image in images]
+    test_set = cache(lambda: load_test_set(checkpoint, model, data)[1])  # if an index is given
+    digits = [_find(image, size, test_set) for image in images]
     console = Console()
     for digit in digits:
         probabilities = model.predict(digit.pixels[None])[0]
-        show_prediction(console, digit.title, digit.pixels, probabilities, digit.label)
+        show_prediction(console, digit.title, as_bytes(digit.pixels), probabilities, digit.label)
 
 
 def _image_size(model: Sequential) -> tuple[int, int]:
@@ -51,18 +54,13 @@ def _image_size(model: Sequential) -> tuple[int, int]:
     return model.input_shape[0], model.input_shape[1]
 
 
-def _find(image: str, size: tuple[int, int], data: str | None) -> Digit:
+def _find(image: str, size: tuple[int, int], test_set: Callable[[], Part]) -> Digit:
     if not image.isdecimal() or Path(image).exists():
         return Digit(image, read_digit(image, size), None)
-    pixels, labels = _test_set(data)
+    pixels, labels = test_set()
     index = int(image)
     if index >= len(labels):
         raise InvalidValueError(
             f"there is no test image {index}: give an index from 0 to {len(labels) - 1}"
         )
     return Digit(f"test image {index}", pixels[index], int(labels[index]))
-
-
-@cache  # read once, and only if an index is given
-def _test_set(data: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    return load_mnist(data)[1]

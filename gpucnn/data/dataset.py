@@ -9,32 +9,38 @@ from collections.abc import Callable
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpucnn.data.cache import SCHEMES, cache_folder, fetch, folder_address
-from gpucnn.data.idx import ByteArray, Read, read_idx
+from gpucnn.data.folder import find_files
+from gpucnn.data.idx import Read, read_idx
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 
-CLASSES = 10
+QMNIST_COLUMNS = 8  # of its labels: the class, and from which form and writer the digit is
 
-Part: TypeAlias = tuple[ByteArray, ByteArray]  # images and their labels
-Find: TypeAlias = Callable[[str, Read], ByteArray]  # reads the file of that name, wherever it is
+Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
+Find: TypeAlias = Callable[[str, Read], NDArray[Any]]  # reads the file of that name, wherever it is
 
 
 def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
     """MNIST, or a set of images that comes in files like MNIST's.
 
+    Images of bytes stay bytes, and so do those of wider integers, if they are from 0 to 255.
+    Floating-point images stay as they are. QMNIST's labels are taken from their first column.
+
     Args:
         source: None for MNIST itself, which comes with the package; a folder that has the files
             train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-            t10k-labels-idx1-ubyte, each plain or .gz; or the http://, https:// or file:// address
+            t10k-labels-idx1-ubyte, each plain or .gz, in itself or in raw/, under these names or
+            others that they go by (see `find_files`); or the http://, https:// or file:// address
             of a folder that has them as .gz. What is downloaded is kept for the next time.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images of shape (n, height, width) and labels of
-        shape (n,) from 0 to 9, all uint8 and C-contiguous.
+        `(x_train, y_train), (x_test, y_test)`: images of shape (n, height, width), uint8 or
+        floating-point, and labels of shape (n,), integers, all C-contiguous.
 
     Raises:
         InvalidFileError: a file is missing, damaged or not what it should be, files do not fit
@@ -45,12 +51,12 @@ def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part
     """
     if source is None:
         with as_file(files("gpucnn.data") / "mnist") as folder:
-            return _read_set(str(folder), partial(_find_in_folder, folder))
+            return _read_set(str(folder), _in_folder(folder))
     if isinstance(source, str) and source.lower().startswith(SCHEMES):
         address = folder_address(source)
         origin = f"{address} (kept in {cache_folder(address)}: remove it to download again)"
         return _read_set(origin, partial(_find_at_address, address))
-    return _read_set(str(source), partial(_find_in_folder, _existing_folder(source)))
+    return _read_set(str(source), _in_folder(_existing_folder(source)))
 
 
 def _existing_folder(source: str | os.PathLike[str]) -> Path:
@@ -67,17 +73,12 @@ def _existing_folder(source: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _find_in_folder(folder: Path, name: str, read: Read) -> ByteArray:
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.exists():
-            return read(path, str(path))
-    raise InvalidFileError(
-        f"there is no {name}, plain or .gz, in {folder}: "
-        "a set has images and labels of train and t10k, four files"
-    )
+def _in_folder(folder: Path) -> Find:
+    paths = find_files(folder)
+    return lambda name, read: read(paths[name], str(paths[name]))
 
 
-def _find_at_address(address: str, name: str, read: Read) -> ByteArray:
+def _find_at_address(address: str, name: str, read: Read) -> NDArray[Any]:
     return fetch(address, f"{name}.gz", read)
 
 
@@ -89,6 +90,11 @@ def _read_set(origin: str, find: Find) -> tuple[Part, Part]:
         raise InvalidFileError(
             f"{origin}: train-images-idx3-ubyte has images of {_times(train_size)}, "
             f"t10k-images-idx3-ubyte of {_times(test_size)}: give a set of one size"
+        )
+    if train[0].dtype != test[0].dtype:
+        raise InvalidFileError(
+            f"{origin}: train-images-idx3-ubyte has pixels of {train[0].dtype}, "
+            f"t10k-images-idx3-ubyte of {test[0].dtype}: give a set of one type"
         )
     return train, test
 
@@ -104,20 +110,31 @@ def _read_part(origin: str, find: Find, images_name: str, labels_name: str) -> P
     return images, labels
 
 
-def _read_images(path: Path, origin: str) -> ByteArray:
-    return read_idx(path, origin, dimensions=3)
-
-
-def _read_labels(path: Path, origin: str) -> ByteArray:
-    labels = read_idx(path, origin, dimensions=1)
-    outside = np.flatnonzero(labels >= CLASSES)
-    if outside.size:
-        first = outside[0]
+def _read_images(path: Path, origin: str) -> NDArray[Any]:
+    images = read_idx(path, origin, dimensions=(3,))
+    if images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating):
+        return images
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high > 255:
         raise InvalidFileError(
-            f"{origin} has the label {labels[first]} at index {first}: "
-            f"give a file of labels from 0 to {CLASSES - 1}"
+            f"{origin} has pixels of {images.dtype} from {low} to {high}: give whole numbers from "
+            "0 to 255, or floating-point numbers"
         )
-    return labels
+    return images.astype(np.uint8)
+
+
+def _read_labels(path: Path, origin: str) -> NDArray[Any]:
+    labels = read_idx(path, origin, dimensions=(1, 2))
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InvalidFileError(f"{origin} has labels of {labels.dtype}: give whole numbers")
+    if labels.ndim == 1:
+        return labels
+    if labels.shape[1] != QMNIST_COLUMNS:
+        raise InvalidFileError(
+            f"{origin} has labels of {labels.shape[1]} columns: give one column, or the "
+            f"{QMNIST_COLUMNS} of QMNIST, of which the first is the class"
+        )
+    return np.ascontiguousarray(labels[:, 0])
 
 
 def _times(sizes: list[int]) -> str:

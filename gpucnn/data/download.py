@@ -1,99 +1,114 @@
-"""Downloading a file in a process of its own, watched from here.
+"""Downloading a file, within limits of size and time.
 
-`mnist.download_file` downloads. It has no time limit and takes its address from a global variable:
-in a process of its own that variable is nobody else's, and the process is ended when nothing more
-arrives.
+Python's own `urllib` speaks to the server. It bounds each wait for more bytes, but not their sum: a
+server that sends a byte now and then keeps it busy for ever. So it works in a thread, and the
+caller waits no longer than the limit.
 """
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
-from time import monotonic
-from typing import TypeAlias
+from threading import Thread
+from typing import BinaryIO, TypeAlias
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
-from gpucnn.errors import InvalidFileError
+from gpucnn.errors import InvalidFileError, printable
 
-STALL_LIMIT = 30.0  # seconds without a new byte
+STALL_LIMIT = 30.0  # seconds to connect, and without a new byte
 TIME_LIMIT = 3600.0  # seconds for a file
-POLL_INTERVAL = 0.1  # seconds between two looks at a file that grows
-
-# Writes to the folder it starts in. Its arguments: the address, the name of the file, and the path
-# on which the caller finds modules.
-SCRIPT = """
-import sys
-address, name, *sys.path = sys.argv[1:]
-try:
-    import mnist
-    mnist.datasets_url = address
-    mnist.download_file(name, ".")
-except Exception as error:
-    sys.exit(str(error))
-"""
+SIZE_LIMIT = 2**31  # bytes of a file
+CHUNK = 2**16  # bytes received at a time
 
 Report: TypeAlias = Callable[[int], None]  # is told how many bytes have arrived
 
 
-def download(address: str, target: Path) -> None:
-    """Download the file named like `target` from an address, and show progress.
+def download(url: str, target: Path) -> None:
+    """Download a file, and show progress.
 
     Args:
-        address: of a folder, with the slash at its end.
-        target: the file to write, in a folder that has no such file. It may be left half-written if
-            the download fails.
+        url: of the file.
+        target: the file to write. It may be left half-written if the download fails.
 
     Raises:
-        InvalidFileError: the file cannot be had, or does not arrive in time.
+        InvalidFileError: the file cannot be had, is too large, or does not arrive in time.
+        OSError: `target` cannot be written.
     """
-    url = address + target.name
-    with _start(address, target) as process, _show_progress(url) as report:
+    with _show_progress(url) as report, target.open("wb") as file:
+        transfer = _Transfer(url, file, report)
+        transfer.start()
         try:
-            failure = _watch(process, target, report)
+            transfer.join(TIME_LIMIT)
         finally:
-            process.kill()
-            process.wait()
-    if failure:
-        raise InvalidFileError(
-            f"{url} cannot be downloaded ({failure}): check the address and the connection"
-        )
+            transfer.abandoned = True
+        if transfer.is_alive():
+            raise _failure(url, f"not done in {TIME_LIMIT:g} s, with {transfer.size} bytes")
+        if transfer.error is not None:
+            raise transfer.error
 
 
-def _start(address: str, target: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT, address, target.name, *sys.path],
-        cwd=target.parent,  # where the file goes, and no mnist.py of the caller's is
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
+class _Transfer(Thread):
+    """Writes what an address gives to a file.
 
+    Attributes:
+        size: how many bytes have arrived.
+        error: what went wrong, or None.
+        abandoned: set by whom nothing is to be written for any more.
+    """
 
-def _watch(process: subprocess.Popen[str], target: Path, report: Report) -> str:
-    """Wait until a download ends or passes a limit; what failed, or nothing if it is done."""
-    started = grew = monotonic()
-    size = 0
-    while monotonic() - started < TIME_LIMIT:
+    def __init__(self, url: str, file: BinaryIO, report: Report) -> None:
+        super().__init__(daemon=True)  # the program may end before it does
+        self._url, self._file, self._report = url, file, report
+        self.size = 0
+        self.error: Exception | None = None
+        self.abandoned = False
+
+    def run(self) -> None:
+        """Write the file, or set `error`."""
         try:
-            _, errors = process.communicate(timeout=POLL_INTERVAL)
-            return _reason(process.returncode, errors)
-        except subprocess.TimeoutExpired:
-            arrived = target.stat().st_size if target.exists() else 0
-        if arrived > size:
-            size, grew = arrived, monotonic()
-            report(size)
-        elif monotonic() - grew > STALL_LIMIT:
-            return f"nothing more came for {STALL_LIMIT:g} s after {size} bytes"
-    return f"not done in {TIME_LIMIT:g} s, with {size} bytes"
+            for chunk in _receive(self._url):
+                if self.abandoned:
+                    return
+                self._file.write(chunk)
+                self.size += len(chunk)
+                self._report(self.size)
+        except Exception as error:
+            self.error = error
 
 
-def _reason(status: int, errors: str) -> str:
-    if status == 0:
-        return ""
-    line = " ".join(errors.split())
-    return line.removeprefix("<urlopen error ").removesuffix(">") or f"exit status {status}"
+def _receive(url: str) -> Iterator[bytes]:
+    """The content of a file, in pieces, as they arrive."""
+    size = 0
+    try:
+        with urlopen(url, timeout=STALL_LIMIT) as response:
+            promised = int(response.headers.get("Content-Length", -1))
+            while promised <= SIZE_LIMIT and size <= SIZE_LIMIT:
+                chunk = response.read1(CHUNK)
+                if not chunk:
+                    break
+                size += len(chunk)
+                yield chunk
+    except TimeoutError as error:
+        raise _failure(url, f"nothing more for {STALL_LIMIT:g} s after {size} bytes") from error
+    except HTTPError as error:
+        with error:  # it is the response, too
+            raise _failure(url, str(error)) from error
+    except URLError as error:
+        raise _failure(url, str(error.reason)) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise _failure(url, str(error)) from error
+    if max(promised, size) > SIZE_LIMIT:
+        raise _failure(url, f"it has more than {SIZE_LIMIT} bytes, the most that are taken")
+    if size < promised:
+        raise _failure(url, f"got only {size} of {promised} bytes")
+
+
+def _failure(url: str, reason: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"{url} cannot be downloaded ({printable(reason)}): check the address and the connection"
+    )
 
 
 @contextmanager

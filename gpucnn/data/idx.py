@@ -1,17 +1,17 @@
 """Reading an IDX file, plain or gzip.
 
-The `mnist` package parses the file. What it would not notice, or only after taking memory for it,
-is checked before.
+The format: two zero bytes, the code of the element type, the number of dimensions, the size of each
+as a big-endian 32-bit integer, and the elements, big-endian, the last dimension innermost.
 """
 
 import gzip
 import struct
 import zlib
 from collections.abc import Callable
-from io import BufferedIOBase, BufferedReader, BytesIO
+from io import BufferedIOBase, BufferedReader
 from math import prod
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +19,31 @@ from numpy.typing import NDArray
 from gpucnn.errors import InvalidFileError
 
 GZIP_MAGIC = b"\x1f\x8b"
-UNSIGNED_BYTE = 8  # the code of the type in an IDX file
-LARGEST_BODY = 2**31  # bytes: the file is held in memory, several times over while it is parsed
+GZIP_RATIO = 1032  # the most bytes that a byte of deflate can stand for
+TYPES: dict[int, np.dtype[Any]] = {  # by their codes
+    0x08: np.dtype(">u1"),
+    0x09: np.dtype(">i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+LARGEST_BODY = 2**31  # bytes: the file is held in memory
 CHUNK = 2**20  # bytes read at a time
 
-ByteArray: TypeAlias = NDArray[np.uint8]
-Read: TypeAlias = Callable[[Path, str], ByteArray]  # of a path, and what errors call the file
+Read: TypeAlias = Callable[[Path, str], NDArray[Any]]  # of a path, and what errors call the file
 
 
-def read_idx(path: Path, origin: str, dimensions: int) -> ByteArray:
-    """The array in an IDX file of unsigned bytes, C-contiguous.
+def read_idx(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[Any]:
+    """The array in an IDX file, C-contiguous, of the file's element type in native byte order.
+
+    No more memory is taken than the array needs, and none before it is known that the file may hold
+    as much as its header says.
 
     Args:
         path: the file; whether it is gzip is seen from its first bytes.
         origin: what errors call the file.
-        dimensions: the number of dimensions that the array must have.
+        dimensions: the numbers of dimensions that the array may have.
 
     Raises:
         InvalidFileError: there is no such file, it is damaged, or it is not such an IDX file.
@@ -45,15 +55,16 @@ def read_idx(path: Path, origin: str, dimensions: int) -> ByteArray:
         raise InvalidFileError(f"there is no file {origin}: give an IDX file, plain or gzip")
     try:
         with path.open("rb") as file, _uncompressed(file) as content:
-            header = _read_header(content, origin, dimensions)
-            held = BytesIO()  # once: a file may be a good part of the memory
-            held.write(header)
-            _read_body(content, origin, _sizes(header, origin), held)
+            dtype, sizes = _read_header(content, origin, dimensions)
+            limit = path.stat().st_size * (1 if content is file else GZIP_RATIO)
+            _check_size(dtype, sizes, limit, origin)
+            stored = _read_body(content, dtype, sizes, origin)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidFileError(
             f"{origin} is a damaged gzip file ({error}): give another copy"
         ) from error
-    return _parse(held)
+    native = dtype.newbyteorder("=")
+    return stored if dtype == native else stored.byteswap(inplace=True).view(native)
 
 
 def _uncompressed(file: BufferedReader) -> BufferedIOBase:
@@ -61,68 +72,73 @@ def _uncompressed(file: BufferedReader) -> BufferedIOBase:
     return gzip.GzipFile(fileobj=file) if is_gzip else file
 
 
-def _read_header(content: BufferedIOBase, origin: str, dimensions: int) -> bytes:
-    magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
-    length = len(magic) + 4 * dimensions
-    header = content.read(length)
-    start = header[: len(magic)]
-    if not magic.startswith(start):
+def _read_header(
+    content: BufferedIOBase, origin: str, dimensions: tuple[int, ...]
+) -> tuple["np.dtype[Any]", tuple[int, ...]]:
+    start = content.read(4)
+    allowed = [bytes([0, 0, code, count]) for code in TYPES for count in dimensions]
+    if not any(magic.startswith(start) for magic in allowed):
+        counts, codes = bytes(dimensions).hex("/"), bytes(TYPES).hex("/")
         raise InvalidFileError(
-            f"{origin} starts with the bytes {start.hex(' ')}: "
-            f"give an IDX file of unsigned bytes in {dimensions} "
-            f"dimension{'s' * (dimensions > 1)}, which starts with {magic.hex(' ')}"
+            f"{origin} starts with the bytes {start.hex(' ')}: give an IDX file of "
+            f"{' or '.join(map(str, dimensions))} dimensions, which starts with "
+            f"00 00 {codes} {counts}"
         )
+    length = 4 + 4 * (start[3] if len(start) == 4 else min(dimensions))
+    header = start + content.read(length - len(start))
     if len(header) < length:
         raise InvalidFileError(
             f"{origin} is cut short: it has {len(header)} of the {length} bytes of its header: "
             "give a whole copy"
         )
-    return header
+    return TYPES[start[2]], struct.unpack(f">{start[3]}I", header[4:])
 
 
-def _sizes(header: bytes, origin: str) -> tuple[int, ...]:
-    sizes = struct.unpack(f">{header[3]}I", header[4:])
-    if not 0 < prod(sizes) <= LARGEST_BODY:
+def _check_size(dtype: "np.dtype[Any]", sizes: tuple[int, ...], limit: int, origin: str) -> None:
+    """See that a body is neither too large nor more than the `limit` that the file can hold."""
+    size = prod(sizes) * dtype.itemsize
+    if not 0 < size <= LARGEST_BODY:
         raise InvalidFileError(
-            f"{origin} has a header that says {_in_bytes(sizes)}: "
+            f"{origin} has a header that says {_in_bytes(dtype, sizes)}: "
             f"give a file that holds 1 to {LARGEST_BODY} bytes"
         )
-    return sizes
-
-
-def _read_body(content: BufferedIOBase, origin: str, sizes: tuple[int, ...], held: BytesIO) -> None:
-    expected = prod(sizes)
-    # One byte more than there should be: gzip is checked when its end is read.
-    length = _copy_at_most(content, expected + 1, held)
-    if length < expected:
+    if size > limit:
         raise InvalidFileError(
-            f"{origin} is cut short: its header says {_in_bytes(sizes)}, "
+            f"{origin} is cut short: its header says {_in_bytes(dtype, sizes)}, "
+            f"but a file of its size holds {limit} at most: give a whole copy"
+        )
+
+
+def _read_body(
+    content: BufferedIOBase, dtype: "np.dtype[Any]", sizes: tuple[int, ...], origin: str
+) -> NDArray[Any]:
+    array: NDArray[Any] = np.empty(sizes, dtype)
+    body = array.reshape(-1).view(np.uint8).data
+    length = _fill(body, content)
+    if length < len(body):
+        raise InvalidFileError(
+            f"{origin} is cut short: its header says {_in_bytes(dtype, sizes)}, "
             f"but {length} follow: give a whole copy"
         )
-    if length > expected:
+    if content.read(1):  # gzip is checked when its end is read
         raise InvalidFileError(
-            f"{origin} is too long: its header says {_in_bytes(sizes)}, "
-            f"but at least {length} follow: give another copy"
+            f"{origin} is too long: its header says {_in_bytes(dtype, sizes)}, "
+            "but more follow: give another copy"
         )
-
-
-def _copy_at_most(content: BufferedIOBase, limit: int, held: BytesIO) -> int:
-    # In chunks: reading the whole at once takes memory for all that the header promises.
-    left = limit
-    while left and (chunk := content.read(min(left, CHUNK))):
-        held.write(chunk)
-        left -= len(chunk)
-    return limit - left
-
-
-def _parse(held: BytesIO) -> ByteArray:
-    import mnist  # imported here: it brings urllib, and `import gpucnn` stays light
-
-    held.seek(0)
-    array: ByteArray = mnist.parse_idx(held)
     return array
 
 
-def _in_bytes(sizes: tuple[int, ...]) -> str:
-    factors = " x ".join(map(str, sizes))
-    return f"{factors} = {prod(sizes)} bytes" if len(sizes) > 1 else f"{factors} bytes"
+def _fill(target: memoryview, content: BufferedIOBase) -> int:
+    """Read `target` full, as far as `content` goes; the number of bytes read."""
+    # In chunks: gzip decompresses to a buffer of the size that it is asked for.
+    length = 0
+    while count := content.readinto(target[length : length + CHUNK]):
+        length += count
+    return length
+
+
+def _in_bytes(dtype: "np.dtype[Any]", sizes: tuple[int, ...]) -> str:
+    factors = sizes if dtype.itemsize == 1 else (*sizes, dtype.itemsize)
+    product = " x ".join(map(str, factors))
+    size = prod(factors)
+    return f"{product} = {size} bytes" if len(factors) > 1 else f"{size} bytes"

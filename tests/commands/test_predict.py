@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ from PIL import Image
 
 from commands.conftest import Command, Refused
 from gpucnn import Dense, Flatten, Sequential, load_mnist, models
+from small_mnist import write_idx
 
 MODEL = "model.safetensors"
 
@@ -86,3 +88,31 @@ def test_a_digit_of_the_sets_own_size_is_used_as_it_is(command: Command, model: 
     probabilities = model.predict(images[5:6])[0]
     expected = f"{int(np.argmax(probabilities))}, with {probabilities.max():.1%}"
     assert expected in command("predict", MODEL, "digit.png").out
+
+
+def test_an_index_is_of_the_set_that_the_model_was_trained_on(command: Command, data: str) -> None:
+    command("train", "--data", data, "--epochs", 1, "--output", "run")
+    assert "test image 99" in command("predict", "run/checkpoint.safetensors", 99).out
+    line = command("predict", "run/checkpoint.safetensors", 100).err
+    assert "there is no test image 100: give an index from 0 to 99" in line
+
+
+def test_a_model_of_floats_reads_images_of_bytes(command: Command) -> None:
+    (x, y), (images, _) = load_mnist()
+    trained = Sequential([Flatten(), Dense(10)], (28, 28, 1))
+    trained.fit(x[:2000] / 255, y[:2000], verbose=0)
+    trained.save("floats.safetensors")
+    probabilities = trained.predict(images[:1] / 255)[0]
+    expected = f"{probabilities.argmax()}, with {probabilities.max():.1%}"
+    assert expected in command("predict", "floats.safetensors", 0).out
+
+
+def test_images_of_floats_are_shown(command: Command, tmp_path: Path) -> None:
+    _, (images, labels) = load_mnist()
+    content = (images[:5] / 255).astype(">f4")
+    header = struct.pack(">HBB3I", 0, 0x0D, 3, *content.shape)
+    for part in ("train", "t10k"):
+        path = tmp_path / f"{part}-images-idx3-float"
+        path.write_bytes(header + content.tobytes())
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", labels[:5])
+    assert command("predict", MODEL, 0, "--data", tmp_path) == command("predict", MODEL, 0)

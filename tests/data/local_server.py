@@ -1,11 +1,16 @@
 """An HTTP server on this machine that serves a folder, well or badly."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from typing import Literal
+
+Behaviour = Literal[
+    "whole", "missing", "rude", "cut short", "stalled", "headers for ever", "body for ever", "huge"
+]
+RUDE = "gone\033[31m\007" + 1000 * "!"  # the reason for an error
 
 
 class Server(ThreadingHTTPServer):
@@ -14,10 +19,12 @@ class Server(ThreadingHTTPServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
-        self.behaviour: Literal["whole", "missing", "cut short", "stalled"] = "whole"
+        self.behaviour: Behaviour = "whole"
         self.requests: list[str] = []
         self.when_stalled: Callable[[], None] | None = None
-        self.hung_up = Event()  # set when a client that was kept waiting goes
+        self.stalled = Event()  # set when a client is kept waiting
+        self.hung_up = Event()  # set when it goes
+        self.shut_down = Event()
 
     @property
     def address(self) -> str:
@@ -29,21 +36,41 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
-        if self.server.behaviour == "missing":
-            self.send_error(404)
-            return
         content = (self.server.folder / self.path.lstrip("/")).read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: self._length_sent(content)])
+        match self.server.behaviour:
+            case "missing":
+                self.send_error(404)
+            case "rude":
+                self.wfile.write(f"HTTP/1.0 410 {RUDE}\r\n\r\n".encode())
+            case "headers for ever":
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")
+                self._send_for_ever()
+            case "body for ever":
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+                self._send_for_ever()
+            case "huge":
+                self._send(b"", 10**15)
+            case "whole":
+                self._send(content, len(content))
+            case _:
+                self._send(content[: len(content) // 2], len(content))
         if self.server.behaviour == "stalled":
             self._wait_for_the_client_to_go()
 
-    def _length_sent(self, content: bytes) -> int:
-        return len(content) if self.server.behaviour == "whole" else len(content) // 2
+    def _send(self, content: bytes, promised: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(promised))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _send_for_ever(self) -> None:
+        with suppress(OSError):  # the client goes
+            while not self.server.shut_down.wait(0.01):
+                self.wfile.write(b"x")
+        self.server.hung_up.set()
 
     def _wait_for_the_client_to_go(self) -> None:
+        self.server.stalled.set()
         if self.server.when_stalled:
             self.server.when_stalled()
         self.connection.recv(1)
@@ -61,5 +88,6 @@ def serving(folder: Path) -> Iterator[Server]:
         try:
             yield server
         finally:
+            server.shut_down.set()
             server.shutdown()
             thread.join()

@@ -3,6 +3,7 @@
 import gzip
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,19 @@ NAMES = (
 )
 
 
-def idx_bytes(array: NDArray[np.uint8]) -> bytes:
-    return idx_header(*array.shape) + array.tobytes()
+CODES = {"uint8": 8, "int8": 9, "int16": 0xB, "int32": 0xC, "float32": 0xD, "float64": 0xE}
 
 
-def idx_header(*sizes: int) -> bytes:
-    return bytes([0, 0, 8, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes)
+def idx_bytes(array: NDArray[Any]) -> bytes:
+    header = idx_header(*array.shape, code=CODES[array.dtype.name])
+    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 
-def small_set() -> dict[str, NDArray[np.uint8]]:
+def idx_header(*sizes: int, code: int = 8) -> bytes:
+    return bytes([0, 0, code, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes)
+
+
+def small_set() -> dict[str, NDArray[Any]]:
     """Three training images of 4 x 5 and two test images, with their labels, by file name."""
     generator = np.random.default_rng(1)
     arrays = [
@@ -35,13 +40,13 @@ def small_set() -> dict[str, NDArray[np.uint8]]:
     return dict(zip(NAMES, arrays, strict=True))
 
 
-def write_set(folder: Path, arrays: dict[str, NDArray[np.uint8]]) -> None:
+def write_set(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write a set as plain files."""
     for name, array in arrays.items():
         (folder / name).write_bytes(idx_bytes(array))
 
 
-def write_gzip_set(folder: Path, arrays: dict[str, NDArray[np.uint8]]) -> None:
+def write_gzip_set(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write a set as .gz files."""
     for name, array in arrays.items():
         (folder / f"{name}.gz").write_bytes(gzip.compress(idx_bytes(array)))

@@ -2,6 +2,7 @@ import gzip
 import os
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,18 +16,18 @@ from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 
 
 @pytest.fixture(scope="module")
-def embedded() -> dict[str, NDArray[np.uint8]]:
+def embedded() -> dict[str, NDArray[Any]]:
     return by_name(load_mnist())
 
 
-def by_name(parts: tuple[Part, Part]) -> dict[str, NDArray[np.uint8]]:
+def by_name(parts: tuple[Part, Part]) -> dict[str, NDArray[Any]]:
     (x_train, y_train), (x_test, y_test) = parts
     return dict(zip(NAMES, (x_train, y_train, x_test, y_test), strict=True))
 
 
-def check(parts: tuple[Part, Part], expected: dict[str, NDArray[np.uint8]]) -> None:
+def check(parts: tuple[Part, Part], expected: dict[str, NDArray[Any]]) -> None:
     for name, array in by_name(parts).items():
-        assert array.dtype == np.uint8
+        assert array.dtype == expected[name].dtype
         assert array.flags.c_contiguous
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
 
@@ -49,19 +50,19 @@ def error_of(source: str | os.PathLike[str]) -> str:
     ],
 )
 def test_embedded_files_are_mnist(
-    embedded: dict[str, NDArray[np.uint8]], name: str, digest: str
+    embedded: dict[str, NDArray[Any]], name: str, digest: str
 ) -> None:
     assert sha256(idx_bytes(embedded[name])).hexdigest() == digest
 
 
-def test_embedded_shapes(embedded: dict[str, NDArray[np.uint8]]) -> None:
+def test_embedded_shapes(embedded: dict[str, NDArray[Any]]) -> None:
     shapes = [embedded[name].shape for name in NAMES]
     assert shapes == [(60000, 28, 28), (60000,), (10000, 28, 28), (10000,)]
     assert all(embedded[name].dtype == np.uint8 for name in NAMES)
     assert all(embedded[name].flags.c_contiguous for name in NAMES)
 
 
-def test_embedded_labels(embedded: dict[str, NDArray[np.uint8]]) -> None:
+def test_embedded_labels(embedded: dict[str, NDArray[Any]]) -> None:
     train, test = np.bincount(embedded[NAMES[1]]), np.bincount(embedded[NAMES[3]])
     assert train.tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert test.tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -141,11 +142,65 @@ def test_different_numbers_of_images_and_labels(tmp_path: Path) -> None:
     assert f"{NAMES[2]} has 2 images, {NAMES[3]} has 3 labels" in text
 
 
-def test_label_that_is_no_digit(tmp_path: Path) -> None:
-    write_set(tmp_path, small_set() | {NAMES[1]: np.array([7, 10, 255], np.uint8)})
+@pytest.mark.parametrize("labels", [[1, 26, 13], [255, 0, 62]])
+def test_labels_of_any_number_of_classes(tmp_path: Path, labels: list[int]) -> None:
+    arrays = small_set() | {NAMES[1]: np.array(labels, np.uint8)}
+    write_set(tmp_path, arrays)
+    check(load_mnist(tmp_path), arrays)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
+def test_labels_of_other_integers(tmp_path: Path, dtype: str) -> None:
+    arrays = small_set() | {NAMES[1]: np.array([100, 0, 99], dtype)}
+    write_set(tmp_path, arrays)
+    check(load_mnist(tmp_path), arrays)
+
+
+def test_labels_of_qmnist(tmp_path: Path) -> None:
+    columns = np.arange(3 * 8, dtype=np.int32).reshape(3, 8)
+    write_set(tmp_path, small_set() | {NAMES[1]: columns})
+    check(load_mnist(tmp_path), small_set() | {NAMES[1]: columns[:, 0]})
+
+
+def test_labels_of_another_number_of_columns(tmp_path: Path) -> None:
+    write_set(tmp_path, small_set() | {NAMES[1]: np.zeros((3, 7), np.int32)})
     text = error_of(tmp_path)
-    assert f"{tmp_path / NAMES[1]} has the label 10 at index 1" in text
-    assert "0 to 9" in text
+    assert f"{tmp_path / NAMES[1]} has labels of 7 columns: give one column, or the 8" in text
+
+
+def test_labels_that_are_no_whole_numbers(tmp_path: Path) -> None:
+    write_set(tmp_path, small_set() | {NAMES[1]: np.zeros(3, np.float32)})
+    assert f"{tmp_path / NAMES[1]} has labels of float32" in error_of(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floating_point_images_stay_as_they_are(tmp_path: Path, dtype: str) -> None:
+    images = {name: (small_set()[name] / 255).astype(dtype) for name in (NAMES[0], NAMES[2])}
+    write_set(tmp_path, small_set() | images)
+    check(load_mnist(tmp_path), small_set() | images)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_images_of_wide_integers_become_bytes(tmp_path: Path, dtype: str) -> None:
+    images = {name: small_set()[name].astype(dtype) for name in (NAMES[0], NAMES[2])}
+    write_set(tmp_path, small_set() | images)
+    check(load_mnist(tmp_path), small_set())
+
+
+@pytest.mark.parametrize("pixel", [-1, 256])
+def test_images_of_integers_that_are_no_bytes(tmp_path: Path, pixel: int) -> None:
+    images = small_set()[NAMES[2]].astype(np.int16)
+    images[1, 2, 3] = pixel
+    write_set(tmp_path, small_set() | {NAMES[2]: images})
+    text = error_of(tmp_path)
+    assert f"{tmp_path / NAMES[2]} has pixels of int16 from" in text
+    assert str(pixel) in text
+
+
+def test_images_of_two_types(tmp_path: Path) -> None:
+    write_set(tmp_path, small_set() | {NAMES[2]: np.zeros((2, 4, 5), np.float32)})
+    text = error_of(tmp_path)
+    assert f"{NAMES[0]} has pixels of uint8, {NAMES[2]} of float32" in text
 
 
 def test_training_and_test_images_of_different_sizes(tmp_path: Path) -> None:

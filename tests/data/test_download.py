@@ -1,17 +1,20 @@
+import errno
 import io
+import signal
 import socket
-from _thread import interrupt_main
+from functools import partial
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 
-from data.local_server import Server
+from data.local_server import RUDE, Behaviour, Server
 from data.sample_files import NAMES
+from gpucnn.data import download as module
 from gpucnn.data.download import download
 from gpucnn.errors import InvalidFileError
 
 IMAGES = f"{NAMES[0]}.gz"
-WAIT = 60.0  # seconds until a test that waits for something gives up
 
 
 @pytest.fixture
@@ -24,42 +27,19 @@ def target(tmp_path: Path) -> Path:
 
 def error_of(address: str, target: Path) -> str:
     with pytest.raises(InvalidFileError) as caught:
-        download(address, target)
+        download(address + IMAGES, target)
     text = str(caught.value)
     assert text.startswith(f"{address}{IMAGES} cannot be downloaded (")
     assert text.endswith("): check the address and the connection")
-    assert "\n" not in text
+    assert text.isprintable()
     return text
 
 
 def test_download(server: Server, target: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    download(server.address, target)
+    download(server.address + IMAGES, target)
     assert capsys.readouterr() == ("", f"downloading {server.address}{IMAGES}\n")
     assert target.read_bytes() == (server.folder / IMAGES).read_bytes()
     assert list(target.parent.iterdir()) == [target]
-
-
-def test_works_beside_modules_of_the_same_names(
-    server: Server, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("mnist.py", "numpy.py", "gzip.py"):
-        (tmp_path / name).write_text("raise RuntimeError('the wrong module')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend("")  # as in an interactive session
-    download(server.address, target)
-    assert target.exists()
-
-
-def test_finds_modules_as_the_caller_does_and_ignores_their_warnings(
-    server: Server, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "mnist.py").write_text(
-        "import warnings; warnings.warn('old'); download_file = lambda name, folder: None"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONWARNINGS", "error")
-    download(server.address, target)
-    assert server.requests == []
 
 
 def test_missing(server: Server, target: Path) -> None:
@@ -70,7 +50,7 @@ def test_missing(server: Server, target: Path) -> None:
 def test_cut_short(server: Server, target: Path) -> None:
     server.behaviour = "cut short"
     size = (server.folder / IMAGES).stat().st_size
-    expected = f"(retrieval incomplete: got only {size // 2} out of {size} bytes)"
+    expected = f"(got only {size // 2} of {size} bytes)"
     assert expected in error_of(server.address, target)
 
 
@@ -85,24 +65,77 @@ def test_missing_file_folder(tmp_path: Path, target: Path) -> None:
     assert "No such file or directory" in error_of(f"{tmp_path.as_uri()}/nowhere/", target)
 
 
+def test_of_an_address_that_is_none(target: Path) -> None:
+    assert "(Invalid IPv6 URL)" in error_of("http://[::1/", target)
+
+
+def test_what_a_server_says_is_not_printed_raw(server: Server, target: Path) -> None:
+    server.behaviour = "rude"
+    text = error_of(server.address, target)
+    assert r"(HTTP Error 410: gone\x1b[31m\x07!!!" in text
+    assert len(text) < len(RUDE)
+
+
 def test_stalled(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.behaviour = "stalled"
-    monkeypatch.setattr("gpucnn.data.download.STALL_LIMIT", 0.5)
-    assert "(nothing more came for 0.5 s after " in error_of(server.address, target)
+    monkeypatch.setattr(module, "STALL_LIMIT", 0.3)
+    assert "(nothing more for 0.3 s after " in error_of(server.address, target)
 
 
-def test_never_done(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server.behaviour = "stalled"
-    monkeypatch.setattr("gpucnn.data.download.TIME_LIMIT", 0.2)
+@pytest.mark.parametrize("behaviour", ["stalled", "headers for ever", "body for ever"])
+def test_never_done(
+    server: Server, target: Path, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behaviour = behaviour
+    monkeypatch.setattr(module, "TIME_LIMIT", 0.2)
     assert "(not done in 0.2 s, with " in error_of(server.address, target)
+
+
+@pytest.mark.parametrize("behaviour", ["huge", "body for ever"])
+def test_too_large(
+    server: Server, target: Path, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behaviour = behaviour
+    monkeypatch.setattr(module, "SIZE_LIMIT", 40)
+    monkeypatch.setattr(module, "CHUNK", 4)
+    assert "(it has more than 40 bytes, the most that are taken)" in error_of(
+        server.address, target
+    )
+    assert target.stat().st_size <= 44
 
 
 def test_interrupted(server: Server, target: Path) -> None:
     server.behaviour = "stalled"
-    server.when_stalled = interrupt_main
-    with pytest.raises(KeyboardInterrupt):
-        download(server.address, target)
-    assert server.hung_up.wait(WAIT), "the process that downloads lives on"
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # which may be ignored
+    server.when_stalled = partial(signal.pthread_kill, get_ident(), signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            download(server.address + IMAGES, target)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert not server.hung_up.is_set(), "it was not interrupted, but waited for the server"
+
+
+def test_of_what_is_given_up_nothing_more_is_written(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behaviour = "body for ever"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "TIME_LIMIT", 0.1)
+        error_of(server.address, target)
+    size = target.stat().st_size
+    assert server.hung_up.wait(60)
+    assert target.stat().st_size == size
+
+
+def test_disk_that_is_full(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.FileIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", lambda path, mode: Full(path, mode))
+    with pytest.raises(OSError, match="No space left on device"):
+        download(server.address + IMAGES, target)
 
 
 def test_a_bar_on_a_terminal(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +146,6 @@ def test_a_bar_on_a_terminal(server: Server, target: Path, monkeypatch: pytest.M
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    download(server.address, target)
+    download(server.address + IMAGES, target)
     assert f"downloading {IMAGES}" in terminal.getvalue()
     assert "bytes" in terminal.getvalue()

@@ -3,34 +3,35 @@ import gzip
 import tracemalloc
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from data.sample_files import idx_bytes, idx_header
-from gpucnn.data.idx import ByteArray, read_idx
+from data.sample_files import CODES, idx_bytes, idx_header
+from gpucnn.data.idx import read_idx
 from gpucnn.errors import InvalidFileError
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
 
-def error_of(path: Path, dimensions: int = 3) -> str:
+def error_of(path: Path, *dimensions: int) -> str:
     """The text of the error that the file gives, which is one line and has the file's name."""
     with pytest.raises(InvalidFileError) as caught:
-        read_idx(path, f"<{path.name}>", dimensions)
+        read_idx(path, f"<{path.name}>", dimensions or (3,))
     text = str(caught.value)
     assert f"<{path.name}>" in text
     assert "\n" not in text
     return text
 
 
-def array_or_error(path: Path) -> ByteArray | str:
+def array_or_error(path: Path) -> NDArray[Any] | str:
     try:
-        return read_idx(path, "<images>", 3)
+        return read_idx(path, "<images>", (3,))
     except InvalidFileError as error:
         return str(error)
 
@@ -46,17 +47,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("idx")
 
 
-@given(
-    array=arrays(np.uint8, array_shapes(min_dims=1, max_dims=3, max_side=6)),
-    compressed=st.booleans(),
-)
-def test_reads_what_was_written(folder: Path, array: NDArray[np.uint8], compressed: bool) -> None:
+@pytest.mark.parametrize("dtype", CODES)
+@settings(max_examples=30)
+@given(data=st.data(), compressed=st.booleans())
+def test_reads_what_was_written(
+    folder: Path, dtype: DTypeLike, data: st.DataObject, compressed: bool
+) -> None:
+    array = data.draw(arrays(dtype, array_shapes(min_dims=1, max_dims=3, max_side=6)))
     content = idx_bytes(array)
     path = written(folder, gzip.compress(content) if compressed else content)
-    read = read_idx(path, "images", array.ndim)
-    assert read.dtype == np.uint8
+    read = read_idx(path, "images", (array.ndim,))
+    assert read.dtype == array.dtype
+    assert read.dtype.isnative
     assert read.flags.c_contiguous
     np.testing.assert_array_equal(read, array)
+
+
+def test_elements_are_big_endian(tmp_path: Path) -> None:
+    path = written(tmp_path, idx_header(2, code=0xB) + b"\x01\x02\xff\xfe")
+    np.testing.assert_array_equal(read_idx(path, "labels", (1,)), [0x0102, -2])
 
 
 @given(
@@ -97,13 +106,13 @@ def test_header_cut_short(tmp_path: Path) -> None:
 def test_labels_where_images_are_expected(tmp_path: Path) -> None:
     text = error_of(written(tmp_path, idx_bytes(np.zeros(20, np.uint8))))
     assert "starts with the bytes 00 00 08 01" in text
-    assert "in 3 dimensions, which starts with 00 00 08 03" in text
+    assert "of 3 dimensions, which starts with 00 00 08/09/0b/0c/0d/0e 03" in text
 
 
 def test_images_where_labels_are_expected(tmp_path: Path) -> None:
-    text = error_of(written(tmp_path, idx_bytes(IMAGES)), dimensions=1)
+    text = error_of(written(tmp_path, idx_bytes(IMAGES)), 1, 2)
     assert "starts with the bytes 00 00 08 03" in text
-    assert "in 1 dimension, which starts with 00 00 08 01" in text
+    assert "of 1 or 2 dimensions, which starts with 00 00 08/09/0b/0c/0d/0e 01/02" in text
 
 
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html>", b"404", b"\x89PNG\r\n\x1a\n"])
@@ -138,12 +147,17 @@ def test_body_cut_short(tmp_path: Path, compressed: bool) -> None:
 def test_body_too_long(tmp_path: Path, compressed: bool) -> None:
     content = idx_bytes(IMAGES) + bytes(7)
     text = error_of(written(tmp_path, gzip.compress(content) if compressed else content))
-    assert "is too long: its header says 2 x 3 x 4 = 24 bytes, but at least 25 follow" in text
+    assert "is too long: its header says 2 x 3 x 4 = 24 bytes, but more follow" in text
 
 
 def test_labels_count_in_one_dimension(tmp_path: Path) -> None:
-    text = error_of(written(tmp_path, idx_header(5) + bytes(3)), dimensions=1)
+    text = error_of(written(tmp_path, idx_header(5) + bytes(3)), 1)
     assert "its header says 5 bytes, but 3 follow" in text
+
+
+def test_sizes_of_wider_elements(tmp_path: Path) -> None:
+    text = error_of(written(tmp_path, idx_header(5, code=0xC) + bytes(19)), 1)
+    assert "its header says 5 x 4 = 20 bytes, but 19 follow" in text
 
 
 @pytest.mark.parametrize("removed", [1, 8, 12, 30])
@@ -173,23 +187,35 @@ def test_gzip_followed_by_something_else(tmp_path: Path) -> None:
     assert "is a damaged gzip file" in error_of(written(tmp_path, content))
 
 
-@pytest.mark.parametrize(
-    ("header", "problem"),
-    [(idx_header(1, 2, 2), "is too long"), (idx_header(2, 2**15, 2**15), "is cut short")],
-)
-def test_takes_no_memory_that_the_file_does_not_need(
-    tmp_path: Path, header: bytes, problem: str
-) -> None:
-    content = header + bytes(30 * 2**20 if problem == "is too long" else 4)
-    path = written(tmp_path, gzip.compress(content, 1))
+def peak_of(path: Path) -> int:
+    """The most memory, in bytes, that reading the file takes at once."""
     tracemalloc.start()
     try:
-        text = error_of(path)
-        _, peak = tracemalloc.get_traced_memory()
+        array_or_error(path)
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert problem in text
-    assert peak < 4 * 2**20
+
+
+@pytest.mark.parametrize("header", [idx_header(1, 2, 2), idx_header(2, 2**15, 2**15)])
+def test_takes_no_memory_for_what_is_refused(tmp_path: Path, header: bytes) -> None:
+    path = written(tmp_path, gzip.compress(header + bytes(30 * 2**20 * (header[7] == 1)), 1))
+    assert isinstance(array_or_error(path), str)
+    assert peak_of(path) < 4 * 2**20
+
+
+def test_takes_no_memory_for_a_plain_file_cut_short(tmp_path: Path) -> None:
+    path = written(tmp_path, idx_header(2, 2**12, 2**12) + bytes(4))
+    assert "a file of its size holds 20 at most" in error_of(path)
+    assert peak_of(path) < 2**20
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float64"])
+def test_takes_the_memory_of_the_array_and_little_more(tmp_path: Path, dtype: str) -> None:
+    array = np.zeros((8, 2**10, 2**10), dtype)
+    path = written(tmp_path, gzip.compress(idx_bytes(array), 1))
+    assert not isinstance(array_or_error(path), str)
+    assert peak_of(path) < array.nbytes + 5 * 2**20
 
 
 def test_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,4 +226,4 @@ def test_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(PermissionError, match="images"):
-        read_idx(path, "images", 3)
+        read_idx(path, "images", (3,))
