@@ -1,11 +1,13 @@
 """The devices by name."""
 
 import sys
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from cuda.fake_cupy import FakeCupy
+from cuda.fake_cupy import FakeCupy, function_missing, headers_missing
 from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
 from gpucnn.backends.cuda import CudaBackend
 from gpucnn.cuda.gpu import Gpu
@@ -72,6 +74,41 @@ def test_auto_is_the_first_gpu_that_works(two_gpus: None, monkeypatch: pytest.Mo
 
 
 def test_auto_is_else_the_cpu(no_gpu: None) -> None:
+    assert get_backend("auto").device == "cpu"
+
+
+def broken_cupys() -> dict[str, ModuleType]:
+    """What cannot be used, by how the line that says so begins."""
+    another = ModuleType("cupy")
+    another.__file__ = "/folder/cupy.py"
+    without_headers, without_properties = FakeCupy(), FakeCupy()
+
+    def raising(error: Exception) -> Callable[..., Any]:
+        def fail(*_: object) -> None:
+            raise error
+
+        return fail
+
+    without_headers.compile = raising(headers_missing())
+    without_properties.cuda.runtime.getDeviceProperties = raising(function_missing())
+    return {
+        "/folder/cupy.py is imported as CuPy": another,
+        "CUDA's headers were not found": without_headers,
+        "CuPy does not work (AssertionError: ": without_properties,
+    }
+
+
+@pytest.mark.parametrize("line", broken_cupys())
+def test_broken_cupy_is_listed(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", broken_cupys()[line])
+    gpu, cpu, *_ = list_devices()
+    assert (gpu.name, gpu.usable, cpu.usable) == ("cuda", False, True)
+    assert gpu.description.startswith(line)
+
+
+@pytest.mark.parametrize("line", list(broken_cupys())[:2])
+def test_auto_goes_on_after_a_broken_cupy(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", broken_cupys()[line])
     assert get_backend("auto").device == "cpu"
 
 
