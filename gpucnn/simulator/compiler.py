@@ -16,7 +16,7 @@ from gpucnn.simulator.errors import SimulatorError
 
 COMPILERS = ("g++", "clang++", "c++")
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk, where the compiler writes
+_FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Disk quota exceeded"}
 
 _ERROR = re.compile(r"^(.+?):(\d+):(?:\d+:)? (?:fatal )?error: (.+)$", re.MULTILINE)
 
@@ -39,20 +39,20 @@ class Compiler:
         """What the same text is compiled to depends on, besides the arguments."""
         return (*self.command, self.version, self.macros, platform.machine())
 
-    def run(self, arguments: Sequence[str | Path], text: str = "") -> str:
-        """Call it, with `text` as its standard input, and return what it prints.
+    def run(self, arguments: Sequence[str | Path], standard_input: str = "") -> str:
+        """Call it, and return what it prints.
 
         Raises:
             SimulatorError: it cannot be started, or finds an error in what it compiles; the first
                 is told.
             OSError: the disk that it writes to is full.
         """
-        done = _run([*self.command, *map(str, arguments)], text)
+        done = _run([*self.command, *map(str, arguments)], standard_input)
         report = done.stderr.decode(errors="backslashreplace")
         if done.returncode != 0 or _ERROR.search(report):  # 0 where SIGCHLD is ignored
-            for number in _FULL:
-                if os.strerror(number) in report:
-                    raise OSError(number, os.strerror(number))
+            for number, text in _FULL.items():
+                if text in report:
+                    raise OSError(number, text)
             raise SimulatorError(_first_error(report))
         return done.stdout.decode(errors="surrogateescape")
 
@@ -61,8 +61,10 @@ def find_compiler() -> Compiler:
     """The compiler that CXX names, or else the first of g++, clang++ and c++ that is installed.
 
     Raises:
-        SimulatorError: there is none, or CXX is no command.
+        SimulatorError: there is none, CXX is no command, or the system is not a POSIX one.
     """
+    if os.name != "posix":
+        raise SimulatorError("the simulator does not run on this system: use Linux")
     return _find(os.environ.get("CXX", ""))
 
 

@@ -102,9 +102,10 @@ class Library:
 # One thread at a time loads or launches: the scheduler is one for the process. And none does while
 # the process is forked, so that the child finds the scheduler at rest and the lock free.
 _alone = RLock()
-os.register_at_fork(
-    before=_alone.acquire, after_in_parent=_alone.release, after_in_child=_alone.release
-)
+if hasattr(os, "register_at_fork"):  # a POSIX system
+    os.register_at_fork(
+        before=_alone.acquire, after_in_parent=_alone.release, after_in_child=_alone.release
+    )
 
 
 def load(source: str | Path, options: Sequence[str]) -> Library:

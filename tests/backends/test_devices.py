@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cuda.fake_cupy import FakeCupy, function_missing, headers_missing
@@ -165,6 +167,22 @@ def test_device_that_cannot_be_used_says_why(no_gpu: None) -> None:
     assert (gpu.name, gpu.usable) == ("cuda", False)
     assert "CuPy is not installed" in gpu.description
     assert "cuda" not in available_devices()
+
+
+def test_simulators_in_threads() -> None:
+    def multiply(seed: int) -> bool:
+        backend = get_backend("simulator")
+        a, b = np.random.default_rng(seed).integers(-9, 10, (2, 40, 40)).astype(np.float32)
+        out, sums = backend.empty((40, 40), np.float32), backend.empty((40,), np.float32)
+        for _ in range(20):
+            backend.matmul(a, b, out)
+            backend.sum_rows(out, sums)
+            if (out != a @ b).any() or (sums != (a @ b).sum(0)).any():
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(multiply, range(4)))
 
 
 @pytest.mark.parametrize("device", ["cpu", "simulator", "auto"])

@@ -4,6 +4,7 @@ import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,12 @@ def test_compiler_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.Mon
         f"the C++ compiler {command} cannot be started (Exec format error): install g++ or "
         "clang++, or set CXX to one"
     )
+
+
+def test_a_system_without_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpucnn.simulator.compiler.os", SimpleNamespace(name="nt"))
+    with pytest.raises(SimulatorError, match=r"^the simulator does not run on this system"):
+        find_compiler()
 
 
 def test_compiler_that_says_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
