@@ -1,14 +1,15 @@
 """Kernels as shared libraries: compiled, loaded, and launched by the scheduler."""
 
 import ctypes
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Lock
+from threading import RLock
 
-from gpucnn.simulator.compiler import cached, find_compiler
+from gpucnn.simulator.cache import cached_library
+from gpucnn.simulator.compiler import find_compiler
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.parameters import Parameter
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
@@ -92,13 +93,19 @@ class Library:
         message = ctypes.create_string_buffer(1000)
         launch.message = ctypes.cast(message, ctypes.c_char_p)
         launch.message_size = len(message)
-        with _launching:
+        with _alone:
             failed = self.scheduler.gpucnn_launch(ctypes.byref(launch))
         if failed:
             raise SimulatorError(message.value.decode(errors="replace"))
 
 
-_launching = Lock()
+# One thread at a time loads or launches: the scheduler is one for the process. And none does while
+# the process is forked, so that the child finds the scheduler at rest and the lock free.
+_alone = RLock()
+if hasattr(os, "register_at_fork"):  # a POSIX system
+    os.register_at_fork(
+        before=_alone.acquire, after_in_parent=_alone.release, after_in_child=_alone.release
+    )
 
 
 def load(source: str | Path, options: Sequence[str]) -> Library:
@@ -110,29 +117,17 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
     """
     sanitizer = chosen_sanitizer()
     compiler = find_compiler()
-    scheduler = _scheduler()  # before the modules that refer to it
     flags = (*LANGUAGE, *_CODE, *FLAGS[sanitizer], *options)
-    with TemporaryDirectory(prefix="gpucnn-simulator-") as name:
-        folder = Path(name)
-        translated = translate(preprocess(compiler, source, options, folder))
-        text = folder / "source.ii"
-        text.write_text(translated.text)
+    translated = translate(preprocess(compiler, source, options))
 
-        def build(path: Path) -> None:
-            compiler.run([*flags, text, "-o", path])
+    def build(path: Path) -> None:
+        compiler.run([*flags, "-x", "c++-cpp-output", "-", "-o", path], translated.text)
 
-        path = cached("module.so", [translated.text, *flags, *compiler.key], build)
-        return Library(_loaded(path), translated.kernels, scheduler)
-
-
-def _loaded(path: Path) -> ctypes.CDLL:
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError as error:
-        _, _, what = str(error).rpartition(f"{path.name}: ")
-        raise SimulatorError(
-            f"the compiled kernels cannot be loaded, {what}: define all functions that are called"
-        ) from error
+    contents = [translated.text, *flags, *compiler.key]
+    with _alone:
+        scheduler = _scheduler()  # before the modules that refer to it
+        code = cached_library("module.so", contents, build)
+    return Library(code, translated.kernels, scheduler)
 
 
 @cache
@@ -145,5 +140,6 @@ def _scheduler() -> ctypes.CDLL:
     def build(path: Path) -> None:
         compiler.run([*flags, RUNTIME / "runtime.cpp", "-o", path])
 
-    path = cached("runtime.so", [*contents, *flags, *compiler.key], build)
-    return ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
+    return cached_library(
+        "runtime.so", [*contents, *flags, *compiler.key], build, ctypes.RTLD_GLOBAL
+    )

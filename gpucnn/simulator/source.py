@@ -52,14 +52,13 @@ class _Kernel:
     end: int  # of its body
 
 
-def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str], folder: Path) -> str:
+def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -> str:
     """The text of `source` with macros and included files in their places.
 
     Args:
         compiler: to do it.
         source: CUDA C, or the path of a file of it.
         options: -D, -U, -I and -std, each with its value.
-        folder: an empty one, for the text of a source that is not a file.
 
     Raises:
         SimulatorError: an unknown option, a missing file, or an error in the source.
@@ -80,8 +79,7 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str], f
         *options,
     ]
     if isinstance(source, str):
-        (folder / "source.cu").write_text(source)
-        return compiler.run([*arguments, "source.cu"], folder)
+        return compiler.run([*arguments, "-"], f'# 1 "source.cu"\n{source}')
     if not source.is_file():
         raise SimulatorError(f"there is no file {source}: give the path of a CUDA C source")
     return compiler.run([*arguments, source])

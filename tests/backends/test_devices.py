@@ -1,11 +1,15 @@
 """The devices by name."""
 
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cuda.fake_cupy import FakeCupy
+from cuda.fake_cupy import FakeCupy, function_missing, headers_missing
 from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
 from gpucnn.backends.cuda import CudaBackend
 from gpucnn.cuda.gpu import Gpu
@@ -75,6 +79,41 @@ def test_auto_is_else_the_cpu(no_gpu: None) -> None:
     assert get_backend("auto").device == "cpu"
 
 
+def broken_cupys() -> dict[str, ModuleType]:
+    """What cannot be used, by how the line that says so begins."""
+    another = ModuleType("cupy")
+    another.__file__ = "/folder/cupy.py"
+    without_headers, without_properties = FakeCupy(), FakeCupy()
+
+    def raising(error: Exception) -> Callable[..., Any]:
+        def fail(*_: object) -> None:
+            raise error
+
+        return fail
+
+    without_headers.compile = raising(headers_missing())
+    without_properties.cuda.runtime.getDeviceProperties = raising(function_missing())
+    return {
+        "/folder/cupy.py is imported as CuPy": another,
+        "CUDA's headers were not found": without_headers,
+        "CuPy does not work (AssertionError: ": without_properties,
+    }
+
+
+@pytest.mark.parametrize("line", broken_cupys())
+def test_broken_cupy_is_listed(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", broken_cupys()[line])
+    gpu, cpu, *_ = list_devices()
+    assert (gpu.name, gpu.usable, cpu.usable) == ("cuda", False, True)
+    assert gpu.description.startswith(line)
+
+
+@pytest.mark.parametrize("line", list(broken_cupys())[:2])
+def test_auto_goes_on_after_a_broken_cupy(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", broken_cupys()[line])
+    assert get_backend("auto").device == "cpu"
+
+
 def test_auto_is_the_default() -> None:
     assert type(get_backend()) is type(get_backend("auto"))
 
@@ -128,6 +167,22 @@ def test_device_that_cannot_be_used_says_why(no_gpu: None) -> None:
     assert (gpu.name, gpu.usable) == ("cuda", False)
     assert "CuPy is not installed" in gpu.description
     assert "cuda" not in available_devices()
+
+
+def test_simulators_in_threads() -> None:
+    def multiply(seed: int) -> bool:
+        backend = get_backend("simulator")
+        a, b = np.random.default_rng(seed).integers(-9, 10, (2, 40, 40)).astype(np.float32)
+        out, sums = backend.empty((40, 40), np.float32), backend.empty((40,), np.float32)
+        for _ in range(20):
+            backend.matmul(a, b, out)
+            backend.sum_rows(out, sums)
+            if (out != a @ b).any() or (sums != (a @ b).sum(0)).any():
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(multiply, range(4)))
 
 
 @pytest.mark.parametrize("device", ["cpu", "simulator", "auto"])

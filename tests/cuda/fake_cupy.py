@@ -17,11 +17,34 @@ class OutOfMemoryError(MemoryError):
 
 
 class CompileException(Exception):  # noqa: N818 - CuPy's name
-    pass
+    """NVRTC's log, which is not among the arguments of the exception."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__()
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message
 
 
 class DynamicLibNotFoundError(RuntimeError):
-    pass
+    """Of cuda.pathfinder, by which CuPy 14 looks for NVRTC."""
+
+
+def headers_missing() -> RuntimeError:
+    """What CuPy 14.2 raises when it first compiles and finds no headers, in core.pyx."""
+    return RuntimeError(
+        "Failed to find CUDA headers. Please install CUDA toolkit headers (e.g., pip install "
+        "cupy-cuda12x[ctk]) or specify CUDA_PATH environment variable."
+    )
+
+
+def function_missing() -> AssertionError:
+    """What CuPy 14.2 raises for a function that a library lacks, in _softlink.pyx."""
+    return AssertionError(
+        "\n*** The requested function could not be found in the library.\n***\n*** This is likely a"
+        " bug in CuPy.\n"
+    )
 
 
 class FakeCupy(ModuleType):

@@ -1,8 +1,13 @@
 """A GPU through CuPy, as far as it can be tested without one: with a stand-in for CuPy."""
 
 import sys
+import time
+import warnings
 from collections.abc import Callable
-from types import SimpleNamespace
+from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +28,7 @@ Original error:
 """
 
 Install = Callable[..., FakeCupy]
+OnImport = Callable[[Callable[[], None]], None]
 
 
 @pytest.fixture(autouse=True)
@@ -68,28 +74,148 @@ def test_two_wheels(install: Install, wheels: list[str]) -> None:
     assert "cupy-cuda12x and cupy-cuda13x are both installed" in problem()
 
 
+@pytest.fixture
+def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if CuPy had not been imported; afterwards it has not been."""
+    monkeypatch.setitem(sys.modules, "cupy", None)  # which is put back
+    del sys.modules["cupy"]
+
+
+@pytest.fixture
+def on_import(monkeypatch: pytest.MonkeyPatch, not_imported: None) -> OnImport:
+    """Have the import of CuPy do something, and then give the stand-in."""
+
+    def install(act: Callable[[], None]) -> None:
+        class Finder:
+            def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+                return ModuleSpec(name, self) if name == "cupy" else None  # type: ignore[arg-type]
+
+            def create_module(self, spec: ModuleSpec) -> ModuleType:
+                return FakeCupy()
+
+            def exec_module(self, module: ModuleType) -> None:
+                act()
+
+        monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+
+    return install
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (ImportError(REPORT), "CuPy does not load (ImportError: libfoo.so: no such file): rei"),
-        (ImportError("libfoo.so"), "CuPy does not load (libfoo.so): reinstall it"),
-        (ModuleNotFoundError("No module named 'cuda'", name="cuda"), "does not load (No module"),
-        (PermissionError(13, "Permission denied"), "kernel cache /cache (Permission denied): set"),
+        (ImportError(REPORT), "(ImportError: libfoo.so: no such file): reinstall it"),
+        (ImportError("libfoo.so"), "(ImportError: libfoo.so): reinstall it"),
+        (ModuleNotFoundError("No module named 'cuda'", name="cuda"), "Error: No module named 'c"),
+        (AttributeError("no attribute\n'x'"), "(AttributeError: no attribute 'x'): reinstall it"),
+        (RuntimeError("\x1b[2Jcleared"), "(RuntimeError: ?[2Jcleared): reinstall it"),
+        (OSError("libcuda.so.1: cannot open shared object"), "(OSError: libcuda.so.1: cannot op"),
+        (OSError(13, "Permission denied", "/other/file"), "Permission denied: '/other/file'): r"),
+        (SyntaxError("invalid syntax", ("cupy.py", 3, 1, "x =")), "SyntaxError: invalid syntax): "),
+        (AssertionError(), "(AssertionError): reinstall it"),
+        (ValueError("x" * 10_000), "x ...): reinstall it"),
     ],
 )
-def test_cupy_that_does_not_load(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+def test_cupy_that_does_not_load(on_import: OnImport, error: Exception, text: str) -> None:
+    on_import(raising(error))
+    said = problem()
+    assert said.startswith("CuPy does not load (")
+    assert text in said
+    assert said.isprintable()
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize("file", [None, "/cache", "/cache/kernel", "/"])
+def test_cache_that_cannot_be_made(
+    on_import: OnImport,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str | None,
 ) -> None:
     monkeypatch.setenv("CUPY_CACHE_DIR", "/cache")
+    on_import(raising(OSError(13, "Permission denied", file)))
+    assert "kernel cache /cache (Permission denied): set CUPY_CACHE_DIR" in problem()
 
-    class Finder:
-        def find_spec(self, name: str, *_: Any) -> None:
-            if name == "cupy":
-                raise error
 
-    monkeypatch.delitem(sys.modules, "cupy", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
-    assert text in problem()
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_end_while_cupy_is_imported_passes(
+    on_import: OnImport, error: type[BaseException]
+) -> None:
+    on_import(raising(error()))
+    with pytest.raises(error):
+        Gpu()
+
+
+@pytest.mark.usefixtures("not_imported")
+def test_folder_called_cupy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cupy").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert problem() == (
+        f"{tmp_path}/cupy is imported as CuPy, and is something else: rename it, or start Python "
+        "in another folder"
+    )
+
+
+@pytest.mark.usefixtures("not_imported")
+def test_file_called_cupy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cupy.py").write_text("print = None\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert f"{tmp_path}/cupy.py is imported as CuPy, and is something else" in problem()
+
+
+@pytest.mark.parametrize(
+    "broken", ["driverGetVersion", "runtimeGetVersion", "getDeviceCount", "getDeviceProperties"]
+)
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (fake_cupy.function_missing(), "(AssertionError: *** The requested function could not be"),
+        (AttributeError("no such thing"), "(AttributeError: no such thing): reinstall it, or use"),
+        (OSError("libcudart.so.13: cannot open"), "(OSError: libcudart.so.13: cannot open): rein"),
+    ],
+)
+def test_cupy_that_loads_and_does_not_work(
+    install: Install, broken: str, error: Exception, text: str
+) -> None:
+    setattr(install().cuda.runtime, broken, raising(error))
+    with pytest.raises(DeviceError) as caught:
+        _ = Gpu().description
+    assert str(caught.value).startswith(f"CuPy does not work {text}")
+
+
+@pytest.mark.parametrize("lost", ["runtime", "Device", "memory", "compiler"])
+def test_cupy_without_a_part(install: Install, lost: str) -> None:
+    cupy = install()
+    delattr(cupy.cuda, lost)
+    cupy.compile = raising(RuntimeError("something else"))
+    assert f"has no attribute '{lost}'" in problem()
+
+
+def test_cupy_that_is_no_wheel(install: Install, wheels: list[str]) -> None:
+    wheels.remove("cupy-cuda12x")
+    install().compile = raising(fake_cupy.headers_missing())
+    assert problem().endswith("found: install CUDA's toolkit, or set CUDA_PATH to its folder")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_end_while_cupy_compiles_passes(install: Install, error: type[BaseException]) -> None:
+    install().compile = raising(error())
+    with pytest.raises(error):
+        Gpu()
+
+
+def test_filters_of_warnings_are_the_same_after_imports_by_threads(on_import: OnImport) -> None:
+    on_import(lambda: time.sleep(0.1))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(lambda _: import_cupy(), range(4)))) == 1
+    assert warnings.filters == before
 
 
 def test_without_driver(install: Install) -> None:
@@ -139,7 +265,10 @@ def test_index_beyond_the_last(install: Install) -> None:
             fake_cupy.CompileException('x.cuh(1): error: cannot open source file "cuda_fp16.h"'),
             "CUDA's headers were not found: pip install 'cupy-cuda12x[ctk]'",
         ),
+        (fake_cupy.headers_missing(), "CUDA's headers were not found: pip install 'cupy-cuda12x["),
         (fake_cupy.CompileException("x.cu(3): error: no"), "does not compile for cuda: x.cu(3)"),
+        (fake_cupy.function_missing(), "CuPy does not work (AssertionError: *** The requested f"),
+        (RuntimeError("anything else"), "not work (RuntimeError: anything else): reinstall it, or"),
         (fake_cupy.CUDARuntimeError("cudaErrorIllegalAddress"), "cuda failed: cudaErrorIllegal"),
         (PermissionError(13, "Permission denied"), "kernel cache /cache (Permission denied): set"),
     ],
@@ -147,11 +276,8 @@ def test_index_beyond_the_last(install: Install) -> None:
 def test_what_is_missing_shows_at_once(
     install: Install, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
 ) -> None:
-    def fail() -> None:
-        raise error
-
     monkeypatch.setenv("CUPY_CACHE_DIR", "/cache")
-    install().compile = fail
+    install().compile = raising(error)
     assert text in problem()
 
 
@@ -180,10 +306,14 @@ def test_out_of_memory(install: Install) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_other_errors_pass_as_they_are(install: Install) -> None:
+@pytest.mark.parametrize(
+    "mine", [KeyError("mine"), RuntimeError("mine"), ImportError("mine"), AttributeError("mine")]
+)
+def test_other_errors_pass_as_they_are(install: Install, mine: Exception) -> None:
     install()
-    with pytest.raises(KeyError), Gpu().active():
-        raise KeyError("mine")
+    with pytest.raises(type(mine)) as error, Gpu().active():
+        raise mine
+    assert error.value is mine
 
 
 def test_errors_of_the_package_pass_as_they_are(install: Install) -> None:

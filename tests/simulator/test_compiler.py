@@ -1,14 +1,18 @@
 import platform
 import shutil
+import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gpucnn.simulator import Module, SimulatorError, find_compiler
+from gpucnn.simulator import cache as caches
 from gpucnn.simulator import compiler as compilers
-from gpucnn.simulator.compiler import cached
 
 KERNEL = 'extern "C" __global__ void one(int* x)\n{\n    *x = 1;\n}\n'
 
@@ -22,7 +26,7 @@ def error_of(source: str | Path, *options: str) -> str:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of an empty cache."""
-    monkeypatch.setattr(compilers, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(caches, "user_cache_path", lambda name: tmp_path / name)
     return tmp_path / "gpucnn" / "simulator"
 
 
@@ -86,19 +90,10 @@ def test_another_machine_has_another_key(monkeypatch: pytest.MonkeyPatch) -> Non
     assert compiler.key != key
 
 
-def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "gpucnn").write_text("a file, not a folder")
-    monkeypatch.setattr(compilers, "user_cache_path", lambda name: tmp_path / name)
-    built = []
-
-    def build(path: Path) -> None:
-        built.append(path)
-        path.write_text("built")
-
-    first = cached("file", ["contents", str(tmp_path)], build)
-    assert first.read_text() == "built"
-    assert cached("file", ["contents", str(tmp_path)], build) == first
-    assert len(built) == 1
+def test_another_processor_has_another_key() -> None:
+    compiler = find_compiler()
+    assert f"__{platform.machine()}__" in compiler.macros
+    assert replace(compiler, macros="").key != compiler.key
 
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +126,25 @@ def test_compiler_that_is_no_command(monkeypatch: pytest.MonkeyPatch, chosen: st
     assert str(caught.value) == (
         f"CXX={chosen!r} is no command: set it to a C++ compiler, or unset it"
     )
+
+
+def test_compiler_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = tmp_path / "g++"
+    command.write_text("no program")
+    command.chmod(0o700)
+    monkeypatch.setenv("CXX", str(command))
+    with pytest.raises(SimulatorError) as caught:
+        find_compiler()
+    assert str(caught.value) == (
+        f"the C++ compiler {command} cannot be started (Exec format error): install g++ or "
+        "clang++, or set CXX to one"
+    )
+
+
+def test_a_system_without_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpucnn.simulator.compiler.os", SimpleNamespace(name="nt"))
+    with pytest.raises(SimulatorError, match=r"^the simulator does not run on this system"):
+        find_compiler()
 
 
 def test_compiler_that_says_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +195,34 @@ def test_error_in_a_file(tmp_path: Path) -> None:
 )
 def test_error_without_a_line(report: str, line: str) -> None:
     assert compilers._first_error(report) == f"the C++ compiler failed: {line}"
+
+
+def test_error_while_the_ends_of_processes_are_ignored() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert error_of("int x = ;").startswith("source.cu:1: ")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_source_that_is_no_utf_8(tmp_path: Path) -> None:
+    source = tmp_path / "kernel.cu"
+    source.write_bytes(KERNEL.replace("*x = 1", '*x = sizeof("\xe4")').encode("latin-1"))
+    x = np.zeros(1, np.int32)
+    Module(source).get_function("one")((1,), (1,), (x,))
+    assert x == 2
+    source.write_bytes(KERNEL.replace("*x = 1", "*x = \xe4").encode("latin-1"))
+    assert error_of(source).isprintable()
+
+
+def test_included_files_are_looked_for_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "number.cuh").write_text("#define NUMBER 1\n")
+    monkeypatch.chdir(tmp_path)
+    source = '#include "number.cuh"\n' + KERNEL.replace("1", "NUMBER")
+    assert Module(source, ("-Iinclude",)).get_function("one")
 
 
 def test_kernel_in_a_namespace() -> None:

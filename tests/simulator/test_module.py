@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -175,3 +177,43 @@ def test_launches_from_several_threads() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(launch, range(40)))
+
+
+FORKING = """
+import os, sys, threading
+import numpy as np
+from gpucnn.simulator import Module
+
+source = '''
+extern "C" __global__ void reverse(float* x)
+{
+    const float mine = x[threadIdx.x];
+    __syncthreads();
+    x[blockDim.x - 1 - threadIdx.x] = mine;
+}
+'''
+reverse = Module(source).get_function("reverse")
+ended = threading.Event()
+
+def launch_on_and_on():
+    x = np.zeros(256, np.float32)
+    while not ended.is_set():
+        reverse((2000,), (256,), (x,))
+
+thread = threading.Thread(target=launch_on_and_on)
+thread.start()
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        x = np.arange(256, dtype=np.float32)
+        reverse((1,), (256,), (x,))
+        os._exit(int((x != np.arange(256)[::-1]).any()))
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+ended.set()
+thread.join()
+"""
+
+
+def test_launches_in_a_child_forked_while_another_thread_launches() -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKING], check=True, timeout=60)
