@@ -9,7 +9,7 @@ import gpucnn
 from gpucnn import Sequential
 
 EPOCHS = 8
-LONG = 60  # epochs, for what takes its time to happen beside them
+LONG = 40  # epochs, for what takes its time to happen beside them
 
 (x, y), (x_test, y_test) = gpucnn.load_mnist()
 x, y = x[:8_200], y[:8_200]  # enough for an epoch to be divided among workers

@@ -39,7 +39,7 @@ class Program:
         command: what to run.
         folder: an empty one, for the program to work in.
         stdin: what it reads, or None for nothing.
-        env: variables beside those of this process, none of which sets a number of threads.
+        env: variables beside those of this process, less what tells of tests and of threads.
     """
 
     def __init__(
@@ -74,7 +74,9 @@ class Program:
 
     def _environment(self) -> dict[str, str]:
         inherited = {
-            name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")
+            name: value
+            for name, value in os.environ.items()
+            if not name.endswith("_NUM_THREADS") and not name.startswith("PYTEST_")
         }
         name, _, value = self._mark.partition("=")
         return inherited | {

@@ -39,12 +39,12 @@ def test_its_processes_end_with_it(start: Start) -> None:
     assert program.finish(tidy=False).status == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_it_loses_its_workers(start: Start, known: dict[str, str], how: signal.Signals) -> None:
-    program = start(*script("signals/lose_workers.py"))
+@pytest.mark.parametrize("children", ["noticed", "ignored"])
+def test_it_loses_its_workers(start: Start, known: dict[str, str], children: str) -> None:
+    program = start(*script("signals/lose_workers.py", children))
     program.wait_for("fitting")
     for worker in _await_workers(program):
-        os.kill(worker, how)
+        os.kill(worker, signal.SIGKILL)
     first, second = clean(program.finish(tidy=False)).splitlines()[1:]
     assert second == f"trained {known['trained']}"
     assert first in ("refused in 1 line", f"trained {known['trained long']}")
