@@ -1,11 +1,11 @@
-"""Kill `gpucnn train` at its file operations, go on, and compare: `python -m campaign.file_operations`.
+"""Kill `gpucnn train` at its file operations, go on, and compare.
 
-To be started in `tests/`. A run is killed by SIGKILL before an operation on a file of its folder:
-opening, either half of a write, a flush, a rename, a link, a removal. Then it goes on, with
-`--resume` or, where there is no history yet, from its beginning; a second time it is killed at an
-operation of that, and goes on to its end. It must end in the bytes of a run that nothing stops,
-with the same measurements, and with no other files. First come kills at each operation of the first
-start, then pairs of that and one of what follows, by chance.
+`python -m campaign.file_operations`, to be started in `tests/`. A run is killed by SIGKILL before
+an operation on a file of its folder: opening, either half of a write, a flush, a rename, a link, a
+removal. Then it goes on, with `--resume` or, where there is no history yet, from its beginning; a
+second time it is killed at an operation of that, and goes on to its end. It must end in the bytes
+of a run that nothing stops, with the same measurements, and with no other files. First come kills
+at each operation of the first start, then pairs of that and one of what follows, by chance.
 """
 
 import os
@@ -21,7 +21,7 @@ from campaign.stopping import Stopper
 from gpucnn.commands.main import main as command
 from small_mnist import write_small_mnist
 
-COUNT = 40
+COUNT = 30
 RECIPE = ["--epochs=2", "--threads=1"]
 
 
@@ -66,7 +66,7 @@ def _train(output: Path, recipe: list[str], at: int = 0) -> int:
     if child == 0:
         _command(output, recipe, at, write)
     os.close(write)
-    with open(read) as pipe:
+    with os.fdopen(read) as pipe:
         told = pipe.read()
     os.waitpid(child, 0)
     if at == 0 and not told:

@@ -39,8 +39,8 @@ class Stopper:
     def install(self) -> None:
         """Count from now on, for as long as the process lives."""
         sys.addaudithook(self._hear)
-        io.open = builtins.open = self._open_in_halves  # type: ignore[assignment]
-        os.fsync = self._flush
+        io.open = builtins.open = self._open_in_halves
+        os.fsync = self._flush  # type: ignore[assignment]
 
     def step(self) -> None:
         """An operation is about to be done."""

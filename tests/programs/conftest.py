@@ -51,7 +51,7 @@ def clean(outcome: Outcome) -> str:
 
 @pytest.fixture(scope="session")
 def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What `plain.py` prints, by name."""
-    outcome = Program(script("plain.py"), tmp_path_factory.mktemp("plain")).finish()
+    """What `starts/plain.py` prints, by name."""
+    outcome = Program(script("starts/plain.py"), tmp_path_factory.mktemp("plain")).finish()
     lines = clean(outcome).splitlines()
     return {name: value for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -54,7 +55,7 @@ class Program:
         self.work.mkdir()
         self.temporary.mkdir()
         self._mark = f"{MARK}={uuid4().hex}"
-        self._shared_before = _shared_memory()
+        self._shared_before = shared_memory()
         (folder / "in").write_text(stdin or "")
         with (folder / "in").open() as read, self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
@@ -139,10 +140,8 @@ class Program:
 
     def _leavings(self, *, tidy: bool) -> list[str]:
         processes = [f"process {pid} ({command_line(pid)})" for pid in self.processes()]
-        shared = [str(each) for each in _shared_memory() - self._shared_before]
         files = [str(each) for each in self.temporary.iterdir()] if tidy else []
-        # Programs of other tests have shared memory too, while they run.
-        return processes + (_unused(shared) if shared else []) + files
+        return processes + unclaimed(self._shared_before) + files
 
     def _said(self) -> str:
         return self._out.read_text() + self._err.read_text()
@@ -156,6 +155,21 @@ def script(name: str, *arguments: str) -> list[str | Path]:
 def command_line(pid: int) -> str:
     """The command line of a process, empty if it has ended."""
     return _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ").strip()
+
+
+def shared_memory() -> set[str]:
+    """The files in shared memory, whoever made them."""
+    return {str(each) for each in SHARED_MEMORY.iterdir()} if SHARED_MEMORY.is_dir() else set()
+
+
+def unclaimed(before: set[str]) -> list[str]:
+    """The files in shared memory that are not of `before`, and that no living process has mapped.
+
+    Those of other programs are in use, but for the moment between their making and their mapping.
+    """
+    new = shared_memory() - before
+    maps = "".join(_read(Path(f"/proc/{pid}/maps")) for pid in _all_processes()) if new else ""
+    return sorted(name for name in new if name not in maps)
 
 
 def _all_processes() -> list[int]:
@@ -175,17 +189,5 @@ def _read(path: Path) -> str:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
-def _shared_memory() -> set[Path]:
-    return set(SHARED_MEMORY.iterdir()) if SHARED_MEMORY.is_dir() else set()
-
-
-def _unused(names: list[str]) -> list[str]:
-    """Those of the files that no living process has mapped."""
-    maps = "".join(_read(Path(f"/proc/{pid}/maps")) for pid in _all_processes())
-    return [name for name in names if name not in maps]

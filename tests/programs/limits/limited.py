@@ -19,7 +19,7 @@ def address_space() -> int:
 
 match sys.argv[1]:
     case "descriptors":
-        what, amount = resource.RLIMIT_NOFILE, len(os.listdir("/proc/self/fd"))
+        what, amount = resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir()))
     case "processes":
         what, amount = resource.RLIMIT_NPROC, 0
         if os.geteuid() == 0:  # whom that limit does not bind

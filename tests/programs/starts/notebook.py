@@ -8,9 +8,7 @@ CELLS = [
     "model = train(new_model())",
     "print('trained', weights(model))",
     "print('predicted', answers(model.predict(x_test)))",
-    "from threading import Thread\n"
-    "thread = Thread(target=train, args=[model])\n"
-    "thread.start()",
+    "from threading import Thread\nthread = Thread(target=train, args=[model])\nthread.start()",
     "accuracy = model.evaluate(x_test, y_test).accuracy",
     "thread.join()\nprint('trained twice', weights(model))",
     "%run -i " + __file__.replace("notebook.py", "own_layer.py"),

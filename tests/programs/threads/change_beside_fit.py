@@ -1,5 +1,6 @@
 """While a model fits, a thread fits it too, and changes it: it is told that it may not."""
 
+from collections.abc import Callable
 from threading import Event, Thread
 
 from digits import new_model, train, weights, x, y
@@ -10,21 +11,21 @@ model, fitting, tried = new_model(), Event(), Event()
 before = model.get_weights()
 
 
+def attempt(name: str, change: Callable[[], object]) -> None:
+    try:
+        change()
+    except GpucnnError as error:
+        print(name, "is refused in", len(str(error).splitlines()), "line")
+    else:
+        print(name, "is done")
+
+
 def change() -> None:
     fitting.wait()
-    changes = {
-        "fit": lambda: train(model),
-        "compile": lambda: model.compile(Adam()),
-        "set_weights": lambda: model.set_weights(before),
-        "to": lambda: model.to("cpu"),
-    }
-    for name, attempt in changes.items():
-        try:
-            attempt()
-        except GpucnnError as error:
-            print(name, "is refused in", len(str(error).splitlines()), "line")
-        else:
-            print(name, "is done")
+    attempt("fit", lambda: train(model))
+    attempt("compile", lambda: model.compile(Adam()))
+    attempt("set_weights", lambda: model.set_weights(before))
+    attempt("to", lambda: model.to("cpu"))
     tried.set()
 
 

@@ -3,7 +3,6 @@
 from threading import Event, Thread
 
 import numpy as np
-
 from digits import new_model, train, weights
 
 matrix = np.random.default_rng(0).standard_normal((600, 600), np.float32)

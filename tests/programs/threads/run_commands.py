@@ -3,7 +3,7 @@
 import subprocess
 from threading import Event, Thread
 
-from digits import weights, x, y
+from digits import x, y
 
 import gpucnn
 
