@@ -1,11 +1,18 @@
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from programs.program import Outcome, Program, script
+from small_mnist import write_small_mnist
+
+DIGITS = "DIGITS"  # names the folder of images, in the environment
+IMAGES = 8_200  # of each set: enough for an epoch to be divided among workers
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Start = Callable[..., Program]
 Answer = Callable[..., str]
@@ -17,13 +24,21 @@ def on_linux() -> None:
         pytest.skip("what a program leaves is looked for in /proc and /dev/shm")
 
 
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the scripts need of it: where their images are."""
+    folder = tmp_path_factory.mktemp("digits")
+    write_small_mnist(folder, train=IMAGES, test=IMAGES)
+    return {DIGITS: str(folder)}
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Starts one of the scripts, or another command."""
     started: list[Program] = []
 
-    def begin(*command: str | Path, **options: Any) -> Program:
-        program = Program(command, tmp_path, **options)
+    def begin(*command: str | Path, stdin: str = "", env: Mapping[str, str] = NOTHING) -> Program:
+        program = Program(command, tmp_path, stdin, environment | dict(env))
         started.append(program)
         return program
 
@@ -50,8 +65,8 @@ def clean(outcome: Outcome) -> str:
 
 
 @pytest.fixture(scope="session")
-def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def known(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> dict[str, str]:
     """What `starts/plain.py` prints, by name."""
-    outcome = Program(script("starts/plain.py"), tmp_path_factory.mktemp("plain")).finish()
-    lines = clean(outcome).splitlines()
+    folder = tmp_path_factory.mktemp("plain")
+    lines = clean(Program(script("starts/plain.py"), folder, env=environment).finish()).splitlines()
     return {name: value for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 LIMIT = 60.0
@@ -39,7 +40,7 @@ class Program:
     Args:
         command: what to run.
         folder: an empty one, for the program to work in.
-        stdin: what it reads, or None for nothing.
+        stdin: what it reads.
         env: variables beside those of this process, less what tells of tests and of threads.
     """
 
@@ -47,8 +48,8 @@ class Program:
         self,
         command: Sequence[str | Path],
         folder: Path,
-        stdin: str | None = None,
-        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.temporary, self._out, self._err = (folder / name for name in ("tmp", "out", "err"))
         self.work = folder / "work"
@@ -56,12 +57,12 @@ class Program:
         self.temporary.mkdir()
         self._mark = f"{MARK}={uuid4().hex}"
         self._shared_before = shared_memory()
-        (folder / "in").write_text(stdin or "")
+        (folder / "in").write_text(stdin)
         with (folder / "in").open() as read, self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
                 command,
                 cwd=self.work,
-                env=self._environment() | dict(env or {}),
+                env=self._environment() | dict(env),
                 stdin=read,
                 stdout=out,
                 stderr=err,

@@ -3,7 +3,7 @@
 import os
 from threading import Thread
 
-from digits import new_model, train, weights, x, y
+from digits import EPOCHS, new_model, train, weights, x, y
 
 model = new_model()
 
@@ -25,6 +25,6 @@ def fork_once(record: dict[str, float]) -> None:
 
 
 threads: list[Thread] = []
-model.fit(x, y, batch_size=128, epochs=8, verbose=0, on_epoch_end=fork_once)
+model.fit(x, y, batch_size=128, epochs=EPOCHS, verbose=0, on_epoch_end=fork_once)
 threads[0].join()
 print("trained", weights(model))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Event, Thread
 
-from digits import new_model, train, weights, x, y
+from digits import EPOCHS, new_model, train, weights, x, y
 
 from gpucnn import Adam, GpucnnError
 
@@ -36,6 +36,6 @@ def wait_once(_: object) -> None:
 
 thread = Thread(target=change)
 thread.start()
-model.fit(x, y, batch_size=128, epochs=8, verbose=0, on_epoch_end=wait_once)
+model.fit(x, y, batch_size=128, epochs=EPOCHS, verbose=0, on_epoch_end=wait_once)
 thread.join()
 print("trained", weights(model))
