@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from programs.conftest import Answer, Start, clean
+from programs.conftest import Answer, Start, clean, warned
 from programs.program import LIMIT, POLL, Program, script
 
 
@@ -45,7 +45,7 @@ def test_it_loses_its_workers(start: Start, known: dict[str, str], children: str
     program.wait_for("fitting")
     for worker in _await_workers(program):
         os.kill(worker, signal.SIGKILL)
-    first, second = clean(program.finish(tidy=False)).splitlines()[1:]
+    first, second = warned(program.finish(tidy=False)).splitlines()[1:]
     assert second == f"trained {known['trained']}"
     assert first in ("refused in 1 line", f"trained {known['trained long']}")
 

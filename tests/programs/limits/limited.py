@@ -1,6 +1,5 @@
 """A program that has little of something while it fits and predicts."""
 
-import os
 import resource
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ from digits import answers, new_model, train, weights, x_test
 from gpucnn import GpucnnError
 
 MIB = 2**20
-NOBODY = 65_534
 
 
 def address_space() -> int:
@@ -22,8 +20,6 @@ match sys.argv[1]:
         what, amount = resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir()))
     case "processes":
         what, amount = resource.RLIMIT_NPROC, 0
-        if os.geteuid() == 0:  # whom that limit does not bind
-            os.setuid(NOBODY)
     case "files":
         what, amount = resource.RLIMIT_FSIZE, 0
     case "memory":
