@@ -29,7 +29,7 @@ def show_progress(verbose: int, last_epoch: int, images: int) -> Iterator[Progre
         last_epoch: the number of the last epoch.
         images: the number of images in an epoch.
     """
-    if verbose == 0:
+    if verbose == 0 or sys.stdout is None:  # which a program without standard streams has
         yield _Silence()
     elif sys.stdout.isatty():
         with _bar(last_epoch, images) as progress:

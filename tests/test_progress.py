@@ -99,3 +99,9 @@ class TestOnTerminal:
         with redirect_stdout(Terminal()) as terminal:
             small.model().fit(small.images(8), small.labels(8))
         assert "/8 images" in terminal.text
+
+
+def test_without_standard_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with show_progress(1, 5, 100) as progress:
+        train(progress)

@@ -1,0 +1,290 @@
+"""Damage files by chance and read them: `python -m campaign.inputs`.
+
+To be started in `tests/`. Checkpoints, histories of runs, IDX files, plain and compressed, and PNG
+pictures are damaged: bits flipped, cut short, spliced, lengthened, numbers in headers and values in
+their JSON set to others, or expanding to more than they seem. Each must be read right, or refused
+by an error of the library's own in one line that can be printed; in bounded memory and time, by a
+process that lives on. Cases have numbers, and are the same for the same seed.
+"""
+
+import gzip
+import io
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import sys
+import traceback
+import warnings
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import small
+from campaign import mutations
+from campaign.figures import Figures, main
+from campaign.mutations import Generator
+from campaign.runs import CHECKPOINT, HISTORY
+from data.sample_files import NAMES, idx_bytes, small_set, write_set
+from gpucnn import GpucnnError, Sequential, load_mnist
+from gpucnn.images import read_digit
+from gpucnn.recipes import default_recipe
+from gpucnn.runs import Run
+from small_mnist import small_mnist, write_small_mnist
+
+COUNT = 500
+MIB = 2**20
+MEMORY = 1024 * MIB  # that a process may take beyond what it has at its start
+GROWTH = 256  # MiB that a case may make the most memory of its process grow
+PATIENCE = 20  # seconds that a case may take
+LONGEST = 1_000  # characters of an error
+
+
+class WrongError(Exception):
+    """What a file was read as is not what it holds, or the error is not as errors are."""
+
+
+class Kind(ABC):
+    """A kind of file: how a good one is made, damaged and read."""
+
+    @abstractmethod
+    def prepare(self, folder: Path) -> None:
+        """Make what is needed, in an empty folder."""
+
+    @abstractmethod
+    def damage(self, generator: Generator) -> None:
+        """Put a damaged file in its place."""
+
+    @abstractmethod
+    def read(self) -> None:
+        """Read it.
+
+        Raises:
+            GpucnnError: it is refused.
+            WrongError: it is read wrong.
+        """
+
+
+class Checkpoints(Kind):
+    """Models: what can be loaded computes with finite numbers, and can be saved and loaded."""
+
+    def prepare(self, folder: Path) -> None:
+        self.file, self._copy = folder / "damaged.safetensors", folder / "copy.safetensors"
+        model = small.model(device="cpu", threads=1)
+        model.fit(small.images(30), small.labels(30), verbose=0)
+        model.save(self.file)
+        self._good = self.file.read_bytes()
+
+    def damage(self, generator: Generator) -> None:
+        damaged = mutations.of_bytes if generator.random() < 0.5 else self._other_header
+        self.file.write_bytes(damaged(self._good, generator))
+
+    def _other_header(self, content: bytes, generator: Generator) -> bytes:
+        """With another value in its header or in the model's description there."""
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        if generator.random() < 0.7:
+            description = json.loads(header["__metadata__"]["gpucnn"])
+            changed = mutations.of_json(description, generator)
+            header["__metadata__"]["gpucnn"] = json.dumps(changed)
+        else:
+            header = mutations.of_json(header, generator)
+        text = json.dumps(header).encode()
+        return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+    def read(self) -> None:
+        model = Sequential.load(self.file, device="cpu", threads=1)
+        images = small.images(4, model.input_shape)
+        _expect(np.isfinite(model.predict(images)).all(), "its predictions are not finite")
+        model.save(self._copy)
+        copy = Sequential.load(self._copy, device="cpu", threads=1)
+        _expect(
+            all(map(np.array_equal, copy.get_weights(), model.get_weights())),
+            "what it saves is another model",
+        )
+
+
+class Histories(Kind):
+    """Histories of runs: what is gone on with has as many epochs as its model."""
+
+    def prepare(self, folder: Path) -> None:
+        data = folder / "data"
+        data.mkdir()
+        write_small_mnist(data, train=64, test=20)
+        self._folder = folder / "run"
+        recipe = default_recipe(data=str(data), device="cpu", threads=1, epochs=2)
+        Run.start(self._folder, recipe).train(verbose=0)
+        self._good = (self._folder / HISTORY).read_bytes()
+        self._checkpoint = (self._folder / CHECKPOINT).read_bytes()
+
+    def damage(self, generator: Generator) -> None:
+        if generator.random() < 0.3:
+            content = mutations.of_bytes(self._good, generator)
+        else:
+            content = json.dumps(mutations.of_json(json.loads(self._good), generator)).encode()
+        (self._folder / HISTORY).write_bytes(content)
+        (self._folder / CHECKPOINT).write_bytes(self._checkpoint)
+
+    def read(self) -> None:
+        run = Run.resume(self._folder)
+        epochs = run.history.epochs
+        _expect(len(epochs) == run.model.epochs_trained, "the epochs are not those of the model")
+        for epoch in epochs:
+            line = f"{epoch['val_accuracy']:.2%} {epoch['epoch']} {epoch['images_per_second']:,.0f}"
+            _expect(line.isprintable(), "what is told of an epoch is not a line")
+
+
+class IdxFiles(Kind):
+    """Sets of images: what is read is what stands in the file, or what was compressed."""
+
+    def __init__(self, *, compressed: bool) -> None:
+        self._compressed = compressed
+
+    def prepare(self, folder: Path) -> None:
+        self._folder, arrays = folder, small_set()
+        write_set(folder, arrays)
+        (folder / NAMES[0]).unlink()
+        self.file = folder / (NAMES[0] + ".gz" * self._compressed)
+        self._plain = idx_bytes(arrays[NAMES[0]])
+
+    def damage(self, generator: Generator) -> None:
+        if not self._compressed:
+            content = mutations.of_bytes(self._plain, generator)
+        elif generator.random() < 0.1:  # more than it seems
+            length = int(generator.choice([10**6, 10**8]))
+            content = gzip.compress(self._plain + bytes(length), 1, mtime=0)
+        elif generator.random() < 0.5:
+            content = gzip.compress(mutations.of_bytes(self._plain, generator), mtime=0)
+        else:
+            content = mutations.of_bytes(gzip.compress(self._plain, mtime=0), generator)
+        self.file.write_bytes(content)
+
+    def read(self) -> None:
+        (images, _), _ = load_mnist(self._folder)
+        content = self.file.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        _expect(images.tobytes() == content[16:], "the pixels are not those of the file")
+
+
+class Pictures(Kind):
+    """Pictures of a digit: what is read is an image of 28x28."""
+
+    def prepare(self, folder: Path) -> None:
+        self.file = folder / "digit.png"
+        _, (images, _) = small_mnist(train=0, test=1)
+        drawing = Image.fromarray(images[0]).resize((64, 64))
+        written = io.BytesIO()
+        drawing.save(written, "PNG")
+        self._good = written.getvalue()
+
+    def damage(self, generator: Generator) -> None:
+        ways = (mutations.of_bytes, mutations.of_bytes, mutations.of_png_header)
+        self.file.write_bytes(ways[generator.integers(3)](self._good, generator))
+
+    def read(self) -> None:
+        image = read_digit(self.file)
+        _expect(image.shape == (28, 28) and image.dtype == np.uint8, "it is not an image")
+
+
+def _expect(good: bool, otherwise: str) -> None:
+    if not good:
+        raise WrongError(otherwise)
+
+
+KINDS: dict[str, Kind] = {
+    "checkpoint": Checkpoints(),
+    "history": Histories(),
+    "IDX": IdxFiles(compressed=False),
+    "gzip": IdxFiles(compressed=True),
+    "PNG": Pictures(),
+}
+
+
+def campaign(count: int, seed: int, folder: Path) -> Figures:
+    """Read `count` damaged files, as many of each kind."""
+    figures = Figures("damaged inputs")
+    for name, kind in KINDS.items():
+        (folder / name).mkdir()
+        kind.prepare(folder / name)
+    said: Counter[str] = Counter()
+    growth = 0
+    for case, word, grown in _all_cases(count, seed):
+        name = list(KINDS)[case % len(KINDS)]
+        said[word] += 1
+        growth = max(growth, grown)
+        good = word in ("read", "refused") and grown <= GROWTH
+        figures.check(good, f"case {case}, {name}: {word}, {grown} MiB more memory")
+    figures.measured = {
+        "read": said["read"],
+        "refused in one line": said["refused"],
+        "most memory that a case added, MiB": growth,
+    }
+    return figures
+
+
+def _all_cases(count: int, seed: int) -> Iterator[tuple[int, str, int]]:
+    """Each case with what became of it and the memory it took; a process may do many, and die."""
+    case = 0
+    while case < count:
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(read)
+            _do_cases(case, count, seed, write)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            while select.select([pipe], [], [], PATIENCE)[0] and (line := pipe.readline()):
+                told = json.loads(line)
+                yield case, *told
+                case += 1
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if case < count:
+            ended = "the process ends" if not line else f"no end in {PATIENCE} s"
+            yield case, f"{ended} ({status})", 0
+            case += 1
+
+
+def _do_cases(first: int, count: int, seed: int, tell: int) -> None:
+    """What such a process does."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    warnings.simplefilter("ignore")
+    kinds = list(KINDS.values())
+    for case in range(first, count):
+        before = _most_memory()
+        kind = kinds[case % len(kinds)]
+        kind.damage(np.random.default_rng([seed, case]))
+        word = _outcome(kind)
+        line = json.dumps([word, (_most_memory() - before) // MIB])
+        os.write(tell, f"{line}\n".encode())
+    os._exit(0)
+
+
+def _outcome(kind: Kind) -> str:
+    try:
+        kind.read()
+    except GpucnnError as error:
+        text = str(error)
+        one_line = text.isprintable() and 0 < len(text) <= LONGEST
+        return "refused" if one_line else f"an error that is not a line: {text[:100]!r}"
+    except BaseException as error:
+        *_, last = traceback.extract_tb(error.__traceback__)
+        text = str(error)[:100]
+        return f"{type(error).__name__} ({text!r}, {Path(last.filename).name}:{last.lineno})"
+    return "read"
+
+
+def _most_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__, COUNT, campaign))

@@ -1,0 +1,57 @@
+"""A short one of each campaign, and what becomes of its figures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from campaign.figures import Figures
+from campaign.table import DOCUMENT, END, START, with_table
+
+TESTS = Path(__file__).parents[1]
+COUNTS = {"kills": 3, "file_operations": 30, "inputs": 1000, "soak": 30}
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="campaigns look into /proc")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_campaign(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [sys.executable, "-m", f"campaign.{name}", "--json", str(file)]
+    done = subprocess.run(
+        [*command, "--count", str(COUNTS[name])],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = Figures(**json.loads(file.read_text()))
+    assert (figures.cases, figures.failures) == (COUNTS[name], [])
+
+
+def test_a_failure_is_told_and_ends_with_1(tmp_path: Path) -> None:
+    program = (
+        "from campaign.figures import Figures, main\n"
+        "raise SystemExit(main('', 1, lambda *_: Figures('none', 1, failures=['a case'])))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "FAILED  a case\n" in done.stdout
+
+
+def test_figures_take_the_place_of_others() -> None:
+    old, new = Figures("old", 1), Figures("new", 2_000, {"read": 5}, ["one"], seed=3, seconds=1.5)
+    text = with_table(with_table(f"# Title\n{START}{END}the rest\n", [old]), [new])
+    lines = text.splitlines()
+    assert lines[0] == "# Title"
+    assert lines[-1] == "the rest"
+    assert "| new | 2,000 | 1 | 1.5 | 3 | read: 5 |" in lines
+    assert "old" not in text
+
+
+def test_the_document_has_a_place_for_figures() -> None:
+    assert DOCUMENT.read_text().count(START) == DOCUMENT.read_text().count(END) == 1
