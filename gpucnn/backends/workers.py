@@ -4,7 +4,7 @@ Threads would take turns: they need Python's lock around every call of NumPy, an
 are short, as those on a part of a small batch are, two threads are no faster than one. Processes
 are. They are never forked from the user's: a fork copies locks that no thread of the child will
 release, descriptors, and thread-local objects whose destructors run twice. loky starts them as new
-programs, on every system, from scripts without a guard of their main module, too.
+programs, from scripts without a guard of their main module, too.
 """
 
 import gc
@@ -19,7 +19,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import connection as connections
 from multiprocessing import process as processes
-from typing import Any, NamedTuple
+from multiprocessing import resource_tracker
+from typing import Any
 
 import numpy as np
 
@@ -53,11 +54,16 @@ def usable_cores() -> int:
     """
     if is_nested():
         return 1
-    from loky import cpu_count
-
-    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    cores = int(cpu_count())
+    limit, cores = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip(), _cores()
     return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
+
+
+def _cores() -> int:
+    try:
+        from loky import cpu_count
+    except ImportError:  # of a Python without semaphores, where there are no workers
+        return os.cpu_count() or 1
+    return int(cpu_count())
 
 
 def is_nested() -> bool:
@@ -79,9 +85,18 @@ class Context:
 
     communicator: SharedMemoryCommunicator
 
-    def __init__(self, link: Link, check: Callable[[], None]) -> None:
-        self._link, self._check = link, check
+    def __init__(self, connection: Any, check: Callable[[], None]) -> None:
+        self._connection, self._check = connection, check
         self.kept: dict[str, Any] = {}
+
+    def open_link(self, names: list[str]) -> None:
+        """Open the semaphores of these names, and say so."""
+        from _multiprocessing import SemLock
+
+        from multiprocessing.synchronize import SEM_VALUE_MAX, SEMAPHORE
+
+        self._link = Link(*(SemLock._rebuild(0, SEMAPHORE, SEM_VALUE_MAX, each) for each in names))
+        self._connection.send("")
 
     def join(self, rank: int, size: int, memory: SharedArrays) -> None:
         """Be rank `rank` of `size` from now on."""
@@ -158,15 +173,17 @@ class _Worker:
 
     def __init__(self, number: int) -> None:
         from loky.backend import get_context
+        from loky.backend.resource_tracker import ensure_running
 
-        context = get_context("loky")
-        # They have names in the system, until the worker has found them.
-        self._named: Link | None = Link(context.Semaphore(0), context.Semaphore(0))
-        self.link = Link(*(_OpenSemaphore(s.acquire, s.release) for s in self._named))
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
+        # Before there is anything to clean up. And they let Ctrl-C through as they start.
+        ensure_running()
+        resource_tracker.ensure_running()
+        self._context = get_context("loky")
+        self._named: list[Any] = []
+        self._connection, theirs = self._context.Pipe()
+        self._process = self._context.Process(
             target=_work,
-            args=(theirs, self._named, os.getpid()),
+            args=(theirs, os.getpid()),
             name=f"gpucnn-worker-{number}",
             env=ENVIRONMENT,
         )
@@ -239,24 +256,27 @@ class _Worker:
         self._process.join(IDLE)
 
     def _receive(self) -> None:
-        """Take note of what it says: nothing when it is ready, and why it fails."""
+        """Take note of what it says: why it fails, or nothing if it has come a step further."""
         try:
             failure = self._connection.recv()
         except (EOFError, OSError) as error:
             self._fail(error)
         if failure:
             raise WorkersLostError(f"a worker process failed ({failure})")
-        self.has_started, self._named = True, None
+        if not self._named:
+            self._make_link()
+        else:
+            self.has_started, self._named = True, []
+
+    def _make_link(self) -> None:
+        """Make the semaphores, which have names in the system until the worker has opened them."""
+        self._named = [self._context.Semaphore(0) for _ in Link._fields]
+        itself = [each.acquire.__self__ for each in self._named]  # without what keeps its name
+        self.link = Link(*itself)
+        self.send(_open_link, [each.name for each in itself])
 
     def _fail(self, error: BaseException | None = None) -> None:
         raise WorkersLostError("a worker process has ended without a word") from error
-
-
-class _OpenSemaphore(NamedTuple):
-    """A semaphore without the object that gives it a name, and takes that away at its end."""
-
-    acquire: Callable[..., bool]
-    release: Callable[[], None]
 
 
 class WorkerPool:
@@ -274,14 +294,14 @@ class WorkerPool:
 
     def request(self, count: int) -> bool:
         """Begin to start workers until there are `count`; whether there can be any."""
-        if self._is_refused or is_nested():
+        if self._is_refused or is_nested() or os.name != "posix":  # whose semaphores have names
             return False
         with self._lock:
             try:
                 self._forget_lost()
                 while len(self._workers) < count:
                     self._workers.append(_Worker(len(self._workers) + 1))
-            except (ImportError, OSError, RuntimeError, ValueError) as error:
+            except Exception as error:  # of any class: there are many ways to have no processes
                 self._refuse(error)
             return not self._is_refused
 
@@ -379,18 +399,20 @@ def pool() -> WorkerPool:
 # In a worker
 
 
-def _work(connection: Any, link: Link, program: int) -> None:
+def _work(connection: Any, program: int) -> None:
     """Run what is sent, until the program ends or something fails, which is told."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program alone
     end_after_program = partial(_end_after, program)
-    context = Context(link, end_after_program)
-    connection.send("")
+    context = Context(connection, end_after_program)
+    with suppress(OSError):  # where the program has ended by now
+        connection.send("")
     while (message := _next(connection, end_after_program)) is not None:
         try:
             function, arguments = pickle.loads(message)
             function(context, *arguments)
         except Exception as error:
-            connection.send(f"{type(error).__name__}: {error}")
+            with suppress(OSError):
+                connection.send(f"{type(error).__name__}: {error}")
             return
         del message, function, arguments
 
@@ -409,6 +431,10 @@ def _end_after(program: int) -> None:
     """End if the program has ended, whatever it was that ended it."""
     if os.name == "posix" and os.getppid() != program:
         os._exit(1)
+
+
+def _open_link(context: Context, names: list[str]) -> None:
+    context.open_link(names)
 
 
 def _join(context: Context, rank: int, size: int, memory: SharedArrays) -> None:

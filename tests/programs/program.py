@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -51,10 +52,9 @@ class Program:
         stdin: str = "",
         env: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.temporary, self._out, self._err = (folder / name for name in ("tmp", "out", "err"))
-        self.work = folder / "work"
+        self._out, self._err, self.work = (folder / name for name in ("out", "err", "work"))
         self.work.mkdir()
-        self.temporary.mkdir()
+        self.temporary = Path(tempfile.mkdtemp())  # of a short path, as that of a socket must be
         self._mark = f"{MARK}={uuid4().hex}"
         self._shared_before = shared_memory()
         (folder / "in").write_text(stdin)
