@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from campaign.figures import Figures, main
 from campaign.runs import CHECKPOINT, arguments, result
@@ -36,21 +37,35 @@ def campaign(count: int, seed: int, folder: Path) -> Figures:
     _train(folder / "whole", recipe, folder / "first")
     duration = time.monotonic() - started
     whole = result(folder / "whole")
-    kills = early = 0
+    kills: list[bool] = []
     for case in range(count):
-        output = folder / f"run-{case}"
         moments = generator.uniform(0, duration, generator.integers(1, 4))
-        for number, moment in enumerate(moments):
-            kills += _train(output, recipe, folder / f"{case}-{number}", moment)
-            early += not (output / CHECKPOINT).exists()
-        _train(output, recipe, folder / f"{case}-last")
-        figures.check(result(output) == whole, f"run {case}, killed after {moments} s: it differs")
-    figures.measured = {"SIGKILLs": kills, "of them before the first checkpoint": early}
+        name = f"run {case}, killed after {', '.join(f'{moment:.2f} s' for moment in moments)}"
+        try:
+            kills += _kill(folder / f"run-{case}", recipe, moments)
+            figures.check(result(folder / f"run-{case}") == whole, f"{name}: it differs")
+        except AssertionError as error:
+            figures.check(False, f"{name}: {error}")
+    figures.measured = {"SIGKILLs": len(kills), "before the first checkpoint": sum(kills)}
     return figures
 
 
+def _kill(output: Path, recipe: list[str], moments: NDArray[np.float64]) -> list[bool]:
+    """Train in `output`, killed after each of `moments`; whether each was before a checkpoint."""
+    early = []
+    for number, moment in enumerate(moments):
+        if _train(output, recipe, output.with_name(f"{output.name}-{number}"), moment):
+            early.append(not (output / CHECKPOINT).exists())
+    _train(output, recipe, output.with_name(f"{output.name}-last"))
+    return early
+
+
 def _train(output: Path, recipe: list[str], folder: Path, moment: float | None = None) -> bool:
-    """Train in `output`, for `moment` seconds or to the end; whether it was killed."""
+    """Train in `output`, for `moment` seconds or to the end; whether it was killed.
+
+    Raises:
+        AssertionError: it fails, or leaves something behind.
+    """
     folder.mkdir()
     program = Program([sys.executable, "-m", "gpucnn", *arguments(output, recipe)], folder)
     if moment is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import randrange
 from types import MappingProxyType
 from uuid import uuid4
 
@@ -38,6 +39,8 @@ class Outcome:
 class Program:
     """A program that runs in a session of its own, with its own folder of temporary files.
 
+    If started by root it has a group of its own too, by which its files in shared memory are known.
+
     Args:
         command: what to run.
         folder: an empty one, for the program to work in.
@@ -56,7 +59,8 @@ class Program:
         self.work.mkdir()
         self.temporary = Path(tempfile.mkdtemp())  # of a short path, as that of a socket must be
         self._mark = f"{MARK}={uuid4().hex}"
-        self._shared_before = shared_memory()
+        self._group = randrange(20_000, 60_000) if os.geteuid() == 0 else None
+        self._shared_before = _shared_memory(self._group)
         (folder / "in").write_text(stdin)
         with (folder / "in").open() as read, self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
@@ -66,6 +70,7 @@ class Program:
                 stdin=read,
                 stdout=out,
                 stderr=err,
+                group=self._group,
                 start_new_session=True,
             )
 
@@ -142,7 +147,9 @@ class Program:
     def _leavings(self, *, tidy: bool) -> list[str]:
         processes = [f"process {pid} ({command_line(pid)})" for pid in self.processes()]
         files = [str(each) for each in self.temporary.iterdir()] if tidy else []
-        return processes + unclaimed(self._shared_before) + files
+        # Without a group of its own, what other programs leave at the same time counts too.
+        shared = _shared_memory(self._group) - self._shared_before
+        return processes + _unmapped(shared) + files
 
     def _said(self) -> str:
         return self._out.read_text() + self._err.read_text()
@@ -158,19 +165,23 @@ def command_line(pid: int) -> str:
     return _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ").strip()
 
 
-def shared_memory() -> set[str]:
-    """The files in shared memory, whoever made them."""
-    return {str(each) for each in SHARED_MEMORY.iterdir()} if SHARED_MEMORY.is_dir() else set()
+def _shared_memory(group: int | None) -> set[str]:
+    """The files in shared memory that are of a group, or all of them."""
+    files = SHARED_MEMORY.iterdir() if SHARED_MEMORY.is_dir() else ()
+    return {str(each) for each in files if group in (None, _group_of(each))}
 
 
-def unclaimed(before: set[str]) -> list[str]:
-    """The files in shared memory that are not of `before`, and that no living process has mapped.
+def _group_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_gid
+    except FileNotFoundError:  # it has just been removed
+        return None
 
-    Those of other programs are in use, but for the moment between their making and their mapping.
-    """
-    new = shared_memory() - before
-    maps = "".join(_read(Path(f"/proc/{pid}/maps")) for pid in _all_processes()) if new else ""
-    return sorted(name for name in new if name not in maps)
+
+def _unmapped(files: set[str]) -> list[str]:
+    """Those of the files that no living process has mapped."""
+    maps = "".join(_read(Path(f"/proc/{pid}/maps")) for pid in _all_processes()) if files else ""
+    return sorted(name for name in files if name not in maps)
 
 
 def _all_processes() -> list[int]:
