@@ -91,11 +91,10 @@ class Context:
 
     def open_link(self, names: list[str]) -> None:
         """Open the semaphores of these names, and say so."""
-        from _multiprocessing import SemLock
+        from _multiprocessing import SemLock  # type: ignore[import-not-found]
 
-        from multiprocessing.synchronize import SEM_VALUE_MAX, SEMAPHORE
-
-        self._link = Link(*(SemLock._rebuild(0, SEMAPHORE, SEM_VALUE_MAX, each) for each in names))
+        kind, most = 1, SemLock.SEM_VALUE_MAX  # as those of `multiprocessing` and loky
+        self._link = Link(*(SemLock._rebuild(0, kind, most, name) for name in names))
         self._connection.send("")
 
     def join(self, rank: int, size: int, memory: SharedArrays) -> None:
@@ -147,6 +146,9 @@ class Team:
         """Give the workers back; they forget what they kept."""
         try:
             self.call(_leave)
+            # They have done all that they were sent, and need nothing of it any more: what a path
+            # names that they have yet to open, may soon be something else.
+            self.communicator.barrier()
         except WorkersLostError:
             self.abandon()
         else:
@@ -320,17 +322,17 @@ class WorkerPool:
         if self._is_leased or len(self._workers) < count:  # as it is asked before every step
             return None
         with self._lock:
+            if not self._are_ready(count):
+                return None
             try:
-                team = (
-                    Team(self, self._workers[:count], largest) if self._are_ready(count) else None
-                )
+                team = Team(self, self._workers[:count], largest)
             except OSError as error:
                 self._refuse(error)
                 return None
             except WorkersLostError:
                 self._forget_lost()
                 return None
-            self._is_leased = team is not None
+            self._is_leased = True
             return team
 
     def take_back(self) -> None:
@@ -443,6 +445,7 @@ def _join(context: Context, rank: int, size: int, memory: SharedArrays) -> None:
 
 def _leave(context: Context) -> None:
     context.kept.clear()
+    context.communicator.barrier()
     gc.collect()
 
 

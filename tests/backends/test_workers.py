@@ -118,6 +118,34 @@ class TestTeam:
         team.disband()
         assert pool.is_ready(1)
 
+    def test_is_had_by_one_of_threads_that_ask_at_once(
+        self, pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that has waited for another's lease to be made does not end it."""
+        lease(pool, 1).disband()
+        asked, made = threading.Event(), threading.Event()
+        original, teams = Team.__init__, []
+
+        def slowly(team: Team, *arguments: Any) -> None:
+            asked.set()
+            made.wait(60)
+            original(team, *arguments)
+
+        monkeypatch.setattr(Team, "__init__", slowly)
+        threads = [
+            threading.Thread(target=lambda: teams.append(pool.lease(1, LARGEST))) for _ in range(2)
+        ]
+        threads[0].start()
+        asked.wait(60)
+        threads[1].start()
+        time.sleep(0.1)  # in which it comes as far as it can
+        made.set()
+        for thread in threads:
+            thread.join(60)
+        assert sum(team is not None for team in teams) == 1
+        assert not pool.is_ready(1)
+        assert pool.lease(1, LARGEST) is None
+
     def test_works_with_one_thread_of_blas(self, pool: WorkerPool) -> None:
         def count(context: Context, arrays: SharedArrays) -> None:
             from threadpoolctl import threadpool_info
