@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from PIL import Image
 
+import pictures
 from expect import refusal
 from gpucnn.errors import GpucnnError, InvalidFileError
 from gpucnn.images import read_digit
@@ -115,7 +116,7 @@ def test_the_centre_is_that_of_mass(tmp_path: Path) -> None:
 
 def test_ink_heavy_at_one_end_stays_within_the_image(tmp_path: Path) -> None:
     heavy_at_the_end = np.zeros((60, 260), np.uint8)
-    heavy_at_the_end[29:31, 20:240] = heavy_at_the_end[20:40, 230:240] = 255
+    heavy_at_the_end[27:33, 20:240] = heavy_at_the_end[20:40, 230:240] = 255
     result = read(Image.fromarray(heavy_at_the_end), tmp_path / "t.png")
     assert len(np.unique(result.nonzero()[1])) == 20
 
@@ -289,6 +290,41 @@ def test_what_pillow_warns_of_is_not_passed_on(
 def test_paths_may_be_strings(digits: Pixels, tmp_path: Path) -> None:
     Image.fromarray(digits[0]).save(tmp_path / "digit.png")
     assert_array_equal(read_digit(str(tmp_path / "digit.png")), digits[0])
+
+
+# Pictures as people take them
+
+CROPPED = "cropped to the ink"  # of which some are refused
+
+
+@pytest.mark.parametrize("kind", [kind for kind in pictures.ONE if kind != CROPPED])
+@pytest.mark.parametrize("number", [7, 15])
+def test_digits_are_found(digits: Pixels, tmp_path: Path, kind: str, number: int) -> None:
+    picture = pictures.make(kind, digits, number)
+    assert likeness(read(picture, tmp_path / "digit.jpg"), digits[number]) > 0.85
+
+
+@pytest.mark.parametrize("kind", [kind for kind in pictures.NONE if "blank" in kind])
+def test_blank_pages_are_refused(digits: Pixels, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "blank.jpg"
+    pictures.make(kind, digits, 3).save(file)
+    with refusal(f"no digit stands out in {file}: {NOTHING}", InvalidFileError):
+        read_digit(file)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in pictures.NONE if "blank" not in kind])
+def test_several_digits_are_refused(digits: Pixels, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "digits.png"
+    pictures.make(kind, digits, 1).save(file)
+    with refusal(f"2 marks in {file} may be digits: give an image of one", InvalidFileError):
+        read_digit(file)
+
+
+def test_a_five_whose_bar_is_apart_is_one_digit(digits: Pixels, tmp_path: Path) -> None:
+    apart = pictures.picture(
+        pictures.pages(pictures.on_page(pictures.enlarged(digits[8], 240), (450, 600), 100, 100))
+    )
+    assert likeness(read(apart, tmp_path / "5.png"), digits[8]) > 0.85
 
 
 # What cannot be read

@@ -104,6 +104,8 @@ ORDER = [
     "benchmark",
     "notebook",
     "reproduction",
+    "ink",
+    "marks",
     "images",
     "terminal",
     "commands",
