@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BOX = 20 / 28  # the box that a digit is scaled to, as a share of the image
 WORKING_SIZE = 20  # times the result: larger pictures are scaled down, which averages their noise
+MOST_PIXELS = 64_000_000  # which are half a gigabyte where they are converted
+LONGEST_SIDE = 65_535  # that of JPEG: Pillow keeps more for a row than for a pixel
 OWN_PAPER_CONTRAST = 128  # from which visible pixels around transparent ones are ink and paper
 
 
@@ -97,7 +99,10 @@ def _read(path: Path, largest: int) -> NDArray[np.uint8]:
     if not path.is_file():
         raise InvalidFileError(f"there is no file {path}: give a PNG or JPEG image")
     with path.open("rb") as file, _refusing(path):
-        return _decode(Image.open(file, formats=("PNG", "JPEG")), largest)
+        image = Image.open(file, formats=("PNG", "JPEG"))
+        if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST_SIDE:
+            raise Image.DecompressionBombError
+        return _decode(image, largest)
 
 
 @contextmanager
@@ -108,16 +113,15 @@ def _refusing(path: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damage that Pillow can read past
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except UnidentifiedImageError as error:
         raise InvalidFileError(
             f"{path} is not a PNG or JPEG image: give one, or convert it to one"
         ) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:  # Pillow's limit is higher, if nobody changed it
         raise InvalidFileError(
-            f"{path} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, the most that are read: "
-            "give a smaller copy"
+            f"{path} has too many pixels: at most {MOST_PIXELS:,} are read, "
+            f"and {LONGEST_SIDE:,} a side: give a smaller copy"
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InvalidFileError(
@@ -128,6 +132,8 @@ def _refusing(path: Path) -> Iterator[None]:
 def _decode(image: "Image", largest: int) -> NDArray[np.uint8]:
     from PIL import ExifTags, Image
 
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        image.thumbnail((largest, largest))  # now, since JPEG files need not be decoded in full
     if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would cut off at 255
         rgba = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGBA")
     else:
