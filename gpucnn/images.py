@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 
 from gpucnn import arguments
 from gpucnn.errors import GpucnnError, InvalidFileError
+from gpucnn.ink import Ink, ink_on_paper
+from gpucnn.marks import find_digits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 BOX = 20 / 28  # the box that a digit is scaled to, as a share of the image
 WORKING_SIZE = 20  # times the result: larger pictures are scaled down, which averages their noise
-FAINT = 0.3  # of the strongest ink: what is fainter is taken for paper
-LEAST_CONTRAST = 32  # between ink and paper, of 255
-LEAST_CONTRAST_TO_NOISE = 6  # so that the extremes of a million pixels of noise are not ink
+MOST_PIXELS = 64_000_000  # which are half a gigabyte where they are converted
+LONGEST_SIDE = 65_535  # that of JPEG: Pillow keeps more for a row than for a pixel
 OWN_PAPER_CONTRAST = 128  # from which visible pixels around transparent ones are ink and paper
 
 
@@ -36,10 +37,11 @@ def read_digit(
     """Read a picture of one digit, and prepare it as MNIST's digits were prepared.
 
     The picture is a PNG or JPEG file of any size, in colour or grey, of ink that is darker or
-    lighter than the paper; the border of the picture is taken for paper. It needs Pillow, which
-    comes with `pip install 'gpucnn[images]'`.
+    lighter than the paper. Light may be uneven; lines across the paper, frames and specks are left
+    out, and so is what reaches the border of the picture, unless there is nothing else. A picture
+    that already is as the result would be, such as one of MNIST's, is used as it is.
 
-    A picture that already is of `shape`, light ink on dark paper, is used as it is.
+    It needs Pillow, which comes with `pip install 'gpucnn[images]'`.
 
     Args:
         path: the file.
@@ -58,18 +60,17 @@ def read_digit(
     """
     height, width = arguments.positive_pair(shape, "shape")
     picture = _read(Path(path), WORKING_SIZE * max(height, width))
-    pixels = _most_contrast(_without_transparency(picture))
-    paper = _paper(pixels)
-    light_on_dark = paper < (float(pixels.min()) + float(pixels.max())) / 2
-    ink = (1 if light_on_dark else -1) * (pixels.astype(np.float32) - paper)
-    if not _stands_out(ink):
+    if _is_prepared(picture, height, width):
+        return picture[..., 0]
+    digits = find_digits(_ink(picture))
+    if not digits:
         raise InvalidFileError(
             f"no digit stands out in {path}: "
             "give an image of one, clearly darker or lighter than the paper around it"
         )
-    if light_on_dark and pixels.shape == (height, width):
-        return pixels
-    return _centred(_scaled_to_box(_cropped(ink), height, width), height, width)
+    if len(digits) > 1:
+        raise InvalidFileError(f"{len(digits)} marks in {path} may be digits: give an image of one")
+    return _centred(_scaled_to_box(digits[0], height, width), height, width)
 
 
 # The file
@@ -98,7 +99,10 @@ def _read(path: Path, largest: int) -> NDArray[np.uint8]:
     if not path.is_file():
         raise InvalidFileError(f"there is no file {path}: give a PNG or JPEG image")
     with path.open("rb") as file, _refusing(path):
-        return _decode(Image.open(file, formats=("PNG", "JPEG")), largest)
+        image = Image.open(file, formats=("PNG", "JPEG"))
+        if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST_SIDE:
+            raise Image.DecompressionBombError
+        return _decode(image, largest)
 
 
 @contextmanager
@@ -109,16 +113,15 @@ def _refusing(path: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damage that Pillow can read past
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except UnidentifiedImageError as error:
         raise InvalidFileError(
             f"{path} is not a PNG or JPEG image: give one, or convert it to one"
         ) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:  # Pillow's limit is higher, if nobody changed it
         raise InvalidFileError(
-            f"{path} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, the most that are read: "
-            "give a smaller copy"
+            f"{path} has too many pixels: at most {MOST_PIXELS:,} are read, "
+            f"and {LONGEST_SIDE:,} a side: give a smaller copy"
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InvalidFileError(
@@ -129,6 +132,8 @@ def _refusing(path: Path) -> Iterator[None]:
 def _decode(image: "Image", largest: int) -> NDArray[np.uint8]:
     from PIL import ExifTags, Image
 
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        image.thumbnail((largest, largest))  # now, since JPEG files need not be decoded in full
     if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would cut off at 255
         rgba = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGBA")
     else:
@@ -141,60 +146,49 @@ def _decode(image: "Image", largest: int) -> NDArray[np.uint8]:
     return np.asarray(rgba)
 
 
-# One grey level a pixel
+# Transparency
 
 
-def _without_transparency(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture laid on an opaque backdrop, uint8 (h, w, 3)."""
+def _ink(rgba: NDArray[np.uint8]) -> Ink:
+    """The difference from the paper, float32 (h, w) in [0, 255]."""
+    paper = _own_paper(rgba)
     opacity = rgba[..., 3:].astype(np.float32) / 255
-    laid = rgba[..., :3] * opacity + _backdrop(rgba) * (1 - opacity)
-    return np.rint(laid).astype(np.uint8)
+    if paper is not None:
+        laid = rgba[..., :3] * opacity + paper * (1 - opacity)
+        return ink_on_paper(np.rint(laid).astype(np.uint8))
+    strongest = rgba[..., 3] >= rgba[..., 3].max() / 2
+    backdrop = 255 if rgba[strongest, :3].mean() < 128 else 0
+    ink: Ink = np.max(np.abs(rgba[..., :3] - np.float32(backdrop)) * opacity, axis=2)
+    return ink
 
 
-def _backdrop(rgba: NDArray[np.uint8]) -> NDArray[Any]:
-    """The colour, (3,), on which what is drawn can be seen."""
+def _own_paper(rgba: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """The colour, (3,), of paper, which goes on where nothing is visible; None if all is ink."""
     visible = rgba[..., 3] >= rgba[..., 3].max() / 2
     colours = rgba[visible, :3]
-    colour: NDArray[Any] = np.median(colours, axis=0)
-    if visible.mean() > 0.5 and np.ptp(colours, axis=0).max() >= OWN_PAPER_CONTRAST:
-        return colour  # of paper, which goes on where nothing is visible
-    return np.full(3, 255 if colour.mean() < 128 else 0)  # of ink, with no paper
-
-
-def _most_contrast(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The channel, (h, w), in which ink and paper differ most: blue where the ink is yellow."""
-    channel: NDArray[np.uint8] = max(np.moveaxis(colours, 2, 0), key=np.ptp)
-    return np.ascontiguousarray(channel)
-
-
-# Ink and paper
-
-
-def _paper(pixels: NDArray[np.uint8]) -> float:
-    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-    return float(np.median(border))
-
-
-def _stands_out(ink: NDArray[np.float32]) -> bool:
-    """Whether the strongest ink is more than noise.
-
-    Noise is by how much pixels differ that have neither an edge nor much uneven light between them.
-    """
-    apart = 1 + ink.shape[1] // 28  # direct neighbours are too alike in JPEG files
-    differences = np.abs(ink[:, apart:] - ink[:, :-apart])
-    noise = np.median(differences) if differences.size else 0
-    return bool(ink.max() >= max(LEAST_CONTRAST, LEAST_CONTRAST_TO_NOISE * noise))
-
-
-def _cropped(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The smallest rectangle with all ink that is not faint, and nothing in it but that ink."""
-    strong = ink >= FAINT * ink.max()
-    rows, columns = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
-    rectangle = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.where(strong, ink, 0)[rectangle]
+    is_ink = visible.mean() <= 0.5 or np.ptp(colours, axis=0).max() < OWN_PAPER_CONTRAST
+    if is_ink and rgba[..., 3].min() < 255:
+        return None
+    return np.asarray(np.median(colours, axis=0))
 
 
 # The digit's size and place
+
+
+def _is_prepared(rgba: NDArray[np.uint8], height: int, width: int) -> bool:
+    """Whether a picture is as MNIST's are: grey on black, as large as the box, in the middle."""
+    pixels = rgba[..., 0]
+    is_grey = (rgba[..., :3] == pixels[..., None]).all() and rgba[..., 3].min() == 255
+    if pixels.shape != (height, width) or not is_grey or not pixels.any():
+        return False
+    h, w = (int(np.ptp(np.flatnonzero(pixels.any(axis)))) + 1 for axis in (1, 0))
+    off_centre = [_centre(pixels.sum(axis)) - pixels.shape[1 - axis] // 2 for axis in (1, 0)]
+    return _scale_to_box(h, w, height, width) == 1 and np.abs(off_centre).max() <= 1
+
+
+def _scale_to_box(h: int, w: int, height: int, width: int) -> float:
+    """What makes (h, w) as large as the box in a (height, width) image allows."""
+    return min(round(BOX * height) / h, round(BOX * width) / w)
 
 
 def _scaled_to_box(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
@@ -202,7 +196,7 @@ def _scaled_to_box(ink: NDArray[np.float32], height: int, width: int) -> NDArray
     from PIL import Image
 
     h, w = ink.shape
-    scale = min(round(BOX * height) / h, round(BOX * width) / w)
+    scale = _scale_to_box(h, w, height, width)
     size = (max(1, round(scale * w)), max(1, round(scale * h)))
     # Hamming's window: of Pillow's filters the sharpest that does not overshoot at edges.
     return np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.HAMMING))
@@ -220,5 +214,8 @@ def _centred(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.ui
 
 def _start(mass: NDArray[np.float32], length: int) -> int:
     """Where `mass`, (n,), starts in `length` pixels so that its centre falls on the middle one."""
-    centre = np.average(np.arange(len(mass)), weights=mass)
-    return int(np.clip(round(length // 2 - centre), 0, length - len(mass)))
+    return int(np.clip(round(length // 2 - _centre(mass)), 0, length - len(mass)))
+
+
+def _centre(mass: NDArray[Any]) -> float:
+    return float(np.average(np.arange(len(mass)), weights=mass))

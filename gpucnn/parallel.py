@@ -72,7 +72,7 @@ class Sharing:
                 self.arrays = _share(given, new)
             except OSError as error:
                 self._workers = 0
-                _warn(f"no memory can be shared with worker processes ({error})")
+                pool().do_without(f"no memory can be shared with worker processes ({error})")
         if not self._workers:
             self.arrays = {**given, **{name: replica.backend.empty(*new[name]) for name in new}}
 
@@ -122,7 +122,7 @@ class Sharing:
             self._team, self._workers = None, 0
             if not isinstance(error, WorkersLostError):
                 raise
-            _warn(str(error))
+            warnings.warn(f"{error}: this process goes on alone", RuntimeWarning, stacklevel=2)
             return False
 
 
@@ -150,10 +150,6 @@ def _join(
     context.kept |= {"replica": replica, "arrays": arrays}
     if set_up is not None:
         set_up(context)
-
-
-def _warn(reason: str) -> None:
-    warnings.warn(f"{reason}: this process goes on alone", RuntimeWarning, stacklevel=2)
 
 
 # Training

@@ -1,5 +1,7 @@
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from PIL import Image
 
+import pictures
 from expect import refusal
 from gpucnn.errors import GpucnnError, InvalidFileError
 from gpucnn.images import read_digit
@@ -115,7 +118,7 @@ def test_the_centre_is_that_of_mass(tmp_path: Path) -> None:
 
 def test_ink_heavy_at_one_end_stays_within_the_image(tmp_path: Path) -> None:
     heavy_at_the_end = np.zeros((60, 260), np.uint8)
-    heavy_at_the_end[29:31, 20:240] = heavy_at_the_end[20:40, 230:240] = 255
+    heavy_at_the_end[27:33, 20:240] = heavy_at_the_end[20:40, 230:240] = 255
     result = read(Image.fromarray(heavy_at_the_end), tmp_path / "t.png")
     assert len(np.unique(result.nonzero()[1])) == 20
 
@@ -291,6 +294,41 @@ def test_paths_may_be_strings(digits: Pixels, tmp_path: Path) -> None:
     assert_array_equal(read_digit(str(tmp_path / "digit.png")), digits[0])
 
 
+# Pictures as people take them
+
+CROPPED = "cropped to the ink"  # of which some are refused
+
+
+@pytest.mark.parametrize("kind", [kind for kind in pictures.ONE if kind != CROPPED])
+@pytest.mark.parametrize("number", [7, 15])
+def test_digits_are_found(digits: Pixels, tmp_path: Path, kind: str, number: int) -> None:
+    picture = pictures.make(kind, digits, number)
+    assert likeness(read(picture, tmp_path / "digit.jpg"), digits[number]) > 0.85
+
+
+@pytest.mark.parametrize("kind", [kind for kind in pictures.NONE if "blank" in kind])
+def test_blank_pages_are_refused(digits: Pixels, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "blank.jpg"
+    pictures.make(kind, digits, 3).save(file)
+    with refusal(f"no digit stands out in {file}: {NOTHING}", InvalidFileError):
+        read_digit(file)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in pictures.NONE if "blank" not in kind])
+def test_several_digits_are_refused(digits: Pixels, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "digits.png"
+    pictures.make(kind, digits, 1).save(file)
+    with refusal(f"2 marks in {file} may be digits: give an image of one", InvalidFileError):
+        read_digit(file)
+
+
+def test_a_five_whose_bar_is_apart_is_one_digit(digits: Pixels, tmp_path: Path) -> None:
+    apart = pictures.picture(
+        pictures.pages(pictures.on_page(pictures.enlarged(digits[8], 240), (450, 600), 100, 100))
+    )
+    assert likeness(read(apart, tmp_path / "5.png"), digits[8]) > 0.85
+
+
 # What cannot be read
 
 
@@ -382,16 +420,34 @@ def test_damage_is_refused_or_read_past(drawing: Pixels, tmp_path: Path, seed: i
             assert read_digit(file).shape == (28, 28)
 
 
-@pytest.mark.parametrize("limit", [30_000, 10_000])  # which Pillow warns of, and refuses
-def test_too_many_pixels(
-    drawing: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+def header_of_png(width: int, height: int) -> bytes:
+    """A PNG file whose pixels are missing."""
+    size = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(size))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + size + checksum + b"\0\0\0\x64IDAT"
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1, 89_000_000), (65_536, 1), (8001, 8000), (20_000, 20_000)]
+)
+def test_too_many_pixels_are_refused_before_they_are_decoded(
+    tmp_path: Path, width: int, height: int
 ) -> None:
     file = tmp_path / "digit.png"
-    Image.fromarray(drawing).save(file)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    text = f"{file} has more than {limit:,} pixels, the most that are read: give a smaller copy"
+    file.write_bytes(header_of_png(width, height))
+    text = (
+        f"{file} has too many pixels: at most 64,000,000 are read, "
+        "and 65,535 a side: give a smaller copy"
+    )
     with refusal(text, InvalidFileError):
         read_digit(file)
+
+
+def test_pillow_does_not_warn_of_fewer_pixels(
+    digits: Pixels, drawing: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
+    assert likeness(read(Image.fromarray(drawing), tmp_path / "digit.png"), digits[0]) > 0.93
 
 
 def test_shapes_that_are_none(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ ORDER = [
     "benchmark",
     "notebook",
     "reproduction",
+    "ink",
+    "marks",
     "images",
     "terminal",
     "commands",

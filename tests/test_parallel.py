@@ -150,10 +150,12 @@ class TestTraining:
             raise OSError(12, "Cannot allocate memory")
 
         monkeypatch.setattr(parallel, "SharedArrays", refuse)
-        with pytest.warns(RuntimeWarning, match="no memory can be shared.*goes on alone"):
+        monkeypatch.setattr(workers, "POOL", workers.WorkerPool())
+        with pytest.warns(RuntimeWarning, match="no memory can be shared.*by this process alone"):
             made = trainer(model(2))
         assert not made._sharing.has_joined()
         made.epoch(1, np.arange(IMAGES))
+        trainer(model(2))  # without another warning
 
     def test_that_diverges_leaves_the_workers_free(self) -> None:
         made = model(2, optimizer=SGD(1e30))

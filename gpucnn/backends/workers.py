@@ -335,6 +335,11 @@ class WorkerPool:
             self._is_leased = True
             return team
 
+    def do_without(self, reason: str) -> None:
+        """Have no workers from now on, and say so once."""
+        with self._lock:
+            self._give_up(reason)
+
     def take_back(self) -> None:
         """End the lease."""
         self._is_leased = False
@@ -351,7 +356,7 @@ class WorkerPool:
             return False
         try:
             return all(worker.is_ready() for worker in self._workers[:count])
-        except WorkersLostError as error:
+        except (OSError, WorkersLostError) as error:
             self._refuse(error)
             return False
 
@@ -366,15 +371,18 @@ class WorkerPool:
             self._workers.remove(worker)
 
     def _refuse(self, error: Exception) -> None:
-        """Do without workers from now on, and say so once."""
+        reason = " ".join(str(error).split()) or type(error).__name__
+        self._give_up(f"no worker processes can be started ({reason})")
+
+    def _give_up(self, reason: str) -> None:
+        if self._is_refused:
+            return
         self._is_refused = True
         for worker in self._workers:
             worker.end()
         self._workers = []
-        reason = " ".join(str(error).split()) or type(error).__name__
         warnings.warn(
-            f"no worker processes can be started ({reason}): batches are worked on by this process "
-            "alone, to the same result",
+            f"{reason}: batches are worked on by this process alone, to the same result",
             RuntimeWarning,
             stacklevel=2,
         )
