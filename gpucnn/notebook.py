@@ -13,12 +13,13 @@ Letters are the notebook's: m images; X the images, Z the convolution, A its pos
 pooled A, f by f the size of the kernel.
 """
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gpucnn.backends import Array, Window, as_rows, get_backend
+from gpucnn.backends import Array, Backend, Window, as_rows, get_backend
 
 __all__ = [
     "backward_prop",
@@ -50,17 +51,25 @@ LogitsCache = tuple[Floats, Floats, tuple[int, ...]]  # weights, bias, the shape
 Cache = tuple[Floats, LogitsCache, Floats, Floats, Floats, Parameters]
 # logits, cache_logits, P, A, Z, cache_conv
 
-_backend = get_backend("cpu")
+
+class _OfThread(threading.local):
+    """A backend for each thread that computes, like the one that is given."""
+
+    def __init__(self, like: Backend) -> None:
+        self.backend = like.twin()
+
+
+_computing = _OfThread(get_backend("cpu"))
 
 
 def use_device(device: str) -> None:
-    """Compute on `device` from now on, see `gpucnn.get_backend`.
+    """Compute on `device` from now on, in all threads, see `gpucnn.get_backend`.
 
     Raises:
         InvalidValueError: there is no such device.
     """
-    global _backend
-    _backend = get_backend(device)
+    global _computing
+    _computing = _OfThread(get_backend(device))
 
 
 # Before training
@@ -100,7 +109,9 @@ def convolve(X: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Floats, Paramete
     window, patches = _im2col(X, W)
     kernel = _on_device(W)
     Z = _empty((len(patches), *window.output, kernel.shape[-1]))
-    _backend.matmul(as_rows(patches), as_rows(kernel), as_rows(Z), bias=_bias(b, kernel.shape[-1]))
+    _computing.backend.matmul(
+        as_rows(patches), as_rows(kernel), as_rows(Z), bias=_bias(b, kernel.shape[-1])
+    )
     return _on_host(Z), (np.asarray(W), np.asarray(b))
 
 
@@ -108,7 +119,7 @@ def relu(Z: ArrayLike) -> Floats:
     """The positive part of each element."""
     z = _on_device(Z)
     A = _empty(z.shape)
-    _backend.relu(z, A)
+    _computing.backend.relu(z, A)
     return _on_host(A)
 
 
@@ -117,7 +128,7 @@ def max_pool2(A: ArrayLike) -> Floats:
     a = _on_device(A)
     window = Window(a.shape[1:3], (2, 2), (2, 2), "valid")
     P = _empty((len(a), *window.output, a.shape[-1]))
-    _backend.max_pool(a, window, P, _backend.empty(P.shape, np.int32))
+    _computing.backend.max_pool(a, window, P, _computing.backend.empty(P.shape, np.int32))
     return _on_host(P)
 
 
@@ -145,7 +156,7 @@ def softmax(logits: ArrayLike) -> Floats:
     """The probabilities of each row of logits, (m, classes)."""
     z = _on_device(logits)
     out = _empty(z.shape)
-    _backend.softmax(z, out)
+    _computing.backend.softmax(z, out)
     return _on_host(out)
 
 
@@ -189,9 +200,9 @@ def logits_backprop(
     W, b, shape = cache_logits
     features, delta = _on_device(np.reshape(P, (shape[0], -1))), _on_device(delta_logits)
     delta_P, delta_W, delta_b = _empty(features.shape), _empty(W.shape), _empty((delta.shape[1],))
-    _backend.matmul(delta, _on_device(W), delta_P, transpose_b=True)
-    _backend.matmul(features, delta, delta_W, transpose_a=True)
-    _backend.sum_rows(delta, delta_b)
+    _computing.backend.matmul(delta, _on_device(W), delta_P, transpose_b=True)
+    _computing.backend.matmul(features, delta, delta_W, transpose_a=True)
+    _computing.backend.sum_rows(delta, delta_b)
     new_W = W - learning_rate * _on_host(delta_W)
     new_b = b - learning_rate * _on_host(delta_b)
     return _on_host(delta_P).reshape(shape), new_W, new_b
@@ -228,7 +239,7 @@ def relu_backprop(delta_A: ArrayLike, Z: ArrayLike) -> Floats:
     """The gradient of Z, in its shape: delta_A where Z is positive, else 0."""
     delta, z = _on_device(delta_A), _on_device(Z)
     delta_Z = _empty(z.shape)
-    _backend.relu_gradient(delta, z, delta_Z)
+    _computing.backend.relu_gradient(delta, z, delta_Z)
     return _on_host(delta_Z)
 
 
@@ -239,7 +250,7 @@ def conv_backprop(
     W, b = cache_conv
     delta, (_, patches) = _on_device(delta_Z), _im2col(X, W)
     delta_W, delta_b = _empty(W.shape), _empty((W.shape[-1],))
-    _backend.conv2d_parameter_gradients(delta, patches, delta_W, delta_b)
+    _computing.backend.conv2d_parameter_gradients(delta, patches, delta_W, delta_b)
     return W - learning_rate * _on_host(delta_W), b - learning_rate * _on_host(delta_b)
 
 
@@ -311,15 +322,15 @@ def gradient_descent(
 
 
 def _on_device(array: ArrayLike) -> Array:
-    return _backend.asarray(np.asarray(array), np.float64)
+    return _computing.backend.asarray(np.asarray(array), np.float64)
 
 
 def _on_host(array: Array) -> Floats:
-    return _backend.to_host(array)
+    return _computing.backend.to_host(array)
 
 
 def _empty(shape: tuple[int, ...]) -> Array:
-    return _backend.empty(shape, np.float64)
+    return _computing.backend.empty(shape, np.float64)
 
 
 def _bias(b: ArrayLike, units: int) -> Array:
@@ -329,7 +340,7 @@ def _bias(b: ArrayLike, units: int) -> Array:
 def _dense(features: ArrayLike, W: ArrayLike, b: ArrayLike) -> Floats:
     x, kernel = _on_device(features), _on_device(W)
     out = _empty((len(x), kernel.shape[1]))
-    _backend.matmul(x, kernel, out, bias=_bias(b, kernel.shape[1]))
+    _computing.backend.matmul(x, kernel, out, bias=_bias(b, kernel.shape[1]))
     return _on_host(out)
 
 
@@ -339,5 +350,5 @@ def _im2col(X: ArrayLike, W: ArrayLike) -> tuple[Window, Array]:
     f = np.shape(W)[:2]
     window = Window((x.shape[1], x.shape[2]), (f[0], f[1]), (1, 1), "valid")
     patches = _empty((len(x), window.output[0] * window.output[1], window.elements))
-    _backend.im2col(x, window, patches)
+    _computing.backend.im2col(x, window, patches)
     return window, patches

@@ -20,6 +20,7 @@ from gpucnn.backends import ALONE, Array, Communicator, Shape
 from gpucnn.backends.shared_arrays import SharedArrays
 from gpucnn.backends.workers import Context, Team, WorkersLostError, pool
 from gpucnn.batches import Batches
+from gpucnn.errors import GpucnnWarning
 from gpucnn.inference import classify, measure
 from gpucnn.optimizers import Optimizer
 from gpucnn.replica import Replica
@@ -122,7 +123,7 @@ class Sharing:
             self._team, self._workers = None, 0
             if not isinstance(error, WorkersLostError):
                 raise
-            warnings.warn(f"{error}: this process goes on alone", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{error}: this process goes on alone", GpucnnWarning, stacklevel=2)
             return False
 
 

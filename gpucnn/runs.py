@@ -17,6 +17,7 @@ import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
+from gpucnn.backends.workers import pool
 from gpucnn.batches import check_images, check_labels
 from gpucnn.data import load_mnist
 from gpucnn.errors import (
@@ -98,6 +99,7 @@ class Run:
         if folder is not None:
             _refuse_used(folder)
         recipe = recipe.resolved()
+        _start_workers(recipe)
         data = load_mnist(recipe.data)
         model = recipe.make_model(len(data[0][0]))
         for images, labels in data:
@@ -136,6 +138,7 @@ class Run:
             content, recipe = _read_history(folder)
             _remove_leftovers(folder)
             extended = recipe.extended(epochs or recipe.epochs)
+            _start_workers(recipe)
             data = load_mnist(recipe.data)
             run = cls(folder, extended, extended.make_model(len(data[0][0])), data, lock)
             if content.get("data_sha256") != run._data_sha256:
@@ -280,6 +283,16 @@ def read_recipe(folder: Path) -> Recipe:
         InvalidFileError: there is no run in the folder, or its history is damaged.
     """
     return _read_history(folder)[1]
+
+
+def _start_workers(recipe: Recipe) -> None:
+    """Begin to start them, to be ready when the data is.
+
+    Args:
+        recipe: resolved.
+    """
+    if recipe.device == "cpu" and recipe.threads is not None and recipe.threads > 1:
+        pool().request(recipe.threads - 1)
 
 
 def _read_history(folder: Path) -> tuple[dict[str, Any], Recipe]:

@@ -1,5 +1,7 @@
 """The notebook's functions, held to its own way of writing them, plain loops."""
 
+import threading
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -198,3 +200,22 @@ def test_the_device_can_be_chosen() -> None:
     notebook.use_device("cpu")
     with pytest.raises(ValueError, match="unknown device 'abacus'"):
         notebook.use_device("abacus")
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    x = np.random.default_rng(0).standard_normal((20, 400, 50))
+    wrong: list[int] = []
+
+    def work(first: int) -> None:
+        for number in range(200):
+            image = (first + number) % len(x)
+            if not np.array_equal(notebook.softmax(x[image]), right[image]):
+                wrong.append(image)
+
+    right = [notebook.softmax(each) for each in x]
+    threads = [threading.Thread(target=work, args=(5 * each,)) for each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []

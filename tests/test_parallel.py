@@ -17,7 +17,7 @@ import small
 from gpucnn import SGD, Adam, Flatten, Sequential, parallel
 from gpucnn.backends import CpuBackend, workers
 from gpucnn.backends.workers import Context, pool
-from gpucnn.errors import TrainingError
+from gpucnn.errors import GpucnnWarning, TrainingError
 from gpucnn.layers import Dense, ReLU
 from gpucnn.optimizers import Optimizer
 from gpucnn.parallel import ParallelTrainer
@@ -114,7 +114,7 @@ class TestTraining:
             if steps[0] == at:
                 os.kill(pool()._workers[0]._process.pid, signal.SIGKILL)
 
-        with pytest.warns(RuntimeWarning, match="has ended without a word.*goes on alone"):
+        with pytest.warns(GpucnnWarning, match="has ended without a word.*goes on alone"):
             assert train(model(2), joined=True, during=kill) == expected
 
     def test_of_layers_that_cannot_be_sent(self) -> None:
@@ -128,7 +128,7 @@ class TestTraining:
         made = Sequential([Mine(), Flatten(), Dense(3)], small.SHAPE)
         made.place(InPieces(2, 3))
         await_workers(1)
-        with pytest.warns(RuntimeWarning, match="cannot be sent to a worker process"):
+        with pytest.warns(GpucnnWarning, match="cannot be sent to a worker process"):
             made.fit(small.images(IMAGES), small.labels(IMAGES), verbose=0)
 
     def test_of_layers_of_a_script(self) -> None:
@@ -151,7 +151,7 @@ class TestTraining:
 
         monkeypatch.setattr(parallel, "SharedArrays", refuse)
         monkeypatch.setattr(workers, "POOL", workers.WorkerPool())
-        with pytest.warns(RuntimeWarning, match="no memory can be shared.*by this process alone"):
+        with pytest.warns(GpucnnWarning, match="no memory can be shared.*by this process alone"):
             made = trainer(model(2))
         assert not made._sharing.has_joined()
         made.epoch(1, np.arange(IMAGES))
@@ -222,7 +222,7 @@ class TestInference:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(parallel, "_infer_theirs", lambda task, context: fail(context))
-            with pytest.warns(RuntimeWarning, match="goes on alone"):
+            with pytest.warns(GpucnnWarning, match="goes on alone"):
                 assert_array_equal(made.predict(x, BATCH), expected)
 
 

@@ -30,7 +30,7 @@ from gpucnn.backends.communicator import (
     reduction_bytes,
 )
 from gpucnn.backends.shared_arrays import SharedArrays
-from gpucnn.errors import DeviceError
+from gpucnn.errors import DeviceError, GpucnnWarning
 
 LIBRARIES = ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM")
 """Those of BLAS, in which a worker has one thread: the cores are for the other workers."""
@@ -383,7 +383,7 @@ class WorkerPool:
         self._workers = []
         warnings.warn(
             f"{reason}: batches are worked on by this process alone, to the same result",
-            RuntimeWarning,
+            GpucnnWarning,
             stacklevel=2,
         )
 

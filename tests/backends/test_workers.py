@@ -24,6 +24,7 @@ from gpucnn.backends.workers import (
     is_nested,
     usable_cores,
 )
+from gpucnn.errors import GpucnnWarning
 
 pytestmark = pytest.mark.usefixtures("workers")
 
@@ -212,7 +213,7 @@ class TestRefusal:
             raise error
 
         monkeypatch.setattr(module, "_Worker", refuse)
-        with pytest.warns(RuntimeWarning, match=r"no worker processes can be started \(") as told:
+        with pytest.warns(GpucnnWarning, match=r"no worker processes can be started \(") as told:
             assert not pool.request(1)
         assert "\n" not in str(told[0].message)
         assert not pool.request(1)  # without another warning

@@ -46,7 +46,7 @@ def test_life_of_a_model(optimizer: Optimizer, tmp_path: Path) -> None:
 
 
 def test_functions_of_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebook, "_backend", notebook._backend)  # put back after the test
+    monkeypatch.setattr(notebook, "_computing", notebook._computing)  # put back after the test
     notebook.use_device("simulator")
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28))
     labels = np.array([1, 2, 3])

@@ -13,7 +13,7 @@ from small_mnist import write_small_mnist
 DIGITS = "DIGITS"  # names the folder of images, in the environment
 IMAGES = 8_200  # of each set: enough for an epoch to be divided among workers
 
-WARNING = re.compile(r"(.*: RuntimeWarning: .*\n  .*\n)?")
+WARNING = re.compile(r"(.*: GpucnnWarning: .*\n  .*\n)?")
 """What Python prints of a warning, or nothing."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
