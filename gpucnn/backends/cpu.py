@@ -85,7 +85,7 @@ class CpuBackend(Backend):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._threads,)
 
-    def twin(self) -> Backend:
+    def twin(self) -> "Backend":
         return copy(self)
 
     @property

@@ -36,7 +36,7 @@ class CudaBackend(Backend):
         self._launch = Launcher(runtime)
         self._workspaces = Workspaces(lambda size: self.empty((size,), np.uint8))
 
-    def twin(self) -> Backend:
+    def twin(self) -> "Backend":
         """See `Backend.twin`; what is compiled serves both."""
         twin = CudaBackend(self._runtime)
         twin._launch = self._launch

@@ -50,13 +50,13 @@ def lease(pool: WorkerPool, count: int) -> Team:
     raise TimeoutError
 
 
-def write(context: Context, arrays: SharedArrays) -> None:
-    arrays["seen"][context.communicator.rank] = os.getpid()
-    context.communicator.barrier()
-
-
 def seen_by(team: Team) -> list[int]:
     """The processes of all ranks."""
+
+    def write(context: Context, arrays: SharedArrays) -> None:
+        arrays["seen"][context.communicator.rank] = os.getpid()
+        context.communicator.barrier()
+
     arrays = SharedArrays({"seen": ((team.communicator.size,), np.int64)})
     arrays["seen"][0] = os.getpid()
     team.call(write, arrays)
@@ -181,7 +181,7 @@ class TestLoss:
     def test_of_something_that_cannot_be_sent(self, pool: WorkerPool) -> None:
         team = lease(pool, 1)
         with pytest.raises(WorkersLostError, match="this cannot be sent to a worker"):
-            team.call(write, threading.Lock())
+            team.call(seen_by, threading.Lock())
         team.abandon()
 
     def test_others_are_started_in_their_place(self, pool: WorkerPool) -> None:
