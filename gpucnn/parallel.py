@@ -70,7 +70,7 @@ class Sharing:
         self._workers = workers if workers and pool().request(workers) else 0
         if self._workers:
             try:
-                self.arrays = _share(given, new)
+                self.arrays = _share(given, new, replica.dtype)
             except OSError as error:
                 self._workers = 0
                 pool().do_without(f"no memory can be shared with worker processes ({error})")
@@ -134,8 +134,16 @@ def count_workers(replica: Replica, images: int, batch_size: int) -> int:
     return len(replica.shards(min(batch_size, images))) - 1
 
 
-def _share(given: Arrays, new: Kinds) -> SharedArrays:
-    shared = SharedArrays({name: (a.shape, a.dtype) for name, a in given.items()} | dict(new))
+def _share(given: Arrays, new: Kinds, real: "np.dtype[np.floating]") -> SharedArrays:
+    """Arrays in shared memory, those given as they are used: bytes, reals of the model, labels."""
+
+    def kind(name: str) -> tuple[Shape, Any]:
+        array = given[name]
+        if "labels" in name:
+            return array.shape, np.int64
+        return array.shape, array.dtype if array.dtype == np.uint8 else real
+
+    shared = SharedArrays({**{name: kind(name) for name in given}, **new})
     for name, array in given.items():
         np.copyto(shared[name], array)
     return shared
@@ -191,6 +199,7 @@ class ParallelTrainer(Trainer):
         super().__init__(twin, mine, *_training(twin, self._sharing.arrays, batch_size))
         if validation is not None:
             self._test = _test(twin, self._sharing.arrays)
+            self._test_batch_size = batch_size  # which may be more than there are to train on
 
     def load(self, replica: Replica, optimizer: Optimizer) -> None:
         """Take over the parameters of the model, and the state of its optimizer."""
@@ -227,7 +236,7 @@ class ParallelTrainer(Trainer):
 
     def validate(self) -> Evaluation:
         """The mean loss and the accuracy over the validation images."""
-        backend, size = self.replica.backend, self._batch_size
+        backend, size = self.replica.backend, self._test_batch_size
         data, metrics = self._test
 
         def measure_mine(communicator: Communicator) -> None:

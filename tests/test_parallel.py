@@ -197,6 +197,32 @@ class TestTraining:
         assert fit(alone=False) == fit(alone=True)
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_validation_is_an_evaluation_in_batches_of_the_size_that_is_asked_for(joined: bool) -> None:
+    made, x, y = model(2), small.images(IMAGES), small.labels(IMAGES)
+    mine = ParallelTrainer(made.replica, made.optimizer, (x[:4], y[:4]), BATCH, (x, y))
+    mine.load(made.replica, made.optimizer)
+    if joined:
+        mine.join()
+    assert mine.validate() == made.evaluate(x, y, BATCH)
+    mine.close()
+
+
+@pytest.mark.parametrize("pixels", [np.uint8, np.float64, np.float32])
+@pytest.mark.parametrize("labels", [np.uint8, np.int32, np.int64])
+def test_what_is_given_is_shared_as_it_is_used(pixels: Any, labels: Any) -> None:
+    made = model(2)
+    data = small.images(IMAGES).astype(pixels), small.labels(IMAGES).astype(labels)
+    mine = ParallelTrainer(made.replica, made.optimizer, data, BATCH)
+    kinds = {name: mine._sharing.arrays[name].dtype for name in ("images", "labels")}
+    assert kinds == {
+        "images": np.uint8 if pixels == np.uint8 else np.float32,
+        "labels": np.int64,
+    }
+    assert_array_equal(mine._sharing.arrays["images"], data[0].astype(np.float32))
+    assert_array_equal(mine._sharing.arrays["labels"], data[1])
+
+
 class TestInference:
     @pytest.mark.parametrize("threads", [2, 3])
     def test_gives_the_same_bytes_as_without_workers(self, threads: int) -> None:
