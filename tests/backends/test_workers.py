@@ -181,7 +181,7 @@ class TestLoss:
     def test_of_something_that_cannot_be_sent(self, pool: WorkerPool) -> None:
         team = lease(pool, 1)
         with pytest.raises(WorkersLostError, match="this cannot be sent to a worker"):
-            team.call(seen_by, threading.Lock())
+            team.call(print, threading.Lock())
         team.abandon()
 
     def test_others_are_started_in_their_place(self, pool: WorkerPool) -> None:
