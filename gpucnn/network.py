@@ -118,11 +118,15 @@ class Network:
         self._copy_weights(weights)
 
     def __getstate__(self) -> dict[str, Any]:
+        """What it is pickled and copied as, see `_state`, of one moment."""
+        with self._lock.claim():
+            return self._state()
+
+    def _state(self) -> dict[str, Any]:
         """All but what lies on the device, and the weights, on the host."""
         on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_parameters")
-        with self._lock.claim():
-            state = {name: value for name, value in vars(self).items() if name not in on_device}
-            return state | {"device": self.backend.device, "weights": self.split(self.parameters)}
+        state = {name: value for name, value in vars(self).items() if name not in on_device}
+        return state | {"device": self.backend.device, "weights": self.split(self.parameters)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         device, weights = state.pop("device"), state.pop("weights")

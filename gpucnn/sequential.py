@@ -160,12 +160,11 @@ class Sequential(Network):
             with closing(trainer), show_progress(verbose, last_epoch, len(data[0])) as progress:
                 for epoch in range(self.epochs_trained + 1, last_epoch + 1):
                     order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)
-                    with self._trained_by(trainer):
+                    with self._trained_by(trainer, epoch):
                         record = trainer.epoch(epoch, order, progress.batch)
                         check_weights(self, trainer.replica.parameters)
                         if validation is not None:
                             record |= _validate(trainer, epoch)
-                        self.epochs_trained = epoch
                     history.epochs.append(record)
                     progress.epoch(record)
                     if on_epoch_end is not None:
@@ -173,7 +172,7 @@ class Sequential(Network):
         return history
 
     @contextmanager
-    def _trained_by(self, trainer: ParallelTrainer) -> Iterator[None]:
+    def _trained_by(self, trainer: ParallelTrainer, epoch: int) -> Iterator[None]:
         """A span in which the trainer trains: from what the model has, which then has the result.
 
         So it has of an epoch that is interrupted; not of one that has diverged.
@@ -185,13 +184,14 @@ class Sequential(Network):
         except TrainingError:
             raise
         except BaseException:
-            self._take_over(trainer)
+            self._take_over(trainer, self.epochs_trained)
             raise
-        self._take_over(trainer)
+        self._take_over(trainer, epoch)
 
-    def _take_over(self, trainer: ParallelTrainer) -> None:
+    def _take_over(self, trainer: ParallelTrainer, epochs_trained: int) -> None:
         with self._lock.claim():
             trainer.store(self.replica, self.optimizer)
+            self.epochs_trained = epochs_trained
 
     def _excluding_training(self) -> AbstractContextManager[bool]:
         """A span in which this thread may train or change the model, and no other trains it.
@@ -275,9 +275,9 @@ class Sequential(Network):
         super().to(device)
         return self
 
-    def __getstate__(self) -> dict[str, Any]:
-        """See `Network.__getstate__`; with the state of the optimizer."""
-        return super().__getstate__() | {"optimizer_state": self.optimizer.state()}
+    def _state(self) -> dict[str, Any]:
+        """See `Network._state`; with that of the optimizer."""
+        return super()._state() | {"optimizer_state": self.optimizer.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         optimizer_state = state.pop("optimizer_state")
