@@ -6,7 +6,13 @@ that line and exits with status 2; in Python they are caught as what they derive
 
 
 class GpucnnError(Exception):
-    """What every error of this package derives from."""
+    """What every error of this package derives from.
+
+    Its text is one line that can be printed, whatever names and files it tells of hold.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), LONGEST_LINE)
 
 
 class InvalidValueError(GpucnnError, ValueError):
@@ -47,6 +53,10 @@ class GpucnnWarning(UserWarning):
 
 LONGEST = 300
 """The characters of foreign text that are printed."""
+
+
+LONGEST_LINE = 1000
+"""The characters of an error's text."""
 
 
 def printable(foreign: object, longest: int = LONGEST) -> str:

@@ -123,6 +123,10 @@ def _refusing(path: Path) -> Iterator[None]:
             f"{path} has too many pixels: at most {MOST_PIXELS:,} are read, "
             f"and {LONGEST_SIDE:,} a side: give a smaller copy"
         ) from error
+    except MemoryError as error:
+        raise InvalidFileError(
+            f"{path} takes more memory to decode than there is: give a smaller copy"
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InvalidFileError(
             f"{path} is cut short or damaged ({error}): give another copy"

@@ -1,6 +1,13 @@
 import pytest
 
-from gpucnn.errors import LONGEST, printable
+from gpucnn.errors import (
+    LONGEST,
+    LONGEST_LINE,
+    DeviceMemoryError,
+    GpucnnError,
+    InvalidFileError,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,3 +30,11 @@ def test_long_text_is_cut_and_its_length_told() -> None:
     assert printable("a" * LONGEST) == "a" * LONGEST
     assert printable("a" * 200_000) == "a" * LONGEST + "... (200,000 characters)"
     assert printable("abc", 2) == "ab... (3 characters)"
+
+
+@pytest.mark.parametrize("kind", [GpucnnError, InvalidFileError, DeviceMemoryError])
+def test_an_error_is_one_line_whatever_it_tells_of(kind: type[GpucnnError]) -> None:
+    assert str(kind("there is no folder \x1b[31mred\n: give one")) == (
+        r"there is no folder \x1b[31mred\n: give one"
+    )
+    assert len(str(kind("a" * 10**6))) < LONGEST_LINE + 50

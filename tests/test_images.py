@@ -396,6 +396,22 @@ def test_files_cut_short(drawing: Pixels, tmp_path: Path, ending: str, share: fl
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_takes_more_memory_than_there_is(
+    drawing: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "digit.png"
+    Image.fromarray(drawing).save(file)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    with refusal(
+        f"{file} takes more memory to decode than there is: give a smaller copy", InvalidFileError
+    ):
+        read_digit(file)
+
+
 def test_what_is_said_of_a_file_cut_short(drawing: Pixels, tmp_path: Path) -> None:
     file = tmp_path / "digit.png"
     Image.fromarray(drawing).save(file)

@@ -5,3 +5,6 @@ from gpucnn.errors import GpucnnError
 
 class SimulatorError(GpucnnError, RuntimeError):
     """A kernel that does not compile, a launch that CUDA forbids, or a tool that is missing."""
+
+    def __str__(self) -> str:
+        return RuntimeError.__str__(self)  # with the lines that a compiler has said
