@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,10 @@ class Network:
         self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         self._copy_weights(weights)
+
+    def __copy__(self) -> "Network":
+        """A deep copy: the layers of a model are of that model alone."""
+        return deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """What it is pickled and copied as, see `_state`, of one moment."""

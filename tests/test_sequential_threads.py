@@ -5,7 +5,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import partial
 from typing import Any
 
@@ -182,7 +182,9 @@ class TestCopies:
         model.fit(small.images(10), small.labels(10), batch_size=3, epochs=2, verbose=0)
         return model
 
-    @pytest.mark.parametrize("again", [deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+    @pytest.mark.parametrize(
+        "again", [deepcopy, copy, lambda each: pickle.loads(pickle.dumps(each))]
+    )
     def test_go_on_as_the_original_does(
         self, trained: Sequential, again: Callable[[Sequential], Sequential]
     ) -> None:
@@ -194,12 +196,16 @@ class TestCopies:
         assert small.weight_bytes(other) == small.weight_bytes(trained)
         assert other.settings() == trained.settings()
 
-    def test_share_nothing(self, trained: Sequential) -> None:
-        before = small.weight_bytes(trained)
-        other = deepcopy(trained)
+    @pytest.mark.parametrize("again", [deepcopy, copy])
+    def test_share_nothing(
+        self, trained: Sequential, again: Callable[[Sequential], Sequential]
+    ) -> None:
+        before, predicted = small.weight_bytes(trained), trained.predict(small.images(5))
+        other = again(trained)
         other.set_weights([each + 1 for each in other.get_weights()])
         other.optimizer.learning_rate = 1.0
         assert small.weight_bytes(trained) == before
+        assert_array_equal(trained.predict(small.images(5)), predicted)
         assert isinstance(trained.optimizer.learning_rate, OneCycle)
 
     def test_keep_what_a_subclass_adds(self) -> None:

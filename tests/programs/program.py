@@ -1,6 +1,7 @@
 """Running a program as its user would: with a limit of time, and a look at what it leaves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,10 @@ class Program:
         for pid in self.processes():
             _kill(pid)
         self.process.wait()
+        deadline = time.monotonic() + SETTLE
+        while self.processes() and time.monotonic() < deadline:  # somebody else's children
+            time.sleep(POLL)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
     def _left(self, *, tidy: bool) -> list[str]:
         deadline = time.monotonic() + SETTLE
