@@ -12,7 +12,7 @@ class GpucnnError(Exception):
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__(), LONGEST_LINE)
+        return printable(" ".join(super().__str__().splitlines()), LONGEST_LINE)
 
 
 class InvalidValueError(GpucnnError, ValueError):

@@ -7,7 +7,6 @@ middle. A network that was trained on their digits knows no others.
 """
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from gpucnn import arguments
 from gpucnn.errors import GpucnnError, InvalidFileError
 from gpucnn.ink import Ink, ink_on_paper
 from gpucnn.marks import find_digits
+from gpucnn.quiet import without_warnings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -111,8 +111,7 @@ def _refusing(path: Path) -> Iterator[None]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # damage that Pillow can read past
+        with without_warnings():  # of damage that Pillow can read past
             yield
     except UnidentifiedImageError as error:
         raise InvalidFileError(

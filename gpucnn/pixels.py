@@ -50,7 +50,7 @@ DARK = 16  # bytes up to this one are nearly black
 LONGEST_NAME = 4096  # characters of the name of a data set
 KINDS = BYTES, FLOATS = "bytes", "floats"
 KEY = "pixels"  # of the description of a model
-BUILT_IN = "MNIST"  # the name of the data set that comes with the package
+BUILT_IN = "built-in MNIST"  # the name of the data set that comes with the package
 
 
 class Encoding(NamedTuple):
@@ -152,7 +152,7 @@ class Pixels:
         if earlier.kind != self.kind or len(encodings) > 1:
             return self
         low, high = min(self.low, earlier.low), max(self.high, earlier.high)
-        return Pixels(self.kind, low, high, self.data or earlier.data)
+        return Pixels(self.kind, low, high, self.data)
 
     def __str__(self) -> str:
         return f"{self.kind} from {self.low:g} to {self.high:g}"

@@ -84,7 +84,7 @@ class Run:
         self.train_data, self.test_data = data
         self.history = History()
         self._lock = lock
-        model.pixels = Pixels.of(self.train_data[0], recipe.data or BUILT_IN)
+        self._pixels = model.pixels = Pixels.of(self.train_data[0], recipe.data or BUILT_IN)
 
     @classmethod
     def start(cls, folder: Path | None, recipe: Recipe) -> "Run":
@@ -235,14 +235,15 @@ class Run:
             )
 
     def _after_divergence(self) -> str:
-        if not self.history.epochs:
+        if not self.model.epochs_trained:
             return f"begin another run than {self.folder}, since --resume would end here again"
         return (
-            f"{self.checkpoint} is good, the model after epoch {len(self.history.epochs)}, but "
+            f"{self.checkpoint} is good, the model after epoch {self.model.epochs_trained}, but "
             "--resume would end here again: begin another run"
         )
 
     def _epoch_done(self, record: EpochRecord) -> None:
+        self.model.pixels = self._pixels  # of which fit does not know the data set
         self.history.epochs.append(record)
         write_bytes(self.folder / HISTORY, self._describe())
         self.model.save(self.checkpoint)
@@ -347,6 +348,11 @@ def _lock(folder: Path) -> BaseFileLock:
         raise InvalidValueError(
             f"the run in {folder} is in progress: wait for its end, stop it, or give another folder"
         ) from None
+    except (OSError, NotImplementedError) as error:
+        raise InvalidValueError(
+            f"{folder} cannot be locked ({getattr(error, 'strerror', None) or error}): give a "
+            "folder on another file system"
+        ) from error
     return lock
 
 

@@ -163,6 +163,7 @@ class Sequential(Network):
                     with self._trained_by(trainer, epoch):
                         record = trainer.epoch(epoch, order, progress.batch)
                         check_weights(self, trainer.replica.parameters)
+                        refuse_not_finite(_slots(trainer.optimizer.state()))
                         if validation is not None:
                             record |= _validate(trainer, epoch)
                     history.epochs.append(record)
@@ -315,7 +316,7 @@ class Sequential(Network):
             state, epochs_trained = self.optimizer.state(), self.epochs_trained
             weights = self.split(self.parameters)
         arrays = dict(zip(self.parameter_names, weights, strict=True))
-        arrays |= {SLOT + name: slot for name, slot in state.slots.items()}
+        arrays |= _slots(state)
         description = self.settings() | {
             "iterations": state.iterations,
             "epochs_trained": epochs_trained,
@@ -399,6 +400,11 @@ def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
     measured = trainer.validate()
     check_finite(measured.loss, epoch)
     return {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
+
+
+def _slots(state: OptimizerState) -> dict[str, NDArray[Any]]:
+    """The optimizer's vectors, by their names in a model file."""
+    return {SLOT + name: slot for name, slot in state.slots.items()}
 
 
 def _make_parts(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:

@@ -99,3 +99,12 @@ def test_a_file_that_is_not_finite_is_told(tmp_path: Path, name: str, value: flo
         InvalidFileError,
     ):
         Sequential.load(path)
+
+
+def test_an_optimizer_that_overflows_is_named_at_once() -> None:
+    model = small.model()
+    x = np.full((8, *small.SHAPE), 1e22)
+    with pytest.raises(TrainingError, match=r"optimizer\.square has values that are not finite"):
+        model.fit(x, Y, verbose=0)
+    assert model.epochs_trained == 0
+    assert np.isfinite(model.optimizer.slots["square"]).all()

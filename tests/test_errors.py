@@ -35,6 +35,6 @@ def test_long_text_is_cut_and_its_length_told() -> None:
 @pytest.mark.parametrize("kind", [GpucnnError, InvalidFileError, DeviceMemoryError])
 def test_an_error_is_one_line_whatever_it_tells_of(kind: type[GpucnnError]) -> None:
     assert str(kind("there is no folder \x1b[31mred\n: give one")) == (
-        r"there is no folder \x1b[31mred\n: give one"
+        r"there is no folder \x1b[31mred : give one"
     )
     assert len(str(kind("a" * 10**6))) < LONGEST_LINE + 50

@@ -1,6 +1,8 @@
 import struct
 import subprocess
 import sys
+import threading
+import warnings
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -481,3 +483,22 @@ def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_pillow_is_imported_when_an_image_is_read() -> None:
     code = "import sys; import gpucnn.images; sys.exit('PIL' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were(
+    drawing: Pixels, tmp_path: Path
+) -> None:
+    file = tmp_path / "digit.png"
+    Image.fromarray(drawing).save(file)
+    before = list(warnings.filters)
+
+    def read() -> None:
+        for _ in range(5):
+            read_digit(file)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert warnings.filters == before

@@ -107,6 +107,7 @@ ORDER = [
     "version",
     "arguments",
     "files",
+    "quiet",
     "config",
     "machine",
     "simulator",

@@ -6,7 +6,6 @@ CuPy is imported when a GPU is asked for, not before: importing it takes as long
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from gpucnn.cuda.runtime import Function
 from gpucnn.errors import DeviceError, DeviceMemoryError
+from gpucnn.quiet import without_warnings
 
 WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the version of CUDA that they are built for
 
@@ -152,7 +152,7 @@ def import_cupy() -> ModuleType:
             )
     except DeviceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the latter of a script of that name
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             raise DeviceError(
                 "CuPy is not installed: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]', "
@@ -194,8 +194,7 @@ def _refuse_two_wheels() -> None:
 def _import() -> ModuleType:
     with _importing:
         if sys.modules.get("cupy") is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what matters is told in one line
+            with without_warnings():  # what matters is told in one line
                 import_module("cupy")
     return import_module("cupy")
 
@@ -270,7 +269,7 @@ def _lacks_headers(error: Exception, compile_exception: type[Exception]) -> bool
     return type(error) is RuntimeError and "CUDA headers" in text
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     """What CuPy's report of a failed import says of the original error, or else the error."""
     lines = [line.strip() for line in str(error).splitlines()]
     if "Original error:" in lines[:-1]:
