@@ -277,7 +277,7 @@ def _cause(error: BaseException) -> str:
     return _told(error)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """An error as Python tells it."""
     return _one_line(" ".join(traceback.format_exception_only(error)))
 

@@ -151,7 +151,7 @@ def test_an_interrupt_while_cupy_is_imported_passes(on_import: OnImport) -> None
 
 def test_a_script_of_that_name_does_not_end_the_program(on_import: OnImport) -> None:
     on_import(raising(SystemExit(2)))
-    assert "CuPy does not load (2): reinstall it" in problem()
+    assert "CuPy does not load (SystemExit" in problem()
 
 
 @pytest.mark.usefixtures("not_imported")
