@@ -3,7 +3,8 @@
 import os
 import threading
 import weakref
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from gpucnn.errors import ModelInUseError
 
@@ -21,6 +22,7 @@ class ModelLock:
     def __init__(self, refusal: str) -> None:
         self._refusal = refusal
         self._lock = threading.RLock()
+        self._owner: int | None = None
         _all.add(self)
 
     def __reduce__(self) -> tuple[type["ModelLock"], tuple[str]]:
@@ -36,6 +38,16 @@ class ModelLock:
             raise ModelInUseError(self._refusal)
         return self._lock  # itself: an interrupt cannot come between its taking and its release
 
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """A span in which this thread holds the lock, and others are told so rather than wait."""
+        with self.claim():
+            self._owner = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._owner = None
+
     @property
     def is_mine(self) -> bool:
         """Whether this thread holds it."""
@@ -43,7 +55,9 @@ class ModelLock:
 
     @property
     def is_anothers(self) -> bool:
-        """Whether another thread holds it."""
+        """Whether another thread holds it, and has said so by `owned`."""
+        if self._owner in (None, threading.get_ident()):
+            return False
         if self._lock.acquire(blocking=False):
             self._lock.release()
             return False

@@ -195,9 +195,10 @@ class Network:
 
     def reserve(self, batch: int, *, training: bool = False) -> None:
         """Have memory for batches of up to `batch` images, for training steps if asked."""
-        if not training:
-            self._logits.reserve(batch)
-        self.replica.reserve(batch, training=training)
+        with self._lock.claim():
+            if not training:
+                self._logits.reserve(batch)
+            self.replica.reserve(batch, training=training)
 
     def forward(self, x: Array) -> Array:
         """The logits of a batch, with dropout switched off.
@@ -206,13 +207,15 @@ class Network:
             x: real (n, *input_shape), C-contiguous, on the device.
 
         Returns:
-            real (n, classes), memory that the next call overwrites.
+            real (n, classes), memory that the next call of this or another method overwrites: for
+            one thread alone.
         """
-        if self.replica.is_microbatch(len(x)):
-            return self.replica.forward(self.replica.arrange(x))
-        logits = self._logits[len(x)]
-        compute_logits(self.replica, x, logits, ALONE)
-        return logits
+        with self._lock.claim():
+            if self.replica.is_microbatch(len(x)):
+                return self.replica.forward(self.replica.arrange(x))
+            logits = self._logits[len(x)]
+            compute_logits(self.replica, x, logits, ALONE)
+            return logits
 
     def loss_and_gradients(
         self, x: NDArray[Any], y: NDArray[Any]

@@ -5,12 +5,14 @@ the other: to the same bytes, since a batch is split as the number of threads sa
 are added up in the order of the shards.
 """
 
+import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from functools import partial
 from time import sleep
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,8 @@ from gpucnn.batches import Batches
 from gpucnn.errors import GpucnnWarning
 from gpucnn.inference import classify, measure
 from gpucnn.optimizers import Optimizer
+from gpucnn.placeable import Placeable
 from gpucnn.replica import Replica
-from gpucnn.schedules import Schedule
 from gpucnn.training import Evaluation, Metrics, Progress, Trainer
 
 PAUSE = 0.001
@@ -50,6 +52,7 @@ class Sharing:
         given: arrays of the host that all need; copies of them are shared.
         new: arrays that all write to.
         set_up: what a worker does when it joins, given its context; it has "replica" and "arrays".
+        users: objects that are sent, and may be of classes of the user's, beside the layers.
 
     Attributes:
         arrays: all of them by name; where there are no workers, those given and on the device.
@@ -64,8 +67,10 @@ class Sharing:
         given: Arrays,
         new: Kinds,
         set_up: Callable[[Context], None] | None = None,
+        users: Sequence[object] = (),
     ) -> None:
         self._replica, self._set_up = replica, set_up
+        self._users = (*replica.plain, *users)
         self._team: Team | None = None
         self._workers = workers if workers and pool().request(workers) else 0
         if self._workers:
@@ -82,13 +87,14 @@ class Sharing:
         if self._team is None and self._workers:
             self._team = pool().lease(self._workers, self._replica.gradients.nbytes)
             if self._team is not None:
+                self._team.by_value = _modules_of(self._users)
                 arguments = _join, self._replica, self.arrays, self._set_up
                 self._do(lambda team: team.call(*arguments))
         return self._team is not None
 
     def join(self) -> None:
         """Wait until workers take part, if there are to be any."""
-        while self._workers and not self.has_joined():
+        while self._workers and pool().request(self._workers) and not self.has_joined():
             sleep(PAUSE)
 
     def together(
@@ -109,9 +115,9 @@ class Sharing:
 
     def close(self) -> None:
         """Give the workers back; they join again when they are needed."""
-        if self._team is not None:
-            self._team.disband()
-            self._team = None
+        team, self._team = self._team, None
+        if team is not None:
+            team.disband()
 
     def _do(self, work: Callable[[Team], None]) -> bool:
         assert self._team is not None
@@ -119,8 +125,8 @@ class Sharing:
             work(self._team)
             return True
         except BaseException as error:
-            self._team.abandon()
-            self._team, self._workers = None, 0
+            team, self._team, self._workers = self._team, None, 0
+            team.abandon()
             if not isinstance(error, WorkersLostError):
                 raise
             warnings.warn(f"{error}: this process goes on alone", GpucnnWarning, stacklevel=2)
@@ -149,6 +155,13 @@ def _share(given: Arrays, new: Kinds, real: "np.dtype[np.floating]") -> SharedAr
     return shared
 
 
+def _modules_of(things: Iterable[object]) -> set[ModuleType]:
+    """The modules, other than ours and the script itself, that define the classes of things."""
+    names = {each.__module__ for thing in things for each in type(thing).__mro__}
+    theirs = {name for name in names if name.split(".")[0] not in ("gpucnn", "abc", "builtins")}
+    return {sys.modules[name] for name in theirs - {"__main__"} if name in sys.modules}
+
+
 def _join(
     context: Context,
     replica: Replica,
@@ -167,10 +180,8 @@ def _join(
 class ParallelTrainer(Trainer):
     """A `Trainer` whose other ranks are worker processes.
 
-    It trains a replica of its own, beside the one by which the model is used meanwhile.
-
     Args:
-        replica: the model's.
+        twin: a twin of the model's replica, by which the model is used meanwhile.
         optimizer: the model's.
         data: to train on.
         batch_size: images in a step.
@@ -179,13 +190,13 @@ class ParallelTrainer(Trainer):
 
     def __init__(
         self,
-        replica: Replica,
+        twin: Replica,
         optimizer: Optimizer,
         data: Labelled,
         batch_size: int,
         validation: Labelled | None = None,
     ) -> None:
-        twin, mine = replica.twin(), copy(optimizer)
+        mine = copy(optimizer)
         mine.place(twin.backend, twin.parameters)
         given, count = dict(zip(("images", "labels"), data, strict=True)), len(data[0])
         new: dict[str, Any] = {"order": ((count,), np.int64)} | _metrics("", count, twin)
@@ -195,22 +206,27 @@ class ParallelTrainer(Trainer):
         new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
         set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size)
         workers = count_workers(twin, count, batch_size)
-        self._sharing = Sharing(twin, workers, given, new, set_up)
+        users = (mine, mine.learning_rate)
+        self._sharing = Sharing(twin, workers, given, new, set_up, users)
         super().__init__(twin, mine, *_training(twin, self._sharing.arrays, batch_size))
         if validation is not None:
             self._test = _test(twin, self._sharing.arrays)
             self._test_batch_size = batch_size  # which may be more than there are to train on
 
     def load(self, replica: Replica, optimizer: Optimizer) -> None:
-        """Take over the parameters of the model, and the state of its optimizer."""
+        """Take over the model's parameters, and what its optimizer and layers have and are set to.
+
+        So what is changed between two epochs takes effect.
+        """
         self._copy_state(_state(replica, optimizer), _state(self.replica, self.optimizer))
         self.optimizer.iterations = optimizer.iterations
-        self.optimizer.learning_rate = optimizer.learning_rate
+        _set_like(self._settable(), [optimizer, *replica.plain])
 
     def store(self, replica: Replica, optimizer: Optimizer) -> None:
-        """Give them to the model."""
+        """Give them to the model; of what layers keep for themselves, what those of rank 0 do."""
         self._copy_state(_state(self.replica, self.optimizer), _state(replica, optimizer))
         optimizer.iterations = self.optimizer.iterations
+        _set_like(replica.plain, self.replica.plain)
 
     def run(self, batches: Iterable[int], progress: Progress = lambda images: None) -> None:
         """See `Trainer.run`; workers join before any step, and without them this goes on."""
@@ -260,12 +276,21 @@ class ParallelTrainer(Trainer):
         """Have all ranks work, from the state that this one has; see `Sharing.together`."""
         for name, array in _state(self.replica, self.optimizer).items():
             np.copyto(self._sharing.arrays[name], array)
-        theirs = partial(theirs, learning_rate=self.optimizer.learning_rate)
+        theirs = partial(theirs, settings=[each.__getstate__() for each in self._settable()])
         return self._sharing.together(theirs, ours)
+
+    def _settable(self) -> list[Placeable]:
+        return [self.optimizer, *self.replica.plain]
 
     def _copy_state(self, source: Arrays, target: Arrays) -> None:
         for name, array in source.items():
             self.replica.backend.copy(array, target[name])
+
+
+def _set_like(things: Iterable[Placeable], others: Iterable[Placeable]) -> None:
+    """Set each thing's attributes, but for those of its place, as another's are."""
+    for thing, other in zip(things, others, strict=True):
+        vars(thing).update(other.__getstate__())
 
 
 def _metrics(prefix: str, count: int, replica: Replica) -> dict[str, Any]:
@@ -301,29 +326,30 @@ def _set_up_training(context: Context, optimizer: Optimizer, batch_size: int) ->
 
 def _train(
     context: Context,
-    learning_rate: float | Schedule,
+    settings: list[dict[str, Any]],
     batches: list[int],
     position: tuple[int, int],
 ) -> None:
-    trainer = _with_state(context, learning_rate)
+    trainer = _with_state(context, settings)
     trainer.continue_from(*position)
     with trainer.replica.backend.session():
         trainer.run(batches)
 
 
-def _validate(context: Context, learning_rate: float | Schedule, batch_size: int) -> None:
-    replica = _with_state(context, learning_rate).replica
+def _validate(context: Context, settings: list[dict[str, Any]], batch_size: int) -> None:
+    replica = _with_state(context, settings).replica
     data, metrics = _test(replica, context.kept["arrays"])
     with replica.backend.session():
         measure(replica, data, batch_size, context.communicator, *metrics)
 
 
-def _with_state(context: Context, learning_rate: float | Schedule) -> Trainer:
-    """The trainer of a worker, with the state of rank 0's."""
+def _with_state(context: Context, settings: list[dict[str, Any]]) -> Trainer:
+    """The trainer of a worker, with the state of rank 0's, and its optimizer's and layers'."""
     trainer: Trainer = context.kept["trainer"]
     for name, array in _state(trainer.replica, trainer.optimizer).items():
         np.copyto(array, context.kept["arrays"][name])
-    trainer.optimizer.learning_rate = learning_rate
+    for thing, mine in zip([trainer.optimizer, *trainer.replica.plain], settings, strict=True):
+        vars(thing).update(mine)
     return trainer
 
 

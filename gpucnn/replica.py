@@ -81,6 +81,7 @@ class Replica:
     Attributes:
         parameters: real (p,), of zeros at first.
         gradients: real (p,).
+        plain: the layers as they were given.
         layers: as they run, fused where the backend can, see `fuse`.
         loss: of the logits.
     """
@@ -93,7 +94,7 @@ class Replica:
         dtype: "np.dtype[np.floating]",
     ) -> None:
         self.backend, self.dtype = backend, dtype
-        self._plain, self._input_shape = tuple(layers), input_shape
+        self.plain, self._input_shape = tuple(layers), input_shape
         layout = lay_out(layers)
         size = sum(prod(each.shape) for each in layout)
         self.parameters = backend.zeros((size,), dtype)
@@ -112,12 +113,12 @@ class Replica:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process, a replica of the same layers, whose vectors are of zeros."""
-        made_of = self._plain, self.backend, self._input_shape, self.dtype
+        made_of = self.plain, self.backend, self._input_shape, self.dtype
         return Replica, made_of, {"_least_shard": self._least_shard}
 
     def twin(self) -> "Replica":
         """A replica beside this one, of the same parameters, to be used at the same time."""
-        layers = [copy(layer) for layer in self._plain]
+        layers = [copy(layer) for layer in self.plain]
         twin = Replica(layers, self.backend.twin(), self._input_shape, self.dtype)
         twin.backend.copy(self.parameters, twin.parameters)
         return twin
@@ -126,7 +127,7 @@ class Replica:
 
     def multiply_adds(self, images: int) -> int:
         """Those of the forward pass of so many images."""
-        return images * sum(layer.multiply_adds() for layer in self._plain)
+        return images * sum(layer.multiply_adds() for layer in self.plain)
 
     def shards(self, batch: int) -> list[slice]:
         """The shards of a batch of `batch` images, in order.

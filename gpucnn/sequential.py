@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from math import prod
 from typing import Any
 
@@ -31,6 +31,7 @@ from gpucnn.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.parallel import evaluate as evaluate_replica
 from gpucnn.pixels import Pixels, from_description, like_training, to_description, trained_on
 from gpucnn.progress import show_progress
+from gpucnn.replica import Replica
 from gpucnn.schedules import SCHEDULES
 from gpucnn.summary import print_summary
 from gpucnn.training import EpochRecord, Evaluation, History, check_finite, epoch_order
@@ -73,6 +74,7 @@ class Sequential(Network):
             "the model is being trained by the call of fit that this call comes from: wait for "
             "its end"
         )
+        self._trained: Replica | None = None
         self.epochs_trained = 0
         self.pixels: Pixels | None = None
         self.optimizer: Optimizer = Adam()
@@ -88,7 +90,8 @@ class Sequential(Network):
             InvalidValueError: it trains another model.
             ModelInUseError: the model is being trained.
         """
-        with self._excluding_training():
+        self._refuse_training()
+        with self._lock.claim():
             self._compile(optimizer)
 
     def _compile(self, optimizer: Optimizer) -> None:
@@ -153,10 +156,11 @@ class Sequential(Network):
             None if validation_data is None else self._labelled(*_pair(validation_data), pixels)
         )
         history = History()
-        with self._excluding_training():
+        self._refuse_training_elsewhere()
+        with self._training.owned():
             self.pixels = pixels
             last_epoch = self.epochs_trained + epochs
-            trainer = ParallelTrainer(self.replica, self.optimizer, data, batch_size, validation)
+            trainer = ParallelTrainer(self._twin(), self.optimizer, data, batch_size, validation)
             with closing(trainer), show_progress(verbose, last_epoch, len(data[0])) as progress:
                 for epoch in range(self.epochs_trained + 1, last_epoch + 1):
                     order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)
@@ -171,6 +175,13 @@ class Sequential(Network):
                     if on_epoch_end is not None:
                         on_epoch_end(record)
         return history
+
+    def _twin(self) -> Replica:
+        """The replica that is trained, kept from one call to the next."""
+        if self._trained is None:
+            with self._lock.claim():
+                self._trained = self.replica.twin()
+        return self._trained
 
     @contextmanager
     def _trained_by(self, trainer: ParallelTrainer, epoch: int) -> Iterator[None]:
@@ -194,14 +205,15 @@ class Sequential(Network):
             trainer.store(self.replica, self.optimizer)
             self.epochs_trained = epochs_trained
 
-    def _excluding_training(self) -> AbstractContextManager[bool]:
-        """A span in which this thread may train or change the model, and no other trains it.
+    def _refuse_training(self) -> None:
+        """Refuse what would change a model that is being trained.
 
         Raises:
-            ModelInUseError: it is being trained.
+            ModelInUseError: it is.
         """
         self._refuse_training_elsewhere()
-        return self._training.claim()
+        with self._training.claim():
+            pass
 
     def _refuse_training_elsewhere(self) -> None:
         if self._training.is_anothers:
@@ -261,10 +273,10 @@ class Sequential(Network):
         Raises:
             ModelInUseError: the model is being trained.
         """
-        with self._excluding_training():
-            state = self.optimizer.state()
-            super().place(backend)
-            self.optimizer.place(self.backend, self.parameters, state)
+        self._refuse_training()
+        state, self._trained = self.optimizer.state(), None
+        super().place(backend)
+        self.optimizer.place(self.backend, self.parameters, state)
 
     def to(self, device: str) -> "Sequential":
         """Move to another device, weights and optimizer included; returns the model itself.
@@ -278,7 +290,7 @@ class Sequential(Network):
 
     def _state(self) -> dict[str, Any]:
         """See `Network._state`; with that of the optimizer."""
-        return super()._state() | {"optimizer_state": self.optimizer.state()}
+        return super()._state() | {"optimizer_state": self.optimizer.state(), "_trained": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         optimizer_state = state.pop("optimizer_state")

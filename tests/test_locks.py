@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+import time
 
 import pytest
 
@@ -18,6 +19,7 @@ def test_excludes_other_threads() -> None:
         for _ in range(50):
             with lock.claim():
                 inside.append(1)
+                time.sleep(1e-5)  # in which others would come in
                 most.append(len(inside))
                 inside.pop()
 
@@ -45,7 +47,7 @@ def test_tells_whose_it_is() -> None:
         seen.append((lock.is_mine, lock.is_anothers))
 
     look()
-    with lock.claim():
+    with lock.owned():
         look()
         thread = threading.Thread(target=look)
         thread.start()
@@ -68,7 +70,7 @@ def test_is_free_in_a_process_that_is_forked_while_another_thread_holds_it() -> 
     lock, held, done = ModelLock("mine"), threading.Event(), threading.Event()
 
     def hold() -> None:
-        with lock.claim():
+        with lock.owned():
             held.set()
             done.wait(60)
 

@@ -1,12 +1,16 @@
 """Training and inference with worker processes: to the same bytes as without."""
 
+import gc
+import importlib.util
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from copy import copy
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +43,7 @@ def model(threads: int, dtype: str = "float32", optimizer: Optimizer | None = No
 
 def trainer(made: Sequential) -> ParallelTrainer:
     data = small.images(IMAGES), small.labels(IMAGES)
-    mine = ParallelTrainer(made.replica, made.optimizer, data, BATCH, data)
+    mine = ParallelTrainer(made.replica.twin(), made.optimizer, data, BATCH, data)
     mine.load(made.replica, made.optimizer)
     return mine
 
@@ -200,7 +204,7 @@ class TestTraining:
 @pytest.mark.parametrize("joined", [False, True])
 def test_validation_is_an_evaluation_in_batches_of_the_size_that_is_asked_for(joined: bool) -> None:
     made, x, y = model(2), small.images(IMAGES), small.labels(IMAGES)
-    mine = ParallelTrainer(made.replica, made.optimizer, (x[:4], y[:4]), BATCH, (x, y))
+    mine = ParallelTrainer(made.replica.twin(), made.optimizer, (x[:4], y[:4]), BATCH, (x, y))
     mine.load(made.replica, made.optimizer)
     if joined:
         mine.join()
@@ -213,7 +217,7 @@ def test_validation_is_an_evaluation_in_batches_of_the_size_that_is_asked_for(jo
 def test_what_is_given_is_shared_as_it_is_used(pixels: Any, labels: Any) -> None:
     made = model(2)
     data = small.images(IMAGES).astype(pixels), small.labels(IMAGES).astype(labels)
-    mine = ParallelTrainer(made.replica, made.optimizer, data, BATCH)
+    mine = ParallelTrainer(made.replica.twin(), made.optimizer, data, BATCH)
     kinds = {name: mine._sharing.arrays[name].dtype for name in ("images", "labels")}
     assert kinds == {
         "images": np.uint8 if pixels == np.uint8 else np.float32,
@@ -221,6 +225,79 @@ def test_what_is_given_is_shared_as_it_is_used(pixels: Any, labels: Any) -> None
     }
     assert_array_equal(mine._sharing.arrays["images"], data[0].astype(np.float32))
     assert_array_equal(mine._sharing.arrays["labels"], data[1])
+
+
+class TestUsersModules:
+    """Modules that a worker has imported as they were, or cannot import."""
+
+    def made(self, folder: Path, slope: float) -> Any:
+        """A module of a file that has a layer, whose slope is a global of the module."""
+        file = folder / "layers_of_a_user.py"
+        file.write_text(
+            "from gpucnn.layers import ReLU\n"
+            f"SLOPE = {slope}\n"
+            "class Sloping(ReLU):\n"
+            "    def forward(self, x, step):\n"
+            "        return super().forward(x, step) * SLOPE\n"
+        )
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def trained(self, module: Any, *, joined: bool) -> tuple[bytes, Any]:
+        made = Sequential([module.Sloping(), Flatten(), Dense(3)], small.SHAPE, seed=4)
+        made.place(InPieces(2, 3))
+        made.compile(SGD(0.1))
+        return train(made, joined=joined)
+
+    def test_are_sent_as_they_are_now(self, tmp_path: Path) -> None:
+        for slope in (0.5, 0.25):  # as after a reload
+            module = self.made(tmp_path, slope)
+            assert self.trained(module, joined=True) == self.trained(module, joined=False)
+        module.SLOPE = 2.0
+        assert self.trained(module, joined=True) == self.trained(module, joined=False)
+
+
+class TestPool:
+    def test_a_team_that_nobody_has_any_more_is_none(self) -> None:
+        mine = trainer(model(2))
+        mine.join()
+        del mine
+        gc.collect()
+        assert train(model(2), joined=True) == train(model(2), joined=False)
+
+    def test_another_thread_that_asks_leaves_a_leased_worker_alone(self) -> None:
+        expected = train(model(2), joined=False)
+
+        def ask(images: int) -> None:
+            thread = threading.Thread(target=lambda: pool().request(1))
+            thread.start()
+            thread.join(60)
+
+        def kill_and_ask(images: int) -> None:
+            os.kill(pool()._workers[0]._process.pid, signal.SIGKILL)
+            time.sleep(0.1)
+            ask(images)
+
+        assert train(model(2), joined=True, during=ask) == expected
+        with pytest.warns(GpucnnWarning, match="goes on alone"):
+            assert train(model(2), joined=True, during=once(kill_and_ask)) == expected
+
+    def test_waits_for_nobody(self) -> None:
+        """Nor for the code that a handler of signals has interrupted."""
+        await_workers(1)
+        with pool()._held():
+            assert not pool().is_ready(1)
+            assert pool().lease(1, 100) is None
+            assert pool().request(1)
+
+
+def once(call: Callable[[int], None]) -> Callable[[int], None]:
+    calls = iter([call])
+    return lambda images: next(calls, lambda _: None)(images)
 
 
 class TestInference:

@@ -5,15 +5,17 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy, deepcopy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from numpy.testing import assert_array_equal
 
 import small
-from gpucnn import Adam, OneCycle, Sequential
+from gpucnn import SGD, Adam, Dense, Flatten, OneCycle, ReLU, Sequential
 from gpucnn.errors import ModelInUseError
 
 
@@ -173,6 +175,88 @@ class TestThreads:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         assert "handler of signals" in told[0]
+
+    def test_save_and_copy_what_belongs_together_beside_a_fit(self, tmp_path: Path) -> None:
+        model, x, y = small.model(Adam(0.01)), small.images(4), small.labels(4)
+        done, seen = threading.Event(), []
+
+        def fit() -> None:
+            try:
+                model.fit(x, y, batch_size=4, epochs=200, verbose=0)
+            finally:
+                done.set()
+
+        def save() -> None:
+            while not done.is_set():
+                model.save(tmp_path / "model.safetensors")
+                saved = Sequential.load(tmp_path / "model.safetensors")
+                seen.extend([saved, deepcopy(model)])
+
+        self.run_all(fit, save)
+        assert {each.optimizer.iterations - each.epochs_trained for each in seen} == {0}
+
+    def test_of_one_model_all_set_its_weights(self) -> None:
+        model = small.model()
+        weights = model.get_weights()
+
+        def work() -> None:
+            for _ in range(200):
+                model.set_weights(weights)
+                model.compile(Adam())
+
+        self.run_all(work, work)
+
+    @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="of POSIX")
+    def test_a_handler_of_signals_uses_another_model(self) -> None:
+        model, other, x = small.model(), small.model(), small.images(200)
+        right, asked = model.predict(x), []
+
+        def handle(*_: Any) -> None:
+            with suppress(ModelInUseError):  # where the handler itself has been interrupted
+                asked.append(other.predict(x[:1]))
+
+        before = signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        try:
+            for _ in range(1000):
+                assert_array_equal(model.predict(x), right)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert asked
+
+
+class TestCallbacks:
+    """What is changed at the end of an epoch takes effect."""
+
+    def fit(self, change: Callable[[Sequential], None]) -> bytes:
+        model = small.model(SGD(0.01, momentum=0.5))
+        x, y = small.images(20), small.labels(20)
+        model.fit(x, y, epochs=3, verbose=0, on_epoch_end=lambda _: change(model))
+        return small.weight_bytes(model)
+
+    @pytest.mark.parametrize(
+        ("what", "name", "value"),
+        [(lambda m: m.optimizer, "momentum", 0.9), (lambda m: m.layers[4], "rate", 0.75)],
+        ids=["momentum", "rate of dropout"],
+    )
+    def test_of_settings(self, what: Callable[[Sequential], Any], name: str, value: float) -> None:
+        changed = self.fit(lambda model: setattr(what(model), name, value))
+        assert changed != self.fit(lambda model: None)
+
+    def test_what_a_layer_keeps_is_the_models(self) -> None:
+        class Counting(ReLU):
+            def __init__(self) -> None:
+                self.passes = 0
+
+            def forward(self, x: Any, step: Any) -> Any:
+                self.passes += step is not None
+                return super().forward(x, step)
+
+        layer = Counting()
+        model = Sequential([layer, Flatten(), Dense(3)], small.SHAPE)
+        model.fit(small.images(20), small.labels(20), batch_size=5, epochs=2, verbose=0)
+        assert layer.passes == 8
 
 
 class TestCopies:

@@ -9,9 +9,10 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # which a handler of signals may take again
 _holders = 0
 _before: Any = None
+_is_of_a_fork = False
 
 
 @contextmanager
@@ -21,18 +22,37 @@ def one_blas_thread() -> Iterator[None]:
     The first to come in sets the limit, and the last to leave restores what was before: in whatever
     order they leave.
     """
-    global _holders, _before
-    with _lock:
-        if _holders == 0:
-            _before = _controller().limit(limits=1, user_api="blas")
-        _holders += 1
+    _begin()
     try:
         yield
     finally:
-        with _lock:
-            _holders -= 1
-            if _holders == 0:
-                _before.restore_original_limits()
+        _end()
+
+
+def _begin() -> None:
+    global _holders, _before
+    with _lock:
+        _forget_threads_before_the_fork()
+        if _holders == 0:
+            _before = _controller().limit(limits=1, user_api="blas")
+        _holders += 1
+
+
+def _end() -> None:
+    global _holders
+    with _lock:
+        _holders = max(_holders - 1, 0)
+        if _holders == 0:
+            _before.restore_original_limits()
+
+
+def _forget_threads_before_the_fork() -> None:
+    """In a process that was forked: those that were within are no more."""
+    global _holders, _is_of_a_fork
+    if _is_of_a_fork and _holders:
+        _before.restore_original_limits()
+        _holders = 0
+    _is_of_a_fork = False
 
 
 @cache
@@ -43,8 +63,8 @@ def _controller() -> ThreadpoolController:
 
 def _renew_lock() -> None:
     """In a process that was forked, where the thread that held it is no more."""
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _is_of_a_fork
+    _lock, _is_of_a_fork = threading.RLock(), True
 
 
 if hasattr(os, "register_at_fork"):

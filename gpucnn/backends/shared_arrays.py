@@ -48,7 +48,7 @@ class SharedArrays(dict[str, NDArray[Any]]):
             self._places[name] = _Place(shape, dtype.str, size)
             size += -(-prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
         self._path, file = _new_file()
-        weakref.finalize(self, _close, self._path, file)
+        weakref.finalize(self, _close, self._path, file, os.getpid())
         os.truncate(file, max(size, ALIGNMENT))
         self._map(file)
 
@@ -82,8 +82,8 @@ def _new_file() -> tuple[str, int]:
     return path, file
 
 
-def _close(path: str, file: int) -> None:
+def _close(path: str, file: int, owner: int) -> None:
     os.close(file)
-    if not path.startswith("/proc/"):
+    if os.getpid() == owner and not path.startswith("/proc/"):
         with suppress(OSError):  # of Windows, where a file that is mapped stays
             Path(path).unlink()

@@ -14,12 +14,14 @@ import pickle
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import connection as connections
 from multiprocessing import process as processes
 from multiprocessing import resource_tracker
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -114,6 +116,9 @@ class Team:
 
     Attributes:
         communicator: of this process.
+        by_value: modules of the user's, which may have changed since a worker imported them, or
+            that it cannot import.
+        end_lease: ends the workers, and with them the lease; called when nobody has the team.
 
     Raises:
         OSError: there is no memory to share.
@@ -122,12 +127,15 @@ class Team:
 
     def __init__(self, pool: "WorkerPool", workers: "list[_Worker]", largest: int) -> None:
         self._pool, self._workers = pool, workers
+        self.by_value: Collection[ModuleType] = ()
         size = len(workers) + 1
         memory = SharedArrays({"rows": ((reduction_bytes(size, largest),), np.uint8)})
         links = [worker.link for worker in workers]
         check = partial(_check, workers)
         self.communicator = SharedMemoryCommunicator(0, size, links, memory["rows"], check)
         self._memory = memory  # kept, so that workers find it
+        # A team that nobody has any more, after an error or an interrupt, has been abandoned.
+        self.end_lease = weakref.finalize(self, pool.drop, workers)
         for rank, worker in enumerate(workers, 1):
             worker.send(_join, rank, size, memory)
 
@@ -140,7 +148,7 @@ class Team:
             WorkersLostError: a worker has ended.
         """
         for worker in self._workers:
-            worker.send(function, *arguments)
+            worker.send(function, *arguments, by_value=self.by_value)
 
     def disband(self) -> None:
         """Give the workers back; they forget what they kept."""
@@ -151,13 +159,15 @@ class Team:
             self.communicator.barrier()
         except WorkersLostError:
             self.abandon()
+        except BaseException:
+            self.abandon()
+            raise
         else:
-            self._pool.take_back()
+            self._pool.take_back(self)
 
     def abandon(self) -> None:
         """End the workers, whatever they are doing: they wait for this process in vain."""
-        self._pool.drop(self._workers)
-        self._pool.take_back()
+        self.end_lease()
 
 
 def _check(workers: "list[_Worker]") -> None:
@@ -208,14 +218,23 @@ class _Worker:
             self.check()
         return self.has_started
 
-    def send(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Have it run `function(context, *arguments)` when it has done what it was sent before."""
+    def send(
+        self,
+        function: Callable[..., None],
+        *arguments: Any,
+        by_value: Collection[ModuleType] = (),
+    ) -> None:
+        """Have it run `function(context, *arguments)` when it has done what it was sent before.
+
+        What `by_value` defines is sent as it is now; of other modules the names are sent.
+        """
         import cloudpickle  # which takes functions and classes of a script as well
 
         if os.getpid() != self._owner:
             raise WorkersLostError("the worker processes are those of the process that forked")
         try:
-            message = cloudpickle.dumps((function, arguments))
+            with _pickling_by_value(by_value):
+                message = cloudpickle.dumps((function, arguments))
         except Exception as error:  # of any class, a layer of the user's for example
             raise WorkersLostError(f"this cannot be sent to a worker process ({error})") from error
         try:
@@ -229,8 +248,11 @@ class _Worker:
         Raises:
             WorkersLostError: it is not.
         """
-        if self._connection.poll():
-            self._receive()
+        try:
+            if self._connection.poll():
+                self._receive()
+        except OSError as error:  # of a connection that this process has closed
+            self._fail(error)
         if connections.wait([self._process.sentinel], 0):
             self._fail()
 
@@ -281,8 +303,26 @@ class _Worker:
         raise WorkersLostError("a worker process has ended without a word") from error
 
 
+@contextmanager
+def _pickling_by_value(modules: Collection[ModuleType]) -> Iterator[None]:
+    import cloudpickle
+
+    known = cloudpickle.list_registry_pickle_by_value()
+    added = [each for each in modules if each.__name__ not in known]
+    for module in added:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in added:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
 class WorkerPool:
     """The workers of this process, which are leased to one team at a time.
+
+    Nothing waits for its lock: where another thread has it, or the code that a handler of signals
+    has interrupted, there are no workers for the moment.
 
     Attributes:
         is_of_a_fork: whether the process was forked from one that had a pool.
@@ -292,25 +332,22 @@ class WorkerPool:
         self.is_of_a_fork = is_of_a_fork
         self._lock = threading.Lock()
         self._workers: list[_Worker] = []
-        self._is_leased = self._is_refused = False
+        self._leased: list[_Worker] = []
+        self._is_refused = False
 
     def request(self, count: int) -> bool:
         """Begin to start workers until there are `count`; whether there can be any."""
         if self._is_refused or is_nested() or os.name != "posix":  # whose semaphores have names
             return False
-        with self._lock:
-            try:
-                self._forget_lost()
-                while len(self._workers) < count:
-                    self._workers.append(_Worker(len(self._workers) + 1))
-            except Exception as error:  # of any class: there are many ways to have no processes
-                self._refuse(error)
-            return not self._is_refused
+        with self._held() as is_held:
+            if is_held:
+                self._start(count)
+        return not self._is_refused
 
     def is_ready(self, count: int) -> bool:
         """Whether a team of `count` workers could be leased now."""
-        with self._lock:
-            return self._are_ready(count)
+        with self._held() as is_held:
+            return is_held and self._are_ready(count)
 
     def lease(self, count: int, largest: int) -> Team | None:
         """A team of `count` workers; None if they are not ready, or work for somebody else.
@@ -319,40 +356,68 @@ class WorkerPool:
             count: of workers, as `request` was asked for.
             largest: bytes of the largest array that the team reduces.
         """
-        if self._is_leased or len(self._workers) < count:  # as it is asked before every step
+        if self._leased or len(self._workers) < count:  # as it is asked before every step
             return None
-        with self._lock:
-            if not self._are_ready(count):
+        with self._held() as is_held:
+            if not is_held or not self._are_ready(count):
                 return None
+            self._leased = self._workers[:count]
             try:
-                team = Team(self, self._workers[:count], largest)
+                return Team(self, self._leased, largest)
             except OSError as error:
                 self._refuse(error)
-                return None
             except WorkersLostError:
-                self._forget_lost()
-                return None
-            self._is_leased = True
-            return team
+                self.drop(self._leased)
+            return None
+
+    def take_back(self, team: Team) -> None:
+        """End the lease of a team whose workers have nothing to do any more."""
+        team.end_lease.detach()
+        self._leased = []
+
+    def drop(self, workers: list[_Worker]) -> None:
+        """End the workers of a lease."""
+        self._workers = [each for each in self._workers if each not in workers]
+        for worker in workers:
+            worker.end()
+        if workers is self._leased:
+            self._leased = []
 
     def do_without(self, reason: str) -> None:
         """Have no workers from now on, and say so once."""
-        with self._lock:
-            self._give_up(reason)
-
-    def take_back(self) -> None:
-        """End the lease."""
-        self._is_leased = False
-
-    def drop(self, workers: list[_Worker]) -> None:
-        """End some workers."""
-        with self._lock:
-            self._workers = [each for each in self._workers if each not in workers]
-        for worker in workers:
+        if self._is_refused:
+            return
+        self._is_refused = True
+        idle = [each for each in self._workers if each not in self._leased]
+        self._workers = [each for each in self._workers if each in self._leased]
+        for worker in idle:
             worker.end()
+        warnings.warn(
+            f"{reason}: batches are worked on by this process alone, to the same result",
+            GpucnnWarning,
+            stacklevel=2,
+        )
+
+    @contextmanager
+    def _held(self) -> Iterator[bool]:
+        """A span in which this thread has the lock, if it is to be had at once."""
+        is_held = self._lock.acquire(blocking=False)
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self._lock.release()
+
+    def _start(self, count: int) -> None:
+        try:
+            self._forget_lost()
+            while len(self._workers) < count:
+                self._workers.append(_Worker(len(self._workers) + 1))
+        except Exception as error:  # of any class: there are many ways to have no processes
+            self._refuse(error)
 
     def _are_ready(self, count: int) -> bool:
-        if self._is_leased or len(self._workers) < count:
+        if self._leased or len(self._workers) < count:
             return False
         try:
             return all(worker.is_ready() for worker in self._workers[:count])
@@ -361,31 +426,20 @@ class WorkerPool:
             return False
 
     def _forget_lost(self) -> None:
-        """Do without the workers that have ended since they started.
+        """Do without the workers that have ended since they started; a team sees to its own.
 
         Raises:
             WorkersLostError: one has ended before; others would, too.
         """
-        for worker in [each for each in self._workers if each.is_lost()]:
+        idle = [each for each in self._workers if each not in self._leased]
+        for worker in [each for each in idle if each.is_lost()]:
             worker.end()
             self._workers.remove(worker)
 
     def _refuse(self, error: Exception) -> None:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        self._give_up(f"no worker processes can be started ({reason})")
-
-    def _give_up(self, reason: str) -> None:
-        if self._is_refused:
-            return
-        self._is_refused = True
-        for worker in self._workers:
-            worker.end()
-        self._workers = []
-        warnings.warn(
-            f"{reason}: batches are worked on by this process alone, to the same result",
-            GpucnnWarning,
-            stacklevel=2,
-        )
+        told = error.__context__ if isinstance(error, UnboundLocalError) else error  # of loky's
+        reason = " ".join(str(told).split()) or type(told).__name__
+        self.do_without(f"no worker processes can be started ({reason})")
 
 
 POOL = WorkerPool()
@@ -454,6 +508,7 @@ def _join(context: Context, rank: int, size: int, memory: SharedArrays) -> None:
 def _leave(context: Context) -> None:
     context.kept.clear()
     context.communicator.barrier()
+    del context.communicator  # with the memory that it shares
     gc.collect()
 
 

@@ -78,7 +78,8 @@ class DeviceSubject:
         network = self.network(self._plan.threads)
         images, labels = self._data[0]
         network.compile(SGD(LEARNING_RATE))
-        trainer = ParallelTrainer(network.replica, network.optimizer, (images, labels), batch_size)
+        twin = network.replica.twin()
+        trainer = ParallelTrainer(twin, network.optimizer, (images, labels), batch_size)
         trainer.load(network.replica, network.optimizer)
         order = np.concatenate(some_batches(len(images), batch_size))
         trainer.begin(order)
@@ -175,7 +176,8 @@ def _task(shared: Shared, backend: Backend, repeat: Callable[[int], object]) -> 
 class _DeviceLearner:
     def __init__(self, network: Sequential, data: Data, batch_size: int) -> None:
         train, test = data
-        self._trainer = ParallelTrainer(network.replica, network.optimizer, train, batch_size, test)
+        twin = network.replica.twin()
+        self._trainer = ParallelTrainer(twin, network.optimizer, train, batch_size, test)
         self._trainer.load(network.replica, network.optimizer)
 
     def epoch(self, number: int, order: NDArray[np.int64]) -> float:

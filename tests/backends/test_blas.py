@@ -42,17 +42,19 @@ def test_do_not_freeze_a_process_that_is_forked_meanwhile() -> None:
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with blas._lock:
+        with one_blas_thread(), blas._lock:
             held.set()
             done.wait(60)
 
     thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait(60)
+    with threadpool_limits(2, "blas"):
+        thread.start()
+        held.wait(60)
     child = os.fork()
     if child == 0:
         with one_blas_thread():
-            os._exit(7)
+            inside = blas_threads()
+        os._exit(10 * inside + blas_threads())
     done.set()
     thread.join()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 12
