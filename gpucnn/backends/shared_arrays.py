@@ -19,6 +19,12 @@ ALIGNMENT = 4096
 """Bytes: each array begins at a page."""
 
 
+MAPPED: dict[str, int] = {}
+if hasattr(mmap, "MAP_POPULATE"):
+    # All pages at once: a fault for each takes a tenth of the first epoch's time.
+    MAPPED = {"flags": mmap.MAP_SHARED | mmap.MAP_POPULATE}
+
+
 class _Place(NamedTuple):
     shape: Shape
     dtype: str
@@ -56,7 +62,7 @@ class SharedArrays(dict[str, NDArray[Any]]):
         return _attach, (self._path, self._places)
 
     def _map(self, file: int) -> None:
-        memory = mmap.mmap(file, os.fstat(file).st_size)
+        memory = mmap.mmap(file, os.fstat(file).st_size, **MAPPED)
         for name, (shape, dtype, start) in self._places.items():
             self[name] = np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
 
