@@ -53,5 +53,9 @@ def test_figures_take_the_place_of_others() -> None:
     assert "old" not in text
 
 
-def test_the_document_has_a_place_for_figures() -> None:
-    assert DOCUMENT.read_text().count(START) == DOCUMENT.read_text().count(END) == 1
+def test_the_document_has_the_figures_of_each_campaign() -> None:
+    text = DOCUMENT.read_text()
+    assert text.count(START) == text.count(END) == 1
+    rows = text.partition(START)[2].partition(END)[0].splitlines()[2:]
+    assert len(rows) == len(COUNTS)
+    assert {row.split("|")[3].strip() for row in rows} == {"0"}  # failures
