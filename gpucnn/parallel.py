@@ -203,9 +203,10 @@ class ParallelTrainer(Trainer):
         if validation is not None:
             given |= dict(zip(("test images", "test labels"), validation, strict=True))
             new |= _metrics("test ", len(validation[0]), twin)
-        new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
-        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size)
         workers = count_workers(twin, count, batch_size)
+        if workers:
+            new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
+        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size)
         users = (mine, mine.learning_rate)
         self._sharing = Sharing(twin, workers, given, new, set_up, users)
         super().__init__(twin, mine, *_training(twin, self._sharing.arrays, batch_size))
@@ -377,24 +378,29 @@ def _infer(
     replica: Replica, infer: Infer, given: Arrays, outputs: Kinds, batch_size: int
 ) -> list[Array]:
     """What `infer` writes to its outputs, for all images that are given."""
-    new = {**outputs, "parameters": (replica.parameters.shape, replica.dtype)}
     workers = count_workers(replica, len(given["images"]), batch_size)
     if workers and not pool().is_ready(workers):  # by then these images are done
         pool().request(workers)
         workers = 0
-    sharing = Sharing(replica, workers, given, new)
+    if workers:
+        given = {**given, "parameters": replica.parameters}
+    sharing = Sharing(replica, workers, given, outputs, load_parameters)
     task = partial(_infer_mine, infer, batch_size=batch_size, outputs=list(outputs))
 
     def infer_mine(communicator: Communicator) -> None:
         task(replica, sharing.arrays, communicator)
 
-    theirs = partial(_infer_theirs, task)
-    if workers:
-        np.copyto(sharing.arrays["parameters"], replica.parameters)
     with closing(sharing):
-        if not (sharing.has_joined() and sharing.together(theirs, infer_mine)):
+        if not (
+            sharing.has_joined() and sharing.together(partial(_infer_theirs, task), infer_mine)
+        ):
             infer_mine(ALONE)
     return [sharing.arrays[name] for name in outputs]
+
+
+def load_parameters(context: Context) -> None:
+    """In a worker that joins: take over the "parameters" that are shared."""
+    np.copyto(context.kept["replica"].parameters, context.kept["arrays"]["parameters"])
 
 
 def _infer_mine(
@@ -411,6 +417,4 @@ def _infer_mine(
 
 
 def _infer_theirs(task: Callable[..., None], context: Context) -> None:
-    replica, arrays = context.kept["replica"], context.kept["arrays"]
-    np.copyto(replica.parameters, arrays["parameters"])
-    task(replica, arrays, context.communicator)
+    task(context.kept["replica"], context.kept["arrays"], context.communicator)

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from gpucnn.backends.base import Array
+from gpucnn.backends.pages import LINE
 
 
 class Communicator:
@@ -142,8 +143,5 @@ class SharedMemoryCommunicator(Communicator):
 
 def reduction_bytes(size: int, largest: int) -> int:
     """The bytes that `size` ranks share to reduce arrays of up to `largest` bytes."""
+    # Whole lines of the caches for each row: two ranks write to none at the same time.
     return 2 * size * -(-largest // LINE) * LINE
-
-
-LINE = 64
-"""Bytes of a line of the caches: two ranks write to none at the same time."""

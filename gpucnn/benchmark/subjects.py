@@ -16,7 +16,7 @@ from gpucnn.benchmark.plan import Plan
 from gpucnn.benchmark.timing import Task, clock_of
 from gpucnn.inference import compute_logits
 from gpucnn.optimizers import SGD, Adam
-from gpucnn.parallel import ParallelTrainer, Sharing, count_workers
+from gpucnn.parallel import ParallelTrainer, Sharing, count_workers, load_parameters
 from gpucnn.sequential import Sequential
 from gpucnn.training import epoch_order
 
@@ -111,7 +111,7 @@ class ParallelForward:
         workers = count_workers(replica, EPOCH, len(x))
         parameters = network.backend.to_host(replica.parameters)
         given = {"x": x, "parameters": parameters}
-        self._sharing = Sharing(replica, workers, given, kinds, _load_parameters)
+        self._sharing = Sharing(replica, workers, given, kinds, load_parameters)
         self._x = network.backend.asarray(self._sharing.arrays["x"])
         replica.reserve(len(x))
 
@@ -138,14 +138,9 @@ class ParallelForward:
         self._sharing.close()
 
 
-def _load_parameters(context: Context) -> None:
-    replica, arrays = context.kept["replica"], context.kept["arrays"]
-    np.copyto(replica.parameters, arrays["parameters"])
-    replica.reserve(len(arrays["x"]))
-
-
 def _forward(count: int, context: Context) -> None:
     replica, arrays = context.kept["replica"], context.kept["arrays"]
+    replica.reserve(len(arrays["x"]))
     with replica.backend.session():
         for _ in range(count):
             compute_logits(replica, arrays["x"], arrays["logits"], context.communicator)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module, metadata
 from pathlib import Path
-from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -26,10 +25,6 @@ WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the version of CUDA that
 USE_CPU = 'or use the device "cpu"'
 
 LONGEST = 300  # characters of another's text in a message
-
-# Python's filters of warnings are those of all threads: of two that change them for a while, the
-# second to end would leave the first's.
-_importing = Lock()
 
 
 class Gpu:
@@ -192,10 +187,9 @@ def _refuse_two_wheels() -> None:
 
 
 def _import() -> ModuleType:
-    with _importing:
-        if sys.modules.get("cupy") is None:
-            with without_warnings():  # what matters is told in one line
-                import_module("cupy")
+    if sys.modules.get("cupy") is None:
+        with without_warnings():  # what matters is told in one line
+            import_module("cupy")
     return import_module("cupy")
 
 
