@@ -49,13 +49,14 @@ class Sharing:
     Args:
         replica: of this process.
         workers: how many may join; they begin to start.
-        given: arrays of the host that all need; copies of them are shared.
+        given: arrays that all read: workers get copies of them when they join.
         new: arrays that all write to.
         set_up: what a worker does when it joins, given its context; it has "replica" and "arrays".
         users: objects that are sent, and may be of classes of the user's, beside the layers.
 
     Attributes:
-        arrays: all of them by name; where there are no workers, those given and on the device.
+        arrays: all of them by name, as this process has them: those given as they are used, of
+            reals of the model if they are of reals.
     """
 
     arrays: Arrays
@@ -73,23 +74,20 @@ class Sharing:
         self._users = (*replica.plain, *users)
         self._team: Team | None = None
         self._workers = workers if workers and pool().request(workers) else 0
-        if self._workers:
-            try:
-                self.arrays = _share(given, new, replica.dtype)
-            except OSError as error:
-                self._workers = 0
-                pool().do_without(f"no memory can be shared with worker processes ({error})")
-        if not self._workers:
-            self.arrays = {**given, **{name: replica.backend.empty(*new[name]) for name in new}}
+        self._given = {name: _as_used(array, replica.dtype) for name, array in given.items()}
+        written: Arrays | None = self._share(SharedArrays, new)
+        if written is None:
+            written = {name: replica.backend.empty(*new[name]) for name in new}
+        self._written = written
+        self._copies: SharedArrays | None = None
+        self.arrays = {**self._given, **written}
 
     def has_joined(self) -> bool:
         """Whether workers take part; they join when they are ready."""
         if self._team is None and self._workers:
             self._team = pool().lease(self._workers, self._replica.gradients.nbytes)
             if self._team is not None:
-                self._team.by_value = _modules_of(self._users)
-                arguments = _join, self._replica, self.arrays, self._set_up
-                self._do(lambda team: team.call(*arguments))
+                self._do(self._let_join)
         return self._team is not None
 
     def join(self) -> None:
@@ -119,6 +117,27 @@ class Sharing:
         if team is not None:
             team.disband()
 
+    def _let_join(self, team: Team) -> None:
+        if self._copies is None:
+            self._copies = self._share(SharedArrays.copies, self._given)
+        if self._copies is None:
+            self._team = None
+            team.abandon()
+            return
+        team.by_value = _modules_of(self._users)
+        team.call(_join, self._replica, self._copies, self._written, self._set_up)
+
+    def _share(self, make: Callable[..., SharedArrays], what: object) -> SharedArrays | None:
+        """What `make` makes; None, and no workers from now on, if there is no memory for it."""
+        if not self._workers:
+            return None
+        try:
+            return make(what)
+        except OSError as error:
+            self._workers = 0
+            pool().do_without(f"no memory can be shared with worker processes ({error})")
+            return None
+
     def _do(self, work: Callable[[Team], None]) -> bool:
         assert self._team is not None
         try:
@@ -140,19 +159,14 @@ def count_workers(replica: Replica, images: int, batch_size: int) -> int:
     return len(replica.shards(min(batch_size, images))) - 1
 
 
-def _share(given: Arrays, new: Kinds, real: "np.dtype[np.floating]") -> SharedArrays:
-    """Arrays in shared memory, those given as they are used: bytes, reals of the model, labels."""
+def _labelled(prefix: str, data: Labelled) -> dict[str, Array]:
+    """Images and labels by name, the labels as all ranks use them."""
+    return {prefix + "images": data[0], prefix + "labels": data[1].astype(np.int64, copy=False)}
 
-    def kind(name: str) -> tuple[Shape, Any]:
-        array = given[name]
-        if "labels" in name:
-            return array.shape, np.int64
-        return array.shape, array.dtype if array.dtype == np.uint8 else real
 
-    shared = SharedArrays({**{name: kind(name) for name in given}, **new})
-    for name, array in given.items():
-        np.copyto(shared[name], array)
-    return shared
+def _as_used(array: Array, real: "np.dtype[np.floating]") -> Array:
+    """An array of reals as one of those of the model; another as it is."""
+    return array.astype(real, copy=False) if array.dtype.kind == "f" else array
 
 
 def _modules_of(things: Iterable[object]) -> set[ModuleType]:
@@ -165,11 +179,12 @@ def _modules_of(things: Iterable[object]) -> set[ModuleType]:
 def _join(
     context: Context,
     replica: Replica,
-    arrays: SharedArrays,
+    given: SharedArrays,
+    written: SharedArrays,
     set_up: Callable[[Context], None] | None,
 ) -> None:
     """In a worker: keep a replica and what is shared."""
-    context.kept |= {"replica": replica, "arrays": arrays}
+    context.kept |= {"replica": replica, "arrays": {**given, **written}}
     if set_up is not None:
         set_up(context)
 
@@ -198,10 +213,10 @@ class ParallelTrainer(Trainer):
     ) -> None:
         mine = copy(optimizer)
         mine.place(twin.backend, twin.parameters)
-        given, count = dict(zip(("images", "labels"), data, strict=True)), len(data[0])
+        given, count = _labelled("", data), len(data[0])
         new: dict[str, Any] = {"order": ((count,), np.int64)} | _metrics("", count, twin)
         if validation is not None:
-            given |= dict(zip(("test images", "test labels"), validation, strict=True))
+            given |= _labelled("test ", validation)
             new |= _metrics("test ", len(validation[0]), twin)
         workers = count_workers(twin, count, batch_size)
         if workers:
@@ -362,7 +377,7 @@ Infer = Callable[..., None]
 
 def evaluate(replica: Replica, data: Labelled, batch_size: int) -> Evaluation:
     """The mean loss and the accuracy over labelled images, with dropout switched off."""
-    given = dict(zip(("images", "labels"), data, strict=True))
+    given = _labelled("", data)
     found = _infer(replica, measure, given, _metrics("", len(data[0]), replica), batch_size)
     return Metrics(*found).means(replica.backend)
 

@@ -117,7 +117,8 @@ class Sequential(Network):
     ) -> History:
         """Train for `epochs` further epochs.
 
-        The optimizer goes on from where it is, a schedule too: past its end it stays at its last
+        The arrays given may not be changed meanwhile: worker processes have copies of them. The
+        optimizer goes on from where it is, a schedule too: past its end it stays at its last
         learning rate. A call that is interrupted leaves the model in the middle of an epoch, one
         whose loss is no longer a number as it was after the last one.
 

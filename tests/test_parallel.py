@@ -161,6 +161,53 @@ class TestTraining:
         made.epoch(1, np.arange(IMAGES))
         trainer(model(2))  # without another warning
 
+    def test_without_memory_for_the_images(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        expected = train(model(2), joined=False)
+        monkeypatch.setattr(workers, "POOL", workers.WorkerPool())
+        made = model(2)
+        mine = trainer(made)
+
+        def refuse(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "pwrite", refuse)
+        with pytest.warns(GpucnnWarning, match="no memory can be shared.*No space left"):
+            mine.join()
+        assert not mine._sharing.has_joined()
+        measured = []
+        for epoch in (1, 2, 3):
+            record = mine.epoch(epoch, epoch_order(4, epoch, IMAGES))
+            measured.append((record["loss"], record["accuracy"], mine.validate()))
+        assert (result(made, mine), measured) == expected
+        assert pool()._workers == []
+
+    @pytest.mark.parametrize(
+        "images",
+        [
+            (small.images(IMAGES) * 255).astype(np.uint8),
+            small.images(IMAGES).astype(np.float64),
+            small.images(IMAGES)[::-1].astype(np.float16),
+            np.repeat(small.images(IMAGES), 2, axis=0)[::2],
+        ],
+        ids=["bytes", "float64", "float16", "strided"],
+    )
+    @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
+    def test_takes_images_and_labels_of_all_kinds(self, images: Any, kind: Any) -> None:
+        data = images, small.labels(IMAGES).astype(kind)
+        found = []
+        for joined in (False, True):
+            made = model(2)
+            mine = ParallelTrainer(made.replica.twin(), made.optimizer, data, BATCH)
+            mine.load(made.replica, made.optimizer)
+            if joined:
+                mine.join()
+                assert mine._sharing.has_joined()
+            else:
+                mine._sharing._workers = 0
+            mine.epoch(1, epoch_order(4, 1, IMAGES))
+            found.append(result(made, mine))
+        assert found[0] == found[1]
+
     def test_that_diverges_leaves_the_workers_free(self) -> None:
         made = model(2, optimizer=SGD(1e30))
         with pytest.raises(TrainingError):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
 
 from gpucnn.backends import shared_arrays
 from gpucnn.backends.shared_arrays import SharedArrays
@@ -47,6 +48,37 @@ def test_are_the_same_memory_where_they_are_unpickled(
     others["b"][...] = 8
     assert_array_equal(others["a"], 7)
     assert_array_equal(arrays["b"], 8)
+
+
+@pytest.mark.parametrize("has_memfd", [True, False])
+def test_copies_are_found_where_they_are_unpickled(
+    has_memfd: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_memfd:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    reals = np.arange(6, dtype=np.float32).reshape(2, 3)
+    given: dict[str, NDArray[Any]] = {
+        "reals": reals,
+        "nothing": np.empty((0, 4), np.int64),
+        "every other": reals.T[::2],
+    }
+    copies = SharedArrays.copies(given)
+    reals[...] = -1
+    found = pickle.loads(pickle.dumps(copies))
+    assert_array_equal(found["reals"], [[0, 1, 2], [3, 4, 5]])
+    assert_array_equal(found["every other"], [[0, 3], [2, 5]])
+    assert {name: (a.shape, a.dtype) for name, a in found.items()} == {
+        name: (a.shape, a.dtype) for name, a in given.items()
+    }
+
+
+def test_copies_are_written_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system writes as much at once as it likes."""
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[:7], at))
+    copies = SharedArrays.copies({"a": np.arange(10)})
+    found = pickle.loads(pickle.dumps(copies))
+    assert found["a"].tolist() == list(range(10))
 
 
 def test_are_written_to_by_another_process() -> None:
