@@ -7,6 +7,7 @@ are added up in the order of the shards.
 
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from copy import copy
@@ -246,10 +247,10 @@ class ParallelTrainer(Trainer):
 
     def run(self, batches: Iterable[int], progress: Progress = lambda images: None) -> None:
         """See `Trainer.run`; workers join before any step, and without them this goes on."""
-        left = list(batches)
+        left = deque(batches)
 
         def done(images: int) -> None:
-            del left[0]
+            left.popleft()
             progress(images)
 
         def steps(communicator: Communicator) -> None:

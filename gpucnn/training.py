@@ -160,15 +160,14 @@ class Trainer:
         A step that an error has broken off before the optimizer's update can be done again.
         """
         start = batch * self._batch_size
-        images = slice(start, min(start + self._batch_size, self._images))
-        backend, count = self.replica.backend, images.stop - images.start
-        backend.copy(self._order[images], self._indices[:count])
+        count = min(self._batch_size, self._images - start)
+        shards = self._shards(count)
+        self.replica.backend.copy(self._order[start : start + count], self._indices[:count])
         self.optimizer.iterations = self._iterations + batch
         self.optimizer.advance()
         gradients = self._compute_gradients(count)
-        for shard in self._shards(count):
-            for new, kept in zip(self._batch_metrics, self._metrics.of(images), strict=True):
-                backend.copy(new[shard], kept[shard])
+        for shard in shards:
+            self._keep_metrics(shard, start)
         self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
         self.optimizer.update(self.replica.parameters, gradients)
         return count
@@ -188,6 +187,12 @@ class Trainer:
         return self.replica.sum_gradients(
             self._shards(count), self.data, indices, losses, correct, self.optimizer.step
         )
+
+    def _keep_metrics(self, shard: slice, start: int) -> None:
+        """Those of a shard of the batch that begins with image `start` of the epoch."""
+        kept = slice(start + shard.start, start + shard.stop)
+        self.replica.backend.copy(self._batch_metrics.losses[shard], self._metrics.losses[kept])
+        self.replica.backend.copy(self._batch_metrics.correct[shard], self._metrics.correct[kept])
 
     def _shards(self, count: int) -> list[slice]:
         """Which this rank works on, of a batch of `count` images."""
