@@ -1,5 +1,4 @@
 """Convolutional networks with nothing between you and the arithmetic."""
-# ruff: noqa: F403, F405 - what is imported below is what `__all__` lists
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -7,7 +6,13 @@ from typing import TYPE_CHECKING
 from gpucnn.version import __version__
 
 if TYPE_CHECKING:
-    from gpucnn.api import *
+    from gpucnn import models
+    from gpucnn.backends import available_devices, get_backend
+    from gpucnn.datasets import load_mnist
+    from gpucnn.errors import GpucnnError
+    from gpucnn.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU
+    from gpucnn.models import History, Sequential
+    from gpucnn.optimizers import SGD, Adam, AdamW, Constant, CosineDecay, OneCycle
 
 __all__ = [
     "SGD",
@@ -34,19 +39,24 @@ __all__ = [
 ]
 
 
+ROOMS = ("backends", "datasets", "errors", "layers", "models", "optimizers")
+"""Where the names above are found."""
+
+
 def __getattr__(name: str) -> object:
-    """What is not imported yet: all of the names above at the first use of one, or a submodule.
+    """One of the names above, or a submodule, imported at its first use.
 
     It is put off so that the command `gpucnn` can see to Ctrl-C before NumPy and all else comes.
     """
     if name in __all__:
-        return getattr(import_module("gpucnn.api"), name)
-    module = f"gpucnn.{name}"
+        for room in ROOMS:
+            if name in vars(module := import_module(f"gpucnn.{room}")):
+                return vars(module)[name]
     try:
         if not name.startswith("_"):
-            return import_module(module)
+            return import_module(f"gpucnn.{name}")
     except ModuleNotFoundError as error:
-        if error.name != module:  # but a library that it needs
+        if error.name != f"gpucnn.{name}":  # but a library that it needs
             raise
     raise AttributeError(f"module 'gpucnn' has no attribute {name!r}")
 

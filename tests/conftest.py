@@ -20,9 +20,9 @@ for library in ("OPENBLAS", "MKL"):
 import numpy as np  # noqa: E402 - after the threads are set
 import pytest  # noqa: E402
 
-from gpucnn import parallel, replica  # noqa: E402
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
-from gpucnn.backends.pages import HugePages  # noqa: E402
+from gpucnn.backends.cpu.huge_pages import HugePages  # noqa: E402
+from gpucnn.models import parallel, replica  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

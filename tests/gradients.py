@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Array
 from gpucnn.layers import Layer, MaxPool2D, ReLU, Step
-from gpucnn.network import Network
+from gpucnn.models.network import Network
 
 STEP = 1e-5
 TOLERANCE = 1e-6  # of the norm of the gradient

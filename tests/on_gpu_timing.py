@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backends import get_backend
-from gpucnn.batches import Batches
 from gpucnn.benchmark.networks import load_data, make_network, normalise
 from gpucnn.benchmark.subjects import LEARNING_RATE, some_batches
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
 from gpucnn.benchmark.torch_peer import to_tensor, torch_module
+from gpucnn.datasets.device_dataset import Batches
+from gpucnn.models.training import Trainer
 from gpucnn.optimizers import SGD
-from gpucnn.training import Trainer
 
 MODELS = ("notebook", "lenet")
 BATCH_SIZES = (64, 1024)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpucnn import Sequential, load_mnist
+from gpucnn.datasets.digits.digits import read_digit
 from gpucnn.errors import InvalidFileError
-from gpucnn.images import read_digit
 
 Pixels = NDArray[np.uint8]
 Share = NDArray[Any]  # of ink in each pixel, (h, w), from 0 to 1

@@ -3,10 +3,10 @@
 from gpucnn.backends.base import Array, Backend, FusedMemory, as_rows
 from gpucnn.backends.batch_memory import BatchMemory
 from gpucnn.backends.buffer import Buffer, Shape
-from gpucnn.backends.communicator import ALONE, Communicator
-from gpucnn.backends.cpu import CpuBackend
+from gpucnn.backends.cpu.backend import CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.window import Window
+from gpucnn.backends.workers.communicator import ALONE, Communicator
 
 __all__ = [
     "ALONE",

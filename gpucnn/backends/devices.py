@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gpucnn import arguments
 from gpucnn.backends.base import Backend
-from gpucnn.backends.cpu import CpuBackend
+from gpucnn.backends.cpu.backend import CpuBackend
 from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
+from gpucnn.utils import arguments
 
 GPU = re.compile(r"cuda(?::(\d+))?")
 
@@ -31,7 +31,7 @@ def list_devices() -> list[Device]:
 
     Each is tried, which takes a moment and some memory on every GPU.
     """
-    from gpucnn.cuda.gpu import gpu_name
+    from gpucnn.backends.cuda.cupy_runtime import gpu_name
 
     gpus = [_try(gpu_name(index), partial(_on_gpu, index)) for index in _gpus()]
     return [*gpus, _try("cpu", CpuBackend), _try("simulator", _simulated)]
@@ -80,7 +80,7 @@ def _automatic(threads: int | None) -> Backend:
 
 def _gpus() -> range:
     """The indices of the GPUs; that of one to try, if there is none or CuPy cannot say."""
-    from gpucnn.cuda.gpu import count_gpus, import_cupy
+    from gpucnn.backends.cuda.cupy_runtime import count_gpus, import_cupy
 
     try:
         return range(count_gpus(import_cupy()))
@@ -89,15 +89,15 @@ def _gpus() -> range:
 
 
 def _on_gpu(index: int) -> Backend:
-    from gpucnn.backends.cuda import CudaBackend
-    from gpucnn.cuda.gpu import Gpu
+    from gpucnn.backends.cuda.backend import CudaBackend
+    from gpucnn.backends.cuda.cupy_runtime import Gpu
 
     return CudaBackend(Gpu(index))
 
 
 def _simulated() -> Backend:
-    from gpucnn.backends.cuda import CudaBackend
-    from gpucnn.cuda.simulation import Simulation
+    from gpucnn.backends.cuda.backend import CudaBackend
+    from gpucnn.backends.cuda.simulator_runtime import Simulation
 
     return CudaBackend(Simulation())
 

@@ -1,13 +1,13 @@
 """How long it takes to train to a given accuracy."""
 
+from gpucnn.applications import Recipe, default_recipe
 from gpucnn.benchmark.plan import Plan
 from gpucnn.benchmark.report import TimeToAccuracy
 from gpucnn.benchmark.subjects import TrainingSubject
-from gpucnn.config import from_config, to_config
+from gpucnn.models.sequential import TRAINING
+from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
-from gpucnn.recipes import Recipe, default_recipe
-from gpucnn.sequential import TRAINING
-from gpucnn.training import epoch_order
+from gpucnn.utils.config import from_config, to_config
 
 
 def train_to_accuracy(

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gpucnn.backends import Array
-from gpucnn.batches import Batches
 from gpucnn.benchmark.costs import bytes_moved, operations
 from gpucnn.benchmark.networks import Data
 from gpucnn.benchmark.report import LayerMeasurement
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
+from gpucnn.datasets.device_dataset import Batches
 from gpucnn.layers import Layer, Step
-from gpucnn.sequential import Sequential
+from gpucnn.models.sequential import Sequential
 
 SHORTEST = 0.01  # seconds of a sample
 

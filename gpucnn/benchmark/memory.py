@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gpucnn.benchmark.networks import Data, load_data, make_network
 from gpucnn.benchmark.subjects import TEST_BATCH
-from gpucnn.training import epoch_order
+from gpucnn.models.training import epoch_order
 
 STEPS = 300
 

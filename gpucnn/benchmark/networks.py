@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend
-from gpucnn.config import from_config, to_config
-from gpucnn.data import load_mnist
+from gpucnn.datasets import load_mnist
 from gpucnn.layers import LAYERS, Dropout
 from gpucnn.models import MODELS
-from gpucnn.sequential import Sequential
+from gpucnn.models.sequential import Sequential
+from gpucnn.utils.config import from_config, to_config
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 Data = tuple[Labelled, Labelled]  # to train on, and to test on

@@ -13,7 +13,7 @@ from gpucnn.benchmark.plan import Plan
 from gpucnn.benchmark.subjects import INFERENCE, Tasks
 from gpucnn.benchmark.timing import Task
 from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
-from gpucnn.sequential import Sequential
+from gpucnn.models.sequential import Sequential
 
 CHECKED = 32  # images that the peer is checked with
 OPSET, IR_VERSION = 13, 8  # of the format, old enough for any release of the last years

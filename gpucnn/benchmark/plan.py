@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from gpucnn import arguments
 from gpucnn.backends import get_backend
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
-from gpucnn.network import DTYPES
+from gpucnn.models.network import DTYPES
+from gpucnn.utils import arguments
 
 TRAINING_PEERS = ("torch",)
 PEERS = (*TRAINING_PEERS, "onnxruntime", "loops")

@@ -11,7 +11,7 @@ import numpy as np
 from gpucnn.benchmark.report import LayerMeasurement, Limits, Measurement, Report, Stamp
 from gpucnn.benchmark.spread import quartiles
 from gpucnn.errors import GpucnnError, InvalidValueError
-from gpucnn.files import check_writable, replacing
+from gpucnn.utils.files import check_writable, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backends import get_backend
-from gpucnn.backends.workers import usable_cores
+from gpucnn.backends.workers.pool import usable_cores
 from gpucnn.benchmark.networks import describe_model
 from gpucnn.benchmark.plan import PACKAGES, Plan
 from gpucnn.benchmark.report import Stamp
-from gpucnn.machine import blas, processor
+from gpucnn.utils.machine import blas, processor
 from gpucnn.version import __version__
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, Communicator
-from gpucnn.backends.workers import Context
+from gpucnn.backends.workers.in_worker import Context
 from gpucnn.benchmark.networks import Data, make_network, normalise
 from gpucnn.benchmark.plan import Plan
 from gpucnn.benchmark.timing import Task, clock_of
-from gpucnn.inference import compute_logits
+from gpucnn.models.inference import compute_logits
+from gpucnn.models.parallel import ParallelTrainer, Sharing, count_workers, load_parameters
+from gpucnn.models.sequential import Sequential
+from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import SGD, Adam
-from gpucnn.parallel import ParallelTrainer, Sharing, count_workers, load_parameters
-from gpucnn.sequential import Sequential
-from gpucnn.training import epoch_order
 
 TRAINING_STEP, INFERENCE = "training step", "inference"
 Tasks = dict[str, Callable[[int], Task]]  # made for a number of images at a time

@@ -24,9 +24,9 @@ from gpucnn.benchmark.subjects import (
 )
 from gpucnn.benchmark.timing import Sampler, Task, host_seconds, take_turns
 from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
+from gpucnn.models.sequential import Sequential
 from gpucnn.optimizers import Adam
-from gpucnn.schedules import Schedule
-from gpucnn.sequential import Sequential
+from gpucnn.optimizers.schedules import Schedule
 
 CHECKED = 32  # images that the peer is checked with
 

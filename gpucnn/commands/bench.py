@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from gpucnn import arguments
+from gpucnn.applications import BATCH_SIZES
 from gpucnn.backends import available_devices
 from gpucnn.benchmark import PEERS, Plan, run_benchmark
 from gpucnn.benchmark.comparison import compare as compare_reports
@@ -17,10 +17,10 @@ from gpucnn.benchmark.report import Report, read_report, write_report
 from gpucnn.commands.bench_tables import print_comparison, print_report
 from gpucnn.commands.options import Threads
 from gpucnn.errors import InvalidValueError
-from gpucnn.files import check_writable
 from gpucnn.models import MODELS
-from gpucnn.network import DTYPES
-from gpucnn.recipes import BATCH_SIZES
+from gpucnn.models.network import DTYPES
+from gpucnn.utils import arguments
+from gpucnn.utils.files import check_writable
 
 TOLERANCE = 10  # per cent
 

@@ -2,8 +2,8 @@
 
 from gpucnn.commands.options import Checkpoint, Device, TestData, Threads, load_test_set
 from gpucnn.errors import printable
-from gpucnn.pixels import BUILT_IN
-from gpucnn.sequential import Sequential
+from gpucnn.models.pixels import BUILT_IN
+from gpucnn.models.sequential import Sequential
 
 
 def evaluate(

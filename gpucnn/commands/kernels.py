@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from gpucnn import arguments
+from gpucnn.backends.cuda import nvrtc
+from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
+from gpucnn.backends.cuda.occupancy import occupancy
+from gpucnn.backends.cuda.resources import Compilation, compilation
+from gpucnn.backends.cuda.table import KERNELS, Kernel
 from gpucnn.commands.tables import new_table, print_table
-from gpucnn.cuda import nvrtc
-from gpucnn.cuda.nvrtc import ARCHITECTURES, Resources
-from gpucnn.cuda.occupancy import occupancy
-from gpucnn.cuda.resources import Compilation, compilation
-from gpucnn.cuda.table import KERNELS, Kernel
-from gpucnn.network import DTYPES
+from gpucnn.models.network import DTYPES
+from gpucnn.utils import arguments
 
 Needs = dict[tuple[str, str], Resources]
 """What a kernel needs on an architecture, by the names of both."""

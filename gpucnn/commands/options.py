@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from gpucnn.data import Part, load_mnist
+from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_recipe
+from gpucnn.datasets import Part, load_mnist
 from gpucnn.errors import InvalidFileError
-from gpucnn.pixels import BUILT_IN
-from gpucnn.runs import CHECKPOINT, HISTORY, read_recipe
-from gpucnn.sequential import Sequential
+from gpucnn.models.pixels import BUILT_IN
+from gpucnn.models.sequential import Sequential
 
 Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn")]
 Data = Annotated[

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from gpucnn.commands.options import Checkpoint, Device, TestData, load_test_set
-from gpucnn.data import Part
+from gpucnn.commands.terminal import show_prediction
+from gpucnn.datasets import Part
+from gpucnn.datasets.digits.digits import read_digit
 from gpucnn.errors import InvalidValueError
-from gpucnn.images import read_digit
-from gpucnn.pixels import as_bytes
-from gpucnn.sequential import Sequential
-from gpucnn.terminal import show_prediction
+from gpucnn.models.pixels import as_bytes
+from gpucnn.models.sequential import Sequential
 
 
 class Digit(NamedTuple):

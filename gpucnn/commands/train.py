@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_recipe
 from gpucnn.backends import list_devices
 from gpucnn.commands.options import Data, Threads
+from gpucnn.commands.runs import Run, read_recipe
 from gpucnn.errors import (
     DeviceError,
     DeviceMemoryError,
@@ -18,9 +20,7 @@ from gpucnn.errors import (
     printable,
 )
 from gpucnn.models import MODELS
-from gpucnn.network import DTYPES
-from gpucnn.recipes import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_recipe
-from gpucnn.runs import Run, read_recipe
+from gpucnn.models.network import DTYPES
 
 
 def _among(names: Iterable[str]) -> str:

@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from gpucnn import arguments
+from gpucnn.applications import default_recipe
 from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
 from gpucnn.commands.tables import new_table, print_table
-from gpucnn.data import load_mnist
+from gpucnn.datasets import load_mnist
 from gpucnn.models import MODELS
-from gpucnn.network import DTYPES
-from gpucnn.recipes import default_recipe
+from gpucnn.models.network import DTYPES
+from gpucnn.utils import arguments
 from gpucnn.verification import Finding, Verification
 
 IMAGES = 2000

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
-from gpucnn.placeable import Placeable
+from gpucnn.utils.placeable import Placeable
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn import arguments
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
 from gpucnn.layers.base import Layer, Step, glorot_uniform
 from gpucnn.layers.sliding import slide
+from gpucnn.utils import arguments
 
 
 @dataclass(eq=False)

@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn import arguments
 from gpucnn.backends import Array, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step, glorot_uniform
+from gpucnn.utils import arguments
 
 
 @dataclass(eq=False)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import prod
 
-from gpucnn import arguments
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.layers.base import Layer, Step
+from gpucnn.utils import arguments
 
 
 @dataclass(eq=False)

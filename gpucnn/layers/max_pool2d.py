@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from gpucnn import arguments
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
 from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.sliding import slide
+from gpucnn.utils import arguments
 
 
 @dataclass(eq=False)

@@ -19,8 +19,8 @@ from tempfile import gettempdir
 from platformdirs import user_cache_path
 
 from gpucnn.errors import InvalidFileError
-from gpucnn.files import SUFFIX, replacing
 from gpucnn.simulator.errors import SimulatorError
+from gpucnn.utils.files import SUFFIX, replacing
 
 Build = Callable[[Path], object]
 """Writes a library to the path that it is given."""

@@ -28,8 +28,8 @@ normally distributed, one in a hundred is above twice the greatest of eight, if 
 counts, and ever fewer as members' steps add up. Each device is judged by itself, so that these odds
 are those of one; the CPU itself rounds as r does, and is not off at all.
 
-A loss is held to the rule of `gpucnn.backends.bounds.distance`: where r's is a number, one that is
-not is infinitely far off, and once a member's is not, anything is allowed. Where r's own is not,
+A loss is held to the rule of `gpucnn.verification.bounds.distance`: where r's is a number, one that
+is not is infinitely far off, and once a member's is not, anything is allowed. Where r's own is not,
 there is nothing to judge by, and the training ends in an error.
 """
 
@@ -42,8 +42,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, CpuBackend
-from gpucnn.backends.bounds import BOUNDS, Expected, distance, expect
 from gpucnn.errors import TrainingError
+from gpucnn.verification.bounds import BOUNDS, Expected, distance, expect
 from gpucnn.verification.interception import Learner, describe
 
 MEMBERS = 8

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.applications import Recipe
 from gpucnn.backends import Backend
-from gpucnn.backends.bounds import BOUNDS, UPDATED
-from gpucnn.backends.calls import Call, unset
-from gpucnn.batches import Batches, check_images, check_labels
+from gpucnn.datasets.device_dataset import Batches, check_images, check_labels
 from gpucnn.losses import SoftmaxCrossEntropy
-from gpucnn.recipes import Recipe
-from gpucnn.replica import Replica, lay_out
-from gpucnn.training import Trainer
+from gpucnn.models.replica import Replica, lay_out
+from gpucnn.models.training import Trainer
+from gpucnn.verification.bounds import BOUNDS, UPDATED
+from gpucnn.verification.calls import Call, unset
 
 # The methods of a backend that compute nothing.
 MEMORY = (

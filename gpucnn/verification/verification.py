@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.applications import Recipe
 from gpucnn.backends import Backend
-from gpucnn.backends.bounds import BOUNDS, Deviation, Expected, expect
-from gpucnn.backends.calls import Results, perform
-from gpucnn.recipes import Recipe
-from gpucnn.training import epoch_order
+from gpucnn.models.training import epoch_order
+from gpucnn.verification.bounds import BOUNDS, Deviation, Expected, expect
+from gpucnn.verification.calls import Results, perform
 from gpucnn.verification.ensemble import Ensemble, apart
 from gpucnn.verification.interception import Learner, describe
 

@@ -3,8 +3,8 @@
 from numpy.testing import assert_array_equal
 
 from gpucnn.backends import Backend
-from gpucnn.backends.bounds import BOUNDS, Expected
-from gpucnn.backends.calls import Call, Results, perform
+from gpucnn.verification.bounds import BOUNDS, Expected
+from gpucnn.verification.calls import Call, Results, perform
 
 
 def results(backend: Backend, call: Call) -> Results:

@@ -14,9 +14,9 @@ from gpucnn.backends import (
     available_devices,
     get_backend,
 )
-from gpucnn.backends.cuda import CudaBackend
-from gpucnn.backends.order import images_first, images_last
-from gpucnn.cuda.simulation import Simulation
+from gpucnn.backends.cpu.layout import images_first, images_last
+from gpucnn.backends.cuda.backend import CudaBackend
+from gpucnn.backends.cuda.simulator_runtime import Simulation
 
 
 class RowMajor(CpuBackend):
@@ -51,9 +51,9 @@ class InBands(CpuBackend):
         arrays: dict[str, Array],
     ) -> FusedMemory:
         with (
-            patch("gpucnn.backends.fusion.band_height", lambda *_: 2),
-            patch("gpucnn.backends.bands.count_blocks", lambda columns, _: columns),
-            patch("gpucnn.backends.bands.positions_at_once", lambda _: 2),
+            patch("gpucnn.backends.cpu.conv_relu_pool.band_height", lambda *_: 2),
+            patch("gpucnn.backends.cpu.row_tiles.count_blocks", lambda columns, _: columns),
+            patch("gpucnn.backends.cpu.row_tiles.positions_at_once", lambda _: 2),
         ):
             return super().fused_memory(window, pool, channels, filters, real, arrays)
 

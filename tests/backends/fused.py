@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from backends.operations import Values
 from backends.strategies import Sizes, sizes
 from gpucnn.backends import Array, Backend, BatchMemory, FusedMemory, Window
-from gpucnn.backends.calls import Call, Results, place, unset
 from gpucnn.backends.window import Pair
+from gpucnn.verification.calls import Call, Results, place, unset
 
 WHOLE = (-2, -1, 0, 1, 2)
 """Numbers of which sums of products are exact, and often equal."""

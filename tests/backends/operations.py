@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from backends.strategies import Sizes
 from gpucnn.backends import Array
-from gpucnn.backends.calls import Call, define, unset
+from gpucnn.verification.calls import Call, define, unset
 
 
 class Values:

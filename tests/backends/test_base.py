@@ -12,7 +12,7 @@ from backends.agreement import assert_agrees, results
 from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter_gradients
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
 from gpucnn.backends import Array, Backend, Window
-from gpucnn.backends.calls import Results
+from gpucnn.verification.calls import Results
 
 SMALL = sizes(largest=5)
 

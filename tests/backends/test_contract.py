@@ -27,9 +27,9 @@ from backends.fused import (
 from backends.operations import CALLS, Builder, Values, adam, dropout, max_pool, relu, sgd
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
 from gpucnn.backends import Array, Backend, Shape, Window
-from gpucnn.backends.bounds import BOUNDS, UPDATED, distance, expect
 from gpucnn.backends.buffer import Order
-from gpucnn.backends.calls import Call, Results, define, place, run, unset
+from gpucnn.verification.bounds import BOUNDS, UPDATED, distance, expect
+from gpucnn.verification.calls import Call, Results, define, place, run, unset
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
 

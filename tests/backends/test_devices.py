@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cuda.fake_cupy import FakeCupy, function_missing, headers_missing
+from backends.cuda.fake_cupy import FakeCupy, function_missing, headers_missing
 from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
-from gpucnn.backends.cuda import CudaBackend
-from gpucnn.cuda.gpu import Gpu
+from gpucnn.backends.cuda.backend import CudaBackend
+from gpucnn.backends.cuda.cupy_runtime import Gpu
 from gpucnn.errors import DeviceError, InvalidValueError
 from gpucnn.simulator import SimulatorError
 
@@ -70,7 +70,7 @@ def test_auto_is_the_first_gpu_that_works(two_gpus: None, monkeypatch: pytest.Mo
             if index == 0:
                 raise DeviceError("it is broken")
 
-    monkeypatch.setattr("gpucnn.cuda.gpu.Gpu", Second)
+    monkeypatch.setattr("gpucnn.backends.cuda.cupy_runtime.Gpu", Second)
     assert get_backend("auto").device == available_devices()[0] == "cuda:1"
     assert list_devices()[0].description == "it is broken"
 

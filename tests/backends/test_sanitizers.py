@@ -29,7 +29,9 @@ TESTS = {
 def test_kernels_are_clean(kind: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        with_fixed_addresses([*command, "test_contract.py", "test_cuda.py", "-k", TESTS[kind]]),
+        with_fixed_addresses(
+            [*command, "test_contract.py", "cuda/test_backend.py", "-k", TESTS[kind]]
+        ),
         cwd=ROOT / "tests" / "backends",
         env=sanitizer_environment(kind),
         capture_output=True,

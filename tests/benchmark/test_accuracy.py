@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from benchmark.small_plan import StubPeer, small_plan
+from gpucnn.applications import default_recipe
 from gpucnn.benchmark.accuracy import train_to_accuracy
 from gpucnn.benchmark.report import TimeToAccuracy
-from gpucnn.recipes import default_recipe
-from gpucnn.training import epoch_order
+from gpucnn.models.training import epoch_order
 
 
 @pytest.mark.parametrize(

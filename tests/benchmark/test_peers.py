@@ -12,9 +12,9 @@ from gpucnn.benchmark.networks import make_network, normalise
 from gpucnn.benchmark.peers import make_peer
 from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, DeviceSubject
 from gpucnn.models import MODELS
+from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
-from gpucnn.schedules import OneCycle
-from gpucnn.training import epoch_order
+from gpucnn.optimizers.schedules import OneCycle
 
 DATA = small_data()
 

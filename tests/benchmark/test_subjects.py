@@ -9,9 +9,9 @@ from gpucnn.benchmark import subjects
 from gpucnn.benchmark.networks import make_network
 from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, DeviceSubject, some_batches
 from gpucnn.benchmark.timing import host_seconds
-from gpucnn.network import Network
+from gpucnn.models.network import Network
+from gpucnn.models.training import Trainer, epoch_order
 from gpucnn.optimizers import Adam
-from gpucnn.training import Trainer, epoch_order
 
 DATA = small_data()
 

@@ -31,11 +31,11 @@ from campaign import mutations
 from campaign.figures import Figures, main
 from campaign.mutations import Generator
 from campaign.runs import CHECKPOINT, HISTORY
-from data.sample_files import NAMES, idx_bytes, small_set, write_set
+from datasets.sample_files import NAMES, idx_bytes, small_set, write_set
 from gpucnn import GpucnnError, Sequential, load_mnist
-from gpucnn.images import read_digit
-from gpucnn.recipes import default_recipe
-from gpucnn.runs import Run
+from gpucnn.applications import default_recipe
+from gpucnn.commands.runs import Run
+from gpucnn.datasets.digits.digits import read_digit
 from small_mnist import small_mnist, write_small_mnist
 
 COUNT = 500

@@ -6,7 +6,7 @@ import pytest
 import gpucnn
 from commands.conftest import Command, Refused
 from gpucnn import Dense, Flatten, Sequential
-from gpucnn.checkpoint import read_checkpoint, write_checkpoint
+from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
 
 
 def test_it_measures_a_saved_model(command: Command, data: str) -> None:

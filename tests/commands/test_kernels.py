@@ -4,11 +4,11 @@ import sys
 import pytest
 
 from commands.conftest import Command, Refused
+from gpucnn.backends.cuda import nvrtc
+from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
+from gpucnn.backends.cuda.resources import Compilation
+from gpucnn.backends.cuda.table import KERNELS, Kernel
 from gpucnn.commands import kernels
-from gpucnn.cuda import nvrtc
-from gpucnn.cuda.nvrtc import ARCHITECTURES, Resources
-from gpucnn.cuda.resources import Compilation
-from gpucnn.cuda.table import KERNELS, Kernel
 
 LONG = "a_kernel_whose_name_is_longer_than_most"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from commands.conftest import Command
-from gpucnn import reproduction
+from gpucnn.notebook import reproduction
 
 
 def test_all_figures_agree(command: Command) -> None:

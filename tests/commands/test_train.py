@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from commands.conftest import Command, Refused
+from gpucnn.commands.runs import Run
 from gpucnn.errors import DeviceError, DeviceMemoryError
-from gpucnn.runs import Run
 from small_mnist import write_small_mnist
 
 CHECKPOINT = "checkpoint.safetensors"

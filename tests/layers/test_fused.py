@@ -8,7 +8,7 @@ import small
 from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.backends import Array, Backend, CpuBackend
 from gpucnn.layers import FusedConv2D, Layer, Step
-from gpucnn.network import Network
+from gpucnn.models.network import Network
 from gradients import assert_layer_gradients, smooth_images
 from pieces import Plain
 

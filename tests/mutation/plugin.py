@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from gpucnn.cuda import sources
+from gpucnn.backends.cuda import sources
 
 FOLDER = "MUTATED_KERNELS"  # the variable that names it
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from expect import refusal
-from gpucnn.files import SUFFIX
 from gpucnn.simulator import SimulatorError, find_compiler
 from gpucnn.simulator import cache as caches
 from gpucnn.simulator.cache import cached_library
+from gpucnn.utils.files import SUFFIX
 
 NAME = "library.so"
 

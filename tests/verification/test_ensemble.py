@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpucnn.applications import default_recipe
 from gpucnn.errors import TrainingError
-from gpucnn.recipes import default_recipe
 from gpucnn.verification.ensemble import Ensemble, apart
 from gpucnn.verification.interception import Learner
 from pieces import Plain

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.backends import Backend, CpuBackend, Window
-from gpucnn.backends.bounds import BOUNDS
+from gpucnn.verification.bounds import BOUNDS
 from gpucnn.verification.interception import MEMORY, Intercepted, describe
 
 # What a backend may do as one, or at once: it is done as defined, each operation by itself.

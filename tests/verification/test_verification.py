@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpucnn.applications import default_recipe
 from gpucnn.backends import Backend, CpuBackend
 from gpucnn.errors import TrainingError
-from gpucnn.recipes import default_recipe
 from gpucnn.verification import Finding, Verification
 from gpucnn.verification.verification import LOSS
 from pieces import Plain

@@ -1,0 +1,168 @@
+"""How a model is trained: everything that a training run needs to be begun, or begun again."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gpucnn.backends import get_backend
+from gpucnn.datasets import SCHEMES
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
+from gpucnn.models import MODELS
+from gpucnn.models.network import DTYPES
+from gpucnn.models.sequential import Sequential
+from gpucnn.optimizers import SGD, Adam, AdamW, Optimizer
+from gpucnn.optimizers.schedules import Constant, CosineDecay, OneCycle, Schedule
+from gpucnn.utils import arguments
+
+OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
+SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
+
+# What suits each preset, found by trial on MNIST.
+EPOCHS = {"notebook": 5, "lenet": 8}
+BATCH_SIZES = {"notebook": 32, "lenet": 64}
+LEARNING_RATES = {
+    "notebook": {"sgd": 0.05, "adam": 0.01, "adamw": 0.01},
+    "lenet": {"sgd": 0.05, "adam": 0.002, "adamw": 0.002},
+}
+
+LONGEST_SOURCE = 4096  # characters of a path or an address; no system takes longer paths
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A preset model and how to train it.
+
+    Args:
+        model: the name of a preset, see `gpucnn.models`.
+        data: where the images come from, see `load_mnist`; None for the embedded MNIST.
+        device: where to train, see `get_backend`.
+        threads: of the CPU, see `Sequential`; None for as many as there are cores.
+        epochs: how many times to go through the images.
+        batch_size: images in a training step.
+        optimizer: "sgd" (with Nesterov's momentum of 0.9), "adam" or "adamw".
+        learning_rate: the highest of the schedule.
+        schedule: "constant", "cosine" or "one-cycle", over all steps of `schedule_epochs`.
+        seed: of the initial parameters, the shuffles and dropout.
+        dtype: "float32" or "float64".
+        schedule_epochs: how many of the epochs the schedule lasts; None for all of them.
+
+    Raises:
+        InvalidTypeError: `data` or `device` is no text.
+        InvalidValueError: an argument is not as described.
+    """
+
+    model: str
+    data: str | None
+    device: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    seed: int
+    dtype: str
+    threads: int | None = None
+    schedule_epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        arguments.one_of(self.model, "model", tuple(MODELS))
+        if self.data is not None:
+            _check_source(self.data)
+        if not isinstance(self.device, str):
+            raise InvalidTypeError(f"device is {printable(repr(self.device))}: give its name")
+        arguments.positive_integer(self.epochs, "epochs")
+        arguments.positive_integer(self.batch_size, "batch_size")
+        arguments.one_of(self.optimizer, "optimizer", OPTIMIZER_NAMES)
+        arguments.positive_number(self.learning_rate, "learning_rate")
+        arguments.one_of(self.schedule, "schedule", SCHEDULE_NAMES)
+        arguments.seed(self.seed)
+        arguments.one_of(self.dtype, "dtype", DTYPES)
+        if self.threads is not None:
+            arguments.positive_integer(self.threads, "threads")
+        if self.schedule_epochs is not None:
+            arguments.positive_integer(self.schedule_epochs, "schedule_epochs")
+
+    def extended(self, epochs: int) -> "Recipe":
+        """The same for `epochs`, if these are more; the schedule ends where it would have."""
+        if epochs <= self.epochs:
+            return self
+        return replace(self, epochs=epochs, schedule_epochs=self.schedule_epochs or self.epochs)
+
+    def resolved(self) -> "Recipe":
+        """The same for whoever follows it anywhere: device and threads named, a folder in full.
+
+        Raises:
+            InvalidValueError: there is no such device.
+        """
+        data = self.data
+        if data is not None and not data.lower().startswith(SCHEMES):
+            data = str(Path(data).resolve())
+        backend = get_backend(self.device, self.threads)
+        threads = backend.threads if backend.device == "cpu" else self.threads
+        return replace(self, data=data, device=backend.device, threads=threads)
+
+    def make_model(self, images: int) -> Sequential:
+        """The untrained model, with its optimizer, to be trained on that many images."""
+        model = MODELS[self.model](self.dtype, self.device, self.seed, self.threads)
+        epochs = self.schedule_epochs or self.epochs
+        model.compile(self._make_optimizer(epochs * self.steps_of_epoch(images)))
+        return model
+
+    def steps_of_epoch(self, images: int) -> int:
+        """How many steps it takes to go through that many images once."""
+        return -(-images // self.batch_size)
+
+    def _make_optimizer(self, steps: int) -> Optimizer:
+        schedule = self._make_schedule(steps)
+        if self.optimizer == "sgd":
+            return SGD(schedule, momentum=0.9, nesterov=True)
+        return Adam(schedule) if self.optimizer == "adam" else AdamW(schedule)
+
+    def _make_schedule(self, steps: int) -> Schedule:
+        if self.schedule == "constant":
+            return Constant(self.learning_rate)
+        if self.schedule == "cosine":
+            return CosineDecay(self.learning_rate, steps)
+        return OneCycle(self.learning_rate, steps)
+
+
+def default_recipe(model: str = "notebook", **changes: Any) -> Recipe:
+    """The recipe of a preset, with what is given in `changes`, fields of `Recipe`, instead.
+
+    The learning rate, where none is given, is one that suits the model and the optimizer.
+
+    Raises:
+        InvalidValueError: there is no such preset, or a change is not allowed.
+    """
+    arguments.one_of(model, "model", tuple(MODELS))
+    optimizer = arguments.one_of(changes.get("optimizer", "adam"), "optimizer", OPTIMIZER_NAMES)
+    defaults = {
+        "data": None,
+        "device": "auto",
+        "epochs": EPOCHS[model],
+        "batch_size": BATCH_SIZES[model],
+        "optimizer": optimizer,
+        "learning_rate": LEARNING_RATES[model][optimizer],
+        "schedule": "one-cycle",
+        "seed": 0,
+        "dtype": "float32",
+        "threads": None,
+    }
+    return Recipe(model, **(defaults | changes))
+
+
+def _check_source(data: object) -> None:
+    if not isinstance(data, str):
+        raise InvalidTypeError(
+            f"data is {printable(repr(data))}: give a folder or an address, or None"
+        )
+    try:
+        is_name = len(data) <= LONGEST_SOURCE and b"\0" not in os.fsencode(data)
+    except UnicodeEncodeError:  # half a character
+        is_name = False
+    if not is_name:
+        raise InvalidValueError(
+            f"data is {printable(repr(data))}: give a folder or an address, of at most "
+            f"{LONGEST_SOURCE:,} characters"
+        )

@@ -1,0 +1,1 @@
+"""The NumPy backend: its memory layout and its fused convolution."""

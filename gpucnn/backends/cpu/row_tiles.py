@@ -1,0 +1,261 @@
+"""The fused convolution on some rows of its pooled images, which fit into a core's cache."""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from math import prod
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gpucnn.backends.base import Array
+from gpucnn.backends.buffer import Shape
+from gpucnn.backends.cpu.layout import LastView, images_last, runs
+from gpucnn.backends.cpu.panels import Strips
+from gpucnn.backends.cpu.products import count_blocks, in_blocks
+
+BAND = 2**20
+"""Bytes of strips and scores that are worked on together, unless one row of the pooled images
+takes more: they stay in a core's own cache."""
+
+Workspace = Callable[[str, Shape, DTypeLike], Array]
+"""Gives memory for the length of an operation, by name, shape and dtype."""
+
+
+def band_height(layout: Strips, filters: int, number: int) -> int:
+    """The pooled rows of a band; the last may have fewer.
+
+    Args:
+        layout: of all rows.
+        filters: of the convolution.
+        number: bytes of one number of all images.
+    """
+    rows, width = layout.positions
+    numbers = prod(layout.shape) + prod(layout.offsets) * filters * width
+    bands = -(-rows // max(BAND // (numbers * number), 1))
+    return -(-rows // bands)
+
+
+def positions_at_once(each: int) -> int:
+    """For how many positions gradients of weights are computed together, of `each` bytes."""
+    return max(BAND // each, 1)
+
+
+class Band:
+    """Some rows of the pooled images, and the views that the work on them needs.
+
+    Args:
+        layout: of all rows.
+        rows: of the pooled images.
+        filters: of the convolution.
+        greater: bool (offsets * filters * positions, n), of all bands.
+        workspace: gives memory, by name, shape and dtype.
+        real: the dtype of the images.
+    """
+
+    def __init__(
+        self,
+        layout: Strips,
+        rows: slice,
+        filters: int,
+        greater: Array,
+        workspace: Workspace,
+        real: "np.dtype[np.floating]",
+    ) -> None:
+        (height, width), images = layout.positions, greater.shape[1]
+        each = len(greater) // height
+        self._layout = layout = layout.of_rows(rows.stop - rows.start)
+        self._workspace, self._real = workspace, real
+        self._first = rows.start * layout.pool[0] * layout.window.strides[0]
+        run = layout.positions[0] * images
+        self._strips = workspace("strips", (*layout.shape, run), real)
+        scores = workspace("scores", (*layout.offsets, filters, width, run), real)
+        self._ones = np.ones(width * run, real)
+        self._place_products(scores)
+        self._sums = np.empty(filters, real)
+
+        self._scores = scores.reshape(*scores.shape[:-1], layout.positions[0], images)
+        self._best = self._scores[0, 0]
+        found = greater[rows.start * each : rows.stop * each].reshape(self._scores.shape)
+        self._positive = found[0, 0]
+        self._zeros = np.zeros(self._best.shape[1:], real)  # for each filter the same ones
+        self._by_filter = self._best.reshape(filters, -1)
+        self._comparisons = list(_pairs(self._scores, found))
+
+        def pooled(array: Array) -> Array:
+            """The band's rows of (n, ph, pw, filters), in the order of the scores."""
+            return images_last(array)[rows].transpose(2, 1, 0, 3)
+
+        self._seen = LastView(lambda x: runs(*self._places(images_last(x))))
+        self._pixels = LastView(lambda pixels: list(self._rows(pixels)))
+        self._out = LastView(lambda out: runs(pooled(out), self._best))
+        self._output_gradient = LastView(lambda gradient: runs(pooled(gradient), self._best))
+
+    def _place_products(self, scores: Array) -> None:
+        """Make the operands and results of the products, (*offsets, positions, ...).
+
+        The patches of a row overlap, so each position has a product of its own, which reads the
+        weights and makes a gradient of them. Where there are more filters than a patch has columns,
+        that takes longer than to copy the patches: then an offset has one product.
+        """
+        self._overlapping = self._layout.patches(self._strips)
+        *offsets, _, patch, run = self._overlapping.shape
+        filters = scores.shape[2]
+        self._are_copied = filters > run
+        operands, results = self._overlapping, scores.swapaxes(2, 3)
+        if self._are_copied:
+            operands = self._workspace("patches", (*offsets, 1, patch, self._ones.size), self._real)
+            results = scores.reshape(*offsets, 1, filters, -1)
+            self._copies = runs(self._apart(operands), self._overlapping)
+        self._operands = operands
+        self._place_weight_gradients(results)
+
+        self._blocks = count_blocks(operands.shape[-1], filters * patch)
+        self._operands_in_blocks = in_blocks(operands, self._blocks)
+        self._results_in_blocks = in_blocks(results, self._blocks)
+
+    def _place_weight_gradients(self, results: Array) -> None:
+        """Make those of each position, a few at a time where they are large."""
+        *offsets, positions, filters, _ = results.shape
+        shape = (self._layout.patch, filters)
+        self._weight_gradient = self._workspace("weight gradient", shape, self._real)
+        at_once = positions_at_once(prod(offsets) * self._weight_gradient.nbytes)
+        shape = (*offsets, min(at_once, positions), *shape)
+        gradients = self._workspace("weight gradients", shape, self._real)
+        self._by_position = [
+            (
+                self._operands[:, :, some],
+                results[:, :, some].swapaxes(-1, -2),
+                gradients[:, :, : some.stop - some.start],
+            )
+            for some in slices(positions, at_once)
+        ]
+
+    def _apart(self, patches: Array) -> Array:
+        """Operands as patches that do not overlap, (*offsets, positions, patch, run)."""
+        if not self._are_copied:
+            return patches
+        *offsets, positions, patch, run = self._overlapping.shape
+        return patches.reshape(*offsets, patch, positions, run).swapaxes(2, 3)
+
+    @cached_property
+    def _patch_gradients(self) -> Array:
+        """In the order of operands; where these are copies, in their place."""
+        if self._are_copied:
+            return self._operands
+        return self._workspace("patch gradients", self._operands.shape, self._real)
+
+    @cached_property
+    def _overlaps(self) -> list[tuple[Array, Array]]:
+        """Each position's patch, where it overlaps with others, and its gradient."""
+        patches, gradients = self._overlapping, self._apart(self._patch_gradients)
+        return [(patches[each], gradients[each]) for each in np.ndindex(patches.shape[:3])]
+
+    def _places(self, images: Array) -> tuple[Array, Array]:
+        """What is seen of images, (h, w, c, n), and where in the strips it stands; views."""
+        seen = self._layout.seen(images[self._first :])
+        return seen, self._strips.reshape(seen.shape)
+
+    def _rows(self, images: Array) -> Iterator[tuple[Array, Array]]:
+        """The same, row by row of the strips: what is seen in one is seen there once."""
+        seen, pixels = self._places(images)
+        for strip, row in np.ndindex(seen.shape[0], seen.shape[2]):
+            yield seen[strip, :, row], pixels[strip, :, row]
+
+    # Forward
+
+    def convolve(self, images: Array, weights: Array) -> None:
+        """Compute the scores of images, (n, h, w, c) with their padding."""
+        self._extract(images)
+        np.matmul(weights, self._operands_in_blocks, out=self._results_in_blocks)
+
+    def find_maxima(self, bias: Array) -> None:
+        """The maxima over the offsets, and the bias, to the first; overwrites the scores."""
+        for best, other, _ in self._comparisons:
+            np.maximum(best, other, out=best)
+        np.add(self._best, bias, out=self._best)
+
+    def find_maxima_and_where(self, bias: Array) -> None:
+        """The same, and for each of the other offsets whether it was greater."""
+        for best, other, greater in self._comparisons:
+            np.greater(other, best, out=greater)
+            np.maximum(best, other, out=best)
+        np.add(self._best, bias, out=self._best)
+        np.greater(self._best, 0, out=self._positive)
+
+    def write(self, out: Array) -> None:
+        """Write what of the maxima is above 0 to `out`, (n, ph, pw, filters)."""
+        np.maximum(self._best, self._zeros, out=self._best)
+        output, best = self._out(out)
+        np.copyto(output, best)
+
+    # Backward
+
+    def mask(self, output_gradient: Array) -> None:
+        """The gradients of the maxima, to the first scores: the output's where it is above 0."""
+        gradient, best = self._output_gradient(output_gradient)
+        np.copyto(best, gradient)
+        np.multiply(self._best, self._positive, out=self._best)
+
+    def add_bias_gradient(self, total: Array) -> None:
+        """Add the sums of the gradients of the maxima to `total`; as a product, which is faster."""
+        np.matmul(self._by_filter, self._ones, out=self._sums)
+        total += self._sums
+
+    def choose(self) -> None:
+        """The gradients of the scores: that of the maximum where it was found, else 0.
+
+        From the last comparison to the first, each gives it to the greater.
+        """
+        for best, other, greater in reversed(self._comparisons):
+            np.multiply(best, greater, out=other)
+            np.subtract(best, other, out=best)
+
+    def add_weight_gradient(self, images: Array, total: Array) -> None:
+        """Add the gradient of the weights to `total`, transposed, of which BLAS is faster."""
+        self._extract(images)
+        for operands, scores, gradients in self._by_position:
+            np.matmul(operands, scores, out=gradients)
+            np.add.reduce(gradients, axis=(0, 1, 2), out=self._weight_gradient)
+            total += self._weight_gradient
+
+    def add_image_gradient(self, weights: Array, pixels: Array) -> None:
+        """Add to `pixels`, (h, w, c, n), the gradients of the patches that each lies in."""
+        gradients = in_blocks(self._patch_gradients, self._blocks)
+        np.matmul(weights.T, self._results_in_blocks, out=gradients)
+        self._strips.fill(0)  # whose pixels are not needed any more
+        for patch, gradient in self._overlaps:
+            np.add(patch, gradient, out=patch)
+        for seen, gradient in self._pixels(pixels):
+            np.add(seen, gradient, out=seen)
+
+    def _extract(self, images: Array) -> None:
+        """The strips of images, (n, h, w, c) with their padding."""
+        seen, strips = self._seen(images)
+        np.copyto(strips, seen)
+        if self._are_copied:
+            apart, overlapping = self._copies
+            np.copyto(apart, overlapping)
+
+
+def _pairs(arrays: Array, others: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """The comparisons that lead to the maximum over offsets, to the first of equals in a window.
+
+    First the columns of each row of a window, then its rows.
+
+    Args:
+        arrays: (columns, rows, ...).
+        others: (columns, rows, ...), with a place for each comparison; the first has none.
+
+    Yields:
+        the best so far, in the first; what it is compared with; and the place.
+    """
+    for array, other in zip(arrays[1:], others[1:], strict=True):
+        yield arrays[0], array, other
+    for array, other in zip(arrays[0, 1:], others[0, 1:], strict=True):
+        yield arrays[0, 0], array, other
+
+
+def slices(count: int, each: int) -> Iterator[slice]:
+    """0 to `count` in slices of a length; the last may be shorter."""
+    for first in range(0, count, each):
+        yield slice(first, min(first + each, count))

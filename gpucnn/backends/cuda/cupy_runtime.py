@@ -1,0 +1,303 @@
+"""An NVIDIA GPU through CuPy: whether there is one that can be used, and what runs kernels on it.
+
+CuPy is imported when a GPU is asked for, not before: importing it takes as long as all the rest.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module, metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gpucnn.backends.cuda.runtime import Function
+from gpucnn.errors import DeviceError, DeviceMemoryError
+from gpucnn.utils.quiet import without_warnings
+
+WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the version of CUDA that they are built for
+
+USE_CPU = 'or use the device "cpu"'
+
+LONGEST = 300  # characters of another's text in a message
+
+
+class Gpu:
+    """One GPU, a `Runtime` of kernels.
+
+    Args:
+        index: which one, in the order of CUDA.
+
+    Raises:
+        DeviceError: it cannot be used; the text says why, and what to install or change.
+    """
+
+    def __init__(self, index: int = 0) -> None:
+        self.device = gpu_name(index)
+        self.xp = import_cupy()
+        count = count_gpus(self.xp)
+        if index >= count:
+            raise DeviceError(
+                f"there is no device cuda:{index}: CUDA finds {count}, from cuda:0 on"
+            )
+        self._index = index
+        with _proving(), self.active():
+            self.xp.ones(1) + 1  # which compiles, so that what is missing shows here
+
+    @cached_property
+    def description(self) -> str:
+        """The GPU's name and memory, and the versions of what drives it."""
+        with _proving():
+            properties = self.xp.cuda.runtime.getDeviceProperties(self._index)
+            gibibytes = properties["totalGlobalMem"] / 2**30
+            driver = _version(self.xp.cuda.runtime.driverGetVersion())
+            return (
+                f"{properties['name'].decode()}, {gibibytes:.0f} GiB, driver for CUDA {driver}, "
+                f"CuPy {self.xp.__version__}"
+            )
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """See `Runtime.active`.
+
+        Raises:
+            DeviceError: whatever CUDA, NVRTC or CuPy raised in it, in one line.
+        """
+        try:
+            with self.xp.cuda.Device(self._index):
+                yield
+        except Exception as error:
+            told = self._explain(error)
+            if told is None:
+                raise
+            raise told from error
+
+    def load(self, source: str, options: tuple[str, ...]) -> "_Module":
+        """See `Runtime.load`; CuPy keeps what it compiled in a folder of its own."""
+        return _Module(self.xp.RawModule(code=source, options=options))
+
+    def holds(self, array: Any) -> bool:
+        """See `Runtime.holds`."""
+        return isinstance(array, self.xp.ndarray) and array.device.id == self._index
+
+    def to_host(self, array: Any) -> NDArray[Any]:
+        """See `Runtime.to_host`."""
+        return self.xp.asnumpy(array)  # type: ignore[no-any-return]
+
+    def _explain(self, error: Exception) -> DeviceError | None:
+        """An error of the device in one line; None for any other, which is not the device's."""
+        cuda, text = self.xp.cuda, _one_line(str(error))
+        if isinstance(error, cuda.memory.OutOfMemoryError):
+            return DeviceMemoryError(
+                f"{self.device} has not enough memory ({text}): use a smaller batch or model, end "
+                f"other programs on it (nvidia-smi lists them), {USE_CPU}"
+            )
+        if type(error).__name__.startswith("DynamicLibNot"):
+            return DeviceError(f"NVRTC, CUDA's compiler, was not found: {_install_toolkit()}")
+        if _lacks_headers(error, cuda.compiler.CompileException):
+            return DeviceError(f"CUDA's headers were not found: {_install_toolkit()}")
+        if isinstance(error, cuda.compiler.CompileException):
+            return DeviceError(f"a kernel does not compile for {self.device}: {text}")
+        if type(error).__name__ in ("CUDARuntimeError", "CUDADriverError", "NVRTCError"):
+            return DeviceError(f"{self.device} failed: {text}")
+        return None
+
+
+class _Module:
+    """A module of CuPy, whose kernels take None for a null pointer."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def get_function(self, name: str) -> Function:
+        with _writing_cache():
+            kernel = self._module.get_function(name)  # which compiles
+
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+            kernel(grid, block, tuple(0 if each is None else each for each in args))
+
+        return launch
+
+
+def gpu_name(index: int) -> str:
+    """The name of a GPU as a device: "cuda", "cuda:1" and so on."""
+    return f"cuda:{index}" if index else "cuda"
+
+
+def import_cupy() -> ModuleType:
+    """CuPy.
+
+    Raises:
+        DeviceError: it is not installed, or does not load.
+    """
+    try:
+        _refuse_two_wheels()
+        with _writing_cache():
+            cupy = _import()
+        if not hasattr(cupy, "cuda"):
+            place = cupy.__file__ or next(iter(cupy.__path__))
+            raise DeviceError(
+                f"{_one_line(place)} is imported as CuPy, and is something else: rename it, or "
+                "start Python in another folder"
+            )
+    except DeviceError:
+        raise
+    except (Exception, SystemExit) as error:  # the latter of a script of that name
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            raise DeviceError(
+                "CuPy is not installed: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]', "
+                "whichever CUDA version nvidia-smi shows"
+            ) from None
+        raise DeviceError(f"CuPy does not load ({_cause(error)}): reinstall it") from error
+    return cupy
+
+
+def count_gpus(cupy: ModuleType) -> int:
+    """The number of GPUs, at least one.
+
+    Raises:
+        DeviceError: there is none, or no driver that CuPy can use.
+    """
+    with _proving():
+        _check_driver(cupy)
+        runtime = cupy.cuda.runtime
+        try:
+            count = int(runtime.getDeviceCount())
+        except runtime.CUDARuntimeError as error:
+            raise DeviceError(
+                f"CUDA finds no GPU ({_one_line(str(error))}): see nvidia-smi, {USE_CPU}"
+            ) from error
+    if count == 0:
+        raise DeviceError(f"CUDA finds no GPU: see nvidia-smi and CUDA_VISIBLE_DEVICES, {USE_CPU}")
+    return count
+
+
+def _refuse_two_wheels() -> None:
+    installed = _installed_wheels()
+    if len(installed) > 1:
+        raise DeviceError(
+            f"{' and '.join(installed)} are both installed, and exclude each other: uninstall "
+            "both, then install the one for your driver (nvidia-smi shows its CUDA version)"
+        )
+
+
+def _import() -> ModuleType:
+    if sys.modules.get("cupy") is None:
+        with without_warnings():  # what matters is told in one line
+            import_module("cupy")
+    return import_module("cupy")
+
+
+def _check_driver(cupy: ModuleType) -> None:
+    runtime = cupy.cuda.runtime
+    driver, built_for = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    if driver == 0:
+        raise DeviceError(f"no NVIDIA driver was found: install one, {USE_CPU}")
+    if driver // 1000 < built_for // 1000:
+        wheel = WHEELS.get(driver // 1000)
+        advice = f"install {wheel} in its place" if wheel else f"update the driver, {USE_CPU}"
+        raise DeviceError(
+            f"the NVIDIA driver supports CUDA {_version(driver)}, but {_wheel(cupy)} is built for "
+            f"CUDA {_version(built_for)}: {advice}"
+        )
+
+
+@contextmanager
+def _proving() -> Iterator[None]:
+    """A span in which CuPy is to show that it works: any error is that it does not.
+
+    Raises:
+        DeviceError: there was one.
+    """
+    try:
+        with _writing_cache():
+            yield
+    except DeviceError:
+        raise
+    except Exception as error:
+        raise DeviceError(
+            f"CuPy does not work ({_told(error)}): reinstall it, {USE_CPU}"
+        ) from error
+
+
+@contextmanager
+def _writing_cache() -> Iterator[None]:
+    """What CuPy does in this span writes to its kernel cache.
+
+    Raises:
+        DeviceError: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")
+        if not _concerns(error, Path(folder).expanduser()):
+            raise
+        raise DeviceError(
+            f"CuPy cannot write its kernel cache {folder} ({error.strerror}): set CUPY_CACHE_DIR "
+            "to a folder that can be written"
+        ) from error
+
+
+def _concerns(error: OSError, folder: Path) -> bool:
+    """Whether an error of a file may be one of a file in `folder`, or of the way to it.
+
+    A full disk names no file; a library that does not load gives no number.
+    """
+    if error.errno is None or error.filename is None:
+        return error.errno is not None
+    file = Path(os.fsdecode(error.filename))
+    return folder.is_relative_to(file) or file.is_relative_to(folder)
+
+
+def _lacks_headers(error: Exception, compile_exception: type[Exception]) -> bool:
+    """Whether CUDA's headers are missing: CuPy looks for them, and else NVRTC misses them."""
+    text = str(error)
+    if isinstance(error, compile_exception):
+        return "cannot open source file" in text or "could not open source file" in text
+    return type(error) is RuntimeError and "CUDA headers" in text
+
+
+def _cause(error: BaseException) -> str:
+    """What CuPy's report of a failed import says of the original error, or else the error."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    if "Original error:" in lines[:-1]:
+        return _one_line(lines[lines.index("Original error:") + 1])
+    return _told(error)
+
+
+def _told(error: BaseException) -> str:
+    """An error as Python tells it."""
+    return _one_line(" ".join(traceback.format_exception_only(error)))
+
+
+def _one_line(text: str) -> str:
+    """Another's text, in one line that can be printed, cut where it is long."""
+    line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    return line if len(line) <= LONGEST else line[:LONGEST] + " ..."
+
+
+def _installed_wheels() -> list[str]:
+    names = (distribution.metadata["Name"] for distribution in metadata.distributions())
+    return sorted({name for name in names if name in WHEELS.values()})
+
+
+def _wheel(cupy: ModuleType) -> str:
+    return next(iter(_installed_wheels()), f"CuPy {cupy.__version__}")
+
+
+def _install_toolkit() -> str:
+    wheels = _installed_wheels()
+    if not wheels:  # CuPy of another origin, such as conda's
+        return "install CUDA's toolkit, or set CUDA_PATH to its folder"
+    return f"pip install '{wheels[0]}[ctk]'"
+
+
+def _version(number: int) -> str:
+    """CUDA's way to write a version as a number: 12020 is 12.2."""
+    return f"{number // 1000}.{number % 1000 // 10}"

@@ -1,0 +1,167 @@
+"""Launching kernels by the table: arguments checked, scalars cast, modules compiled once."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpucnn.backends.cuda.runtime import Function, Runtime
+from gpucnn.backends.cuda.sources import REALS, compile_options, source
+from gpucnn.backends.cuda.table import KERNELS, ArrayParameter, Kernel, value
+from gpucnn.errors import InvalidTypeError, InvalidValueError
+
+Arguments = Mapping[str, Any]
+Values = dict[str, Any]  # of dimensions and of scalar parameters, by name
+
+LARGEST_GRID = (2**31 - 1, 65535, 65535)  # CUDA's limits, of all architectures since 3.0
+
+
+class Launcher:
+    """Launches the kernels of the table on a runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._functions: dict[tuple[str, str], Function] = {}
+
+    def __call__(self, name: str, **arguments: Any) -> None:
+        """Launch a kernel; nothing happens where it would have nothing to write.
+
+        Args:
+            name: the kernel's in the table.
+            arguments: its parameters by name; scalars that follow from the arrays' shapes, and
+                dimensions that do not, may be left out or given.
+
+        Raises:
+            InvalidTypeError: an argument is not an array of the device, or of another dtype.
+            InvalidValueError: a shape does not fit the others, an array is not contiguous, or the
+                launch is larger than a device can run.
+        """
+        kernel = KERNELS[name]
+        arrays = _given_arrays(kernel, arguments)
+        for given in arrays:
+            self._check_device(given)
+        real = _real(arrays)
+        values = {key: number for key, number in arguments.items() if _is_number(number)}
+        _check_arrays(arrays, real, values)
+        grid = kernel.grid(values)
+        _check_size(kernel, grid, values)
+        if 0 not in grid:
+            passed = tuple(_passed(kernel, arguments, values, real))
+            with self._runtime.active():
+                self._function(kernel, real)(grid, (kernel.threads,), passed)
+
+    def _function(self, kernel: Kernel, real: str) -> Function:
+        key = kernel.name, real
+        if key not in self._functions:
+            options = compile_options(kernel, real)
+            module = self._runtime.load(source(kernel.file), options)
+            self._functions[key] = module.get_function(kernel.function)
+        return self._functions[key]
+
+    def _check_device(self, given: "_Given") -> None:
+        if not self._runtime.holds(given.array):
+            raise InvalidTypeError(
+                f"{given.what} is of the type {type(given.array).__name__}, or on another device: "
+                f"give an array on {self._runtime.device}"
+            )
+
+
+class _Given(NamedTuple):
+    """An array that a launch is given, and what the table says of it."""
+
+    what: str
+    array: Any
+    parameter: ArrayParameter
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions that the table gives it."""
+        return tuple(name.removeprefix("*") for name in self.parameter.shape)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The values of the dimensions that it has; of one with a star for all axes from there."""
+        shape: tuple[int, ...] = self.array.shape
+        if not self.parameter.shape[-1].startswith("*"):
+            return shape
+        before = len(self.parameter.shape) - 1
+        return *shape[:before], prod(shape[before:])
+
+
+def _given_arrays(kernel: Kernel, arguments: Arguments) -> list[_Given]:
+    return [
+        _Given(f"the argument {name} of the kernel {kernel.name}", arguments[name], parameter)
+        for name, parameter in kernel.parameters.items()
+        if isinstance(parameter, ArrayParameter)
+        and not (parameter.optional and arguments[name] is None)
+    ]
+
+
+def _is_number(argument: Any) -> bool:
+    return isinstance(argument, (int, float, np.number, np.bool_))
+
+
+def _dtype(name: str, real: str) -> "np.dtype[Any]":
+    return np.dtype(real if name == "real" else name)
+
+
+def _real(arrays: Iterable[_Given]) -> str:
+    """The dtype of the launch's reals: that of the first array of reals, float32 without any."""
+    of_reals = (str(each.array.dtype) for each in arrays if each.parameter.dtype == "real")
+    first = next(of_reals, "float32")
+    return first if first in REALS else "float32"
+
+
+def _check_arrays(arrays: Iterable[_Given], real: str, values: Values) -> None:
+    """Hold arrays to the table, and add the dimensions that their shapes tell to `values`."""
+    for given in arrays:
+        _check_memory(given, _dtype(given.parameter.dtype, real))
+        _learn(given, values)
+    for given in arrays:
+        expected = tuple(value(name, values) for name in given.names)
+        if given.lengths != expected:
+            raise InvalidValueError(
+                f"{given.what} has the shape {given.array.shape}, not {expected}"
+            )
+
+
+def _check_memory(given: _Given, dtype: "np.dtype[Any]") -> None:
+    if given.array.dtype != dtype:
+        raise InvalidTypeError(f"{given.what} has the dtype {given.array.dtype}, not {dtype}")
+    if not given.array.flags.c_contiguous:
+        raise InvalidValueError(f"{given.what} is not C-contiguous: give a contiguous copy")
+
+
+def _learn(given: _Given, values: Values) -> None:
+    """Add the dimensions that the array is the first to tell."""
+    if len(given.names) != len(given.lengths):
+        names = ", ".join(given.names)
+        raise InvalidValueError(f"{given.what} has the shape {given.array.shape}, not ({names})")
+    for name, length in zip(given.names, given.lengths, strict=True):
+        if name.isidentifier():
+            values.setdefault(name, length)
+
+
+def _passed(kernel: Kernel, arguments: Arguments, values: Values, real: str) -> Iterator[Any]:
+    """The arguments in the kernel's order, numbers as its types."""
+    for name, parameter in kernel.parameters.items():
+        if isinstance(parameter, ArrayParameter):
+            yield arguments[name]
+        else:
+            yield _dtype(parameter.dtype, real).type(values[name])
+
+
+def _check_size(kernel: Kernel, grid: tuple[int, ...], values: Values) -> None:
+    """Refuse what a device cannot run, or a kernel cannot count."""
+    if any(blocks > most for blocks, most in zip(grid, LARGEST_GRID, strict=False)):
+        raise InvalidValueError(
+            f"the kernel {kernel.name} would need a grid of {grid} blocks, but a device runs at "
+            f"most {LARGEST_GRID}: use smaller images or batches"
+        )
+    for product in kernel.small:
+        if value(product, values) >= 2**31:
+            raise InvalidValueError(
+                f"{product} is {value(product, values)} for the kernel {kernel.name}, which counts "
+                "to 2^31 - 1: use smaller images or windows"
+            )

@@ -1,0 +1,1 @@
+"""Worker processes: how a batch is shared out on the CPU."""

@@ -1,0 +1,6 @@
+"""Sets of images to train on."""
+
+from gpucnn.datasets.cache import SCHEMES
+from gpucnn.datasets.dataset import Part, load_mnist
+
+__all__ = ["SCHEMES", "Part", "load_mnist"]

@@ -1,0 +1,1 @@
+"""Pictures of handwritten digits, prepared as MNIST's were."""

@@ -1,0 +1,224 @@
+"""Photos, scans and drawings of a digit, prepared as the images of MNIST were.
+
+LeCun, Bottou, Bengio and Haffner ("Gradient-based learning applied to document recognition",
+Proceedings of the IEEE, 1998) scaled each digit to fit a box of 20x20 pixels with its aspect ratio
+kept, which made its edges grey, and placed it in 28x28 pixels with its centre of mass in the
+middle. A network that was trained on their digits knows no others.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.datasets.digits.ink import Ink, ink_on_paper
+from gpucnn.datasets.digits.marks import find_digits
+from gpucnn.errors import GpucnnError, InvalidFileError
+from gpucnn.utils import arguments
+from gpucnn.utils.quiet import without_warnings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BOX = 20 / 28  # the box that a digit is scaled to, as a share of the image
+WORKING_SIZE = 20  # times the result: larger pictures are scaled down, which averages their noise
+MOST_PIXELS = 64_000_000  # which are half a gigabyte where they are converted
+LONGEST_SIDE = 65_535  # that of JPEG: Pillow keeps more for a row than for a pixel
+OWN_PAPER_CONTRAST = 128  # from which visible pixels around transparent ones are ink and paper
+
+
+def read_digit(
+    path: str | os.PathLike[str], shape: tuple[int, int] = (28, 28)
+) -> NDArray[np.uint8]:
+    """Read a picture of one digit, and prepare it as MNIST's digits were prepared.
+
+    The picture is a PNG or JPEG file of any size, in colour or grey, of ink that is darker or
+    lighter than the paper. Light may be uneven; lines across the paper, frames and specks are left
+    out, and so is what reaches the border of the picture, unless there is nothing else. A picture
+    that already is as the result would be, such as one of MNIST's, is used as it is.
+
+    It needs Pillow, which comes with `pip install 'gpucnn[images]'`.
+
+    Args:
+        path: the file.
+        shape: (height, width) of the result.
+
+    Returns:
+        uint8 `shape`: the digit in light ink on black, its longer side 20/28 of the image, its
+        centre of mass in the middle.
+
+    Raises:
+        InvalidFileError: there is no such file, it is not a PNG or JPEG image, it is damaged, it
+            has too many pixels, or no digit stands out in it.
+        InvalidValueError: `shape` is not two whole numbers of at least 1.
+        GpucnnError: Pillow is not installed.
+        OSError: the file cannot be read.
+    """
+    height, width = arguments.positive_pair(shape, "shape")
+    picture = _read(Path(path), WORKING_SIZE * max(height, width))
+    if _is_prepared(picture, height, width):
+        return picture[..., 0]
+    digits = find_digits(_ink(picture))
+    if not digits:
+        raise InvalidFileError(
+            f"no digit stands out in {path}: "
+            "give an image of one, clearly darker or lighter than the paper around it"
+        )
+    if len(digits) > 1:
+        raise InvalidFileError(f"{len(digits)} marks in {path} may be digits: give an image of one")
+    return _centred(_scaled_to_box(digits[0], height, width), height, width)
+
+
+# The file
+
+UPRIGHT = {  # by the orientation in EXIF: what turns the picture upright
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+
+
+def _read(path: Path, largest: int) -> NDArray[np.uint8]:
+    """The picture, uint8 (h, w, 4): red, green, blue, opacity. Neither h nor w is > `largest`."""
+    try:
+        from PIL import Image  # imported here: it is not always installed
+    except ImportError as error:
+        raise GpucnnError(
+            "reading an image needs Pillow, which is not installed: pip install pillow"
+        ) from error
+    if path.is_dir():
+        raise InvalidFileError(f"{path} is a directory: give a PNG or JPEG image")
+    if not path.is_file():
+        raise InvalidFileError(f"there is no file {path}: give a PNG or JPEG image")
+    with path.open("rb") as file, _refusing(path):
+        image = Image.open(file, formats=("PNG", "JPEG"))
+        if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST_SIDE:
+            raise Image.DecompressionBombError
+        return _decode(image, largest)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn what Pillow says of a file into our errors; it may be said at any step of decoding."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with without_warnings():  # of damage that Pillow can read past
+            yield
+    except UnidentifiedImageError as error:
+        raise InvalidFileError(
+            f"{path} is not a PNG or JPEG image: give one, or convert it to one"
+        ) from error
+    except Image.DecompressionBombError as error:  # Pillow's limit is higher, if nobody changed it
+        raise InvalidFileError(
+            f"{path} has too many pixels: at most {MOST_PIXELS:,} are read, "
+            f"and {LONGEST_SIDE:,} a side: give a smaller copy"
+        ) from error
+    except MemoryError as error:
+        raise InvalidFileError(
+            f"{path} takes more memory to decode than there is: give a smaller copy"
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InvalidFileError(
+            f"{path} is cut short or damaged ({error}): give another copy"
+        ) from error
+
+
+def _decode(image: "Image", largest: int) -> NDArray[np.uint8]:
+    from PIL import ExifTags, Image
+
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        image.thumbnail((largest, largest))  # now, since JPEG files need not be decoded in full
+    if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would cut off at 255
+        rgba = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGBA")
+    else:
+        rgba = image.convert("RGBA")
+    rgba.thumbnail((largest, largest))
+    # Not by ImageOps.exif_transpose, which fails where any other tag cannot be written back.
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    if orientation in UPRIGHT:
+        rgba = rgba.transpose(Image.Transpose[UPRIGHT[orientation]])
+    return np.asarray(rgba)
+
+
+# Transparency
+
+
+def _ink(rgba: NDArray[np.uint8]) -> Ink:
+    """The difference from the paper, float32 (h, w) in [0, 255]."""
+    paper = _own_paper(rgba)
+    opacity = rgba[..., 3:].astype(np.float32) / 255
+    if paper is not None:
+        laid = rgba[..., :3] * opacity + paper * (1 - opacity)
+        return ink_on_paper(np.rint(laid).astype(np.uint8))
+    strongest = rgba[..., 3] >= rgba[..., 3].max() / 2
+    backdrop = 255 if rgba[strongest, :3].mean() < 128 else 0
+    ink: Ink = np.max(np.abs(rgba[..., :3] - np.float32(backdrop)) * opacity, axis=2)
+    return ink
+
+
+def _own_paper(rgba: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """The colour, (3,), of paper, which goes on where nothing is visible; None if all is ink."""
+    visible = rgba[..., 3] >= rgba[..., 3].max() / 2
+    colours = rgba[visible, :3]
+    is_ink = visible.mean() <= 0.5 or np.ptp(colours, axis=0).max() < OWN_PAPER_CONTRAST
+    if is_ink and rgba[..., 3].min() < 255:
+        return None
+    return np.asarray(np.median(colours, axis=0))
+
+
+# The digit's size and place
+
+
+def _is_prepared(rgba: NDArray[np.uint8], height: int, width: int) -> bool:
+    """Whether a picture is as MNIST's are: grey on black, as large as the box, in the middle."""
+    pixels = rgba[..., 0]
+    is_grey = (rgba[..., :3] == pixels[..., None]).all() and rgba[..., 3].min() == 255
+    if pixels.shape != (height, width) or not is_grey or not pixels.any():
+        return False
+    h, w = (int(np.ptp(np.flatnonzero(pixels.any(axis)))) + 1 for axis in (1, 0))
+    off_centre = [_centre(pixels.sum(axis)) - pixels.shape[1 - axis] // 2 for axis in (1, 0)]
+    return _scale_to_box(h, w, height, width) == 1 and np.abs(off_centre).max() <= 1
+
+
+def _scale_to_box(h: int, w: int, height: int, width: int) -> float:
+    """What makes (h, w) as large as the box in a (height, width) image allows."""
+    return min(round(BOX * height) / h, round(BOX * width) / w)
+
+
+def _scaled_to_box(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """The ink, anti-aliased, as large as the box in a (height, width) image allows."""
+    from PIL import Image
+
+    h, w = ink.shape
+    scale = _scale_to_box(h, w, height, width)
+    size = (max(1, round(scale * w)), max(1, round(scale * h)))
+    # Hamming's window: of Pillow's filters the sharpest that does not overshoot at edges.
+    return np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.HAMMING))
+
+
+def _centred(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8]:
+    """The ink, stretched to 255, in black of (height, width), as near to the middle as it fits."""
+    top = _start(ink.sum(axis=1), height)
+    left = _start(ink.sum(axis=0), width)
+    image = np.zeros((height, width), np.uint8)
+    digit = image[top : top + ink.shape[0], left : left + ink.shape[1]]
+    digit[...] = np.rint(ink * (255 / ink.max()))
+    return image
+
+
+def _start(mass: NDArray[np.float32], length: int) -> int:
+    """Where `mass`, (n,), starts in `length` pixels so that its centre falls on the middle one."""
+    return int(np.clip(round(length // 2 - _centre(mass)), 0, length - len(mass)))
+
+
+def _centre(mass: NDArray[Any]) -> float:
+    return float(np.average(np.arange(len(mass)), weights=mass))

@@ -1,0 +1,256 @@
+"""Layers joined into a function from images to logits, and its gradients."""
+
+from collections import Counter
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, get_backend
+from gpucnn.datasets.device_dataset import Batches, check_images, check_labels
+from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.layers import Layer
+from gpucnn.models.inference import compute_logits
+from gpucnn.models.replica import Replica, lay_out
+from gpucnn.utils import arguments
+from gpucnn.utils.locks import ModelLock
+
+DTYPES = ("float32", "float64")
+
+
+class Network:
+    """Layers, one after the other, on a device.
+
+    All parameters lie in one flat vector and all gradients in another: an optimizer's step is one
+    operation, and gradients are summed in one call. The layers hold views of them.
+
+    Every method can be called from any thread: a call waits for those that use the model's memory.
+    What `forward` and the attributes give is that memory itself, which such calls overwrite.
+
+    Args:
+        layers: the layers in order, at least one with parameters; the last one's output is the
+            logits, a vector with an element for each class.
+        input_shape: of one image, (height, width, channels).
+        dtype: "float32" or "float64", of parameters and arithmetic.
+        device: where it runs, see `get_backend`.
+        seed: of the initial parameters, the shuffles and dropout, in [0, 2^64).
+        threads: of the CPU, among which batches are split; None for as many as this process may
+            use cores. Another number gives sums in another order, and gradients that differ by
+            rounding.
+
+    Attributes:
+        parameters: real (p,), the flat parameter vector, on the device.
+        gradients: real (p,), the flat gradient vector, on the device.
+        replica: by which all but training is computed.
+
+    Raises:
+        InvalidValueError: an argument is not as described, or a layer cannot take the output of the
+            one before it.
+        InvalidTypeError: something other than a layer is among the layers.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Sequence[int],
+        dtype: str = "float32",
+        device: str = "auto",
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.dtype: np.dtype[np.floating] = np.dtype(arguments.one_of(dtype, "dtype", DTYPES))
+        self.seed = arguments.seed(seed)
+        self.input_shape = arguments.image_shape(input_shape, "input_shape")
+        self.layers = _check_layers(layers)
+        self._threads = threads
+        self._lock = ModelLock(
+            "the model is asked by a handler of signals while it computes for the same thread: let "
+            "the handler set a flag, and ask later"
+        )
+        self._build_layers()
+        self._parameters = lay_out(self.layers)
+        self._place(get_backend(device, threads), self._initial_weights())
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({list(self.layers)}, input_shape={self.input_shape}, "
+            f"dtype={self.dtype.name!r}, device={self.backend.device!r}, seed={self.seed})"
+        )
+
+    # Building
+
+    def _build_layers(self) -> None:
+        names: Counter[str] = Counter()
+        shape = self.input_shape
+        below_parameters = True
+        for index, layer in enumerate(self.layers):
+            kind = type(layer).__name__.lower()
+            layer.name = f"{kind}_{names[kind]}" if names[kind] else kind
+            layer.index, layer.seed = index, self.seed
+            layer.needs_input_gradient = not below_parameters
+            layer.build(shape)
+            names[kind] += 1
+            shape = layer.output_shape
+            below_parameters = below_parameters and not layer.has_parameters
+        if len(shape) != 1:
+            raise InvalidValueError(
+                f"the last layer, {self.layers[-1].name}, gives the shape {shape}: a model ends in "
+                "a vector with an element for each class, so end with Flatten() and Dense(classes)"
+            )
+        self.classes = shape[0]
+
+    def _initial_weights(self) -> list[NDArray[np.float64]]:
+        generator = np.random.default_rng(self.seed)
+        return [
+            values
+            for layer in self.layers
+            for values in layer.initial_parameters(generator).values()
+        ]
+
+    # Placing
+
+    def _place(self, backend: Backend, weights: Sequence[NDArray[Any]]) -> None:
+        self.backend = backend
+        self.replica = Replica(self.layers, backend, self.input_shape, self.dtype)
+        self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
+        self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
+        self._copy_weights(weights)
+
+    def __copy__(self) -> "Network":
+        """A deep copy: the layers of a model are of that model alone."""
+        return deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it is pickled and copied as, see `_state`, of one moment."""
+        with self._lock.claim():
+            return self._state()
+
+    def _state(self) -> dict[str, Any]:
+        """All but what lies on the device, and the weights, on the host."""
+        on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_parameters")
+        state = {name: value for name, value in vars(self).items() if name not in on_device}
+        return state | {"device": self.backend.device, "weights": self.split(self.parameters)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        device, weights = state.pop("device"), state.pop("weights")
+        vars(self).update(state)
+        self._parameters = lay_out(self.layers)
+        self._place(get_backend(device, self._threads), weights)
+
+    def to(self, device: str) -> "Network":
+        """Move to another device, weights included; returns the network itself.
+
+        Raises:
+            InvalidValueError: there is no such device.
+        """
+        self.place(get_backend(device, self._threads))
+        return self
+
+    def place(self, backend: Backend) -> None:
+        """Move to `backend`, weights included; an optimizer is to be placed there after it."""
+        with self._lock.claim():
+            self._place(backend, self.split(self.parameters))
+
+    # Weights
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of the parameters, such as "conv2d.kernel", in the order of `get_weights`."""
+        return [each.name for each in self._parameters]
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of the parameters on the host: kernel, bias, kernel, bias, ... in layer order."""
+        with self._lock.claim():
+            return self.split(self.parameters)
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Replace the parameters by `weights`, arrays as `get_weights` gives them.
+
+        Raises:
+            InvalidValueError: their number, or the shape of one, is another, or one is not of
+            finite numbers.
+        """
+        arrays = [np.asarray(each) for each in weights]
+        if len(arrays) != len(self._parameters):
+            raise InvalidValueError(
+                f"{len(arrays)} arrays of weights were given, but the model has "
+                f"{len(self._parameters)}: {', '.join(self.parameter_names)}"
+            )
+        for parameter, array in zip(self._parameters, arrays, strict=True):
+            parameter.check(array, self.dtype)
+        with self._lock.claim():
+            self._copy_weights(arrays)
+
+    def _copy_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        for parameter, array in zip(self._parameters, weights, strict=True):
+            self.backend.copy(array, parameter.view(self.parameters))
+
+    def split(self, vector: Array) -> list[NDArray[Any]]:
+        """Copies on the host of the parts of `vector`, real (p,), one for each parameter."""
+        return [self.backend.to_host(each.view(vector)) for each in self._parameters]
+
+    # Running
+
+    def reserve(self, batch: int, *, training: bool = False) -> None:
+        """Have memory for batches of up to `batch` images, for training steps if asked."""
+        with self._lock.claim():
+            if not training:
+                self._logits.reserve(batch)
+            self.replica.reserve(batch, training=training)
+
+    def forward(self, x: Array) -> Array:
+        """The logits of a batch, with dropout switched off.
+
+        Args:
+            x: real (n, *input_shape), C-contiguous, on the device.
+
+        Returns:
+            real (n, classes), memory that the next call of this or another method overwrites: for
+            one thread alone.
+        """
+        with self._lock.claim():
+            if self.replica.is_microbatch(len(x)):
+                return self.replica.forward(self.replica.arrange(x))
+            logits = self._logits[len(x)]
+            compute_logits(self.replica, x, logits, ALONE)
+            return logits
+
+    def loss_and_gradients(
+        self, x: NDArray[Any], y: NDArray[Any]
+    ) -> tuple[float, list[NDArray[Any]]]:
+        """The mean loss of some images, and its gradients, with dropout switched off.
+
+        Args:
+            x: uint8 or floating point (n, *input_shape), on the host.
+            y: whole numbers (n,), the labels.
+
+        Returns:
+            The loss, and the gradients in the order of `get_weights`.
+
+        Raises:
+            InvalidTypeError: the dtype of `x` or `y` cannot be used.
+            InvalidValueError: the shape or a value of `x` or `y` cannot be used.
+        """
+        images = check_images(x, self.input_shape, self.dtype)
+        labels = check_labels(y, len(images), self.classes)
+        with self._lock.claim(), self.backend.session():
+            loss, gradients = self.replica.loss_and_gradients(
+                Batches(self.backend, self.dtype, images, labels)
+            )
+            return loss, self.split(gradients)
+
+
+def _check_layers(layers: Any) -> tuple[Layer, ...]:
+    if not isinstance(layers, (list, tuple)):
+        raise InvalidTypeError(f"layers is {layers!r}: give a list of layers")
+    checked = tuple(layers)
+    for each in checked:
+        if not isinstance(each, Layer):
+            raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
+        if each.is_placed or checked.count(each) > 1:
+            raise InvalidValueError(f"{each!r} is already part of a model: make a new layer")
+    if not any(each.has_parameters for each in checked):
+        raise InvalidValueError("no layer has parameters: give at least one Conv2D or Dense")
+    return checked

@@ -1,0 +1,97 @@
+"""What is shown while a model trains: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gpucnn.models.training import EpochRecord
+
+
+class Progress(ABC):
+    """Is told how training goes."""
+
+    @abstractmethod
+    def batch(self, images: int) -> None:
+        """A batch of that many images is done."""
+
+    @abstractmethod
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is done."""
+
+
+@contextmanager
+def show_progress(verbose: int, last_epoch: int, images: int) -> Iterator[Progress]:
+    """Show the progress of training while the context lasts.
+
+    Args:
+        verbose: 0 to show nothing.
+        last_epoch: the number of the last epoch.
+        images: the number of images in an epoch.
+    """
+    if verbose == 0 or sys.stdout is None:  # which a program without standard streams has
+        yield _Silence()
+    elif sys.stdout.isatty():
+        with _bar(last_epoch, images) as progress:
+            yield progress
+    else:
+        yield _Lines(last_epoch)
+
+
+def describe_epoch(record: EpochRecord, last_epoch: int) -> str:
+    """An epoch's record in one line."""
+    parts = [
+        f"epoch {record['epoch']}/{last_epoch}",
+        f"loss {record['loss']:.4f}",
+        f"accuracy {record['accuracy']:.2%}",
+    ]
+    if "val_loss" in record:
+        parts += [f"val_loss {record['val_loss']:.4f}"]
+        parts += [f"val_accuracy {record['val_accuracy']:.2%}"]
+    parts += [f"{record['seconds']:.1f} s", f"{record['images_per_second']:,.0f} images/s"]
+    return "  ".join(parts)
+
+
+class _Silence(Progress):
+    def batch(self, images: int) -> None:
+        pass
+
+    def epoch(self, record: EpochRecord) -> None:
+        pass
+
+
+class _Lines(Progress):
+    def __init__(self, last_epoch: int) -> None:
+        self._last_epoch = last_epoch
+
+    def batch(self, images: int) -> None:
+        pass
+
+    def epoch(self, record: EpochRecord) -> None:
+        print(describe_epoch(record, self._last_epoch), flush=True)
+
+
+@contextmanager
+def _bar(last_epoch: int, images: int) -> Iterator[Progress]:
+    from rich import progress as rich_progress  # imported here: `import gpucnn` stays light
+
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("images"),
+        rich_progress.TimeRemainingColumn(),
+    )
+    with rich_progress.Progress(*columns, transient=True) as display:
+        task = display.add_task("training", total=images)
+
+        class Bar(Progress):
+            def batch(self, images: int) -> None:
+                display.advance(task, images)
+
+            def epoch(self, record: EpochRecord) -> None:
+                line = describe_epoch(record, last_epoch)
+                display.console.print(line, highlight=False, soft_wrap=True)
+                display.reset(task)
+
+        yield Bar()

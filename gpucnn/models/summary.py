@@ -1,0 +1,59 @@
+"""A model as a table: what each layer makes, and what it costs."""
+
+from typing import TYPE_CHECKING
+
+from gpucnn.layers import Layer
+from gpucnn.models.network import Network
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def print_summary(network: Network) -> None:
+    """Print a table of the layers: output shape, parameters, multiply-adds and memory.
+
+    Layers that the device runs as one have one row. Multiply-adds are those of the forward pass of
+    one image. Memory is what a training step keeps for each image of a batch, in bytes: outputs,
+    gradients, and what these need, such as patches or where maxima are.
+    """
+    from rich.console import Console  # imported here: `import gpucnn` stays light
+
+    Console().print(_table(network))
+
+
+def memory_per_image(layer: Layer) -> int:
+    """The bytes that the layer keeps for each image of a batch in training."""
+    buffers = layer.inference_buffers() | layer.training_buffers()
+    return sum(buffer.size(layer.real) for buffer in buffers.values())
+
+
+def parameter_count(layer: Layer) -> int:
+    """The number of parameters of the layer."""
+    return sum(values.size for values in layer.parameters.values())
+
+
+def _table(network: Network) -> "Table":
+    from rich.table import Table
+
+    rows = [
+        (
+            layer.name.replace("+", "\n+ "),
+            str(layer.output_shape),
+            parameter_count(layer),
+            layer.multiply_adds(),
+            memory_per_image(layer),
+        )
+        for layer in network.replica.layers
+    ]
+    totals = [sum(column) for column in list(zip(*rows, strict=True))[2:]]
+    table = Table(
+        title=f"input {network.input_shape}, {network.dtype.name}, on {network.backend.device}",
+        show_footer=True,
+    )
+    table.add_column("layer", "total")
+    table.add_column("output shape")
+    for heading, total in zip(("parameters", "multiply-adds", "bytes/image"), totals, strict=True):
+        table.add_column(heading, f"{total:,}", justify="right")
+    for name, shape, *numbers in rows:
+        table.add_row(name, shape, *(f"{number:,}" for number in numbers))
+    return table

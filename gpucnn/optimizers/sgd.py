@@ -1,0 +1,49 @@
+"""Gradient descent with momentum."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpucnn.backends import Array
+from gpucnn.optimizers.base import Optimizer
+from gpucnn.optimizers.schedules import Schedule
+from gpucnn.utils import arguments
+
+
+@dataclass(eq=False)
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked; the formulas are at `Backend.sgd`.
+
+    Args:
+        learning_rate: a number above 0, or a schedule.
+        momentum: the share of the last step's movement that goes on, in [0, 1).
+        nesterov: whether to take the gradient's step ahead of the movement (Nesterov's momentum).
+        weight_decay: the share of each parameter that is taken off, times the learning rate.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+    """
+
+    learning_rate: float | Schedule = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    slot_names: ClassVar[tuple[str, ...]] = ("velocity",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.share(self.momentum, "momentum")
+        arguments.flag(self.nesterov, "nesterov")
+        arguments.non_negative_number(self.weight_decay, "weight_decay")
+
+    def update(self, parameters: Array, gradients: Array) -> None:
+        """See `Optimizer.update`."""
+        self._backend.sgd(
+            parameters,
+            gradients,
+            self.slots["velocity"],
+            self._rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )

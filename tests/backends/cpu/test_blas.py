@@ -1,0 +1,60 @@
+"""The threads of BLAS, which calls of several threads hold to one."""
+
+import os
+import threading
+from itertools import permutations
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from gpucnn.backends.cpu.blas import one_blas_thread
+
+
+def blas_threads() -> int:
+    (threads,) = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    return int(threads)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_are_restored_in_whatever_order_calls_end(order: tuple[int, ...]) -> None:
+    with threadpool_limits(2, "blas"):
+        holds = [one_blas_thread() for _ in range(3)]
+        for hold in holds:
+            hold.__enter__()
+        for number in order:
+            assert blas_threads() == 1
+            holds[number].__exit__(None, None, None)
+        assert blas_threads() == 2
+
+
+def test_are_restored_after_an_error() -> None:
+    with threadpool_limits(2, "blas"):
+        with pytest.raises(KeyError), one_blas_thread():
+            raise KeyError
+        assert blas_threads() == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside a thread
+def test_do_not_freeze_a_process_that_is_forked_meanwhile() -> None:
+    from gpucnn.backends.cpu import blas
+
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with one_blas_thread(), blas._lock:
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
+    with threadpool_limits(2, "blas"):
+        thread.start()
+        held.wait(60)
+    child = os.fork()
+    if child == 0:
+        with one_blas_thread():
+            inside = blas_threads()
+        os._exit(10 * inside + blas_threads())
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 12

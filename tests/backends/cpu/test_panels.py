@@ -1,0 +1,117 @@
+"""What strips and the patches in them hold, against loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from numpy.testing import assert_allclose, assert_array_equal
+
+import loops
+from backends.fused import Fusion, fusions
+from backends.operations import Values
+from backends.strategies import SETTINGS, seeds
+from gpucnn.backends import Array, Window
+from gpucnn.backends.cpu.layout import images_last
+from gpucnn.backends.cpu.panels import Strips
+
+NOTEBOOK = Strips(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
+
+small = given(case=fusions(largest=6), seed=seeds)
+
+
+def layout_of(case: Fusion) -> Strips:
+    sizes = case.sizes
+    return Strips(sizes.window, case.pool.size, case.pool.output, sizes.channels)
+
+
+def images_of(case: Fusion, seed: int) -> Array:
+    sizes = case.sizes
+    return Values(seed, np.float64).reals(sizes.images, *sizes.window.image, sizes.channels)
+
+
+def slide_of(case: Fusion) -> loops.Slide:
+    window = case.sizes.window
+    return loops.Slide(window.size, window.strides, window.padding)
+
+
+def padded(layout: Strips, x: Array) -> Array:
+    """The images with their padding, (h, w, c, n)."""
+    images = np.zeros((*layout.padded, x.shape[3], x.shape[0]))
+    layout.inside(images)[...] = images_last(x)
+    return images
+
+
+def patches_of(layout: Strips, x: Array) -> Array:
+    """(*offsets, columns, patch, rows, images)."""
+    seen = layout.seen(padded(layout, x))
+    patches = layout.patches(np.ascontiguousarray(seen).reshape(*layout.shape, -1))
+    return patches.reshape(*patches.shape[:-1], layout.positions[0], len(x))
+
+
+@small
+@SETTINGS
+def test_patches_are_those_in_loops(case: Fusion, seed: int) -> None:
+    layout, x = layout_of(case), images_of(case, seed)
+    expected = loops.im2col(x, slide_of(case))
+    patches = patches_of(layout, x)
+    pool, size = case.pool, case.sizes.window.size
+    assert patches.shape[:3] == (*pool.size[::-1], pool.output[1])
+    for across, down, column, element, row, image in np.ndindex(patches.shape):
+        j, i, channel = np.unravel_index(element, (*size[::-1], layout.channels))
+        position = row * pool.size[0] + down, column * pool.size[1] + across
+        actual = patches[across, down, column, element, row, image]
+        assert actual == expected[(image, *position, i, j, channel)]
+
+
+@small
+@SETTINGS
+def test_products_with_a_kernel_are_the_convolution_in_loops(case: Fusion, seed: int) -> None:
+    layout, x, sizes = layout_of(case), images_of(case, seed), case.sizes
+    kernel = Values(seed, np.float64).reals(*sizes.window.size, sizes.channels, sizes.filters)
+    weights = kernel.swapaxes(0, 1).reshape(layout.patch, sizes.filters)
+    actual = np.einsum("pf,abcprn->nrbcaf", weights, patches_of(layout, x))
+    convolved = loops.convolve(x, kernel, np.zeros(sizes.filters), slide_of(case))
+    rows, columns = (p * o for p, o in zip(case.pool.size, case.pool.output, strict=True))
+    right = convolved[:, :rows, :columns]
+    assert_allclose(actual.reshape(right.shape), right, rtol=0, atol=1e-12)
+
+
+@small
+@SETTINGS
+def test_inside_the_padding_are_the_images(case: Fusion, seed: int) -> None:
+    x = images_of(case, seed)
+    images = padded(layout_of(case), x)
+    top, left = case.sizes.window.padding_before
+    height, width = case.sizes.window.image
+    assert_array_equal(images[top : top + height, left : left + width], images_last(x))
+    assert np.count_nonzero(images) == x.size
+
+
+@small
+@SETTINGS
+def test_what_is_seen_in_a_row_is_seen_there_once(case: Fusion, seed: int) -> None:
+    layout, x = layout_of(case), images_of(case, seed)
+    seen = layout.seen(padded(layout, x))
+    for strip, row in np.ndindex(seen.shape[0], seen.shape[2]):
+        pixels = seen[strip, :, row]
+        pixels[...] = np.arange(pixels.size).reshape(pixels.shape)
+        assert_array_equal(pixels.ravel(), np.arange(pixels.size))
+
+
+def test_some_rows_of_the_pool_have_the_same_strips() -> None:
+    assert NOTEBOOK.of_rows(2).shape == NOTEBOOK.shape
+    assert NOTEBOOK.of_rows(2).positions == (2, 13)
+
+
+def test_numbers_of_the_notebook() -> None:
+    """Those that docstrings tell."""
+    strips = np.zeros((*NOTEBOOK.shape, 13))
+    assert strips.size == 2184
+    assert NOTEBOOK.patches(strips).size == 6084
+
+
+@pytest.mark.parametrize("contiguous", [True, False])
+def test_views_are_of_the_memory_they_are_given(contiguous: bool) -> None:
+    images = np.zeros((28, 28, 1, 2 + (not contiguous)))[..., :2]
+    assert images.flags.c_contiguous == contiguous
+    assert np.shares_memory(NOTEBOOK.seen(images), images)
+    assert NOTEBOOK.seen(images).shape == (2, 28, 3, 1, 13, 2)

@@ -1,0 +1,40 @@
+"""How pooled images are shared out in bands."""
+
+import pytest
+
+from gpucnn.backends import Window
+from gpucnn.backends.cpu.panels import Strips
+from gpucnn.backends.cpu.row_tiles import BAND, band_height, positions_at_once, slices
+
+NOTEBOOK = Strips(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
+ROW = 2 * 28 * 3 + 4 * 8 * 13
+"""The numbers of a pooled row: its two strips, and its scores."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "height"),
+    [
+        (100, 13),
+        (13, 13),
+        (12.9, 7),  # two bands, as even as can be
+        (5, 5),
+        (4, 4),  # 4, 4, 4 and 1
+        (1, 1),
+        (0.5, 1),
+    ],
+)
+def test_a_band_has_as_many_rows_as_fit(rows: float, height: int) -> None:
+    assert band_height(NOTEBOOK, 8, int(BAND / (rows * ROW))) == height
+
+
+@pytest.mark.parametrize(
+    ("count", "each", "expected"),
+    [(5, 2, [slice(0, 2), slice(2, 4), slice(4, 5)]), (4, 2, [slice(0, 2), slice(2, 4)])],
+)
+def test_slices(count: int, each: int, expected: list[slice]) -> None:
+    assert list(slices(count, each)) == expected
+
+
+@pytest.mark.parametrize(("each", "positions"), [(1, BAND), (BAND // 3, 3), (2 * BAND, 1)])
+def test_gradients_of_weights_of_as_many_positions_as_fit(each: int, positions: int) -> None:
+    assert positions_at_once(each) == positions

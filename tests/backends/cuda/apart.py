@@ -1,0 +1,86 @@
+"""A simulator whose arrays are not NumPy's, as a GPU's are not.
+
+On the plain simulator an operation of NumPy on a device's array would go unnoticed, and fail on a
+GPU. Here it fails as well: an array has the few methods that code for every device may use.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gpucnn.backends.cuda.simulator_runtime import Simulation
+from gpucnn.simulator import Module
+
+
+class Apart:
+    """An array that only the simulator reads."""
+
+    __array_ufunc__ = None  # so that NumPy's arrays refuse to compute with it
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._values = values
+        self.shape, self.dtype, self.size = values.shape, values.dtype, values.size
+        self.ndim, self.nbytes, self.flags = values.ndim, values.nbytes, values.flags
+
+    def __array__(self, *_: Any, **__: Any) -> NDArray[Any]:
+        raise TypeError("an array of a device was used as one of the host")
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: Any) -> "Apart":
+        return Apart(self._values[index])
+
+    def __setitem__(self, index: Any, values: "Apart | float") -> None:
+        self._values[index] = values._values if isinstance(values, Apart) else float(values)
+
+    def reshape(self, *shape: Any) -> "Apart":
+        return Apart(self._values.reshape(*shape))
+
+    def view(self, dtype: DTypeLike) -> "Apart":
+        return Apart(self._values.view(dtype))
+
+    def fill(self, value: float) -> None:
+        self._values.fill(value)
+
+
+def _asarray(array: Any, dtype: DTypeLike | None = None, order: Any = None) -> Apart:
+    values = array._values if isinstance(array, Apart) else np.array(array)
+    return Apart(np.asarray(values, dtype, order=order))
+
+
+class ApartSimulation(Simulation):
+    """The simulator as a device whose memory is its own."""
+
+    xp = SimpleNamespace(
+        ndarray=Apart,
+        empty=lambda *given: Apart(np.empty(*given)),
+        zeros=lambda *given: Apart(np.zeros(*given)),
+        arange=lambda *given, **named: Apart(np.arange(*given, **named)),
+        asarray=_asarray,
+    )
+
+    def load(self, source: str, options: tuple[str, ...]) -> Any:
+        return _Module(super().load(source, options))
+
+    def holds(self, array: Any) -> bool:
+        return isinstance(array, Apart)
+
+    def to_host(self, array: Any) -> NDArray[Any]:
+        assert isinstance(array, Apart)
+        return np.array(array._values)
+
+
+class _Module:
+    def __init__(self, module: Module) -> None:
+        self._module = module
+
+    def get_function(self, name: str) -> Any:
+        kernel = self._module.get_function(name)
+
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+            kernel(grid, block, tuple(a._values if isinstance(a, Apart) else a for a in args))
+
+        return launch

@@ -1,0 +1,345 @@
+"""The CUDA backend, on the simulator: what the contract's small calls do not reach."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
+
+from backends.agreement import assert_agrees, results
+from backends.operations import Values, softmax_cross_entropy
+from backends.strategies import Sizes
+from gpucnn.backends import Array, Backend, CpuBackend, Window
+from gpucnn.backends.cuda.backend import MOST_BLOCKS, CudaBackend, _lanes, _matmul_kernel, _split
+from gpucnn.backends.cuda.simulator_runtime import Simulation
+from gpucnn.backends.cuda.table import MATMUL_TILES, TILE_K, parts
+from gpucnn.backends.philox import philox4x32
+from gpucnn.simulator import Module
+from gpucnn.verification.calls import define
+
+BEYOND_32_BITS = 2**32 + 2**12
+
+
+@pytest.fixture(scope="module", params=["forward", "reversed", 1])
+def simulator(request: pytest.FixtureRequest) -> CudaBackend:
+    return CudaBackend(Simulation(request.param))
+
+
+def whole_numbers(*shape: int, dtype: str = "float32") -> NDArray[Any]:
+    """Small whole numbers, of which sums are exact in any order."""
+    return np.random.default_rng(0).integers(-3, 4, shape).astype(dtype)
+
+
+# How work is shared out
+
+PRODUCTS = {
+    "one output": (1, 1, 1),
+    "dense, one image": (1, 1352, 10),
+    "dense, a batch": (128, 1352, 10),
+    "convolution of the notebook's network": (2 * 676, 9, 8),
+    "its weight gradient": (9, 20_000, 8),
+    "gradient of a dense layer's input": (128, 10, 1352),
+    "tiles that are cut off": (130, 33, 67),
+    "a sum of no terms": (3, 0, 5),
+}
+
+
+@pytest.mark.parametrize(("m", "k", "n"), PRODUCTS.values(), ids=PRODUCTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_products_of_every_shape(
+    simulator: CudaBackend,
+    m: int,
+    k: int,
+    n: int,
+    dtype: str,
+    transpose_a: bool,
+    transpose_b: bool,
+) -> None:
+    a, b, bias = (whole_numbers(*shape, dtype=dtype) for shape in ((m, k), (k, n), (n,)))
+    out = np.full((m, n), np.nan, dtype)
+    simulator.matmul(
+        np.ascontiguousarray(a.T) if transpose_a else a,
+        np.ascontiguousarray(b.T) if transpose_b else b,
+        out,
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+        bias=bias,
+    )
+    assert_array_equal(out, a @ b + bias)
+
+
+@pytest.mark.parametrize(("m", "k", "n"), PRODUCTS.values(), ids=PRODUCTS)
+def test_products_are_split_over_enough_blocks(m: int, k: int, n: int) -> None:
+    kernel = _matmul_kernel(m, n)
+    tiles = parts(m, MATMUL_TILES[kernel][0]) * parts(n, MATMUL_TILES[kernel][1])
+    split = _split(kernel, m, n, k)
+    assert split % TILE_K == 0
+    assert parts(k, split) * tiles <= max(MOST_BLOCKS, tiles)
+
+
+def test_sum_of_many_terms_is_shared_out() -> None:
+    """The weight gradient of a first convolution: 9 by 8 outputs, one tile."""
+    assert parts(40_000, _split("matmul_small", 9, 8, 40_000)) >= MOST_BLOCKS // 2
+
+
+def test_each_tiling_is_used() -> None:
+    assert {_matmul_kernel(m, n) for m, _, n in PRODUCTS.values()} == set(MATMUL_TILES)
+
+
+SHAPES = [(1, 1), (70_000, 8), (5_000, 10), (300, 100), (0, 3), (1, 70), (5, 0)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_sums_of_every_shape(simulator: CudaBackend, shape: tuple[int, int], dtype: str) -> None:
+    a, out = whole_numbers(*shape, dtype=dtype), np.full(shape[1], np.nan, dtype)
+    simulator.sum_rows(a, out)
+    assert_array_equal(out, a.sum(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("columns", "lanes"), [(1, 1), (2, 2), (3, 4), (8, 8), (10, 16), (32, 32), (33, 32)]
+)
+def test_lanes(columns: int, lanes: int) -> None:
+    assert _lanes(columns) == lanes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("classes", [1, 31, 32, 33, 100])
+def test_losses_of_many_classes(simulator: CudaBackend, classes: int, dtype: str) -> None:
+    sizes = Sizes(images=1, window=WINDOWS[3], channels=1, filters=classes)
+    call = softmax_cross_entropy(sizes, Values(0, dtype))
+    assert_agrees(call, results(simulator, call), define(call))
+
+
+def test_no_images_at_all(simulator: CudaBackend) -> None:
+    images, out = np.zeros((3, 2, 2, 1), np.uint8), np.zeros((0, 2, 2, 1), np.float32)
+    simulator.gather_images(images, np.zeros(0, np.int64), out)
+
+
+def test_product_of_more_columns_than_a_grid_has_tiles() -> None:
+    assert _matmul_kernel(1, 2**20) == "matmul"
+
+
+@pytest.mark.parametrize("distance", [1, 32], ids=["another lane", "the same lane"])
+def test_first_of_the_largest(simulator: CudaBackend, distance: int) -> None:
+    labels = np.arange(69)
+    logits = np.zeros((69, 101), np.float32)
+    logits[labels, labels] = logits[labels, labels + distance] = 1
+    losses, correct, second = (np.full(69, np.nan, np.float32) for _ in range(3))
+    simulator.softmax_cross_entropy(logits, labels, losses, correct)
+    simulator.softmax_cross_entropy(logits, labels + distance, losses, second)
+    assert_array_equal(correct, np.ones(69))
+    assert_array_equal(second, np.zeros(69))
+
+
+# Windows that no network has, but that may be given
+
+WINDOWS = [
+    Window((40, 40), (3, 3), (1, 1), "same"),
+    Window((30, 20), (2, 2), (2, 2), "valid"),
+    Window((7, 90), (5, 2), (1, 3), "same"),
+    Window((3, 3), (1, 1), (2, 2), "same"),
+    Window((9, 9), (3, 3), (2, 2), "same"),
+]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_rows_that_are_longer_than_a_block(simulator: CudaBackend, window: Window) -> None:
+    channels, positions = 20, window.output[0] * window.output[1]
+    x = whole_numbers(2, *window.image, channels)
+    written: list[list[Array]] = []
+    for backend in (simulator, CpuBackend()):
+        patches = np.zeros((2, positions, window.elements * channels), np.float32)
+        out = np.zeros((2, *window.output, channels), np.float32)
+        argmax, back, gradient = np.zeros(out.shape, np.int32), np.zeros_like(x), np.zeros_like(x)
+        backend.im2col(x, window, patches)
+        backend.col2im(patches, window, back)
+        backend.max_pool(x, window, out, argmax)
+        backend.max_pool_gradient(out, window, argmax, gradient)
+        written.append([patches, back, out, argmax, gradient])
+    for simulated, expected in zip(*written, strict=True):
+        assert_array_equal(simulated, expected)
+
+
+# Indices beyond 32 bits: arrays of that many elements in files that are mostly holes, of which the
+# last block of the grid alone is run
+
+
+class LastBlock(Simulation):
+    """Runs only the last block along each axis of a grid."""
+
+    def load(self, source: str, options: tuple[str, ...]) -> Any:
+        return _LastBlockOf(super().load(source, options))
+
+
+class _LastBlockOf:
+    def __init__(self, module: Module) -> None:
+        self._module = module
+
+    def get_function(self, name: str) -> Any:
+        function = self._module.get_function(name)
+
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+            function(grid, block, args, blocks=[int(np.prod(grid, dtype=np.int64)) - 1])
+
+        return launch
+
+
+class Holes:
+    """Large arrays of zeros in files of a folder, which take up no room until written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def zeros(self, dtype: str, *shape: int) -> NDArray[Any]:
+        self._count += 1
+        return np.memmap(self._folder / str(self._count), dtype, "w+", shape=shape)
+
+
+@pytest.fixture
+def holes(tmp_path: Path) -> Iterable[Holes]:
+    yield Holes(tmp_path)
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+
+@pytest.fixture
+def last() -> CudaBackend:
+    return CudaBackend(LastBlock())
+
+
+def test_elements_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    x, out, product = (holes.zeros("float32", BEYOND_32_BITS) for _ in range(3))
+    x[-3:] = [-2, 3, 4]
+    last.relu(x, out)
+    assert_array_equal(out[-3:], [0, 3, 4])
+    last.relu_gradient(x, out, product)
+    assert_array_equal(product[-3:], [0, 3, 4])
+    last.multiply(x, out, product)
+    assert_array_equal(product[-3:], [0, 9, 16])
+
+
+def test_optimizers_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    vectors = [holes.zeros("float32", BEYOND_32_BITS) for _ in range(4)]
+    ends = [vector[-1:].copy() for vector in vectors]
+    take_steps(last, *vectors)
+    take_steps(CpuBackend(), *ends)
+    assert_array_equal([vector[-1] for vector in vectors], [end[-1] for end in ends])
+
+
+def take_steps(
+    backend: Backend, parameters: Array, gradients: Array, velocity: Array, square: Array
+) -> None:
+    gradients[-1] = 2
+    rate, step = np.ones(1, np.float32), np.ones(1, np.int64)
+    backend.sgd(
+        parameters, gradients, velocity, rate, momentum=0.5, nesterov=False, weight_decay=0.0
+    )
+    backend.adam(
+        parameters,
+        gradients,
+        velocity,
+        square,
+        rate,
+        step,
+        beta_1=0.5,
+        beta_2=0.5,
+        epsilon=1.0,
+        weight_decay=0.0,
+    )
+
+
+def test_dropout_beyond_34_bits(last: CudaBackend, holes: Holes) -> None:
+    """Where the number of the generator's block no longer fits one word of its counter."""
+    x, mask, out = (holes.zeros("float32", 2**34 + 4) for _ in range(3))
+    x[-4:] = 1
+    step = np.array([5], np.int64)
+    last.dropout(x, 0.5, 1, 2, step, mask, out)
+    expected = _words_of_block(2**32, seed=1, stream=2, step=5) >= 2**31
+    assert_array_equal(out[-4:], 2 * expected)
+
+
+def _words_of_block(block: int, *, seed: int, stream: int, step: int) -> NDArray[np.uint64]:
+    counter = np.array([[block % 2**32], [block >> 32], [step], [stream]], np.uint64)
+    philox4x32(np, counter, np.zeros((2, 1), np.uint64), (seed, 0))
+    return counter[:, 0]
+
+
+def test_gathering_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    count = BEYOND_32_BITS // 784 + 1
+    indices = np.array([0, count - 1])
+    for dtype, expected in (("uint8", 255 / 255 - 0.5), ("float32", 255.0)):
+        images = holes.zeros(dtype, count, 28, 28, 1)
+        images[-1, -1, -1] = 255
+        out = np.zeros((2, 28, 28, 1), np.float32)
+        last.gather_images(images, indices, out)
+        assert out[-1, -1, -1, 0] == expected
+    labels, gathered = holes.zeros("int64", BEYOND_32_BITS), np.zeros(2, np.int64)
+    labels[-1] = 7
+    last.gather_labels(labels, np.array([0, BEYOND_32_BITS - 1]), gathered)
+    assert gathered[-1] == 7
+
+
+def test_windows_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    window = Window((28, 28), (3, 3), (1, 1), "valid")
+    count = BEYOND_32_BITS // (676 * 9) + 1
+    x, patches = holes.zeros("float32", count, 28, 28, 1), holes.zeros("float32", count, 676, 9)
+    x[-1] = whole_numbers(28, 28, 1)
+    last.im2col(x, window, patches)
+    expected = np.zeros((1, 676, 9), np.float32)
+    CpuBackend().im2col(x[-1:], window, expected)
+    assert_array_equal(patches[-1, -26:], expected[0, -26:])
+    patches[-1] = expected[0]
+    summed = np.zeros((1, 28, 28, 1), np.float32)
+    CpuBackend().col2im(expected, window, summed)
+    last.col2im(patches, window, x)
+    assert_array_equal(x[-1, -1], summed[0, -1])
+
+
+def test_pooling_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    window = Window((28, 28), (2, 2), (2, 2), "valid")
+    count = BEYOND_32_BITS // (14 * 14) + 1
+    x, out = holes.zeros("float32", count, 28, 28, 1), holes.zeros("float32", count, 14, 14, 1)
+    argmax = holes.zeros("int32", count, 14, 14, 1)
+    x[-1, -1, -1] = 5
+    last.max_pool(x, window, out, argmax)
+    assert (out[-1, -1, -1, 0], argmax[-1, -1, -1, 0]) == (5, 3)
+    last.max_pool_gradient(out, window, argmax, x)
+    assert_array_equal(x[-1, -1, -2:, 0], [0, 5])
+
+
+@pytest.mark.parametrize("filters", [8, 64])
+def test_products_beyond_32_bits(last: CudaBackend, holes: Holes, filters: int) -> None:
+    rows = BEYOND_32_BITS // filters + 1
+    a, out = holes.zeros("float32", rows, filters), holes.zeros("float32", rows, filters)
+    b = whole_numbers(filters, filters)
+    a[-1] = whole_numbers(filters)
+    last.matmul(a, b, out)
+    assert_array_equal(out[-1], a[-1] @ b)
+
+
+def test_sums_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    rows = BEYOND_32_BITS // 8 + 1
+    a, out = holes.zeros("float32", rows, 8), np.zeros((2, 8), np.float32)
+    a[-1] = range(8)
+    last._sum_slabs(a, out, rows - 1)
+    assert_array_equal(out[1], range(8))
+
+
+def test_losses_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    rows = BEYOND_32_BITS // 4 + 1
+    logits, out = holes.zeros("float32", rows, 4), holes.zeros("float32", rows, 4)
+    labels, losses, correct = (holes.zeros(d, rows) for d in ("int64", "float32", "float32"))
+    logits[-1], labels[-1] = [0, 200, 0, 0], 1
+    last.softmax(logits, out)
+    assert_array_equal(out[-1], [0, 1, 0, 0])
+    last.softmax_cross_entropy(logits, labels, losses, correct, out)
+    assert (losses[-1], correct[-1]) == (0, 1)
+    assert_array_equal(out[-1], np.zeros(4))

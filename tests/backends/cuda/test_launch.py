@@ -1,0 +1,179 @@
+"""Launches: what is checked, what is cast, and what is compiled once."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gpucnn.backends.cuda.launch import Launcher
+from gpucnn.backends.cuda.table import PER_BLOCK
+from gpucnn.errors import InvalidTypeError, InvalidValueError
+
+Launch = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...]]
+
+
+class Recorder:
+    """A runtime that notes what it is given, and holds arrays of even size only."""
+
+    device = description = "recorder"
+    xp: Any = np
+
+    def __init__(self) -> None:
+        self.loaded: list[tuple[str, ...]] = []
+        self.launches: list[Launch] = []
+
+    def active(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def load(self, source: str, options: tuple[str, ...]) -> "Recorder":
+        self.loaded.append(options)
+        return self
+
+    def get_function(self, name: str) -> Callable[..., None]:
+        return lambda grid, block, args: self.launches.append((name, grid, block, args))
+
+    def holds(self, array: Any) -> bool:
+        return isinstance(array, np.ndarray) and array.size % 2 == 0
+
+    def to_host(self, array: Any) -> NDArray[Any]:
+        return np.array(array)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def launch(recorder: Recorder) -> Launcher:
+    return Launcher(recorder)
+
+
+def reals(*shape: int) -> NDArray[np.float32]:
+    return np.zeros(shape, np.float32)
+
+
+def test_arguments_in_order_scalars_cast(recorder: Recorder, launch: Launcher) -> None:
+    x, out = reals(2, 600), reals(2, 600)
+    launch("relu", out=out, x=x)
+    ((name, grid, block, args),) = recorder.launches
+    assert (name, grid, block) == ("relu", (-(-1200 // PER_BLOCK),), (256,))
+    assert args[0] is x
+    assert args[1] is out
+    assert args[2] == 1200
+    assert type(args[2]) is np.int64
+
+
+def test_reals_are_of_the_arrays_dtype(recorder: Recorder, launch: Launcher) -> None:
+    arrays = {name: np.zeros(4) for name in ("parameters", "gradients", "velocity")}
+    recorder.holds = lambda array: True  # type: ignore[method-assign]
+    given = {"momentum": 0.5, "nesterov": True, "weight_decay": 0.0}
+    launch("sgd", **arrays, learning_rate=np.zeros(1), **given)
+    *_, momentum, nesterov, _ = recorder.launches[0][3]
+    assert (momentum, type(momentum)) == (0.5, np.float64)
+    assert (nesterov, type(nesterov)) == (1, np.int32)
+    assert "-DREAL=double" in recorder.loaded[0]
+
+
+def test_kernel_is_loaded_once_for_each_dtype(recorder: Recorder, launch: Launcher) -> None:
+    for dtype in (np.float32, np.float64, np.float32):
+        launch("relu", x=np.zeros(4, dtype), out=np.zeros(4, dtype))
+    assert len(recorder.loaded) == 2
+
+
+def test_nothing_to_do_is_not_launched(recorder: Recorder, launch: Launcher) -> None:
+    launch("relu", x=reals(0), out=reals(0))
+    assert recorder.launches == []
+
+
+def test_null_pointer_where_it_is_allowed(recorder: Recorder, launch: Launcher) -> None:
+    labels = np.zeros(2, np.int64)
+    arrays = {"logits": reals(2, 3), "losses": reals(2), "correct": reals(2)}
+    launch("softmax_cross_entropy", **arrays, labels=labels, gradient=None, images=2)
+    assert recorder.launches[0][3][4] is None
+
+
+@pytest.mark.parametrize(
+    ("x", "out", "error", "text"),
+    [
+        (None, reals(4), InvalidTypeError, "x of the kernel relu is of the type NoneType"),
+        (reals(3), reals(4), InvalidTypeError, "x of the kernel relu is of the type ndarray"),
+        ([0.0], reals(4), InvalidTypeError, "x of the kernel relu is of the type list"),
+        (reals(4), reals(6), InvalidValueError, r"out .* has the shape \(6,\), not \(4,\)"),
+        (reals(4), np.zeros(4), InvalidTypeError, "out .* has the dtype float64, not float32"),
+        (np.zeros(4, np.float16), reals(4), InvalidTypeError, "float16, not float32"),
+        (reals(4, 2).T, reals(8), InvalidValueError, "x .* is not C-contiguous"),
+    ],
+)
+def test_wrong_arrays_are_told_in_one_line(
+    launch: Launcher, recorder: Recorder, x: Any, out: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text) as told:
+        launch("relu", x=x, out=out)
+    assert "\n" not in str(told.value)
+    assert recorder.launches == []
+
+
+def window(**changes: int) -> dict[str, int]:
+    geometry = {"height": 4, "width": 4, "rows": 2, "columns": 2}
+    names = ("window_height", "window_width", "stride_height", "stride_width")
+    return geometry | dict.fromkeys(names, 2) | {"padding_top": 0, "padding_left": 0} | changes
+
+
+def test_shapes_that_follow_from_several_numbers(recorder: Recorder, launch: Launcher) -> None:
+    launch("im2col", x=reals(2, 4, 4, 3), patches=reals(2, 4, 12), **window())
+    assert recorder.launches[0][1] == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("x", "patches"),
+    [((2, 4, 5, 3), (2, 4, 12)), ((2, 4, 4, 3), (2, 4, 14)), ((2, 4, 4), (2, 4, 12))],
+)
+def test_shapes_that_do_not_fit(
+    launch: Launcher, x: tuple[int, ...], patches: tuple[int, ...]
+) -> None:
+    with pytest.raises(InvalidValueError, match="has the shape"):
+        launch("im2col", x=reals(*x), patches=reals(*patches), **window())
+
+
+def matrices(*shapes: tuple[int, int]) -> dict[str, NDArray[np.float32]]:
+    a, b, out = shapes
+    return {"a": reals(*a), "b": reals(*b), "out": reals(1, *out)}
+
+
+STRIDES = {"a_row": 4, "a_column": 1, "b_row": 2, "b_column": 1, "split": 16}
+
+
+@pytest.mark.parametrize("shapes", [((4, 4), (2, 2), (4, 2)), ((2, 4), (4, 2), (4, 2))])
+def test_matrices_that_do_not_fit(
+    launch: Launcher, shapes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+) -> None:
+    with pytest.raises(InvalidValueError, match="has the shape"):
+        launch("matmul", **matrices(*shapes), bias=None, m=4, n=2, k=4, **STRIDES)
+
+
+def test_last_axes_that_are_taken_together(recorder: Recorder, launch: Launcher) -> None:
+    indices = np.zeros(2, np.int64)
+    launch("gather_reals", images=reals(5, 2, 3), indices=indices, out=reals(2, 2, 3))
+    assert recorder.launches[0][3][3] == 6
+    with pytest.raises(InvalidValueError, match=r"out .* has the shape \(2, 2, 4\), not \(2, 6\)"):
+        launch("gather_reals", images=reals(5, 2, 3), indices=indices, out=reals(2, 2, 4))
+
+
+def test_grid_that_is_too_large(launch: Launcher) -> None:
+    geometry = window(height=2**17, rows=2**16)
+    arrays = {"x": reals(2, 2**17, 4, 1), "patches": reals(2, 2**17, 4)}
+    with pytest.raises(InvalidValueError, match=r"grid of \(2, 65536\) blocks"):
+        launch("im2col", **arrays, **geometry)
+
+
+def test_index_that_needs_more_than_32_bits(launch: Launcher) -> None:
+    patch = {"rows": 1, "columns": 2**16, "window_height": 2**8, "window_width": 2**7}
+    arrays = {"x": reals(0, 4, 4, 1), "patches": reals(0, 2**16, 2**15)}
+    with pytest.raises(
+        InvalidValueError, match="is 2147483648 for the kernel im2col, which counts"
+    ):
+        launch("im2col", **arrays, **window(**patch))

@@ -1,0 +1,41 @@
+import pytest
+
+from gpucnn.backends.cuda.nvrtc import ARCHITECTURES
+from gpucnn.backends.cuda.occupancy import occupancy
+from gpucnn.backends.cuda.resources import Compilation, compilation
+from gpucnn.backends.cuda.table import KERNELS, Kernel
+from gpucnn.models.network import DTYPES
+
+STATIC = 48 * 1024  # the most bytes of shared memory that arrays of constant size may take
+
+Kernels = list[Kernel]
+
+
+def every_compilation() -> dict[Compilation, Kernels]:
+    """All that is compiled, each with the kernels that it makes."""
+    made: dict[Compilation, Kernels] = {}
+    for kernel in KERNELS.values():
+        for real in DTYPES:
+            for architecture in ARCHITECTURES:
+                made.setdefault(compilation(kernel, real, architecture), []).append(kernel)
+    return made
+
+
+def describe(value: Compilation | Kernels) -> str:
+    if isinstance(value, Compilation):
+        real = next(each for each in value.options if each.startswith("-DREAL="))
+        return f"{value.file}-{real.removeprefix('-DREAL=')}-{value.architecture}"
+    return "+".join(kernel.name for kernel in value)
+
+
+@pytest.mark.parametrize(("compiled", "kernels"), every_compilation().items(), ids=describe)
+def test_kernels_fit_in_registers_and_shared_memory(
+    compiled: Compilation, kernels: Kernels
+) -> None:
+    resources = compiled.run()
+    for kernel in kernels:
+        needs = resources[kernel.function]
+        where = f"{kernel.name} on {compiled.architecture}: {needs}"
+        assert needs.stack == needs.spill_stores == needs.spill_loads == 0, where
+        assert needs.shared_memory <= STATIC, where
+        assert occupancy(needs, kernel.threads, compiled.architecture) > 0, where

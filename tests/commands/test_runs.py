@@ -1,0 +1,518 @@
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gpucnn
+from expect import refusal
+from gpucnn.applications import Recipe, default_recipe
+from gpucnn.commands.runs import CHECKPOINT, HISTORY, LOCK, RECORDED, Run
+from gpucnn.errors import (
+    GpucnnError,
+    GpucnnWarning,
+    InvalidFileError,
+    InvalidValueError,
+    TrainingError,
+)
+from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
+from gpucnn.models.training import EpochRecord
+from small_mnist import write_idx, write_small_mnist
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_small_mnist(tmp_path_factory.mktemp("data"), train=256, test=100))
+
+
+def recipe(data: str, **changes: Any) -> Recipe:
+    return default_recipe(data=data, **({"epochs": 3} | changes))
+
+
+def begun(folder: Path, of: Recipe) -> Run:
+    """A run that was begun in a folder and left there."""
+    with Run.start(folder, of) as run:
+        return run
+
+
+def trained(folder: Path, of: Recipe) -> Run:
+    """A run that was followed to its end."""
+    with Run.start(folder, of) as run:
+        run.train(verbose=0)
+        return run
+
+
+def files_of(folder: Path) -> list[str]:
+    """The names of the files in a run's folder, but for that of its lock."""
+    return sorted(each.name for each in folder.iterdir() if each.name != LOCK)
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a run early."""
+
+
+def train_and_stop_after(run: Run, epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    epoch_done = Run._epoch_done
+
+    def save_and_stop(self: Run, record: EpochRecord) -> None:
+        epoch_done(self, record)
+        if len(self.history.epochs) == epochs:
+            raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_epoch_done", save_and_stop)
+        with run, pytest.raises(StoppedError):
+            run.train(verbose=0)
+
+
+def test_a_run_writes_its_folder(tmp_path: Path, data: str) -> None:
+    run = trained(tmp_path / "new" / "run", recipe(data, seed=4))
+    assert files_of(run.folder) == [CHECKPOINT, HISTORY]
+    history = json.loads((run.folder / HISTORY).read_text())
+    assert (history["seed"], history["device"]) == (4, "cpu")
+    assert history["versions"]["gpucnn"] == gpucnn.__version__
+    assert history["versions"]["numpy"] == np.__version__
+    assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2, 3]
+    measured = {"loss", "accuracy", "val_loss", "val_accuracy", "seconds", "images_per_second"}
+    assert measured <= history["epochs"][0].keys()
+    assert history["epochs"] == run.history.epochs
+
+
+def test_a_run_in_progress_is_not_opened_again(tmp_path: Path, data: str) -> None:
+    told = (
+        f"the run in {tmp_path} is in progress: wait for its end, stop it, or give another folder"
+    )
+    with Run.start(tmp_path, recipe(data)):
+        (tmp_path / f".{HISTORY}.x1y2.gpucnn-tmp").touch()
+        before = files_of(tmp_path)
+        with refusal(told):
+            Run.resume(tmp_path)
+        with refusal(told):
+            Run.start(tmp_path, recipe(data))
+        assert files_of(tmp_path) == before
+    with Run.resume(tmp_path), refusal(told):
+        Run.resume(tmp_path)
+
+
+def test_a_run_that_could_not_be_opened_is_not_locked(tmp_path: Path, data: str) -> None:
+    run = begun(tmp_path, recipe(data))
+    checkpoint = run.checkpoint.read_bytes()
+    run.checkpoint.write_bytes(b"")
+    with pytest.raises(InvalidFileError, match="cut short") as told:
+        Run.resume(tmp_path)
+    run.checkpoint.write_bytes(checkpoint)
+    assert Run.resume(tmp_path).epochs_left == 3
+    del told  # which kept all that the refused run held
+
+
+def test_a_first_start_that_was_killed_leaves_nothing_behind(tmp_path: Path, data: str) -> None:
+    (tmp_path / f".{HISTORY}.x1y2.gpucnn-tmp").touch()
+    (tmp_path / ".other.x1y2.gpucnn-tmp").touch()
+    begun(tmp_path, recipe(data))
+    assert files_of(tmp_path) == [".other.x1y2.gpucnn-tmp", CHECKPOINT, HISTORY]
+
+
+def test_a_run_goes_on_for_more_epochs(tmp_path: Path, data: str) -> None:
+    first = trained(tmp_path, recipe(data, epochs=1))
+    schedule = first.model.optimizer.learning_rate
+    with Run.resume(tmp_path, epochs=3) as longer:
+        assert longer.epochs_left == 2
+        with pytest.warns(GpucnnWarning, match="ends after 8 steps, and this goes on to step 24"):
+            longer.train(verbose=0)
+    assert longer.model.optimizer.learning_rate == schedule
+    assert [epoch["epoch"] for epoch in longer.history.epochs] == [1, 2, 3]
+    with Run.resume(tmp_path) as again:  # it is known from now on
+        assert (again.recipe.epochs, again.recipe.schedule_epochs) == (3, 1)
+        assert again.epochs_left == 0
+
+
+def test_more_epochs_are_known_before_the_first_of_them(tmp_path: Path, data: str) -> None:
+    begun(tmp_path, recipe(data, epochs=1))
+    Run.resume(tmp_path, epochs=2).close()
+    assert Run.resume(tmp_path, epochs=1).epochs_left == 2
+
+
+@pytest.mark.filterwarnings("ignore::gpucnn.errors.GpucnnWarning")
+def test_more_epochs_end_in_the_same_bytes_whenever_they_are_asked_for(
+    tmp_path: Path, data: str
+) -> None:
+    trained(tmp_path / "late", recipe(data, epochs=1))
+    begun(tmp_path / "early", recipe(data, epochs=1))
+    for name in ("late", "early"):
+        with Run.resume(tmp_path / name, epochs=2) as run:
+            run.train(verbose=0)
+    early, late = (tmp_path / name / CHECKPOINT for name in ("early", "late"))
+    assert early.read_bytes() == late.read_bytes()
+
+
+def change_history(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    content = json.loads((folder / HISTORY).read_text())
+    change(content)
+    (folder / HISTORY).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [("numpy", "NumPy"), ("blas", "BLAS"), ("processor", "the processor"), ("gpucnn", "gpucnn")],
+)
+def test_going_on_elsewhere_is_told(tmp_path: Path, data: str, name: str, called: str) -> None:
+    begun(tmp_path, recipe(data))
+    change_history(tmp_path, lambda content: content["versions"].update({name: "\x1b[1m 9"}))
+    told = (
+        r"^the result may differ in its last digits from that of a run that was never stopped: "
+        rf"{called} was \\x1b\[1m 9 and is .*$"
+    )
+    with pytest.warns(GpucnnWarning, match=told):
+        Run.resume(tmp_path)
+
+
+@pytest.mark.parametrize("versions", [{"numpy": np.__version__}, [], None])
+def test_a_run_of_old_is_resumed(tmp_path: Path, data: str, versions: Any) -> None:
+    begun(tmp_path, recipe(data))
+
+    def age(content: dict[str, Any]) -> None:
+        content["versions"] = versions
+        del content["recipe"]["schedule_epochs"]
+
+    change_history(tmp_path, age)
+    with pytest.warns(GpucnnWarning, match="BLAS was not recorded and is "):
+        assert Run.resume(tmp_path).epochs_left == 3
+
+
+def test_python_makes_no_difference(tmp_path: Path, data: str) -> None:
+    begun(tmp_path, recipe(data))
+    change_history(tmp_path, lambda content: content["versions"].update(python="3.9"))
+    Run.resume(tmp_path)  # a warning would be an error
+
+
+def test_a_run_can_be_resumed_before_its_first_epoch(tmp_path: Path, data: str) -> None:
+    begun(tmp_path, recipe(data))
+    assert Run.resume(tmp_path).epochs_left == 3
+
+
+def test_a_run_can_be_resumed_that_was_killed_before_its_first_checkpoint(
+    tmp_path: Path, data: str
+) -> None:
+    run = begun(tmp_path, recipe(data))
+    expected = run.checkpoint.read_bytes()
+    run.checkpoint.unlink()
+    assert Run.resume(tmp_path).checkpoint.read_bytes() == expected
+
+
+def test_resuming_removes_what_a_killed_run_was_writing(tmp_path: Path, data: str) -> None:
+    begun(tmp_path, recipe(data))
+    for name in (CHECKPOINT, HISTORY):
+        (tmp_path / f".{name}.x1y2.gpucnn-tmp").touch()
+    Run.resume(tmp_path)
+    assert files_of(tmp_path) == [CHECKPOINT, HISTORY]
+
+
+def test_a_run_is_resumed_from_any_folder(
+    tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(data).parent)
+    begun(tmp_path, recipe(Path(data).name))
+    monkeypatch.chdir(tmp_path)
+    assert Run.resume(tmp_path).recipe.data == data
+
+
+def test_the_device_that_auto_took_is_kept(tmp_path: Path, data: str) -> None:
+    assert Run.start(tmp_path, recipe(data, device="auto")).recipe.device == "cpu"
+
+
+def test_of_runs_that_begin_at_once_each_gets_a_folder(
+    tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        begin = partial(Run.start, None, recipe(data))
+        runs = [each.result() for each in [pool.submit(begin) for _ in range(8)]]
+    assert len({run.folder for run in runs}) == 8
+
+
+def test_of_runs_that_begin_at_once_in_one_folder_one_does(tmp_path: Path, data: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        begun = [pool.submit(Run.start, tmp_path, recipe(data)) for _ in range(8)]
+        errors = [each.exception() for each in begun]
+    assert sum(error is None for error in errors) == 1
+    refusals = ("already holds a run", "is in progress")
+    told = [str(error) for error in errors if error is not None]
+    assert all(any(refusal in line for refusal in refusals) for line in told)
+
+
+def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
+    for part in ("train", "t10k"):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, 10, 10), np.uint8))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.zeros(2, np.uint8))
+    with pytest.raises(InvalidValueError, match="the images have the shape"):
+        Run.start(tmp_path / "run", recipe(str(tmp_path)))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["train", "t10k"])
+def test_labels_that_do_not_fit_leave_no_folder_behind(tmp_path: Path, part: str) -> None:
+    folder = write_small_mnist(tmp_path, train=20, test=20)
+    write_idx(folder / f"{part}-labels-idx1-ubyte", np.arange(20, dtype=np.uint8))
+    with pytest.raises(InvalidValueError, match="the label of image 10 is 10, but the model has"):
+        Run.start(tmp_path / "run", recipe(str(folder)))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["train", "t10k"])
+@pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
+def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, part: str, kind: str) -> None:
+    folder = write_small_mnist(tmp_path, train=20, test=10)
+    begun(tmp_path / "run", recipe(str(folder)))
+    file = folder / f"{part}-{kind}-ubyte"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InvalidFileError, match="does not have the images that the run in"):
+        Run.resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "save", ["gpucnn.commands.runs.write_bytes", "gpucnn.commands.runs.Sequential.save"]
+)
+def test_a_run_killed_while_it_writes_is_resumed(
+    tmp_path: Path, data: str, save: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(*_: object) -> None:
+        raise StoppedError
+
+    run = begun(tmp_path, recipe(data))
+    with monkeypatch.context() as patch:
+        patch.setattr(save, be_killed)
+        with run, pytest.raises(StoppedError):
+            run.train(verbose=0)
+    assert Run.resume(tmp_path).epochs_left == 3
+
+
+def test_the_model_is_measured_on_the_test_images(tmp_path: Path, data: str) -> None:
+    run = trained(tmp_path, recipe(data))
+    last = run.history.epochs[-1]
+    expected = pytest.approx((last["val_loss"], last["val_accuracy"]))
+    assert run.model.evaluate(*run.test_data) == expected
+
+
+@pytest.mark.parametrize("model", ["notebook", "lenet"])
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_resumed_run_ends_in_the_bytes_of_an_uninterrupted_one(
+    tmp_path: Path, data: str, model: str, stop_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(tmp_path / "whole", recipe(data, model=model))
+    stopped = begun(tmp_path / "stopped", recipe(data, model=model))
+    train_and_stop_after(stopped, stop_after, monkeypatch)
+    resumed = Run.resume(stopped.folder)
+    assert resumed.epochs_left == 3 - stop_after
+    resumed.train(verbose=0)
+    assert resumed.checkpoint.read_bytes() == whole.checkpoint.read_bytes()
+
+    def losses(run: Run) -> list[float]:
+        return [epoch["loss"] for epoch in run.history.epochs]
+
+    assert losses(resumed) == losses(whole)
+
+
+def test_an_epoch_that_is_in_the_history_alone_is_done_again(tmp_path: Path, data: str) -> None:
+    run = begun(tmp_path, recipe(data))
+    first = run.checkpoint.read_bytes()
+    run.train(verbose=0)
+    run.checkpoint.write_bytes(first)  # as if it had been killed between the two files
+    resumed = Run.resume(tmp_path)
+    assert resumed.history.epochs == []
+    assert resumed.epochs_left == 3
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path, data: str) -> None:
+    run = trained(tmp_path, recipe(data, epochs=1))
+    before = run.checkpoint.read_bytes()
+    again = Run.resume(tmp_path)
+    again.train(verbose=0)
+    assert again.epochs_left == 0
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path: Path, data: str) -> None:
+    run = begun(tmp_path, recipe(data, optimizer="sgd", learning_rate=1e30))
+    before = run.checkpoint.read_bytes()
+    with pytest.raises(TrainingError, match="lower learning rate") as told:
+        run.train(verbose=0)
+    assert run.checkpoint.read_bytes() == before
+    advice = f"begin another run than {tmp_path}, since --resume would end here again"
+    assert str(told.value).endswith(advice)
+
+
+def test_a_run_that_diverges_later_says_what_its_checkpoint_is_worth(
+    tmp_path: Path, data: str
+) -> None:
+    trained(tmp_path, recipe(data, epochs=1))
+    with Run.resume(tmp_path, epochs=2) as run:
+        run.model.optimizer.learning_rate = 1e30
+        with pytest.raises(TrainingError) as told:
+            run.train(verbose=0)
+    advice = (
+        f"{run.checkpoint} is good, the model after epoch 1, but --resume would end here again: "
+        "begin another run"
+    )
+    assert "in epoch 2: train with a lower learning rate" in str(told.value)
+    assert str(told.value).endswith(advice)
+
+
+def test_a_checkpoint_that_is_not_finite_is_told(tmp_path: Path, data: str) -> None:
+    run = begun(tmp_path, recipe(data))
+    arrays, description = read_checkpoint(run.checkpoint)
+    arrays["dense.bias"][0] = np.nan
+    write_checkpoint(run.checkpoint, arrays, description)
+    with pytest.raises(InvalidFileError, match=r"not finite in dense\.bias.*: load another file"):
+        Run.resume(tmp_path)
+
+
+@pytest.mark.parametrize("iterations", [0, 7, 9, 16])
+def test_steps_that_do_not_fit_the_epochs_are_told(
+    tmp_path: Path, data: str, iterations: int
+) -> None:
+    run = trained(tmp_path, recipe(data, epochs=1))  # of 8 steps
+    arrays, description = read_checkpoint(run.checkpoint)
+    write_checkpoint(run.checkpoint, arrays, description | {"iterations": iterations})
+    with pytest.raises(InvalidFileError, match="is not of the run that the history"):
+        Run.resume(tmp_path)
+
+
+def test_a_folder_in_use_is_not_written_to(tmp_path: Path, data: str) -> None:
+    begun(tmp_path, recipe(data))
+    with pytest.raises(InvalidValueError, match="already holds a run: resume it with --resume"):
+        Run.start(tmp_path, recipe(data))
+
+
+def test_a_checkpoint_alone_is_not_written_over(tmp_path: Path, data: str) -> None:
+    (tmp_path / CHECKPOINT).touch()
+    with pytest.raises(InvalidValueError, match="of its run: move it away"):
+        Run.start(tmp_path, recipe(data))
+
+
+def test_a_file_cannot_be_a_run_folder(tmp_path: Path, data: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidFileError, match="file is a file: give a folder"):
+        Run.start(tmp_path / "file", recipe(data))
+
+
+def test_bad_data_leaves_no_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFileError, match="no folder"):
+        Run.start(tmp_path / "run", recipe(str(tmp_path / "nowhere")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFileError, match="there is no run in"):
+        Run.resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "[" * 100_000, '{"epochs": []}', '{"epochs": 1, "recipe": {}}']
+)
+def test_a_damaged_history_is_told(tmp_path: Path, data: str, content: str) -> None:
+    begun(tmp_path, recipe(data))
+    (tmp_path / HISTORY).write_text(content)
+    with pytest.raises(InvalidFileError, match="is not the history of a run"):
+        Run.resume(tmp_path)
+
+
+def test_an_epoch_that_is_not_complete_is_told(tmp_path: Path, data: str) -> None:
+    begun(tmp_path, recipe(data))
+    content = json.loads((tmp_path / HISTORY).read_text())
+    wrong_value = dict.fromkeys(RECORDED, 1) | {"val_accuracy": "x"}
+    damaged: list[Any] = [[1], [{"epoch": 1}], [wrong_value], {}, ""]
+    for epochs in damaged:
+        (tmp_path / HISTORY).write_text(json.dumps(content | {"epochs": epochs}))
+        with pytest.raises(InvalidFileError, match="is not the history of a run"):
+            Run.resume(tmp_path)
+
+
+GOOD = dict.fromkeys(RECORDED, 1)  # what an epoch may have measured
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"images_per_second": 10**400},
+        {"images_per_second": float("inf")},
+        {"loss": float("nan")},
+        {"val_loss": True},
+        {"accuracy": -0.5},
+        {"val_accuracy": 1.5},
+        {"epoch": True},
+        {"epoch": 1.0},
+    ],
+    ids=lambda wrong: str(wrong)[:30],
+)
+def test_what_no_epoch_measures_is_told(tmp_path: Path, data: str, wrong: dict[str, Any]) -> None:
+    begun(tmp_path, recipe(data))
+    change_history(tmp_path, lambda content: content.update(epochs=[GOOD | wrong]))
+    with pytest.raises(InvalidFileError, match=r"\(its epochs are not complete\): begin"):
+        Run.resume(tmp_path)
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 2], [2, 3], [1, 3], [0, 1]])
+def test_epochs_out_of_order_are_told(tmp_path: Path, data: str, numbers: list[int]) -> None:
+    begun(tmp_path, recipe(data))
+    epochs = [GOOD | {"epoch": number} for number in numbers]
+    change_history(tmp_path, lambda content: content.update(epochs=epochs))
+    with pytest.raises(InvalidFileError, match="its epochs are numbered") as told:
+        Run.resume(tmp_path)
+    assert str(numbers) in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["data", "device", "model", "unknown"])
+@pytest.mark.parametrize(
+    "value",
+    ["a\0b", "\x1b[2J" * 50_000, "\ud800", "d/" * 3000, 5, [], True],
+    ids=["NUL", "escapes", "half a character", "long", "number", "list", "true"],
+)
+def test_a_recipe_of_anything_is_told_in_a_short_line(
+    tmp_path: Path, data: str, name: str, value: Any
+) -> None:
+    begun(tmp_path, recipe(data))
+    change_history(tmp_path, lambda content: content["recipe"].update({name: value}))
+    with pytest.raises(GpucnnError) as told:
+        Run.resume(tmp_path)
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 1000
+
+
+def test_a_checkpoint_cut_short_is_told(tmp_path: Path, data: str) -> None:
+    run = begun(tmp_path, recipe(data))
+    run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:-1])
+    with pytest.raises(InvalidFileError, match="cut short"):
+        Run.resume(tmp_path)
+
+
+def test_a_checkpoint_of_another_architecture_is_told(tmp_path: Path, data: str) -> None:
+    run = begun(tmp_path, recipe(data))
+    gpucnn.models.lenet().save(run.checkpoint)
+    with pytest.raises(InvalidFileError, match="is not of the run that the history"):
+        Run.resume(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 5}, {"optimizer": "sgd"}, {"learning_rate": 0.5}])
+def test_a_checkpoint_of_another_run_is_told(
+    tmp_path: Path, data: str, changes: dict[str, Any]
+) -> None:
+    run = begun(tmp_path / "run", recipe(data))
+    other = begun(tmp_path / "other", recipe(data, **changes))
+    run.checkpoint.write_bytes(other.checkpoint.read_bytes())
+    with pytest.raises(InvalidFileError, match="is not of the run that the history"):
+        Run.resume(run.folder)
+
+
+def test_a_checkpoint_further_than_its_history_is_told(tmp_path: Path, data: str) -> None:
+    run = begun(tmp_path, recipe(data, epochs=1))
+    first = (tmp_path / HISTORY).read_bytes()
+    run.train(verbose=0)
+    (tmp_path / HISTORY).write_bytes(first)
+    with pytest.raises(InvalidFileError, match="is not of the run that the history"):
+        Run.resume(tmp_path)

@@ -1,0 +1,178 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import small
+from expect import refusal
+from gpucnn import get_backend
+from gpucnn.backends import Array
+from gpucnn.datasets.device_dataset import Batches, check_images, check_labels
+from gpucnn.errors import InvalidTypeError
+
+IMAGE = (2, 3, 1)
+FLOAT32: "np.dtype[np.floating]" = np.dtype(np.float32)
+
+
+def batches(x: Array, y: Array | None = None, dtype: type[np.floating] = np.float64) -> Batches:
+    return Batches(get_backend("cpu"), np.dtype(dtype), x, y)
+
+
+def pixels(count: int, dtype: Any = np.float64) -> Array:
+    """Images of which no two pixels are equal."""
+    return np.arange(count * 6, dtype=dtype).reshape(count, *IMAGE)
+
+
+def images_of(data: Batches, indices: list[int], dtype: type[np.floating] = np.float64) -> Array:
+    """The images at the indices, gathered."""
+    out = np.empty((len(indices), *IMAGE), dtype)
+    data.images(np.array(indices), out)
+    return out
+
+
+class TestImages:
+    def test_are_gathered_in_the_order_of_the_indices(self) -> None:
+        x = pixels(5)
+        assert_array_equal(images_of(batches(x), [3, 0, 3]), x[[3, 0, 3]])
+
+    def test_of_bytes_are_normalised(self) -> None:
+        x = np.resize(np.array([0, 51, 255], np.uint8), (1, *IMAGE))
+        gathered = images_of(batches(x), [0])
+        assert_allclose(gathered.ravel(), np.resize([-0.5, -0.3, 0.5], 6), rtol=1e-15)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("given", [np.uint8, np.float16, np.float32, np.float64])
+    def test_are_of_the_dtype_of_the_model(
+        self, given: type[np.generic], dtype: type[np.floating]
+    ) -> None:
+        x = pixels(2, given)
+        gathered = images_of(batches(x, dtype=dtype), [1, 0], dtype)
+        right = x.astype(dtype) / 255 - dtype(0.5) if given is np.uint8 else x
+        assert_array_equal(gathered, right[::-1])
+
+
+class TestLabels:
+    def test_are_gathered_in_the_order_of_the_indices(self) -> None:
+        data, out = batches(pixels(3), np.array([7, 8, 9], np.uint8)), np.zeros(2, np.int64)
+        data.labels(np.array([2, 0]), out)
+        assert_array_equal(out, [9, 7])
+
+
+def test_the_length_is_the_number_of_images() -> None:
+    assert len(batches(pixels(5))) == 5
+
+
+class TestCheckImages:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+    def test_leaves_images_as_they_are(self, dtype: type[np.generic]) -> None:
+        x = pixels(2, dtype)
+        assert check_images(x, IMAGE, FLOAT32) is x
+
+    def test_takes_lists(self) -> None:
+        assert_array_equal(check_images(pixels(2).tolist(), IMAGE, FLOAT32), pixels(2))
+
+    @pytest.mark.parametrize("shape", [(2, 3, 1), (3, 1)])
+    def test_adds_the_axis_of_a_single_channel(self, shape: tuple[int, ...]) -> None:
+        x = np.zeros((4, *shape[:-1]))
+        assert check_images(x, shape, FLOAT32).shape == (4, *shape)
+
+    @pytest.mark.parametrize(
+        "shape",
+        [(2, 3, 1), (4, 3, 2, 1), (4, 2, 3, 3), (4, 2, 2), (4, 6), (4,), (), (4, 2, 3, 1, 1)],
+    )
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    def test_refuses_other_shapes(self, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+        with refusal(
+            f"the images have the shape {shape}, but the model takes (images, 2, 3, 1): "
+            "give images of that shape, or make a model for these"
+        ):
+            check_images(np.zeros(shape, dtype), IMAGE, FLOAT32)
+
+    def test_refuses_a_missing_axis_of_several_channels(self) -> None:
+        with refusal(
+            "the images have the shape (4, 2, 3), but the model takes (images, 2, 3, 2): "
+            "give images of that shape, or make a model for these"
+        ):
+            check_images(np.zeros((4, 2, 3)), (2, 3, 2), FLOAT32)
+
+    @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint16, np.bool_, np.complex64, "U1"])
+    def test_refuses_other_dtypes(self, dtype: Any) -> None:
+        with refusal(
+            f"the images are of dtype {np.dtype(dtype)}: give pixels as uint8 "
+            "(0 to 255, normalised here) or as floating-point numbers (used as they are)",
+            InvalidTypeError,
+        ):
+            check_images(np.zeros((4, *IMAGE), dtype), IMAGE, FLOAT32)
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    def test_refuses_no_images(self, dtype: type[np.generic]) -> None:
+        with refusal("there is no image: give at least one"):
+            check_images(np.zeros((0, *IMAGE), dtype), IMAGE, FLOAT32)
+
+    @pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("image", [0, 3])
+    def test_names_the_first_image_with_a_pixel_that_is_not_finite(
+        self, pixel: float, image: int
+    ) -> None:
+        x = pixels(5)
+        x[image:, 1, 2] = pixel
+        with refusal(
+            f"image {image} has a pixel that is NaN, infinite or too large for float32: "
+            "pixels must be finite numbers"
+        ):
+            check_images(x, IMAGE, FLOAT32)
+
+    def test_refuses_a_pixel_that_only_float64_can_hold(self) -> None:
+        x = np.full((1, *IMAGE), -1e39)
+        with refusal(
+            "image 0 has a pixel that is NaN, infinite or too large for float32: "
+            "pixels must be finite numbers"
+        ):
+            check_images(x, IMAGE, FLOAT32)
+        assert check_images(x, IMAGE, np.dtype(np.float64)) is x
+
+
+class TestCheckLabels:
+    @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.int16, np.uint64])
+    def test_leaves_labels_as_they_are(self, dtype: type[np.generic]) -> None:
+        y = np.array([0, 2, 1], dtype)
+        assert check_labels(y, 3, 3) is y
+
+    def test_takes_lists(self) -> None:
+        assert_array_equal(check_labels([0, 2, 1], 3, 3), [0, 2, 1])
+
+    @pytest.mark.parametrize("label", [3, -1, 255, 2**40])
+    def test_names_the_first_label_that_is_out_of_range(self, label: int) -> None:
+        with refusal(
+            f"the label of image 1 is {label}, but the model has 3 classes: give labels from 0 to 2"
+        ):
+            check_labels([2, label, 0, label], 4, 3)
+
+    def test_refuses_an_unsigned_label_beyond_int64(self) -> None:
+        with refusal(
+            f"the label of image 0 is {2**63}, but the model has 3 classes: give labels from 0 to 2"
+        ):
+            check_labels(np.array([2**63], np.uint64), 1, 3)
+
+    @pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), (4, 3), ()])
+    def test_refuses_other_shapes(self, shape: tuple[int, ...]) -> None:
+        with refusal(f"the labels have the shape {shape}: give one for each image, (4,)"):
+            check_labels(np.zeros(shape, int), 4, 3)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.bool_, "U1"])
+    def test_refuses_other_dtypes(self, dtype: Any) -> None:
+        with refusal(
+            f"the labels are of dtype {np.dtype(dtype)}: give whole numbers from 0 to 2",
+            InvalidTypeError,
+        ):
+            check_labels(np.zeros(4, dtype), 4, 3)
+
+
+class TestWithoutItsChannelAxis:
+    """The model's own methods take images as `check_images` does."""
+
+    def test_images_are_predicted_alike(self) -> None:
+        model = small.model()
+        x = small.images(4)
+        assert_array_equal(model.predict(x[..., 0]), model.predict(x))

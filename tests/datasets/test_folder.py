@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import pytest
+
+from datasets.sample_files import NAMES
+from gpucnn.datasets.folder import find_files
+from gpucnn.errors import InvalidFileError
+
+EMNIST = [f"emnist-letters-{part}-{kind}-ubyte" for part, kind in [
+    ("train", "images-idx3"), ("train", "labels-idx1"),
+    ("test", "images-idx3"), ("test", "labels-idx1"),
+]]  # fmt: skip
+QMNIST = [f"qmnist-{part}-{kind}.gz" for part, kind in [
+    ("train", "images-idx3-ubyte"), ("train", "labels-idx2-int"),
+    ("test", "images-idx3-ubyte"), ("test", "labels-idx2-int"),
+]]  # fmt: skip
+
+
+def touch(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def error_of(folder: Path) -> str:
+    with pytest.raises(InvalidFileError) as caught:
+        find_files(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        NAMES,
+        [f"{name}.gz" for name in NAMES],
+        [name.replace("-idx", ".idx") for name in NAMES],
+        [f"{name.replace('-idx', '.idx')}.gz" for name in NAMES],
+        [name.replace("-", "_") for name in NAMES],
+        [name.upper() for name in NAMES],
+        EMNIST,
+        QMNIST,
+    ],
+    ids=lambda names: names[0],
+)
+@pytest.mark.parametrize("inside", [".", "raw", "MNIST/raw", "FashionMNIST/raw"])
+def test_finds_the_files_under_each_name(tmp_path: Path, names: list[str], inside: str) -> None:
+    folder = touch(tmp_path / inside, *names)
+    assert find_files(tmp_path) == {
+        name: folder / given for name, given in zip(NAMES, names, strict=True)
+    }
+
+
+def test_the_plain_file_is_taken(tmp_path: Path) -> None:
+    touch(tmp_path, *NAMES, *(f"{name}.gz" for name in NAMES))
+    assert [find_files(tmp_path)[name].name for name in NAMES] == list(NAMES)
+
+
+def test_a_file_is_taken_before_a_folder_of_its_name(tmp_path: Path) -> None:
+    names = [name.replace("-idx", ".idx") for name in NAMES]
+    touch(tmp_path, *names)
+    for name in NAMES:
+        (tmp_path / name).mkdir()
+    assert [find_files(tmp_path)[name].name for name in NAMES] == names
+
+
+def test_files_of_another_system_beside_them_do_not_matter(tmp_path: Path) -> None:
+    touch(tmp_path, *NAMES, *(f"._{name}" for name in NAMES), "README")
+    assert [find_files(tmp_path)[name].name for name in NAMES] == list(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("near", "missing"),
+    [
+        ("train-image-idx3-ubyte", NAMES[0]),
+        ("train-labels-idx1-ubyte (1)", NAMES[1]),
+        ("t10k-images.idx3-ubyte.txt", NAMES[2]),
+        ("t10k-labels.idx1", NAMES[3]),
+    ],
+)
+def test_an_error_names_the_near_match(tmp_path: Path, near: str, missing: str) -> None:
+    touch(tmp_path, near, *(name for name in NAMES if name != missing))
+    assert error_of(tmp_path).startswith(
+        f"there is no {missing}, plain or .gz, in {tmp_path}, but a {near}, which may be renamed: "
+    )
+
+
+def test_a_near_match_is_not_printed_raw(tmp_path: Path) -> None:
+    touch(tmp_path, *NAMES[1:], "train-images-idx3\033-ubyte")
+    text = error_of(tmp_path)
+    assert r"but a train-images-idx3\x1b-ubyte" in text
+    assert text.isprintable()
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert error_of(tmp_path) == (
+        f"there is no {NAMES[0]}, plain or .gz, in {tmp_path}: "
+        "a set has images and labels of train and t10k, four files"
+    )
+
+
+def test_several_sets_in_one_folder(tmp_path: Path) -> None:
+    touch(tmp_path, *EMNIST, *QMNIST)
+    assert "holds several sets of images (emnist-letters, qmnist)" in error_of(tmp_path)
+
+
+def test_several_folders_of_sets(tmp_path: Path) -> None:
+    for name in ("MNIST", "KMNIST"):
+        touch(tmp_path / name / "raw", *NAMES)
+    text = error_of(tmp_path)
+    assert f"{tmp_path} holds several sets of images (KMNIST/raw, MNIST/raw): give the" in text

@@ -1,0 +1,107 @@
+import io
+import re
+from collections.abc import Callable
+from contextlib import redirect_stdout
+
+import pytest
+
+import small
+from gpucnn.models.progress import Progress, describe_epoch, show_progress
+
+RECORD = {
+    "epoch": 2,
+    "loss": 0.12345,
+    "accuracy": 0.98765,
+    "seconds": 1.25,
+    "images_per_second": 48_000.4,
+}
+LINE = "epoch 2/5  loss 0.1235  accuracy 98.77%  1.2 s  48,000 images/s"
+
+
+class Terminal(io.StringIO):
+    """A stand-in for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def text(self) -> str:
+        """All that was written to it, without colours."""
+        return re.sub(r"\x1b\[[\d;]*m", "", self.getvalue())
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing tells Rich of a terminal but standard output itself."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def train(progress: Progress) -> None:
+    """Tell `progress` of an epoch of 100 images, and of the first batch of another."""
+    progress.batch(60)
+    progress.batch(40)
+    progress.epoch(RECORD)
+    progress.batch(30)
+
+
+def shown_on_terminal(verbose: int = 1, steps: Callable[[Progress], None] = train) -> str:
+    """All that is written to a terminal while `steps` are taken."""
+    with redirect_stdout(Terminal()) as terminal, show_progress(verbose, 5, 100) as progress:
+        steps(progress)
+    return terminal.text
+
+
+def test_an_epoch_in_one_line() -> None:
+    assert describe_epoch(RECORD, 5) == LINE
+
+
+def test_an_epoch_with_validation_in_one_line() -> None:
+    record = RECORD | {"val_loss": 0.5, "val_accuracy": 1.0}
+    assert describe_epoch(record, 5) == (
+        "epoch 2/5  loss 0.1235  accuracy 98.77%  val_loss 0.5000  val_accuracy 100.00%  "
+        "1.2 s  48,000 images/s"
+    )
+
+
+class TestWithoutTerminal:
+    def test_epochs_are_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with show_progress(1, 5, 100) as progress:
+            train(progress)
+        assert capsys.readouterr() == (f"{LINE}\n", "")
+
+    def test_silence_is_silent(self, capfd: pytest.CaptureFixture[str]) -> None:
+        with show_progress(0, 5, 100) as progress:
+            train(progress)
+        assert capfd.readouterr() == ("", "")
+
+
+class TestOnTerminal:
+    def test_silence_is_silent(self) -> None:
+        assert shown_on_terminal(verbose=0) == ""
+
+    def test_epochs_are_lines_that_stay(self) -> None:
+        assert f"{LINE}\n" in shown_on_terminal()
+
+    def test_batches_move_a_bar(self) -> None:
+        assert " 60/100 images" in shown_on_terminal(steps=lambda progress: progress.batch(60))
+
+    def test_the_bar_starts_again_with_each_epoch(self) -> None:
+        assert " 30/100 images" in shown_on_terminal()
+
+    def test_the_bar_is_gone_at_the_end(self) -> None:
+        erase_line = "\x1b[2K"
+        assert shown_on_terminal().endswith(erase_line)
+
+    def test_fit_shows_the_bar(self) -> None:
+        with redirect_stdout(Terminal()) as terminal:
+            small.model().fit(small.images(8), small.labels(8))
+        assert "/8 images" in terminal.text
+
+
+def test_without_standard_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with show_progress(1, 5, 100) as progress:
+        train(progress)

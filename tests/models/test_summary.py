@@ -1,0 +1,82 @@
+import tracemalloc
+
+import pytest
+
+import small
+from gpucnn import models
+from gpucnn.models.summary import memory_per_image, parameter_count
+from pieces import Plain
+
+# The notebook's network by hand; an element has 4 bytes. A convolution keeps its output and its
+# patches, ReLU its output and the gradient of its input, pooling besides which element it took.
+OUTPUT, POOLED = 26 * 26 * 8, 13 * 13 * 8
+NOTEBOOK = {
+    "conv2d": (3 * 3 * 1 * 8 + 8, OUTPUT * 3 * 3, 4 * (OUTPUT + 26 * 26 * 3 * 3)),
+    "relu": (0, 0, 4 * (OUTPUT + OUTPUT)),
+    "maxpool2d": (0, 0, 4 * (POOLED + POOLED + OUTPUT)),
+    "flatten": (0, 0, 0),
+    "dense": (POOLED * 10 + 10, POOLED * 10, 4 * (10 + POOLED)),
+}
+
+
+@pytest.mark.parametrize("name", NOTEBOOK)
+def test_the_figures_of_the_layers_of_the_notebook(name: str) -> None:
+    layer = next(each for each in models.notebook().layers if each.name == name)
+    figures = parameter_count(layer), layer.multiply_adds(), memory_per_image(layer)
+    assert figures == NOTEBOOK[name]
+
+
+def test_memory_of_a_wider_dtype_is_larger() -> None:
+    (_, relu, *_), (_, wide, *_) = models.notebook().layers, models.notebook("float64").layers
+    assert memory_per_image(wide) == 2 * memory_per_image(relu)
+
+
+@pytest.mark.usefixtures("traceable")
+def test_memory_is_what_is_reserved_for_training() -> None:
+    model, batch = small.model(), 500
+    model.place(Plain())  # where a layer is a layer, and a batch is not taken apart
+    expected = batch * sum(memory_per_image(layer) for layer in model.layers)
+    tracemalloc.start()
+    model.reserve(batch, training=True)
+    reserved, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reserved == pytest.approx(expected, rel=0.01)
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The words of each line of the summary of the notebook's network, without the frame."""
+    monkeypatch.setenv("COLUMNS", "80")
+    models.notebook().summary()
+    frame = str.maketrans(dict.fromkeys("│┃", " "))
+    return [line.translate(frame).split() for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "input (28, 28, 1), float32, on cpu",
+        "layer output shape parameters multiply-adds bytes/image",
+        "conv2d (13, 13, 8) 80 48,672 10,816",
+        "+ relu",
+        "+ maxpool2d",
+        "flatten (1352,) 0 0 0",
+        "dense (10,) 13,530 13,520 5,448",
+        "total 13,610 62,192 16,264",
+    ],
+)
+def test_the_table(printed: list[list[str]], words: str) -> None:
+    assert words.split() in printed
+
+
+def test_the_table_has_each_layer_in_order(printed: list[list[str]]) -> None:
+    names = [word for words in printed for word in words[:2] if word in NOTEBOOK]
+    assert names == list(NOTEBOOK)
+
+
+def test_the_table_of_the_largest_preset_is_not_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    models.lenet("float64").summary()
+    assert "…" not in capsys.readouterr().out

@@ -1,0 +1,299 @@
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+import loops
+import small
+from expect import refusal
+from gpucnn import SGD, Adam, AdamW, CosineDecay, OneCycle, get_backend
+from gpucnn.errors import GpucnnWarning
+from gpucnn.optimizers import Optimizer, OptimizerState
+from gpucnn.optimizers.schedules import Constant, Schedule
+
+PARAMETERS = np.array([0.5, -2.0, 0.0, 3.0])
+STEPS = 6
+
+Vector = NDArray[np.float64]
+
+
+def gradients(start: int = 0) -> Iterator[Vector]:
+    """The gradients of the steps from `start` on; the second is 0 at first, as of a dead ReLU."""
+    for step in range(start, STEPS):
+        gradient = np.random.default_rng(step).standard_normal(4)
+        gradient[1] *= step > 2
+        yield gradient
+
+
+def train(optimizer: Optimizer, parameters: Vector, steps: Iterator[Vector]) -> Vector:
+    """`parameters` after some steps of `optimizer`, which is placed."""
+    for gradient in steps:
+        optimizer.advance()
+        optimizer.update(parameters, gradient)
+    return parameters
+
+
+def placed(optimizer: Optimizer, state: OptimizerState | None = None) -> Optimizer:
+    optimizer.place(get_backend("cpu"), PARAMETERS, state)
+    return optimizer
+
+
+def schedule_of(optimizer: Optimizer) -> Schedule:
+    rate = optimizer.learning_rate
+    return rate if isinstance(rate, Schedule) else Constant(rate)
+
+
+def sgd_by_numbers(optimizer: SGD, parameter: float, steps: list[float]) -> float:
+    velocity = 0.0
+    for step, gradient in enumerate(steps):
+        parameter, velocity = loops.sgd(
+            parameter,
+            gradient,
+            velocity,
+            schedule_of(optimizer)(step),
+            optimizer.momentum,
+            optimizer.nesterov,
+            optimizer.weight_decay,
+        )
+    return parameter
+
+
+def adam_by_numbers(optimizer: Adam, parameter: float, steps: list[float]) -> float:
+    mean = square = 0.0
+    for step, gradient in enumerate(steps):
+        parameter, mean, square = loops.adam(
+            parameter,
+            gradient,
+            mean,
+            square,
+            schedule_of(optimizer)(step),
+            step + 1,
+            optimizer.beta_1,
+            optimizer.beta_2,
+            optimizer.epsilon,
+            optimizer.weight_decay if isinstance(optimizer, AdamW) else 0.0,
+        )
+    return parameter
+
+
+def agrees(optimizer: Any, by_numbers: Callable[[Any, float, list[float]], float]) -> None:
+    """Fail unless `optimizer` moves every parameter as its formula for a single number does."""
+    trained = train(placed(optimizer), PARAMETERS.copy(), gradients())
+    columns = np.array(list(gradients())).T.tolist()
+    pairs = zip(PARAMETERS.tolist(), columns, strict=True)
+    expected = [by_numbers(optimizer, parameter, column) for parameter, column in pairs]
+    assert_allclose(trained, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SGD(),
+        SGD(0.1),
+        SGD(0.1, momentum=0.9),
+        SGD(0.1, momentum=0.9, nesterov=True),
+        SGD(0.1, weight_decay=0.2),
+        SGD(0.1, 0.8, True, 0.2),
+        SGD(CosineDecay(0.1, 5), momentum=0.9),
+    ],
+    ids=repr,
+)
+def test_sgd_follows_its_formula(optimizer: SGD) -> None:
+    agrees(optimizer, sgd_by_numbers)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        Adam(),
+        Adam(0.1, beta_1=0.5, beta_2=0.7, epsilon=0.1),
+        Adam(CosineDecay(0.1, 5)),
+        AdamW(0.1),
+        AdamW(0.1, 0.5, 0.7, 0.1, weight_decay=0.3),
+        AdamW(0.1, weight_decay=0.0),
+    ],
+    ids=repr,
+)
+def test_adam_follows_its_formula(optimizer: Adam) -> None:
+    agrees(optimizer, adam_by_numbers)
+
+
+def test_the_first_step_of_sgd() -> None:
+    assert_array_equal(train(placed(SGD(0.5)), np.ones(4), iter([np.ones(4)])), np.full(4, 0.5))
+
+
+def test_the_first_step_of_adam_is_the_learning_rate() -> None:
+    trained = train(placed(Adam(0.25)), np.ones(4), iter([np.array([1.0, -2.0, 30.0, -400.0])]))
+    assert_allclose(trained, [0.75, 1.25, 0.75, 1.25], rtol=1e-5)  # but for epsilon
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "defaults"),
+    [
+        (SGD(), SGD(0.01, momentum=0.0, nesterov=False, weight_decay=0.0)),
+        (Adam(), Adam(0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7)),
+        (AdamW(), AdamW(0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.004)),
+    ],
+    ids=["SGD", "Adam", "AdamW"],
+)
+def test_defaults_are_those_of_keras(optimizer: Optimizer, defaults: Optimizer) -> None:
+    assert repr(optimizer) == repr(defaults)
+
+
+def test_gradients_are_left_as_they_were() -> None:
+    gradient = np.ones(4)
+    for optimizer in small.optimizers():
+        train(placed(optimizer), PARAMETERS.copy(), iter([gradient]))
+        assert_array_equal(gradient, np.ones(4))
+
+
+class TestIterations:
+    def test_start_at_0(self) -> None:
+        assert placed(SGD()).iterations == 0
+
+    def test_count_the_steps(self) -> None:
+        optimizer = placed(SGD())
+        train(optimizer, PARAMETERS.copy(), gradients())
+        assert optimizer.iterations == STEPS
+
+    def test_are_on_the_device_while_a_step_is_taken(self) -> None:
+        optimizer = placed(SGD())
+        optimizer.advance()
+        optimizer.advance()
+        assert_array_equal(optimizer.step, [2])
+
+    def test_start_again_when_placed_again(self) -> None:
+        optimizer = placed(Adam())
+        train(optimizer, PARAMETERS.copy(), gradients())
+        again = train(placed(optimizer), PARAMETERS.copy(), gradients())
+        assert_array_equal(again, train(placed(Adam()), PARAMETERS.copy(), gradients()))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SGD(CosineDecay(0.1, 5), momentum=0.9, nesterov=True),
+        lambda: Adam(CosineDecay(0.1, 5)),
+        lambda: AdamW(0.1),
+    ],
+    ids=["SGD", "Adam", "AdamW"],
+)
+class TestState:
+    def test_lets_another_go_on_identically(self, make: Callable[[], Optimizer]) -> None:
+        through = train(placed(make()), PARAMETERS.copy(), gradients())
+        first = placed(make())
+        halfway = train(first, PARAMETERS.copy(), islice(gradients(), 2))
+        resumed = train(placed(make(), first.state()), halfway, gradients(start=2))
+        assert_array_equal(resumed, through)
+
+    def test_is_a_copy(self, make: Callable[[], Optimizer]) -> None:
+        optimizer = placed(make())
+        state = optimizer.state()
+        train(optimizer, PARAMETERS.copy(), gradients())
+        assert state.iterations == 0
+        assert not any(slot.any() for slot in state.slots.values())
+
+    def test_of_another_size_is_refused(self, make: Callable[[], Optimizer]) -> None:
+        optimizer = placed(make())
+        name = optimizer.slot_names[0]
+        slots = optimizer.state().slots | {name: np.zeros(1)}
+        with refusal(
+            f"the optimizer's {name} has the shape (1,), but the parameters have the shape (4,)"
+        ):
+            placed(make(), OptimizerState(0, slots))
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            np.array([0, 0, 0, np.nan]),
+            np.array([0, np.inf, 0, 0]),
+            np.zeros(4, complex),
+            np.zeros(4, bool),
+            np.zeros(4, "S1"),
+        ],
+        ids=["NaN", "infinite", "complex", "bool", "text"],
+    )
+    def test_of_no_numbers_is_refused(self, make: Callable[[], Optimizer], values: Any) -> None:
+        for name in make().slot_names:
+            slots = placed(make()).state().slots | {name: values}
+            with pytest.raises(ValueError, match=f"the optimizer's {name} does not consist of "):
+                placed(make(), OptimizerState(0, slots))
+
+
+def test_a_state_beyond_the_dtype_is_refused() -> None:
+    slots = {"velocity": np.full(4, 1e39)}
+    with refusal("the optimizer's velocity does not consist of finite numbers"):
+        SGD().place(get_backend("cpu"), PARAMETERS.astype(np.float32), OptimizerState(0, slots))
+
+
+def test_negative_squares_are_refused() -> None:
+    slots = {"mean": -np.ones(4), "square": np.array([0, 1, -1e-30, 1])}
+    with refusal("the optimizer's square does not consist of finite numbers of at least 0"):
+        placed(Adam(), OptimizerState(0, slots))
+
+
+class TestTheEndOfTheSchedule:
+    def test_is_told_once(self) -> None:
+        optimizer = placed(SGD(OneCycle(0.1, 1000)))
+        optimizer.iterations = 600
+        with pytest.warns(GpucnnWarning) as told:
+            optimizer.tell_end(1000)
+        optimizer.tell_end(1000)  # a second warning would be an error
+        assert [str(each.message) for each in told] == [
+            "the learning rate's schedule ends after 1,000 steps, and this goes on to step 1,600: "
+            "past its end the rate stays at 4e-07"
+        ]
+
+    def test_is_told_after_it_too(self) -> None:
+        optimizer = placed(SGD(CosineDecay(0.1, 10)))
+        optimizer.iterations = 10
+        with pytest.warns(GpucnnWarning, match="stays at 0$"):
+            optimizer.tell_end(1)
+
+    def test_is_told_again_after_beginning_anew(self) -> None:
+        optimizer = SGD(OneCycle(0.1, 10))
+        for _ in range(2):
+            with pytest.warns(GpucnnWarning, match="goes on to step 11"):
+                placed(optimizer).tell_end(11)
+
+    @pytest.mark.parametrize("rate", [0.1, Constant(0.1), OneCycle(0.1, 10)])
+    def test_is_not_told_before_it(self, rate: Any) -> None:
+        placed(SGD(rate)).tell_end(10)
+
+
+def test_learning_rate_can_be_set_later() -> None:
+    changed, made = small.model(SGD(0.5)), small.model(SGD(0.001))
+    changed.optimizer.learning_rate = 0.001
+    for model in (changed, made):
+        model.fit(small.images(5, model.input_shape), np.arange(5) % 3, verbose=0)
+    assert small.weight_bytes(changed) == small.weight_bytes(made)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+class TestWrongArguments:
+    @pytest.mark.parametrize("rate", [0, -1, "0.1", None, float("inf")])
+    def test_learning_rate(self, kind: type[SGD], rate: Any) -> None:
+        with refusal(f"learning_rate is {rate!r}: it must be a number above 0"):
+            kind(rate)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "allowed"),
+    [
+        (SGD, "momentum", 1, "it must be at least 0 and below 1"),
+        (SGD, "nesterov", 1, "it must be True or False"),
+        (SGD, "weight_decay", -1, "it must be a number of at least 0"),
+        (Adam, "beta_1", 1, "it must be at least 0 and below 1"),
+        (Adam, "beta_2", -0.1, "it must be at least 0 and below 1"),
+        (Adam, "epsilon", 0, "it must be a number above 0"),
+        (AdamW, "beta_1", 1, "it must be at least 0 and below 1"),
+        (AdamW, "weight_decay", "1", "it must be a number of at least 0"),
+    ],
+)
+def test_wrong_arguments(kind: type[Optimizer], name: str, value: Any, allowed: str) -> None:
+    with refusal(f"{name} is {value!r}: {allowed}"):
+        kind(**{name: value})

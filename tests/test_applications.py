@@ -1,0 +1,58 @@
+from typing import Any
+
+import pytest
+
+from gpucnn import SGD, Adam, AdamW, Constant, CosineDecay, OneCycle
+from gpucnn.applications import LEARNING_RATES, default_recipe
+
+
+def test_a_preset_has_a_recipe_of_its_own() -> None:
+    notebook, lenet = default_recipe(), default_recipe("lenet")
+    assert (notebook.model, notebook.data, notebook.device) == ("notebook", None, "auto")
+    assert notebook.epochs <= 5
+    assert lenet.epochs <= 12
+
+
+def test_the_learning_rate_follows_the_optimizer() -> None:
+    recipe = default_recipe(optimizer="sgd")
+    assert recipe.learning_rate == LEARNING_RATES["notebook"]["sgd"]
+    assert default_recipe(optimizer="sgd", learning_rate=0.5).learning_rate == 0.5
+
+
+@pytest.mark.parametrize(("name", "kind"), [("sgd", SGD), ("adam", Adam), ("adamw", AdamW)])
+def test_the_model_is_compiled_with_the_optimizer(name: str, kind: type) -> None:
+    assert type(default_recipe(optimizer=name).make_model(10).optimizer) is kind
+
+
+def test_schedules_last_as_long_as_the_run() -> None:
+    def schedule(name: str) -> Any:
+        recipe = default_recipe(schedule=name, learning_rate=0.1, epochs=3, batch_size=4)
+        return recipe.make_model(images=10).optimizer.learning_rate  # 3 epochs of 3 steps
+
+    assert schedule("constant") == Constant(0.1)
+    assert schedule("cosine") == CosineDecay(0.1, 9)
+    assert schedule("one-cycle") == OneCycle(0.1, 9)
+
+
+def test_the_model_is_made_as_the_recipe_says() -> None:
+    model = default_recipe("lenet", dtype="float64", seed=5, device="cpu").make_model(10)
+    assert (model.dtype.name, model.seed, model.backend.device) == ("float64", 5, "cpu")
+    assert len(model.layers) == 11
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "vgg"}, "model is 'vgg': choose one of notebook, lenet"),
+        ({"epochs": -1}, "epochs is -1: it must be a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size is 0: it must be a whole number of at least 1"),
+        ({"optimizer": "lion"}, "optimizer is 'lion': choose one of sgd, adam, adamw"),
+        ({"learning_rate": -0.1}, "learning_rate is -0.1: it must be a number above 0"),
+        ({"schedule": "step"}, "schedule is 'step': choose one of constant, cosine, one-cycle"),
+        ({"seed": -1}, r"seed is -1: it must be a whole number, 0 to 2\^64 - 1"),
+        ({"dtype": "float16"}, "dtype is 'float16': choose one of float32, float64"),
+    ],
+)
+def test_what_is_not_allowed_is_told_in_one_line(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        default_recipe(**changes)

@@ -1,0 +1,139 @@
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from expect import refusal
+from gpucnn import (
+    SGD,
+    Adam,
+    AdamW,
+    Constant,
+    Conv2D,
+    CosineDecay,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    OneCycle,
+    ReLU,
+)
+from gpucnn.layers import LAYERS
+from gpucnn.optimizers import OPTIMIZERS
+from gpucnn.optimizers.schedules import SCHEDULES
+from gpucnn.utils.config import from_config, to_config
+
+CLASSES: tuple[type, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULES)
+
+THINGS = [
+    Conv2D(8, 3),
+    Conv2D(8, (3, 5), (2, 1), "same"),
+    MaxPool2D(),
+    MaxPool2D((3, 2), 1, "same"),
+    ReLU(),
+    Flatten(),
+    Dense(10),
+    Dropout(0.5),
+    SGD(0.1, 0.9, True, 0.01),
+    Adam(0.1, 0.8, 0.9, 1e-3),
+    AdamW(CosineDecay(0.1, 100), weight_decay=0.5),
+    SGD(OneCycle(0.1, 100)),
+    Constant(0.1),
+]
+
+
+@pytest.mark.parametrize("thing", THINGS, ids=repr)
+def test_a_thing_comes_back_through_json(thing: Any) -> None:
+    again = from_config(json.loads(json.dumps(to_config(thing, CLASSES))), CLASSES)
+    assert type(again) is type(thing)
+    assert to_config(again, CLASSES) == to_config(thing, CLASSES)
+
+
+def test_every_class_comes_back() -> None:
+    assert {type(each) for each in THINGS} | {CosineDecay, OneCycle} == set(CLASSES)
+
+
+def test_a_description_is_the_class_and_its_arguments() -> None:
+    assert to_config(Conv2D(8, (3, 5), padding="same"), CLASSES) == {
+        "class": "Conv2D",
+        "filters": 8,
+        "kernel_size": [3, 5],
+        "strides": 1,
+        "padding": "same",
+    }
+
+
+def test_what_is_no_argument_is_not_described() -> None:
+    @dataclass
+    class Square:
+        side: int
+        area: int = field(init=False)
+
+        def __post_init__(self) -> None:
+            self.area = self.side**2
+
+    assert to_config(Square(3), [Square]) == {"class": "Square", "side": 3}
+
+
+def test_a_class_that_could_not_be_found_again_is_refused() -> None:
+    class Warmup(Constant):
+        pass
+
+    for thing in (Warmup(0.1), SGD(Warmup(0.1))):
+        with pytest.raises(TypeError, match=r"^\S*Warmup\(.*\) cannot be saved: its class is not"):
+            to_config(thing, CLASSES)
+
+
+def test_a_schedule_is_described_within_its_optimizer() -> None:
+    assert to_config(SGD(CosineDecay(0.1, 100)), CLASSES)["learning_rate"] == {
+        "class": "CosineDecay",
+        "initial_learning_rate": 0.1,
+        "decay_steps": 100,
+    }
+
+
+def test_a_schedule_comes_back_within_its_optimizer() -> None:
+    again = from_config(to_config(SGD(CosineDecay(0.1, 100)), CLASSES), CLASSES)
+    assert again.learning_rate == CosineDecay(0.1, 100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "plain"),
+    [
+        (Dense, np.int64(10), 10),
+        (MaxPool2D, (np.int32(3), np.uint8(5)), (3, 5)),
+        (MaxPool2D, [np.int32(3), 5], [3, 5]),
+        (Dropout, np.float32(0.5), 0.5),
+    ],
+)
+def test_numbers_of_numpy_become_plain_ones(kind: type, given: Any, plain: Any) -> None:
+    configs = [json.dumps(to_config(kind(each), CLASSES)) for each in (given, plain)]
+    assert configs[0] == configs[1]
+
+
+@pytest.mark.parametrize("config", [{"class": "Sigmoid"}, {}, {"units": 3}, "Dense", None, 3])
+def test_an_unknown_class_is_refused(config: Any) -> None:
+    with refusal(f"{config!r} does not describe one of Dense, ReLU"):
+        from_config(config, (Dense, ReLU))
+
+
+@pytest.mark.parametrize("config", [{"class": "\x1b" * 200_000}, {"class": "Dense", "a" * 1000: 3}])
+def test_a_refusal_is_short_and_without_escapes(config: Any) -> None:
+    with pytest.raises(ValueError, match="does not describe") as refused:
+        from_config(config, (Dense, ReLU))
+    assert len(str(refused.value)) < 500
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"units": 3, "bias": True}, {"inputs": 3}])
+def test_other_arguments_than_the_class_has_are_refused(arguments: dict[str, Any]) -> None:
+    config = {"class": "Dense"} | arguments
+    with refusal(f"{config!r} does not describe a Dense"):
+        from_config(config, CLASSES)
+
+
+def test_wrong_arguments_are_refused_as_by_the_class() -> None:
+    with refusal("units is 0: it must be a whole number of at least 1"):
+        from_config({"class": "Dense", "units": 0}, CLASSES)
