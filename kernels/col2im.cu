@@ -9,7 +9,7 @@
 // needed, and the order of each sum is fixed.
 //
 // Bytes per output: sizeof(REAL) written, and sizeof(REAL) read for each of the
-// window_height * window_width / (stride_height * stride_width) windows that cover a pixel.
+// window.height * window.width / (stride_height * stride_width) windows that cover a pixel.
 // Operations per output: an addition for each of them.
 
 #include "windows.cuh"
@@ -17,38 +17,29 @@
 extern "C" __global__ void __launch_bounds__(THREADS) col2im(
     const REAL* __restrict__ patches,
     REAL* __restrict__ out,
-    int height,
-    int width,
-    int channels,
-    int rows,
-    int columns,
-    int window_height,
-    int window_width,
-    int stride_height,
-    int stride_width,
-    int padding_top,
-    int padding_left)
+    Window window,
+    int channels)
 {
     const long long image = blockIdx.x;
-    const int y = blockIdx.y + padding_top;
-    const int first_row = first_window(y, window_height, stride_height);
-    const int last_row = last_window(y, stride_height, rows);
-    const unsigned line = width * channels;
-    const long long patch = (long long)window_height * window_width * channels;
-    const REAL* seen = patches + image * rows * columns * patch;
-    REAL* pixels = out + (image * height + blockIdx.y) * line;
+    const int y = blockIdx.y + window.padding_top;
+    const int first_row = first_window(y, window.height, window.stride_height);
+    const int last_row = last_window(y, window.stride_height, window.rows);
+    const unsigned line = window.image_width * channels;
+    const long long patch = (long long)window.height * window.width * channels;
+    const REAL* seen = patches + image * window.rows * window.columns * patch;
+    REAL* pixels = out + (image * window.image_height + blockIdx.y) * line;
     for (unsigned e = threadIdx.x; e < line; e += THREADS) {
-        const int x = e / channels + padding_left;
+        const int x = e / channels + window.padding_left;
         const int channel = e % channels;
-        const int first_column = first_window(x, window_width, stride_width);
-        const int last_column = last_window(x, stride_width, columns);
+        const int first_column = first_window(x, window.width, window.stride_width);
+        const int last_column = last_window(x, window.stride_width, window.columns);
         REAL sum = 0;
         for (int row = first_row; row <= last_row; row++) {
-            const int i = y - row * stride_height;
+            const int i = y - row * window.stride_height;
             for (int column = first_column; column <= last_column; column++) {
-                const int j = x - column * stride_width;
-                const long long position = (long long)row * columns + column;
-                sum += seen[position * patch + (i * window_width + j) * channels + channel];
+                const int j = x - column * window.stride_width;
+                const long long position = (long long)row * window.columns + column;
+                sum += seen[position * patch + (i * window.width + j) * channels + channel];
             }
         }
         pixels[e] = sum;

@@ -5,7 +5,7 @@
 //         channel]
 //
 // Index map: block (image, row) writes the patches of one row of positions, which lie together;
-// its thread t writes the elements t, t + THREADS, ... of them. In x, the window_width * channels
+// its thread t writes the elements t, t + THREADS, ... of them. In x, the window.width * channels
 // numbers that one line of the window sees lie together too: so a column and a channel need not be
 // told apart, and an element is in the image if its line is, and its place in that line.
 //
@@ -13,37 +13,30 @@
 // memory and the others from cache (x is smaller than the patches by the size of the window, at
 // stride 1). Operations: none but the index's, two divisions.
 
+#include "windows.cuh"
+
 extern "C" __global__ void __launch_bounds__(THREADS) im2col(
     const REAL* __restrict__ x,
     REAL* __restrict__ patches,
-    int height,
-    int width,
-    int channels,
-    int rows,
-    int columns,
-    int window_height,
-    int window_width,
-    int stride_height,
-    int stride_width,
-    int padding_top,
-    int padding_left)
+    Window window,
+    int channels)
 {
     const long long image = blockIdx.x;
     const int row = blockIdx.y;
-    const int line = width * channels;
-    const unsigned segment = window_width * channels;
-    const unsigned patch = window_height * segment;
-    const unsigned size = columns * patch;
-    const REAL* pixels = x + image * height * line;
-    REAL* out = patches + (image * rows + row) * size;
+    const int line = window.image_width * channels;
+    const unsigned segment = window.width * channels;
+    const unsigned patch = window.height * segment;
+    const unsigned size = window.columns * patch;
+    const REAL* pixels = x + image * window.image_height * line;
+    REAL* out = patches + (image * window.rows + row) * size;
 #pragma unroll 4
     for (unsigned e = threadIdx.x; e < size; e += THREADS) {
         const int column = e / patch;
         const unsigned element = e % patch;
-        const int y = row * stride_height - padding_top + (int)(element / segment);
-        const int left = (column * stride_width - padding_left) * channels;
+        const int y = row * window.stride_height - window.padding_top + (int)(element / segment);
+        const int left = (column * window.stride_width - window.padding_left) * channels;
         const int place = left + (int)(element % segment);
-        const bool inside = y >= 0 && y < height && place >= 0 && place < line;
+        const bool inside = y >= 0 && y < window.image_height && place >= 0 && place < line;
         out[e] = inside ? pixels[(long long)y * line + place] : (REAL)0;
     }
 }

@@ -19,38 +19,29 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) max_pool_gradient(
     const REAL* __restrict__ output_gradient,
     const int* __restrict__ argmax,
     REAL* __restrict__ input_gradient,
-    int height,
-    int width,
-    int channels,
-    int rows,
-    int columns,
-    int window_height,
-    int window_width,
-    int stride_height,
-    int stride_width,
-    int padding_top,
-    int padding_left)
+    Window window,
+    int channels)
 {
     const long long image = blockIdx.x;
-    const int y = blockIdx.y + padding_top;
-    const int first_row = first_window(y, window_height, stride_height);
-    const int last_row = last_window(y, stride_height, rows);
-    const unsigned line = width * channels;
-    const long long first_output = image * rows * columns * channels;
-    REAL* pixels = input_gradient + (image * height + blockIdx.y) * line;
+    const int y = blockIdx.y + window.padding_top;
+    const int first_row = first_window(y, window.height, window.stride_height);
+    const int last_row = last_window(y, window.stride_height, window.rows);
+    const unsigned line = window.image_width * channels;
+    const long long first_output = image * window.rows * window.columns * channels;
+    REAL* pixels = input_gradient + (image * window.image_height + blockIdx.y) * line;
     for (unsigned e = threadIdx.x; e < line; e += THREADS) {
-        const int x = e / channels + padding_left;
+        const int x = e / channels + window.padding_left;
         const int channel = e % channels;
-        const int first_column = first_window(x, window_width, stride_width);
-        const int last_column = last_window(x, stride_width, columns);
+        const int first_column = first_window(x, window.width, window.stride_width);
+        const int last_column = last_window(x, window.stride_width, window.columns);
         REAL sum = 0;
         for (int row = first_row; row <= last_row; row++) {
-            const int i = y - row * stride_height;
+            const int i = y - row * window.stride_height;
             for (int column = first_column; column <= last_column; column++) {
-                const int j = x - column * stride_width;
-                const long long position = (long long)row * columns + column;
+                const int j = x - column * window.stride_width;
+                const long long position = (long long)row * window.columns + column;
                 const long long output = first_output + position * channels + channel;
-                const bool chosen = argmax[output] == i * window_width + j;
+                const bool chosen = argmax[output] == i * window.width + j;
                 sum += chosen ? output_gradient[output] : (REAL)0;
             }
         }

@@ -51,7 +51,7 @@ def passes(
             file = kernels / mutant.file
             file.write_text(mutant.apply(file.read_text()))
         plugin = {FOLDER: str(kernels), "PYTHONPATH": str(Path(__file__).parent)}
-        choice = "(simulator or test_cuda)" + (f" and {name}" if name else "")
+        choice = "(simulator or test_backend)" + (f" and {name}" if name else "")
         command = [sys.executable, "-m", "pytest", "-q", "-x", *TESTS, "-k", choice]
         command += ["-p", "mutation.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
         try:

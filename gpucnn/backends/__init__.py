@@ -1,10 +1,11 @@
 """The devices, and the operations that run on each."""
 
-from gpucnn.backends.base import Array, Backend, FusedMemory, as_rows
-from gpucnn.backends.batch_memory import BatchMemory
-from gpucnn.backends.buffer import Buffer, Shape
+from gpucnn.backends.backend import Backend
 from gpucnn.backends.cpu.backend import CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
+from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
+from gpucnn.backends.memory import Array, BatchMemory, Buffer, Shape
+from gpucnn.backends.ops.matrices import as_rows
 from gpucnn.backends.window import Window
 from gpucnn.backends.workers.communicator import ALONE, Communicator
 
@@ -15,9 +16,10 @@ __all__ = [
     "BatchMemory",
     "Buffer",
     "Communicator",
+    "ConvReluPool",
+    "ConvReluPoolPlan",
     "CpuBackend",
     "Device",
-    "FusedMemory",
     "Shape",
     "Window",
     "as_rows",

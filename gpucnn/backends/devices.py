@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gpucnn.backends.base import Backend
+from gpucnn.backends.backend import Backend
 from gpucnn.backends.cpu.backend import CpuBackend
 from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
 from gpucnn.utils import arguments

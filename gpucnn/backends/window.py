@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 Pair = tuple[int, int]
 Padding = Literal["valid", "same"]
@@ -43,6 +46,25 @@ class Window:
     strides: Pair
     padding: Padding
 
+    dtype: ClassVar["np.dtype[np.void]"] = np.dtype(
+        [
+            (name, np.int32)
+            for name in (
+                "image_height",
+                "image_width",
+                "rows",
+                "columns",
+                "height",
+                "width",
+                "stride_height",
+                "stride_width",
+                "padding_top",
+                "padding_left",
+            )
+        ]
+    )
+    """The struct Window of kernels/windows.cuh."""
+
     @cached_property
     def output(self) -> Pair:
         """The number of window positions, (rows, columns)."""
@@ -62,6 +84,18 @@ class Window:
     def taps(self) -> tuple[Tap, ...]:
         """The elements of the window in row-major order."""
         return tuple(self._taps())
+
+    @cached_property
+    def fields(self) -> dict[str, int]:
+        """The fields of the struct that kernels take."""
+        pairs = self.image, self.output, self.size, self.strides, self.padding_before
+        names = self.dtype.names or ()
+        return dict(zip(names, (each for pair in pairs for each in pair), strict=True))
+
+    @cached_property
+    def struct(self) -> NDArray[Any]:
+        """The struct itself, an array of one: NumPy's arrays of one are passed by value."""
+        return np.array(tuple(self.fields.values()), self.dtype)
 
     def _output(self, axis: int) -> int:
         if self.padding == "same":

@@ -11,10 +11,11 @@ from rich.progress import track
 from rich.table import Table
 
 from gpucnn.backends.cuda import nvrtc
+from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.backends.cuda.occupancy import occupancy
 from gpucnn.backends.cuda.resources import Compilation, compilation
-from gpucnn.backends.cuda.table import KERNELS, Kernel
 from gpucnn.commands.tables import new_table, print_table
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from gpucnn.backends import Array, Backend, Buffer, FusedMemory, Shape
+from gpucnn.backends import Array, Backend, Buffer, ConvReluPool, ConvReluPoolPlan, Shape
 from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.max_pool2d import MaxPool2D
@@ -26,8 +26,8 @@ class FusedConv2D(Layer):
         self.name = "+".join(part.name for part in self.parts)
         self.index, self.seed = convolution.index, convolution.seed
         self.needs_input_gradient = convolution.needs_input_gradient
-        self._window, self._pool = convolution.window, pooling.window
-        self._fused: dict[int, FusedMemory] = {}
+        self._fused = describe(convolution, pooling)
+        self._plans: dict[int, ConvReluPoolPlan] = {}
         self.input_shape, self.output_shape = convolution.input_shape, pooling.output_shape
         self.place(
             convolution.backend, convolution.real, convolution.parameters, convolution.gradients
@@ -40,19 +40,19 @@ class FusedConv2D(Layer):
         return sum(part.multiply_adds() for part in self.parts)
 
     def inference_buffers(self) -> dict[str, Buffer]:
-        return super().inference_buffers() | self._fused_buffers()
+        return super().inference_buffers() | self._plan_buffers()
 
     def reserve(self, batch: int, *, training: bool) -> bool:
         grows = super().reserve(batch, training=training)
         if grows:
-            self._fused.clear()  # which holds memory that was replaced by larger
+            self._plans.clear()  # which holds memory that was replaced by larger
         return grows
 
     def forward(self, x: Array, step: Step | None) -> Array:
         output = self.buffer("output", len(x))
         kernel, bias = self.parameters["kernel"], self.parameters["bias"]
         self.backend.conv2d_relu_max_pool(
-            x, kernel, bias, self._memory_of(len(x)), output, training=step is not None
+            x, kernel, bias, self._plan(len(x)), output, training=step is not None
         )
         return output
 
@@ -63,26 +63,28 @@ class FusedConv2D(Layer):
         self.backend.conv2d_relu_max_pool_gradients(
             output_gradient,
             self.parameters["kernel"],
-            self._memory_of(batch),
+            self._plan(batch),
             self.gradients["kernel"],
             self.gradients["bias"],
             input_gradient,
         )
         return input_gradient
 
-    def _fused_buffers(self) -> dict[str, Buffer]:
-        channels, filters = self.input_shape[2], self.output_shape[2]
-        return self.backend.fused_buffers(self._window, self._pool, channels, filters)
+    def _plan_buffers(self) -> dict[str, Buffer]:
+        return self.backend.conv_relu_pool_buffers(self._fused)
 
-    def _memory_of(self, batch: int) -> FusedMemory:
-        memory = self._fused.get(batch)
-        if memory is None:
-            arrays = {name: self.buffer(name, batch) for name in self._fused_buffers()}
-            channels, filters = self.input_shape[2], self.output_shape[2]
-            memory = self._fused[batch] = self.backend.fused_memory(
-                self._window, self._pool, channels, filters, self.real, arrays
-            )
-        return memory
+    def _plan(self, batch: int) -> ConvReluPoolPlan:
+        plan = self._plans.get(batch)
+        if plan is None:
+            arrays = {name: self.buffer(name, batch) for name in self._plan_buffers()}
+            plan = self._plans[batch] = self.backend.conv_relu_pool_plan(self._fused, arrays)
+        return plan
+
+
+def describe(convolution: Conv2D, pooling: MaxPool2D) -> ConvReluPool:
+    """A placed convolution, and the pooling of its positive part, as one operation."""
+    channels, filters = convolution.input_shape[2], convolution.output_shape[2]
+    return ConvReluPool(convolution.window, pooling.window, channels, filters, convolution.real)
 
 
 def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
@@ -95,7 +97,7 @@ def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
             isinstance(convolution, Conv2D)
             and isinstance(relu, ReLU)
             and isinstance(pooling, MaxPool2D)
-            and backend.can_fuse(pooling.window)
+            and backend.can_fuse(describe(convolution, pooling))
         ):
             fused[-3:] = [FusedConv2D(convolution, relu, pooling)]
     return tuple(fused)

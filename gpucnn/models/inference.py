@@ -21,7 +21,7 @@ def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Comm
     """
     for shard in replica.shards(len(x))[communicator.rank :: communicator.size]:
         for each in replica.microbatches(shard):
-            replica.backend.copy(replica.forward(replica.arrange(x[each])), logits[each])
+            replica.backend.copy(replica.forward(replica.to_layout(x[each])), logits[each])
     communicator.barrier()
 
 

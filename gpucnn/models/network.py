@@ -212,7 +212,7 @@ class Network:
         """
         with self._lock.claim():
             if self.replica.is_microbatch(len(x)):
-                return self.replica.forward(self.replica.arrange(x))
+                return self.replica.forward(self.replica.to_layout(x))
             logits = self._logits[len(x)]
             compute_logits(self.replica, x, logits, ALONE)
             return logits

@@ -191,15 +191,15 @@ class Replica:
         data.labels(indices, labels)
         return labels
 
-    def arrange(self, x: Array) -> Array:
+    def to_layout(self, x: Array) -> Array:
         """A C-contiguous microbatch, real (n, *input_shape), as the layers take it."""
-        return self.backend.arrange(x, self._images[len(x)])
+        return self.backend.to_layout(x, self._images[len(x)])
 
     def forward(self, x: Array, step: Step | None = None) -> Array:
         """The logits of a microbatch, real (n, classes), memory that the next call overwrites.
 
         Args:
-            x: real (n, *input_shape), as `load` or `arrange` gives it.
+            x: real (n, *input_shape), as `load` or `to_layout` gives it.
             step: of the training; None where no gradients will be asked for.
         """
         for layer in self.layers:

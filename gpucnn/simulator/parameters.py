@@ -85,7 +85,9 @@ def _value(where: str, parameter: Parameter, argument: Argument) -> npt.NDArray[
 
 
 def _scalar(parameter: Parameter, argument: object) -> np.generic | None:
-    """A Python number as CuPy passes it, in 64 bits; None for anything else."""
+    """A struct or a Python number as CuPy passes it, in 64 bits; None for anything else."""
+    if isinstance(argument, np.ndarray) and argument.dtype.kind == "V" and argument.size == 1:
+        return argument.flat[0]  # type: ignore[no-any-return]
     if isinstance(argument, bool):
         return np.bool_(argument)
     if isinstance(argument, float):

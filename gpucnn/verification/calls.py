@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends.base import Array, Backend
-from gpucnn.backends.buffer import Order, Shape
+from gpucnn.backends import Array, Backend
+from gpucnn.backends.memory import Order, Shape
 
 Results = dict[str, Array]
 """What array arguments of a call hold after it, by their names, on the host."""

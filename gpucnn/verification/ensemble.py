@@ -145,8 +145,9 @@ def _disturbances(expected: Expected) -> Iterator[_Disturbance]:
     """The disturbances of a call's results: of each that has roundings."""
     call = expected.call
     for array, bound in BOUNDS[call.operation].items():
-        roundings = bound.roundings(call)
+        roundings = bound.roundings(call.arguments)
         if array in call.arrays and roundings:
             share = sqrt(roundings) * expected.eps
-            terms = 1.0 if bound.is_relative else bound.terms(expected, array)
-            yield _Disturbance(array, np.asarray(share * terms, call.real), bound.is_relative)
+            is_relative = bound.relative_to == "result"
+            terms = 1.0 if is_relative else expected.terms(bound, array)
+            yield _Disturbance(array, np.asarray(share * terms, call.real), is_relative)

@@ -20,15 +20,15 @@ from gpucnn.verification.calls import Call, unset
 
 # The methods of a backend that compute nothing.
 MEMORY = (
-    "arrange",
     "asarray",
     "batch_view",
     "copy",
     "counting",
     "empty",
-    "private",
+    "empty_local",
     "session",
     "to_host",
+    "to_layout",
     "workspace",
     "zeros",
 )

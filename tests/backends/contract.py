@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from unittest.mock import patch
 
-import numpy as np
-
 from gpucnn.backends import (
     Array,
     Backend,
+    ConvReluPool,
+    ConvReluPoolPlan,
     CpuBackend,
-    FusedMemory,
-    Window,
     available_devices,
     get_backend,
 )
@@ -24,45 +22,33 @@ class RowMajor(CpuBackend):
 
     batch_view = Backend.batch_view
 
-    def fused_memory(
-        self,
-        window: Window,
-        pool: Window,
-        channels: int,
-        filters: int,
-        real: "np.dtype[np.floating]",
-        arrays: dict[str, Array],
-    ) -> FusedMemory:
+    def conv_relu_pool_plan(
+        self, fused: ConvReluPool, arrays: dict[str, Array]
+    ) -> ConvReluPoolPlan:
         inner = {name: images_first(images_last(array).copy()) for name, array in arrays.items()}
-        return super().fused_memory(window, pool, channels, filters, real, inner)
+        return super().conv_relu_pool_plan(fused, inner)
 
 
-class InBands(CpuBackend):
-    """The CPU as it works on large images: in bands (here of two rows), blocks (of a column), and
-    gradients of weights of some positions at a time (of two)."""
+class InRowTiles(CpuBackend):
+    """The CPU as it works on large images: in row tiles (here of two rows), products in blocks (of
+    a column), and gradients of weights of some positions at a time (of two)."""
 
-    def fused_memory(
-        self,
-        window: Window,
-        pool: Window,
-        channels: int,
-        filters: int,
-        real: "np.dtype[np.floating]",
-        arrays: dict[str, Array],
-    ) -> FusedMemory:
+    def conv_relu_pool_plan(
+        self, fused: ConvReluPool, arrays: dict[str, Array]
+    ) -> ConvReluPoolPlan:
         with (
-            patch("gpucnn.backends.cpu.conv_relu_pool.band_height", lambda *_: 2),
+            patch("gpucnn.backends.cpu.conv_relu_pool.tile_height", lambda *_: 2),
             patch("gpucnn.backends.cpu.row_tiles.count_blocks", lambda columns, _: columns),
             patch("gpucnn.backends.cpu.row_tiles.positions_at_once", lambda _: 2),
         ):
-            return super().fused_memory(window, pool, channels, filters, real, arrays)
+            return super().conv_relu_pool_plan(fused, arrays)
 
 
 BACKENDS: dict[str, Callable[[], Backend]] = {
     "reference": Backend,
     "cpu": lambda: CpuBackend(threads=2),
     "cpu, row-major": lambda: RowMajor(threads=2),
-    "cpu, in bands": lambda: InBands(threads=2),
+    "cpu, in row tiles": lambda: InRowTiles(threads=2),
     "simulator": lambda: CudaBackend(Simulation()),
     "simulator, reversed": lambda: CudaBackend(Simulation("reversed")),
     "simulator, shuffled": lambda: CudaBackend(Simulation(1)),

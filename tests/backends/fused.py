@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 from backends.operations import Values
 from backends.strategies import Sizes, sizes
-from gpucnn.backends import Array, Backend, BatchMemory, FusedMemory, Window
+from gpucnn.backends import Array, Backend, BatchMemory, ConvReluPool, ConvReluPoolPlan, Window
 from gpucnn.backends.window import Pair
 from gpucnn.verification.calls import Call, Results, place, unset
 
@@ -70,27 +70,32 @@ def fused_call(case: Fusion, values: Values, numbers: Sequence[float] = ()) -> C
     )
 
 
-def fused_memory(backend: Backend, case: Fusion, real: "np.dtype[np.floating]") -> FusedMemory:
-    """The memory as layers make it, of nothing that an operation writes."""
-    window, channels, filters = case.sizes.window, case.sizes.channels, case.sizes.filters
-    buffers = backend.fused_buffers(window, case.pool, channels, filters)
+def conv_relu_pool(case: Fusion, real: "np.dtype[np.floating]") -> ConvReluPool:
+    """The case as backends are told of it."""
+    return ConvReluPool(case.sizes.window, case.pool, case.sizes.channels, case.sizes.filters, real)
+
+
+def fused_plan(backend: Backend, case: Fusion, real: "np.dtype[np.floating]") -> ConvReluPoolPlan:
+    """The plan as layers make it, of memory that no operation has written to."""
+    fused = conv_relu_pool(case, real)
+    buffers = backend.conv_relu_pool_buffers(fused)
     arrays = {k: BatchMemory(backend, each, real)[case.sizes.images] for k, each in buffers.items()}
     for array in arrays.values():
         array.fill(np.nan if array.dtype.kind == "f" else 1)
-    return backend.fused_memory(window, case.pool, channels, filters, real, arrays)
+    return backend.conv_relu_pool_plan(fused, arrays)
 
 
 def run_fused(
-    backend: Backend, call: Call, memory: FusedMemory, *, input_gradient: bool = True
+    backend: Backend, call: Call, plan: ConvReluPoolPlan, *, input_gradient: bool = True
 ) -> Results:
     """What the operation and its gradients write; fails if they write to what they are given."""
     of = place(backend, call)
     x, kernel, bias, out = of["x"], of["kernel"], of["bias"], of["out"]
-    backend.conv2d_relu_max_pool(x, kernel, bias, memory, out, training=True)
+    backend.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=True)
     backend.conv2d_relu_max_pool_gradients(
         of["output_gradient"],
         kernel,
-        memory,
+        plan,
         of["kernel_gradient"],
         of["bias_gradient"],
         of["input_gradient"] if input_gradient else None,
@@ -101,18 +106,18 @@ def run_fused(
     return after
 
 
-def infer_fused(backend: Backend, call: Call, memory: FusedMemory) -> Results:
+def infer_fused(backend: Backend, call: Call, plan: ConvReluPoolPlan) -> Results:
     """What the operation writes where no gradients will be asked for."""
     of = place(backend, call)
     x, kernel, bias, out = of["x"], of["kernel"], of["bias"], of["out"]
-    backend.conv2d_relu_max_pool(x, kernel, bias, memory, out, training=False)
+    backend.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=False)
     return {"out": backend.to_host(out)}
 
 
 def define_fused(case: Fusion, call: Call) -> Results:
     """What one operation after the other writes, as they are defined, in float64."""
     call = call.in_float64()
-    return run_fused(Backend(), call, fused_memory(Backend(), case, call.real))
+    return run_fused(Backend(), call, fused_plan(Backend(), case, call.real))
 
 
 def convolution_of(case: Fusion, call: Call) -> Call:

@@ -15,10 +15,11 @@ from backends.agreement import assert_agrees, assert_keeps, results
 from backends.fused import (
     WHOLE,
     Fusion,
+    conv_relu_pool,
     convolution_of,
     define_fused,
     fused_call,
-    fused_memory,
+    fused_plan,
     fusion,
     fusions,
     infer_fused,
@@ -26,14 +27,14 @@ from backends.fused import (
 )
 from backends.operations import CALLS, Builder, Values, adam, dropout, max_pool, relu, sgd
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
-from gpucnn.backends import Array, Backend, Shape, Window
-from gpucnn.backends.buffer import Order
+from gpucnn.backends import Array, Backend, ConvReluPool, Shape, Window
+from gpucnn.backends.memory import Order
 from gpucnn.verification.bounds import BOUNDS, UPDATED, distance, expect
 from gpucnn.verification.calls import Call, Results, define, place, run, unset
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
 
-PUBLIC = {name for name in vars(Backend) if callable(vars(Backend)[name]) and name[0] != "_"}
+PUBLIC = {name for name in dir(Backend) if callable(getattr(Backend, name)) and name[0] != "_"}
 
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -122,8 +123,8 @@ def test_twin(backend: Backend) -> None:
 
 
 @dtypes
-def test_private(backend: Backend, dtype: str) -> None:
-    assert_is_new(backend.private((2, 3), dtype), dtype)
+def test_empty_local(backend: Backend, dtype: str) -> None:
+    assert_is_new(backend.empty_local((2, 3), dtype), dtype)
 
 
 def assert_is_new(array: Array, dtype: str) -> None:
@@ -143,11 +144,14 @@ MANY = fusion(Sizes(2, Window((6, 7), (3, 3), (1, 1), "same"), channels=4, filte
 fused = pytest.mark.parametrize("case", [FEW, MANY], ids=["few", "many"])
 
 
-def test_can_fuse(backend: Backend) -> None:
-    overlapping = Window((9, 9), (3, 3), (2, 2), "valid")
-    padded = Window((9, 9), (2, 2), (2, 2), "same")
-    assert not backend.can_fuse(overlapping)
-    assert not backend.can_fuse(padded)
+@pytest.mark.parametrize(
+    "pool",
+    [Window((9, 9), (3, 3), (2, 2), "valid"), Window((9, 9), (2, 2), (2, 2), "same")],
+    ids=["overlapping", "padded"],
+)
+def test_can_fuse(backend: Backend, pool: Window) -> None:
+    window = Window((11, 11), (3, 3), (1, 1), "valid")
+    assert not backend.can_fuse(ConvReluPool(window, pool, 1, 2, np.dtype(np.float32)))
 
 
 @dtypes
@@ -160,9 +164,9 @@ def test_fused_is_one_after_the_other(
 ) -> None:
     call = fused_call(case, Values(seed, dtype), WHOLE)
     right = define_fused(case, call)
-    memory = fused_memory(backend, case, call.real)
-    assert_same(infer_fused(backend, call, memory), {"out": right["out"]})
-    assert_same(run_fused(backend, call, memory), right)
+    plan = fused_plan(backend, case, call.real)
+    assert_same(infer_fused(backend, call, plan), {"out": right["out"]})
+    assert_same(run_fused(backend, call, plan), right)
 
 
 def assert_same(actual: Results, right: Results) -> None:
@@ -182,14 +186,14 @@ def test_conv2d_relu_max_pool(backend: Backend, dtype: str, case: Fusion, seed: 
     Backend().max_pool(
         np.asarray(convolution.allowed("out")), case.pool, allowed, allowed.astype(np.int32)
     )
-    out = run_fused(backend, call, fused_memory(backend, case, call.real))["out"]
+    out = run_fused(backend, call, fused_plan(backend, case, call.real))["out"]
     assert (distance(out, define_fused(case, call)["out"]) <= allowed).all()
 
 
 @fused
 def test_conv2d_relu_max_pool_gradients(backend: Backend, case: Fusion) -> None:
     call = fused_call(case, Values(0, "float64"))
-    actual = run_fused(backend, call, fused_memory(backend, case, call.real))
+    actual = run_fused(backend, call, fused_plan(backend, case, call.real))
     for name, right in define_fused(case, call).items():
         np.testing.assert_allclose(actual[name], right, rtol=0, atol=1e-12, err_msg=name)
 
@@ -197,27 +201,27 @@ def test_conv2d_relu_max_pool_gradients(backend: Backend, case: Fusion) -> None:
 @fused
 def test_fused_repeats_to_the_bit(backend: Backend, case: Fusion) -> None:
     call = fused_call(case, Values(0, "float32"))
-    memory = fused_memory(backend, case, call.real)
-    first, second = run_fused(backend, call, memory), run_fused(backend, call, memory)
+    plan = fused_plan(backend, case, call.real)
+    first, second = run_fused(backend, call, plan), run_fused(backend, call, plan)
     assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
 
 
 @fused
-def test_fused_memory(backend: Backend, case: Fusion) -> None:
+def test_conv_relu_pool_plan(backend: Backend, case: Fusion) -> None:
     """It serves call after call, with other arrays."""
-    memory = fused_memory(backend, case, np.dtype(np.float64))
+    plan = fused_plan(backend, case, np.dtype(np.float64))
     for seed in (1, 2):
         call = fused_call(case, Values(seed, "float64"), WHOLE)
-        assert_same(run_fused(backend, call, memory), define_fused(case, call))
+        assert_same(run_fused(backend, call, plan), define_fused(case, call))
 
 
 @fused
-def test_fused_buffers(backend: Backend, case: Fusion) -> None:
-    window, sizes = case.sizes.window, case.sizes
-    buffers = backend.fused_buffers(window, case.pool, sizes.channels, sizes.filters)
-    memory = fused_memory(backend, case, np.dtype(np.float32))
-    assert (memory.window, memory.pool) == (window, case.pool)
-    assert memory.arrays.keys() == buffers.keys()
+def test_conv_relu_pool_buffers(backend: Backend, case: Fusion) -> None:
+    described = conv_relu_pool(case, np.dtype(np.float32))
+    buffers = backend.conv_relu_pool_buffers(described)
+    plan = fused_plan(backend, case, np.dtype(np.float32))
+    assert plan.fused == described
+    assert plan.arrays.keys() == buffers.keys()
 
 
 @fused
@@ -225,8 +229,8 @@ def test_fused_leaves_out_an_input_gradient_that_is_not_wanted(
     backend: Backend, case: Fusion
 ) -> None:
     call = fused_call(case, Values(0, "float64"), WHOLE)
-    memory = fused_memory(backend, case, call.real)
-    actual = run_fused(backend, call, memory, input_gradient=False)
+    plan = fused_plan(backend, case, call.real)
+    actual = run_fused(backend, call, plan, input_gradient=False)
     assert is_unset(actual.pop("input_gradient"))
     right = define_fused(case, call)
     assert_same(actual, {name: right[name] for name in actual})
@@ -241,7 +245,7 @@ def test_nan_passes_the_fused_operation(
     call = fused_call(case, Values(seed, dtype), WHOLE)
     x = call.arguments["x"]
     x.flat[seed % x.size] = math.nan
-    out = infer_fused(backend, call, fused_memory(backend, case, call.real))["out"]
+    out = infer_fused(backend, call, fused_plan(backend, case, call.real))["out"]
     assert_array_equal(np.isnan(out), np.isnan(define_fused(case, call)["out"]))
 
 
@@ -303,11 +307,11 @@ def test_batch_view(backend: Backend, shape: Shape, order: Order) -> None:
 
 
 @dtypes
-def test_arrange(backend: Backend, dtype: str) -> None:
+def test_to_layout(backend: Backend, dtype: str) -> None:
     values = Values(0, dtype).reals(4, 2, 3, 2)
     out = backend.batch_view(backend.zeros((100,), dtype), 4, (2, 3, 2))
     x = backend.asarray(values)
-    arranged = backend.arrange(x, out)
+    arranged = backend.to_layout(x, out)
     assert_array_equal(backend.to_host(arranged), values, strict=True)
     assert arranged is x or arranged is out
 

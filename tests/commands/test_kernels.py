@@ -5,18 +5,19 @@ import pytest
 
 from commands.conftest import Command, Refused
 from gpucnn.backends.cuda import nvrtc
+from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.backends.cuda.resources import Compilation
-from gpucnn.backends.cuda.table import KERNELS, Kernel
 from gpucnn.commands import kernels
 
 LONG = "a_kernel_whose_name_is_longer_than_most"
 
 
 def kernel(name: str, *, function: str, threads: int, tile: int) -> Kernel:
-    return Kernel(
-        name, f"{function}.cu", {}, lambda _: (1,), threads, {"TILE": tile}, variant_of=function
-    )
+    made = Kernel(f"{function}.cu", {}, lambda _: (1,), threads, {"TILE": tile}, (), function)
+    made.name = name
+    return made
 
 
 TABLE = (

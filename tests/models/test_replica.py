@@ -200,8 +200,8 @@ class TestTwin:
         x = np.random.default_rng(0).standard_normal((3, *small.SHAPE))
         for each in (made, twin):
             each.reserve(3)
-        logits = made.forward(made.arrange(x))
-        assert not np.shares_memory(twin.forward(twin.arrange(x)), logits)
+        logits = made.forward(made.to_layout(x))
+        assert not np.shares_memory(twin.forward(twin.to_layout(x)), logits)
         assert twin.backend is not made.backend
 
     def test_leaves_the_layers_with_their_own(self) -> None:

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 import small
 from expect import refusal
 from gpucnn import SGD, Adam, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
-from gpucnn.backends import Array, Backend, CpuBackend, FusedMemory
+from gpucnn.backends import Array, Backend, ConvReluPoolPlan, CpuBackend
 from gpucnn.datasets.device_dataset import Batches
 from gpucnn.errors import TrainingError
 from gpucnn.models.network import Network
@@ -181,7 +181,7 @@ class Recorder(InPieces):
 def place_of(argument: Any) -> Any:
     if isinstance(argument, np.ndarray):
         return argument.ctypes.data, argument.shape, argument.strides
-    return id(argument) if isinstance(argument, FusedMemory) else argument
+    return id(argument) if isinstance(argument, ConvReluPoolPlan) else argument
 
 
 class TestRecording:

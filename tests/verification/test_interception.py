@@ -3,24 +3,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn.backends import Backend, CpuBackend, Window
+from gpucnn.backends import Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.verification.bounds import BOUNDS
 from gpucnn.verification.interception import MEMORY, Intercepted, describe
 
 # What a backend may do as one, or at once: it is done as defined, each operation by itself.
 TOGETHER = (
     "can_fuse",
+    "conv_relu_pool_buffers",
+    "conv_relu_pool_plan",
     "conv2d_relu_max_pool",
     "conv2d_relu_max_pool_gradients",
-    "fused_buffers",
-    "fused_memory",
     "images_at_once",
     "twin",
 )
 
 
 def test_every_method_of_a_backend_computes_or_is_memory() -> None:
-    public = {name for name in vars(Backend) if callable(vars(Backend)[name]) and name[0] != "_"}
+    public = {name for name in dir(Backend) if callable(getattr(Backend, name)) and name[0] != "_"}
     assert public == {*BOUNDS, *MEMORY, *TOGETHER}
 
 
@@ -38,10 +38,11 @@ def test_the_parts_of_an_operation_that_is_fused_come_one_by_one() -> None:
     backend = Intercepted(cpu, lambda _, operation, __: seen.append(operation), "a layer")
     window, pool = Window((4, 4), (3, 3), (1, 1), "valid"), Window((2, 2), (2, 2), (2, 2), "valid")
     x, kernel, bias, out = (np.ones(s) for s in ((1, 4, 4, 1), (3, 3, 1, 2), (2,), (1, 1, 1, 2)))
-    buffers = backend.fused_buffers(window, pool, 1, 2)
+    fused = ConvReluPool(window, pool, 1, 2, np.dtype(np.float64))
+    buffers = backend.conv_relu_pool_buffers(fused)
     arrays = {name: np.ones((1, *buffer.shape)) for name, buffer in buffers.items()}
-    memory = backend.fused_memory(window, pool, 1, 2, np.dtype(np.float64), arrays)
-    backend.conv2d_relu_max_pool(x, kernel, bias, memory, out, training=True)
+    plan = backend.conv_relu_pool_plan(fused, arrays)
+    backend.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=True)
     assert seen == ["conv2d", "relu", "max_pool"]
 
 

@@ -5,13 +5,11 @@ from contextlib import suppress
 
 import numpy as np
 
-from gpucnn.backends.base import Array
+from gpucnn.backends.memory import CACHE_LINE, Array
+from gpucnn.utils.arithmetic import ceil_div
 
 PAGE = 2**21
 """Bytes of a huge page, on most processors."""
-
-LINE = 64
-"""Bytes of a line of the caches."""
 
 
 class HugePages:
@@ -36,7 +34,7 @@ class HugePages:
         """
         if size >= PAGE:
             return _pages(size)
-        end = -(-size // LINE) * LINE
+        end = ceil_div(size, CACHE_LINE) * CACHE_LINE
         if end > self._free.nbytes:
             self._free = _pages(PAGE)
         memory, self._free = self._free[:size], self._free[end:]

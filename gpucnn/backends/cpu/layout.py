@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from gpucnn.backends.base import Array
+from gpucnn.backends.memory import Array
 
 T = TypeVar("T")
 

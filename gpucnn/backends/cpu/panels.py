@@ -4,26 +4,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpucnn.backends.base import Array
-from gpucnn.backends.buffer import Shape
+from gpucnn.backends.memory import Array, Shape
 from gpucnn.backends.window import Pair, Window
 
 
 @dataclass(frozen=True)
-class Strips:
+class Panels:
     """The layout of the pixels that a pooled convolution reads, with images innermost in memory.
 
-    A *strip* has the rows of pixels that a row of outputs sees, column after column: (columns, kh,
+    A *panel* has the rows of pixels that a row of outputs sees, column after column: (columns, kh,
     channels). So all that the kernel sees from one position, its *patch*, lies side by side, and
     the next patch begins a stride further on. Products read the patches there, where they overlap:
-    the strips of an image of the notebook's have 2,184 numbers, where its patches have 6,084.
+    the panels of an image of the notebook's have 2,184 numbers, where its patches have 6,084.
 
     A convolution is pooled by windows that do not overlap. Its outputs that take the same place in
     their windows, an *offset*, are computed next to each other: the maximum over the windows is
     then one over a few long contiguous blocks. Offsets are (columns, rows), so that those of one
     column of the windows lie next to each other.
 
-    The strips of one row of offsets, for all rows of the pool and all images, are one: each number
+    The panels of one row of offsets, for all rows of the pool and all images, are one: each number
     of the above is a run of rows * images numbers. A patch is a matrix with as many columns, so
     products are few, and long where batches are small.
 
@@ -39,7 +38,7 @@ class Strips:
     positions: Pair
     channels: int
 
-    def of_rows(self, rows: int) -> "Strips":
+    def of_rows(self, rows: int) -> "Panels":
         """Those of so many rows of the pool."""
         return replace(self, positions=(rows, self.positions[1]))
 
@@ -50,7 +49,7 @@ class Strips:
 
     @property
     def shape(self) -> Shape:
-        """The strips of a row of the pool: (strips, columns, rows, channels)."""
+        """The panels of a row of the pool: (panels, columns, rows, channels)."""
         outputs = self.positions[1] * self.pool[1]
         columns = (outputs - 1) * self.window.strides[1] + self.window.size[1]
         return self.pool[0], columns, self.window.size[0], self.channels
@@ -60,18 +59,18 @@ class Strips:
         """The numbers of a patch, (kw, kh, channels)."""
         return self.window.elements * self.channels
 
-    def patches(self, strips: Array) -> Array:
-        """The patches in strips, (*shape, run): (*offsets, positions, patch, run), overlapping."""
-        strip, column, _, channel, number = strips.strides
+    def patches(self, panels: Array) -> Array:
+        """The patches in panels, (*shape, run): (*offsets, positions, patch, run), overlapping."""
+        panel, column, _, channel, number = panels.strides
         output = column * self.window.strides[1]
-        strides = (output, strip, output * self.pool[1], channel, number)
-        shape = (*self.offsets, self.positions[1], self.patch, strips.shape[-1])
-        return _strided(strips, shape, strides)
+        strides = (output, panel, output * self.pool[1], channel, number)
+        shape = (*self.offsets, self.positions[1], self.patch, panels.shape[-1])
+        return _strided(panels, shape, strides)
 
     def seen(self, images: Array) -> Array:
-        """The pixels of strips as a view of images, (h, w, channels, n): (*shape, rows, n).
+        """The pixels of panels as a view of images, (h, w, channels, n): (*shape, rows, n).
 
-        Pixels lie in several rows of strips, which are one element of memory: to be read; for one
+        Pixels lie in several rows of panels, which are one element of memory: to be read; for one
         row, to be written too.
         """
         height, width, channel, image = images.strides

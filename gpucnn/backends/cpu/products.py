@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from gpucnn.backends.base import Array
+from gpucnn.backends.memory import Array
 
 KERNELS_OF_SMALL_MATRICES = ("SkylakeX", "Cooperlake", "SapphireRapids")
 """OpenBLAS's names of the processors for which it has some: those with AVX-512."""

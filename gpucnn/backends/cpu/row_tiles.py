@@ -7,22 +7,21 @@ from math import prod
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends.base import Array
-from gpucnn.backends.buffer import Shape
 from gpucnn.backends.cpu.layout import LastView, images_last, runs
-from gpucnn.backends.cpu.panels import Strips
+from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
+from gpucnn.backends.memory import Array, Shape
 
-BAND = 2**20
-"""Bytes of strips and scores that are worked on together, unless one row of the pooled images
+TILE = 2**20
+"""Bytes of panels and scores that are worked on together, unless one row of the pooled images
 takes more: they stay in a core's own cache."""
 
 Workspace = Callable[[str, Shape, DTypeLike], Array]
 """Gives memory for the length of an operation, by name, shape and dtype."""
 
 
-def band_height(layout: Strips, filters: int, number: int) -> int:
-    """The pooled rows of a band; the last may have fewer.
+def tile_height(layout: Panels, filters: int, number: int) -> int:
+    """The pooled rows of a tile; the last may have fewer.
 
     Args:
         layout: of all rows.
@@ -31,30 +30,30 @@ def band_height(layout: Strips, filters: int, number: int) -> int:
     """
     rows, width = layout.positions
     numbers = prod(layout.shape) + prod(layout.offsets) * filters * width
-    bands = -(-rows // max(BAND // (numbers * number), 1))
-    return -(-rows // bands)
+    tiles = -(-rows // max(TILE // (numbers * number), 1))
+    return -(-rows // tiles)
 
 
 def positions_at_once(each: int) -> int:
     """For how many positions gradients of weights are computed together, of `each` bytes."""
-    return max(BAND // each, 1)
+    return max(TILE // each, 1)
 
 
-class Band:
+class RowTile:
     """Some rows of the pooled images, and the views that the work on them needs.
 
     Args:
         layout: of all rows.
         rows: of the pooled images.
         filters: of the convolution.
-        greater: bool (offsets * filters * positions, n), of all bands.
+        greater: bool (offsets * filters * positions, n), of all tiles.
         workspace: gives memory, by name, shape and dtype.
         real: the dtype of the images.
     """
 
     def __init__(
         self,
-        layout: Strips,
+        layout: Panels,
         rows: slice,
         filters: int,
         greater: Array,
@@ -67,7 +66,7 @@ class Band:
         self._workspace, self._real = workspace, real
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         run = layout.positions[0] * images
-        self._strips = workspace("strips", (*layout.shape, run), real)
+        self._panels = workspace("panels", (*layout.shape, run), real)
         scores = workspace("scores", (*layout.offsets, filters, width, run), real)
         self._ones = np.ones(width * run, real)
         self._place_products(scores)
@@ -82,7 +81,7 @@ class Band:
         self._comparisons = list(_pairs(self._scores, found))
 
         def pooled(array: Array) -> Array:
-            """The band's rows of (n, ph, pw, filters), in the order of the scores."""
+            """The tile's rows of (n, ph, pw, filters), in the order of the scores."""
             return images_last(array)[rows].transpose(2, 1, 0, 3)
 
         self._seen = LastView(lambda x: runs(*self._places(images_last(x))))
@@ -97,7 +96,7 @@ class Band:
         weights and makes a gradient of them. Where there are more filters than a patch has columns,
         that takes longer than to copy the patches: then an offset has one product.
         """
-        self._overlapping = self._layout.patches(self._strips)
+        self._overlapping = self._layout.patches(self._panels)
         *offsets, _, patch, run = self._overlapping.shape
         filters = scores.shape[2]
         self._are_copied = filters > run
@@ -151,15 +150,15 @@ class Band:
         return [(patches[each], gradients[each]) for each in np.ndindex(patches.shape[:3])]
 
     def _places(self, images: Array) -> tuple[Array, Array]:
-        """What is seen of images, (h, w, c, n), and where in the strips it stands; views."""
+        """What is seen of images, (h, w, c, n), and where in the panels it stands; views."""
         seen = self._layout.seen(images[self._first :])
-        return seen, self._strips.reshape(seen.shape)
+        return seen, self._panels.reshape(seen.shape)
 
     def _rows(self, images: Array) -> Iterator[tuple[Array, Array]]:
-        """The same, row by row of the strips: what is seen in one is seen there once."""
+        """The same, row by row of the panels: what is seen in one is seen there once."""
         seen, pixels = self._places(images)
-        for strip, row in np.ndindex(seen.shape[0], seen.shape[2]):
-            yield seen[strip, :, row], pixels[strip, :, row]
+        for panel, row in np.ndindex(seen.shape[0], seen.shape[2]):
+            yield seen[panel, :, row], pixels[panel, :, row]
 
     # Forward
 
@@ -222,16 +221,16 @@ class Band:
         """Add to `pixels`, (h, w, c, n), the gradients of the patches that each lies in."""
         gradients = in_blocks(self._patch_gradients, self._blocks)
         np.matmul(weights.T, self._results_in_blocks, out=gradients)
-        self._strips.fill(0)  # whose pixels are not needed any more
+        self._panels.fill(0)  # whose pixels are not needed any more
         for patch, gradient in self._overlaps:
             np.add(patch, gradient, out=patch)
         for seen, gradient in self._pixels(pixels):
             np.add(seen, gradient, out=seen)
 
     def _extract(self, images: Array) -> None:
-        """The strips of images, (n, h, w, c) with their padding."""
-        seen, strips = self._seen(images)
-        np.copyto(strips, seen)
+        """The panels of images, (n, h, w, c) with their padding."""
+        seen, panels = self._seen(images)
+        np.copyto(panels, seen)
         if self._are_copied:
             apart, overlapping = self._copies
             np.copyto(apart, overlapping)

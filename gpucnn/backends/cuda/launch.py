@@ -1,48 +1,49 @@
-"""Launching kernels by the table: arguments checked, scalars cast, modules compiled once."""
+"""Launching kernels: arguments checked, scalars cast, modules compiled once."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpucnn.backends.cuda.kernel import REALS, Kernel, value
 from gpucnn.backends.cuda.runtime import Function, Runtime
-from gpucnn.backends.cuda.sources import REALS, compile_options, source
-from gpucnn.backends.cuda.table import KERNELS, ArrayParameter, Kernel, value
+from gpucnn.backends.cuda.sources import REAL, Parameter, source
+from gpucnn.backends.window import Window
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
-Arguments = Mapping[str, Any]
-Values = dict[str, Any]  # of dimensions and of scalar parameters, by name
+Arguments = dict[str, Any]
+Values = dict[str, Any]  # of sizes and of scalar parameters, by name
 
-LARGEST_GRID = (2**31 - 1, 65535, 65535)  # CUDA's limits, of all architectures since 3.0
+LARGEST_GRID = (2**31 - 1, 65535, 65535)
+"""CUDA's limits, of all architectures since 3.0."""
 
 
 class Launcher:
-    """Launches the kernels of the table on a runtime."""
+    """Launches kernels on a runtime."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._functions: dict[tuple[str, str], Function] = {}
+        self._functions: dict[tuple[Kernel, str], Function] = {}
 
-    def __call__(self, name: str, **arguments: Any) -> None:
+    def __call__(self, kernel: Kernel, arguments: Arguments) -> None:
         """Launch a kernel; nothing happens where it would have nothing to write.
 
         Args:
-            name: the kernel's in the table.
+            kernel: which.
             arguments: its parameters by name; scalars that follow from the arrays' shapes, and
-                dimensions that do not, may be left out or given.
+                sizes that do not, may be left out or given.
 
         Raises:
             InvalidTypeError: an argument is not an array of the device, or of another dtype.
             InvalidValueError: a shape does not fit the others, an array is not contiguous, or the
                 launch is larger than a device can run.
         """
-        kernel = KERNELS[name]
-        arrays = _given_arrays(kernel, arguments)
+        arrays = list(_given_arrays(kernel, arguments))
         for given in arrays:
             self._check_device(given)
         real = _real(arrays)
-        values = {key: number for key, number in arguments.items() if _is_number(number)}
+        values = _values(arguments)
         _check_arrays(arrays, real, values)
         grid = kernel.grid(values)
         _check_size(kernel, grid, values)
@@ -52,10 +53,9 @@ class Launcher:
                 self._function(kernel, real)(grid, (kernel.threads,), passed)
 
     def _function(self, kernel: Kernel, real: str) -> Function:
-        key = kernel.name, real
+        key = kernel, real
         if key not in self._functions:
-            options = compile_options(kernel, real)
-            module = self._runtime.load(source(kernel.file), options)
+            module = self._runtime.load(source(kernel.file), kernel.options(real))
             self._functions[key] = module.get_function(kernel.function)
         return self._functions[key]
 
@@ -68,53 +68,61 @@ class Launcher:
 
 
 class _Given(NamedTuple):
-    """An array that a launch is given, and what the table says of it."""
+    """An array that a launch is given, its parameter, and the shape that the kernel tells."""
 
     what: str
     array: Any
-    parameter: ArrayParameter
+    parameter: Parameter
+    shape: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The dimensions that the table gives it."""
-        return tuple(name.removeprefix("*") for name in self.parameter.shape)
+        """The sizes of its shape."""
+        return tuple(name.removeprefix("*") for name in self.shape)
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """The values of the dimensions that it has; of one with a star for all axes from there."""
+        """The values of the sizes that it has; of one with a star for all axes from there."""
         shape: tuple[int, ...] = self.array.shape
-        if not self.parameter.shape[-1].startswith("*"):
+        if not self.shape[-1].startswith("*"):
             return shape
-        before = len(self.parameter.shape) - 1
+        before = len(self.shape) - 1
         return *shape[:before], prod(shape[before:])
 
 
-def _given_arrays(kernel: Kernel, arguments: Arguments) -> list[_Given]:
-    return [
-        _Given(f"the argument {name} of the kernel {kernel.name}", arguments[name], parameter)
-        for name, parameter in kernel.parameters.items()
-        if isinstance(parameter, ArrayParameter)
-        and not (parameter.optional and arguments[name] is None)
-    ]
+def _given_arrays(kernel: Kernel, arguments: Arguments) -> Iterator[_Given]:
+    for name, parameter in kernel.parameters.items():
+        if parameter.is_array and not (parameter.is_optional and arguments[name] is None):
+            what = f"the argument {name} of the kernel {kernel.name}"
+            yield _Given(what, arguments[name], parameter, kernel.shapes[name])
+
+
+def _values(arguments: Arguments) -> Values:
+    """The numbers among the arguments by name, and the fields of a window."""
+    values = {name: number for name, number in arguments.items() if _is_number(number)}
+    for argument in arguments.values():
+        if isinstance(argument, Window):
+            values |= argument.fields
+    return values
 
 
 def _is_number(argument: Any) -> bool:
     return isinstance(argument, (int, float, np.number, np.bool_))
 
 
-def _dtype(name: str, real: str) -> "np.dtype[Any]":
-    return np.dtype(real if name == "real" else name)
+def _dtype(dtype: "str | np.dtype[np.void]", real: str) -> "np.dtype[Any]":
+    return np.dtype(real if dtype == REAL else dtype)
 
 
 def _real(arrays: Iterable[_Given]) -> str:
     """The dtype of the launch's reals: that of the first array of reals, float32 without any."""
-    of_reals = (str(each.array.dtype) for each in arrays if each.parameter.dtype == "real")
+    of_reals = (str(each.array.dtype) for each in arrays if each.parameter.dtype == REAL)
     first = next(of_reals, "float32")
     return first if first in REALS else "float32"
 
 
 def _check_arrays(arrays: Iterable[_Given], real: str, values: Values) -> None:
-    """Hold arrays to the table, and add the dimensions that their shapes tell to `values`."""
+    """Hold arrays to the kernel's shapes, and add the sizes that they tell to `values`."""
     for given in arrays:
         _check_memory(given, _dtype(given.parameter.dtype, real))
         _learn(given, values)
@@ -134,7 +142,7 @@ def _check_memory(given: _Given, dtype: "np.dtype[Any]") -> None:
 
 
 def _learn(given: _Given, values: Values) -> None:
-    """Add the dimensions that the array is the first to tell."""
+    """Add the sizes that the array is the first to tell."""
     if len(given.names) != len(given.lengths):
         names = ", ".join(given.names)
         raise InvalidValueError(f"{given.what} has the shape {given.array.shape}, not ({names})")
@@ -144,10 +152,13 @@ def _learn(given: _Given, values: Values) -> None:
 
 
 def _passed(kernel: Kernel, arguments: Arguments, values: Values, real: str) -> Iterator[Any]:
-    """The arguments in the kernel's order, numbers as its types."""
+    """The arguments in the kernel's order, values as its types."""
     for name, parameter in kernel.parameters.items():
-        if isinstance(parameter, ArrayParameter):
-            yield arguments[name]
+        argument = arguments.get(name)
+        if parameter.is_array:
+            yield argument
+        elif isinstance(argument, Window):
+            yield argument.struct
         else:
             yield _dtype(parameter.dtype, real).type(values[name])
 

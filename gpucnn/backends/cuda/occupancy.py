@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from gpucnn.backends.cuda.kernel import WARP
 from gpucnn.backends.cuda.nvrtc import Resources
-from gpucnn.backends.cuda.table import WARP
 
 KIB = 1024
 

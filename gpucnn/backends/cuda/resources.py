@@ -1,10 +1,10 @@
-"""What each kernel of the table needs of a GPU."""
+"""What each kernel needs of a GPU."""
 
 from dataclasses import dataclass
 
+from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import Resources, compile_kernels
-from gpucnn.backends.cuda.sources import compile_options, source
-from gpucnn.backends.cuda.table import Kernel
+from gpucnn.backends.cuda.sources import source
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ class Compilation:
 
 def compilation(kernel: Kernel, real: str, architecture: str) -> Compilation:
     """The compilation that makes a kernel, for reals of dtype `real`."""
-    return Compilation(kernel.file, compile_options(kernel, real), architecture)
+    return Compilation(kernel.file, kernel.options(real), architecture)

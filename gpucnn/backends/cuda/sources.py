@@ -1,16 +1,54 @@
-"""The CUDA C sources of the kernels, as text that can be compiled by itself."""
+"""The CUDA C sources of the kernels: their text, and the signatures of their functions."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from gpucnn.backends.cuda.table import Kernel
+import numpy as np
+
+from gpucnn.backends.window import Window
 
 FOLDER = "gpucnn.kernels"
 
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 
-REALS = {"float32": "float", "float64": "double"}
+SIGNATURE = re.compile(
+    r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, \d+)?\) (\w+)\((.*?)\)\s*\{',
+    re.DOTALL,
+)
+
+REAL = "real"
+"""The dtype that REAL stands for, float32 or float64."""
+
+DTYPES: Mapping[str, "str | np.dtype[np.void]"] = {
+    "REAL": REAL,
+    "double": "float64",
+    "int": "int32",
+    "long long": "int64",
+    "unsigned": "uint32",
+    "unsigned char": "uint8",
+    "Window": Window.dtype,
+}
+"""The types that kernels take, and their dtypes."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a kernel: an array, or a value.
+
+    Attributes:
+        dtype: of the value or of the array's elements, see `DTYPES`.
+        is_array: whether it is a pointer.
+        is_written: whether what it points to may be written.
+        is_optional: whether the source compares it with null, so that None may be given.
+    """
+
+    dtype: "str | np.dtype[np.void]"
+    is_array: bool
+    is_written: bool
+    is_optional: bool
 
 
 @cache
@@ -24,12 +62,25 @@ def source(file: str) -> str:
     return f'#line 1 "{file}"\n' + INCLUDE.sub(lambda found: _inlined(text, file, found), text)
 
 
-def compile_options(kernel: Kernel, real: str) -> tuple[str, ...]:
-    """The compiler's options for a kernel, for reals of dtype `real`."""
-    macros = {"REAL": REALS[real], "THREADS": kernel.threads, **kernel.macros}
-    return tuple(f"-D{name}={value}" for name, value in macros.items())
+@cache
+def signatures(file: str) -> Mapping[str, Mapping[str, Parameter]]:
+    """The parameters of each kernel of a file, by the kernel's name and their own, in order."""
+    text = source(file)
+    return {
+        function: dict(_parameter(each, text) for each in parameters.split(","))
+        for function, parameters in SIGNATURE.findall(text)
+    }
 
 
 def _inlined(text: str, file: str, include: re.Match[str]) -> str:
     next_line = text.count("\n", 0, include.start()) + 2
     return f'{source(include[1])}#line {next_line} "{file}"'
+
+
+def _parameter(declaration: str, text: str) -> tuple[str, Parameter]:
+    words = declaration.replace("__restrict__", "").replace("*", " * ").split()
+    name = words.pop()
+    is_array, is_constant = "*" in words, "const" in words
+    dtype = DTYPES[" ".join(word for word in words if word not in ("*", "const"))]
+    is_optional = re.search(rf"\b{name} [=!]= nullptr", text) is not None
+    return name, Parameter(dtype, is_array, is_array and not is_constant, is_optional)

@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gpucnn.backends.base import Array
-from gpucnn.backends.cpu.huge_pages import LINE
+from gpucnn.backends.memory import CACHE_LINE, Array
+from gpucnn.utils.arithmetic import ceil_div
 
 
 class Communicator:
@@ -144,4 +144,4 @@ class SharedMemoryCommunicator(Communicator):
 def reduction_bytes(size: int, largest: int) -> int:
     """The bytes that `size` ranks share to reduce arrays of up to `largest` bytes."""
     # Whole lines of the caches for each row: two ranks write to none at the same time.
-    return 2 * size * -(-largest // LINE) * LINE
+    return 2 * size * ceil_div(largest, CACHE_LINE) * CACHE_LINE

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends.buffer import Shape
+from gpucnn.backends.memory import Shape
 
 ALIGNMENT = 4096
 """Bytes: each array begins at a page."""

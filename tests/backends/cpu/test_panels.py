@@ -1,4 +1,4 @@
-"""What strips and the patches in them hold, against loops."""
+"""What panels and the patches in them hold, against loops."""
 
 import numpy as np
 import pytest
@@ -11,16 +11,16 @@ from backends.operations import Values
 from backends.strategies import SETTINGS, seeds
 from gpucnn.backends import Array, Window
 from gpucnn.backends.cpu.layout import images_last
-from gpucnn.backends.cpu.panels import Strips
+from gpucnn.backends.cpu.panels import Panels
 
-NOTEBOOK = Strips(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
+NOTEBOOK = Panels(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
 
 small = given(case=fusions(largest=6), seed=seeds)
 
 
-def layout_of(case: Fusion) -> Strips:
+def layout_of(case: Fusion) -> Panels:
     sizes = case.sizes
-    return Strips(sizes.window, case.pool.size, case.pool.output, sizes.channels)
+    return Panels(sizes.window, case.pool.size, case.pool.output, sizes.channels)
 
 
 def images_of(case: Fusion, seed: int) -> Array:
@@ -33,14 +33,14 @@ def slide_of(case: Fusion) -> loops.Slide:
     return loops.Slide(window.size, window.strides, window.padding)
 
 
-def padded(layout: Strips, x: Array) -> Array:
+def padded(layout: Panels, x: Array) -> Array:
     """The images with their padding, (h, w, c, n)."""
     images = np.zeros((*layout.padded, x.shape[3], x.shape[0]))
     layout.inside(images)[...] = images_last(x)
     return images
 
 
-def patches_of(layout: Strips, x: Array) -> Array:
+def patches_of(layout: Panels, x: Array) -> Array:
     """(*offsets, columns, patch, rows, images)."""
     seen = layout.seen(padded(layout, x))
     patches = layout.patches(np.ascontiguousarray(seen).reshape(*layout.shape, -1))
@@ -91,22 +91,22 @@ def test_inside_the_padding_are_the_images(case: Fusion, seed: int) -> None:
 def test_what_is_seen_in_a_row_is_seen_there_once(case: Fusion, seed: int) -> None:
     layout, x = layout_of(case), images_of(case, seed)
     seen = layout.seen(padded(layout, x))
-    for strip, row in np.ndindex(seen.shape[0], seen.shape[2]):
-        pixels = seen[strip, :, row]
+    for panel, row in np.ndindex(seen.shape[0], seen.shape[2]):
+        pixels = seen[panel, :, row]
         pixels[...] = np.arange(pixels.size).reshape(pixels.shape)
         assert_array_equal(pixels.ravel(), np.arange(pixels.size))
 
 
-def test_some_rows_of_the_pool_have_the_same_strips() -> None:
+def test_some_rows_of_the_pool_have_the_same_panels() -> None:
     assert NOTEBOOK.of_rows(2).shape == NOTEBOOK.shape
     assert NOTEBOOK.of_rows(2).positions == (2, 13)
 
 
 def test_numbers_of_the_notebook() -> None:
     """Those that docstrings tell."""
-    strips = np.zeros((*NOTEBOOK.shape, 13))
-    assert strips.size == 2184
-    assert NOTEBOOK.patches(strips).size == 6084
+    panels = np.zeros((*NOTEBOOK.shape, 13))
+    assert panels.size == 2184
+    assert NOTEBOOK.patches(panels).size == 6084
 
 
 @pytest.mark.parametrize("contiguous", [True, False])

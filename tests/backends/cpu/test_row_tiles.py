@@ -1,14 +1,14 @@
-"""How pooled images are shared out in bands."""
+"""How pooled images are shared out in tiles."""
 
 import pytest
 
 from gpucnn.backends import Window
-from gpucnn.backends.cpu.panels import Strips
-from gpucnn.backends.cpu.row_tiles import BAND, band_height, positions_at_once, slices
+from gpucnn.backends.cpu.panels import Panels
+from gpucnn.backends.cpu.row_tiles import TILE, positions_at_once, slices, tile_height
 
-NOTEBOOK = Strips(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
+NOTEBOOK = Panels(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
 ROW = 2 * 28 * 3 + 4 * 8 * 13
-"""The numbers of a pooled row: its two strips, and its scores."""
+"""The numbers of a pooled row: its two panels, and its scores."""
 
 
 @pytest.mark.parametrize(
@@ -16,15 +16,15 @@ ROW = 2 * 28 * 3 + 4 * 8 * 13
     [
         (100, 13),
         (13, 13),
-        (12.9, 7),  # two bands, as even as can be
+        (12.9, 7),  # two tiles, as even as can be
         (5, 5),
         (4, 4),  # 4, 4, 4 and 1
         (1, 1),
         (0.5, 1),
     ],
 )
-def test_a_band_has_as_many_rows_as_fit(rows: float, height: int) -> None:
-    assert band_height(NOTEBOOK, 8, int(BAND / (rows * ROW))) == height
+def test_a_tile_has_as_many_rows_as_fit(rows: float, height: int) -> None:
+    assert tile_height(NOTEBOOK, 8, int(TILE / (rows * ROW))) == height
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_slices(count: int, each: int, expected: list[slice]) -> None:
     assert list(slices(count, each)) == expected
 
 
-@pytest.mark.parametrize(("each", "positions"), [(1, BAND), (BAND // 3, 3), (2 * BAND, 1)])
+@pytest.mark.parametrize(("each", "positions"), [(1, TILE), (TILE // 3, 3), (2 * TILE, 1)])
 def test_gradients_of_weights_of_as_many_positions_as_fit(each: int, positions: int) -> None:
     assert positions_at_once(each) == positions

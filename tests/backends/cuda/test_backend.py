@@ -13,11 +13,19 @@ from backends.agreement import assert_agrees, results
 from backends.operations import Values, softmax_cross_entropy
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
-from gpucnn.backends.cuda.backend import MOST_BLOCKS, CudaBackend, _lanes, _matmul_kernel, _split
+from gpucnn.backends.cuda.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import Simulation
-from gpucnn.backends.cuda.table import MATMUL_TILES, TILE_K, parts
-from gpucnn.backends.philox import philox4x32
+from gpucnn.backends.ops.matrices import (
+    MATMUL_TILES,
+    MOST_BLOCKS,
+    TILE_K,
+    _lanes,
+    _matmul_kernel,
+    _split,
+)
+from gpucnn.backends.ops.random import philox4x32
 from gpucnn.simulator import Module
+from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.verification.calls import define
 
 BEYOND_32_BITS = 2**32 + 2**12
@@ -76,15 +84,15 @@ def test_products_of_every_shape(
 @pytest.mark.parametrize(("m", "k", "n"), PRODUCTS.values(), ids=PRODUCTS)
 def test_products_are_split_over_enough_blocks(m: int, k: int, n: int) -> None:
     kernel = _matmul_kernel(m, n)
-    tiles = parts(m, MATMUL_TILES[kernel][0]) * parts(n, MATMUL_TILES[kernel][1])
+    tiles = ceil_div(m, MATMUL_TILES[kernel][0]) * ceil_div(n, MATMUL_TILES[kernel][1])
     split = _split(kernel, m, n, k)
     assert split % TILE_K == 0
-    assert parts(k, split) * tiles <= max(MOST_BLOCKS, tiles)
+    assert ceil_div(k, split) * tiles <= max(MOST_BLOCKS, tiles)
 
 
 def test_sum_of_many_terms_is_shared_out() -> None:
     """The weight gradient of a first convolution: 9 by 8 outputs, one tile."""
-    assert parts(40_000, _split("matmul_small", 9, 8, 40_000)) >= MOST_BLOCKS // 2
+    assert ceil_div(40_000, _split("matmul_small", 9, 8, 40_000)) >= MOST_BLOCKS // 2
 
 
 def test_each_tiling_is_used() -> None:

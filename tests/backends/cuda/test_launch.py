@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.cuda.kernel import PER_BLOCK
 from gpucnn.backends.cuda.launch import Launcher
-from gpucnn.backends.cuda.table import PER_BLOCK
+from gpucnn.backends.window import Window
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
+LaunchByName = Callable[..., None]
 Launch = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...]]
 
 
@@ -48,15 +51,16 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def launch(recorder: Recorder) -> Launcher:
-    return Launcher(recorder)
+def launch(recorder: Recorder) -> LaunchByName:
+    launcher = Launcher(recorder)
+    return lambda name, **arguments: launcher(KERNELS[name], arguments)
 
 
 def reals(*shape: int) -> NDArray[np.float32]:
     return np.zeros(shape, np.float32)
 
 
-def test_arguments_in_order_scalars_cast(recorder: Recorder, launch: Launcher) -> None:
+def test_arguments_in_order_scalars_cast(recorder: Recorder, launch: LaunchByName) -> None:
     x, out = reals(2, 600), reals(2, 600)
     launch("relu", out=out, x=x)
     ((name, grid, block, args),) = recorder.launches
@@ -67,7 +71,7 @@ def test_arguments_in_order_scalars_cast(recorder: Recorder, launch: Launcher) -
     assert type(args[2]) is np.int64
 
 
-def test_reals_are_of_the_arrays_dtype(recorder: Recorder, launch: Launcher) -> None:
+def test_reals_are_of_the_arrays_dtype(recorder: Recorder, launch: LaunchByName) -> None:
     arrays = {name: np.zeros(4) for name in ("parameters", "gradients", "velocity")}
     recorder.holds = lambda array: True  # type: ignore[method-assign]
     given = {"momentum": 0.5, "nesterov": True, "weight_decay": 0.0}
@@ -78,18 +82,18 @@ def test_reals_are_of_the_arrays_dtype(recorder: Recorder, launch: Launcher) -> 
     assert "-DREAL=double" in recorder.loaded[0]
 
 
-def test_kernel_is_loaded_once_for_each_dtype(recorder: Recorder, launch: Launcher) -> None:
+def test_kernel_is_loaded_once_for_each_dtype(recorder: Recorder, launch: LaunchByName) -> None:
     for dtype in (np.float32, np.float64, np.float32):
         launch("relu", x=np.zeros(4, dtype), out=np.zeros(4, dtype))
     assert len(recorder.loaded) == 2
 
 
-def test_nothing_to_do_is_not_launched(recorder: Recorder, launch: Launcher) -> None:
+def test_nothing_to_do_is_not_launched(recorder: Recorder, launch: LaunchByName) -> None:
     launch("relu", x=reals(0), out=reals(0))
     assert recorder.launches == []
 
 
-def test_null_pointer_where_it_is_allowed(recorder: Recorder, launch: Launcher) -> None:
+def test_null_pointer_where_it_is_allowed(recorder: Recorder, launch: LaunchByName) -> None:
     labels = np.zeros(2, np.int64)
     arrays = {"logits": reals(2, 3), "losses": reals(2), "correct": reals(2)}
     launch("softmax_cross_entropy", **arrays, labels=labels, gradient=None, images=2)
@@ -109,7 +113,7 @@ def test_null_pointer_where_it_is_allowed(recorder: Recorder, launch: Launcher) 
     ],
 )
 def test_wrong_arrays_are_told_in_one_line(
-    launch: Launcher, recorder: Recorder, x: Any, out: Any, error: type[Exception], text: str
+    launch: LaunchByName, recorder: Recorder, x: Any, out: Any, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error, match=text) as told:
         launch("relu", x=x, out=out)
@@ -117,14 +121,11 @@ def test_wrong_arrays_are_told_in_one_line(
     assert recorder.launches == []
 
 
-def window(**changes: int) -> dict[str, int]:
-    geometry = {"height": 4, "width": 4, "rows": 2, "columns": 2}
-    names = ("window_height", "window_width", "stride_height", "stride_width")
-    return geometry | dict.fromkeys(names, 2) | {"padding_top": 0, "padding_left": 0} | changes
+WINDOW = Window((4, 4), (2, 2), (2, 2), "valid")
 
 
-def test_shapes_that_follow_from_several_numbers(recorder: Recorder, launch: Launcher) -> None:
-    launch("im2col", x=reals(2, 4, 4, 3), patches=reals(2, 4, 12), **window())
+def test_shapes_that_follow_from_several_numbers(recorder: Recorder, launch: LaunchByName) -> None:
+    launch("im2col", x=reals(2, 4, 4, 3), patches=reals(2, 4, 12), window=WINDOW)
     assert recorder.launches[0][1] == (2, 2)
 
 
@@ -133,10 +134,10 @@ def test_shapes_that_follow_from_several_numbers(recorder: Recorder, launch: Lau
     [((2, 4, 5, 3), (2, 4, 12)), ((2, 4, 4, 3), (2, 4, 14)), ((2, 4, 4), (2, 4, 12))],
 )
 def test_shapes_that_do_not_fit(
-    launch: Launcher, x: tuple[int, ...], patches: tuple[int, ...]
+    launch: LaunchByName, x: tuple[int, ...], patches: tuple[int, ...]
 ) -> None:
     with pytest.raises(InvalidValueError, match="has the shape"):
-        launch("im2col", x=reals(*x), patches=reals(*patches), **window())
+        launch("im2col", x=reals(*x), patches=reals(*patches), window=WINDOW)
 
 
 def matrices(*shapes: tuple[int, int]) -> dict[str, NDArray[np.float32]]:
@@ -149,13 +150,13 @@ STRIDES = {"a_row": 4, "a_column": 1, "b_row": 2, "b_column": 1, "split": 16}
 
 @pytest.mark.parametrize("shapes", [((4, 4), (2, 2), (4, 2)), ((2, 4), (4, 2), (4, 2))])
 def test_matrices_that_do_not_fit(
-    launch: Launcher, shapes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    launch: LaunchByName, shapes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 ) -> None:
     with pytest.raises(InvalidValueError, match="has the shape"):
         launch("matmul", **matrices(*shapes), bias=None, m=4, n=2, k=4, **STRIDES)
 
 
-def test_last_axes_that_are_taken_together(recorder: Recorder, launch: Launcher) -> None:
+def test_last_axes_that_are_taken_together(recorder: Recorder, launch: LaunchByName) -> None:
     indices = np.zeros(2, np.int64)
     launch("gather_reals", images=reals(5, 2, 3), indices=indices, out=reals(2, 2, 3))
     assert recorder.launches[0][3][3] == 6
@@ -163,17 +164,17 @@ def test_last_axes_that_are_taken_together(recorder: Recorder, launch: Launcher)
         launch("gather_reals", images=reals(5, 2, 3), indices=indices, out=reals(2, 2, 4))
 
 
-def test_grid_that_is_too_large(launch: Launcher) -> None:
-    geometry = window(height=2**17, rows=2**16)
-    arrays = {"x": reals(2, 2**17, 4, 1), "patches": reals(2, 2**17, 4)}
+def test_grid_that_is_too_large(launch: LaunchByName) -> None:
+    window = Window((2**17, 4), (2, 2), (2, 4), "valid")
+    arrays = {"x": reals(2, 2**17, 4, 1), "patches": reals(2, 2**16, 4)}
     with pytest.raises(InvalidValueError, match=r"grid of \(2, 65536\) blocks"):
-        launch("im2col", **arrays, **geometry)
+        launch("im2col", **arrays, window=window)
 
 
-def test_index_that_needs_more_than_32_bits(launch: Launcher) -> None:
-    patch = {"rows": 1, "columns": 2**16, "window_height": 2**8, "window_width": 2**7}
-    arrays = {"x": reals(0, 4, 4, 1), "patches": reals(0, 2**16, 2**15)}
+def test_index_that_needs_more_than_32_bits(launch: LaunchByName) -> None:
+    window = Window((2**8, 2**16 + 2**7 - 1), (2**8, 2**7), (1, 1), "valid")
+    arrays = {"x": reals(0, *window.image, 1), "patches": reals(0, 2**16, 2**15)}
     with pytest.raises(
         InvalidValueError, match="is 2147483648 for the kernel im2col, which counts"
     ):
-        launch("im2col", **arrays, **window(**patch))
+        launch("im2col", **arrays, window=window)

@@ -1,9 +1,10 @@
 import pytest
 
+from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES
 from gpucnn.backends.cuda.occupancy import occupancy
 from gpucnn.backends.cuda.resources import Compilation, compilation
-from gpucnn.backends.cuda.table import KERNELS, Kernel
 from gpucnn.models.network import DTYPES
 
 STATIC = 48 * 1024  # the most bytes of shared memory that arrays of constant size may take

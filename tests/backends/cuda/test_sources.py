@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gpucnn.backends.cuda.sources import compile_options, source
-from gpucnn.backends.cuda.table import KERNELS
+from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.cuda.sources import source
 
 FOLDER = Path(__file__).parents[3] / "kernels"
 FILES = sorted(path.name for path in FOLDER.glob("*.cu"))
@@ -42,7 +42,7 @@ def test_headers_are_read() -> None:
 
 
 def test_options_name_the_real_type_and_the_sizes() -> None:
-    assert compile_options(KERNELS["relu"], "float64") == (
+    assert KERNELS["relu"].options("float64") == (
         "-DREAL=double",
         "-DTHREADS=256",
         "-DITEMS=4",

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 import loops
 from gpucnn.backends import Array, Backend, CpuBackend
-from gpucnn.backends.philox import philox4x32
+from gpucnn.backends.ops.random import philox4x32
 
 Block = tuple[int, int, int, int]
 Key = tuple[int, int]

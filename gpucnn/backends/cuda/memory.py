@@ -1,0 +1,75 @@
+"""The memory of a device that runs CUDA kernels, and their launch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gpucnn.backends.cuda.kernel import Kernel
+from gpucnn.backends.cuda.launch import Launcher
+from gpucnn.backends.cuda.runtime import Runtime
+from gpucnn.backends.memory import Array, Memory, Workspaces
+
+
+class CudaMemory(Memory):
+    """The memory of a device that runs CUDA kernels.
+
+    Args:
+        runtime: where the kernels run.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime.xp)
+        self.device = runtime.device
+        self._runtime = runtime
+        self._launcher = Launcher(runtime)
+        self._workspaces = Workspaces(lambda size: self.empty((size,), np.uint8))
+
+    def __copy__(self) -> "CudaMemory":
+        """With workspaces of its own; what is compiled serves both."""
+        twin = type(self)(self._runtime)
+        twin._launcher = self._launcher
+        return twin
+
+    def launch(self, kernel: Kernel, arguments: dict[str, Any]) -> None:
+        """Launch a kernel with arguments by name, see `Launcher`."""
+        self._launcher(kernel, arguments)
+
+    @property
+    def description(self) -> str:
+        return self._runtime.description
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """See `Backend.session`; the device is the current one meanwhile."""
+        with self._runtime.active(), super().session():
+            yield
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        with self._runtime.active():
+            return super().empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        with self._runtime.active():
+            return super().zeros(shape, dtype)
+
+    def asarray(self, array: Array, dtype: DTypeLike | None = None) -> Array:
+        with self._runtime.active():
+            return super().asarray(array, dtype)
+
+    def to_host(self, array: Array) -> Array:
+        with self._runtime.active():
+            return self._runtime.to_host(array)
+
+    def copy(self, source: Array, out: Array) -> None:
+        with self._runtime.active():
+            super().copy(source, out)
+
+    def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return self._workspaces.get(name, shape, dtype)
+
+    def counting(self, count: int) -> Array:
+        with self._runtime.active():
+            return super().counting(count)

@@ -1,0 +1,85 @@
+"""Data: gathering a batch of images and labels from a data set on the device."""
+
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backends.cpu.layout import images_last
+from gpucnn.backends.cpu.memory import CpuMemory
+from gpucnn.backends.cuda.kernel import ITEMS, PER_BLOCK, THREADS, kernel
+from gpucnn.backends.cuda.memory import CudaMemory
+from gpucnn.backends.memory import Array, Memory
+from gpucnn.backends.ops.bounds import EXACT, Bound, bounded, normalization
+from gpucnn.utils.arithmetic import ceil_div
+
+
+class Data(Memory):
+    """The definitions."""
+
+    @bounded(out=Bound(normalization, "one"))
+    def gather_images(self, images: Array, indices: Array, out: Array) -> None:
+        """The images of a batch: `out[i]` is `images[indices[i]]`, pixels of uint8 normalised.
+
+        Args:
+            images: (N, h, w, c), uint8 or real. Bytes become `pixel / 255 - 0.5`, in [-0.5, 0.5].
+            indices: int64 (n,), each in [0, N).
+            out: real (n, h, w, c).
+        """
+        batch = images[indices]
+        out[...] = batch.astype(out.dtype) / 255 - 0.5 if batch.dtype == np.uint8 else batch
+
+    @bounded(out=EXACT)
+    def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
+        """The labels of a batch: `out[i] = labels[indices[i]]`; all int64, (N,), (n,) and (n,)."""
+        out[...] = labels[indices]
+
+
+class CpuData(CpuMemory, Data):
+    """NumPy: gathered to a workspace, then normalised into the layout of the layers."""
+
+    def gather_images(self, images: Array, indices: Array, out: Array) -> None:
+        pixels = self.workspace("pixels", out.shape, images.dtype)
+        _take(images, indices, pixels)
+        source, target = images_last(pixels), images_last(out)
+        if images.dtype != np.uint8:
+            np.copyto(target, source)
+            return
+        np.divide(source, 255, out=target, dtype=out.dtype)
+        target -= out.dtype.type(0.5)
+
+    def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
+        _take(labels, indices, out)
+
+
+def _take(source: Array, indices: Array, out: Array) -> None:
+    # The mode "raise" would make NumPy collect the result in a temporary array first, so that `out`
+    # is untouched if an index is wrong. Indices are checked where they are made.
+    np.take(source, indices, axis=0, out=out, mode="clip")
+
+
+def _gather_kernel(function: str) -> Any:
+    return kernel(
+        "gather.cu",
+        {"images": "all *pixels", "indices": "images", "out": "images *pixels"},
+        lambda sizes: (sizes["images"], ceil_div(sizes["pixels"], PER_BLOCK)),
+        macros=ITEMS,
+        function=function,
+    )
+
+
+class CudaData(CudaMemory, Data):
+    """CUDA: blocks of threads copy parts of an image; bytes are normalised on the way."""
+
+    _gather_bytes = _gather_kernel("gather_bytes")
+    _gather_reals = _gather_kernel("gather_reals")
+
+    def gather_images(self, images: Array, indices: Array, out: Array) -> None:
+        gather = self._gather_bytes if images.dtype == np.uint8 else self._gather_reals
+        gather(images=images, indices=indices, out=out)
+
+    gather_labels = kernel(
+        "gather.cu",
+        {"labels": "all", "indices": "count", "out": "count"},
+        lambda sizes: (ceil_div(sizes["count"], THREADS),),
+        macros=ITEMS,
+    )

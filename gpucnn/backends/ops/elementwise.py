@@ -1,0 +1,61 @@
+"""Operations element by element."""
+
+import numpy as np
+
+from gpucnn.backends.cpu.layout import images_last
+from gpucnn.backends.cpu.memory import CpuMemory
+from gpucnn.backends.cuda.kernel import elementwise
+from gpucnn.backends.cuda.memory import CudaMemory
+from gpucnn.backends.memory import Array, Memory
+from gpucnn.backends.ops.bounds import EXACT, PRODUCT, always, bounded, sums
+
+
+class Elementwise(Memory):
+    """The definitions."""
+
+    @bounded(out=PRODUCT)
+    def multiply(self, a: Array, b: Array, out: Array) -> None:
+        """The product of `a` and `b` element by element; all real and of one shape."""
+        self.xp.multiply(a, b, out=out)
+
+    @bounded(total=sums(always(1)))
+    def accumulate(self, a: Array, total: Array) -> None:
+        """Add `a` to `total`, element by element; both real and of one shape."""
+        total += a
+
+    @bounded(out=EXACT)
+    def relu(self, x: Array, out: Array) -> None:
+        """The positive part, max(x, 0), NaN where x is NaN; both real and of one shape."""
+        self.xp.maximum(x, 0, out=out)
+
+    @bounded(input_gradient=EXACT)
+    def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
+        """The gradient of the input of `relu`, 0 where the input was 0 or less.
+
+        Args:
+            output_gradient: real, of any shape.
+            out: what `relu` wrote.
+            input_gradient: real.
+        """
+        input_gradient[...] = output_gradient * (out > 0)
+
+
+class CpuElementwise(CpuMemory, Elementwise):
+    """NumPy."""
+
+    def relu(self, x: Array, out: Array) -> None:
+        zeros = self._constant(0, x.size, x.dtype).reshape(*x.shape[1:], len(x))
+        np.maximum(images_last(x), zeros, out=images_last(out))
+
+    def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
+        positive = self._scratch("positive", out.shape, np.bool_)
+        np.greater(out, 0, out=positive)
+        np.multiply(output_gradient, positive, out=input_gradient)
+
+
+class CudaElementwise(CudaMemory, Elementwise):
+    """CUDA: a block works on consecutive elements, see kernels/elements.cuh."""
+
+    multiply = elementwise("multiply.cu", "a b out")
+    relu = elementwise("relu.cu", "x out")
+    relu_gradient = elementwise("relu.cu", "output_gradient out input_gradient")

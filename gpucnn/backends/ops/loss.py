@@ -1,0 +1,133 @@
+"""Softmax, and the cross-entropy of its probabilities."""
+
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backends.cpu.memory import CpuMemory
+from gpucnn.backends.cuda.kernel import WARP, kernel
+from gpucnn.backends.cuda.memory import CudaMemory
+from gpucnn.backends.memory import Array, Memory
+from gpucnn.backends.ops.bounds import EXACT, Bound, bounded, softmax_roundings
+from gpucnn.utils.arithmetic import ceil_div
+
+
+class Loss(Memory):
+    """The definitions."""
+
+    @bounded(out=Bound(softmax_roundings, "result"))
+    def softmax(self, logits: Array, out: Array) -> None:
+        """The probabilities exp(z_i) / sum_j exp(z_j) of each row, for logits of any size.
+
+        Both real (n, classes). The row's maximum is subtracted first, so that nothing overflows.
+        """
+        exponentials = self.xp.exp(logits - logits.max(axis=1, keepdims=True))
+        out[...] = exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    @bounded(
+        losses=Bound(softmax_roundings, "one"),
+        correct=EXACT,
+        gradient=Bound(softmax_roundings, "mean"),
+    )
+    def softmax_cross_entropy(
+        self,
+        logits: Array,
+        labels: Array,
+        losses: Array,
+        correct: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        """The loss -log softmax(logits)[label] of each row, and the gradient of the batch's mean.
+
+        Args:
+            logits: real (n, classes).
+            labels: int64 (n,), each in [0, classes).
+            losses: real (n,).
+            correct: real (n,), 1 where the largest logit (the first, among equals) is the label's,
+                else 0.
+            gradient: real (n, classes), the gradient of the sum of `losses` divided by `images`
+                with respect to `logits`, or None where it is not wanted.
+            images: the number of images in the whole batch, over which the loss is averaged.
+        """
+        one_hot = labels[:, None] == self.counting(logits.shape[1])
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        exponentials = self.xp.exp(shifted)
+        sums = exponentials.sum(axis=1)
+        losses[...] = self.xp.log(sums) - shifted[one_hot]
+        correct[...] = logits.argmax(axis=1) == labels
+        if gradient is not None:
+            gradient[...] = (exponentials / sums[:, None] - one_hot) / images
+
+
+class CpuLoss(CpuMemory, Loss):
+    """NumPy."""
+
+    def softmax(self, logits: Array, out: Array) -> None:
+        column = self._scratch("softmax column", (len(logits), 1), logits.dtype)
+        np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
+        np.subtract(logits, column, out=out)
+        np.exp(out, out=out)
+        np.add.reduce(out, axis=1, keepdims=True, out=column)
+        out /= column
+
+    def softmax_cross_entropy(
+        self,
+        logits: Array,
+        labels: Array,
+        losses: Array,
+        correct: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        count, classes = logits.shape
+        one_hot = self._scratch("one hot", logits.shape, np.bool_)
+        shifted = self._scratch("shifted", logits.shape, logits.dtype)
+        exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
+        column = self._scratch("loss column", (count, 1), logits.dtype)
+        rows = self.workspace("rows", logits.shape, logits.dtype)  # which argmax takes, uncopied
+        best = self.workspace("best", (count,), np.intp)
+
+        np.equal(labels[:, None], self.counting(classes), out=one_hot)
+        np.copyto(rows, logits)
+        rows.argmax(axis=1, out=best)
+        np.equal(best, labels, out=correct, casting="unsafe")
+        np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
+        np.subtract(logits, column, out=shifted)
+        np.exp(shifted, out=exponentials)
+        np.add.reduce(exponentials, axis=1, keepdims=True, out=column)
+        if gradient is not None:
+            np.divide(exponentials, column, out=gradient)
+            gradient -= one_hot
+            gradient /= images
+        np.add.reduce(shifted, axis=1, where=one_hot, out=losses)  # the label's logit alone
+        np.log(column, out=column)
+        np.subtract(column[:, 0], losses, out=losses)
+
+
+WARPS = 4
+"""Warps of a block, each of which works on a row."""
+
+
+def _row_kernel(shapes: dict[str, str]) -> Any:
+    return kernel(
+        "softmax.cu",
+        shapes,
+        lambda sizes: (ceil_div(sizes["rows"], WARPS),),
+        threads=WARP * WARPS,
+    )
+
+
+class CudaLoss(CudaMemory, Loss):
+    """CUDA: a warp a row, whose lanes join their sums by shuffles."""
+
+    softmax = _row_kernel({"logits": "rows classes", "out": "rows classes"})
+    softmax_cross_entropy = _row_kernel(
+        {
+            "logits": "rows classes",
+            "labels": "rows",
+            "losses": "rows",
+            "correct": "rows",
+            "gradient": "rows classes",
+        }
+    )

@@ -1,0 +1,173 @@
+"""Dropout, by the counter-based random generator Philox4x32-10.
+
+Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A
+counter-based generator has no state that steps forward: the words for a counter are a function of
+the counter and the key alone. So every element of an array can be drawn by itself, in any order and
+on any device, with the same result.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends.cuda.kernel import THREADS, kernel
+from gpucnn.backends.memory import Array
+from gpucnn.backends.ops.bounds import EXACT, Bound, always, bounded
+from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
+from gpucnn.utils.arithmetic import ceil_div
+
+ROUNDS = 10
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
+LOW_WORD = 0xFFFFFFFF
+
+
+def philox4x32(
+    xp: Any, counters: NDArray[Any], products: NDArray[Any], key: tuple[int, int]
+) -> None:
+    """Replace each counter by its four random words, in place.
+
+    Args:
+        xp: NumPy, or a module with its interface.
+        counters: uint64 (4, n), n counters of four words below 2^32; on return the random words.
+        products: uint64 (2, n), scratch.
+        key: two words below 2^32.
+    """
+    c0, c1, c2, c3 = counters
+    p0, p1 = products
+    low_word, word_bits = xp.uint64(LOW_WORD), xp.uint64(32)
+    for k0, k1 in _round_keys(key):
+        xp.multiply(c0, xp.uint64(MULTIPLIERS[0]), out=p0)
+        xp.multiply(c2, xp.uint64(MULTIPLIERS[1]), out=p1)
+        xp.right_shift(p1, word_bits, out=c0)
+        c0 ^= c1
+        c0 ^= xp.uint64(k0)
+        xp.right_shift(p0, word_bits, out=c2)
+        c2 ^= c3
+        c2 ^= xp.uint64(k1)
+        xp.bitwise_and(p1, low_word, out=c1)
+        xp.bitwise_and(p0, low_word, out=c3)
+
+
+def _round_keys(key: tuple[int, int]) -> list[tuple[int, int]]:
+    return [
+        (
+            (key[0] + number * KEY_INCREMENTS[0]) & LOW_WORD,
+            (key[1] + number * KEY_INCREMENTS[1]) & LOW_WORD,
+        )
+        for number in range(ROUNDS)
+    ]
+
+
+class Random(Elementwise):
+    """The definitions."""
+
+    @bounded(mask=EXACT, out=Bound(always(2), "result"))
+    def dropout(
+        self,
+        x: Array,
+        rate: float,
+        seed: int,
+        stream: int,
+        step: Array,
+        mask: Array,
+        out: Array,
+        first: int = 0,
+    ) -> None:
+        """Inverted dropout: a share `rate` of the elements is zeroed, the rest scaled up.
+
+        Element i of the whole batch, of which `x` holds those from `first` on in row-major order,
+        is kept if its random word is at least floor(`rate` * 2^32). The word is number i % 4 of the
+        Philox4x32-10 block with key (seed's low word, high word) and counter (low word of i // 4,
+        high word of i // 4, step mod 2^32, stream): the same on every device. The gradient of the
+        input is the output gradient times `mask`.
+
+        Srivastava et al., "Dropout", JMLR 15 (2014).
+
+        Args:
+            x: real, of any shape.
+            rate: in [0, 1).
+            seed: in [0, 2^64).
+            stream: in [0, 2^32), tells apart the dropout layers of a model.
+            step: int64 (1,), the number of the training step.
+            mask: real, of x's shape, written: 0 or 1 / (1 - rate).
+            out: real, of x's shape.
+            first: the index of the first element of `x` in the batch.
+        """
+        words = self._random_words(first, x.size, seed, stream, step)
+        keep = words >= int(rate * 2**32)
+        mask[...] = keep.reshape(mask.shape) * (1 / (1 - rate))
+        self.multiply(x, mask, out)
+
+    def _random_words(self, first: int, count: int, seed: int, stream: int, step: Array) -> Array:
+        """`count` random words of a stream at a step, from word `first` on, uint64 below 2^32."""
+        first_block, skipped = divmod(first, 4)
+        blocks = -(-(skipped + count) // 4)
+        counters = self.workspace("philox counters", (4, blocks), np.uint64)
+        products = self.workspace("philox products", (2, blocks), np.uint64)
+        words = self.workspace("philox words", (blocks, 4), np.uint64)
+        counters[0] = self.counting(blocks)
+        counters[0] += self.xp.uint64(first_block)
+        self.xp.right_shift(counters[0], self.xp.uint64(32), out=counters[1])
+        counters[0] &= self.xp.uint64(LOW_WORD)
+        counters[2] = step & LOW_WORD
+        counters[3] = stream
+        philox4x32(self.xp, counters, products, (seed & LOW_WORD, seed >> 32))
+        words[...] = counters.T
+        return words.reshape(-1)[skipped : skipped + count]
+
+
+class CpuRandom(CpuElementwise, Random):
+    """NumPy."""
+
+    def dropout(
+        self,
+        x: Array,
+        rate: float,
+        seed: int,
+        stream: int,
+        step: Array,
+        mask: Array,
+        out: Array,
+        first: int = 0,
+    ) -> None:
+        words = self._random_words(first, x.size, seed, stream, step)
+        keep = self.workspace("keep", words.shape, np.bool_)
+        np.greater_equal(words, int(rate * 2**32), out=keep)
+        np.multiply(keep.reshape(mask.shape), mask.dtype.type(1 / (1 - rate)), out=mask)
+        np.multiply(x, mask, out=out)
+
+
+class CudaRandom(CudaElementwise, Random):
+    """CUDA: a thread draws one block of the generator, for the 4 elements that its words serve."""
+
+    def dropout(
+        self,
+        x: Array,
+        rate: float,
+        seed: int,
+        stream: int,
+        step: Array,
+        mask: Array,
+        out: Array,
+        first: int = 0,
+    ) -> None:
+        self._dropout(
+            x=x,
+            step=step,
+            mask=mask,
+            out=out,
+            first=first,
+            threshold=int(rate * 2**32),
+            key_low=seed & LOW_WORD,
+            key_high=seed >> 32,
+            stream=stream,
+            scale=1 / (1 - rate),
+        )
+
+    _dropout = kernel(
+        "dropout.cu",
+        {"x": "*size", "step": "1", "mask": "*size", "out": "*size"},
+        lambda sizes: (ceil_div(sizes["first"] % 4 + sizes["size"], 4 * THREADS),),
+    )

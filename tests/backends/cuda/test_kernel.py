@@ -1,0 +1,136 @@
+"""Kernels as attributes, against the signatures in the .cu files."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpucnn.backends import Window
+from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.cuda.kernel import Kernel, kernel, value
+from gpucnn.backends.cuda.sources import REAL, Parameter, signatures, source
+
+FOLDER = Path(__file__).parents[3] / "kernels"
+FILES = sorted(path.name for path in FOLDER.glob("*.cu"))
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_each_array_has_a_shape(kernel: Kernel) -> None:
+    arrays = {name for name, parameter in kernel.parameters.items() if parameter.is_array}
+    assert kernel.shapes.keys() == arrays
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_small_products_and_values_are_of_sizes_that_are_known(kernel: Kernel) -> None:
+    told = {size.removeprefix("*") for shape in kernel.shapes.values() for size in shape}
+    known = {name for size in told for name in size.split("*")} | set(Window.dtype.names or ())
+    assert {name for size in kernel.small for name in size.split("*")} <= known
+
+
+def test_optional_arrays_are_those_that_may_be_null() -> None:
+    optional = {
+        (kernel.function, name)
+        for kernel in KERNELS.values()
+        for name, parameter in kernel.parameters.items()
+        if parameter.is_optional
+    }
+    assert optional == {("matmul", "bias"), ("softmax_cross_entropy", "gradient")}
+
+
+def test_every_function_is_a_kernel() -> None:
+    of_files = {(file, function) for file in FILES for function in signatures(file)}
+    assert {(kernel.file, kernel.function) for kernel in KERNELS.values()} == of_files
+
+
+def test_every_global_function_has_a_signature_that_is_read() -> None:
+    functions = sum(
+        path.read_text().count("__global__") for path in FOLDER.iterdir() if path.suffix
+    )
+    assert functions == sum(len(signatures(file)) for file in FILES)
+
+
+def test_parameters_are_read_from_the_signature() -> None:
+    parameters = signatures("max_pool_gradient.cu")["max_pool_gradient"]
+    assert list(parameters.items()) == [
+        ("output_gradient", Parameter(REAL, is_array=True, is_written=False, is_optional=False)),
+        ("argmax", Parameter("int32", is_array=True, is_written=False, is_optional=False)),
+        ("input_gradient", Parameter(REAL, is_array=True, is_written=True, is_optional=False)),
+        ("window", Parameter(Window.dtype, is_array=False, is_written=False, is_optional=False)),
+        ("channels", Parameter("int32", is_array=False, is_written=False, is_optional=False)),
+    ]
+
+
+def test_the_struct_of_a_window_is_that_of_the_kernels() -> None:
+    (body,) = re.findall(r"struct Window \{(.*?)\};", source("windows.cuh"), re.DOTALL)
+    assert tuple(re.findall(r"int (\w+);", body)) == Window.dtype.names
+    assert body.count(";") == len(Window.dtype.names or ())
+    window = Window((7, 6), (3, 2), (2, 1), "same")
+    assert {name: int(window.struct[name]) for name in window.fields} == window.fields
+    assert window.fields == {
+        "image_height": 7,
+        "image_width": 6,
+        "rows": 4,
+        "columns": 6,
+        "height": 3,
+        "width": 2,
+        "stride_height": 2,
+        "stride_width": 1,
+        "padding_top": 1,
+        "padding_left": 0,
+    }
+    assert window.struct.size == 1
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.launched: list[tuple[str, dict[str, object]]] = []
+
+    def launch(self, kernel: Kernel, arguments: dict[str, object]) -> None:
+        self.launched.append((kernel.name, arguments))
+
+
+class Defined(Recorder):
+    def scale(self, x: int, *, factor: int = 2) -> None:
+        raise NotImplementedError
+
+
+class Launched(Defined):
+    scale = kernel("scale.cu", {}, lambda _: (1,))
+    _hidden = kernel("scale.cu", {}, lambda _: (1,))
+
+
+def test_a_kernel_takes_the_place_of_a_method() -> None:
+    made = Launched()
+    made.scale(np.int64(3))
+    made.scale(x=4, factor=5)
+    made._hidden(y=6)
+    assert made.launched == [
+        ("scale", {"x": 3, "factor": 2}),
+        ("scale", {"x": 4, "factor": 5}),
+        ("hidden", {"y": 6}),
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.cu")), ids=lambda path: path.name)
+def test_header_comment_says_what_and_where_and_how_much(path: Path) -> None:
+    header = path.read_text().split("\n\n")[0]
+    for part in ("// Index map:", "// Bytes per ", "Operations"):
+        assert part in header
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.cu*")), ids=lambda path: path.name)
+def test_kernels_use_no_atomics_and_no_templates(path: Path) -> None:
+    code = re.sub("//.*", "", path.read_text())
+    assert not re.search(r"\batomic|\btemplate\b|#include <", code)
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_threads_are_whole_warps(kernel: Kernel) -> None:
+    assert kernel.threads % 32 == 0
+    assert 0 < kernel.threads <= 1024
+
+
+def test_value_of_a_dimension() -> None:
+    assert value("3", {}) == 3
+    assert value("rows*2*columns", {"rows": 5, "columns": 7}) == 70
