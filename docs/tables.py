@@ -1,0 +1,112 @@
+"""Write the generated tables into the pages: `python docs/tables.py [REPORT.json...]`.
+
+A generated table stands between two comments of a page, `<!-- NAME -->` and `<!-- end of NAME -->`:
+
+- `kernels`, in docs/kernels.md, is what `gpucnn kernels` prints, registers and occupancy by NVRTC;
+- `training step, MODEL` and `inference, MODEL`, in docs/benchmarks.md and README.md, come from the
+  reports given, files that `gpucnn bench --json` wrote. Without a report of their model they stay
+  as they are.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from gpucnn.benchmark.report import Measurement, Report, read_report
+from gpucnn.benchmark.spread import paired_ratio
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+KERNELS = "kernels"
+
+
+def with_block(text: str, name: str, block: str) -> str:
+    """A page with `block` in the place of every block called `name`; a page without one as it is.
+
+    Args:
+        text: of the page, Markdown.
+        name: between the comments.
+        block: of whole lines.
+    """
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+    return pattern.sub(lambda _: f"{start}{block}{end}", text)
+
+
+def kernels_block() -> str:
+    """What `gpucnn kernels` prints, as a block of code."""
+    command = [sys.executable, "-m", "gpucnn", "kernels"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
+    return f"```console\n$ gpucnn kernels\n{lines}```\n"
+
+
+def report_blocks(report: Report) -> dict[str, str]:
+    """A table for each task in a report, by the name of its block."""
+    tasks = dict.fromkeys(each.task for each in report.measurements)
+    preset = report.stamp.model.split()[0]
+    return {
+        f"{task}, {preset}": _environment(report)
+        + _speed_table([each for each in report.measurements if each.task == task])
+        for task in tasks
+    }
+
+
+def _environment(report: Report) -> str:
+    """A paragraph that says what was measured, on what, when."""
+    stamp = report.stamp
+    versions = ", ".join(f"{name} {version}" for name, version in stamp.versions.items())
+    return (
+        f"{stamp.model} in {stamp.dtype}; {stamp.machine}; CPU threads: {stamp.threads}; "
+        f"{versions}; {stamp.rounds} rounds; {stamp.date}.\n\n"
+    )
+
+
+def _speed_table(measurements: list[Measurement]) -> str:
+    """Images per second, a row a batch size; for all but the first, the ratio of the seconds."""
+    first, *others = dict.fromkeys(each.subject for each in measurements)
+    found = {(each.subject, each.batch_size): each for each in measurements}
+    heads = [
+        "images",
+        f"gpucnn ({first})",
+        *(head for each in others for head in (each, f"{each}: ratio")),
+    ]
+    rows = [
+        [f"{size:,}", _speed(found[first, size])]
+        + [
+            cell
+            for other in others
+            for cell in _compared(found.get((other, size)), found[first, size])
+        ]
+        for size in dict.fromkeys(each.batch_size for each in measurements)
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [heads, ["---"] * len(heads), *rows])
+
+
+def _speed(measurement: Measurement) -> str:
+    return f"{measurement.images_per_second:,.0f}"
+
+
+def _compared(measurement: Measurement | None, first: Measurement) -> list[str]:
+    """The speed, and how many times as long it takes as the first: median and quartiles."""
+    if measurement is None:
+        return ["", ""]
+    low, middle, high = paired_ratio(measurement.seconds, first.seconds)
+    return [_speed(measurement), f"{middle:.2f} ({low:.2f} to {high:.2f})"]
+
+
+def main(files: list[str]) -> None:
+    """Rewrite the pages."""
+    blocks = {KERNELS: kernels_block()}
+    for file in files:
+        blocks |= report_blocks(read_report(file))
+    for page in PAGES:
+        text = page.read_text()
+        for name, block in blocks.items():
+            text = with_block(text, name, block)
+        page.write_text(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,185 @@
+"""The pages: their code runs, their commands exist, their links lead somewhere."""
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from shlex import split
+from typing import Any
+
+import pytest
+import typer
+
+import gpucnn.datasets
+import tables
+from benchmark.example import REPORT
+from gpucnn.commands.app import app
+from small_mnist import small_mnist, write_small_mnist
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
+EXAMPLES = ROOT / "examples"
+
+MOST_WORDS = 1000  # of the README
+
+FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+QUICK = ["gpucnn --version", "gpucnn devices", "gpucnn notebook", "gpucnn train --help"]
+
+pages = pytest.mark.parametrize("page", PAGES, ids=[each.name for each in PAGES])
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code: its language, the name of the file that it is, if any, and its text."""
+
+    language: str
+    file: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [block(head, text) for head, text in FENCED.findall(page.read_text())]
+
+
+def block(head: str, text: str) -> Block:
+    """That with `head` behind its opening fence, such as "python" or "cuda reverse.cu"."""
+    language, *file = head.split()
+    return Block(language, "".join(file), text)
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines that begin with gpucnn: in blocks for a shell, and in sentences."""
+    text = page.read_text()
+    shells = [each.text for each in blocks(page) if each.language in ("sh", "console")]
+    lines = [line for shell in shells for line in shell.replace("\\\n", " ").splitlines()]
+    spans = [" ".join(span.split()) for span in INLINE.findall(FENCED.sub("", text))]
+    candidates = [line.removeprefix("$ ").strip() for line in lines] + spans
+    return [each for each in candidates if re.match(r"gpucnn [a-z-]", each)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = HEADING.findall(FENCED.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+# Code
+
+
+@pytest.mark.parametrize("page", [README, *DOCS], ids=lambda page: page.name)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page, one after the other, in one namespace and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gpucnn.datasets, "load_mnist", lambda: small_mnist(train=256, test=64))
+    namespace: dict[str, Any] = {"__name__": "page"}
+    for each in blocks(page):
+        if each.file:
+            Path(each.file).write_text(each.text)
+        if each.language == "python":
+            exec(compile(each.text, f"{page.name}: {each.text[:40]}", "exec"), namespace)
+
+
+def test_pages_have_code() -> None:
+    of_python = {page.name for page in DOCS for each in blocks(page) if each.language == "python"}
+    assert of_python >= {"api.md", "simulator.md", "notebook.md", "adding.md"}
+    assert [each.language for each in blocks(README)] == ["sh", "sh", "python", "sh"]
+
+
+@pytest.mark.parametrize(
+    ("example", "printed"),
+    [("train_mnist.py", "predicted"), ("own_kernel.py", "without the barrier")],
+)
+def test_example_runs(example: str, printed: str, tmp_path: Path) -> None:
+    data = [str(write_small_mnist(tmp_path, 640, 64))] if example == "train_mnist.py" else []
+    command = [sys.executable, "-W", "error", str(EXAMPLES / example), *data]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert printed in done.stdout
+
+
+# Commands
+
+
+@pages
+def test_commands_are_commands(page: Path) -> None:
+    """None is run: its name, options and arguments are held to what the command line takes."""
+    group: Any = typer.main.get_command(app)
+    for line in commands(page):
+        _, first, *rest = split(line)
+        if first.startswith("--"):
+            assert first in ("--version", "--help"), line
+        elif rest not in ([], ["--help"]):  # which end the program
+            group.commands[first].make_context(first, rest)
+        else:
+            assert first in group.commands, line
+
+
+@pytest.mark.parametrize("line", QUICK)
+def test_quick_command_runs(line: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", *split(line)]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+
+
+def test_every_command_is_on_a_page() -> None:
+    group: Any = typer.main.get_command(app)
+    assert {line.split()[1] for page in PAGES for line in commands(page)} >= set(group.commands)
+
+
+# Text
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(FENCED.sub("", page.read_text())):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = {
+        (ROOT / link).resolve() for link in LINK.findall(README.read_text()) if ":" not in link
+    }
+    assert {*PAGES, *EXAMPLES.glob("*.py")} - {README} <= linked
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text().split()) <= MOST_WORDS
+
+
+# Tables that are written by docs/tables.py
+
+
+def test_the_table_of_kernels_is_what_the_command_prints() -> None:
+    text = (ROOT / "docs" / "kernels.md").read_text()
+    assert tables.with_block(text, tables.KERNELS, tables.kernels_block()) == text
+
+
+def test_a_report_becomes_tables() -> None:
+    found = tables.report_blocks(REPORT)
+    assert set(found) == {"training step, notebook", "inference, notebook"}
+    assert "A processor, 2 cores" in found["training step, notebook"]
+    assert found["training step, notebook"].splitlines()[-3:] == [
+        "| images | gpucnn (cpu) | torch | torch: ratio |",
+        "| --- | --- | --- | --- |",
+        "| 64 | 64,000 | 32,000 | 2.00 (2.00 to 2.00) |",
+    ]
+    assert found["inference, notebook"].splitlines()[-1] == "| 64 | 160,000 |"
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "docs" / "benchmarks.md"], ids=lambda p: p.name)
+def test_pages_have_the_blocks_of_reports(page: Path) -> None:
+    written = partial(tables.with_block, page.read_text(), block="new\n")
+    assert written("training step, notebook").count("new\n") == 1
+    assert written("training step, another") == page.read_text()
