@@ -67,21 +67,16 @@ def _speed_table(measurements: list[Measurement]) -> str:
     """Images per second, a row a batch size; for all but the first, the ratio of the seconds."""
     first, *others = dict.fromkeys(each.subject for each in measurements)
     found = {(each.subject, each.batch_size): each for each in measurements}
-    heads = [
-        "images",
-        f"gpucnn ({first})",
-        *(head for each in others for head in (each, f"{each}: ratio")),
-    ]
-    rows = [
-        [f"{size:,}", _speed(found[first, size])]
-        + [
-            cell
-            for other in others
-            for cell in _compared(found.get((other, size)), found[first, size])
-        ]
-        for size in dict.fromkeys(each.batch_size for each in measurements)
-    ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in [heads, ["---"] * len(heads), *rows])
+    heads = ["images", f"gpucnn ({first})"]
+    for other in others:
+        heads += [other, f"{other}: ratio"]
+    rows = [heads, ["---"] * len(heads)]
+    for size in dict.fromkeys(each.batch_size for each in measurements):
+        row = [f"{size:,}", _speed(found[first, size])]
+        for other in others:
+            row += _compared(found.get((other, size)), found[first, size])
+        rows.append(row)
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _speed(measurement: Measurement) -> str:
