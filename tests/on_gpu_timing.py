@@ -16,10 +16,15 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backends import get_backend
-from gpucnn.benchmark.networks import load_data, make_network, normalise
-from gpucnn.benchmark.subjects import LEARNING_RATE, some_batches
+from gpucnn.benchmark.peers.torch import to_tensor, torch_module
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
-from gpucnn.benchmark.torch_peer import to_tensor, torch_module
+from gpucnn.benchmark.workload import (
+    LEARNING_RATE,
+    full_batches,
+    load_data,
+    make_network,
+    normalise,
+)
 from gpucnn.datasets.device_dataset import Batches
 from gpucnn.models.training import Trainer
 from gpucnn.optimizers import SGD
@@ -39,7 +44,7 @@ def gpucnn_steps(model: str, batch_size: int) -> dict[str, Callable[[], object]]
     images, labels = load_data()[0]
     data = Batches(network.backend, network.dtype, images, labels)
     trainer = Trainer(network.replica, network.optimizer, data, batch_size)
-    trainer.begin(some_batches(len(images), batch_size)[0])
+    trainer.begin(full_batches(len(images), batch_size)[0])
 
     def step() -> None:
         trainer.step(0)
@@ -67,7 +72,7 @@ def torch_steps(model: str, batch_size: int) -> dict[str, Callable[[], object]]:
     images, labels = load_data()[0]
     x = to_tensor(normalise(images, network.dtype)).cuda()
     y = torch.from_numpy(labels).cuda()
-    indices = torch.from_numpy(some_batches(len(images), batch_size)[0]).cuda()
+    indices = torch.from_numpy(full_batches(len(images), batch_size)[0]).cuda()
 
     def stepper() -> Callable[[], None]:
         module = torch_module(network).cuda()

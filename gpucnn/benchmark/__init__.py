@@ -1,17 +1,21 @@
-"""Devices and peers timed on the same work, in turn, with what bounds them measured beside it.
+"""Benchmarks: gpucnn's devices and other libraries timed on the same work, with rooflines.
 
-**The same work.** A preset of `gpucnn.models` without its dropout layers, which every library draws
-in another way; the same initial weights, images and order of images. Before a peer is timed, its
-logits, its loss and its gradients are held to gpucnn's.
+**The same work.** A preset of `gpucnn.models` without its dropout layers, whose random numbers
+differ between libraries; the same initial weights, images and order of images. Before a peer is
+timed, what it computes (logits, loss or gradients) is compared with gpucnn's.
 
-**In turn.** Each round takes every subject once, A B A B, so that what else the machine does meets
-all alike, and round i of one is to be compared with round i of the other. A sample repeats a call
-until it lasts long enough for the clock; a GPU's samples are timed by its own events.
+**Interleaved.** Each round takes one sample of every contender, A B A B, so that other load on the
+machine affects all of them alike, and round i of one can be compared with round i of another. A
+sample repeats a call until it is long enough for the clock; samples on a GPU are timed with CUDA
+events.
 
-**Apart.** What is paid once is reported by itself: import, compilation, transfer and warm-up.
+**One-time costs apart.** Import, compilation, transfer and warm-up are reported by themselves.
 """
 
-from gpucnn.benchmark.benchmark import run_benchmark
-from gpucnn.benchmark.plan import PEERS, Plan
+from gpucnn.benchmark.peers import peer_names
+from gpucnn.benchmark.plan import Plan
+from gpucnn.benchmark.run import run_benchmark
+
+PEERS = peer_names()
 
 __all__ = ["PEERS", "Plan", "run_benchmark"]

@@ -1,4 +1,4 @@
-"""A benchmark's report as a picture."""
+"""A plot of a report: bars of the speeds, and rooflines."""
 
 import os
 from itertools import cycle
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpucnn.benchmark.report import LayerMeasurement, Limits, Measurement, Report, Stamp
-from gpucnn.benchmark.spread import quartiles
+from gpucnn.benchmark.report import Environment, LayerMeasurement, Measurement, Report, Roofline
+from gpucnn.benchmark.timing import quartiles
 from gpucnn.errors import GpucnnError, InvalidValueError
 from gpucnn.utils.files import check_writable, replacing
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-WIDTH = 12.0  # of the picture, in inches, as the heights below
+WIDTH = 12.0  # of the figure, in inches, as are the heights below
 BAR_HEIGHT, LEAST_BARS_HEIGHT = 0.2, 2.5
 LABEL_HEIGHT, LEAST_ROOFLINE_HEIGHT = 0.2, 4.0
 DOTS_PER_INCH = 120
-SUBJECT_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+CONTENDER_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 DIRECTION_COLOURS = {"forward": "#0072b2", "backward": "#d55e00"}
-# The colours are Okabe and Ito's, which those who see fewer colours can tell apart.
+# The colours are Okabe and Ito's, which colour-blind readers can tell apart.
 
 
 def check_plot(path: str | os.PathLike[str]) -> None:
-    """See that `write_plot` can write to `path`.
+    """Check that `write_plot` can write to `path`.
 
     Raises:
         InvalidValueError: the name does not end in .png.
@@ -48,13 +48,11 @@ def check_plot(path: str | os.PathLike[str]) -> None:
 
 
 def write_plot(path: str | os.PathLike[str], report: Report) -> None:
-    """Draw a report to a PNG file: bars of the speeds, and each device's roofline.
+    """Plot a report to a PNG file: bars of the speeds, and the roofline of each device.
 
-    A bar is a subject's images per second in a task, by the median of its rounds, with whiskers at
-    the quartiles. A roofline has a point for each direction of each layer, at the largest batch
-    size; layers without operations on numbers, such as Flatten, have no place on it. (Williams,
-    Waterman and Patterson, "Roofline: an insightful visual performance model for multicore
-    architectures", Communications of the ACM, 2009.)
+    A bar is the images per second of a contender in a task, by the median of its rounds, with
+    whiskers at the quartiles. A roofline, see `roofline`, has a point for each direction of each
+    layer at the largest batch size, except layers without arithmetic, such as Flatten.
 
     Raises:
         InvalidValueError: the name does not end in .png.
@@ -69,26 +67,26 @@ def write_plot(path: str | os.PathLike[str], report: Report) -> None:
 
 
 def draw(report: Report) -> "Figure":
-    """The picture that `write_plot` writes."""
+    """The figure that `write_plot` saves."""
     from matplotlib.figure import Figure
 
-    rooflines = [(limits, _points(report.layers, limits.subject)) for limits in report.limits]
-    rooflines = [(limits, points) for limits, points in rooflines if points]
+    rooflines = [(each, _points(report.layers, each.contender)) for each in report.rooflines]
+    rooflines = [(roofline, points) for roofline, points in rooflines if points]
     heights = [_bars_height(report.measurements)]
     heights += [max(LEAST_ROOFLINE_HEIGHT, 1 + LABEL_HEIGHT * len(each)) for _, each in rooflines]
     figure = Figure((WIDTH, 0.6 + sum(heights)), layout="constrained")
-    figure.suptitle(_title(report.stamp))
+    figure.suptitle(_title(report.environment))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).ravel()
     _draw_speeds(parts[0], report.measurements)
-    for part, (limits, points) in zip(parts[1:], rooflines, strict=True):
-        _draw_roofline(part.subplots(), limits, points)
+    for part, (roofline, points) in zip(parts[1:], rooflines, strict=True):
+        _draw_roofline(part.subplots(), roofline, points)
     return figure
 
 
-def _title(stamp: Stamp) -> str:
+def _title(environment: Environment) -> str:
     return (
-        f"{stamp.model} in {stamp.dtype}, CPU threads: {stamp.threads}, "
-        f"rounds: {stamp.rounds}, {stamp.date}\n{stamp.machine}"
+        f"{environment.model} in {environment.dtype}, CPU threads: {environment.threads}, "
+        f"rounds: {environment.rounds}, {environment.date}\n{environment.machine}"
     )
 
 
@@ -97,42 +95,41 @@ def _title(stamp: Stamp) -> str:
 
 def _bars_height(measurements: list[Measurement]) -> float:
     groups = {each.batch_size for each in measurements}
-    return max(
-        LEAST_BARS_HEIGHT, 1.5 + BAR_HEIGHT * len(groups) * (1 + len(_subjects(measurements)))
-    )
+    bars = len(groups) * (1 + len(_contenders(measurements)))
+    return max(LEAST_BARS_HEIGHT, 1.5 + BAR_HEIGHT * bars)
 
 
-def _subjects(measurements: list[Measurement]) -> list[str]:
-    return list(dict.fromkeys(each.subject for each in measurements))
+def _contenders(measurements: list[Measurement]) -> list[str]:
+    return list(dict.fromkeys(each.contender for each in measurements))
 
 
 def _draw_speeds(figure: "SubFigure", measurements: list[Measurement]) -> None:
-    """The images per second in each task, side by side."""
+    """Draw the images per second in each task, side by side."""
     from matplotlib.patches import Patch
 
-    subjects = _subjects(measurements)
-    colours = dict(zip(subjects, cycle(SUBJECT_COLOURS)))
+    contenders = _contenders(measurements)
+    colours = dict(zip(contenders, cycle(CONTENDER_COLOURS)))
     tasks = list(dict.fromkeys(each.task for each in measurements))
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         _draw_bars(axes, [each for each in measurements if each.task == task], colours)
         axes.set_title(task)
-    handles = [Patch(color=colour, label=subject) for subject, colour in colours.items()]
+    handles = [Patch(color=colour, label=contender) for contender, colour in colours.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
 
 
 def _draw_bars(axes: "Axes", measurements: list[Measurement], colours: dict[str, str]) -> None:
-    """The speed of each subject in one task, in a group for each batch size."""
+    """Draw the speed of each contender in one task, in a group for each batch size."""
     sizes = sorted({each.batch_size for each in measurements})
-    thickness = 1 / (1 + len(colours))  # which leaves a bar's place between two groups
+    thickness = 1 / (1 + len(colours))  # leaves the width of a bar between two groups
     places = {
-        subject: (i - (len(colours) - 1) / 2) * thickness for i, subject in enumerate(colours)
+        contender: (i - (len(colours) - 1) / 2) * thickness for i, contender in enumerate(colours)
     }
     bars = axes.barh(
-        [sizes.index(each.batch_size) + places[each.subject] for each in measurements],
+        [sizes.index(each.batch_size) + places[each.contender] for each in measurements],
         [each.images_per_second for each in measurements],
         0.9 * thickness,
         xerr=np.transpose([_whiskers(each) for each in measurements]),
-        color=[colours[each.subject] for each in measurements],
+        color=[colours[each.contender] for each in measurements],
         capsize=2,
     )
     axes.bar_label(bars, [_rounded(each.images_per_second) for each in measurements], padding=3)
@@ -147,23 +144,23 @@ def _draw_bars(axes: "Axes", measurements: list[Measurement], colours: dict[str,
 
 
 def _whiskers(measurement: Measurement) -> tuple[float, float]:
-    """How far the speed's quartiles lie below and above that of the median."""
+    """The distances of the lower and the upper quartile of the speed from its median."""
     spread, speed = quartiles(measurement.seconds), measurement.images_per_second
     slow, fast = (measurement.batch_size / seconds for seconds in (spread.high, spread.low))
     return speed - slow, fast - speed
 
 
 def _rounded(value: float) -> str:
-    """A number with three digits that count."""
+    """A number rounded to three significant digits."""
     return f"{float(f'{value:.3g}'):,.10g}"
 
 
 # Rooflines
 
 
-def _points(layers: list[LayerMeasurement], subject: str) -> list[LayerMeasurement]:
-    """What is drawn of a subject's layers: the largest batch, the fastest rate first."""
-    mine = [each for each in layers if each.subject == subject]
+def _points(layers: list[LayerMeasurement], contender: str) -> list[LayerMeasurement]:
+    """The layers of a contender to plot: those at the largest batch size, highest rate first."""
+    mine = [each for each in layers if each.contender == contender]
     largest = max((each.batch_size for each in mine), default=0)
     shown = [e for e in mine if e.batch_size == largest and e.operations > 0 and e.bytes > 0]
     return sorted(shown, key=_rate, reverse=True)
@@ -179,13 +176,13 @@ def _intensity(layer: LayerMeasurement) -> float:
     return layer.operations / layer.bytes
 
 
-def _draw_roofline(axes: "Axes", limits: Limits, points: list[LayerMeasurement]) -> None:
-    """What each layer reaches of what its operations per byte allow, on logarithmic axes."""
-    ridge = limits.flops / limits.bandwidth
+def _draw_roofline(axes: "Axes", roofline: Roofline, points: list[LayerMeasurement]) -> None:
+    """Draw a roofline and the points of the layers, on logarithmic axes."""
+    ridge = roofline.flops / roofline.bandwidth
     left, right = _decades([ridge, *map(_intensity, points)])
-    bottom, top = _decades([limits.flops / 1e9, *map(_rate, points)])
+    bottom, top = _decades([roofline.flops / 1e9, *map(_rate, points)])
     x = np.array([left, ridge, right])
-    roof = np.minimum(limits.flops, limits.bandwidth * x) / 1e9
+    roof = np.minimum(roofline.flops, roofline.bandwidth * x) / 1e9
     axes.loglog(x, roof, color="black")
     axes.fill_between(x, roof, top, color="#eeeeee")
     for layer in points:
@@ -193,26 +190,26 @@ def _draw_roofline(axes: "Axes", limits: Limits, points: list[LayerMeasurement])
     axes.set(xlim=(left, right), ylim=(bottom, top), ylabel="GFLOP/s")
     axes.set_xlabel("operations per byte moved")
     axes.set_title(
-        f"layers on {limits.subject}, batches of {points[0].batch_size:,}; the limits: "
-        f"{_rounded(limits.flops / 1e9)} GFLOP/s, {_rounded(limits.bandwidth / 1e9)} GB/s"
+        f"layers on {roofline.contender}, batches of {points[0].batch_size:,}; the limits: "
+        f"{_rounded(roofline.flops / 1e9)} GFLOP/s, {_rounded(roofline.bandwidth / 1e9)} GB/s"
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:,g}")
         axis.set_minor_formatter("")
-    _label_points(axes, limits, points)
+    _label_points(axes, roofline, points)
 
 
 def _decades(values: list[float]) -> tuple[float, float]:
-    """The powers of ten that hold all the values, with some room."""
+    """The powers of ten that enclose all values, with a margin."""
     return 10 ** floor(log10(min(values) / 1.5)), 10 ** ceil(log10(max(values) * 1.5))
 
 
-def _label_points(axes: "Axes", limits: Limits, points: list[LayerMeasurement]) -> None:
-    """Name the points beside the axes, in their order from above, so that no names overlap."""
+def _label_points(axes: "Axes", roofline: Roofline, points: list[LayerMeasurement]) -> None:
+    """Label the points beside the axes, from top to bottom, so that no labels overlap."""
     for index, layer in enumerate(points):
         colour = DIRECTION_COLOURS[layer.direction]
         axes.annotate(
-            f"{layer.layer} {layer.direction}, {layer.share(limits):.0%} of the limit",
+            f"{layer.layer} {layer.direction}, {layer.share(roofline):.0%} of the limit",
             (_intensity(layer), _rate(layer)),
             xytext=(1.04, 1 - (index + 0.5) / len(points)),
             textcoords="axes fraction",

@@ -1,42 +1,54 @@
-"""What is measured of whole processes: how long an import takes, and the most memory."""
+"""Measurements in a process of its own: the time of an import, and the peak memory of training."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from gpucnn.benchmark.peers import TrainingPeer, peer_class, peer_names
 from gpucnn.benchmark.timing import host_seconds
+from gpucnn.benchmark.workload import TEST_BATCH, Workload, load_data, make_network
 from gpucnn.errors import DeviceError
 
-REPEATS = 3  # of which the median counts
+REPEATS = 3  # of an import, of which the median counts
+STEPS = 300  # of the training whose memory is measured
+TRAIN = "from gpucnn.benchmark.processes import main; main()"  # the code of that process
 
 
 def import_seconds(*modules: str) -> float:
-    """The seconds that importing some modules adds to the start of a Python.
+    """The seconds that importing modules adds to starting Python.
 
     Raises:
-        DeviceError: they cannot be imported.
+        DeviceError: the modules cannot be imported.
     """
     bare, full = _run_seconds("pass"), _run_seconds(f"import {', '.join(modules)}")
     return max(full - bare, 0.0)
 
 
-def peak_memory(subject: str, model: str, dtype: str, batch_size: int, threads: int) -> int:
-    """The bytes of the largest resident set of a process that trains, see `memory`.
+def peak_memory(contender: str, model: str, dtype: str, batch_size: int, threads: int) -> int:
+    """The largest resident set, in bytes, of a new process that calls `train`.
+
+    Args:
+        contender: a device of gpucnn, or a peer, by name.
+        model: the name of a preset.
+        dtype: "float32" or "float64".
+        batch_size: images in a step.
+        threads: of the CPU.
 
     Raises:
         DeviceError: the process failed.
     """
     arguments = {
-        "subject": subject,
+        "contender": contender,
         "model": model,
         "dtype": dtype,
         "batch_size": batch_size,
         "threads": threads,
     }
-    return int(_python("-m", "gpucnn.benchmark.memory", json.dumps(arguments)))
+    return int(_python("-c", TRAIN, json.dumps(arguments)))
 
 
 def _run_seconds(code: str) -> float:
@@ -44,7 +56,9 @@ def _run_seconds(code: str) -> float:
 
 
 def _python(*arguments: str) -> str:
-    """What a new Python prints, that imports what this one does, whatever lies in its folder.
+    """Run a new Python, which imports from where this one does, and return what it prints.
+
+    Its working directory is empty, so that no files there are imported.
 
     Raises:
         DeviceError: it failed.
@@ -62,3 +76,54 @@ def _python(*arguments: str) -> str:
         reason = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         raise DeviceError(f"a process that was to be measured failed: {reason[-1]}")
     return done.stdout
+
+
+# In the new process
+
+
+def main() -> None:
+    """Call `train` with the command's argument, JSON, and print the peak memory in bytes."""
+    train(**json.loads(sys.argv[1]))
+    print(peak_bytes())
+
+
+def train(contender: str, model: str, dtype: str, batch_size: int, threads: int) -> None:
+    """Load MNIST, train for `STEPS` steps or one epoch if that is less, and classify the test set.
+
+    Args:
+        contender: a device of gpucnn, or a peer derived from `TrainingPeer`, by name.
+        model: the name of a preset, trained without its dropout layers.
+        dtype: "float32" or "float64".
+        batch_size: images in a step.
+        threads: of the CPU.
+    """
+    workload = Workload(model, dtype, load_data())
+    if contender in peer_names():
+        peer = peer_class(contender)
+        assert issubclass(peer, TrainingPeer)
+        peer.train(workload, batch_size, STEPS, threads)
+    else:
+        _train_device(contender, workload, batch_size, threads)
+
+
+def _train_device(device: str, workload: Workload, batch_size: int, threads: int) -> None:
+    (images, labels), test = workload.data
+    network = make_network(workload.model, workload.dtype, device, threads)
+    count = STEPS * batch_size
+    network.fit(images[:count], labels[:count], batch_size, verbose=0)
+    network.evaluate(*test, TEST_BATCH)
+
+
+def peak_bytes() -> int:
+    """The largest resident set of this process so far, in bytes.
+
+    On Linux, `getrusage` includes what the parent process held when it started this one;
+    /proc/self/status does not.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    from resource import RUSAGE_SELF, getrusage
+
+    return getrusage(RUSAGE_SELF).ru_maxrss  # in bytes on macOS

@@ -1,4 +1,4 @@
-"""What a benchmark measured, and the JSON file that keeps it."""
+"""The report of a benchmark, and the JSON file that stores it."""
 
 import json
 import os
@@ -6,30 +6,32 @@ from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from gpucnn.errors import InvalidFileError, printable
 from gpucnn.utils.files import write_bytes
 
 VERSION = 1
-KEY = "gpucnn_benchmark"  # of the format's version, in the file
+VERSION_KEY = "gpucnn_benchmark"  # of the format's version, in the file
+
+KEYS = {"environment": "stamp", "rooflines": "limits", "contender": "subject"}
+"""The keys in the file of the fields whose keys are not their names."""
 
 Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """What was measured, on what, and with which versions.
+class Environment:
+    """The conditions under which a benchmark ran.
 
     Args:
-        date: when, in ISO 8601, UTC.
-        machine: the processor's name, its cores that could be used, and the memory.
-        threads: of the CPU, for each subject that runs there.
-        versions: of Python, gpucnn, NumPy and its BLAS, and of the peers and CuPy if they were
-            measured.
+        date: of the start, in ISO 8601, UTC.
+        machine: the processor's name, its usable cores, and the memory.
+        threads: of the CPU, for each contender that runs there.
+        versions: of Python, gpucnn, NumPy and its BLAS, and of peers and CuPy if they were timed.
         devices: the description of each device, by its name.
-        model: the preset.
-        dtype: of the arithmetic.
+        model: the preset, with "without dropout" if it has dropout layers.
+        dtype: of all arithmetic.
         rounds: how many times each measurement was repeated.
     """
 
@@ -45,46 +47,46 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Preparation:
-    """A time that is paid once, and is part of no measurement.
+    """A one-time cost, which no measurement includes.
 
     Args:
-        subject: a device of gpucnn, such as "cpu", or a peer, such as "torch".
+        contender: a device of gpucnn, such as "cpu", or a peer, such as "torch".
         what: "import", "compilation", "transfer" or "warm-up".
         seconds: how long it took.
     """
 
-    subject: str
+    contender: str
     what: str
     seconds: float
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The most that a device does with one thread, or with the whole GPU.
+class Roofline:
+    """The peak rates of a device, of a CPU on one thread.
 
     Args:
-        subject: a device of gpucnn.
+        contender: a device of gpucnn.
         flops: operations per second in a large matrix product.
         bandwidth: bytes per second, read and written, in a large copy.
     """
 
-    subject: str
+    contender: str
     flops: float
     bandwidth: float
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A task, timed once in each round; round i of all subjects lies together in time.
+    """The times of a task, one in each round; a round times all contenders one after the other.
 
     Args:
-        subject: a device of gpucnn, or a peer.
+        contender: a device of gpucnn, or a peer.
         task: "training step" or "inference".
-        batch_size: images at a time.
-        seconds: for one batch, one number a round.
+        batch_size: images in a batch.
+        seconds: for one batch, in each round.
     """
 
-    subject: str
+    contender: str
     task: str
     batch_size: int
     seconds: list[float]
@@ -96,25 +98,25 @@ class Measurement:
 
     @property
     def images_per_second(self) -> float:
-        """By the median."""
+        """The images per second at the median."""
         return self.batch_size / self.median
 
 
 @dataclass(frozen=True)
 class LayerMeasurement:
-    """One direction of one layer, timed once in each round, on one thread of a CPU.
+    """The times of one direction of one layer, one in each round, on one thread of a CPU.
 
     Args:
-        subject: a device of gpucnn.
+        contender: a device of gpucnn.
         layer: the layer's name in the model, such as "conv2d".
         direction: "forward" or "backward".
-        batch_size: images at a time.
-        seconds: for one batch, one number a round.
+        batch_size: images in a batch.
+        seconds: for one batch, in each round.
         operations: the least floating-point operations that the batch needs.
         bytes: the least bytes that the batch moves: inputs, parameters and outputs, once each.
     """
 
-    subject: str
+    contender: str
     layer: str
     direction: str
     batch_size: int
@@ -127,28 +129,28 @@ class LayerMeasurement:
         """The median of the seconds."""
         return median(self.seconds)
 
-    def least_seconds(self, limits: Limits) -> float:
-        """The least time that the device's limits allow."""
-        return max(self.operations / limits.flops, self.bytes / limits.bandwidth)
+    def least_seconds(self, roofline: Roofline) -> float:
+        """The least time that the device's roofline allows."""
+        return max(self.operations / roofline.flops, self.bytes / roofline.bandwidth)
 
-    def share(self, limits: Limits) -> float:
-        """The least time that the device's limits allow, as a share of the time taken."""
-        return self.least_seconds(limits) / self.median
+    def share(self, roofline: Roofline) -> float:
+        """The least time that the device's roofline allows, as a share of the time taken."""
+        return self.least_seconds(roofline) / self.median
 
 
 @dataclass(frozen=True)
 class TimeToAccuracy:
-    """How long a subject trained, evaluations apart, until it reached an accuracy.
+    """The time that a contender trained, without evaluations, to reach an accuracy.
 
     Args:
-        subject: a device of gpucnn, or a peer.
-        target: the accuracy on the test images, in [0, 1].
-        seconds: of training, to the end of the epoch that reached it.
-        epochs: how many that were.
-        accuracy: what was reached; below the target if all epochs of the recipe did not do.
+        contender: a device of gpucnn, or a peer.
+        target: the accuracy on the test set, in [0, 1].
+        seconds: of training, to the end of the last epoch.
+        epochs: how many there were.
+        accuracy: after the last epoch; below the target if the recipe ended first.
     """
 
-    subject: str
+    contender: str
     target: float
     seconds: float
     epochs: int
@@ -156,32 +158,32 @@ class TimeToAccuracy:
 
     @property
     def is_reached(self) -> bool:
-        """Whether the accuracy was reached."""
+        """Whether the target was reached."""
         return self.accuracy >= self.target
 
 
 @dataclass(frozen=True)
 class PeakMemory:
-    """The most memory of a process that does nothing but one subject's training steps.
+    """The peak memory of a process that only trains and evaluates one contender.
 
     Args:
-        subject: a device of gpucnn, or a peer.
+        contender: a device of gpucnn, or a peer.
         batch_size: images in a step.
         bytes: the process's largest resident set.
     """
 
-    subject: str
+    contender: str
     batch_size: int
     bytes: int
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that a benchmark measured."""
+    """The results of a benchmark."""
 
-    stamp: Stamp
+    environment: Environment
     preparations: list[Preparation]
-    limits: list[Limits]
+    rooflines: list[Roofline]
     measurements: list[Measurement]
     layers: list[LayerMeasurement]
     accuracies: list[TimeToAccuracy]
@@ -202,12 +204,17 @@ def write_report(path: str | os.PathLike[str], report: Report) -> None:
         InvalidFileError: `path` is a directory, or its folder does not exist.
         OSError: the file cannot be written.
     """
-    text = json.dumps({KEY: VERSION} | asdict(report), indent=2)
-    write_bytes(Path(path), (text + "\n").encode())
+    content = {VERSION_KEY: VERSION} | asdict(report, dict_factory=_to_json)
+    write_bytes(Path(path), (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _to_json(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a record by their keys in the file."""
+    return {KEYS.get(name, name): value for name, value in fields}
 
 
 def read_report(path: str | os.PathLike[str]) -> Report:
-    """The report in a file that `write_report` wrote.
+    """Read a report from a file that `write_report` wrote.
 
     Raises:
         InvalidFileError: there is no such file, or it is not a report of this version.
@@ -217,13 +224,13 @@ def read_report(path: str | os.PathLike[str]) -> Report:
         raise InvalidFileError(f"there is no file {path}: give one that gpucnn bench --json wrote")
     try:
         content = json.loads(file.read_bytes())
-        if not isinstance(content, dict) or KEY not in content:
-            raise ValueError(f"it has no {KEY}, the version of the format")
-        version = content.pop(KEY)
+        if not isinstance(content, dict) or VERSION_KEY not in content:
+            raise ValueError(f"it has no {VERSION_KEY}, the version of the format")
+        version = content.pop(VERSION_KEY)
         if type(version) is not int or version != VERSION:  # true is 1 in Python
             raise ValueError(f"its version is {version}, this gpucnn reads version {VERSION}")
         return _report(content)
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
             f"{path} is not a report of gpucnn bench ({printable(error)}): give one that "
             "gpucnn bench --json wrote"
@@ -231,36 +238,35 @@ def read_report(path: str | os.PathLike[str]) -> Report:
 
 
 def _report(content: dict[str, Any]) -> Report:
-    kinds: dict[str, Any] = {
-        "preparations": Preparation,
-        "limits": Limits,
-        "measurements": Measurement,
-        "layers": LayerMeasurement,
-        "accuracies": TimeToAccuracy,
-        "memory": PeakMemory,
+    values, kinds = _fields(Report, content), get_type_hints(Report)
+    environment = _record(Environment, values.pop("environment"))
+    lists = {
+        name: [_record(get_args(kinds[name])[0], each) for each in value]
+        for name, value in values.items()
     }
-    wrong = {"stamp", *kinds} ^ content.keys()
-    if wrong:
-        raise ValueError(f"it lacks, or should not have, {' and '.join(sorted(wrong))}")
-    records = {name: _records(kind, content[name]) for name, kind in kinds.items()}
-    return Report(_record(Stamp, content["stamp"]), **records)
-
-
-def _records(kind: type[Record], content: list[dict[str, Any]]) -> list[Record]:
-    return [_record(kind, each) for each in content]
+    return Report(environment, **lists)
 
 
 def _record(kind: type[Record], content: dict[str, Any]) -> Record:
-    record = kind(**content)
+    values = _fields(kind, content)
     for name, annotation in get_type_hints(kind).items():
-        value = content[name]
+        value = values[name]
         if not _is_a(value, annotation) or (value == 0 and (kind, name) not in MAY_BE_ZERO):
             raise TypeError(f"{name} is {value!r}")
-    return record
+    return kind(**values)
+
+
+def _fields(kind: type[Any], content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record by name, from its object in the file."""
+    keys = {name: KEYS.get(name, name) for name in get_type_hints(kind)}
+    wrong = set(keys.values()) ^ content.keys()
+    if wrong:
+        raise ValueError(f"it lacks, or should not have, {' and '.join(sorted(wrong))}")
+    return {name: content[key] for name, key in keys.items()}
 
 
 def _is_a(value: Any, annotation: Any) -> bool:
-    """Whether a value is of the type of a record's field; numbers are finite and not negative."""
+    """Whether a value is of the type of a field; numbers must be finite and not negative."""
     if annotation == list[float]:
         return isinstance(value, list) and value != [] and all(map(_is_positive, value))
     if annotation == dict[str, str]:
@@ -273,7 +279,7 @@ def _is_a(value: Any, annotation: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a value is text that can be printed: a terminal would obey an escape."""
+    """Whether a value is printable text: a terminal would obey an escape sequence."""
     return isinstance(value, str) and value.isprintable()
 
 

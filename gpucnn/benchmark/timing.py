@@ -1,31 +1,40 @@
-"""Timing: calls that are repeated until the clock can tell, in rounds in which all take turns."""
+"""Timing: clocks, samples of repeated calls taken in turns, and statistics of the samples."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
+from math import comb, sqrt
 from time import perf_counter, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpucnn.backends import Backend
+from gpucnn.errors import InvalidValueError
 
 Clock = Callable[[Callable[[], object]], float]
-"""Does some work, and gives the seconds that it took."""
+"""Runs some work and returns the seconds that it took."""
 
 PAUSE = 0.06
-"""Seconds before a sample, in which threads come to rest that were left spinning.
+"""Seconds of sleep before a sample, in which spinning threads come to rest.
 
-OpenBLAS's do so for 2^26 ticks of the processor, 27 ms at 2.5 GHz, whenever they are started, as
-they are at the end of a session; OpenMP's, which PyTorch uses, for some milliseconds.
+OpenBLAS's threads spin for 2^26 ticks of the processor, 27 ms at 2.5 GHz, whenever they are
+started, as they are at the end of a session; OpenMP's, which PyTorch uses, for some milliseconds.
 """
 
 FEWEST = 4
-"""Calls of a sample: the mean of fewer is what the machine did in that moment."""
+"""Least calls in a sample: the mean of fewer reflects a momentary state of the machine."""
 
 LONGEST = 10
-"""How many times as long as it must, a sample may last for the sake of `FEWEST`."""
+"""How many times its shortest length a sample may last to reach `FEWEST` calls."""
+
+CONFIDENCE = sqrt(0.95)  # of one median's interval, so that those of two hold at once in 95 %
+LEAST_ROUNDS = 7  # the extremes of fewer hold their median between them less often than that
+
+
+# Clocks
 
 
 def host_seconds(work: Callable[[], object]) -> float:
@@ -36,7 +45,7 @@ def host_seconds(work: Callable[[], object]) -> float:
 
 
 def device_seconds(cupy: Any, work: Callable[[], object]) -> float:
-    """The seconds between events of the current GPU, one before `work` and one after it."""
+    """The seconds that `work` takes on the current GPU, between two CUDA events."""
     before, after = cupy.cuda.Event(), cupy.cuda.Event()
     before.record()
     work()
@@ -46,19 +55,22 @@ def device_seconds(cupy: Any, work: Callable[[], object]) -> float:
 
 
 def clock_of(backend: Backend) -> Clock:
-    """The clock for work on a backend: a GPU's events, for what lives on one."""
+    """The clock for work on a backend: CUDA events on a GPU, else the host's clock."""
     return host_seconds if backend.xp is np else partial(device_seconds, backend.xp)
+
+
+# Samples
 
 
 @dataclass(frozen=True)
 class Task:
-    """A call that is to be timed.
+    """A call to time.
 
     Args:
         call: does the work once.
-        repeat: does it so many times, where there is a better way than to call so often.
-        session: what it has to run in, entered outside of the timing.
-        clock: the seconds that work takes.
+        session: the context to run in, entered outside of the timing.
+        clock: measures the seconds that work takes.
+        repeat: does the work a given number of times; None to call `call` that often.
     """
 
     call: Callable[[], object]
@@ -68,10 +80,14 @@ class Task:
 
 
 class Sampler:
-    """A task, warmed up, and repeated as often as a sample needs to last `shortest` seconds.
+    """Samples of a task: the task is warmed up, and its calls for a sample are counted out.
 
-    A sample has at least `FEWEST` calls, unless these take too long, see `LONGEST`. The first call
-    of each session is not timed.
+    A sample lasts `shortest` seconds or more, and has at least `FEWEST` calls unless these take too
+    long, see `LONGEST`. The first call of each session is not timed.
+
+    Args:
+        task: what to time.
+        shortest: the least length of a sample, in seconds.
 
     Attributes:
         warm_up: the seconds that the timed calls before the first sample took.
@@ -79,7 +95,7 @@ class Sampler:
 
     def __init__(self, task: Task, shortest: float) -> None:
         self._task = task
-        self.warm_up = self._seconds(1)  # by itself: it does what only the first call does
+        self.warm_up = self._seconds(1)  # apart: includes work that only the first call does
         self._count = 1
         while not self._is_enough(seconds := self._seconds(self._count), shortest):
             self.warm_up += seconds
@@ -87,7 +103,7 @@ class Sampler:
         self.warm_up += seconds
 
     def sample(self) -> float:
-        """The seconds of one call, the mean over one sample."""
+        """The seconds of one call: the mean over one sample."""
         return self._seconds(self._count) / self._count
 
     def _is_enough(self, seconds: float, shortest: float) -> bool:
@@ -97,13 +113,16 @@ class Sampler:
 
     def _seconds(self, count: int) -> float:
         with self._task.session():
-            self._task.call()  # wakes threads, and brings memory back: not timed, for any subject
+            self._task.call()  # wakes threads and pages memory in: not timed, for any contender
             repeat = self._task.repeat or partial(_repeat, self._task.call)
             return self._task.clock(partial(repeat, count))
 
 
 def take_turns(samplers: Sequence[Sampler], rounds: int) -> list[list[float]]:
-    """The seconds of each in each round; a round takes a sample of each, in order."""
+    """The seconds of a call in each round, a list for each sampler.
+
+    A round takes one sample of each, in order.
+    """
     seconds: list[list[float]] = [[] for _ in samplers]
     for _ in range(rounds):
         for sampler, mine in zip(samplers, seconds, strict=True):
@@ -115,3 +134,59 @@ def take_turns(samplers: Sequence[Sampler], rounds: int) -> list[list[float]]:
 def _repeat(call: Callable[[], object], count: int) -> None:
     for _ in range(count):
         call()
+
+
+# Statistics
+
+
+class Spread(NamedTuple):
+    """A median, and the quartiles below and above it."""
+
+    low: float
+    median: float
+    high: float
+
+
+def quartiles(values: Sequence[float]) -> Spread:
+    """The median and the quartiles of some values, at least one."""
+    return Spread(*map(float, np.percentile(values, (25, 50, 75))))
+
+
+def paired_ratio(seconds: Sequence[float], baseline: Sequence[float]) -> Spread:
+    """The ratios of two contenders' times, round by round: their median and quartiles.
+
+    What disturbs a round disturbs both contenders and mostly cancels in the ratio; it would not in
+    a ratio of medians.
+
+    Args:
+        seconds: of one contender, in each round.
+        baseline: of the contender to compare with, in the same rounds.
+    """
+    return quartiles([mine / other for mine, other in zip(seconds, baseline, strict=True)])
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The confidence interval of the median, at the level `CONFIDENCE`.
+
+    The interval ends at two of the values, equally many places from either end: the number of
+    values below the true median is binomial, whatever their distribution (Conover, "Practical
+    Nonparametric Statistics", third edition, 1999, section 3.2). The values are assumed to be
+    independent.
+
+    Raises:
+        InvalidValueError: there are fewer than `LEAST_ROUNDS` values.
+    """
+    count = len(values)
+    if count < LEAST_ROUNDS:
+        raise InvalidValueError(
+            f"{count} rounds do not tell a change from noise: measure at least {LEAST_ROUNDS}"
+        )
+    ordered = sorted(values)
+    left_out = _left_out(count)
+    return ordered[left_out], ordered[count - 1 - left_out]
+
+
+def _left_out(count: int) -> int:
+    """The number of `count` ordered values that lie outside the interval, at either end."""
+    tails = accumulate(comb(count, below) / 2**count for below in range(count))
+    return len([tail for tail in tails if 2 * tail <= 1 - CONFIDENCE]) - 1

@@ -1,4 +1,4 @@
-"""`gpucnn bench`: time devices on the same work, or hold two reports against each other."""
+"""`gpucnn bench`: time devices and other libraries on the same work, or compare two reports."""
 
 import sys
 from pathlib import Path
@@ -95,6 +95,7 @@ def bench(
 
 
 def _refuse_with_compare(**options: object) -> None:
+    """Refuse options of measuring that were given with --compare."""
     given = [name.replace("_", "-") for name, value in options.items() if value is not None]
     if given:
         raise InvalidValueError(
@@ -103,6 +104,7 @@ def _refuse_with_compare(**options: object) -> None:
 
 
 def _compare(old: Path, new: Path, tolerance: float) -> None:
+    """Print the comparison of two files of --json, and exit 1 if anything got worse."""
     comparison = compare_reports(read_report(old), read_report(new))
     print_comparison(comparison, tolerance)
     if comparison.regressions(tolerance) or comparison.lost:
@@ -110,7 +112,7 @@ def _compare(old: Path, new: Path, tolerance: float) -> None:
 
 
 def _check_outputs(json: Path | None, plot: Path | None) -> None:
-    """Refuse files that cannot be written before the time for measuring is spent."""
+    """Check that the files can be written, before time is spent on measuring."""
     if json is not None and json == plot:
         raise InvalidValueError(f"{json} is given for both --json and --plot: give two files")
     if json is not None:
@@ -120,7 +122,7 @@ def _check_outputs(json: Path | None, plot: Path | None) -> None:
 
 
 def _default_devices() -> list[str]:
-    """All that can be used but the simulator, which is for tests, and is as slow."""
+    """All usable devices but the simulator, which is for tests and slow."""
     return [name for name in available_devices() if name != "simulator"]
 
 
@@ -129,6 +131,7 @@ def _default_batch_sizes(model: str) -> list[int]:
 
 
 def _share(accuracy: float) -> float:
+    """An accuracy in per cent, as a share."""
     if not 0 < accuracy < 100:
         raise InvalidValueError(
             f"to_accuracy is {accuracy:g}: it must be above 0 and below 100, in per cent"
@@ -137,13 +140,13 @@ def _share(accuracy: float) -> float:
 
 
 def _measure(plan: Plan) -> Report:
-    """Carry the plan out, with a bar that is drawn between the measurements only."""
+    """Run the benchmark with a progress bar, drawn between the measurements only."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         console=Console(),
-        auto_refresh=False,  # by a thread, which would take its time from what is measured
+        auto_refresh=False,  # its thread would take time from what is measured
         transient=True,
         disable=not sys.stdout.isatty(),
     ) as display:

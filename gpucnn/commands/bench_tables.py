@@ -1,61 +1,64 @@
-"""What `gpucnn bench` prints: a report, or a comparison of two, in tables."""
+"""The tables that `gpucnn bench` prints: a report, or a comparison of two reports."""
 
 from rich.table import Table
 
 from gpucnn.benchmark.comparison import Change, Comparison, Figure
-from gpucnn.benchmark.report import LayerMeasurement, Limits, Measurement, Report, Stamp
-from gpucnn.benchmark.spread import paired_ratio, quartiles
+from gpucnn.benchmark.report import Environment, LayerMeasurement, Measurement, Report, Roofline
+from gpucnn.benchmark.timing import paired_ratio, quartiles
 from gpucnn.commands.tables import new_table, print_table
 
 
 def print_report(report: Report) -> None:
-    """Print all of a report."""
-    _print_stamp(report.stamp)
+    """Print the environment and all measurements of a report."""
+    _print_environment(report.environment)
     _section("paid once, and part of nothing below", _preparations(report))
-    _section("the most a device does, a CPU with one thread", _limits(report))
+    _section("the most a device does, a CPU with one thread", _rooflines(report))
     _section(_what_is_measured(report.measurements), _measurements(report.measurements))
-    for limits in report.limits:
-        _print_layers(limits, [each for each in report.layers if each.subject == limits.subject])
+    for roofline in report.rooflines:
+        layers = [each for each in report.layers if each.contender == roofline.contender]
+        _print_layers(roofline, layers)
     _section("training to an accuracy on the test images, evaluations apart", _accuracies(report))
     _section("the most memory of a process that trains", _memory(report))
 
 
 def _section(heading: str, table: Table) -> None:
+    """Print a table below its heading, unless it has no rows."""
     if table.row_count:
         print(f"\n{heading}")
         print_table(table)
 
 
-def _print_stamp(stamp: Stamp) -> None:
+def _print_environment(environment: Environment) -> None:
     print(
-        f"{stamp.model} in {stamp.dtype}, CPU threads: {stamp.threads}, rounds: {stamp.rounds}, "
-        f"{stamp.date}"
+        f"{environment.model} in {environment.dtype}, CPU threads: {environment.threads}, "
+        f"rounds: {environment.rounds}, {environment.date}"
     )
-    print(stamp.machine)
-    for name, description in stamp.devices.items():
+    print(environment.machine)
+    for name, description in environment.devices.items():
         print(f"{name} is {description}")
-    print(", ".join(f"{name} {version}" for name, version in stamp.versions.items()))
+    print(", ".join(f"{name} {version}" for name, version in environment.versions.items()))
 
 
 def _preparations(report: Report) -> Table:
     table = new_table("", "", numbers=("s",))
     for each in report.preparations:
-        table.add_row(each.subject, each.what, f"{each.seconds:.2f}")
+        table.add_row(each.contender, each.what, f"{each.seconds:.2f}")
     return table
 
 
-def _limits(report: Report) -> Table:
+def _rooflines(report: Report) -> Table:
     table = new_table("", numbers=("GFLOP/s", "GB/s"))
-    for each in report.limits:
-        table.add_row(each.subject, f"{each.flops / 1e9:,.1f}", f"{each.bandwidth / 1e9:,.1f}")
+    for each in report.rooflines:
+        table.add_row(each.contender, f"{each.flops / 1e9:,.1f}", f"{each.bandwidth / 1e9:,.1f}")
     return table
 
 
 def _are_compared(measurements: list[Measurement]) -> bool:
-    return len({each.subject for each in measurements}) > 1
+    return len({each.contender for each in measurements}) > 1
 
 
 def _what_is_measured(measurements: list[Measurement]) -> str:
+    """The heading of the measurements, which explains their columns."""
     spread = (
         "a batch: median and spread of the rounds (spread: from the first quartile to the third)"
     )
@@ -68,39 +71,40 @@ def _what_is_measured(measurements: list[Measurement]) -> str:
 def _measurements(measurements: list[Measurement]) -> Table:
     ratios = ("ratio", "lower", "upper") if _are_compared(measurements) else ()
     table = new_table("", "", "", numbers=("images/s", "ms", "spread", *ratios))
-    first: dict[tuple[str, int], Measurement] = {}
+    baselines: dict[tuple[str, int], Measurement] = {}
     for each in measurements:
-        other = first.setdefault((each.task, each.batch_size), each)
+        baseline = baselines.setdefault((each.task, each.batch_size), each)
         table.add_row(
             each.task,
             f"{each.batch_size:,} images",
-            each.subject,
+            each.contender,
             f"{each.images_per_second:,.0f}",
             f"{each.median * 1e3:,.3f}",
             _spread(each.seconds),
-            *([] if other is each else _ratio(each, other)),
+            *([] if baseline is each else _ratio(each, baseline)),
         )
     return table
 
 
 def _spread(seconds: list[float]) -> str:
+    """The interquartile range, relative to the median."""
     low, middle, high = quartiles(seconds)
     return f"{(high - low) / middle:.1%}"
 
 
-def _ratio(each: Measurement, first: Measurement) -> list[str]:
-    low, middle, high = paired_ratio(each.seconds, first.seconds)
+def _ratio(each: Measurement, baseline: Measurement) -> list[str]:
+    low, middle, high = paired_ratio(each.seconds, baseline.seconds)
     return [f"{ratio:.2f}" for ratio in (middle, low, high)]
 
 
-def _print_layers(limits: Limits, layers: list[LayerMeasurement]) -> None:
-    """Print a table for each batch size."""
+def _print_layers(roofline: Roofline, layers: list[LayerMeasurement]) -> None:
+    """Print a table of the layers of one device for each batch size."""
     for size in dict.fromkeys(each.batch_size for each in layers):
-        heading = f"layers on {limits.subject}, {size:,} images (share: of the limit)"
-        _section(heading, _layers(limits, [each for each in layers if each.batch_size == size]))
+        heading = f"layers on {roofline.contender}, {size:,} images (share: of the limit)"
+        _section(heading, _layers(roofline, [each for each in layers if each.batch_size == size]))
 
 
-def _layers(limits: Limits, layers: list[LayerMeasurement]) -> Table:
+def _layers(roofline: Roofline, layers: list[LayerMeasurement]) -> Table:
     table = new_table("", "", numbers=("us", "spread", "MFLOP", "MB", "GFLOP/s", "GB/s", "share"))
     for each in layers:
         table.add_row(
@@ -109,10 +113,10 @@ def _layers(limits: Limits, layers: list[LayerMeasurement]) -> Table:
             f"{each.median * 1e6:,.1f}",
             _spread(each.seconds),
             *_costs(each.median, each.operations, each.bytes),
-            f"{each.share(limits):.0%}",
+            f"{each.share(roofline):.0%}",
         )
     seconds = sum(each.median for each in layers)
-    least = sum(each.least_seconds(limits) for each in layers)
+    least = sum(each.least_seconds(roofline) for each in layers)
     operations = sum(each.operations for each in layers)
     costs = _costs(seconds, operations, sum(each.bytes for each in layers))
     table.add_row("all layers", "", f"{seconds * 1e6:,.1f}", "", *costs, f"{least / seconds:.0%}")
@@ -120,7 +124,7 @@ def _layers(limits: Limits, layers: list[LayerMeasurement]) -> Table:
 
 
 def _costs(seconds: float, operations: int, moved: int) -> list[str]:
-    """Operations and bytes in millions, then a second's in billions."""
+    """Operations and bytes moved in millions, then both per second in billions."""
     rates = (operations / seconds / 1e9, moved / seconds / 1e9)
     return [f"{operations / 1e6:,.2f}", f"{moved / 1e6:,.2f}", *(f"{rate:,.1f}" for rate in rates)]
 
@@ -130,7 +134,7 @@ def _accuracies(report: Report) -> Table:
     for each in report.accuracies:
         reached = f"{each.accuracy:.2%}"
         table.add_row(
-            each.subject, f"{each.target:.2%}", reached, str(each.epochs), f"{each.seconds:.2f}"
+            each.contender, f"{each.target:.2%}", reached, str(each.epochs), f"{each.seconds:.2f}"
         )
     return table
 
@@ -138,16 +142,16 @@ def _accuracies(report: Report) -> Table:
 def _memory(report: Report) -> Table:
     table = new_table("", "", numbers=("MB",))
     for each in report.memory:
-        table.add_row(each.subject, f"{each.batch_size:,} images", f"{each.bytes / 1e6:,.1f}")
+        table.add_row(each.contender, f"{each.batch_size:,} images", f"{each.bytes / 1e6:,.1f}")
     return table
 
 
 def print_comparison(comparison: Comparison, tolerance: float) -> None:
-    """Print what changed beyond the noise, what cannot be compared, and whether anything is worse.
+    """Print the changes beyond noise, the figures that cannot be compared, and the regressions.
 
     Args:
         comparison: of two reports.
-        tolerance: the share of slowdown, or of memory, that is no regression.
+        tolerance: the relative increase, of time or memory, that is no regression.
     """
     for difference in comparison.differences:
         print(f"warning: the reports differ in {difference}")
@@ -163,7 +167,7 @@ def print_comparison(comparison: Comparison, tolerance: float) -> None:
     print(f"\n{len(comparison.changes) - len(shown)} other figures are the same but for noise")
     for before, after in comparison.lost:
         print(
-            f"{after.subject} no longer reaches {before.target:.2%}: {after.accuracy:.2%} after "
+            f"{after.contender} no longer reaches {before.target:.2%}: {after.accuracy:.2%} after "
             f"{after.epochs} epochs"
         )
     worse = len(comparison.regressions(tolerance)) + len(comparison.lost)
@@ -186,6 +190,7 @@ def _changes(changes: list[Change], tolerance: float) -> Table:
 
 
 def _amount(figure: Figure, value: float) -> str:
+    """A figure's value with its unit."""
     if figure.what == "peak memory":
         return f"{value / 1e6:,.1f} MB"
     return f"{value:,.2f} s" if value >= 1 else f"{value * 1e3:,.3f} ms"

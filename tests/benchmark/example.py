@@ -1,15 +1,15 @@
-"""A report as a benchmark gives it, of numbers that are made up."""
+"""A report of a benchmark, with made-up numbers."""
 
 from dataclasses import replace
 
 from gpucnn.benchmark.report import (
+    Environment,
     LayerMeasurement,
-    Limits,
     Measurement,
     PeakMemory,
     Preparation,
     Report,
-    Stamp,
+    Roofline,
     TimeToAccuracy,
 )
 
@@ -21,7 +21,7 @@ def rounds(seconds: float) -> list[float]:
     return [seconds * each for each in ROUNDS]
 
 
-STAMP = Stamp(
+ENVIRONMENT = Environment(
     date="2026-01-31T12:00:00Z",
     machine="A processor, 2 cores, 8 GB of memory",
     threads=2,
@@ -34,18 +34,18 @@ STAMP = Stamp(
 
 
 def layer(
-    subject: str, name: str, direction: str, seconds: float, operations: int, moved: int
+    contender: str, name: str, direction: str, seconds: float, operations: int, moved: int
 ) -> LayerMeasurement:
-    return LayerMeasurement(subject, name, direction, 64, rounds(seconds), operations, moved)
+    return LayerMeasurement(contender, name, direction, 64, rounds(seconds), operations, moved)
 
 
 REPORT = Report(
-    stamp=STAMP,
+    environment=ENVIRONMENT,
     preparations=[
         Preparation("cpu", "warm-up", 0.25),
         Preparation("torch", "import", 1.5),
     ],
-    limits=[Limits("cpu", flops=100e9, bandwidth=10e9), Limits("cuda", 10e12, 1e12)],
+    rooflines=[Roofline("cpu", flops=100e9, bandwidth=10e9), Roofline("cuda", 10e12, 1e12)],
     measurements=[
         Measurement("cpu", "training step", 64, rounds(1e-3)),
         Measurement("torch", "training step", 64, rounds(2e-3)),

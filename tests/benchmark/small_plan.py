@@ -1,4 +1,4 @@
-"""A plan, images and a peer that are quickly measured, which the tests of benchmarks share."""
+"""A plan, a workload and a stub of a peer that are quick to time, for the tests of benchmarks."""
 
 from functools import cache
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.benchmark.networks import Data
+from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Learner, Tasks
 from gpucnn.benchmark.plan import Plan
-from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, Learner, Tasks
 from gpucnn.benchmark.timing import Task
+from gpucnn.benchmark.workload import Data, Workload
 from gpucnn.optimizers import Adam
 from small_mnist import small_mnist
 
@@ -29,18 +29,23 @@ def small_plan(**changes: Any) -> Plan:
 
 @cache
 def small_data(train: int = 64, test: int = 32) -> Data:
-    """The first images of MNIST, as `load_data` gives all."""
+    """The first images of MNIST, in the form of `load_data`."""
     (x, y), (x_test, y_test) = small_mnist(train, test)
     return (x[..., None], y.astype(np.int64)), (x_test[..., None], y_test.astype(np.int64))
 
 
+def small_workload(model: str = "notebook", dtype: str = "float32") -> Workload:
+    """A preset and the first images of MNIST."""
+    return Workload(model, dtype, small_data())
+
+
 class StubPeer:
-    """A peer that does next to nothing, and learns a tenth of its task with each epoch.
+    """A peer that computes nothing, and whose accuracy rises by a tenth in each epoch.
 
     Attributes:
-        calls: which tasks were done, for which batch size.
+        calls: the tasks that were run, with their batch sizes.
         orders: of the images, by epoch.
-        optimizer: what it was to train with.
+        optimizer: that it was given to train with.
     """
 
     def __init__(self, name: str = "torch") -> None:
@@ -53,7 +58,7 @@ class StubPeer:
         }
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
-        """See `TrainingSubject.learner`."""
+        """See `TrainingContender.learner`."""
         self.batch_size, self.optimizer = batch_size, optimizer
         return self
 

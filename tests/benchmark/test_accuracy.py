@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmark.small_plan import StubPeer, small_plan
+from benchmark.small_plan import StubPeer, small_workload
 from gpucnn.applications import default_recipe
 from gpucnn.benchmark.accuracy import train_to_accuracy
 from gpucnn.benchmark.report import TimeToAccuracy
@@ -15,13 +15,13 @@ from gpucnn.models.training import epoch_order
 def test_it_ends_with_the_epoch_that_reaches_the_target_or_the_last(
     target: float, epochs: int, seconds: float
 ) -> None:
-    measured = train_to_accuracy(StubPeer(), small_plan(to_accuracy=target), target, 64)
+    measured = train_to_accuracy(StubPeer(), small_workload(), target)
     assert measured == TimeToAccuracy("torch", target, seconds, epochs, epochs / 10)
 
 
 def test_the_recipe_is_followed() -> None:
     peer = StubPeer()
-    train_to_accuracy(peer, small_plan(), 0.2, 64)
+    train_to_accuracy(peer, small_workload(), 0.2)
     recipe = default_recipe("notebook", device="cpu")
     assert peer.batch_size == recipe.batch_size
     assert repr(peer.optimizer) == repr(recipe.make_model(64).optimizer)

@@ -21,8 +21,8 @@ def slowed(factor: float) -> Change:
     return change_of(compare(REPORT, with_seconds(REPORT, 0, rounds(factor * 1e-3))), TRAINING)
 
 
-def stamped(**changes: Any) -> Report:
-    return replace(REPORT, stamp=replace(REPORT.stamp, **changes))
+def in_environment(**changes: Any) -> Report:
+    return replace(REPORT, environment=replace(REPORT.environment, **changes))
 
 
 def test_a_report_is_the_same_as_itself() -> None:
@@ -115,14 +115,14 @@ def test_what_one_report_lacks_is_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "difference"),
     [
-        ({"machine": "Another"}, f"the machine: {REPORT.stamp.machine} before, Another now"),
+        ({"machine": "Another"}, f"the machine: {REPORT.environment.machine} before, Another now"),
         ({"threads": 1}, "threads: 2 before, 1 now"),
         ({"devices": {"cpu": "arm64"}}, "cpu: x86_64, 2 cores before, arm64 now"),
         ({"versions": {"NumPy": "3"}}, "NumPy: 2.4.6 before, 3 now"),
     ],
 )
 def test_what_else_differs_is_told(changes: dict[str, Any], difference: str) -> None:
-    assert compare(REPORT, stamped(**changes)).differences == [difference]
+    assert compare(REPORT, in_environment(**changes)).differences == [difference]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_reports_of_different_work_are_refused(name: str, old: str, new: str) ->
     with refusal(
         f"the {name} is {old} in the old report and {new} in the new: compare reports of one {name}"
     ):
-        compare(REPORT, stamped(**{name: new}))
+        compare(REPORT, in_environment(**{name: new}))
 
 
 def test_reports_without_anything_in_common_are_refused() -> None:

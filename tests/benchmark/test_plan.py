@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from expect import refusal
-from gpucnn.benchmark import plan as plans
+from gpucnn.benchmark import peers
 from gpucnn.benchmark.plan import Plan
 from gpucnn.errors import GpucnnError
 
@@ -27,7 +27,7 @@ def test_auto_is_a_device_by_name() -> None:
         ({"batch_sizes": (0,)}, "batch_size is 0: it must be a whole number of at least 1"),
         ({"model": "vgg"}, "model is 'vgg': choose one of notebook, lenet"),
         ({"dtype": "int8"}, "dtype is 'int8': choose one of float32, float64"),
-        ({"peers": ("jax",)}, "peer is 'jax': choose one of torch, onnxruntime, loops"),
+        ({"peers": ("jax",)}, "peer is 'jax': choose one of loops, onnxruntime, torch"),
         ({"rounds": 0}, "rounds is 0: it must be a whole number of at least 1"),
         ({"threads": 0}, "threads is 0: it must be a whole number of at least 1"),
         ({"to_accuracy": 98}, "to_accuracy is 98: it must be at least 0 and below 1"),
@@ -45,7 +45,7 @@ def test_an_unknown_device_has_the_devices_own_error() -> None:
 
 
 def test_a_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "find_spec", lambda package: None)
+    monkeypatch.setattr(peers, "find_spec", lambda package: None)
     with refusal(
         "onnxruntime cannot be measured, since onnxruntime and onnx cannot be imported: "
         "pip install onnxruntime onnx, or leave the peer out"
@@ -54,7 +54,7 @@ def test_a_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_peer_that_lacks_a_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "find_spec", lambda package: package)
+    monkeypatch.setattr(peers, "find_spec", lambda package: package)
     assert plan(peers=("torch",), dtype="float64").peers == ("torch",)
     with refusal(
         "onnxruntime cannot be measured in float64, since it convolves in float32 alone: "
@@ -64,6 +64,6 @@ def test_a_peer_that_lacks_a_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_peer_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "find_spec", lambda package: package)
+    monkeypatch.setattr(peers, "find_spec", lambda package: package)
     with refusal("torch is among peers more than once: give it once"):
         plan(peers=("torch", "torch"))

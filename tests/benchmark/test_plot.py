@@ -36,10 +36,10 @@ def texts(report: Report) -> list[str]:
 def test_it_says_what_was_measured_on_what() -> None:
     written = "\n".join(texts(REPORT))
     assert "notebook in float32, CPU threads: 2, rounds: 11" in written
-    assert REPORT.stamp.machine in written
+    assert REPORT.environment.machine in written
 
 
-def test_a_bar_for_each_subject_in_each_task() -> None:
+def test_a_bar_for_each_contender_in_each_task() -> None:
     written = texts(REPORT)
     for text in ("training step", "inference", "cpu", "torch", "64,000", "32,000", "160,000"):
         assert text in written
@@ -68,7 +68,7 @@ def test_the_largest_batch_is_drawn() -> None:
 
 
 def test_a_roofline_for_each_device_with_layers() -> None:
-    on_gpu = [replace(layer, subject="cuda") for layer in REPORT.layers]
+    on_gpu = [replace(layer, contender="cuda") for layer in REPORT.layers]
     assert len(draw(replace(REPORT, layers=REPORT.layers + on_gpu)).axes) == 4
     assert len(draw(REPORT).axes) == 3
 

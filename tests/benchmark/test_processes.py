@@ -7,9 +7,9 @@ import pytest
 
 from benchmark.small_plan import small_data
 from expect import refusal
-from gpucnn.benchmark import memory, processes
-from gpucnn.benchmark.networks import make_network
-from gpucnn.benchmark.processes import import_seconds, peak_memory
+from gpucnn.benchmark import processes
+from gpucnn.benchmark.processes import import_seconds, peak_memory, train
+from gpucnn.benchmark.workload import make_network
 from gpucnn.errors import DeviceError
 
 
@@ -60,19 +60,26 @@ def test_memory_is_what_the_process_prints(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(processes, "_python", python)
     assert peak_memory("cpu", "notebook", "float32", 32, 2) == 123456
     ((*start, given),) = commands
-    assert start == ["-m", "gpucnn.benchmark.memory"]
+    assert start == ["-c", "from gpucnn.benchmark.processes import main; main()"]
     trained: dict[str, Any] = {}
-    monkeypatch.setattr(memory, "load_data", small_data)
-    monkeypatch.setattr(memory, "_train_gpucnn", lambda *given: trained.update(given=given[:5]))
-    memory.train(**json.loads(given))
-    assert trained["given"] == ("cpu", "notebook", "float32", 32, 2)
+    monkeypatch.setattr(processes, "load_data", small_data)
+    monkeypatch.setattr(processes, "_train_device", lambda *given: trained.update(given=given))
+    train(**json.loads(given))
+    device, workload, *others = trained["given"]
+    assert (device, workload.model, workload.dtype, *others) == (
+        "cpu",
+        "notebook",
+        "float32",
+        32,
+        2,
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell it so")
 def test_a_process_answers_for_its_own_memory() -> None:
     of_the_one_that_starts_it = b"x" * 2**28
     code = (
-        "from gpucnn.benchmark.memory import peak_bytes\n"
+        "from gpucnn.benchmark.processes import peak_bytes\n"
         "before = peak_bytes()\n"
         "taken = b'x' * 2**27\n"
         "print(before, peak_bytes())\n"
@@ -97,8 +104,8 @@ def test_training_for_memory_trains_and_measures(monkeypatch: pytest.MonkeyPatch
             monkeypatch.setattr(network, name, call)
         return network
 
-    monkeypatch.setattr(memory, "make_network", watched)
-    monkeypatch.setattr(memory, "load_data", small_data)
-    monkeypatch.setattr(memory, "STEPS", 3)
-    memory.train("cpu", "notebook", "float32", 8, 1)
+    monkeypatch.setattr(processes, "make_network", watched)
+    monkeypatch.setattr(processes, "load_data", small_data)
+    monkeypatch.setattr(processes, "STEPS", 3)
+    train("cpu", "notebook", "float32", 8, 1)
     assert seen == ["fit 24", "evaluate 32"]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ from benchmark.example import REPORT
 from expect import refusal
 from gpucnn.benchmark.report import (
     LayerMeasurement,
-    Limits,
     Measurement,
+    Roofline,
     TimeToAccuracy,
     read_report,
     write_report,
@@ -29,6 +30,15 @@ def test_a_report_is_read_as_it_was_written(path: Path) -> None:
     assert read_report(path) == REPORT
 
 
+def test_keys_of_earlier_files_are_kept(path: Path) -> None:
+    write_report(path, REPORT)
+    content = json.loads(path.read_text())
+    parts = ["preparations", "limits", "measurements", "layers", "accuracies", "memory"]
+    assert list(content) == ["gpucnn_benchmark", "stamp", *parts]
+    assert content["stamp"] == asdict(REPORT.environment)
+    assert all("contender" not in each and "subject" in each for p in parts for each in content[p])
+
+
 def test_a_measurement_counts_by_its_median() -> None:
     measurement = Measurement("cpu", "inference", 64, [0.1, 9.0, 0.2])
     assert measurement.median == 0.2
@@ -40,9 +50,9 @@ def test_the_limit_of_a_layer_is_the_one_that_holds(
     operations: int, moved: int, least: float
 ) -> None:
     layer = LayerMeasurement("cpu", "conv2d", "forward", 64, [40.0], operations, moved)
-    limits = Limits("cpu", flops=10, bandwidth=2)
-    assert layer.least_seconds(limits) == least
-    assert layer.share(limits) == least / 40
+    roofline = Roofline("cpu", flops=10, bandwidth=2)
+    assert layer.least_seconds(roofline) == least
+    assert layer.share(roofline) == least / 40
 
 
 @pytest.mark.parametrize(("accuracy", "reached"), [(0.97, False), (0.98, True), (0.99, True)])
@@ -89,6 +99,7 @@ def test_another_version(path: Path) -> None:
         (["stamp", "devices"], ["cpu"]),
         (["stamp", "versions", "NumPy"], 2.4),
         (["stamp", "colour"], "red"),
+        (["measurements", 0, "contender"], "cpu"),
         (["stamp", "machine"], "\x1b[31mred"),
         (["stamp", "versions", "NumPy\n"], "2.4"),
         (["measurements", 0, "subject"], "cpu\x07"),

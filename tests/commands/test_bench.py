@@ -101,9 +101,9 @@ def test_what_was_not_measured_has_no_heading(
     assert "training to an accuracy" not in command("bench").out
 
 
-def test_one_subject_alone_has_no_ratios(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_contender_alone_has_no_ratios(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ratio" in command("bench").out
-    alone = [each for each in REPORT.measurements if each.subject == "cpu"]
+    alone = [each for each in REPORT.measurements if each.contender == "cpu"]
     report = replace(REPORT, measurements=alone)
     monkeypatch.setattr(bench, "run_benchmark", lambda plan, progress: report)
     assert "ratio" not in command("bench").out
@@ -138,7 +138,7 @@ def test_the_report_is_kept_and_drawn(command: Command) -> None:
     ("arguments", "line"),
     [
         ("--device abacus", "unknown device 'abacus'"),
-        ("--peer abacus", "peer is 'abacus': choose one of torch, onnxruntime, loops"),
+        ("--peer abacus", "peer is 'abacus': choose one of loops, onnxruntime, torch"),
         ("--model vgg", "model is 'vgg': choose one of notebook, lenet"),
         ("--batch-size 0", "batch_size is 0"),
         ("--dtype float16", "dtype is 'float16'"),
@@ -235,7 +235,7 @@ def test_an_accuracy_that_is_lost_ends_with_1(compared: Compared) -> None:
 def test_what_is_not_alike_is_told(compared: Compared) -> None:
     new = replace(
         REPORT,
-        stamp=replace(REPORT.stamp, machine="Another"),
+        environment=replace(REPORT.environment, machine="Another"),
         measurements=REPORT.measurements[1:],
         memory=[replace(REPORT.memory[0], batch_size=1000)],
     )

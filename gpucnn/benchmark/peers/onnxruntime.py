@@ -1,41 +1,50 @@
-"""ONNX Runtime on the CPU as a peer, for inference, with a graph that is built from the layers."""
+"""ONNX Runtime on the CPU: inference with a graph built from the layers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.benchmark.agreement import check_agreement
-from gpucnn.benchmark.nchw import check_layers, to_nchw
-from gpucnn.benchmark.networks import Data, make_network, normalise
-from gpucnn.benchmark.plan import Plan
-from gpucnn.benchmark.subjects import INFERENCE, Tasks
+from gpucnn.benchmark.contenders import INFERENCE, Tasks
+from gpucnn.benchmark.peers import BasePeer, check_agreement
+from gpucnn.benchmark.peers._channels_first import check_layers, to_nchw
 from gpucnn.benchmark.timing import Task
+from gpucnn.benchmark.workload import Workload, make_network, normalise
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
 from gpucnn.models.sequential import Sequential
 
-CHECKED = 32  # images that the peer is checked with
-OPSET, IR_VERSION = 13, 8  # of the format, old enough for any release of the last years
+CHECKED = 32  # images with which the peer is checked
+OPSET, IR_VERSION = 13, 8  # of the ONNX format; releases of the last years read them
 
 
-class OnnxruntimePeer:
-    """ONNX Runtime as a `Subject`.
+class Peer(BasePeer):
+    """Inference in float32 with ONNX Runtime.
 
     Args:
-        plan: what is measured.
-        data: to train on and to test on, see `load_data`.
+        workload: what to compute.
         threads: how many it may use.
 
     Raises:
-        InvalidValueError: it cannot be given the model, or computes something else.
+        InvalidValueError: a layer is not supported, or the logits differ from gpucnn's.
     """
 
-    name = "onnxruntime"
+    packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
 
-    def __init__(self, plan: Plan, data: Data, threads: int) -> None:
-        self._network = make_network(plan.model, plan.dtype, "cpu", threads)
-        self._images, self._threads = data[0][0], threads
+    @classmethod
+    def check_support(cls, model: str, dtype: str) -> None:
+        """See `BasePeer.check_support`; float32 alone is supported."""
+        super().check_support(model, dtype)
+        if dtype != "float32":
+            raise InvalidValueError(
+                f"onnxruntime cannot be measured in {dtype}, since it convolves in float32 "
+                "alone: choose float32, or leave the peer out"
+            )
+
+    def __init__(self, workload: Workload, threads: int) -> None:
+        self._network = make_network(workload.model, workload.dtype, "cpu", threads)
+        self._images, self._threads = workload.data[0][0], threads
         self._check()
         self.tasks: Tasks = {INFERENCE: self._inference}
 
@@ -54,16 +63,21 @@ class OnnxruntimePeer:
         check_agreement(self.name, "logits", theirs, backend.to_host(ours))
 
     def _batch(self, count: int) -> NDArray[Any]:
-        """Images, real (n, channels, rows, columns)."""
+        """The first images of the training set, real (count, channels, rows, columns)."""
         real = normalise(self._images[:count], self._network.dtype)
         return np.ascontiguousarray(real.transpose(0, 3, 1, 2))
 
 
 def onnx_model(network: Sequential) -> bytes:
-    """A network on the CPU, with its weights, in the format ONNX: from "x" to "logits".
+    """A network and its weights, serialised as an ONNX model.
+
+    The model's input is "x", real (n, channels, rows, columns); its output "logits", (n, classes).
+
+    Args:
+        network: on the CPU.
 
     Raises:
-        InvalidValueError: a layer cannot be built.
+        InvalidValueError: a layer is not supported.
     """
     from onnx import checker, helper, numpy_helper
 
@@ -89,20 +103,21 @@ def onnx_model(network: Sequential) -> bytes:
 
 
 def _nodes(layers: Sequence[Layer], parameters: Sequence[str]) -> list[Any]:
-    """A node a layer, each of which gives what has the layer's name, the last one "logits"."""
+    """A node for each layer, whose output has the layer's name; the last one's is "logits"."""
     from onnx import helper
 
     nodes, given = [], "x"
     for layer in layers:
-        gives = "logits" if layer is layers[-1] else layer.name
+        output = "logits" if layer is layers[-1] else layer.name
         operator, attributes = _operator(layer)
         weights = [name for name in parameters if name.startswith(f"{layer.name}.")]
-        nodes.append(helper.make_node(operator, [given, *weights], [gives], **attributes))
-        given = gives
+        nodes.append(helper.make_node(operator, [given, *weights], [output], **attributes))
+        given = output
     return nodes
 
 
 def _operator(layer: Layer) -> tuple[str, dict[str, Any]]:
+    """The ONNX operator of a layer, and its attributes."""
     if isinstance(layer, Conv2D):
         return "Conv", {"kernel_shape": layer.window.size, "strides": layer.window.strides}
     if isinstance(layer, MaxPool2D):

@@ -1,4 +1,4 @@
-"""What is timed: a device of gpucnn here, the peers in their own files."""
+"""Contenders: what is timed. A device of gpucnn here; other libraries in `peers`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,77 +11,90 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, Communicator
 from gpucnn.backends.workers.in_worker import Context
-from gpucnn.benchmark.networks import Data, make_network, normalise
-from gpucnn.benchmark.plan import Plan
 from gpucnn.benchmark.timing import Task, clock_of
+from gpucnn.benchmark.workload import (
+    LEARNING_RATE,
+    Data,
+    Workload,
+    full_batches,
+    make_network,
+    normalise,
+)
 from gpucnn.models.inference import compute_logits
 from gpucnn.models.parallel import ParallelTrainer, Sharing, count_workers, load_parameters
 from gpucnn.models.sequential import Sequential
-from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import SGD, Adam
 
 TRAINING_STEP, INFERENCE = "training step", "inference"
-Tasks = dict[str, Callable[[int], Task]]  # made for a number of images at a time
-LEARNING_RATE = 0.01  # of the training steps that are timed, by SGD without momentum
-TEST_BATCH = 128  # images that a peer classifies at a time to tell the accuracy
-EPOCH = 60_000  # images that a call that is timed counts as being among
-MOST_BATCHES = 300  # that the training steps which are timed go through, again and again
+Tasks = dict[str, Callable[[int], Task]]  # makes the task of a name for a batch size
+EPOCH = 60_000  # images that decide the number of workers of a timed inference
 
 
 class Learner(Protocol):
-    """A network in training, with what it trains on."""
+    """A network in training, with its training set and test set."""
 
     def epoch(self, number: int, order: NDArray[np.int64]) -> float:
-        """Train on the images in `order`, int64 (n,), in epoch `number`; gives the seconds."""
+        """Train for an epoch and return the seconds that it took.
+
+        Args:
+            number: of the epoch, from 1.
+            order: the indices of the images, int64 (n,).
+        """
 
     def accuracy(self) -> float:
-        """On the test images, in [0, 1]."""
+        """The accuracy on the test set, in [0, 1]."""
 
 
-class Subject(Protocol):
-    """Something that is timed.
+class Contender(Protocol):
+    """Something to time.
 
     Attributes:
         name: a device of gpucnn, or a peer.
-        tasks: what it does, "training step" and "inference" or one of them.
+        tasks: makes its tasks, `TRAINING_STEP`, `INFERENCE` or both, for a batch size.
     """
 
     name: str
     tasks: Tasks
 
 
-class TrainingSubject(Subject, Protocol):
-    """A subject that can train."""
+class TrainingContender(Contender, Protocol):
+    """A contender that can be trained to an accuracy."""
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
-        """A new network, to be trained by an optimizer like `optimizer`, not yet placed."""
+        """A new network in training, with an optimizer of its own configured like `optimizer`."""
 
 
-class DeviceSubject:
-    """A device of gpucnn as a `TrainingSubject`."""
+class DeviceContender:
+    """A device of gpucnn as a `TrainingContender`.
 
-    def __init__(self, device: str, plan: Plan, data: Data) -> None:
-        self.name, self._plan, self._data = device, plan, data
+    Args:
+        device: its name.
+        workload: what it computes.
+        threads: of the CPU; None for as many as there are cores.
+    """
+
+    def __init__(self, device: str, workload: Workload, threads: int | None) -> None:
+        self.name, self._workload, self._threads = device, workload, threads
         self.tasks: Tasks = {TRAINING_STEP: self._training_step, INFERENCE: self._inference}
 
     def network(self, threads: int | None) -> Sequential:
-        """A new network with its initial weights."""
-        return make_network(self._plan.model, self._plan.dtype, self.name, threads)
+        """A new network with its initial weights, on `threads` threads."""
+        return make_network(self._workload.model, self._workload.dtype, self.name, threads)
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
-        """See `TrainingSubject.learner`."""
-        network = self.network(self._plan.threads)
+        """See `TrainingContender.learner`."""
+        network = self.network(self._threads)
         network.compile(optimizer)
-        return _DeviceLearner(network, self._data, batch_size)
+        return _DeviceLearner(network, self._workload.data, batch_size)
 
     def _training_step(self, batch_size: int) -> Task:
-        network = self.network(self._plan.threads)
-        images, labels = self._data[0]
+        network = self.network(self._threads)
+        images, labels = self._workload.data[0]
         network.compile(SGD(LEARNING_RATE))
         twin = network.replica.twin()
         trainer = ParallelTrainer(twin, network.optimizer, (images, labels), batch_size)
         trainer.load(network.replica, network.optimizer)
-        order = np.concatenate(some_batches(len(images), batch_size))
+        order = np.concatenate(full_batches(len(images), batch_size))
         trainer.begin(order)
         numbers = cycle(range(trainer.batches))
 
@@ -91,17 +104,17 @@ class DeviceSubject:
         return _task(trainer, network.backend, repeat)
 
     def _inference(self, batch_size: int) -> Task:
-        network = self.network(self._plan.threads)
-        x = normalise(self._data[0][0][:batch_size], network.dtype)
+        network = self.network(self._threads)
+        x = normalise(self._workload.data[0][0][:batch_size], network.dtype)
         forward = ParallelForward(network, x)
         return _task(forward, network.backend, forward.repeat)
 
 
 class ParallelForward:
-    """The logits of a batch, computed again and again by all workers.
+    """The logits of one batch, computed repeatedly by all workers.
 
     Args:
-        network: on whose device, with its weights.
+        network: decides the device and the weights.
         x: real (n, *input_shape), on the host.
     """
 
@@ -116,7 +129,7 @@ class ParallelForward:
         replica.reserve(len(x))
 
     def repeat(self, count: int) -> None:
-        """Compute the logits so many times."""
+        """Compute the logits `count` times."""
 
         def ours(communicator: Communicator) -> None:
             logits = self._sharing.arrays["logits"]
@@ -139,6 +152,7 @@ class ParallelForward:
 
 
 def _forward(count: int, context: Context) -> None:
+    """A worker's part of `ParallelForward.repeat`."""
     replica, arrays = context.kept["replica"], context.kept["arrays"]
     replica.reserve(len(arrays["x"]))
     with replica.backend.session():
@@ -147,17 +161,17 @@ def _forward(count: int, context: Context) -> None:
 
 
 class Shared(Protocol):
-    """What workers can take part in."""
+    """Work that is shared with workers."""
 
     def join(self) -> None:
-        """Wait until they do."""
+        """Wait until the workers take part."""
 
     def close(self) -> None:
-        """Give them back."""
+        """Release the workers."""
 
 
 def _task(shared: Shared, backend: Backend, repeat: Callable[[int], object]) -> Task:
-    """Something that is done as in an epoch, with the workers."""
+    """A task whose session has the workers joined, as they are in an epoch."""
 
     @contextmanager
     def session() -> Iterator[None]:
@@ -169,6 +183,8 @@ def _task(shared: Shared, backend: Backend, repeat: Callable[[int], object]) -> 
 
 
 class _DeviceLearner:
+    """A compiled network of gpucnn as a `Learner`."""
+
     def __init__(self, network: Sequential, data: Data, batch_size: int) -> None:
         train, test = data
         twin = network.replica.twin()
@@ -180,9 +196,3 @@ class _DeviceLearner:
 
     def accuracy(self) -> float:
         return self._trainer.validate().accuracy
-
-
-def some_batches(images: int, batch_size: int) -> list[NDArray[Any]]:
-    """The indices of full batches of one epoch, int64 (batch_size,) each."""
-    batches = min(images // batch_size, MOST_BATCHES)
-    return list(epoch_order(0, 1, images)[: batches * batch_size].reshape(batches, batch_size))

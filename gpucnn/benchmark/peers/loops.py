@@ -1,9 +1,9 @@
-"""The notebook's network in plain loops, as the notebook computes it: where gpucnn began.
+"""The notebook's network in plain Python loops, as the notebook computes it.
 
-One convolution step is a product of two small arrays, as in the notebook; around it stand Python's
-loops over images, rows, columns and filters. Its max-pooling passes gradients to the maximum alone,
-like gpucnn's and unlike the notebook's (see `gpucnn.notebook.max_pooling_backprop`), which takes
-about the same time.
+As in the notebook, an output of the convolution is one product of two small arrays, within loops
+over images, rows, columns and filters. Max-pooling passes gradients to the maximum alone, like
+gpucnn's and unlike the notebook's (see `gpucnn.notebook.max_pooling_backprop`), which takes about
+the same time.
 """
 
 from itertools import cycle
@@ -11,33 +11,47 @@ from itertools import cycle
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.benchmark.agreement import check_agreement
-from gpucnn.benchmark.networks import Data, make_network, normalise
-from gpucnn.benchmark.plan import Plan
-from gpucnn.benchmark.subjects import LEARNING_RATE, TRAINING_STEP, Tasks, some_batches
+from gpucnn.benchmark.contenders import TRAINING_STEP, Tasks
+from gpucnn.benchmark.peers import BasePeer, check_agreement
 from gpucnn.benchmark.timing import Task
+from gpucnn.benchmark.workload import (
+    LEARNING_RATE,
+    Workload,
+    full_batches,
+    make_network,
+    normalise,
+)
+from gpucnn.errors import InvalidValueError
 
-CHECKED = 2  # images that the peer is checked with
+CHECKED = 2  # images with which the peer is checked
 
 Reals = NDArray[np.floating]
 
 
-class LoopsPeer:
-    """The loops as a `Subject`, on one thread, for the training steps of the notebook's network.
+class Peer(BasePeer):
+    """Training steps of the notebook's network in loops, on one thread.
 
     Args:
-        plan: what is measured, whose model is "notebook".
-        data: to train on and to test on, see `load_data`.
+        workload: what to compute; its model is "notebook".
+        threads: ignored.
 
     Raises:
-        InvalidValueError: they do not compute what gpucnn does.
+        InvalidValueError: the loops do not compute what gpucnn computes.
     """
 
-    name = "loops"
+    @classmethod
+    def check_support(cls, model: str, dtype: str) -> None:
+        """See `BasePeer.check_support`; the notebook's network alone is supported."""
+        super().check_support(model, dtype)
+        if model != "notebook":
+            raise InvalidValueError(
+                f"loops are those of the notebook's network, not of {model}: choose the model "
+                "notebook, or leave the peer out"
+            )
 
-    def __init__(self, plan: Plan, data: Data) -> None:
-        network = make_network(plan.model, plan.dtype, "cpu", 1)
-        (images, self._labels), _ = data
+    def __init__(self, workload: Workload, threads: int) -> None:
+        network = make_network(workload.model, workload.dtype, "cpu", 1)
+        (images, self._labels), _ = workload.data
         self._images = normalise(images, network.dtype)[..., 0]
         self._weights = network.get_weights()
         _, theirs = network.loss_and_gradients(images[:CHECKED], self._labels[:CHECKED])
@@ -47,7 +61,7 @@ class LoopsPeer:
         self.tasks: Tasks = {TRAINING_STEP: self._training_step}
 
     def _training_step(self, batch_size: int) -> Task:
-        batches = cycle(some_batches(len(self._labels), batch_size))
+        batches = cycle(full_batches(len(self._labels), batch_size))
         weights = [each.copy() for each in self._weights]
 
         def step() -> None:
@@ -60,13 +74,13 @@ class LoopsPeer:
 
 
 def gradients(x: Reals, labels: NDArray[np.int64], weights: list[Reals]) -> list[Reals]:
-    """The gradients of the mean loss.
+    """The gradients of the mean loss over a batch, shaped like `weights`.
 
     Args:
-        x: (n, h, w).
+        x: normalised images, (n, rows, columns).
         labels: (n,).
-        weights: the kernel (3, 3, 1, filters) and bias of the convolution, and those of the dense
-            layer.
+        weights: the convolution's kernel (3, 3, 1, filters) and bias (filters,), and the dense
+            layer's kernel (inputs, 10) and bias (10,).
     """
     kernel, bias, dense_kernel, dense_bias = weights
     z = _convolve(x, kernel[:, :, 0], bias)
@@ -84,7 +98,7 @@ def gradients(x: Reals, labels: NDArray[np.int64], weights: list[Reals]) -> list
 
 
 def _convolve(x: Reals, kernel: Reals, bias: Reals) -> Reals:
-    """(n, h, w) and a kernel (size, size, filters) make (n, oh, ow, filters)."""
+    """Convolve (n, h, w) with a kernel (size, size, filters) to (n, oh, ow, filters)."""
     size, _, filters = kernel.shape
     rows, columns = x.shape[1] - size + 1, x.shape[2] - size + 1
     z = np.empty((len(x), rows, columns, filters), x.dtype)

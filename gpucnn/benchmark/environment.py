@@ -1,4 +1,4 @@
-"""On what a benchmark ran: the machine, and the versions of what took part."""
+"""The environment of a benchmark: the machine, and the versions of all that is timed."""
 
 import os
 import platform
@@ -10,22 +10,23 @@ import numpy as np
 
 from gpucnn.backends import get_backend
 from gpucnn.backends.workers.pool import usable_cores
-from gpucnn.benchmark.networks import describe_model
-from gpucnn.benchmark.plan import PACKAGES, Plan
-from gpucnn.benchmark.report import Stamp
+from gpucnn.benchmark.peers import peer_class
+from gpucnn.benchmark.plan import Plan
+from gpucnn.benchmark.report import Environment
+from gpucnn.benchmark.workload import describe_model
 from gpucnn.utils.machine import blas, processor
 from gpucnn.version import __version__
 
 
-def make_stamp(plan: Plan, threads: int) -> Stamp:
-    """What is measured, on what, with which versions, now.
+def describe_environment(plan: Plan, threads: int) -> Environment:
+    """Describe the machine, the devices, the versions and what is timed, at this moment.
 
     Args:
-        plan: what is measured.
-        threads: of each subject that runs on the CPU.
+        plan: what is timed.
+        threads: of each contender that runs on the CPU.
     """
     backends = [get_backend(device, plan.threads) for device in plan.devices]
-    return Stamp(
+    return Environment(
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         machine=_machine(),
         threads=threads,
@@ -38,18 +39,20 @@ def make_stamp(plan: Plan, threads: int) -> Stamp:
 
 
 def _machine() -> str:
+    """The processor, the cores that can be used, and the memory."""
     return ", ".join([processor(), f"{usable_cores()} cores", *_memory()])
 
 
 def _memory() -> list[str]:
-    """The size of the memory, where the system can say."""
+    """The size of the memory, or nothing where the system does not report it."""
     if not hasattr(os, "sysconf"):
         return []
     return [f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"]
 
 
 def _versions(plan: Plan) -> dict[str, str]:
-    packages = [package for peer in plan.peers for package in PACKAGES[peer]]
+    """The versions of Python, gpucnn, NumPy, its BLAS and the peers' packages."""
+    packages = [package for peer in plan.peers for package in peer_class(peer).packages]
     return {
         "Python": platform.python_version(),
         "gpucnn": __version__,
@@ -59,7 +62,11 @@ def _versions(plan: Plan) -> dict[str, str]:
 
 
 def _cuda_versions(modules: list[Any]) -> dict[str, str]:
-    """The versions of CuPy, and of CUDA in the driver and in the runtime, if a GPU is measured."""
+    """The versions of CuPy and of CUDA's driver and runtime, if a GPU is timed.
+
+    Args:
+        modules: NumPy or CuPy, that of each backend.
+    """
     for cupy in modules:
         if cupy is not np:
             runtime = cupy.cuda.runtime

@@ -1,4 +1,4 @@
-"""PyTorch on the CPU as a peer, in eager mode, in whichever of its memory formats is faster."""
+"""PyTorch on the CPU: eager mode, in whichever of its memory formats is faster."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -9,62 +9,76 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.benchmark.agreement import check_agreement
-from gpucnn.benchmark.nchw import check_layers, to_nchw
-from gpucnn.benchmark.networks import Data, make_network, normalise
-from gpucnn.benchmark.plan import Plan
-from gpucnn.benchmark.subjects import (
-    INFERENCE,
+from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Learner, Tasks
+from gpucnn.benchmark.peers import TrainingPeer, check_agreement
+from gpucnn.benchmark.peers._channels_first import check_layers, to_nchw
+from gpucnn.benchmark.timing import Sampler, Task, host_seconds, take_turns
+from gpucnn.benchmark.workload import (
     LEARNING_RATE,
     TEST_BATCH,
-    TRAINING_STEP,
-    Learner,
-    Tasks,
-    some_batches,
+    Workload,
+    full_batches,
+    make_network,
+    normalise,
 )
-from gpucnn.benchmark.timing import Sampler, Task, host_seconds, take_turns
 from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
 from gpucnn.models.sequential import Sequential
+from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
 from gpucnn.optimizers.schedules import Schedule
 
-CHECKED = 32  # images that the peer is checked with
+CHECKED = 32  # images with which the peer is checked
 
 
-class TorchPeer:
-    """PyTorch as a `TrainingSubject`; its images lie in memory as reals, normalised beforehand.
+class Peer(TrainingPeer):
+    """PyTorch, with all images in memory as reals, normalised beforehand.
 
     Args:
-        plan: what is measured.
-        data: to train on and to test on, see `load_data`.
-        threads: how many it may use; the setting is that of the process.
+        workload: what to compute.
+        threads: how many it may use; set for the whole process.
 
     Raises:
-        InvalidValueError: it cannot be given the model, or computes something else.
+        InvalidValueError: a layer is not supported, or the loss or a gradient differs from
+            gpucnn's.
     """
 
-    name = "torch"
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
 
     TRIAL_ROUNDS: ClassVar[int] = 5
     TRIAL_SECONDS: ClassVar[float] = 0.02  # of a sample
 
-    def __init__(self, plan: Plan, data: Data, threads: int) -> None:
+    def __init__(self, workload: Workload, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-        network = make_network(plan.model, plan.dtype, "cpu", threads)
-        check_torch(plan.model, *(part[:CHECKED] for part in data[0]))
+        network = make_network(workload.model, workload.dtype, "cpu", threads)
+        check_torch(workload.model, *(part[:CHECKED] for part in workload.data[0]))
         self._module = torch_module(network)
-        (images, self._labels), (test_images, self._test_labels) = data
+        (images, self._labels), (test_images, self._test_labels) = workload.data
         self._images = to_tensor(normalise(images, network.dtype))
         self._test_images = to_tensor(normalise(test_images, network.dtype))
         self.tasks: Tasks = {TRAINING_STEP: self._training_step, INFERENCE: self._inference}
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
-        """See `TrainingSubject.learner`."""
+        """See `TrainingContender.learner`."""
         memory_format, _ = self._faster(lambda each: self._steps(batch_size, each))
         trainer = TorchTrainer(self._module, self._images, self._labels, memory_format)
         return _TorchLearner(trainer, optimizer, self._test_images, self._test_labels, batch_size)
+
+    @staticmethod
+    def train(workload: Workload, batch_size: int, steps: int, threads: int) -> None:
+        """See `TrainingPeer.train`; images are bytes in memory, normalised batch by batch."""
+        import torch
+
+        torch.set_num_threads(threads)
+        (images, labels), (test_images, test_labels) = workload.data
+        module = torch_module(make_network(workload.model, workload.dtype, "cpu", threads))
+        trainer = TorchTrainer(module, to_tensor(images), labels, torch.contiguous_format)
+        trainer.optimizer = torch.optim.Adam(trainer.module.parameters())
+        order = torch.from_numpy(epoch_order(0, 1, len(images))[: steps * batch_size])
+        for indices in order.split(batch_size):
+            trainer.step(indices)
+        torch_accuracy(trainer.module, to_tensor(test_images), test_labels)
 
     def _training_step(self, batch_size: int) -> Task:
         return self._faster(lambda each: self._steps(batch_size, each))[1]
@@ -77,7 +91,7 @@ class TorchPeer:
 
         trainer = TorchTrainer(self._module, self._images, self._labels, memory_format)
         trainer.optimizer = torch.optim.SGD(trainer.module.parameters(), LEARNING_RATE)
-        batches = some_batches(len(self._labels), batch_size)
+        batches = full_batches(len(self._labels), batch_size)
         indices = cycle([torch.from_numpy(each) for each in batches])
         return Task(lambda: trainer.step(next(indices)))
 
@@ -89,7 +103,7 @@ class TorchPeer:
         return Task(lambda: module(x), torch.inference_mode)
 
     def _faster(self, make: Callable[[Any], Task]) -> tuple[Any, Task]:
-        """The memory format in which a task takes less time, and the task in it."""
+        """The memory format in which a task is faster, and the task in that format."""
         import torch
 
         formats = (torch.contiguous_format, torch.channels_last)
@@ -101,17 +115,17 @@ class TorchPeer:
 
 
 class TorchTrainer:
-    """A copy of a module, in training.
+    """Training steps of a copy of a module.
 
     Args:
-        module: what is trained a copy of.
-        images: (n, channels, rows, columns), real, or bytes, which are normalised batch by batch.
+        module: to copy.
+        images: (n, channels, rows, columns), real, or uint8 to be normalised batch by batch.
         labels: int64 (n,).
-        memory_format: of the copy and its batches.
+        memory_format: PyTorch's, of the copy and its batches.
 
     Attributes:
         module: the copy.
-        optimizer: to be set: one of PyTorch's for the parameters of `module`.
+        optimizer: PyTorch's, for the parameters of `module`; set it before the first step.
     """
 
     optimizer: Any
@@ -127,7 +141,7 @@ class TorchTrainer:
         self._real = next(module.parameters()).dtype
 
     def step(self, indices: Any) -> None:
-        """One training step on the images `indices`, int64 (n,)."""
+        """Do one training step on the images `indices`, int64 (n,)."""
         from torch.nn.functional import cross_entropy
 
         x, y = self.batch(indices), self._labels[indices]
@@ -136,13 +150,13 @@ class TorchTrainer:
         self.optimizer.step()
 
     def batch(self, indices: Any) -> Any:
-        """Some of the images, real (n, channels, rows, columns)."""
+        """The images `indices`, int64 (n,), as real (n, channels, rows, columns)."""
         x = _to_real(self._images[indices], self._real)
         return x.contiguous(memory_format=self._memory_format)
 
 
 class _TorchLearner:
-    """A `Learner`: Adam with the learning rates, and the other settings, of gpucnn's."""
+    """A `Learner` that trains with PyTorch's Adam, configured like gpucnn's."""
 
     def __init__(
         self,
@@ -182,7 +196,7 @@ class _TorchLearner:
 
 
 def torch_accuracy(module: Any, images: Any, labels: NDArray[np.int64]) -> float:
-    """The share of images that a module classifies correctly; arguments as `TorchTrainer`'s."""
+    """The share of images that a module classifies correctly; arguments as of `TorchTrainer`."""
     import torch
 
     real = next(module.parameters()).dtype
@@ -193,10 +207,10 @@ def torch_accuracy(module: Any, images: Any, labels: NDArray[np.int64]) -> float
 
 
 def torch_module(network: Sequential) -> Any:
-    """A network on the CPU as a module of PyTorch, with its weights.
+    """A network on the CPU as a PyTorch module with the same weights.
 
     Raises:
-        InvalidValueError: a layer cannot be built.
+        InvalidValueError: a layer is not supported.
     """
     import torch
 
@@ -218,13 +232,19 @@ def to_tensor(images: NDArray[Any]) -> Any:
 
 
 def check_torch(model: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-    """Hold the loss and the gradients of a preset in PyTorch to gpucnn's.
+    """Check that a preset's loss and gradients in PyTorch are gpucnn's.
 
-    In float64, where rounding decides neither which of two pixels is the larger nor whether one is
-    above 0: in float32 it does for one in some millions, and moves a gradient by a whole term.
+    Computed in float64, in which rounding does not decide which of two pixels is the larger, or
+    whether one is above 0: in float32 it does for one pixel in some millions, and changes a
+    gradient by a whole term.
+
+    Args:
+        model: the name of the preset.
+        images: uint8 (n, rows, columns, channels).
+        labels: int64 (n,).
 
     Raises:
-        InvalidValueError: they do not agree.
+        InvalidValueError: the loss or a gradient differs.
     """
     import torch
     from torch.nn.functional import cross_entropy
@@ -244,6 +264,7 @@ def check_torch(model: str, images: NDArray[np.uint8], labels: NDArray[np.int64]
 
 
 def _build(layer: Layer) -> Any:
+    """PyTorch's counterpart of a layer."""
     from torch import nn
 
     if isinstance(layer, Conv2D):
@@ -259,9 +280,10 @@ def _build(layer: Layer) -> Any:
 
 
 def _to_real(images: Any, real: Any) -> Any:
-    """Images as they are if they are real; bytes normalised, see `Backend.gather_images`."""
+    """Real images as they are; uint8 ones normalised, see `Backend.gather_images`."""
     return images if images.is_floating_point() else images.to(real) / 255 - 0.5
 
 
 def _copy(module: Any, memory_format: Any) -> Any:
+    """A copy of a module, in a memory format."""
     return deepcopy(module).to(memory_format=memory_format)

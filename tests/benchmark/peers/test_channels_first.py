@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from expect import refusal
 from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
-from gpucnn.benchmark.nchw import check_layers, to_nchw
+from gpucnn.benchmark.peers._channels_first import check_layers, to_nchw
 from gpucnn.layers import Layer
 
 

@@ -1,16 +1,16 @@
-"""The peers themselves, where they are installed."""
-
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmark.small_plan import small_data, small_plan
-from gpucnn.benchmark import memory
-from gpucnn.benchmark.nchw import to_nchw
-from gpucnn.benchmark.networks import make_network, normalise
+from benchmark.small_plan import small_data, small_workload
+from gpucnn.benchmark import processes
+from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
 from gpucnn.benchmark.peers import make_peer
-from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, DeviceSubject
+from gpucnn.benchmark.peers import torch as torch_peer
+from gpucnn.benchmark.peers._channels_first import to_nchw
+from gpucnn.benchmark.peers.torch import TorchTrainer, to_tensor, torch_module
+from gpucnn.benchmark.workload import make_network, normalise
 from gpucnn.models import MODELS
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
@@ -26,13 +26,13 @@ def torch() -> Any:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_torch_trains_the_same_network(torch: Any, model: str) -> None:
-    plan = small_plan(peers=("torch",), model=model)
-    peer: Any = make_peer("torch", plan, DATA, 1)
+    workload = small_workload(model)
+    peer: Any = make_peer("torch", workload, 1)
     assert set(peer.tasks) == {TRAINING_STEP, INFERENCE}
     order = epoch_order(0, 1, 64)
     accuracies = []
-    for subject in (peer, DeviceSubject("cpu", plan, DATA)):
-        learner = subject.learner(16, Adam(OneCycle(0.01, 12)))
+    for contender in (peer, DeviceContender("cpu", workload, threads=1)):
+        learner = contender.learner(16, Adam(OneCycle(0.01, 12)))
         for number in (1, 2, 3):
             assert learner.epoch(number, order) > 0
         accuracies.append(learner.accuracy())
@@ -40,7 +40,7 @@ def test_torch_trains_the_same_network(torch: Any, model: str) -> None:
 
 
 def test_torch_does_its_tasks(torch: Any) -> None:
-    peer = make_peer("torch", small_plan(peers=("torch",)), DATA, 1)
+    peer = make_peer("torch", small_workload(), 1)
     assert torch.get_num_threads() == 1
     for make in peer.tasks.values():
         task = make(4)
@@ -49,8 +49,6 @@ def test_torch_does_its_tasks(torch: Any) -> None:
 
 
 def test_torch_with_other_weights_is_found_out(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpucnn.benchmark import torch_peer
-
     def spoilt(layers: Any, arrays: Any) -> Any:
         return [each[::-1].copy() for each in to_nchw(layers, arrays)]
 
@@ -60,8 +58,6 @@ def test_torch_with_other_weights_is_found_out(torch: Any, monkeypatch: pytest.M
 
 
 def test_torch_is_trained_for_its_memory(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpucnn.benchmark.torch_peer import TorchTrainer
-
     batches = []
     step = TorchTrainer.step
 
@@ -70,27 +66,16 @@ def test_torch_is_trained_for_its_memory(torch: Any, monkeypatch: pytest.MonkeyP
         step(self, indices)
 
     monkeypatch.setattr(TorchTrainer, "step", watched)
-    monkeypatch.setattr(memory, "load_data", small_data)
-    monkeypatch.setattr(memory, "STEPS", 3)
-    memory.train("torch", "notebook", "float32", 8, 1)
+    monkeypatch.setattr(processes, "load_data", small_data)
+    monkeypatch.setattr(processes, "STEPS", 3)
+    processes.train("torch", "notebook", "float32", 8, 1)
     assert batches == [8, 8, 8]
 
 
 def test_torch_normalises_bytes_as_gpucnn_does(torch: Any) -> None:
-    from gpucnn.benchmark.torch_peer import TorchTrainer, to_tensor, torch_module
-
     images, labels = DATA[0]
     module = torch_module(make_network("notebook", "float32", "cpu", 1))
     trainer = TorchTrainer(module, to_tensor(images), labels, torch.channels_last)
     batch = trainer.batch(torch.tensor([5, 3])).numpy()
     expected = normalise(images[[5, 3]], np.dtype(np.float32)).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(batch, expected, atol=1e-7)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_onnxruntime_infers_with_the_same_network(model: str) -> None:
-    for package in ("onnx", "onnxruntime"):
-        pytest.importorskip(package)
-    peer = make_peer("onnxruntime", small_plan(peers=("onnxruntime",), model=model), DATA, 1)
-    assert set(peer.tasks) == {INFERENCE}
-    peer.tasks[INFERENCE](4).call()

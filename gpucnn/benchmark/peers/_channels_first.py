@@ -1,4 +1,4 @@
-"""A network as libraries take it whose images are (channels, rows, columns)."""
+"""Networks for peers whose images are (channels, rows, columns): NCHW, where gpucnn's are NHWC."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ KINDS = (Conv2D, MaxPool2D, ReLU, Flatten, Dense)
 
 
 def check_layers(layers: Sequence[Layer], peer: str) -> None:
-    """Refuse layers that the peers are not built from here.
+    """Check that a network can be built for a peer.
 
     Raises:
-        InvalidValueError: a layer is of another kind than `KINDS`, or pads its images.
+        InvalidValueError: a layer is of none of `KINDS`, or pads its images.
     """
     for layer in layers:
         padded = getattr(layer, "padding", "valid") != "valid"
@@ -28,16 +28,16 @@ def check_layers(layers: Sequence[Layer], peer: str) -> None:
 
 
 def to_nchw(layers: Sequence[Layer], arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Weights or gradients, as `get_weights` gives them, for images (channels, rows, columns).
+    """Convert weights or gradients, in the order of `get_weights`, to those for NCHW images.
 
-    Kernels of convolutions become (filters, channels, rows, columns), those of dense layers (units,
-    inputs), the inputs in the order that flattening such an image gives.
+    Convolution kernels become (filters, channels, rows, columns), dense kernels (units, inputs)
+    with the inputs in the order in which an NCHW image is flattened. Biases stay as they are.
     """
     return [np.ascontiguousarray(each) for each in _converted(layers, iter(arrays))]
 
 
 def _converted(layers: Sequence[Layer], arrays: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    flattened: tuple[int, ...] = ()  # the shape of the images that the next dense layer sees
+    flattened: tuple[int, ...] = ()  # the shape of the images that the next dense layer takes
     for layer in layers:
         if isinstance(layer, Flatten):
             flattened = layer.input_shape
@@ -51,7 +51,13 @@ def _converted(layers: Sequence[Layer], arrays: Iterator[NDArray[Any]]) -> Itera
 
 
 def _channels_first(kernel: NDArray[Any], image: tuple[int, ...]) -> NDArray[Any]:
-    """A dense kernel, (inputs, units), its inputs being an image of shape `image` or a vector."""
+    """Reorder the inputs of a dense kernel (inputs, units) from HWC to CHW.
+
+    Args:
+        kernel: of the dense layer.
+        image: the shape (rows, columns, channels) of what was flattened; of another length for a
+            vector, whose kernel is returned as it is.
+    """
     if len(image) != 3:
         return kernel
     return kernel.reshape(*image, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)

@@ -6,79 +6,77 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.small_plan import StubPeer, small_data, small_plan
+from benchmark.small_plan import StubPeer, small_data, small_plan, small_workload
 from expect import refusal
-from gpucnn.benchmark import Plan, benchmark, run_benchmark
-from gpucnn.benchmark import plan as plans
-from gpucnn.benchmark import stamp as stamps
-from gpucnn.benchmark.report import Limits, Preparation, Report
-from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, DeviceSubject
+from gpucnn.benchmark import PEERS, Plan, environment, peers, run, run_benchmark
+from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
+from gpucnn.benchmark.report import Preparation, Report, Roofline
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a while is left out: other tests are of it."""
-    monkeypatch.setattr(plans, "find_spec", lambda package: package)
-    monkeypatch.setattr(stamps, "version", lambda package: "9")
-    monkeypatch.setattr(benchmark, "SHORTEST", 0)
-    monkeypatch.setattr(benchmark, "load_data", small_data)
-    monkeypatch.setattr(benchmark, "import_seconds", lambda *modules: float(len(modules)))
-    monkeypatch.setattr(benchmark, "measure_layers", lambda network, data, size, rounds: [])
+    monkeypatch.setattr(peers, "find_spec", lambda package: package)
+    monkeypatch.setattr(environment, "version", lambda package: "9")
+    monkeypatch.setattr(run, "SHORTEST", 0)
+    monkeypatch.setattr(run, "load_data", small_data)
+    monkeypatch.setattr(run, "import_seconds", lambda *modules: float(len(modules)))
+    monkeypatch.setattr(run, "measure_layers", lambda network, data, size, rounds: [])
     monkeypatch.setattr(
-        benchmark, "measure_limits", lambda backend, dtype: Limits(backend.device, 1, 2)
+        run, "measure_roofline", lambda backend, dtype: Roofline(backend.device, 1, 2)
     )
-    monkeypatch.setattr(benchmark, "peak_memory", lambda *arguments: len(arguments[0]))
+    monkeypatch.setattr(run, "peak_memory", lambda *arguments: len(arguments[0]))
 
 
 @pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, StubPeer]:
+def stubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, StubPeer]:
     """Stubs of all peers, by name, which a benchmark measures from now on."""
-    stubs = {name: StubPeer(name) for name in plans.PEERS}
-    del stubs["onnxruntime"].tasks[TRAINING_STEP]
-    monkeypatch.setattr(benchmark, "make_peer", lambda name, plan, data, threads: stubs[name])
-    return stubs
+    made = {name: StubPeer(name) for name in PEERS}
+    del made["onnxruntime"].tasks[TRAINING_STEP]
+    monkeypatch.setattr(run, "make_peer", lambda name, workload, threads: made[name])
+    return made
 
 
-def run(plan: Plan) -> Report:
+def measured(plan: Plan) -> Report:
     return run_benchmark(plan, lambda what, share: None)
 
 
-def test_devices_and_peers_are_measured_on_the_same_tasks(peers: dict[str, StubPeer]) -> None:
-    report = run(small_plan(peers=("torch", "onnxruntime"), batch_sizes=(4, 8)))
-    assert [(each.subject, each.task, each.batch_size) for each in report.measurements] == [
-        (subject, task, size)
+def test_devices_and_peers_are_measured_on_the_same_tasks(stubs: dict[str, StubPeer]) -> None:
+    report = measured(small_plan(peers=("torch", "onnxruntime"), batch_sizes=(4, 8)))
+    assert [(each.contender, each.task, each.batch_size) for each in report.measurements] == [
+        (contender, task, size)
         for size in (4, 8)
-        for task, subjects in (
+        for task, contenders in (
             (TRAINING_STEP, ("cpu", "torch")),
             (INFERENCE, ("cpu", "torch", "onnxruntime")),
         )
-        for subject in subjects
+        for contender in contenders
     ]
     assert all(len(each.seconds) == 2 for each in report.measurements)
-    assert set(peers["torch"].calls) == {
+    assert set(stubs["torch"].calls) == {
         (task, size) for task in (TRAINING_STEP, INFERENCE) for size in (4, 8)
     }
 
 
-def test_memory_and_accuracy_are_of_those_that_train(peers: dict[str, StubPeer]) -> None:
-    report = run(small_plan(peers=("torch", "onnxruntime"), to_accuracy=0.1))
-    assert [each.subject for each in report.accuracies] == ["cpu", "torch"]
+def test_memory_and_accuracy_are_of_those_that_train(stubs: dict[str, StubPeer]) -> None:
+    report = measured(small_plan(peers=("torch", "onnxruntime"), to_accuracy=0.1))
+    assert [each.contender for each in report.accuracies] == ["cpu", "torch"]
     assert [each.target for each in report.accuracies] == [0.1, 0.1]
-    assert [(each.subject, each.bytes) for each in report.memory] == [("cpu", 3), ("torch", 5)]
+    assert [(each.contender, each.bytes) for each in report.memory] == [("cpu", 3), ("torch", 5)]
 
 
 def test_without_a_target_nothing_is_trained_to_it() -> None:
-    assert run(small_plan()).accuracies == []
+    assert measured(small_plan()).accuracies == []
 
 
 def test_without_a_word_of_the_memory_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "find_spec", lambda module: None)
-    assert run(small_plan()).memory == []
+    monkeypatch.setattr(run, "find_spec", lambda module: None)
+    assert measured(small_plan()).memory == []
 
 
-def test_what_is_paid_once_is_told_apart(peers: dict[str, StubPeer]) -> None:
-    report = run(small_plan(peers=("torch",)))
-    told = {(each.subject, each.what): each.seconds for each in report.preparations}
+def test_what_is_paid_once_is_told_apart(stubs: dict[str, StubPeer]) -> None:
+    report = measured(small_plan(peers=("torch",)))
+    told = {(each.contender, each.what): each.seconds for each in report.preparations}
     assert list(told) == [
         ("torch", "import"),
         ("cpu", "import"),
@@ -86,7 +84,7 @@ def test_what_is_paid_once_is_told_apart(peers: dict[str, StubPeer]) -> None:
         ("torch", "warm-up"),
     ]
     assert told["torch", "warm-up"] == 4  # two calls for each task, a second each
-    assert report.limits == [Limits("cpu", 1, 2)]
+    assert report.rooflines == [Roofline("cpu", 1, 2)]
 
 
 def test_layers_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +94,8 @@ def test_layers_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append((network.backend.threads, size, rounds))
         return []
 
-    monkeypatch.setattr(benchmark, "measure_layers", layers)
-    run(small_plan(threads=2, batch_sizes=(4, 8)))
+    monkeypatch.setattr(run, "measure_layers", layers)
+    measured(small_plan(threads=2, batch_sizes=(4, 8)))
     assert seen == [(1, 4, 2), (1, 8, 2)]
 
 
@@ -112,7 +110,7 @@ def test_progress_goes_from_nothing_to_all() -> None:
 
 def test_a_batch_larger_than_the_set_is_refused() -> None:
     with refusal("batch_size is 65: MNIST has 64 images to train on, give at most as many"):
-        run(small_plan(batch_sizes=(4, 65)))
+        measured(small_plan(batch_sizes=(4, 65)))
 
 
 class FakeGpu:
@@ -135,21 +133,21 @@ class FakeGpu:
 
 def test_a_gpus_transfer_and_first_step_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = FakeGpu()
-    made = benchmark._Benchmark(small_plan(batch_sizes=(8, 4)), small_data())
-    monkeypatch.setattr(benchmark, "get_backend", lambda name, threads: gpu)
-    device = DeviceSubject("cuda", small_plan(), small_data())
+    made = run._Benchmark(small_plan(batch_sizes=(8, 4)), small_data())
+    monkeypatch.setattr(run, "get_backend", lambda name, threads: gpu)
+    device = DeviceContender("cuda", small_workload(), threads=1)
     stub = StubPeer()
     device.tasks = stub.tasks
     made._prepare(device)
     imported, transferred, compiled = made.report().preparations
     assert imported == Preparation("cuda", "import", 2)
     assert transferred == Preparation("cuda", "transfer", 2)
-    assert (compiled.subject, compiled.what) == ("cuda", "compilation")
+    assert (compiled.contender, compiled.what) == ("cuda", "compilation")
     assert gpu.log == ["session", "uint8 64"]
     assert stub.calls == [(TRAINING_STEP, 4)]
 
 
 def test_a_real_measurement_is_of_numbers_above_zero() -> None:
-    for each in run(small_plan()).measurements:
+    for each in measured(small_plan()).measurements:
         assert np.isfinite(each.seconds).all()
         assert min(each.seconds) > 0

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gpucnn.benchmark.networks import load_data, make_network, normalise
+from gpucnn.benchmark import workload
+from gpucnn.benchmark.workload import full_batches, load_data, make_network, normalise
 from gpucnn.layers import Dropout
 from gpucnn.models import MODELS
 
@@ -34,3 +35,9 @@ def test_pixels_are_normalised(dtype: str) -> None:
     real = normalise(np.array([[[[0], [51], [255]]]], np.uint8), np.dtype(dtype))
     assert real.dtype == dtype
     np.testing.assert_allclose(real, [[[[-0.5], [-0.3], [0.5]]]], rtol=1e-6)
+
+
+def test_batches_are_full_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [len(each) for each in full_batches(10, 4)] == [4, 4]
+    monkeypatch.setattr(workload, "MOST_BATCHES", 1)
+    assert [len(each) for each in full_batches(10, 4)] == [4]

@@ -4,11 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.small_plan import small_data, small_plan
-from gpucnn.benchmark import subjects
-from gpucnn.benchmark.networks import make_network
-from gpucnn.benchmark.subjects import INFERENCE, TRAINING_STEP, DeviceSubject, some_batches
+from benchmark.small_plan import small_data, small_workload
+from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
 from gpucnn.benchmark.timing import host_seconds
+from gpucnn.benchmark.workload import make_network
 from gpucnn.models.network import Network
 from gpucnn.models.training import Trainer, epoch_order
 from gpucnn.optimizers import Adam
@@ -16,8 +15,8 @@ from gpucnn.optimizers import Adam
 DATA = small_data()
 
 
-def subject() -> DeviceSubject:
-    return DeviceSubject("cpu", small_plan(), DATA)
+def contender() -> DeviceContender:
+    return DeviceContender("cpu", small_workload(), threads=1)
 
 
 def calls_of(monkeypatch: pytest.MonkeyPatch, kind: type, method: str) -> list[Any]:
@@ -36,7 +35,7 @@ def calls_of(monkeypatch: pytest.MonkeyPatch, kind: type, method: str) -> list[A
 def test_a_step_trains_on_the_next_images(monkeypatch: pytest.MonkeyPatch) -> None:
     orders = calls_of(monkeypatch, Trainer, "begin")
     steps = calls_of(monkeypatch, Trainer, "step")
-    task = subject().tasks[TRAINING_STEP](4)
+    task = contender().tasks[TRAINING_STEP](4)
     assert task.clock is host_seconds
     with task.session():
         for _ in range(17):
@@ -45,15 +44,9 @@ def test_a_step_trains_on_the_next_images(monkeypatch: pytest.MonkeyPatch) -> No
     assert steps == [*range(16), 0]  # after the last, the first again
 
 
-def test_batches_are_full_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [len(each) for each in some_batches(10, 4)] == [4, 4]
-    monkeypatch.setattr(subjects, "MOST_BATCHES", 1)
-    assert [len(each) for each in some_batches(10, 4)] == [4]
-
-
 def test_inference_takes_normalised_images_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = calls_of(monkeypatch, Network, "forward")
-    task = subject().tasks[INFERENCE](4)
+    task = contender().tasks[INFERENCE](4)
     with task.session():
         task.call()
     (x,) = inputs
@@ -63,7 +56,7 @@ def test_inference_takes_normalised_images_in_order(monkeypatch: pytest.MonkeyPa
 
 def test_a_learner_trains_and_is_measured() -> None:
     (images, labels), (test_images, test_labels) = DATA
-    learner = subject().learner(8, Adam(0.01))
+    learner = contender().learner(8, Adam(0.01))
     order = epoch_order(0, 1, len(images))
     assert learner.epoch(1, order) > 0
 

@@ -1,0 +1,129 @@
+"""Peers: other implementations, timed beside gpucnn on the CPU.
+
+A peer is a module of this folder, and its name is the module's: `gpucnn bench --peer torch` times
+`torch.py`. The module defines a class `Peer`, derived from `BasePeer`, or from `TrainingPeer` if it
+can be trained to an accuracy. Adding the module is all it takes. It must import without what it
+times, which it imports in functions. Modules whose names begin with an underscore are no peers.
+"""
+
+from abc import ABC, abstractmethod
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.benchmark.contenders import Learner, Tasks
+from gpucnn.benchmark.workload import Workload
+from gpucnn.errors import InvalidValueError
+from gpucnn.optimizers import Adam
+
+
+def peer_names() -> tuple[str, ...]:
+    """The names of all peers, installed or not, in alphabetical order."""
+    names = (module.name for module in iter_modules(__path__))
+    return tuple(sorted(name for name in names if not name.startswith("_")))
+
+
+def peer_class(name: str) -> "type[BasePeer]":
+    """The class of a peer, one of `peer_names`; what the peer times is not imported."""
+    peer: type[BasePeer] = import_module(f"{__name__}.{name}").Peer
+    return peer
+
+
+def make_peer(name: str, workload: Workload, threads: int) -> "BasePeer":
+    """Create a peer, one of `peer_names`, and check that it computes what gpucnn computes.
+
+    Args:
+        name: of the peer.
+        workload: what it computes.
+        threads: how many it may use.
+
+    Raises:
+        InvalidValueError: the peer does not support the model, or computes something else.
+    """
+    return peer_class(name)(workload, threads)
+
+
+class BasePeer(ABC):
+    """A peer, a `Contender`.
+
+    Subclasses take a workload and the number of threads that they may use, and set `tasks`. They
+    raise `InvalidValueError` if they do not support the preset's layers or `check_agreement` fails.
+
+    Attributes:
+        packages: the installed packages that it times, by the names that import them. Their
+            import is timed, and their versions are reported.
+        name: that of the module.
+        tasks: see `Contender`.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    name: str
+    tasks: Tasks
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def __init__(self, workload: Workload, threads: int) -> None: ...
+
+    @classmethod
+    def check_support(cls, model: str, dtype: str) -> None:
+        """Check that the packages are installed; subclasses also check the preset and the dtype.
+
+        Raises:
+            InvalidValueError: a package is missing, or the peer does not support the workload.
+        """
+        missing = [package for package in cls.packages if find_spec(package) is None]
+        if missing:
+            raise InvalidValueError(
+                f"{cls.name} cannot be measured, since {' and '.join(missing)} cannot be imported: "
+                f"pip install {' '.join(cls.packages)}, or leave the peer out"
+            )
+
+
+class TrainingPeer(BasePeer):
+    """A peer that can be trained to an accuracy, a `TrainingContender`."""
+
+    @abstractmethod
+    def learner(self, batch_size: int, optimizer: Adam) -> Learner:
+        """See `TrainingContender.learner`."""
+
+    @staticmethod
+    @abstractmethod
+    def train(workload: Workload, batch_size: int, steps: int, threads: int) -> None:
+        """Train with Adam and classify the test set, as a plain script would, to measure memory.
+
+        Args:
+            workload: what to train.
+            batch_size: images in a step.
+            steps: how many to train for, or for one epoch if that is less.
+            threads: how many to use.
+        """
+
+
+def check_agreement(peer: str, what: str, theirs: NDArray[Any], ours: NDArray[Any]) -> None:
+    """Check that a peer computes what gpucnn computes, to half of the dtype's digits.
+
+    The tolerance is relative to the largest element. Rounding in sums of a few thousand terms costs
+    a quarter of the digits at the most; another weight, order or formula leaves hardly any.
+
+    Args:
+        peer: its name.
+        what: was computed, for the error.
+        theirs: the peer's result.
+        ours: gpucnn's result, of the same shape; its dtype decides the tolerance.
+
+    Raises:
+        InvalidValueError: the results differ.
+    """
+    off = float(np.abs(theirs - ours).max())
+    allowed = float(np.sqrt(np.finfo(ours.dtype).eps) * np.abs(ours).max())
+    if not off <= allowed:  # nor where it is NaN
+        raise InvalidValueError(
+            f"{peer} does not compute what gpucnn does: {what} off by {off:.2g} where "
+            f"{allowed:.2g} is allowed; leave the peer out"
+        )

@@ -1,0 +1,206 @@
+"""Rooflines: what a device reaches at most, what each layer needs at least, and what it takes.
+
+The peak arithmetic rate and the bandwidth of a device bound the time of any computation by its
+operations and the bytes that it moves (Williams, Waterman and Patterson, "Roofline: an insightful
+visual performance model for multicore architectures", Communications of the ACM, 2009).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from gpucnn.backends import Array, Backend
+from gpucnn.benchmark.report import LayerMeasurement, Roofline
+from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
+from gpucnn.benchmark.workload import Data
+from gpucnn.datasets.device_dataset import Batches
+from gpucnn.layers import Conv2D, Dense, Flatten, FusedConv2D, Layer, MaxPool2D, Step
+from gpucnn.models.sequential import Sequential
+
+REPEATS = 5  # of a product or copy, of which the fastest counts
+LEAST_SECONDS = 0.01  # for which a product has to last to be large enough
+SIZES = (64, 128, 256, 512, 1024, 2048, 4096)  # of the products, until one is large enough
+COPIED = 128 * 2**20  # bytes, well above the size of a last-level cache
+SHORTEST = 0.01  # seconds of a sample of a layer
+
+
+# What a device reaches at most
+
+
+def measure_roofline(backend: Backend, dtype: str) -> Roofline:
+    """Measure the peak arithmetic rate in `dtype` and the bandwidth of a backend.
+
+    Args:
+        backend: with one thread, or a GPU.
+        dtype: "float32" or "float64".
+    """
+    with backend.session():
+        return Roofline(backend.device, _flops(backend, dtype), _bandwidth(backend, dtype))
+
+
+def _flops(backend: Backend, dtype: str) -> float:
+    """Operations per second in a square product: the first that lasts long, or the largest."""
+    for size in SIZES:
+        matrices = [backend.asarray(np.full((size, size), 0.5, dtype)) for _ in range(3)]
+        product = partial(backend.matmul, *matrices)
+        seconds = _fastest(backend, product)
+        if seconds >= LEAST_SECONDS:
+            break
+    return 2 * size**3 / seconds
+
+
+def _bandwidth(backend: Backend, dtype: str) -> float:
+    """Bytes per second in a copy, read and written."""
+    count = COPIED // np.dtype(dtype).itemsize
+    source, out = backend.zeros((count,), dtype), backend.zeros((count,), dtype)
+    source.fill(1)  # pages that were never written to may not be in memory
+    return 2 * COPIED / _fastest(backend, partial(backend.copy, source, out))
+
+
+def _fastest(backend: Backend, call: Callable[[], None]) -> float:
+    clock = clock_of(backend)
+    call()  # warm-up
+    return min(clock(call) for _ in range(REPEATS))
+
+
+# What a layer needs at least
+
+
+def operations(layer: Layer, direction: str, batch: int) -> int:
+    """The least floating-point operations of a placed layer for a batch.
+
+    A comparison, an addition and a multiplication count as one each, a multiply-add as two. The
+    bias takes the place of the addition that a sum of k products does not need.
+
+    Args:
+        layer: of any kind but dropout.
+        direction: "forward" or "backward".
+        batch: the number of images.
+    """
+    count = _forward if direction == "forward" else _backward
+    return batch * sum(count(part) for part in _parts(layer))
+
+
+def bytes_moved(layer: Layer, direction: str, batch: int) -> int:
+    """The least bytes that a placed layer moves for a batch; arguments as of `operations`.
+
+    Forward, these are the inputs, the parameters and the outputs, once each. Backward, they are the
+    gradient of the output, and that of the input where it is needed; for layers with parameters
+    also the input, the parameters and their gradients. What ReLU and pooling have to remember of
+    the forward pass is a bit or two for each element, and not counted. A layer that fuses others,
+    see `fuse`, moves nothing between them.
+    """
+    if isinstance(layer, Flatten):
+        return 0
+    inputs, outputs = prod(layer.input_shape), prod(layer.output_shape)
+    parameters = sum(each.size for each in layer.parameters.values())
+    if direction == "forward":
+        numbers = batch * (inputs + outputs) + parameters
+    else:
+        input_gradient = inputs if layer.needs_input_gradient else 0
+        input_read = inputs if layer.has_parameters else 0
+        parameters_read = parameters if layer.needs_input_gradient else 0
+        numbers = batch * (outputs + input_gradient + input_read) + parameters_read + parameters
+    return numbers * layer.real.itemsize
+
+
+def _parts(layer: Layer) -> tuple[Layer, ...]:
+    return layer.parts if isinstance(layer, FusedConv2D) else (layer,)
+
+
+def _forward(layer: Layer) -> int:
+    """The operations of a forward pass for one image."""
+    if isinstance(layer, (Conv2D, Dense)):
+        return 2 * layer.multiply_adds()
+    if isinstance(layer, MaxPool2D):
+        return (layer.window.elements - 1) * prod(layer.output_shape)
+    return _elementwise(layer)
+
+
+def _backward(layer: Layer) -> int:
+    """The operations of a backward pass for one image."""
+    if isinstance(layer, (Conv2D, Dense)):
+        products = 2 if layer.needs_input_gradient else 1
+        return 2 * products * layer.multiply_adds() + prod(layer.output_shape)
+    return _elementwise(layer) if layer.needs_input_gradient else 0
+
+
+def _elementwise(layer: Layer) -> int:
+    return 0 if isinstance(layer, Flatten) else prod(layer.output_shape)
+
+
+# What a layer takes
+
+
+class Call(NamedTuple):
+    """One direction of a layer, and a function that runs it once."""
+
+    layer: Layer
+    direction: str
+    run: Callable[[], object]
+
+
+def measure_layers(
+    network: Sequential, data: Data, batch_size: int, rounds: int
+) -> list[LayerMeasurement]:
+    """Time each layer by itself, forward and backward, but for those that move no data.
+
+    A batch goes through the layers in microbatches that suit the device. The largest is timed, and
+    its seconds are scaled to the batch.
+
+    Args:
+        network: on one thread, or on a GPU.
+        data: the training set and the test set.
+        batch_size: images in a batch.
+        rounds: how many times each measurement is repeated.
+    """
+    backend, replica = network.backend, network.replica
+    microbatches = replica.microbatches(slice(0, batch_size))
+    images = max(each.stop - each.start for each in microbatches)
+    with backend.session():
+        calls = _calls(network, data, images)
+    tasks = [Task(call.run, backend.session, clock_of(backend)) for call in calls]
+    seconds = take_turns([Sampler(task, SHORTEST) for task in tasks], rounds)
+    return [
+        LayerMeasurement(
+            backend.device,
+            layer.name,
+            direction,
+            batch_size,
+            [each * batch_size / images for each in mine],
+            operations(layer, direction, batch_size),
+            bytes_moved(layer, direction, batch_size),
+        )
+        for (layer, direction, _), mine in zip(calls, seconds, strict=True)
+    ]
+
+
+def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
+    """The forward call of each layer in order, then the backward calls in reverse order.
+
+    Layers return buffers that they keep, so one pass through the network leaves every call its
+    inputs.
+    """
+    replica = network.replica
+    replica.reserve(images, training=True)
+    batches = Batches(network.backend, network.dtype, *data[0])
+    indices = network.backend.asarray(np.arange(images, dtype=np.int64))
+    x = replica.load(batches, indices)
+    forward = []
+    for layer in replica.layers:
+        forward.append(Call(layer, "forward", partial(layer.forward, x, Step())))
+        x = layer.forward(x, Step())
+    losses, correct = (network.backend.empty((images,), network.dtype) for _ in range(2))
+    labels = replica.load_labels(batches, indices)
+    gradient: Array | None = replica.loss.gradient(x, labels, losses, correct, images)
+    backward = []
+    for layer in reversed(replica.layers):
+        if gradient is None:
+            break
+        backward.append(Call(layer, "backward", partial(layer.backward, gradient)))
+        gradient = layer.backward(gradient)
+    calls = [*forward, *backward]
+    return [each for each in calls if bytes_moved(each.layer, each.direction, images)]

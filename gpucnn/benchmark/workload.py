@@ -1,0 +1,93 @@
+"""The work that every contender does: a preset without dropout, on MNIST."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Backend
+from gpucnn.datasets import load_mnist
+from gpucnn.layers import LAYERS, Dropout
+from gpucnn.models import MODELS
+from gpucnn.models.sequential import Sequential
+from gpucnn.models.training import epoch_order
+from gpucnn.utils.config import from_config, to_config
+
+LEARNING_RATE = 0.01  # of the timed training steps, by SGD without momentum
+MOST_BATCHES = 300  # that the timed training steps cycle through
+TEST_BATCH = 128  # images classified at a time when an accuracy is measured
+
+Labelled = tuple[NDArray[Any], NDArray[Any]]
+Data = tuple[Labelled, Labelled]  # training set and test set
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network to train and run, and its data.
+
+    Args:
+        model: the name of a preset; its dropout layers are left out.
+        dtype: "float32" or "float64", of all arithmetic.
+        data: the training set and the test set, see `load_data`.
+    """
+
+    model: str
+    dtype: str
+    data: Data
+
+
+def load_data() -> Data:
+    """MNIST's training set and test set: images uint8 (n, 28, 28, 1), labels int64 (n,)."""
+    train, test = ((x[..., None], y.astype(np.int64)) for x, y in load_mnist())
+    return train, test
+
+
+def make_network(model: str, dtype: str, device: str, threads: int | None) -> Sequential:
+    """A preset without its dropout layers, with its initial weights.
+
+    Args:
+        model: the name of a preset.
+        dtype: "float32" or "float64".
+        device: by name, see `get_backend`.
+        threads: of the CPU; None for as many as there are cores.
+
+    Raises:
+        InvalidValueError: there is no such device.
+        DeviceError: the device cannot be used.
+    """
+    preset = MODELS[model](dtype, "cpu")
+    layers = [
+        from_config(to_config(layer, LAYERS), LAYERS)
+        for layer in preset.layers
+        if not isinstance(layer, Dropout)
+    ]
+    return Sequential(layers, preset.input_shape, dtype, device, preset.seed, threads)
+
+
+def describe_model(model: str) -> str:
+    """The preset's name, with "without dropout" if `make_network` leaves dropout layers out."""
+    layers = MODELS[model](device="cpu").layers
+    without = " without dropout" if any(isinstance(layer, Dropout) for layer in layers) else ""
+    return f"{model}{without}"
+
+
+def normalise(images: NDArray[np.uint8], dtype: "np.dtype[np.floating]") -> NDArray[Any]:
+    """Images as networks take them: real, of the same shape, see `Backend.gather_images`."""
+    real = np.empty(images.shape, dtype)
+    Backend().gather_images(images, np.arange(len(images)), real)
+    return real
+
+
+def full_batches(images: int, batch_size: int) -> list[NDArray[Any]]:
+    """The indices of the first epoch's full batches, at most `MOST_BATCHES`.
+
+    Args:
+        images: the number of images to draw from.
+        batch_size: images in a batch.
+
+    Returns:
+        int64 (batch_size,) each.
+    """
+    batches = min(images // batch_size, MOST_BATCHES)
+    return list(epoch_order(0, 1, images)[: batches * batch_size].reshape(batches, batch_size))
