@@ -17,11 +17,11 @@ class Plan:
 
     Args:
         devices: of gpucnn, by name, at least one, see `get_backend`.
-        peers: other implementations, from `PEERS`, which run on the CPU. onnxruntime does inference
-            only; loops does training steps of the notebook's network only.
+        peers: other implementations, from `PEERS`, which run on the CPU; each supports some models
+            and dtypes, see its `check_support`.
         model: the name of a preset; its dropout layers are left out.
         batch_sizes: images in a batch, at least one size.
-        dtype: "float32" or "float64", of all arithmetic; onnxruntime supports float32 only.
+        dtype: "float32" or "float64", of all arithmetic.
         threads: of the CPU, for each contender that runs there; None for as many as there are
             cores.
         rounds: how many times each measurement is repeated.

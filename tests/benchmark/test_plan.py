@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from expect import refusal
-from gpucnn.benchmark import peers
+from gpucnn.benchmark import PEERS, peers
 from gpucnn.benchmark.plan import Plan
 from gpucnn.errors import GpucnnError
 
@@ -27,7 +27,7 @@ def test_auto_is_a_device_by_name() -> None:
         ({"batch_sizes": (0,)}, "batch_size is 0: it must be a whole number of at least 1"),
         ({"model": "vgg"}, "model is 'vgg': choose one of notebook, lenet"),
         ({"dtype": "int8"}, "dtype is 'int8': choose one of float32, float64"),
-        ({"peers": ("jax",)}, "peer is 'jax': choose one of loops, onnxruntime, torch"),
+        ({"peers": ("jax",)}, f"peer is 'jax': choose one of {', '.join(PEERS)}"),
         ({"rounds": 0}, "rounds is 0: it must be a whole number of at least 1"),
         ({"threads": 0}, "threads is 0: it must be a whole number of at least 1"),
         ({"to_accuracy": 98}, "to_accuracy is 98: it must be at least 0 and below 1"),

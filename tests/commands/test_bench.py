@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.example import REPORT, rounds, with_seconds
 from commands.conftest import Command, Refused
-from gpucnn.benchmark import Plan
+from gpucnn.benchmark import PEERS, Plan
 from gpucnn.benchmark.report import Report, TimeToAccuracy, read_report, write_report
 from gpucnn.commands import bench
 
@@ -138,7 +138,7 @@ def test_the_report_is_kept_and_drawn(command: Command) -> None:
     ("arguments", "line"),
     [
         ("--device abacus", "unknown device 'abacus'"),
-        ("--peer abacus", "peer is 'abacus': choose one of loops, onnxruntime, torch"),
+        ("--peer abacus", f"peer is 'abacus': choose one of {', '.join(PEERS)}"),
         ("--model vgg", "model is 'vgg': choose one of notebook, lenet"),
         ("--batch-size 0", "batch_size is 0"),
         ("--dtype float16", "dtype is 'float16'"),

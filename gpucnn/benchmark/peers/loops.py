@@ -29,7 +29,7 @@ Reals = NDArray[np.floating]
 
 
 class Peer(BasePeer):
-    """Training steps of the notebook's network in loops, on one thread.
+    """Training steps of the notebook's network only, on one thread.
 
     Args:
         workload: what to compute; its model is "notebook".

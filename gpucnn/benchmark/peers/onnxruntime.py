@@ -20,7 +20,7 @@ OPSET, IR_VERSION = 13, 8  # of the ONNX format; releases of the last years read
 
 
 class Peer(BasePeer):
-    """Inference in float32 with ONNX Runtime.
+    """Inference, in float32 only.
 
     Args:
         workload: what to compute.

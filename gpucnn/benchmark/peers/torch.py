@@ -28,6 +28,8 @@ from gpucnn.optimizers import Adam
 from gpucnn.optimizers.schedules import Schedule
 
 CHECKED = 32  # images with which the peer is checked
+TRIAL_ROUNDS = 5  # in which a memory format is chosen
+TRIAL_SECONDS = 0.02  # of a sample in these rounds
 
 
 class Peer(TrainingPeer):
@@ -43,9 +45,6 @@ class Peer(TrainingPeer):
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
-
-    TRIAL_ROUNDS: ClassVar[int] = 5
-    TRIAL_SECONDS: ClassVar[float] = 0.02  # of a sample
 
     def __init__(self, workload: Workload, threads: int) -> None:
         import torch
@@ -108,8 +107,8 @@ class Peer(TrainingPeer):
 
         formats = (torch.contiguous_format, torch.channels_last)
         tasks = [make(each) for each in formats]
-        samplers = [Sampler(task, self.TRIAL_SECONDS) for task in tasks]
-        medians = [median(each) for each in take_turns(samplers, self.TRIAL_ROUNDS)]
+        samplers = [Sampler(task, TRIAL_SECONDS) for task in tasks]
+        medians = [median(each) for each in take_turns(samplers, TRIAL_ROUNDS)]
         best = medians.index(min(medians))
         return formats[best], tasks[best]
 
