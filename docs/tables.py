@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from gpucnn.benchmark.report import Measurement, Report, read_report
-from gpucnn.benchmark.spread import paired_ratio
+from gpucnn.benchmark.timing import paired_ratio
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -45,7 +45,7 @@ def kernels_block() -> str:
 def report_blocks(report: Report) -> dict[str, str]:
     """A table for each task in a report, by the name of its block."""
     tasks = dict.fromkeys(each.task for each in report.measurements)
-    preset = report.stamp.model.split()[0]
+    preset = report.environment.model.split()[0]
     return {
         f"{task}, {preset}": _environment(report)
         + _speed_table([each for each in report.measurements if each.task == task])
@@ -55,18 +55,19 @@ def report_blocks(report: Report) -> dict[str, str]:
 
 def _environment(report: Report) -> str:
     """A paragraph that says what was measured, on what, when."""
-    stamp = report.stamp
-    versions = ", ".join(f"{name} {version}" for name, version in stamp.versions.items())
+    environment = report.environment
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     return (
-        f"{stamp.model} in {stamp.dtype}; {stamp.machine}; CPU threads: {stamp.threads}; "
-        f"{versions}; {stamp.rounds} rounds; {stamp.date}.\n\n"
+        f"{environment.model} in {environment.dtype}; {environment.machine}; "
+        f"CPU threads: {environment.threads}; {versions}; {environment.rounds} rounds; "
+        f"{environment.date}.\n\n"
     )
 
 
 def _speed_table(measurements: list[Measurement]) -> str:
     """Images per second, a row a batch size; for all but the first, the ratio of the seconds."""
-    first, *others = dict.fromkeys(each.subject for each in measurements)
-    found = {(each.subject, each.batch_size): each for each in measurements}
+    first, *others = dict.fromkeys(each.contender for each in measurements)
+    found = {(each.contender, each.batch_size): each for each in measurements}
     heads = ["images", f"gpucnn ({first})"]
     for other in others:
         heads += [other, f"{other}: ratio"]
