@@ -367,7 +367,7 @@ def _unlocking_after_errors(lock: BaseFileLock) -> Iterator[BaseFileLock]:
 
 def _remove_leftovers(folder: Path) -> None:
     for name in (HISTORY, CHECKPOINT):
-        remove_leftovers(folder / name)
+        remove_leftovers(folder, name)
 
 
 def _make_folder(folder: Path | None, model: str) -> Path:

@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written ever stands under its final name."""
+"""Atomic file writes: a file is under its final name complete, or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -8,20 +8,19 @@ from uuid import uuid4
 
 from gpucnn.errors import InvalidFileError
 
-SUFFIX = ".gpucnn-tmp"  # of temporary names, so that none is taken for anybody else's
+SUFFIX = ".gpucnn-tmp"  # of temporary names: no other program uses it
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to, and rename it to `path` at the end.
+    """Yield a temporary path beside `path` to write to; rename it to `path` at the end.
 
-    The file is flushed to the disk before it is renamed, its folder after that. Whatever goes wrong
-    on the way, an error or Ctrl-C, the temporary file is removed and what stood at `path` before
-    still stands there.
+    The file is flushed to disk before it is renamed, and its folder afterwards. On any exception,
+    Ctrl-C included, the temporary file is removed and `path` stays as it was.
 
     Raises:
         InvalidFileError: `path` is a directory, or its folder does not exist.
-        OSError: the file cannot be written (no permission, a full disk); it names `path`.
+        OSError: the file cannot be written (no permission, full disk); the error names `path`.
     """
     with _naming(path), _temporary(path) as temporary:
         yield temporary
@@ -31,45 +30,50 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` through `replacing`, with its errors."""
+    """Write `content` to `path` atomically; raises what `replacing` raises."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def create_bytes(path: Path, content: bytes) -> None:
-    """As `write_bytes`, but never over a file that is there, whoever else may be writing it.
+    """As `write_bytes`, but fail if the file exists, even if another process creates it meanwhile.
 
     Raises:
-        FileExistsError: there is such a file.
+        FileExistsError: `path` exists.
     """
     with _naming(path), _temporary(path) as temporary:
         temporary.write_bytes(content)
         _flush_to_disk(temporary)
         try:
-            path.hardlink_to(temporary)  # which fails if the name is taken, as renaming does not
+            path.hardlink_to(temporary)  # fails if the name is taken, which renaming does not
         except FileExistsError:
             raise
-        except OSError:  # a file system without links: take the name, then fill it
+        except OSError:  # a file system without links: create the name, then replace it
             path.touch(exist_ok=False)
             temporary.replace(path)
         _flush_folder(path.parent)
 
 
 def check_writable(path: Path) -> None:
-    """See that a file can be written to `path`, as `replacing` would, with its errors."""
+    """Check that a file can be written to `path`; raises what `replacing` raises."""
     with _naming(path), _temporary(path):
         pass  # it is removed again
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files that processes left beside `path` when they were killed."""
-    for leftover in path.parent.glob(f".{path.name}.*{SUFFIX}"):
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove the temporary files that killed processes left in `folder`.
+
+    Args:
+        folder: nobody may be writing to it.
+        name: the file that was being written; all by default.
+    """
+    for leftover in folder.glob(f".{name}.*{SUFFIX}"):
         leftover.unlink(missing_ok=True)
 
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """A new file beside `path`, which is removed at the end if it still has its name."""
+    """A new file beside `path`; it is removed at the end unless it was renamed."""
     if path.is_dir():
         raise InvalidFileError(f"{path} is a directory: give the name of a file to write")
     if not path.parent.is_dir():
@@ -88,9 +92,9 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Have the disk keep the names in a folder, in systems that can be asked to.
+    """Flush a folder's entries to disk, where the system can.
 
-    The file stands under its name in any case: what is not flushed here, the system flushes later.
+    Where it cannot, the system flushes them later: the file has its name in any case.
     """
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -102,7 +106,7 @@ def _flush_folder(folder: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Have an OSError name `path`, not the temporary file or, as a failed write does, none."""
+    """Have an OSError name `path`: it names the temporary file, or, for a failed write, none."""
     try:
         yield
     except OSError as error:

@@ -21,6 +21,7 @@ from gpucnn.datasets import cache as module
 from gpucnn.datasets.cache import LOCK, cache_folder, fetch, folder_address
 from gpucnn.datasets.idx import read_idx
 from gpucnn.errors import InvalidFileError, InvalidValueError
+from gpucnn.utils import cache as caches
 
 IMAGES = f"{NAMES[0]}.gz"
 EXPECTED = small_set()[NAMES[0]]
@@ -226,7 +227,7 @@ class TestWithoutAHomeFolder:
     def test_nor_does_platformdirs_say_so(
         self, temporary: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "user_cache_path", lambda name: Path("~/.cache", name))
+        monkeypatch.setattr(caches, "user_cache_path", lambda name: Path("~/.cache", name))
         assert cache_folder("http://example.org/").parent == temporary
 
     def test_one_that_others_can_use_is_refused(self, temporary: Path) -> None:
@@ -245,6 +246,6 @@ class TestWithoutAHomeFolder:
         def find_nothing() -> NoReturn:
             raise FileNotFoundError(2, "No usable temporary directory found")
 
-        monkeypatch.setattr(module, "gettempdir", find_nothing)
+        monkeypatch.setattr(caches, "gettempdir", find_nothing)
         with pytest.raises(InvalidFileError, match="there is no home folder, nor a temporary one"):
             cache_folder("http://example.org/")

@@ -28,7 +28,9 @@ Logged = Callable[[], list[str]]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of an empty cache, which does not exist yet."""
-    monkeypatch.setattr(caches, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    monkeypatch.setattr(
+        "gpucnn.utils.cache.user_cache_path", lambda name: tmp_path / "cache" / name
+    )
     return tmp_path / "cache" / "gpucnn" / "simulator"
 
 
@@ -82,7 +84,7 @@ def mode_of(path: Path) -> int:
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Logged:
     """The lines that say that the cache cannot be used."""
-    caches._log_once.cache_clear()
+    caches._warn_once.cache_clear()
     return lambda: caplog.messages
 
 
@@ -262,7 +264,7 @@ def test_without_a_home_folder(
     logged: Logged,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(caches, "user_cache_path", place)
+    monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", place)
     built.take()
     why = "there is no home folder: set HOME or XDG_CACHE_HOME"
     assert logged() == [line(why, temporary)]
@@ -299,7 +301,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from gpucnn.simulator import cache
-cache.user_cache_path = lambda name: Path(sys.argv[1])
+import gpucnn.utils.cache
+gpucnn.utils.cache.user_cache_path = lambda name: Path(sys.argv[1])
 def build(path):
     path.write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from gpucnn.simulator import Module, SimulatorError, find_compiler
-from gpucnn.simulator import cache as caches
 from gpucnn.simulator import compiler as compilers
 
 KERNEL = 'extern "C" __global__ void one(int* x)\n{\n    *x = 1;\n}\n'
@@ -26,7 +25,7 @@ def error_of(source: str | Path, *options: str) -> str:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of an empty cache."""
-    monkeypatch.setattr(caches, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", lambda name: tmp_path / name)
     return tmp_path / "gpucnn" / "simulator"
 
 

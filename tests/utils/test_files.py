@@ -180,9 +180,11 @@ def test_a_check_refuses_what_writing_would(path: Path) -> None:
 def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
     for name in ("file", ".file.a1.gpucnn-tmp", ".file.swp", ".other.a1.gpucnn-tmp"):
         (tmp_path / name).touch()
-    remove_leftovers(tmp_path / "file")
+    remove_leftovers(tmp_path, "file")
     left = [".file.swp", ".other.a1.gpucnn-tmp", "file"]
     assert sorted(each.name for each in tmp_path.iterdir()) == left
+    remove_leftovers(tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".file.swp", "file"]
 
 
 def test_a_file_is_created_once_where_there_are_no_links(

@@ -1,15 +1,22 @@
-"""Locks by which a model can be used from several threads."""
-
+import errno
+import fcntl
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
+from typing import NoReturn
 
+import filelock
 import pytest
 
 from expect import refusal
 from gpucnn.errors import ModelInUseError
-from gpucnn.utils.locks import ModelLock
+from gpucnn.utils.locks import ModelLock, exclusive_lock, shared_lock
+
+# Of a model, between threads
 
 
 def test_excludes_other_threads() -> None:
@@ -85,3 +92,83 @@ def test_is_free_in_a_process_that_is_forked_while_another_thread_holds_it() -> 
     assert lock.is_anothers
     done.set()
     thread.join(60)
+
+
+# Of a folder, between processes
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / ".lock"
+
+
+def test_an_exclusive_lock_has_one_holder(file: Path) -> None:
+    with (
+        exclusive_lock(file, timeout=0),
+        pytest.raises(TimeoutError),
+        exclusive_lock(file, timeout=0.1),
+    ):
+        pass
+    with exclusive_lock(file, timeout=0):
+        pass
+
+
+def test_an_exclusive_lock_is_released_after_an_error(file: Path) -> None:
+    with pytest.raises(ZeroDivisionError), exclusive_lock(file, timeout=0):
+        raise ZeroDivisionError
+    with exclusive_lock(file, timeout=0):
+        pass
+
+
+def test_an_exclusive_lock_is_free_when_its_process_is_killed(file: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from gpucnn.utils.locks import exclusive_lock
+with exclusive_lock(Path(sys.argv[1]), 0):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(file)]).returncode == -9
+    assert file.exists()
+    with exclusive_lock(file, timeout=0):
+        pass
+
+
+def test_an_exclusive_lock_takes_a_folder_that_can_be_written(file: Path) -> None:
+    file.touch()
+    with pytest.raises(OSError, match="lock"), exclusive_lock(file / "lock", 0):
+        pass
+
+
+def test_an_exclusive_lock_takes_a_file_system_with_locks(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: object) -> NoReturn:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(filelock.FileLock, "_acquire", refuse)
+    with pytest.raises(OSError, match="support flock"), exclusive_lock(file, 0):
+        pass
+
+
+def test_a_shared_lock_has_several_holders_and_tells_the_first(file: Path) -> None:
+    alone: list[str] = []
+    with (
+        shared_lock(file, lambda: alone.append("first")),
+        shared_lock(file, lambda: alone.append("second")),
+    ):
+        pass
+    with shared_lock(file, lambda: alone.append("third")):
+        pass
+    assert alone == ["first", "third"]
+
+
+def test_a_shared_lock_does_without_locks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    alone: list[str] = []
+    with shared_lock(file, lambda: alone.append("first")):
+        assert file.exists()
+    assert alone == []

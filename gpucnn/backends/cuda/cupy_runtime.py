@@ -17,14 +17,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpucnn.backends.cuda.runtime import Function
-from gpucnn.errors import DeviceError, DeviceMemoryError
+from gpucnn.errors import DeviceError, DeviceMemoryError, printable
 from gpucnn.utils.quiet import without_warnings
 
 WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the version of CUDA that they are built for
 
 USE_CPU = 'or use the device "cpu"'
-
-LONGEST = 300  # characters of another's text in a message
 
 
 class Gpu:
@@ -277,9 +275,8 @@ def _told(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Another's text, in one line that can be printed, cut where it is long."""
-    line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
-    return line if len(line) <= LONGEST else line[:LONGEST] + " ..."
+    """Text of another library, in one line that can be printed."""
+    return printable(" ".join(text.split()))
 
 
 def _installed_wheels() -> list[str]:
