@@ -1,7 +1,4 @@
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,46 +6,12 @@ import numpy as np
 import pytest
 
 import gpucnn
-from expect import refusal
-from gpucnn.applications import Recipe, default_recipe
-from gpucnn.commands.runs import CHECKPOINT, HISTORY, LOCK, RECORDED, Run
-from gpucnn.errors import (
-    GpucnnError,
-    GpucnnWarning,
-    InvalidFileError,
-    InvalidValueError,
-    TrainingError,
-)
+from commands.runs.example_runs import begun, files_of, recipe, trained
+from gpucnn.commands.runs import CHECKPOINT, HISTORY, Run
+from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidValueError, TrainingError
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.models.training import EpochRecord
 from small_mnist import write_idx, write_small_mnist
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_small_mnist(tmp_path_factory.mktemp("data"), train=256, test=100))
-
-
-def recipe(data: str, **changes: Any) -> Recipe:
-    return default_recipe(data=data, **({"epochs": 3} | changes))
-
-
-def begun(folder: Path, of: Recipe) -> Run:
-    """A run that was begun in a folder and left there."""
-    with Run.start(folder, of) as run:
-        return run
-
-
-def trained(folder: Path, of: Recipe) -> Run:
-    """A run that was followed to its end."""
-    with Run.start(folder, of) as run:
-        run.train(verbose=0)
-        return run
-
-
-def files_of(folder: Path) -> list[str]:
-    """The names of the files in a run's folder, but for that of its lock."""
-    return sorted(each.name for each in folder.iterdir() if each.name != LOCK)
 
 
 class StoppedError(Exception):
@@ -80,40 +43,6 @@ def test_a_run_writes_its_folder(tmp_path: Path, data: str) -> None:
     measured = {"loss", "accuracy", "val_loss", "val_accuracy", "seconds", "images_per_second"}
     assert measured <= history["epochs"][0].keys()
     assert history["epochs"] == run.history.epochs
-
-
-def test_a_run_in_progress_is_not_opened_again(tmp_path: Path, data: str) -> None:
-    told = (
-        f"the run in {tmp_path} is in progress: wait for its end, stop it, or give another folder"
-    )
-    with Run.start(tmp_path, recipe(data)):
-        (tmp_path / f".{HISTORY}.x1y2.gpucnn-tmp").touch()
-        before = files_of(tmp_path)
-        with refusal(told):
-            Run.resume(tmp_path)
-        with refusal(told):
-            Run.start(tmp_path, recipe(data))
-        assert files_of(tmp_path) == before
-    with Run.resume(tmp_path), refusal(told):
-        Run.resume(tmp_path)
-
-
-def test_a_run_that_could_not_be_opened_is_not_locked(tmp_path: Path, data: str) -> None:
-    run = begun(tmp_path, recipe(data))
-    checkpoint = run.checkpoint.read_bytes()
-    run.checkpoint.write_bytes(b"")
-    with pytest.raises(InvalidFileError, match="cut short") as told:
-        Run.resume(tmp_path)
-    run.checkpoint.write_bytes(checkpoint)
-    assert Run.resume(tmp_path).epochs_left == 3
-    del told  # which kept all that the refused run held
-
-
-def test_a_first_start_that_was_killed_leaves_nothing_behind(tmp_path: Path, data: str) -> None:
-    (tmp_path / f".{HISTORY}.x1y2.gpucnn-tmp").touch()
-    (tmp_path / ".other.x1y2.gpucnn-tmp").touch()
-    begun(tmp_path, recipe(data))
-    assert files_of(tmp_path) == [".other.x1y2.gpucnn-tmp", CHECKPOINT, HISTORY]
 
 
 def test_a_run_goes_on_for_more_epochs(tmp_path: Path, data: str) -> None:
@@ -149,46 +78,6 @@ def test_more_epochs_end_in_the_same_bytes_whenever_they_are_asked_for(
     assert early.read_bytes() == late.read_bytes()
 
 
-def change_history(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    content = json.loads((folder / HISTORY).read_text())
-    change(content)
-    (folder / HISTORY).write_text(json.dumps(content))
-
-
-@pytest.mark.parametrize(
-    ("name", "called"),
-    [("numpy", "NumPy"), ("blas", "BLAS"), ("processor", "the processor"), ("gpucnn", "gpucnn")],
-)
-def test_going_on_elsewhere_is_told(tmp_path: Path, data: str, name: str, called: str) -> None:
-    begun(tmp_path, recipe(data))
-    change_history(tmp_path, lambda content: content["versions"].update({name: "\x1b[1m 9"}))
-    told = (
-        r"^the result may differ in its last digits from that of a run that was never stopped: "
-        rf"{called} was \\x1b\[1m 9 and is .*$"
-    )
-    with pytest.warns(GpucnnWarning, match=told):
-        Run.resume(tmp_path)
-
-
-@pytest.mark.parametrize("versions", [{"numpy": np.__version__}, [], None])
-def test_a_run_of_old_is_resumed(tmp_path: Path, data: str, versions: Any) -> None:
-    begun(tmp_path, recipe(data))
-
-    def age(content: dict[str, Any]) -> None:
-        content["versions"] = versions
-        del content["recipe"]["schedule_epochs"]
-
-    change_history(tmp_path, age)
-    with pytest.warns(GpucnnWarning, match="BLAS was not recorded and is "):
-        assert Run.resume(tmp_path).epochs_left == 3
-
-
-def test_python_makes_no_difference(tmp_path: Path, data: str) -> None:
-    begun(tmp_path, recipe(data))
-    change_history(tmp_path, lambda content: content["versions"].update(python="3.9"))
-    Run.resume(tmp_path)  # a warning would be an error
-
-
 def test_a_run_can_be_resumed_before_its_first_epoch(tmp_path: Path, data: str) -> None:
     begun(tmp_path, recipe(data))
     assert Run.resume(tmp_path).epochs_left == 3
@@ -203,14 +92,6 @@ def test_a_run_can_be_resumed_that_was_killed_before_its_first_checkpoint(
     assert Run.resume(tmp_path).checkpoint.read_bytes() == expected
 
 
-def test_resuming_removes_what_a_killed_run_was_writing(tmp_path: Path, data: str) -> None:
-    begun(tmp_path, recipe(data))
-    for name in (CHECKPOINT, HISTORY):
-        (tmp_path / f".{name}.x1y2.gpucnn-tmp").touch()
-    Run.resume(tmp_path)
-    assert files_of(tmp_path) == [CHECKPOINT, HISTORY]
-
-
 def test_a_run_is_resumed_from_any_folder(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,26 +103,6 @@ def test_a_run_is_resumed_from_any_folder(
 
 def test_the_device_that_auto_took_is_kept(tmp_path: Path, data: str) -> None:
     assert Run.start(tmp_path, recipe(data, device="auto")).recipe.device == "cpu"
-
-
-def test_of_runs_that_begin_at_once_each_gets_a_folder(
-    tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with ThreadPoolExecutor(8) as pool:
-        begin = partial(Run.start, None, recipe(data))
-        runs = [each.result() for each in [pool.submit(begin) for _ in range(8)]]
-    assert len({run.folder for run in runs}) == 8
-
-
-def test_of_runs_that_begin_at_once_in_one_folder_one_does(tmp_path: Path, data: str) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        begun = [pool.submit(Run.start, tmp_path, recipe(data)) for _ in range(8)]
-        errors = [each.exception() for each in begun]
-    assert sum(error is None for error in errors) == 1
-    refusals = ("already holds a run", "is in progress")
-    told = [str(error) for error in errors if error is not None]
-    assert all(any(refusal in line for refusal in refusals) for line in told)
 
 
 def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
@@ -262,21 +123,8 @@ def test_labels_that_do_not_fit_leave_no_folder_behind(tmp_path: Path, part: str
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("part", ["train", "t10k"])
-@pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
-def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, part: str, kind: str) -> None:
-    folder = write_small_mnist(tmp_path, train=20, test=10)
-    begun(tmp_path / "run", recipe(str(folder)))
-    file = folder / f"{part}-{kind}-ubyte"
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(InvalidFileError, match="does not have the images that the run in"):
-        Run.resume(tmp_path / "run")
-
-
 @pytest.mark.parametrize(
-    "save", ["gpucnn.commands.runs.write_bytes", "gpucnn.commands.runs.Sequential.save"]
+    "save", ["gpucnn.commands.runs.run.write_bytes", "gpucnn.commands.runs.run.Sequential.save"]
 )
 def test_a_run_killed_while_it_writes_is_resumed(
     tmp_path: Path, data: str, save: str, monkeypatch: pytest.MonkeyPatch
@@ -383,105 +231,10 @@ def test_steps_that_do_not_fit_the_epochs_are_told(
         Run.resume(tmp_path)
 
 
-def test_a_folder_in_use_is_not_written_to(tmp_path: Path, data: str) -> None:
-    begun(tmp_path, recipe(data))
-    with pytest.raises(InvalidValueError, match="already holds a run: resume it with --resume"):
-        Run.start(tmp_path, recipe(data))
-
-
-def test_a_checkpoint_alone_is_not_written_over(tmp_path: Path, data: str) -> None:
-    (tmp_path / CHECKPOINT).touch()
-    with pytest.raises(InvalidValueError, match="of its run: move it away"):
-        Run.start(tmp_path, recipe(data))
-
-
-def test_a_file_cannot_be_a_run_folder(tmp_path: Path, data: str) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(InvalidFileError, match="file is a file: give a folder"):
-        Run.start(tmp_path / "file", recipe(data))
-
-
 def test_bad_data_leaves_no_folder_behind(tmp_path: Path) -> None:
     with pytest.raises(InvalidFileError, match="no folder"):
         Run.start(tmp_path / "run", recipe(str(tmp_path / "nowhere")))
     assert not (tmp_path / "run").exists()
-
-
-def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFileError, match="there is no run in"):
-        Run.resume(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "content", ["", "{", "[]", "[" * 100_000, '{"epochs": []}', '{"epochs": 1, "recipe": {}}']
-)
-def test_a_damaged_history_is_told(tmp_path: Path, data: str, content: str) -> None:
-    begun(tmp_path, recipe(data))
-    (tmp_path / HISTORY).write_text(content)
-    with pytest.raises(InvalidFileError, match="is not the history of a run"):
-        Run.resume(tmp_path)
-
-
-def test_an_epoch_that_is_not_complete_is_told(tmp_path: Path, data: str) -> None:
-    begun(tmp_path, recipe(data))
-    content = json.loads((tmp_path / HISTORY).read_text())
-    wrong_value = dict.fromkeys(RECORDED, 1) | {"val_accuracy": "x"}
-    damaged: list[Any] = [[1], [{"epoch": 1}], [wrong_value], {}, ""]
-    for epochs in damaged:
-        (tmp_path / HISTORY).write_text(json.dumps(content | {"epochs": epochs}))
-        with pytest.raises(InvalidFileError, match="is not the history of a run"):
-            Run.resume(tmp_path)
-
-
-GOOD = dict.fromkeys(RECORDED, 1)  # what an epoch may have measured
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"images_per_second": 10**400},
-        {"images_per_second": float("inf")},
-        {"loss": float("nan")},
-        {"val_loss": True},
-        {"accuracy": -0.5},
-        {"val_accuracy": 1.5},
-        {"epoch": True},
-        {"epoch": 1.0},
-    ],
-    ids=lambda wrong: str(wrong)[:30],
-)
-def test_what_no_epoch_measures_is_told(tmp_path: Path, data: str, wrong: dict[str, Any]) -> None:
-    begun(tmp_path, recipe(data))
-    change_history(tmp_path, lambda content: content.update(epochs=[GOOD | wrong]))
-    with pytest.raises(InvalidFileError, match=r"\(its epochs are not complete\): begin"):
-        Run.resume(tmp_path)
-
-
-@pytest.mark.parametrize("numbers", [[1, 2, 2], [2, 3], [1, 3], [0, 1]])
-def test_epochs_out_of_order_are_told(tmp_path: Path, data: str, numbers: list[int]) -> None:
-    begun(tmp_path, recipe(data))
-    epochs = [GOOD | {"epoch": number} for number in numbers]
-    change_history(tmp_path, lambda content: content.update(epochs=epochs))
-    with pytest.raises(InvalidFileError, match="its epochs are numbered") as told:
-        Run.resume(tmp_path)
-    assert str(numbers) in str(told.value)
-
-
-@pytest.mark.parametrize("name", ["data", "device", "model", "unknown"])
-@pytest.mark.parametrize(
-    "value",
-    ["a\0b", "\x1b[2J" * 50_000, "\ud800", "d/" * 3000, 5, [], True],
-    ids=["NUL", "escapes", "half a character", "long", "number", "list", "true"],
-)
-def test_a_recipe_of_anything_is_told_in_a_short_line(
-    tmp_path: Path, data: str, name: str, value: Any
-) -> None:
-    begun(tmp_path, recipe(data))
-    change_history(tmp_path, lambda content: content["recipe"].update({name: value}))
-    with pytest.raises(GpucnnError) as told:
-        Run.resume(tmp_path)
-    assert str(told.value).isprintable()
-    assert len(str(told.value)) < 1000
 
 
 def test_a_checkpoint_cut_short_is_told(tmp_path: Path, data: str) -> None:

@@ -1,0 +1,104 @@
+"""The file history.json of a run: what it is written from, and how it is checked when read."""
+
+import json
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gpucnn.applications import Recipe
+from gpucnn.commands.runs.folder import HISTORY
+from gpucnn.errors import InvalidFileError, printable
+from gpucnn.models.training import EpochRecord
+
+RECORDED = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "images_per_second")
+
+
+class HistoryFile(NamedTuple):
+    """What history.json holds."""
+
+    epochs: list[EpochRecord]
+    """The epochs done, numbered from 1."""
+
+    recipe: Recipe
+    """What the run follows; the file repeats its seed at the top level."""
+
+    device: Any
+    """The device that the run was last trained on."""
+
+    versions: Any
+    """See `provenance.versions`; anything if the file is of an older version of gpucnn."""
+
+    data_sha256: Any
+    """See `provenance.data_sha256`."""
+
+    def encode(self) -> bytes:
+        """The content of the file, JSON."""
+        content = {
+            "epochs": self.epochs,
+            "recipe": asdict(self.recipe),
+            "seed": self.recipe.seed,
+            "device": self.device,
+            "versions": self.versions,
+            "data_sha256": self.data_sha256,
+        }
+        return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def read_history(folder: Path) -> HistoryFile:
+    """Read and check the history of the run in `folder`.
+
+    Raises:
+        InvalidFileError: there is no run in the folder, or its history is damaged.
+    """
+    path = folder / HISTORY
+    if not path.is_file():
+        raise InvalidFileError(f"there is no run in {folder}: {HISTORY} is not there")
+    try:
+        content = json.loads(path.read_bytes())
+        recipe = Recipe(**content["recipe"])
+        _check_epochs(content["epochs"])
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise InvalidFileError(
+            f"{path} is not the history of a run ({printable(error)}): "
+            "begin the run anew in another folder"
+        ) from error
+    return HistoryFile(
+        content["epochs"],
+        recipe,
+        content.get("device"),
+        content.get("versions"),
+        content.get("data_sha256"),
+    )
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of the run in `folder`.
+
+    Raises:
+        InvalidFileError: there is no run in the folder, or its history is damaged.
+    """
+    return read_history(folder).recipe
+
+
+def _check_epochs(epochs: Any) -> None:
+    if not isinstance(epochs, list) or not all(map(_is_record, epochs)):
+        raise ValueError("its epochs are not complete")
+    numbers = [epoch["epoch"] for epoch in epochs]
+    if numbers != list(range(1, len(epochs) + 1)):
+        raise ValueError(f"its epochs are numbered {printable(numbers, 100)}")
+
+
+def _is_record(epoch: Any) -> bool:
+    return (
+        all(_is_number(epoch[name]) for name in RECORDED)
+        and type(epoch["epoch"]) is int
+        and all(0 <= epoch[name] <= 1 for name in ("accuracy", "val_accuracy"))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return type(value) in (int, float) and isfinite(value)  # not bool, a subclass of int
+    except OverflowError:  # beyond the range of float
+        return False

@@ -1,0 +1,62 @@
+"""Where a run was trained and on what data: the versions and the hash that its history records."""
+
+import platform
+import warnings
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Backend
+from gpucnn.errors import GpucnnWarning, printable
+from gpucnn.utils.machine import blas, processor
+from gpucnn.version import __version__
+
+DECIDING = {"gpucnn": "gpucnn", "numpy": "NumPy", "blas": "BLAS", "processor": "the processor"}
+"""The entries of `versions` that decide the last digits of results, and their names in messages."""
+
+
+def versions(backend: Backend) -> dict[str, str]:
+    """What a run is computed with: the versions of software, and the processor or GPU."""
+    return {
+        "gpucnn": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "blas": blas(),
+        "processor": processor() if backend.device == "cpu" else backend.description,
+    }
+
+
+def warn_of_changes(before: Any, now: dict[str, str]) -> None:
+    """Warn, in the name of the caller's caller, if a run is resumed with other `versions`.
+
+    Args:
+        before: the `versions` in the run's history, or anything else if they are not recorded.
+        now: those of this process.
+
+    Warns:
+        GpucnnWarning: one of `DECIDING` changed.
+    """
+    before = before if isinstance(before, dict) else {}
+    changed = [
+        f"{called} was {printable(before.get(name, 'not recorded'), 100)} and is {now[name]}"
+        for name, called in DECIDING.items()
+        if before.get(name) != now[name]
+    ]
+    if changed:
+        warnings.warn(
+            "the result may differ in its last digits from that of a run that was never "
+            f"stopped: {', '.join(changed)}",
+            GpucnnWarning,
+            stacklevel=3,
+        )
+
+
+def data_sha256(arrays: Iterable[NDArray[Any]]) -> str:
+    """The SHA-256 of the elements of arrays, one after another, in hexadecimal digits."""
+    digest = sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

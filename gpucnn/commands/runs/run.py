@@ -1,0 +1,248 @@
+"""A training run in a folder, from its start, or from its last checkpoint, to its end."""
+
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gpucnn.applications import Recipe
+from gpucnn.backends.workers.pool import pool
+from gpucnn.commands.runs.folder import (
+    CHECKPOINT,
+    HISTORY,
+    already_used,
+    check_unused,
+    locked,
+    make_folder,
+    remove_unfinished_files,
+)
+from gpucnn.commands.runs.history import HistoryFile, read_history
+from gpucnn.commands.runs.provenance import data_sha256, versions, warn_of_changes
+from gpucnn.datasets import load_mnist
+from gpucnn.datasets.device_dataset import check_images, check_labels
+from gpucnn.errors import InvalidFileError, TrainingError, printable
+from gpucnn.models.pixels import BUILT_IN, Pixels
+from gpucnn.models.sequential import Sequential
+from gpucnn.models.training import EpochRecord, History
+from gpucnn.utils.files import create_bytes, write_bytes
+
+Labelled = tuple[NDArray[Any], NDArray[Any]]
+"""Images and their labels."""
+
+
+class Run:
+    """A training run that follows a recipe, in a folder.
+
+    The folder holds `checkpoint.safetensors`, the model with the state of its training, and
+    `history.json`: {"epochs": [...], "recipe": ..., "seed": ..., "device": ..., "versions": ...,
+    "data_sha256": ...}. Both are written before the first epoch and after each, the history first:
+    so whenever a run is killed, its history has all epochs of its checkpoint, and a resumed run
+    drops those beyond.
+
+    An open run holds a lock on `.lock` in its folder, so that nobody else can open it; the system
+    releases the lock when the process ends, however it ends. Close the run, or use it as a context
+    manager.
+
+    A resumed run ends in the same bytes as one that was never stopped, as long as the processor,
+    BLAS and NumPy are the same: initial parameters, shuffles and dropout depend only on the seed
+    and on the numbers of epoch and step.
+
+    Attributes:
+        folder: where the files are.
+        recipe: how the model is trained.
+        model: the model in training.
+        train_data: (images, labels).
+        test_data: (images, labels).
+        history: the epochs done.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        recipe: Recipe,
+        model: Sequential,
+        data: tuple[Labelled, Labelled],
+    ) -> None:
+        self.folder, self.recipe, self.model = folder, recipe, model
+        self.train_data, self.test_data = data
+        self.history = History()
+        self._lock = ExitStack()  # empty until the run is open
+        self._pixels = model.pixels = Pixels.of(self.train_data[0], recipe.data or BUILT_IN)
+
+    @classmethod
+    def start(cls, folder: Path | None, recipe: Recipe) -> "Run":
+        """Begin a run.
+
+        Args:
+            folder: where; it is created if need be. None for a new folder in runs/.
+            recipe: how to train.
+
+        Raises:
+            InvalidValueError: the folder holds a run, the recipe's device does not exist, or the
+                images or labels do not fit the model.
+            InvalidFileError: the folder is a file, or the data cannot be used.
+            OSError: the folder cannot be written to.
+        """
+        if folder is not None:
+            check_unused(folder)
+        recipe = recipe.resolved()
+        _start_workers(recipe)
+        data = load_mnist(recipe.data)
+        model = recipe.make_model(len(data[0][0]))
+        for images, labels in data:
+            check_images(images, model.input_shape, model.dtype)
+            check_labels(labels, len(images), model.classes)
+        folder = make_folder(folder, recipe.model)
+        with ExitStack() as stack:  # unlocks the folder after an error
+            stack.enter_context(locked(folder))
+            remove_unfinished_files(folder)
+            run = cls(folder, recipe, model, data)
+            try:
+                create_bytes(folder / HISTORY, run._encode_history())
+            except FileExistsError:
+                raise already_used(folder) from None
+            run.model.save(run.checkpoint)
+            run._lock = stack.pop_all()
+            return run
+
+    @classmethod
+    def resume(cls, folder: Path, epochs: int | None = None) -> "Run":
+        """Resume the run in `folder` from its last checkpoint.
+
+        Args:
+            folder: of the run.
+            epochs: in all, if more than in the recipe. The schedule stays as it is: past its end
+                the learning rate keeps its last value.
+
+        Warns:
+            GpucnnWarning: the processor, BLAS, NumPy or gpucnn is not the one it was begun with.
+
+        Raises:
+            InvalidFileError: there is no run in the folder, one of its files is damaged, or the
+                data cannot be used or is not what the run began with.
+            InvalidValueError: the run's device does not exist, or the run is in progress.
+        """
+        read_history(folder)  # so that no lock file is created where there is no run
+        with ExitStack() as stack:  # unlocks the folder after an error
+            stack.enter_context(locked(folder))
+            before = read_history(folder)
+            remove_unfinished_files(folder)
+            recipe = before.recipe.extended(epochs or before.recipe.epochs)
+            _start_workers(recipe)
+            data = load_mnist(recipe.data)
+            run = cls(folder, recipe, recipe.make_model(len(data[0][0])), data)
+            if before.data_sha256 != run._data_sha256:
+                raise InvalidFileError(
+                    f"{printable(recipe.data or 'MNIST')} does not have the images that the run in "
+                    f"{folder} began with: bring those back, or begin another run"
+                )
+            if before.epochs or run.checkpoint.exists():
+                run._load_checkpoint(before.epochs)
+            else:  # it was killed before it wrote its first checkpoint
+                run.model.save(run.checkpoint)
+            if run.epochs_left:
+                warn_of_changes(before.versions, versions(run.model.backend))
+            if recipe != before.recipe:
+                write_bytes(folder / HISTORY, run._encode_history())
+            run._lock = stack.pop_all()
+            return run
+
+    def close(self) -> None:
+        """Release the folder, so that others can open the run."""
+        self._lock.close()
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def checkpoint(self) -> Path:
+        """The path of the saved model."""
+        return self.folder / CHECKPOINT
+
+    @property
+    def epochs_left(self) -> int:
+        """The number of the recipe's epochs that are still to be done."""
+        return max(self.recipe.epochs - self.model.epochs_trained, 0)
+
+    def train(self, verbose: int = 1) -> None:
+        """Train for the epochs that are left; `verbose` as in `Sequential.fit`.
+
+        Raises:
+            TrainingError: the loss is no longer a finite number.
+            OSError: a file cannot be written.
+        """
+        if self.epochs_left == 0:
+            return
+        try:
+            self.model.fit(
+                *self.train_data,
+                batch_size=self.recipe.batch_size,
+                epochs=self.epochs_left,
+                validation_data=self.test_data,
+                verbose=verbose,
+                on_epoch_end=self._epoch_done,
+            )
+        except TrainingError as error:
+            raise TrainingError(f"{error}; {self._advice_after_divergence()}") from error
+
+    def _load_checkpoint(self, epochs: list[EpochRecord]) -> None:
+        """Load the model; check that it belongs to this run and to the `epochs` of its history."""
+        settings = self.model.settings()
+        self.model = Sequential.load(self.checkpoint, self.recipe.device, self.recipe.threads)
+        trained = self.model.epochs_trained
+        self.history.epochs = epochs[:trained]
+        steps = trained * self.recipe.steps_of_epoch(len(self.train_data[0]))
+        if (
+            self.model.settings() != settings
+            or len(self.history.epochs) < trained
+            or self.model.optimizer.iterations != steps
+        ):
+            raise InvalidFileError(
+                f"{self.checkpoint} is not of the run that the {HISTORY} beside it tells of: "
+                "bring that one back, or begin another run"
+            )
+
+    def _epoch_done(self, record: EpochRecord) -> None:
+        self.model.pixels = self._pixels  # fit does not know the name of the data
+        self.history.epochs.append(record)
+        write_bytes(self.folder / HISTORY, self._encode_history())
+        self.model.save(self.checkpoint)
+
+    def _encode_history(self) -> bytes:
+        backend = self.model.backend
+        return HistoryFile(
+            self.history.epochs,
+            self.recipe,
+            backend.device,
+            versions(backend),
+            self._data_sha256,
+        ).encode()
+
+    @cached_property
+    def _data_sha256(self) -> str:
+        return data_sha256((*self.train_data, *self.test_data))
+
+    def _advice_after_divergence(self) -> str:
+        if not self.model.epochs_trained:
+            return f"begin another run than {self.folder}, since --resume would end here again"
+        return (
+            f"{self.checkpoint} is good, the model after epoch {self.model.epochs_trained}, but "
+            "--resume would end here again: begin another run"
+        )
+
+
+def _start_workers(recipe: Recipe) -> None:
+    """Begin to start the workers of a resolved recipe, so that they are ready when the data is."""
+    if recipe.device == "cpu" and recipe.threads is not None and recipe.threads > 1:
+        pool().request(recipe.threads - 1)

@@ -1,0 +1,38 @@
+"""Runs that tests begin and follow, on a small set of images."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gpucnn.applications import Recipe, default_recipe
+from gpucnn.commands.runs import HISTORY, Run
+from gpucnn.commands.runs.folder import LOCK
+
+
+def recipe(data: str, **changes: Any) -> Recipe:
+    return default_recipe(data=data, **({"epochs": 3} | changes))
+
+
+def begun(folder: Path, of: Recipe) -> Run:
+    """A run that was begun in a folder and left there."""
+    with Run.start(folder, of) as run:
+        return run
+
+
+def trained(folder: Path, of: Recipe) -> Run:
+    """A run that was followed to its end."""
+    with Run.start(folder, of) as run:
+        run.train(verbose=0)
+        return run
+
+
+def files_of(folder: Path) -> list[str]:
+    """The names of the files in a run's folder, but for that of its lock."""
+    return sorted(each.name for each in folder.iterdir() if each.name != LOCK)
+
+
+def change_history(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    content = json.loads((folder / HISTORY).read_text())
+    change(content)
+    (folder / HISTORY).write_text(json.dumps(content))
