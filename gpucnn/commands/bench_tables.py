@@ -5,7 +5,7 @@ from rich.table import Table
 from gpucnn.benchmark.comparison import Change, Comparison, Figure
 from gpucnn.benchmark.report import Environment, LayerMeasurement, Measurement, Report, Roofline
 from gpucnn.benchmark.timing import paired_ratio, quartiles
-from gpucnn.commands.tables import new_table, print_table
+from gpucnn.commands.terminal import new_table, print_table
 
 
 def print_report(report: Report) -> None:

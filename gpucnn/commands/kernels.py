@@ -16,7 +16,7 @@ from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.backends.cuda.occupancy import occupancy
 from gpucnn.backends.cuda.resources import Compilation, compilation
-from gpucnn.commands.tables import new_table, print_table
+from gpucnn.commands.terminal import new_table, print_table
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
 

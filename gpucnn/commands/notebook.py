@@ -4,7 +4,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gpucnn.notebook.reproduction import reproduce
+from gpucnn.notebook.figures import reproduce
 
 
 def notebook() -> None:

@@ -1,4 +1,4 @@
-"""An image and what a model makes of it, shown in a terminal or in plain text.
+"""What commands print beyond plain lines: tables, and an image with a model's prediction.
 
 Rich is imported where it is used, so that importing this module stays light.
 """
@@ -16,7 +16,39 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 SHADES = " .:-=+*#%@"  # characters from black to white
-BAR = 20  # the length of the bar for a probability of 1, in characters
+BAR = 20  # characters: the bar for a probability of 1
+
+# Tables
+
+
+def new_table(*texts: str, numbers: tuple[str, ...]) -> "Table":
+    """An empty table without rules: columns of text, then of right-aligned numbers.
+
+    Args:
+        texts: headings of the text columns.
+        numbers: headings of the number columns.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    for heading in texts:
+        table.add_column(heading)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def print_table(table: "Table") -> None:
+    """Print a table in full width, however narrow the terminal."""
+    from rich.console import Console
+
+    console = Console(markup=False, emoji=False)  # cells are plain text
+    width = console.measure(table, options=console.options.update(width=1000)).maximum
+    console.width = max(console.width, width)
+    console.print(table)
+
+
+# Predictions
 
 
 def show_prediction(
@@ -26,19 +58,17 @@ def show_prediction(
     probabilities: NDArray[np.floating[Any]],
     label: int | None = None,
 ) -> None:
-    """Print an image, the probability of each class, and the most likely class.
+    """Print an image, the probability of each class, and the predicted class.
 
-    A terminal with colours is given the image in grey levels; all else, such as a file, is given
-    it in ASCII characters. The probabilities are beside it, or below it where the console is
-    narrow.
+    The image is printed in grey levels on a colour terminal, and in ASCII characters elsewhere,
+    such as in a file. The probabilities are printed beside it, or below it on a narrow console.
 
     Args:
         console: where to print.
-        title: the line above, such as the name of the image's file.
-        pixels: (h, w), the image.
+        title: a line above the image, such as its file name.
+        pixels: the image, (h, w).
         probabilities: (classes,), in [0, 1].
-        label: the true class, where it is known: the most likely class is then said to be right or
-            wrong.
+        label: the true class, if known: the prediction is then marked as right or wrong.
     """
     from rich.columns import Columns
     from rich.text import Text
@@ -57,7 +87,7 @@ def _has_colour(console: "Console") -> bool:
 
 
 def _half_blocks(pixels: NDArray[np.uint8]) -> "Text":
-    """Two pixels a character: the upper in its own colour, the lower in that behind it."""
+    """Two pixels a character: the upper as its foreground, the lower as its background."""
     from rich.color import Color
     from rich.style import Style
     from rich.text import Text
@@ -72,7 +102,7 @@ def _half_blocks(pixels: NDArray[np.uint8]) -> "Text":
 
 
 def _characters(pixels: NDArray[np.uint8]) -> "Text":
-    """Two pixels a character, about twice as high as wide: one for the mean of both."""
+    """Two pixels a character, which is about twice as high as wide: it shows their mean."""
     from rich.text import Text
 
     brightness = _pairs_of_rows(pixels).mean(axis=1) / 255
@@ -82,13 +112,13 @@ def _characters(pixels: NDArray[np.uint8]) -> "Text":
 
 
 def _pairs_of_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image, (rows of text, 2, w), with a black row at the end if h is odd."""
+    """The image as (ceil(h / 2), 2, w), with a black row appended if h is odd."""
     height, width = pixels.shape
     return np.pad(pixels, ((0, height % 2), (0, 0))).reshape(-1, 2, width)
 
 
 def _bars(probabilities: NDArray[np.floating[Any]], mark: str) -> "Table":
-    """A line a class: its probability, as a bar of `mark` and as a number."""
+    """A line for each class: its probability, as a bar of `mark` and as a number."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 1))

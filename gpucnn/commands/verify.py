@@ -11,7 +11,7 @@ from rich.table import Table
 from gpucnn.applications import default_recipe
 from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
-from gpucnn.commands.tables import new_table, print_table
+from gpucnn.commands.terminal import new_table, print_table
 from gpucnn.datasets import load_mnist
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES

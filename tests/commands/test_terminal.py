@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from gpucnn.commands.terminal import SHADES, show_prediction
+from gpucnn.commands.terminal import SHADES, new_table, print_table, show_prediction
 
 PROBABILITIES = np.array([0.004, 0, 0, 0.2, 0, 0, 0, 0.75, 0, 0.046], dtype=np.float32)
 WHITE_OVER_GREY = "\x1b[38;2;255;255;255;48;2;128;128;128m▀"
@@ -145,3 +145,14 @@ def test_titles_are_not_obeyed() -> None:
 def test_rich_is_imported_when_something_is_shown() -> None:
     code = "import sys; import gpucnn.commands.terminal; sys.exit('rich' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Tables
+
+
+@pytest.mark.parametrize("text", ["[red]cpu", "[/]", ":warning: cpu"])
+def test_a_cell_is_printed_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    table = new_table("", numbers=())
+    table.add_row(text)
+    print_table(table)
+    assert capsys.readouterr().out.strip() == text

@@ -1,4 +1,4 @@
-from gpucnn.notebook.reproduction import Row, reproduce
+from gpucnn.notebook.figures import Row, reproduce
 
 
 def test_all_fourteen_figures_come_out_to_the_printed_digit() -> None:
