@@ -1,14 +1,14 @@
-"""The errors that a user of gpucnn can cause, each told in one line.
+"""The package's errors, each with a message of one line.
 
-The text of each names the thing, what was given, what is allowed, and what to do. A command prints
-that line and exits with status 2; in Python they are caught as what they derive from.
+A message names the thing, what was given, what is allowed, and what to do. A command prints it and
+exits with status 2. In Python each error is also a built-in one, such as a ValueError.
 """
 
 
 class GpucnnError(Exception):
-    """What every error of this package derives from.
+    """The base class of the package's errors.
 
-    Its text is one line that can be printed, whatever names and files it tells of hold.
+    As text it is one printable line, whatever file names and foreign text the message contains.
     """
 
     def __str__(self) -> str:
@@ -16,54 +16,54 @@ class GpucnnError(Exception):
 
 
 class InvalidValueError(GpucnnError, ValueError):
-    """An argument whose value, shape or content cannot be used."""
+    """An argument with an invalid value, shape or content."""
 
 
 class InvalidTypeError(GpucnnError, TypeError):
-    """An argument of a type or dtype that cannot be used."""
+    """An argument of an invalid type or dtype."""
 
 
 class InvalidFileError(GpucnnError, ValueError):
-    """A file that is missing, cut short, or not what it should be."""
+    """A file that is missing, truncated, or of another format or content than expected."""
 
 
 class DeviceError(GpucnnError, RuntimeError):
-    """A device that cannot be used, or fails."""
+    """A device that does not exist, cannot be used, or failed."""
 
 
 class DeviceMemoryError(DeviceError, MemoryError):
-    """A device without enough memory."""
+    """A device that ran out of memory."""
 
 
 class ModelInUseError(GpucnnError, RuntimeError):
-    """A model that cannot do what is asked of it while it does something else."""
+    """A model that was called while another call of it was in progress."""
 
 
 class StoppedError(GpucnnError):
-    """Ctrl-C, with what can be done about what it stopped."""
+    """Ctrl-C stopped a command; the message says how to continue."""
 
 
 class TrainingError(GpucnnError, RuntimeError):
-    """A training run that cannot go on, such as one whose loss is no longer a number."""
+    """Training that cannot continue, for example because its loss is no longer finite."""
 
 
 class GpucnnWarning(UserWarning):
-    """What a user should know, and that stops nothing; a command prints it as one line."""
+    """A warning to the user; a command prints it as one line."""
 
 
 LONGEST = 300
-"""The characters of foreign text that are printed."""
+"""Characters of foreign text in a message, at most."""
 
 
 LONGEST_LINE = 1000
-"""The characters of an error's text."""
+"""Characters of a message, at most."""
 
 
 def printable(foreign: object, longest: int = LONGEST) -> str:
-    """Text from a file or a server, fit for a line of a message, whatever it holds.
+    """Foreign text, such as a file's or a server's, made safe to print in one line.
 
-    What a terminal would obey rather than show, such as an escape or the end of a line, is written
-    as in Python's literals, and what is longer than `longest` characters is cut.
+    Control characters and other unprintable ones are escaped as in Python's string literals; text
+    of more than `longest` characters is cut, and its length appended.
     """
     text = str(foreign)
     shown = "".join(

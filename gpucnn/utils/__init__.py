@@ -1,1 +1,1 @@
-"""What all of the package uses: argument checks, files that appear whole, JSON, locks."""
+"""Shared helpers: argument checks, atomic file writes, caches and locks, JSON configurations."""

@@ -1,7 +1,7 @@
-"""Checks of arguments, each with one clear line for what is not allowed.
+"""Argument checks.
 
-Every function takes a value and the name of the argument it was given for, returns the value, and
-raises InvalidValueError if it is not as the function's name says.
+Each function takes a value and the name of the argument, and returns the value, converted to a
+plain Python type. It raises InvalidValueError if the value is not what the function is named for.
 """
 
 from math import isfinite
@@ -28,7 +28,7 @@ def non_negative_integer(value: Any, name: str) -> int:
 
 
 def positive_pair(value: Any, name: str) -> tuple[int, int]:
-    """A pair of whole numbers of at least 1; one such number stands for two of it."""
+    """A pair of whole numbers of at least 1; a single one is used twice."""
     both = (value, value) if _is_positive_integer(value) else value
     if (
         not isinstance(both, (tuple, list))
@@ -56,7 +56,7 @@ def non_negative_number(value: Any, name: str) -> float:
 
 
 def share(value: Any, name: str) -> float:
-    """A number from 0 up to but not including 1."""
+    """A number in [0, 1)."""
     if not _is_finite(value) or not 0 <= value < 1:
         raise InvalidValueError(f"{name} is {value!r}: it must be at least 0 and below 1")
     return float(value)
@@ -70,14 +70,14 @@ def flag(value: Any, name: str) -> bool:
 
 
 def seed(value: Any) -> int:
-    """A whole number that fits 64 bits."""
+    """A whole number from 0 to 2^64 - 1."""
     if not _is_integer(value) or not 0 <= int(value) < 2**64:
         raise InvalidValueError(f"seed is {value!r}: it must be a whole number, 0 to 2^64 - 1")
     return int(value)
 
 
 def image_shape(value: Any, name: str) -> tuple[int, ...]:
-    """The shape of one image, at least one whole number of at least 1."""
+    """The shape of one image: one or more whole numbers of at least 1."""
     if (
         not isinstance(value, (tuple, list))
         or not value
@@ -107,5 +107,5 @@ def _is_positive_integer(value: Any) -> bool:
 def _is_finite(value: Any) -> bool:
     try:
         return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
-    except OverflowError:  # a whole number beyond any float
+    except OverflowError:  # an integer beyond the range of float
         return False

@@ -1,7 +1,7 @@
-"""Layers, optimizers and schedules as plain dictionaries, to be saved with a model as JSON.
+"""Configurations: layers, optimizers and schedules as dictionaries, saved with a model as JSON.
 
-All of them are dataclasses whose fields are their constructor's arguments, so that their class and
-their fields say everything about them.
+These are all dataclasses whose fields are their constructor's arguments, so the name of the class
+and the fields describe an object completely.
 """
 
 from collections.abc import Collection
@@ -14,10 +14,10 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 
 
 def to_config(thing: Any, classes: Collection[type]) -> dict[str, Any]:
-    """The name of the class of `thing`, one of `classes`, and the arguments that make it again.
+    """The configuration of `thing`: the name of its class, and its constructor's arguments.
 
     Raises:
-        InvalidTypeError: it is of another class, which could not be found again by its name.
+        InvalidTypeError: its class is not one of `classes`, in which `from_config` looks it up.
     """
     if type(thing) not in classes:
         names = ", ".join(each.__name__ for each in classes)
@@ -30,10 +30,10 @@ def to_config(thing: Any, classes: Collection[type]) -> dict[str, Any]:
 
 
 def from_config(config: Any, classes: Collection[type]) -> Any:
-    """What `to_config` described, an object of one of `classes`.
+    """The object, of one of `classes`, that a configuration of `to_config` describes.
 
     Raises:
-        InvalidValueError: the description is not of such an object.
+        InvalidValueError: it is not the configuration of such an object.
     """
     by_name = {each.__name__: each for each in classes}
     if not isinstance(config, dict) or config.get("class") not in by_name:
@@ -55,7 +55,7 @@ def from_config(config: Any, classes: Collection[type]) -> Any:
 def _to_value(value: Any, classes: Collection[type]) -> Any:
     if isinstance(value, (tuple, list)):
         return [_to_value(each, classes) for each in value]
-    if isinstance(value, np.generic):  # a number of NumPy, which JSON does not know
+    if isinstance(value, np.generic):  # a NumPy scalar, which json does not encode
         return value.item()
     if value is None or isinstance(value, (str, bool, int, float)):
         return value

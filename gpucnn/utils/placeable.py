@@ -1,23 +1,23 @@
-"""Things that are made first, and placed on a backend later."""
+"""Objects that are constructed first, and placed on a backend later."""
 
 from typing import Any
 
 
 class Placeable:
-    """Something that works on a backend once it has been placed there.
+    """The base class of objects that need a backend, and are given it after construction.
 
-    Pickled or copied, it is as it was before: what it has been given since then is of the backend,
-    and of the model that it belongs to.
+    A pickle or copy is not placed: attributes set while placing and later belong to the backend and
+    the model, and are left out.
 
     Attributes:
-        is_placed: whether it has been placed.
+        is_placed: whether it has been placed on a backend.
     """
 
     is_placed: bool = False
     _attributes_before: tuple[str, ...] = ()
 
     def _begin_placing(self) -> None:
-        """To be called first of all when it is placed."""
+        """Call this before setting any attribute of the placed object."""
         if not self.is_placed:
             self._attributes_before = tuple(vars(self))
             self.is_placed = True

@@ -1,4 +1,4 @@
-"""Doing without the warnings of others' code, where its errors tell all."""
+"""Silencing the warnings of other libraries."""
 
 import threading
 import warnings
@@ -10,10 +10,10 @@ _lock = threading.Lock()
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """A span without warnings, for one thread at a time.
+    """A context in which warnings are ignored; one thread at a time enters it.
 
-    The filters are those of the whole process. Two threads that put back what they found, in
-    another order than they found it, would leave them changed for good.
+    Warning filters belong to the whole process: two overlapping contexts that restore the filters
+    in the wrong order would leave them changed for good.
     """
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
