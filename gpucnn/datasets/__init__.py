@@ -1,4 +1,4 @@
-"""Sets of images to train on."""
+"""Datasets: loading and checking them, and batches of them on a device."""
 
 from gpucnn.datasets.cache import SCHEMES
 from gpucnn.datasets.dataset import Part, load_mnist

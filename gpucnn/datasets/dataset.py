@@ -1,7 +1,7 @@
-"""MNIST and sets like it: the four IDX files of a set, where they come from, how they fit together.
+"""Loading MNIST and datasets in its format, four IDX files each.
 
-The files that come with the package, those of a folder and those of an address are read the same
-way: what differs is how a file is found by its name.
+The files are embedded in the package, in a folder or at an address. They are read and checked the
+same way; only how a file is found by its name differs.
 """
 
 import os
@@ -19,34 +19,34 @@ from gpucnn.datasets.folder import find_files
 from gpucnn.datasets.idx import Read, read_idx
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 
-QMNIST_COLUMNS = 8  # of its labels: the class, and from which form and writer the digit is
+QMNIST_COLUMNS = 8  # of its labels: the class, then the form, writer and so on
 
 Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
-Find: TypeAlias = Callable[[str, Read], NDArray[Any]]  # reads the file of that name, wherever it is
+Find: TypeAlias = Callable[[str, Read], NDArray[Any]]  # finds the file of a name, and reads it
 
 
 def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
-    """MNIST, or a set of images that comes in files like MNIST's.
+    """Load MNIST, or another dataset in MNIST's file format.
 
-    Images of bytes stay bytes, and so do those of wider integers, if they are from 0 to 255.
-    Floating-point images stay as they are. QMNIST's labels are taken from their first column.
+    Integer pixels from 0 to 255 are returned as uint8, whatever their type in the file.
+    Floating-point pixels keep their type. Of QMNIST's labels the first column is used, the class.
 
     Args:
-        source: None for MNIST itself, which comes with the package; a folder that has the files
+        source: None for MNIST itself, which is embedded in the package; a folder with the files
             train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-            t10k-labels-idx1-ubyte, each plain or .gz, in itself or in raw/, under these names or
-            others that they go by (see `find_files`); or the http://, https:// or file:// address
-            of a folder that has them as .gz. What is downloaded is kept for the next time.
+            t10k-labels-idx1-ubyte, each plain or .gz, directly or in raw/, under these names or
+            common variants of them (see `find_files`); or the http://, https:// or file:// address
+            of a folder with the .gz files, which are downloaded once and cached.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images of shape (n, height, width), uint8 or
         floating-point, and labels of shape (n,), integers, all C-contiguous.
 
     Raises:
-        InvalidFileError: a file is missing, damaged or not what it should be, files do not fit
-            together, or a download failed.
+        InvalidFileError: a file is missing, damaged or in another format, the files do not match
+            one another, or a download failed.
         InvalidValueError: the address is not one of a folder.
-        InvalidTypeError: `source` is something else.
+        InvalidTypeError: `source` is not None, a string or a path.
         OSError: a file cannot be read.
     """
     if source is None:

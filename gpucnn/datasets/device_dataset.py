@@ -1,4 +1,4 @@
-"""Images and labels on a device, and the batches drawn from them."""
+"""A dataset on a device, batches gathered from it, and checks of images and labels."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 
 class Batches:
-    """A set of images, with labels or without, on a device; batches are gathered by index.
+    """Images, with or without labels, on a device; batches are gathered by index.
 
-    Images stay as they come, bytes as bytes: a batch is normalised when it is gathered. See
-    `Backend.gather_images` for what becomes of the pixels.
+    uint8 images are stored as uint8, and normalised when a batch is gathered, as described in
+    `Backend.gather_images`.
 
     Args:
-        backend: where the arrays go.
-        dtype: real, that of the batches.
-        x: checked images, (n, *shape).
-        y: checked labels, (n,), or None.
+        backend: where the arrays are stored.
+        dtype: of the batches, float32 or float64.
+        x: checked images, (n, *shape), uint8 or floating-point.
+        y: checked labels, (n,), integers, or None.
     """
 
     def __init__(
@@ -41,23 +41,36 @@ class Batches:
 
         Args:
             indices: int64 (n,), on the device.
-            out: real (n, *shape), written.
+            out: (n, *shape) of the batches' dtype; the images are written to it.
         """
         self._backend.gather_images(self._images, indices, out)
 
     def labels(self, indices: Array, out: Array) -> None:
-        """Gather the labels of a batch, to `out`, int64 (n,), as `images` its images."""
+        """Gather the labels of a batch.
+
+        Args:
+            indices: int64 (n,), on the device.
+            out: int64 (n,); the labels are written to it.
+        """
         assert self._labels is not None
         self._backend.gather_labels(self._labels, indices, out)
 
 
 def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArray[Any]:
-    """`x` as an array of images of `shape`, which may lack the axis of a single channel in `x`.
+    """Check images, and return them as an array.
+
+    Args:
+        x: (n, *shape), uint8 or floating-point; the axis of a single channel may be missing.
+        shape: of one image.
+        dtype: the model's.
+
+    Returns:
+        `x` as an array (n, *shape), of its own dtype.
 
     Raises:
-        InvalidTypeError: the pixels are neither bytes (uint8) nor floating-point numbers.
-        InvalidValueError: there is no image, the shape is another, or a pixel is not a finite
-            number of `dtype`, the model's.
+        InvalidTypeError: the pixels are neither uint8 nor floating-point.
+        InvalidValueError: there is no image, the shape is another, or a pixel is not finite in
+            `dtype`.
     """
     images: NDArray[Any] = np.asarray(x)
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
@@ -81,10 +94,10 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
 
 
 def check_labels(y: Any, count: int, classes: int) -> NDArray[Any]:
-    """`y` as an array of `count` labels, each in [0, `classes`).
+    """Check that `y` is (count,) integers in [0, classes), and return it as an array.
 
     Raises:
-        InvalidTypeError: the labels are not whole numbers.
+        InvalidTypeError: the labels are not integers.
         InvalidValueError: the shape is another, or a label is out of range.
     """
     labels: NDArray[Any] = np.asarray(y)
@@ -116,7 +129,7 @@ def _check_finite(images: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
 
 
 def is_finite(values: NDArray[Any], dtype: "np.dtype[np.floating]") -> bool:
-    """Whether all of `values`, at least one number, are finite numbers of `dtype`."""
-    # NaN comes out of min and max, so that a large set needs no array of booleans.
+    """Whether all `values`, of which there is at least one, are finite in `dtype`."""
+    # min and max propagate NaN, so a large dataset needs no array of booleans.
     largest = np.finfo(dtype).max
     return bool(-largest <= values.min() and values.max() <= largest)

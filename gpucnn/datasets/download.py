@@ -1,8 +1,7 @@
-"""Downloading a file, within limits of size and time.
+"""Downloading a file, with limits on its size and on the time it takes.
 
-Python's own `urllib` speaks to the server. It bounds each wait for more bytes, but not their sum: a
-server that sends a byte now and then keeps it busy for ever. So it works in a thread, and the
-caller waits no longer than the limit.
+`urllib` limits the time between bytes but not the total time: a server that sends a byte now and
+then would keep it busy forever. So a thread downloads, and the caller waits for it up to the limit.
 """
 
 import sys
@@ -22,18 +21,18 @@ TIME_LIMIT = 3600.0  # seconds for a file
 SIZE_LIMIT = 2**31  # bytes of a file
 CHUNK = 2**16  # bytes received at a time
 
-Report: TypeAlias = Callable[[int], None]  # is told how many bytes have arrived
+Report: TypeAlias = Callable[[int], None]  # called with the number of bytes received so far
 
 
 def download(url: str, target: Path) -> None:
-    """Download a file, and show progress.
+    """Download a file, and show the progress on standard error.
 
     Args:
         url: of the file.
-        target: the file to write. It may be left half-written if the download fails.
+        target: the file to write; it may be left incomplete if the download fails.
 
     Raises:
-        InvalidFileError: the file cannot be had, is too large, or does not arrive in time.
+        InvalidFileError: the download failed, is too large, or takes too long.
         OSError: `target` cannot be written.
     """
     with _show_progress(url) as report, target.open("wb") as file:
@@ -50,23 +49,23 @@ def download(url: str, target: Path) -> None:
 
 
 class _Transfer(Thread):
-    """Writes what an address gives to a file.
+    """The thread that writes a download to a file.
 
     Attributes:
-        size: how many bytes have arrived.
-        error: what went wrong, or None.
-        abandoned: set by whom nothing is to be written for any more.
+        size: bytes received so far.
+        error: the exception that ended the download, or None.
+        abandoned: set by the caller to stop writing.
     """
 
     def __init__(self, url: str, file: BinaryIO, report: Report) -> None:
-        super().__init__(daemon=True)  # the program may end before it does
+        super().__init__(daemon=True)  # the program may exit before the thread ends
         self._url, self._file, self._report = url, file, report
         self.size = 0
         self.error: Exception | None = None
         self.abandoned = False
 
     def run(self) -> None:
-        """Write the file, or set `error`."""
+        """Download the file; set `error` on failure."""
         try:
             for chunk in _receive(self._url):
                 if self.abandoned:
@@ -79,7 +78,7 @@ class _Transfer(Thread):
 
 
 def _receive(url: str) -> Iterator[bytes]:
-    """The content of a file, in pieces, as they arrive."""
+    """Yield the content of a URL in chunks, as they arrive."""
     size = 0
     try:
         with urlopen(url, timeout=STALL_LIMIT) as response:
@@ -93,7 +92,7 @@ def _receive(url: str) -> Iterator[bytes]:
     except TimeoutError as error:
         raise _failure(url, f"nothing more for {STALL_LIMIT:g} s after {size} bytes") from error
     except HTTPError as error:
-        with error:  # it is the response, too
+        with error:  # the response, which is closed
             raise _failure(url, str(error)) from error
     except URLError as error:
         raise _failure(url, str(error.reason)) from error
@@ -113,7 +112,7 @@ def _failure(url: str, reason: str) -> InvalidFileError:
 
 @contextmanager
 def _show_progress(url: str) -> Iterator[Report]:
-    """Show that a file is downloaded: a bar on a terminal, a line elsewhere, on standard error."""
+    """Show a progress bar on standard error, or one line where that is not a terminal."""
     if sys.stderr.isatty():
         with _bar(url) as report:
             yield report

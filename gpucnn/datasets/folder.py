@@ -1,4 +1,4 @@
-"""The four IDX files of a set in a folder, under the names that such files go by."""
+"""Finding the four IDX files of a dataset in a folder, under the names in common use."""
 
 import re
 from collections.abc import Iterable
@@ -19,19 +19,22 @@ PATTERN = re.compile(
     r"[-_.]idx[123][-_.](?:ubyte|byte|short|int|float|double)(?:\.gz)?"
 )
 
-Files = dict[str, Path]  # by those of NAMES that there are
+Files = dict[str, Path]  # the path of each of NAMES that was found
 
 
 def find_files(folder: Path) -> Files:
-    """The paths of the four files of the set in a folder, by those of `NAMES`.
+    """Find the four files of the dataset in a folder.
 
-    They may lie in the folder itself, in raw/ or in a folder such as MNIST/raw/. A name may have
-    dots or underscores for its hyphens, test for t10k, the type and dimensions of other elements,
-    .gz at its end, and the set's own name before it. Of several names for one file the plain one is
-    taken.
+    They may be in the folder itself, in raw/, or in a subfolder such as MNIST/raw/. A name may have
+    dots or underscores instead of hyphens, "test" instead of "t10k", another element type or number
+    of dimensions, .gz at its end, and the name of the dataset at its start. If a file is there both
+    plain and as .gz, the plain one is used.
+
+    Returns:
+        The path of each of `NAMES`.
 
     Raises:
-        InvalidFileError: a file is missing, or there is more than one set.
+        InvalidFileError: a file is missing, or there is more than one dataset.
         OSError: the folder cannot be read.
     """
     inside = _folder_with_files(folder)
@@ -60,9 +63,9 @@ def _folder_with_files(folder: Path) -> Path:
 
 
 def _sets_in(folder: Path) -> dict[str, Files]:
-    """The files in a folder that have the names of parts of sets, by the names of the sets."""
+    """The files of each dataset in a folder, by the name of the dataset."""
     sets: dict[str, Files] = {}
-    for path in sorted(folder.glob("[!.]*"), key=_preference):  # without macOS's ._ files
+    for path in sorted(folder.glob("[!.]*"), key=_preference):  # skips macOS's ._ files
         if match := PATTERN.fullmatch(path.name.lower()):
             part = "train" if match["part"] == "train" else "t10k"
             dimensions = 3 if match["content"] == "images" else 1

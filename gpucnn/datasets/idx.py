@@ -1,7 +1,7 @@
-"""Reading an IDX file, plain or gzip.
+"""Reading IDX files, plain or gzip.
 
 The format: two zero bytes, the code of the element type, the number of dimensions, the size of each
-as a big-endian 32-bit integer, and the elements, big-endian, the last dimension innermost.
+dimension as a big-endian 32-bit integer, then the elements, big-endian, in row-major order.
 """
 
 import gzip
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from gpucnn.errors import InvalidFileError
 
 GZIP_MAGIC = b"\x1f\x8b"
-GZIP_RATIO = 1032  # the most bytes that a byte of deflate can stand for
-TYPES: dict[int, np.dtype[Any]] = {  # by their codes
+GZIP_RATIO = 1032  # the highest compression ratio of deflate
+TYPES: dict[int, np.dtype[Any]] = {  # by code
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
     0x0B: np.dtype(">i2"),
@@ -31,22 +31,26 @@ TYPES: dict[int, np.dtype[Any]] = {  # by their codes
 LARGEST_BODY = 2**31  # bytes: the file is held in memory
 CHUNK = 2**20  # bytes read at a time
 
-Read: TypeAlias = Callable[[Path, str], NDArray[Any]]  # of a path, and what errors call the file
+Read: TypeAlias = Callable[[Path, str], NDArray[Any]]  # of a path, and its name in errors
 
 
 def read_idx(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[Any]:
-    """The array in an IDX file, C-contiguous, of the file's element type in native byte order.
+    """Read the array in an IDX file.
 
-    No more memory is taken than the array needs, and none before it is known that the file may hold
-    as much as its header says.
+    It allocates no more memory than the array needs, and only after checking that a file of this
+    size can hold what its header declares.
 
     Args:
-        path: the file; whether it is gzip is seen from its first bytes.
-        origin: what errors call the file.
-        dimensions: the numbers of dimensions that the array may have.
+        path: the file; its first bytes tell whether it is gzip.
+        origin: the file's name in error messages.
+        dimensions: the allowed numbers of dimensions.
+
+    Returns:
+        The array, C-contiguous, of the file's element type in native byte order.
 
     Raises:
-        InvalidFileError: there is no such file, it is damaged, or it is not such an IDX file.
+        InvalidFileError: there is no such file, it is damaged, or it is not an IDX file of these
+            dimensions.
         OSError: the file cannot be read.
     """
     if path.is_dir():
@@ -95,7 +99,7 @@ def _read_header(
 
 
 def _check_size(dtype: "np.dtype[Any]", sizes: tuple[int, ...], limit: int, origin: str) -> None:
-    """See that a body is neither too large nor more than the `limit` that the file can hold."""
+    """Check that the body's size is allowed, and at most `limit` bytes, what the file can hold."""
     size = prod(sizes) * dtype.itemsize
     if not 0 < size <= LARGEST_BODY:
         raise InvalidFileError(
@@ -120,7 +124,7 @@ def _read_body(
             f"{origin} is cut short: its header says {_in_bytes(dtype, sizes)}, "
             f"but {length} follow: give a whole copy"
         )
-    if content.read(1):  # gzip is checked when its end is read
+    if content.read(1):  # reading to the end also makes gzip verify its checksum
         raise InvalidFileError(
             f"{origin} is too long: its header says {_in_bytes(dtype, sizes)}, "
             "but more follow: give another copy"
@@ -129,8 +133,8 @@ def _read_body(
 
 
 def _fill(target: memoryview, content: BufferedIOBase) -> int:
-    """Read `target` full, as far as `content` goes; the number of bytes read."""
-    # In chunks: gzip decompresses to a buffer of the size that it is asked for.
+    """Read from `content` until `target` is full or the content ends; return the bytes read."""
+    # In chunks, since gzip allocates a buffer as large as the read.
     length = 0
     while count := content.readinto(target[length : length + CHUNK]):
         length += count
