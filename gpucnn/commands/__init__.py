@@ -1,1 +1,1 @@
-"""The command line, a thin layer: all that it does can be done from Python."""
+"""The command line, a thin layer: everything it does can be done from Python."""

@@ -1,4 +1,4 @@
-"""The subcommands of `gpucnn`, and how errors end them."""
+"""The subcommands of `gpucnn`, and how their errors are reported."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ from gpucnn.commands.verify import verify
 from gpucnn.errors import GpucnnError, GpucnnWarning, StoppedError, printable
 from gpucnn.version import __version__
 
-# The error of a wrong command line, wherever this version of Typer keeps it.
+# The exception of a wrong command line, from wherever this version of Typer defines it.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="markdown",  # which fills the lines of a paragraph
+    rich_markup_mode="markdown",  # rewraps paragraphs
 )
 for command in (train, evaluate, predict, notebook, devices, kernels, verify, bench):
     app.command()(command)
@@ -49,11 +49,11 @@ def _start(
 
 
 def run() -> NoReturn:
-    """Run the command line and exit, as `gpucnn.commands.main.main` says."""
+    """Run the command line and exit; see `gpucnn.commands.main.main` for the exit status."""
     if sys.stdout is None or sys.stderr is None:
         _open_missing_streams()
     try:
-        with _warnings_in_a_line():
+        with _warnings_in_one_line():
             status = app(standalone_mode=False) or 0
     except UsageError as error:
         _end(2, f"error: {error.format_message()}")  # type: ignore[attr-defined]
@@ -73,33 +73,33 @@ def run() -> NoReturn:
 
 
 def _end(status: int, message: str) -> NoReturn:
-    _tell(message)
+    _print_line(message)
     sys.exit(status)
 
 
-def _tell(message: str) -> None:
-    """Print one line on standard error, whatever the message holds."""
+def _print_line(message: str) -> None:
+    """Print a message on standard error, as one printable line."""
     one_line = " ".join(message.splitlines())
     print(f"gpucnn: {printable(one_line, len(one_line))}", file=sys.stderr)
 
 
 @contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    """Print what the package warns of as its errors are printed; other warnings as Python does."""
+def _warnings_in_one_line() -> Iterator[None]:
+    """Print the package's warnings in one line, like its errors; leave others to Python."""
     with warnings.catch_warnings():
         show: Callable[..., None] = warnings.showwarning
 
-        def tell(message: Warning | str, *about: Any) -> None:
+        def show_in_a_line(message: Warning | str, *about: Any) -> None:
             if isinstance(message, GpucnnWarning):
-                _tell(f"warning: {message}")
+                _print_line(f"warning: {message}")
             else:
                 show(message, *about)
 
-        warnings.showwarning = cast("Any", tell)
+        warnings.showwarning = cast("Any", show_in_a_line)
         yield
 
 
 def _open_missing_streams() -> None:
-    """Write to nowhere what has no stream to go to, as in `gpucnn train >&-`."""
-    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - stays open, as streams do
+    """Replace closed standard streams, as in `gpucnn train >&-`, by the null device."""
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - stays open
     sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere

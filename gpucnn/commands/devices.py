@@ -1,4 +1,4 @@
-"""`gpucnn devices`: what there is to compute on."""
+"""`gpucnn devices`: list the devices."""
 
 from gpucnn.backends import list_devices
 

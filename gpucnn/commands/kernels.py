@@ -1,4 +1,4 @@
-"""`gpucnn kernels`: what the CUDA kernels need of each kind of GPU."""
+"""`gpucnn kernels`: the resources that the CUDA kernels take on each architecture."""
 
 import sys
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
 
 Needs = dict[tuple[str, str], Resources]
-"""What a kernel needs on an architecture, by the names of both."""
+"""The resources of each kernel on each architecture, by the names of both."""
 
 
 def kernels(
@@ -84,7 +84,7 @@ def _occupancies(needs: Needs) -> Table:
 def _table(
     columns: dict[str, Callable[[Kernel], str]], cell: Callable[[Kernel, str], str]
 ) -> Table:
-    """A row a kernel: its name, then `columns`, then a `cell` for each architecture."""
+    """A row for each kernel: its name, then `columns`, then a `cell` for each architecture."""
     table = new_table("kernel", numbers=(*columns, *ARCHITECTURES))
     for kernel in KERNELS.values():
         before = [column(kernel) for column in columns.values()]

@@ -1,4 +1,4 @@
-"""The command `gpucnn`, with as little to import as it can: Ctrl-C may come at any time."""
+"""The entry point of `gpucnn`; it imports little, so that Ctrl-C is handled from the start."""
 
 import os
 import signal
@@ -6,39 +6,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit status of shells for a program ended by Ctrl-C
 STOPPED = "stopped"
 
 
 def main() -> NoReturn:
     """Run the command line and exit.
 
-    The status is 0; 1 if a comparison failed or nobody reads the output any more; 2 after an error,
-    which is told in one line; 130 after Ctrl-C.
+    The exit status is 0 on success, 1 if a comparison failed or the output's reader is gone, 2
+    after an error, which is printed in one line, and 130 after Ctrl-C.
     """
-    with _stopping_at_once():
-        from gpucnn.commands.app import run  # which imports NumPy and more: the first 0.3 s
+    with _exiting_on_interrupt():
+        from gpucnn.commands.app import run  # imports NumPy and more: the first 0.3 s
     run()
 
 
 @contextmanager
-def _stopping_at_once() -> Iterator[None]:
-    """A span of time in which Ctrl-C ends the process on the spot, since there is nothing to save.
+def _exiting_on_interrupt() -> Iterator[None]:
+    """A context in which Ctrl-C exits the process immediately: there is nothing to save yet.
 
-    As an exception it would come out of any library's import as whatever that makes of it.
+    A KeyboardInterrupt could be caught, or turned into another error, by a library being imported.
     """
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:  # such as ignored, in the background
+    if before is not signal.default_int_handler:  # ignored, for example, in the background
         yield
         return
-    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGINT, _exit_interrupted)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _stop(*_: object) -> NoReturn:
+def _exit_interrupted(*_: object) -> NoReturn:
     with suppress(OSError):
         os.write(2, f"gpucnn: {STOPPED}\n".encode())
     os._exit(INTERRUPTED)

@@ -1,4 +1,4 @@
-"""`gpucnn notebook`: compute the notebook's figures and hold them against the published ones."""
+"""`gpucnn notebook`: compute the notebook's figures and compare them with the published ones."""
 
 import typer
 from rich.console import Console

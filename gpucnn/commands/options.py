@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and what they stand for."""
+"""Arguments and options that several commands share, and the test images that they select."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,13 +30,16 @@ Device = Annotated[str, typer.Option(help="Where to compute, see gpucnn devices"
 
 
 def load_test_set(checkpoint: Path, model: Sequential, data: str | None) -> tuple[str, Part]:
-    """The test images for a model, and where they come from, `BUILT_IN` or a folder or an address.
+    """Load the test images for a model.
 
     Args:
-        checkpoint: the file of the model; the recipe of its run, beside it, names its data where
-            the file does not.
-        model: what is in the file.
+        checkpoint: the model's file. If it does not name its data, the history of its run, beside
+            it, may.
+        model: the model in the file.
         data: the value of `TestData`.
+
+    Returns:
+        The source of the data (`BUILT_IN`, a folder or an address), and (images, labels).
 
     Raises:
         InvalidFileError: the data, or the history of the run, cannot be used.

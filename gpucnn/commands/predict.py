@@ -1,4 +1,4 @@
-"""`gpucnn predict`: read digits with a saved model."""
+"""`gpucnn predict`: classify digits with a saved model."""
 
 from collections.abc import Callable
 from functools import cache
@@ -19,7 +19,7 @@ from gpucnn.models.sequential import Sequential
 
 
 class Digit(NamedTuple):
-    """An image to be read, (height, width), and its label where it is known."""
+    """An image to classify, (height, width), and its label if it is known."""
 
     title: str
     pixels: NDArray[Any]
@@ -39,7 +39,7 @@ def predict(
     model = Sequential.load(checkpoint, device)
     size = _image_size(model)
     test_set = cache(lambda: load_test_set(checkpoint, model, data)[1])  # if an index is given
-    digits = [_find(image, size, test_set) for image in images]
+    digits = [_load_digit(image, size, test_set) for image in images]
     console = Console()
     for digit in digits:
         probabilities = model.predict(digit.pixels[None])[0]
@@ -54,7 +54,7 @@ def _image_size(model: Sequential) -> tuple[int, int]:
     return model.input_shape[0], model.input_shape[1]
 
 
-def _find(image: str, size: tuple[int, int], test_set: Callable[[], Part]) -> Digit:
+def _load_digit(image: str, size: tuple[int, int], test_set: Callable[[], Part]) -> Digit:
     if not image.isdecimal() or Path(image).exists():
         return Digit(image, read_digit(image, size), None)
     pixels, labels = test_set()

@@ -1,4 +1,4 @@
-"""`gpucnn train`: follow a recipe in a run folder."""
+"""`gpucnn train`: train a preset in a run folder, or resume a run."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -94,7 +94,7 @@ def train(
             run.train()
         except KeyboardInterrupt:
             raise StoppedError(f"stopped: {_how_to_go_on(run)}") from None
-        except DeviceMemoryError:  # which there would not be again
+        except DeviceMemoryError:  # resuming would run out of memory again
             raise
         except DeviceError as error:
             raise DeviceError(f"{error}; {_how_to_go_on(run)}") from error

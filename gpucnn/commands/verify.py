@@ -1,4 +1,4 @@
-"""`gpucnn verify`: train on two devices at once, and say whether they agree."""
+"""`gpucnn verify`: train on two devices at once, and compare them."""
 
 import sys
 from typing import Annotated
@@ -62,7 +62,7 @@ def verify(
 
 
 def _run(verification: Verification, steps: int) -> None:
-    """Do the steps, up to the first with a difference beyond its bound."""
+    """Run the steps, up to the first with a difference beyond its bound."""
     for _ in track(
         range(steps),
         "training on A and B",

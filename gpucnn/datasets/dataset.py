@@ -19,7 +19,7 @@ from gpucnn.datasets.folder import find_files
 from gpucnn.datasets.idx import Read, read_idx
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 
-QMNIST_COLUMNS = 8  # of its labels: the class, then the form, writer and so on
+QMNIST_COLUMNS = 8  # of its labels: the class, then NIST's series, writer and others
 
 Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
 Find: TypeAlias = Callable[[str, Read], NDArray[Any]]  # finds the file of a name, and reads it

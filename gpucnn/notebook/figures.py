@@ -1,4 +1,4 @@
-"""The figures that the notebook printed, and the same computed here."""
+"""The figures that the notebook printed, and their computation by `gpucnn.notebook`."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from gpucnn.notebook.functions import (
     normalize_images,
 )
 
-# What the notebook printed: accuracy in per cent, average loss.
+# As the notebook printed them: accuracy in per cent, average loss.
 FORWARD = ("15.00", "2.31577")
 EPOCHS = (
     ("17.00", "2.30219"),
@@ -28,7 +28,13 @@ LEARNING_RATE = 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """Two figures of the notebook, accuracy in per cent and average loss, with what they are of."""
+    """Two figures of the notebook, accuracy in per cent and average loss, and those computed here.
+
+    Attributes:
+        what: the images and the epochs.
+        published: as the notebook printed them.
+        computed: as computed here, with as many digits.
+    """
 
     what: str
     published: tuple[str, str]
@@ -36,12 +42,12 @@ class Row:
 
     @property
     def agreeing(self) -> int:
-        """How many of the two figures are the same to the printed digit."""
+        """The number of the two figures that agree to the printed digit."""
         return sum(a == b for a, b in zip(self.published, self.computed, strict=True))
 
 
 def reproduce() -> list[Row]:
-    """The notebook's fourteen figures, computed by `gpucnn.notebook` from the embedded MNIST."""
+    """Compute the notebook's fourteen figures from the embedded MNIST."""
     (images, labels), _ = load_mnist()
     few = normalize_images(images[:FORWARD_IMAGES])
     out, _ = forward_prop(few, *initialize_parameters())

@@ -1,16 +1,16 @@
 """The notebook's functions, under their own names and signatures, on any device.
 
-The notebook that this package starts from trains one small network (a convolution 3x3 with 8
-filters, ReLU, 2x2 max-pool, a dense layer, softmax) in plain loops. After
+The notebook that this package started from trains a small network (a 3x3 convolution with 8
+filters, ReLU, 2x2 max-pooling, a dense layer, softmax) in plain loops. After
 
     from gpucnn.notebook import *
 
-a cell of it that calls these functions runs unchanged, many times faster: they take and return
-NumPy arrays, compute in float64, and do the arithmetic by the operations of a backend, the CPU's
-unless `use_device` names another.
+a cell that calls these functions runs unchanged, many times faster. They take and return NumPy
+arrays and compute in float64, with the operations of a backend: the CPU's, unless `use_device`
+chose another.
 
-Letters are the notebook's: m images; X the images, Z the convolution, A its positive part, P the
-pooled A, f by f the size of the kernel.
+The letters are the notebook's: m is the number of images, X the images, Z the convolution's output,
+A the activation relu(Z), P the pooled A, and f by f the size of a kernel.
 """
 
 import threading
@@ -52,39 +52,42 @@ Cache = tuple[Floats, LogitsCache, Floats, Floats, Floats, Parameters]
 # logits, cache_logits, P, A, Z, cache_conv
 
 
-class _OfThread(threading.local):
-    """A backend for each thread that computes, like the one that is given."""
+class _ThreadBackend(threading.local):
+    """A backend for each thread: a twin of `like`."""
 
     def __init__(self, like: Backend) -> None:
         self.backend = like.twin()
 
 
-_computing = _OfThread(get_backend("cpu"))
+_computing = _ThreadBackend(get_backend("cpu"))
 
 
 def use_device(device: str) -> None:
-    """Compute on `device` from now on, in all threads, see `gpucnn.get_backend`.
+    """Compute on `device` from now on, in all threads; its names are those of `get_backend`.
 
     Raises:
         InvalidValueError: there is no such device.
     """
     global _computing
-    _computing = _OfThread(get_backend(device))
+    _computing = _ThreadBackend(get_backend(device))
 
 
-# Before training
+# Preparation
 
 
 def normalize_images(X: ArrayLike) -> Floats:
-    """Pixels of 0 to 255 as numbers from -0.5 to 0.5, in the shape they have."""
+    """Scale pixels from [0, 255] to [-0.5, 0.5]; any shape."""
     return np.asarray(X) / 255 - 0.5
 
 
 def initialize_parameters() -> tuple[Floats, Floats, Floats, Floats]:
-    """The notebook's first parameters: convW, convb, logitsW, logitsb.
+    """The notebook's initial parameters.
 
-    Of shapes (3, 3, 8), (8,), (1352, 10) and (10,). The weights are drawn by NumPy's old generator
-    from the seed 1, the convolution's first; the biases are zero.
+    The weights are drawn by NumPy's legacy generator with seed 1, the convolution's first; the
+    biases are zero.
+
+    Returns:
+        convW (3, 3, 8), convb (8,), logitsW (1352, 10) and logitsb (10,).
     """
     random = np.random.RandomState(1)
     convW = random.randn(3, 3, 8) / 3
@@ -116,7 +119,7 @@ def convolve(X: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Floats, Paramete
 
 
 def relu(Z: ArrayLike) -> Floats:
-    """The positive part of each element."""
+    """The ReLU of each element, max(0, Z); any shape."""
     z = _on_device(Z)
     A = _empty(z.shape)
     _computing.backend.relu(z, A)
@@ -124,7 +127,7 @@ def relu(Z: ArrayLike) -> Floats:
 
 
 def max_pool2(A: ArrayLike) -> Floats:
-    """The maximum of each 2x2 window of A (m, h, w, filters): (m, h // 2, w // 2, filters)."""
+    """The 2x2 max-pooling of A (m, h, w, filters): (m, h // 2, w // 2, filters)."""
     a = _on_device(A)
     window = Window(a.shape[1:3], (2, 2), (2, 2), "valid")
     P = _empty((len(a), *window.output, a.shape[-1]))
@@ -148,12 +151,12 @@ def logit(P: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Floats, LogitsCache
 
 
 def softmax_single(row: ArrayLike) -> Floats:
-    """The probabilities of one image's logits, (classes,)."""
+    """The softmax of one image's logits, (classes,)."""
     return softmax(np.reshape(row, (1, -1))).reshape(-1)
 
 
 def softmax(logits: ArrayLike) -> Floats:
-    """The probabilities of each row of logits, (m, classes)."""
+    """The softmax of each row of logits, (m, classes)."""
     z = _on_device(logits)
     out = _empty(z.shape)
     _computing.backend.softmax(z, out)
@@ -163,7 +166,7 @@ def softmax(logits: ArrayLike) -> Floats:
 def forward_prop(
     X: ArrayLike, convW: ArrayLike, convb: ArrayLike, logitsW: ArrayLike, logitsb: ArrayLike
 ) -> tuple[Floats, Cache]:
-    """The whole network: from images (m, h, w) to probabilities (m, classes).
+    """The whole network, from images (m, h, w) to probabilities (m, classes).
 
     Returns:
         The probabilities, and (logits, cache_logits, P, A, Z, cache_conv) for `backward_prop`.
@@ -176,7 +179,12 @@ def forward_prop(
 
 
 def evaluate(out: ArrayLike, y: ArrayLike) -> tuple[float, float]:
-    """The accuracy in per cent and the mean loss of probabilities (m, classes), labels (m,)."""
+    """The accuracy in per cent and the mean cross-entropy of probabilities and labels.
+
+    Args:
+        out: probabilities, (m, classes).
+        y: labels, (m,).
+    """
     out, y = np.asarray(out), np.asarray(y)
     correct = out.argmax(axis=1) == y
     losses = -np.log(out[np.arange(len(y)), y])
@@ -187,7 +195,12 @@ def evaluate(out: ArrayLike, y: ArrayLike) -> tuple[float, float]:
 
 
 def softmax_backprop(out: ArrayLike, y: ArrayLike) -> Floats:
-    """The gradient of the mean loss with respect to the logits, (m, classes)."""
+    """The gradient of the mean loss with respect to the logits, (m, classes).
+
+    Args:
+        out: probabilities, (m, classes).
+        y: labels, (m,).
+    """
     delta_logits = np.array(out, np.float64)
     delta_logits[np.arange(len(delta_logits)), np.asarray(y)] -= 1
     return delta_logits / len(delta_logits)
@@ -196,7 +209,11 @@ def softmax_backprop(out: ArrayLike, y: ArrayLike) -> Floats:
 def logits_backprop(
     delta_logits: ArrayLike, cache_logits: LogitsCache, P: ArrayLike, learning_rate: float
 ) -> tuple[Floats, Floats, Floats]:
-    """The gradient of P, in its shape, and the dense layer's parameters after a step of descent."""
+    """The dense layer backward, and a step of gradient descent.
+
+    Returns:
+        The gradient with respect to P, in its shape, and the layer's new W and b.
+    """
     W, b, shape = cache_logits
     features, delta = _on_device(np.reshape(P, (shape[0], -1))), _on_device(delta_logits)
     delta_P, delta_W, delta_b = _empty(features.shape), _empty(W.shape), _empty((delta.shape[1],))
@@ -214,19 +231,18 @@ def get_max_mask(a_slice: ArrayLike) -> float:
 
 
 def max_pooling_backprop(delta_P: ArrayLike, A: ArrayLike) -> Floats:
-    """The notebook's own rule for max-pooling backwards, which is not the gradient.
+    """The notebook's own rule for max-pooling backward, which is not the gradient.
 
-    The gradient gives the incoming value to the one input of each 2x2 window that was the maximum.
-    The notebook gives *all four* inputs the incoming value *times the maximum*. The figures that it
-    printed come out with this rule alone, so it is kept here; the layers of this package use the
-    gradient.
+    The gradient passes the incoming value to the argmax of each 2x2 window. The notebook passes
+    *all four* inputs the incoming value *times the maximum*. Only this rule reproduces its figures,
+    so it is kept here; the layers of this package use the gradient.
 
     Args:
         delta_P: (m, h // 2, w // 2, filters).
         A: (m, h, w, filters).
 
     Returns:
-        delta_A, of A's shape; zeros in an odd last row or column, which no window covers.
+        delta_A, of A's shape; 0 in an odd last row or column, which no window covers.
     """
     delta_A = np.zeros(np.shape(A))
     share = np.asarray(delta_P) * max_pool2(A)
@@ -236,7 +252,7 @@ def max_pooling_backprop(delta_P: ArrayLike, A: ArrayLike) -> Floats:
 
 
 def relu_backprop(delta_A: ArrayLike, Z: ArrayLike) -> Floats:
-    """The gradient of Z, in its shape: delta_A where Z is positive, else 0."""
+    """The gradient with respect to Z, in its shape: delta_A where Z is positive, else 0."""
     delta, z = _on_device(delta_A), _on_device(Z)
     delta_Z = _empty(z.shape)
     _computing.backend.relu_gradient(delta, z, delta_Z)
@@ -246,7 +262,7 @@ def relu_backprop(delta_A: ArrayLike, Z: ArrayLike) -> Floats:
 def conv_backprop(
     delta_Z: ArrayLike, X: ArrayLike, cache_conv: Parameters, learning_rate: float
 ) -> Parameters:
-    """The convolution's parameters after a step of descent, (f, f, filters) and (filters,)."""
+    """The convolution's W (f, f, filters) and b (filters,) after a step of gradient descent."""
     W, b = cache_conv
     delta, (_, patches) = _on_device(delta_Z), _im2col(X, W)
     delta_W, delta_b = _empty(W.shape), _empty((W.shape[-1],))
@@ -257,7 +273,11 @@ def conv_backprop(
 def backward_prop(
     X: ArrayLike, y: ArrayLike, out: ArrayLike, cache_total: Cache, learning_rate: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """All parameters after a step of descent: new_convW, new_convb, new_logitsW, new_logitsb."""
+    """The network backward, and a step of gradient descent.
+
+    Returns:
+        new_convW, new_convb, new_logitsW and new_logitsb.
+    """
     _, cache_logits, P, A, Z, cache_conv = cache_total
     delta_logits = softmax_backprop(out, y)
     delta_P, new_logitsW, new_logitsb = logits_backprop(
@@ -279,15 +299,15 @@ def train_cnn(
     epochs: int = 5,
     learning_rate: float = 0.0002,
 ) -> tuple[Floats, Cache, float, float]:
-    """Full-batch gradient descent; prints how it stands before each epoch and after the last.
+    """Full-batch gradient descent; prints the metrics before each epoch and after the last.
 
     Args:
         X: normalised images, (m, h, w).
         y: labels, (m,).
-        init_convW: first kernels, (f, f, filters).
-        init_convb: first biases of the convolution, (filters,).
-        init_logitsW: first weights of the dense layer, (features, classes).
-        init_logitsb: first biases of the dense layer, (classes,).
+        init_convW: initial kernels, (f, f, filters).
+        init_convb: initial biases of the convolution, (filters,).
+        init_logitsW: initial weights of the dense layer, (features, classes).
+        init_logitsb: initial biases of the dense layer, (classes,).
         epochs: the number of steps.
         learning_rate: the size of a step.
 
@@ -310,7 +330,7 @@ def gradient_descent(
     epochs: int,
     learning_rate: float,
 ) -> Iterator[tuple[Floats, Cache, float, float]]:
-    """What `train_cnn` returns, before each epoch and after the last; arguments as there."""
+    """Yield what `train_cnn` returns before each epoch and after the last; same arguments."""
     for epoch in range(epochs + 1):
         out, cache_total = forward_prop(X, *parameters)
         yield out, cache_total, *evaluate(out, y)
@@ -318,7 +338,7 @@ def gradient_descent(
             parameters = backward_prop(X, y, out, cache_total, learning_rate)
 
 
-# Between the notebook's arrays and the backend's
+# Transfers between the host and the backend
 
 
 def _on_device(array: ArrayLike) -> Array:
@@ -345,7 +365,7 @@ def _dense(features: ArrayLike, W: ArrayLike, b: ArrayLike) -> Floats:
 
 
 def _im2col(X: ArrayLike, W: ArrayLike) -> tuple[Window, Array]:
-    """The window of kernels W (f, f, filters) over images X (m, h, w), and what it sees."""
+    """The window of kernels W (f, f, filters) over images X (m, h, w), and its patches."""
     x = _on_device(X)[..., None]
     f = np.shape(W)[:2]
     window = Window((x.shape[1], x.shape[2]), (f[0], f[1]), (1, 1), "valid")

@@ -1,16 +1,16 @@
-"""CUDA kernels on the CPU: the same .cu files, with the semantics of the device.
+"""CUDA kernels on the CPU: the same .cu files, with the semantics of a GPU.
 
     module = Module(Path("saxpy.cu"), options=("-DREAL=float",))
     saxpy = module.get_function("saxpy")
     saxpy((blocks,), (256,), (np.float32(2), x, y, np.int64(x.size)))
 
-This is CuPy's RawModule, on NumPy arrays. The threads of a block wait for each other at barriers
-and in shuffles; shared memory begins as NaN; and what CUDA leaves undefined is an error, or shows
-in another `order` of the threads. With GPUCNN_SANITIZER in the environment, the compiler's
-sanitizers watch the memory: see `sanitizer_environment`.
+The interface is that of CuPy's RawModule, with NumPy arrays. The threads of a block wait for one
+another at barriers and in shuffles, and shared memory is initialised to NaN. Behaviour that CUDA
+leaves undefined is an error, or shows in another `order` of the threads. With GPUCNN_SANITIZER in
+the environment the compiler's sanitizers watch memory accesses: see `sanitizer_environment`.
 
-A thread runs until it returns or waits in a barrier, a shuffle or a vote: so one that waits in a
-loop of its own for what another is to write, a spin lock for example, does so for ever.
+A thread runs until it returns, or waits in a barrier, a shuffle or a vote. So busy waiting for
+another thread, as in a spin lock, never ends.
 """
 
 from gpucnn.simulator.compiler import Compiler, find_compiler

@@ -26,42 +26,41 @@ class Compiler:
     """A C++ compiler."""
 
     command: tuple[str, ...]
-    """How it is called, without arguments."""
+    """The command line that calls it, without arguments."""
 
     version: str
-    """The first line of what it says of itself, or else its command."""
+    """The first line of --version, or the command if that prints nothing."""
 
     macros: str
-    """Those that it defines itself, which tell the processor that it compiles for."""
+    """Its predefined macros, which identify the target processor."""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What the same text is compiled to depends on, besides the arguments."""
+        """Everything that the output depends on, apart from the source and the arguments."""
         return (*self.command, self.version, self.macros, platform.machine())
 
     def run(self, arguments: Sequence[str | Path], standard_input: str = "") -> str:
-        """Call it, and return what it prints.
+        """Run the compiler, and return its standard output.
 
         Raises:
-            SimulatorError: it cannot be started, or finds an error in what it compiles; the first
-                is told.
+            SimulatorError: it cannot be started, or reports an error; the message has the first.
             OSError: the disk that it writes to is full.
         """
         done = _run([*self.command, *map(str, arguments)], standard_input)
-        report = done.stderr.decode(errors="backslashreplace")
-        if done.returncode != 0 or _ERROR.search(report):  # 0 where SIGCHLD is ignored
+        messages = done.stderr.decode(errors="backslashreplace")
+        if done.returncode != 0 or _ERROR.search(messages):  # it is 0 where SIGCHLD is ignored
             for number, text in _FULL.items():
-                if text in report:
+                if text in messages:
                     raise OSError(number, text)
-            raise SimulatorError(_first_error(report))
+            raise SimulatorError(_first_error(messages))
         return done.stdout.decode(errors="surrogateescape")
 
 
 def find_compiler() -> Compiler:
-    """The compiler that CXX names, or else the first of g++, clang++ and c++ that is installed.
+    """The compiler in CXX, or else the first of g++, clang++ and c++ that is installed.
 
     Raises:
-        SimulatorError: there is none, CXX is no command, or the system is not a POSIX one.
+        SimulatorError: there is none, CXX is not a command, or the system is not POSIX.
     """
     if os.name != "posix":
         raise SimulatorError("the simulator does not run on this system: use Linux")
@@ -72,8 +71,8 @@ def find_compiler() -> Compiler:
 def _find(chosen: str) -> Compiler:
     for command in [_split(chosen)] if chosen else [[name] for name in COMPILERS]:
         if shutil.which(command[0]):
-            version, _, _ = _said(command, "--version").partition("\n")
-            macros = _said(command, "-x", "c++", "-dM", "-E", "-")
+            version, _, _ = _output(command, "--version").partition("\n")
+            macros = _output(command, "-x", "c++", "-dM", "-E", "-")
             return Compiler(tuple(command), version or shlex.join(command), macros)
     missing = f"CXX={chosen}" if chosen else ", ".join(COMPILERS)
     raise SimulatorError(
@@ -84,15 +83,15 @@ def _find(chosen: str) -> Compiler:
 def _split(chosen: str) -> list[str]:
     try:
         command = shlex.split(chosen)
-    except ValueError:  # a quotation without its end
+    except ValueError:  # an unclosed quotation
         command = []
     if not command or not command[0]:
         raise SimulatorError(f"CXX={chosen!r} is no command: set it to a C++ compiler, or unset it")
     return command
 
 
-def _said(command: list[str], *arguments: str) -> str:
-    """What a compiler prints, whether it fails or not."""
+def _output(command: list[str], *arguments: str) -> str:
+    """The standard output of a compiler, whether it succeeds or not."""
     return _run([*command, *arguments]).stdout.decode(errors="replace")
 
 
@@ -112,14 +111,14 @@ def _run(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[
 
 
 def _environment() -> dict[str, str]:
-    """This process's, in English, and without the sanitizer that watches this process."""
+    """This process's environment, with English messages and without a preloaded sanitizer."""
     kept = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     return kept | {"LC_ALL": "C"}
 
 
-def _first_error(report: str) -> str:
-    found = _ERROR.search(report)
+def _first_error(messages: str) -> str:
+    found = _ERROR.search(messages)
     if found:
         return f"{found[1]}:{found[2]}: {found[3]}: correct the source, or its options"
-    lines = [line for line in report.splitlines() if "error" in line or "undefined" in line]
-    return f"the C++ compiler failed: {(lines or report.splitlines() or ['without a word'])[0]}"
+    lines = [line for line in messages.splitlines() if "error" in line or "undefined" in line]
+    return f"the C++ compiler failed: {(lines or messages.splitlines() or ['without a word'])[0]}"

@@ -1,4 +1,4 @@
-"""What can be wrong with a kernel, its launch, or what it is compiled with."""
+"""The error of the simulator."""
 
 from gpucnn.errors import GpucnnError
 
@@ -7,4 +7,4 @@ class SimulatorError(GpucnnError, RuntimeError):
     """A kernel that does not compile, a launch that CUDA forbids, or a tool that is missing."""
 
     def __str__(self) -> str:
-        return RuntimeError.__str__(self)  # with the lines that a compiler has said
+        return RuntimeError.__str__(self)  # uncut, with the lines of the compiler's message

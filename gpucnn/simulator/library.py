@@ -1,4 +1,4 @@
-"""Kernels as shared libraries: compiled, loaded, and launched by the scheduler."""
+"""Kernels as shared libraries: compiling, loading, and launching them by the scheduler."""
 
 import ctypes
 import os
@@ -15,8 +15,8 @@ from gpucnn.simulator.parameters import Parameter
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
 from gpucnn.simulator.source import LANGUAGE, RUNTIME, preprocess, translate
 
-# Code as a device has it: no fused multiplications but those asked for, no use made of the types of
-# what is accessed, and functions of mathematics that set no errno.
+# Semantics of device code: fused multiply-add only where it is called, no strict aliasing, and no
+# errno from mathematical functions.
 _CODE = (
     "-shared",
     "-fPIC",
@@ -29,13 +29,13 @@ _CODE = (
 
 
 class SharedMemory(ctypes.Structure):
-    """Memory between two addresses, as in runtime.hpp."""
+    """A range of memory, as in runtime.hpp."""
 
     _fields_ = (("begin", ctypes.c_void_p), ("end", ctypes.c_void_p))
 
 
 class Kernel(ctypes.Structure):
-    """What a library tells of a kernel, as in runtime.hpp."""
+    """The description of a kernel in its library, as in runtime.hpp."""
 
     _fields_ = (
         ("call", ctypes.c_void_p),
@@ -48,13 +48,13 @@ class Kernel(ctypes.Structure):
 
     @property
     def static_shared(self) -> int:
-        """Bytes of its own static shared memory."""
+        """Bytes of static shared memory, without that of functions it may call."""
         own = self.shared[0]
         return (own.end or 0) - (own.begin or 0)
 
 
 class Launch(ctypes.Structure):
-    """What is to be launched, as in runtime.cpp."""
+    """The description of a launch, as in runtime.cpp."""
 
     _fields_ = (
         ("kernel", ctypes.POINTER(Kernel)),
@@ -74,45 +74,47 @@ class Launch(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Library:
-    """A source's kernels, compiled and loaded, and the scheduler that launches them."""
+    """The compiled and loaded kernels of a source, and the scheduler that launches them."""
 
     code: ctypes.CDLL
     kernels: tuple[str, ...]
     scheduler: ctypes.CDLL
 
     def kernel(self, name: str) -> Kernel:
-        """What the library tells of a kernel."""
+        """The description of a kernel."""
         return Kernel.in_dll(self.code, f"gpucnn_kernel_{name}")
 
     def launch(self, launch: Launch) -> None:
-        """Run a launch to its end; launches from several threads wait for each other.
+        """Run a launch to its end; launches from several host threads run one after another.
 
         Raises:
-            SimulatorError: a thread did what CUDA does not allow.
+            SimulatorError: a thread of the kernel did what CUDA does not allow.
         """
         message = ctypes.create_string_buffer(1000)
         launch.message = ctypes.cast(message, ctypes.c_char_p)
         launch.message_size = len(message)
-        with _alone:
+        with _lock:
             failed = self.scheduler.gpucnn_launch(ctypes.byref(launch))
         if failed:
             raise SimulatorError(message.value.decode(errors="replace"))
 
 
-# One thread at a time loads or launches: the scheduler is one for the process. And none does while
-# the process is forked, so that the child finds the scheduler at rest and the lock free.
-_alone = RLock()
+# One thread at a time loads or launches, since the process has one scheduler. A fork waits for it,
+# so that the child finds the scheduler idle and the lock free.
+_lock = RLock()
 if hasattr(os, "register_at_fork"):  # a POSIX system
     os.register_at_fork(
-        before=_alone.acquire, after_in_parent=_alone.release, after_in_child=_alone.release
+        before=_lock.acquire,
+        after_in_parent=_lock.release,
+        after_in_child=_lock.release,
     )
 
 
 def load(source: str | Path, options: Sequence[str]) -> Library:
-    """The kernels of a CUDA C source or of a file of it, compiled if they have not been before.
+    """Load the kernels of a CUDA C source or file, from the cache or else compiled.
 
     Raises:
-        SimulatorError: the source does not compile, an option is not known, or there is no compiler
+        SimulatorError: the source does not compile, an option is unknown, or there is no compiler
             or sanitizer.
     """
     sanitizer = chosen_sanitizer()
@@ -124,15 +126,15 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
         compiler.run([*flags, "-x", "c++-cpp-output", "-", "-o", path], translated.text)
 
     contents = [translated.text, *flags, *compiler.key]
-    with _alone:
-        scheduler = _scheduler()  # before the modules that refer to it
+    with _lock:
+        scheduler = _scheduler()  # first: the kernels' libraries link to it
         code = cached_library("module.so", contents, build)
     return Library(code, translated.kernels, scheduler)
 
 
 @cache
 def _scheduler() -> ctypes.CDLL:
-    """The scheduler, one for all modules of the process, whichever compiler they are made by."""
+    """The scheduler, one for all modules of the process, whichever compiler built them."""
     compiler = find_compiler()
     flags = (*LANGUAGE, *_CODE, *RUNTIME_FLAGS[chosen_sanitizer()])
     contents = [path.read_text() for path in sorted(RUNTIME.glob("*.?pp"))]

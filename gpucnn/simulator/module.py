@@ -1,4 +1,4 @@
-"""Kernels that are compiled and launched as CuPy does it, on the CPU."""
+"""Compiling and launching kernels on the CPU, with CuPy's interface."""
 
 import ctypes
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ MOST_STATIC_SHARED = 48 * 1024
 MOST_SHARED = 227 * 1024
 
 Order = Literal["forward", "reversed"] | int
-"""In which the blocks of a grid and the threads of a block run."""
+"""The order in which blocks and threads run, or the seed of a shuffled order."""
 
 
 _ORDERS = {"forward": 0, "reversed": 1}
@@ -30,19 +30,19 @@ _SHUFFLED = 2
 class Module:
     """The kernels of a CUDA C source, compiled for the CPU.
 
-    What is compiled is kept in the user's cache folder, so that it is compiled once. Modules of the
-    same source and options share their `__device__` variables.
+    Compiled code is cached in the user's cache folder. Modules of the same source and options share
+    their `__device__` variables.
 
     Args:
-        source: CUDA C, or the path of a file of it, whose folder is searched for what it includes.
-        options: of the compiler: -DNAME=VALUE, -UNAME, -IFOLDER, -std=c++17 or -std=c++20.
-        order: in which the blocks of a grid and the threads of a block run, and are resumed after
-            each barrier: "forward", "reversed", or the seed of a shuffled order. A kernel that is
-            correct gives the same in each.
+        source: CUDA C, or the path of a file of it, whose folder is searched for includes.
+        options: compiler options: -DNAME=VALUE, -UNAME, -IFOLDER, -std=c++17 or -std=c++20.
+        order: the order in which the blocks of a grid and the threads of a block run, and resume
+            after each barrier: "forward", "reversed", or the seed of a shuffled order. A correct
+            kernel gives the same result in each.
 
     Raises:
-        SimulatorError: the source does not compile, no compiler is installed, or an option or order
-            is not known.
+        SimulatorError: the source does not compile, no compiler is installed, or an option or the
+            order is unknown.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Module:
         self._library = load(source, options)
 
     def get_function(self, name: str) -> "Function":
-        """The kernel of a name.
+        """The kernel of that name.
 
         Raises:
             SimulatorError: there is none.
@@ -69,7 +69,7 @@ class Module:
 
 
 class Function:
-    """A kernel that can be launched; `Module.get_function` gives it."""
+    """A kernel that can be launched; get it from `Module.get_function`."""
 
     def __init__(self, library: Library, name: str, order: Order) -> None:
         self.name = name
@@ -86,27 +86,27 @@ class Function:
         shared_mem: int = 0,
         blocks: Iterable[int] | None = None,
     ) -> None:
-        """Launch the kernel, and wait for its end.
+        """Launch the kernel, and wait until it ends.
 
         Args:
             grid: the number of blocks, in 1 to 3 dimensions.
             block: the number of threads of a block, in 1 to 3 dimensions.
-            args: for each parameter, an array (C-contiguous, of the parameter's dtype, or of the
-                components' for a vector) or None for a pointer, and a NumPy scalar of exactly its
-                type for a value. As CuPy passes them, a Python int is 64 bits wide, and a float a
-                double: so they suit only parameters that are.
+            args: one for each parameter. For a pointer, a C-contiguous array of its dtype (of the
+                components' dtype for a pointer to vectors), or None for null. For a value, a NumPy
+                scalar of exactly its type. As in CuPy, a Python int is passed in 64 bits and a
+                float as a double, so they match only parameters of these types.
             shared_mem: bytes of dynamic shared memory.
-            blocks: the linear indices, x + gridDim.x * (y + gridDim.y * z), of the blocks that run;
-                all if None. So single blocks of a grid can be tried that would take too long.
+            blocks: the linear indices, x + gridDim.x * (y + gridDim.y * z), of the blocks to run;
+                all if None. It is for testing blocks of a grid that is too large to run in full.
 
         Raises:
-            SimulatorError: the launch is not one that CUDA allows, an argument does not match, or
-                threads wait for others that do not come.
+            SimulatorError: CUDA does not allow the launch, an argument does not match its
+                parameter, or threads wait for others that never arrive.
         """
-        sizes = self._checked(grid, block, shared_mem)
+        sizes = self._checked_sizes(grid, block, shared_mem)
         parameters = self._kernel.parameters[: self._kernel.parameter_count]
         arguments = Arguments(self.name, parameters, args)
-        chosen = None if blocks is None else self._chosen(blocks, prod(sizes[0]))
+        chosen = None if blocks is None else self._checked_blocks(blocks, prod(sizes[0]))
         if chosen is not None and chosen.size == 0:
             return
         launch = Launch(
@@ -123,13 +123,13 @@ class Function:
         )
         self._library.launch(launch)
 
-    def _checked(
+    def _checked_sizes(
         self, grid: Sequence[int], block: Sequence[int], shared_mem: int
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The sizes of the grid and of its blocks in 3 dimensions."""
+        """Check the launch configuration; return the sizes of grid and block in 3 dimensions."""
         sizes = (
-            self._sizes("grid", grid, LARGEST_GRID),
-            self._sizes("block", block, LARGEST_BLOCK),
+            self._padded_to_3d("grid", grid, LARGEST_GRID),
+            self._padded_to_3d("block", block, LARGEST_BLOCK),
         )
         most = self._kernel.largest_block or MOST_THREADS
         if prod(block) > most:
@@ -152,7 +152,9 @@ class Function:
             )
         return sizes
 
-    def _sizes(self, what: str, sizes: Sequence[int], largest: tuple[int, ...]) -> tuple[int, ...]:
+    def _padded_to_3d(
+        self, what: str, sizes: Sequence[int], largest: tuple[int, ...]
+    ) -> tuple[int, ...]:
         good = 1 <= len(sizes) <= 3 and all(
             1 <= size <= most for size, most in zip(sizes, largest, strict=False)
         )
@@ -163,7 +165,7 @@ class Function:
             )
         return (*map(int, sizes), *(1,) * (3 - len(sizes)))
 
-    def _chosen(self, blocks: Iterable[int], count: int) -> npt.NDArray[np.int64]:
+    def _checked_blocks(self, blocks: Iterable[int], count: int) -> npt.NDArray[np.int64]:
         chosen = np.array(list(blocks), dtype=np.int64)
         wrong = chosen[(chosen < 0) | (chosen >= count)]
         if wrong.size:

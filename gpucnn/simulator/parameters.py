@@ -1,4 +1,4 @@
-"""The arguments of a launch, checked against the kernel's parameters."""
+"""The arguments of a launch: checking them against the kernel's parameters, and passing them."""
 
 import ctypes
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Parameter(ctypes.Structure):
 
     @property
     def dtype(self) -> str:
-        """The dtype that an argument has to have, for people."""
+        """The required dtype of an argument, for messages."""
         if self.kind == ord("b"):
             return "bool"
         if self.kind == ord("V"):
@@ -41,17 +41,21 @@ class Parameter(ctypes.Structure):
         return f"{_NUMPY[chr(self.kind)]}{8 * self.size}"
 
     def matches(self, dtype: np.dtype[Any]) -> bool:
-        """Whether elements of `dtype` are what this parameter is or points to."""
+        """Whether `dtype` is that of this parameter, or of the elements that it points to."""
         if self.kind == 0:
             return True
         return dtype.kind == chr(self.kind) and dtype.itemsize == self.size and dtype.isnative
 
 
 class Arguments:
-    """Arguments as a kernel takes them: an array of pointers to what each parameter is to be.
+    """Arguments in the form that a kernel takes: an array of pointers to their values.
+
+    Attributes:
+        values: an array of one element for each argument: its value, or the address for a pointer.
+        pointers: the addresses of `values`.
 
     Raises:
-        SimulatorError: one is not what its parameter takes.
+        SimulatorError: an argument does not match its parameter.
     """
 
     def __init__(
@@ -72,7 +76,7 @@ class Arguments:
 
 
 def _value(where: str, parameter: Parameter, argument: Argument) -> npt.NDArray[Any]:
-    """What the parameter is to be, as an array of one element."""
+    """The value to pass for a parameter, as an array of one element."""
     if parameter.pointer:
         return np.array([_address(where, parameter, argument)], dtype=np.uintp)
     value = argument if isinstance(argument, np.generic) else _scalar(parameter, argument)
@@ -85,7 +89,7 @@ def _value(where: str, parameter: Parameter, argument: Argument) -> npt.NDArray[
 
 
 def _scalar(parameter: Parameter, argument: object) -> np.generic | None:
-    """A struct or a Python number as CuPy passes it, in 64 bits; None for anything else."""
+    """A struct, or a Python number in 64 bits, as CuPy passes them; None for anything else."""
     if isinstance(argument, np.ndarray) and argument.dtype.kind == "V" and argument.size == 1:
         return argument.flat[0]  # type: ignore[no-any-return]
     if isinstance(argument, bool):

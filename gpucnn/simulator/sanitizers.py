@@ -1,13 +1,14 @@
-"""The compilers' sanitizers, which watch a kernel's memory while it runs.
+"""Running kernels under the compiler's sanitizers.
 
-`address` finds accesses beyond arrays in global and in shared memory and, with the undefined
-behaviour sanitizer that comes with it, misaligned vectors and overflows of signed integers.
-`thread` finds races: two threads that access one element, one of them to write it, with neither a
-barrier between them nor atomics; threads of different blocks only where the kernel has no static
-shared memory, and within 2,048 threads. Either ends the process with a report that names the line.
+`address` finds out-of-bounds accesses to global and shared memory and, with the undefined behaviour
+sanitizer, which it includes, misaligned vector accesses and signed integer overflow.
+`thread` finds data races: two threads access an element, at least one writes it, and there is
+neither a barrier between the accesses nor an atomic operation. Races between threads of different
+blocks are found only if the kernel has no static shared memory, and within 2,048 threads.
+Either ends the process with a report that names the line.
 
-A sanitizer has to be there from the start of the process: so it takes a Python of its own, whose
-environment `sanitizer_environment` gives.
+A sanitizer must be loaded when the process starts. So start another Python for it, in the
+environment that `sanitizer_environment` returns.
 """
 
 import ctypes
@@ -26,7 +27,7 @@ from gpucnn.simulator.source import SECTION
 VARIABLE = "GPUCNN_SANITIZER"
 
 FAILED = 66
-"""The exit status of a process that a sanitizer has ended."""
+"""The exit status of a process that a sanitizer ended."""
 
 FLAGS = {
     "": ("-O3",),
@@ -40,14 +41,14 @@ FLAGS = {
     ),
     "thread": ("-O1", "-g", "-fsanitize=thread"),
 }
-"""The compiler's for each kind, "" for none."""
+"""Compiler flags for kernels, by the kind of sanitizer, "" for none."""
 
 RUNTIME_FLAGS = {
     "": ("-O3",),
     "address": ("-O1", "-g", "-DGPUCNN_ADDRESS"),
     "thread": ("-O1", "-g", "-DGPUCNN_THREAD"),
 }
-"""Those for the scheduler, which is not watched itself."""
+"""Compiler flags for the scheduler, which is not instrumented itself."""
 
 _LIBRARIES = {
     "address": ("libasan.so", "libubsan.so", "libstdc++.so"),
@@ -57,10 +58,10 @@ _SYMBOLS = {"address": "__asan_init", "thread": "__tsan_init"}
 
 
 def chosen_sanitizer() -> str:
-    """What GPUCNN_SANITIZER says: address, thread, or nothing.
+    """The value of GPUCNN_SANITIZER: "address", "thread", or "".
 
     Raises:
-        SimulatorError: it says something else, or the sanitizer was not there from the start.
+        SimulatorError: another value, or the sanitizer was not loaded when the process started.
     """
     kind = os.environ.get(VARIABLE, "")
     if kind not in FLAGS:
@@ -74,16 +75,16 @@ def chosen_sanitizer() -> str:
 
 
 def sanitizer_environment(kind: str) -> dict[str, str]:
-    """The environment in which to start a Python whose kernels are watched.
+    """The environment in which to start a Python that runs its kernels under a sanitizer.
 
-    It is this process's, with what `kind` needs; the exit status of a process that the sanitizer
-    ends is 66.
+    It is this process's environment, with the sanitizer's variables added. A process that the
+    sanitizer ends has exit status 66.
 
     Args:
         kind: `address` or `thread`.
 
     Raises:
-        SimulatorError: another kind, or a library of the sanitizer is missing.
+        SimulatorError: `kind` is unknown, or a library of the sanitizer is missing.
     """
     if kind not in _LIBRARIES:
         raise SimulatorError(f"there is no sanitizer {kind!r}: choose address or thread")
@@ -97,7 +98,7 @@ def sanitizer_environment(kind: str) -> dict[str, str]:
         "ASAN_OPTIONS": f"{ending}:detect_leaks=0",
         "UBSAN_OPTIONS": f"{ending}:print_stacktrace=1",
         "TSAN_OPTIONS": ending,
-        "PYTHONMALLOC": "malloc",  # so that small arrays have neighbours that may not be touched
+        "PYTHONMALLOC": "malloc",  # Python's own allocator would hide overruns of small arrays
     }
 
 
@@ -112,10 +113,10 @@ def _library(compiler: Compiler, name: str) -> str:
 
 
 def with_fixed_addresses(command: Sequence[str]) -> list[str]:
-    """`command`, run without the system placing its memory at random, if that can be done here.
+    """`command`, run without address space layout randomisation where the system allows it.
 
-    The thread sanitizer of older compilers ends with "unexpected memory mapping" where memory is
-    placed too much at random.
+    The thread sanitizer of older compilers fails with "unexpected memory mapping" where the
+    randomisation uses too many bits.
     """
     return [*_prefix(), *command]
 

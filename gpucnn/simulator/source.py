@@ -1,8 +1,8 @@
-"""A kernel's source, from CUDA C to what a C++ compiler takes.
+"""Translating CUDA C to C++.
 
-The source is preprocessed first, after cuda.hpp, so that what macros and included files contribute
-is seen. Then the few words of CUDA that no macro can define are replaced in the text. Lines stay
-where they are, and the compiler's line markers with them.
+The source is preprocessed first, with cuda.hpp included, so that macros and included files are
+expanded. Then the few keywords of CUDA that no macro can define are replaced in the text. Line
+numbers and the compiler's line markers are preserved.
 """
 
 import re
@@ -15,12 +15,12 @@ from gpucnn.simulator.errors import SimulatorError
 
 RUNTIME = Path(__file__).parent / "runtime"
 LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
-SECTION = "gpucnn_shared"  # of static shared memory
+SECTION = "gpucnn_shared"  # prefix of the sections of static shared memory
 
 _OPTION = re.compile(r"-[DUI].+|--?std=c\+\+(17|20)")
 
 _PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
-# A quotation mark within a number, as in 1'000, begins no character.
+# A digit separator, as in 1'000, does not begin a character literal.
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"(?<!\w)(?:u8|[uUL])?'(?:[^'\\\n]|\\.)+'")
 _ATTRIBUTE = re.compile(rf"\b(?:__attribute__|alignas)\s*{_PARENTHESES}")
 _BOUNDS = re.compile(rf"\b__launch_bounds__\s*({_PARENTHESES})")
@@ -35,28 +35,28 @@ _STATIC = re.compile(r"(?:\bstatic\s+)?\b__shared__\b")
 
 @dataclass(frozen=True)
 class Source:
-    """A kernel's source as a C++ compiler takes it."""
+    """A translated source."""
 
     text: str
-    """Preprocessed, with a description of each kernel at its end."""
+    """Preprocessed C++, with a description of each kernel at the end."""
 
     kernels: tuple[str, ...]
-    """The names of the functions that can be launched."""
+    """The names of the kernels."""
 
 
 @dataclass(frozen=True)
 class _Kernel:
     name: str
-    bounds: str  # of its launch, in parentheses
+    bounds: str  # __launch_bounds__, in parentheses
     begin: int  # of its declaration
     end: int  # of its body
 
 
 def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -> str:
-    """The text of `source` with macros and included files in their places.
+    """Preprocess `source`: expand its macros and included files.
 
     Args:
-        compiler: to do it.
+        compiler: the C++ compiler to use.
         source: CUDA C, or the path of a file of it.
         options: -D, -U, -I and -std, each with its value.
 
@@ -86,7 +86,7 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -
 
 
 def translate(text: str) -> Source:
-    """Preprocessed CUDA C as C++, with a description of each kernel for the launcher.
+    """Translate preprocessed CUDA C to C++, and append a description of each kernel.
 
     Raises:
         SimulatorError: a kernel is in a namespace.
@@ -98,7 +98,7 @@ def translate(text: str) -> Source:
     edits += [(*found.span(), "") for found in _GLOBAL.finditer(bare)]
     dynamic = list(_DYNAMIC.finditer(bare))
     edits += [(*found.span(), _dynamic(found)) for found in dynamic]
-    functions: list[str] = []  # the sections of shared memory that is not a kernel's own
+    functions: list[str] = []  # sections of the shared memory that other functions declare
     for found in _STATIC.finditer(bare):
         if any(other.start() < found.start() < other.end() for other in dynamic):
             continue
@@ -112,7 +112,7 @@ def translate(text: str) -> Source:
 
 
 def _blank(pattern: re.Pattern[str], text: str) -> str:
-    """`text`, no longer or shorter, with spaces for what `pattern` finds."""
+    """`text` with spaces in place of all matches, so that positions stay valid."""
     return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
@@ -126,7 +126,7 @@ def _edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
 
 
 def _kernels(bare: str) -> Iterator[_Kernel]:
-    """The kernels of a source, but for templates, which cannot be launched by their names."""
+    """The kernels of a source, except templates, which cannot be launched by name."""
     declarations = _blank(_BOUNDS, bare)
     for found in _KERNEL.finditer(declarations):
         begin = 1 + max(declarations.rfind(mark, 0, found.start()) for mark in ";{}")
@@ -138,7 +138,7 @@ def _kernels(bare: str) -> Iterator[_Kernel]:
 
 
 def _check_namespaces(bare: str, kernels: Sequence[_Kernel]) -> None:
-    """Refuse kernels that their descriptions could not refer to by their plain names."""
+    """Refuse kernels in namespaces: their descriptions refer to them by unqualified names."""
     for found in _NAMESPACE.finditer(bare):
         end = _end_of_body(bare, found.start())
         inside = [kernel.name for kernel in kernels if found.end() <= kernel.begin < end]
@@ -149,7 +149,7 @@ def _check_namespaces(bare: str, kernels: Sequence[_Kernel]) -> None:
 
 
 def _end_of_body(bare: str, start: int) -> int:
-    """Where what is declared at `start` ends: with its last brace, or its semicolon."""
+    """The end of the declaration at `start`: its last brace, or its semicolon."""
     depth = 0
     for mark in re.compile(r"[{};]").finditer(bare, start):
         depth += {"{": 1, "}": -1, ";": 0}[mark[0]]
@@ -159,7 +159,7 @@ def _end_of_body(bare: str, start: int) -> int:
 
 
 def _dynamic(found: re.Match[str]) -> str:
-    """Dynamic shared memory, as the pointer that the scheduler sets for each block."""
+    """The declaration of dynamic shared memory, as a pointer that the scheduler sets."""
     element = " ".join(f"{found[1]} {found[2]}".split())
     pointer = f"{element}* const&"
     memory = f"reinterpret_cast<{pointer}>(::gpucnn_simulator::dynamic_shared)"
@@ -167,7 +167,7 @@ def _dynamic(found: re.Match[str]) -> str:
 
 
 def _description(kernel: _Kernel, functions: Sequence[str]) -> str:
-    """What the launcher is to know of a kernel, with all shared memory that it may use."""
+    """The C++ description of a kernel for the launcher, with all shared memory it may use."""
     name = kernel.name
     stub = f"gpucnn_simulator::Stub<&{name}>"
     sections = [f"{SECTION}_{name}", *functions]

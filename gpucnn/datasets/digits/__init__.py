@@ -1,1 +1,1 @@
-"""Pictures of handwritten digits, prepared as MNIST's were."""
+"""Reading pictures of handwritten digits, preprocessed as MNIST's were."""

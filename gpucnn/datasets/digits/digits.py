@@ -1,9 +1,9 @@
-"""Photos, scans and drawings of a digit, prepared as the images of MNIST were.
+"""Reading a photo, scan or drawing of a digit, with MNIST's preprocessing.
 
 LeCun, Bottou, Bengio and Haffner ("Gradient-based learning applied to document recognition",
 Proceedings of the IEEE, 1998) scaled each digit to fit a box of 20x20 pixels with its aspect ratio
 kept, which made its edges grey, and placed it in 28x28 pixels with its centre of mass in the
-middle. A network that was trained on their digits knows no others.
+middle. A network trained on their digits recognises only digits prepared in that way.
 """
 
 import os
@@ -24,36 +24,36 @@ from gpucnn.utils.quiet import without_warnings
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-BOX = 20 / 28  # the box that a digit is scaled to, as a share of the image
-WORKING_SIZE = 20  # times the result: larger pictures are scaled down, which averages their noise
-MOST_PIXELS = 64_000_000  # which are half a gigabyte where they are converted
-LONGEST_SIDE = 65_535  # that of JPEG: Pillow keeps more for a row than for a pixel
-OWN_PAPER_CONTRAST = 128  # from which visible pixels around transparent ones are ink and paper
+BOX = 20 / 28  # the side of the box that a digit is scaled to, as a fraction of the image's
+WORKING_SIZE = 20  # times the result: larger pictures are downscaled, which averages their noise
+MOST_PIXELS = 64_000_000  # these take half a gigabyte during conversion
+LONGEST_SIDE = 65_535  # JPEG's limit; Pillow allocates memory for each row as well
+OWN_PAPER_CONTRAST = 128  # of visible pixels: with at least that, they show paper besides ink
 
 
 def read_digit(
     path: str | os.PathLike[str], shape: tuple[int, int] = (28, 28)
 ) -> NDArray[np.uint8]:
-    """Read a picture of one digit, and prepare it as MNIST's digits were prepared.
+    """Read a picture of one digit, and preprocess it as MNIST's were.
 
-    The picture is a PNG or JPEG file of any size, in colour or grey, of ink that is darker or
-    lighter than the paper. Light may be uneven; lines across the paper, frames and specks are left
-    out, and so is what reaches the border of the picture, unless there is nothing else. A picture
-    that already is as the result would be, such as one of MNIST's, is used as it is.
+    The picture is a PNG or JPEG file of any size, in colour or grey; the ink is darker or lighter
+    than the paper. The light may be uneven. Lines across the paper, frames and specks are left out,
+    and so is what touches the border of the picture, unless there is nothing else. A picture that
+    is already preprocessed, such as one of MNIST's, is returned unchanged.
 
-    It needs Pillow, which comes with `pip install 'gpucnn[images]'`.
+    It needs Pillow: `pip install 'gpucnn[images]'`.
 
     Args:
         path: the file.
         shape: (height, width) of the result.
 
     Returns:
-        uint8 `shape`: the digit in light ink on black, its longer side 20/28 of the image, its
+        uint8 `shape`: the digit in light ink on black, its longer side 20/28 of the image's, its
         centre of mass in the middle.
 
     Raises:
-        InvalidFileError: there is no such file, it is not a PNG or JPEG image, it is damaged, it
-            has too many pixels, or no digit stands out in it.
+        InvalidFileError: the file does not exist, is not a PNG or JPEG image, is damaged, has too
+            many pixels, or shows no digit, or several.
         InvalidValueError: `shape` is not two whole numbers of at least 1.
         GpucnnError: Pillow is not installed.
         OSError: the file cannot be read.
@@ -75,7 +75,7 @@ def read_digit(
 
 # The file
 
-UPRIGHT = {  # by the orientation in EXIF: what turns the picture upright
+UPRIGHT = {  # by EXIF's orientation: Pillow's transposition that turns the picture upright
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
     4: "FLIP_TOP_BOTTOM",
@@ -87,9 +87,9 @@ UPRIGHT = {  # by the orientation in EXIF: what turns the picture upright
 
 
 def _read(path: Path, largest: int) -> NDArray[np.uint8]:
-    """The picture, uint8 (h, w, 4): red, green, blue, opacity. Neither h nor w is > `largest`."""
+    """The picture as RGBA, uint8 (h, w, 4); h and w are at most `largest`."""
     try:
-        from PIL import Image  # imported here: it is not always installed
+        from PIL import Image  # imported here: an optional dependency
     except ImportError as error:
         raise GpucnnError(
             "reading an image needs Pillow, which is not installed: pip install pillow"
@@ -107,17 +107,17 @@ def _read(path: Path, largest: int) -> NDArray[np.uint8]:
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """Turn what Pillow says of a file into our errors; it may be said at any step of decoding."""
+    """Turn Pillow's exceptions, which any step of decoding may raise, into InvalidFileError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with without_warnings():  # of damage that Pillow can read past
+        with without_warnings():  # about damage that Pillow tolerates
             yield
     except UnidentifiedImageError as error:
         raise InvalidFileError(
             f"{path} is not a PNG or JPEG image: give one, or convert it to one"
         ) from error
-    except Image.DecompressionBombError as error:  # Pillow's limit is higher, if nobody changed it
+    except Image.DecompressionBombError as error:  # our limit, or Pillow's if it is lower
         raise InvalidFileError(
             f"{path} has too many pixels: at most {MOST_PIXELS:,} are read, "
             f"and {LONGEST_SIDE:,} a side: give a smaller copy"
@@ -136,13 +136,13 @@ def _decode(image: "Image", largest: int) -> NDArray[np.uint8]:
     from PIL import ExifTags, Image
 
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        image.thumbnail((largest, largest))  # now, since JPEG files need not be decoded in full
-    if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would cut off at 255
+        image.thumbnail((largest, largest))  # before converting: decodes a JPEG at reduced size
+    if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would clip at 255
         rgba = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGBA")
     else:
         rgba = image.convert("RGBA")
     rgba.thumbnail((largest, largest))
-    # Not by ImageOps.exif_transpose, which fails where any other tag cannot be written back.
+    # Not ImageOps.exif_transpose, which fails if any other tag cannot be written back.
     orientation = image.getexif().get(ExifTags.Base.Orientation)
     if orientation in UPRIGHT:
         rgba = rgba.transpose(Image.Transpose[UPRIGHT[orientation]])
@@ -153,12 +153,12 @@ def _decode(image: "Image", largest: int) -> NDArray[np.uint8]:
 
 
 def _ink(rgba: NDArray[np.uint8]) -> Ink:
-    """The difference from the paper, float32 (h, w) in [0, 255]."""
+    """The ink of a picture: its contrast with the paper, float32 (h, w) in [0, 255]."""
     paper = _own_paper(rgba)
     opacity = rgba[..., 3:].astype(np.float32) / 255
     if paper is not None:
-        laid = rgba[..., :3] * opacity + paper * (1 - opacity)
-        return ink_on_paper(np.rint(laid).astype(np.uint8))
+        composite = rgba[..., :3] * opacity + paper * (1 - opacity)
+        return ink_on_paper(np.rint(composite).astype(np.uint8))
     strongest = rgba[..., 3] >= rgba[..., 3].max() / 2
     backdrop = 255 if rgba[strongest, :3].mean() < 128 else 0
     ink: Ink = np.max(np.abs(rgba[..., :3] - np.float32(backdrop)) * opacity, axis=2)
@@ -166,7 +166,7 @@ def _ink(rgba: NDArray[np.uint8]) -> Ink:
 
 
 def _own_paper(rgba: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """The colour, (3,), of paper, which goes on where nothing is visible; None if all is ink."""
+    """The colour of the paper, (3,), for transparent pixels too; None if only ink is visible."""
     visible = rgba[..., 3] >= rgba[..., 3].max() / 2
     colours = rgba[visible, :3]
     is_ink = visible.mean() <= 0.5 or np.ptp(colours, axis=0).max() < OWN_PAPER_CONTRAST
@@ -179,7 +179,7 @@ def _own_paper(rgba: NDArray[np.uint8]) -> NDArray[np.float64] | None:
 
 
 def _is_prepared(rgba: NDArray[np.uint8], height: int, width: int) -> bool:
-    """Whether a picture is as MNIST's are: grey on black, as large as the box, in the middle."""
+    """Whether a picture is already preprocessed: grey on black, of the box's size, centred."""
     pixels = rgba[..., 0]
     is_grey = (rgba[..., :3] == pixels[..., None]).all() and rgba[..., 3].min() == 255
     if pixels.shape != (height, width) or not is_grey or not pixels.any():
@@ -190,23 +190,23 @@ def _is_prepared(rgba: NDArray[np.uint8], height: int, width: int) -> bool:
 
 
 def _scale_to_box(h: int, w: int, height: int, width: int) -> float:
-    """What makes (h, w) as large as the box in a (height, width) image allows."""
+    """The factor that scales (h, w) to the largest size in the box of a (height, width) image."""
     return min(round(BOX * height) / h, round(BOX * width) / w)
 
 
 def _scaled_to_box(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """The ink, anti-aliased, as large as the box in a (height, width) image allows."""
+    """The ink scaled, with anti-aliasing, to the box of a (height, width) image."""
     from PIL import Image
 
     h, w = ink.shape
     scale = _scale_to_box(h, w, height, width)
     size = (max(1, round(scale * w)), max(1, round(scale * h)))
-    # Hamming's window: of Pillow's filters the sharpest that does not overshoot at edges.
+    # Hamming: the sharpest of Pillow's filters that does not overshoot at edges.
     return np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.HAMMING))
 
 
 def _centred(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8]:
-    """The ink, stretched to 255, in black of (height, width), as near to the middle as it fits."""
+    """The ink, with its maximum scaled to 255, centred as far as it fits in (height, width)."""
     top = _start(ink.sum(axis=1), height)
     left = _start(ink.sum(axis=0), width)
     image = np.zeros((height, width), np.uint8)
@@ -216,7 +216,7 @@ def _centred(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.ui
 
 
 def _start(mass: NDArray[np.float32], length: int) -> int:
-    """Where `mass`, (n,), starts in `length` pixels so that its centre falls on the middle one."""
+    """Where `mass`, (n,), starts in `length` pixels with its centre of mass on the middle one."""
     return int(np.clip(round(length // 2 - _centre(mass)), 0, length - len(mass)))
 
 

@@ -1,7 +1,7 @@
-"""Ink on paper: by how much each pixel differs from the paper around it, whatever the light.
+"""Ink on paper: the contrast of each pixel with the paper around it, under uneven light.
 
-The paper is estimated by the closing of mathematical morphology, which fills what is darker and
-narrower than a window and leaves the rest as it is: strokes go, shadows and fading light stay.
+The paper is estimated by a morphological closing, which removes what is darker and narrower than
+its window, such as strokes, and keeps the rest, such as shadows and fading light.
 """
 
 import numpy as np
@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 
 Ink = NDArray[np.float32]
 
-COARSE = 64  # pixels of the longer side, in which the paper is estimated and noise averaged
-STROKE = 0.3  # of the longer side: the window, which is wider than strokes
-SURROUNDINGS = 0.7  # of the longer side: in these most is paper
+COARSE = 64  # pixels of the longer side at which the paper is estimated, with the noise averaged
+STROKE = 0.3  # of the longer side: the closing's window, wider than a stroke
+SURROUNDINGS = 0.7  # of the longer side: a window that is mostly paper
 LEAST_CONTRAST = 32  # between ink and paper, of 255
-DARKEST = 0.35  # of the lightest paper: ink on darker paper is not strengthened further
+DARKEST = 0.35  # of the lightest paper: ink on darker paper is amplified no further
 
 
 def ink_on_paper(colours: NDArray[np.uint8]) -> Ink:
-    """The difference from the paper, float32 (h, w) in [0, 255], of uint8 `colours` (h, w, 3).
+    """The contrast with the paper, in whichever channel it is highest: blue for yellow ink.
 
-    It is that of the channel in which it is greatest: blue where the ink is yellow.
+    Args:
+        colours: uint8 (h, w, 3).
+
+    Returns:
+        float32 (h, w) in [0, 255].
     """
     ink: Ink = np.max([_ink_in_channel(each) for each in np.moveaxis(colours, 2, 0)], axis=0)
     return ink
@@ -33,17 +37,17 @@ def _ink_in_channel(pixels: NDArray[np.uint8]) -> Ink:
         ink = pixels - paper
     else:
         paper = _resized_to(_without_dark_marks(coarse), pixels.shape)
-        # Ink reflects a share of the light: in the shade the difference is smaller by that share.
+        # Ink reflects a fraction of the light: the contrast is in proportion to the paper's level.
         ink = (paper - pixels) / np.maximum(paper / max(1, paper.max()), DARKEST)
     difference: Ink = np.clip(ink - np.median(ink), 0, 255)
     return difference
 
 
 def _is_ink_light(pixels: Ink) -> bool:
-    """Whether most pixels are near the darkest of their surroundings."""
+    """Whether most pixels are nearer to the darkest than to the lightest of their surroundings."""
     level = pixels - _slope(pixels)
-    reach = _reach(SURROUNDINGS, level)
-    darkest, lightest = -_greatest(-level, reach), _greatest(level, reach)
+    radius = _radius(SURROUNDINGS, level)
+    darkest, lightest = -_dilation(-level, radius), _dilation(level, radius)
     contrast = lightest - darkest
     clear = contrast >= LEAST_CONTRAST
     shares = (level - darkest)[clear] / contrast[clear]
@@ -51,18 +55,18 @@ def _is_ink_light(pixels: Ink) -> bool:
 
 
 def _without_dark_marks(pixels: Ink) -> Ink:
-    """The lower of two closings, of the pixels and of the pixels without their slope.
+    """The minimum of two closings: of the pixels, and of the pixels without their slope.
 
-    The first leaves the edges of shadows as they are; the second does so with light that falls off
-    up to the border, where the windows are cut off.
+    The first preserves the edges of shadows; the second, light that falls off towards the border,
+    where the windows are truncated.
     """
-    reach, slope = _reach(STROKE, pixels), _slope(pixels)
-    lower: Ink = np.minimum(_closing(pixels, reach), slope + _closing(pixels - slope, reach))
+    radius, slope = _radius(STROKE, pixels), _slope(pixels)
+    lower: Ink = np.minimum(_closing(pixels, radius), slope + _closing(pixels - slope, radius))
     return lower
 
 
 def _slope(pixels: Ink) -> Ink:
-    """A plane, (h, w), as steep as the median of what pixels half a picture apart differ by."""
+    """A plane, (h, w): its slope is the median difference of pixels half a picture apart."""
     plane = np.zeros_like(pixels)
     for axis, length in enumerate(pixels.shape):
         half = length // 2
@@ -78,20 +82,20 @@ def _slope(pixels: Ink) -> Ink:
     return plane
 
 
-def _reach(share: float, pixels: Ink) -> int:
-    """By how much a window of that share of the longer side extends to each side of its middle."""
+def _radius(share: float, pixels: Ink) -> int:
+    """The radius, in pixels, of a window whose size is that `share` of the longer side."""
     return max(1, round(share * float(max(pixels.shape)) / 2))
 
 
-def _closing(pixels: Ink, reach: int) -> Ink:
-    return -_greatest(-_greatest(pixels, reach), reach)
+def _closing(pixels: Ink, radius: int) -> Ink:
+    return -_dilation(-_dilation(pixels, radius), radius)
 
 
-def _greatest(pixels: Ink, reach: int) -> Ink:
-    """The greatest of the window around each pixel, (h, w), which ends at the border."""
-    padded = np.pad(pixels, reach, "edge")
+def _dilation(pixels: Ink, radius: int) -> Ink:
+    """The maximum of the window around each pixel, (h, w); windows are truncated at the border."""
+    padded = np.pad(pixels, radius, "edge")
     for axis in (0, 1):
-        padded = sliding_window_view(padded, 2 * reach + 1, axis).max(axis=-1)
+        padded = sliding_window_view(padded, 2 * radius + 1, axis).max(axis=-1)
     return padded
 
 
@@ -101,7 +105,7 @@ def _resized(pixels: Ink, scale: float) -> Ink:
 
 
 def _resized_to(pixels: Ink, shape: tuple[int, ...]) -> Ink:
-    """Interpolated to a larger `shape`, averaged to a smaller one."""
+    """The pixels resized to `shape`: interpolated if it is larger, averaged if smaller."""
     from PIL import Image
 
     size = (shape[1], shape[0])

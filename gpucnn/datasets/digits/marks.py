@@ -1,6 +1,7 @@
-"""Which marks of ink may be digits: neither lines, nor frames, nor specks, nor what goes on beyond.
+"""Finding the marks of ink that may be digits, among lines, frames, specks and cut-off marks.
 
-Marks are connected components; lines are found by a Hough transform of all nearly level ones.
+Marks are connected components. Lines are found by a Hough transform over nearly horizontal slopes
+and, on the transposed picture, nearly vertical ones.
 """
 
 from dataclasses import dataclass
@@ -12,50 +13,50 @@ from numpy.typing import NDArray
 from gpucnn.datasets.digits.ink import LEAST_CONTRAST, Ink
 
 Mask = NDArray[np.bool_]
-Whole = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
-LEAST_CONTRAST_TO_NOISE = 6  # so that the extremes of a million pixels of noise are not ink
-CLEAR = 1.2  # times the least contrast, of most ink: the remains of uneven light are fainter
-FAINT = 0.3  # of the strongest ink: what is fainter is taken for paper
+LEAST_CONTRAST_TO_NOISE = 6  # above the extremes of a million pixels of noise
+CLEAR = 1.2  # times the least contrast: the median of ink; residues of uneven light are fainter
+FAINT = 0.3  # of the strongest ink: anything fainter is paper
 
-# Of the shorter side of the picture.
+# As fractions of the picture's shorter side.
 SMALLEST = 0.05  # digit
-SMALLEST_CUT_OFF = 1 / 3  # digit that reaches the border, as in a picture cropped to it
+SMALLEST_CUT_OFF = 1 / 3  # digit that touches the border, as in a tightly cropped picture
 THICKEST_LINE = 1 / 30
 
-SHORTEST_LINE = 0.6  # of the side of the picture along which it runs
+SHORTEST_LINE = 0.6  # of the side of the picture that it runs along
 STEEPEST_LINE = 0.09  # 5 degrees
 LINE_SLOPES = np.linspace(-STEEPEST_LINE, STEEPEST_LINE, 61)
 
-RIM = 0.12  # of a frame's size: nearly all of its ink is as near as that to its rectangle's sides
-IN_RIM = 0.9
+RIM = 0.12  # of a frame's size: its ink lies within that distance of its bounding box's sides,
+IN_RIM = 0.9  # at least this fraction of it
 
-# Of the size of the largest mark.
-LEAST_PART = 0.25  # of a digit; what is smaller is a speck, unless it is at most
-EDGE = 0.03  # away from a part
+# As fractions of the size of the largest mark.
+LEAST_PART = 0.25  # of a digit; anything smaller is a speck, unless it is within
+EDGE = 0.03  # of a part
 GAP = 0.19  # between parts of a digit, at most
-LEAST_DIGIT = 0.4  # what is smaller is not a digit beside it
+LEAST_DIGIT = 0.4  # beside the largest
 
 
 def find_digits(ink: Ink) -> list[Ink]:
-    """The marks that may be digits, from left to right.
+    """Find the marks that may be digits.
 
     Args:
         ink: float32 (h, w) in [0, 255].
 
     Returns:
-        each mark's ink, in the smallest rectangle around it, with 0 where there is no ink of it.
+        The ink of each mark, from left to right, cropped to its bounding box; 0 outside the mark.
     """
     least = max(LEAST_CONTRAST, LEAST_CONTRAST_TO_NOISE * _noise(ink))
     mask = _without_frames(ink >= least)
-    level, upright = _level_lines(mask), _level_lines(mask.T).T
-    lines = level | upright
+    horizontal, vertical = _horizontal_lines(mask), _horizontal_lines(mask.T).T
+    lines = horizontal | vertical
     chosen = _plausible(mask & ~lines)
-    if not chosen.any():  # an upright line may be a 1
-        lines = level
+    if not chosen.any():  # a vertical line may be a 1
+        lines = horizontal
         chosen = _plausible(mask & ~lines)
     if not chosen.any():
-        lines = level | upright
+        lines = horizontal | vertical
         chosen = _cut_off(mask & ~lines)
     if not chosen.any() or np.median(ink[chosen]) < CLEAR * least:
         return []
@@ -64,8 +65,8 @@ def find_digits(ink: Ink) -> list[Ink]:
 
 
 def _noise(ink: Ink) -> float:
-    """By how much pixels differ that have neither an edge nor much uneven light between them."""
-    apart = 1 + ink.shape[1] // 28  # direct neighbours are too alike in JPEG files
+    """The median difference of nearby pixels, between most of which there is no edge."""
+    apart = 1 + ink.shape[1] // 28  # adjacent pixels are correlated in JPEG files
     differences = np.abs(ink[:, apart:] - ink[:, :-apart])
     return float(np.median(differences)) if differences.size else 0
 
@@ -78,10 +79,10 @@ def _cropped(ink: Ink) -> Ink:
 # Lines
 
 
-def _level_lines(mask: Mask) -> Mask:
-    """The ink of thin lines across the picture, but for where something crosses them."""
+def _horizontal_lines(mask: Mask) -> Mask:
+    """The ink of thin, nearly horizontal lines across the picture, except at crossings."""
     height, width = mask.shape
-    x, top, bottom = _upright_runs(mask)
+    x, top, bottom = _vertical_runs(mask)
     thin = bottom - top <= max(1, THICKEST_LINE * min(mask.shape))
     x, top, bottom = x[thin], top[thin], bottom[thin]
     in_line = np.zeros(len(x), bool)
@@ -90,17 +91,17 @@ def _level_lines(mask: Mask) -> Mask:
         votes = np.bincount(intercepts, minlength=height + 2 * width)
         votes = votes + np.roll(votes, 1) + np.roll(votes, -1)
         in_line |= votes[intercepts] >= SHORTEST_LINE * width
-    return _of_runs(x[in_line], top[in_line], bottom[in_line], mask.shape)
+    return _mask_of_runs(x[in_line], top[in_line], bottom[in_line], mask.shape)
 
 
-def _upright_runs(mask: Mask) -> tuple[Whole, Whole, Whole]:
-    """The column, first row, and row after the last, of each run of ink in a column."""
+def _vertical_runs(mask: Mask) -> tuple[Integers, Integers, Integers]:
+    """The vertical runs of ink: the column, first row and last row + 1 of each."""
     changes = np.diff(np.pad(mask, ((1, 1), (0, 0))).T.astype(np.int8), axis=1)
     x, top = np.nonzero(changes == 1)
     return x, top, np.nonzero(changes == -1)[1]
 
 
-def _of_runs(x: Whole, top: Whole, bottom: Whole, shape: tuple[int, ...]) -> Mask:
+def _mask_of_runs(x: Integers, top: Integers, bottom: Integers, shape: tuple[int, ...]) -> Mask:
     changes = np.zeros((shape[0] + 1, shape[1]), np.int8)
     changes[top, x] += 1
     changes[bottom, x] -= 1
@@ -112,10 +113,10 @@ def _of_runs(x: Whole, top: Whole, bottom: Whole, shape: tuple[int, ...]) -> Mas
 
 @dataclass(frozen=True)
 class Marks:
-    """The connected components of a mask, numbered from 0; a property has an element for each."""
+    """The connected components of a mask, numbered from 0; properties have an element for each."""
 
-    labels: Whole
-    """(h, w): the number of the mark of each pixel, plus 1; 0 where there is none."""
+    labels: Integers
+    """(h, w): the number of each pixel's mark, plus 1; 0 where there is no ink."""
 
     @staticmethod
     def of(mask: Mask) -> "Marks":
@@ -123,12 +124,12 @@ class Marks:
         return Marks(connected_components(mask))
 
     def chosen(self, which: Mask) -> Mask:
-        """The pixels, (h, w), of the marks for which `which` holds."""
+        """The mask, (h, w), of the marks for which `which`, (count,), is true."""
         return np.concatenate([[False], which])[self.labels]
 
     @cached_property
-    def pixels(self) -> tuple[Whole, Whole, Whole]:
-        """The mark, row and column of each pixel of ink."""
+    def pixels(self) -> tuple[Integers, Integers, Integers]:
+        """The mark, row and column of each pixel of ink, each (n,)."""
         y, x = np.nonzero(self.labels)
         return self.labels[y, x] - 1, y, x
 
@@ -138,8 +139,8 @@ class Marks:
         return int(self.labels.max(initial=0))
 
     @cached_property
-    def box(self) -> tuple[Whole, Whole, Whole, Whole]:
-        """The first row, first column, last row and last column of each."""
+    def box(self) -> tuple[Integers, Integers, Integers, Integers]:
+        """The bounding box of each: its first row, first column, last row and last column."""
         mark, y, x = self.pixels
         height, width = self.labels.shape
         top, left = np.full(self.count, height), np.full(self.count, width)
@@ -151,23 +152,23 @@ class Marks:
         return top, left, bottom, right
 
     @cached_property
-    def height(self) -> Whole:
+    def height(self) -> Integers:
         """In pixels."""
         return self.box[2] - self.box[0] + 1
 
     @cached_property
-    def width(self) -> Whole:
+    def width(self) -> Integers:
         """In pixels."""
         return self.box[3] - self.box[1] + 1
 
     @cached_property
-    def size(self) -> Whole:
+    def size(self) -> Integers:
         """The greater of height and width."""
         return np.maximum(self.height, self.width)
 
     @cached_property
     def at_border(self) -> Mask:
-        """Whether each reaches the border of the picture."""
+        """Whether each touches the border of the picture."""
         top, left, bottom, right = self.box
         height, width = self.labels.shape
         reached: Mask = (top == 0) | (left == 0) | (bottom == height - 1) | (right == width - 1)
@@ -175,28 +176,28 @@ class Marks:
 
     @cached_property
     def at_corners(self) -> Mask:
-        """Whether each reaches more than one corner of the picture."""
+        """Whether each touches more than one corner of the picture."""
         corners = self.labels[[0, 0, -1, -1], [0, -1, 0, -1]]
-        reached: Whole = np.bincount(corners, minlength=self.count + 1)
+        reached: Integers = np.bincount(corners, minlength=self.count + 1)
         return reached[1:] > 1
 
     @cached_property
     def is_frame(self) -> Mask:
-        """Whether each is a rectangle of lines, of similar sides."""
+        """Whether each is the outline of a rectangle with sides of similar length."""
         mark, y, x = self.pixels
         top, left, bottom, right = (sides[mark] for sides in self.box)
         inwards = np.min([y - top, x - left, bottom - y, right - x], axis=0)
         in_rim = np.bincount(mark, inwards < RIM * self.size[mark], self.count)
-        all_of_it = np.bincount(mark, minlength=self.count)
+        total = np.bincount(mark, minlength=self.count)
         hollow = np.minimum(self.height, self.width) > 4 * RIM * self.size
-        return hollow & (in_rim > IN_RIM * all_of_it)
+        return hollow & (in_rim > IN_RIM * total)
 
 
-def connected_components(mask: Mask) -> Whole:
-    """The component of each pixel, from 1, neighbours at corners included; 0 outside the mask.
+def connected_components(mask: Mask) -> Integers:
+    """Label the 8-connected components of a mask, (h, w), from 1; 0 outside the mask.
 
-    Runs of pixels in a row are nodes of a graph; each takes the least number among those it touches
-    and those that these touch, until nothing changes.
+    The horizontal runs of pixels are the nodes of a graph, joined where they touch. Each takes the
+    least label among its neighbours', with pointer jumping, until nothing changes.
     """
     starts = mask & ~np.pad(mask, ((0, 0), (1, 0)))[:, :-1]
     runs = np.where(mask, np.cumsum(starts).reshape(mask.shape), 0)
@@ -211,8 +212,8 @@ def connected_components(mask: Mask) -> Whole:
     return np.unique(least, return_inverse=True)[1][runs]
 
 
-def _touching(runs: Whole) -> tuple[Whole, Whole]:
-    """The pairs of runs, (n,) and (n,), of which one touches the other from above."""
+def _touching(runs: Integers) -> tuple[Integers, Integers]:
+    """The pairs of runs of which one touches the other from above, (n,) and (n,)."""
     upper, lower = runs[:-1], runs[1:]
     neighbours = [
         (upper, lower),
@@ -230,7 +231,7 @@ def _without_frames(mask: Mask) -> Mask:
 
 
 def _plausible(mask: Mask) -> Mask:
-    """The ink of marks that may be digits or parts of them, if one is large enough."""
+    """The mask of marks that may be digits or their parts; empty if none is large enough."""
     marks = Marks.of(mask)
     may_be = ~marks.at_border
     large = marks.size >= max(4, SMALLEST * min(mask.shape), 0.1 * marks.size.max(initial=0))
@@ -238,7 +239,7 @@ def _plausible(mask: Mask) -> Mask:
 
 
 def _cut_off(mask: Mask) -> Mask:
-    """The ink of marks at the border that may be digits, which are large and no sides of a desk."""
+    """The mask of marks that may be digits cut off by the border; the edges of a desk are not."""
     marks = Marks.of(mask)
     shorter = min(mask.shape)
     large = marks.height >= max(4, SMALLEST_CUT_OFF * shorter)
@@ -250,7 +251,7 @@ def _cut_off(mask: Mask) -> Mask:
 
 
 def _digits(mask: Mask) -> list[Mask]:
-    """Where each digit is, from left to right: its parts, which may be some way from each other."""
+    """The mask of each digit, from left to right; its parts may be apart by `GAP`."""
     parts = Marks.of(mask)
     largest = parts.size.max()
     without_specks = parts.chosen(parts.size >= LEAST_PART * largest)
@@ -258,13 +259,13 @@ def _digits(mask: Mask) -> list[Mask]:
     groups = Marks(np.where(without_specks, near, 0))
     digits = np.flatnonzero(groups.size >= LEAST_DIGIT * groups.size.max())
     from_left = digits[np.argsort(groups.box[1][digits])]
-    reach = 1 + int(EDGE * largest)
-    return [_dilated(groups.labels == number + 1, reach) for number in from_left]
+    radius = 1 + int(EDGE * largest)
+    return [_dilated(groups.labels == number + 1, radius) for number in from_left]
 
 
-def _dilated(mask: Mask, reach: int) -> Mask:
-    """Whether there is something of the mask in the square around each pixel."""
-    sums = np.pad(mask, ((reach + 1, reach), (reach + 1, reach))).cumsum(axis=0).cumsum(axis=1)
-    side = 2 * reach + 1
+def _dilated(mask: Mask, radius: int) -> Mask:
+    """The mask dilated by a square of side 2 * radius + 1."""
+    sums = np.pad(mask, ((radius + 1, radius), (radius + 1, radius))).cumsum(axis=0).cumsum(axis=1)
+    side = 2 * radius + 1
     inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     return np.asarray(inside > 0)

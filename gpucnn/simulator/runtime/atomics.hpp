@@ -3,7 +3,7 @@
 
 namespace gpucnn_simulator {
 
-// Replaces *address by change(*address), and returns what was there.
+// Replaces *address by change(*address), and returns the old value.
 template <typename T, typename Change> inline T change_atomically(T* address, Change change)
 {
     T old;

@@ -1,4 +1,4 @@
-// CUDA's functions of integers and of bits.
+// CUDA's integer and bit intrinsics.
 #pragma once
 
 inline int __mulhi(int x, int y) { return (int)(((long long)x * y) >> 32); }

@@ -1,8 +1,7 @@
-// CUDA's language for a C++ compiler: what a kernel can use without including anything, here and in
-// the headers by subject.
+// CUDA C for a C++ compiler: everything that a kernel can use without an include.
 //
-// __global__, __shared__ and __launch_bounds__ are not here: they are taken out of the preprocessed
-// text, see source.py.
+// __global__, __shared__ and __launch_bounds__ are not defined here: source.py replaces them in the
+// preprocessed text.
 #pragma once
 
 #include "atomics.hpp"

@@ -1,4 +1,4 @@
-// Kernels as the launcher sees them: their parameters' types, and how they are called.
+// Descriptions of kernels for the launcher: the types of their parameters, and a uniform call.
 #pragma once
 
 #include "runtime.hpp"
@@ -6,7 +6,7 @@
 
 namespace gpucnn_simulator {
 
-// A type's name, and NumPy's letter for it or, if it is a vector, for its component.
+// A type's name, and NumPy's letter for it, or for its component if it is a vector.
 template <typename T> struct Description {
     static constexpr const char* name = "struct";
     static constexpr int kind = 'V', size = sizeof(T), alignment = alignof(T);
@@ -41,7 +41,7 @@ GPUCNN_DESCRIBE_ALL(ulonglong, unsigned long long, 'u')
 GPUCNN_DESCRIBE_ALL(float, float, 'f')
 GPUCNN_DESCRIBE_ALL(double, double, 'f')
 
-// A value: a vector is passed whole.
+// For a value. A vector is passed whole, so it is described as a structure.
 template <typename T> struct ParameterOf {
     using D = Description<T>;
     static constexpr bool whole = D::size == sizeof(T);

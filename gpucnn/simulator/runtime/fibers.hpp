@@ -1,10 +1,10 @@
-// Fibers, on whose stacks the threads run, and what sanitizers are told of them.
+// Fibers, on whose stacks the threads run, and their annotations for sanitizers.
 //
-// They are switched by _setjmp and _longjmp, since swapcontext makes a system call each time.
-// With a sanitizer they are switched by swapcontext, and the sanitizer is told. To the thread
-// sanitizer, each is a thread.
+// Fibers are switched by _setjmp and _longjmp, since swapcontext makes a system call each time.
+// With a sanitizer they are switched by swapcontext, and the sanitizer is notified. To the thread
+// sanitizer, each fiber is a thread.
 //
-// A part of runtime.cpp, which alone includes it.
+// A part of runtime.cpp, the only file that includes it.
 #pragma once
 
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 #if defined(GPUCNN_ADDRESS)
 #include <sanitizer/common_interface_defs.h>
 #elif defined(GPUCNN_THREAD)
-// As in sanitizer/tsan_interface.h, which GCC does not install.
+// Declared in sanitizer/tsan_interface.h, which GCC does not install.
 extern "C" {
 void* __tsan_get_current_fiber();
 void* __tsan_create_fiber(unsigned flags);
@@ -33,8 +33,8 @@ namespace {
 
 constexpr unsigned MOST_THREADS = 1024;  // of a block
 
-constexpr size_t STACK = 256 * 1024;  // bytes; a page is used when it is first touched
-constexpr size_t GUARD = 64 * 1024;   // bytes below a stack, which may not be touched
+constexpr size_t STACK = 256 * 1024;  // bytes; pages are committed on first access
+constexpr size_t GUARD = 64 * 1024;   // bytes of inaccessible pages below a stack
 
 #if defined(GPUCNN_ADDRESS) || defined(GPUCNN_THREAD)
 constexpr bool BY_CONTEXT = true;
@@ -42,10 +42,10 @@ constexpr bool BY_CONTEXT = true;
 constexpr bool BY_CONTEXT = false;
 #endif
 #if defined(GPUCNN_THREAD)
-constexpr unsigned NO_SYNCHRONISATION = 1;  // of fibers by being switched
-// Threads that the sanitizer tells apart: so many are run before all of them are ordered, and their
-// fibers used again. Races between blocks farther apart are not found. The sanitizer can know
-// 8,128, and takes longer the more there are.
+constexpr unsigned NO_SYNCHRONISATION = 1;  // switching fibers does not order their accesses
+// The number of threads that the sanitizer tells apart. After that many, all are ordered and their
+// fibers reused, so races between blocks farther apart are not found. The sanitizer supports 8,128,
+// and is slower the more there are.
 constexpr unsigned MOST_FIBERS = 2048;
 #else
 constexpr unsigned MOST_FIBERS = MOST_THREADS;
@@ -54,12 +54,12 @@ constexpr unsigned MOST_FIBERS = MOST_THREADS;
 struct Fiber {
     union {
         jmp_buf jump;
-        ucontext_t context;  // where fibers are switched by it
+        ucontext_t context;  // if BY_CONTEXT
     };
     char* stack = nullptr;
     size_t stack_size = 0;
     bool begun = false;
-    Fiber* next = nullptr;  // in a list
+    Fiber* next = nullptr;  // in the list of idle fibers
 #if defined(GPUCNN_ADDRESS)
     void* fake_stack = nullptr;
 #elif defined(GPUCNN_THREAD)
@@ -69,14 +69,14 @@ struct Fiber {
 
 Fiber host;
 Fiber* running_fiber;
-Fiber* idle_fibers;  // with which no thread is parked
+Fiber* idle_fibers;  // those without a parked thread
 Fiber* fibers[MOST_FIBERS];
 unsigned fiber_count;
 
 void run_threads();
 
-// A fiber lies at the top of its stack. Where that is in a page differs from fiber to fiber, so
-// that the ends of their stacks, which are all that most use, do not share a few lines of cache.
+// A fiber is stored at the top of its stack. Its offset in the page differs from fiber to fiber:
+// most threads use little stack, and would otherwise compete for the same few sets of the cache.
 Fiber* new_fiber()
 {
     void* memory = mmap(
@@ -95,7 +95,7 @@ Fiber* new_fiber()
 }
 
 #if defined(GPUCNN_ADDRESS)
-// Tells the sanitizer that the stack has changed, and learns of the host's the first time.
+// Notifies the sanitizer of the new stack; the first time, learns the host's stack from it.
 void finish_switch(void* fake_stack)
 {
     const void* stack;
@@ -113,10 +113,10 @@ void enter_fiber()
     run_threads();
 }
 
-// Begins a fiber; returns when `self` is resumed, if it is by its context.
+// Starts a fiber; with BY_CONTEXT, returns when `self` is resumed.
 void begin(Fiber* fiber, Fiber* self)
 {
-    // Not in fiber->context, since ASan clears what it knows of a stack that a context names.
+    // Not fiber->context: ASan resets its state of the stack that a context refers to.
     ucontext_t start;
     getcontext(&start);
     start.uc_stack.ss_sp = fiber->stack;
@@ -130,7 +130,7 @@ void begin(Fiber* fiber, Fiber* self)
         setcontext(&start);
 }
 
-// Parks the running fiber and goes on with another; returns when the parked one is resumed.
+// Parks the running fiber and resumes another; returns when the parked one is resumed.
 void switch_to(Fiber* fiber)
 {
     Fiber* self = running_fiber;
@@ -158,7 +158,7 @@ void make_idle(Fiber* fiber)
     idle_fibers = fiber;
 }
 
-// The host's code, which is a fiber too, runs.
+// Makes the host's code the running fiber.
 void begin_on_host()
 {
     host = Fiber();
@@ -166,7 +166,7 @@ void begin_on_host()
     running_fiber = &host;
 }
 
-// Threads that a failed launch has left in the middle are forgotten.
+// Abandons the threads that a failed launch left unfinished.
 void forget_threads()
 {
     idle_fibers = nullptr;
@@ -178,11 +178,11 @@ void forget_threads()
 
 #if defined(GPUCNN_THREAD)
 
-// Has what each(0), each(1), ... do from now on come after all that any of them has done.
+// Orders all later accesses of the fibers each(0), each(1), ... after all their earlier ones.
 template <typename Each> void synchronise(Each each, unsigned count)
 {
     void* current = __tsan_get_current_fiber();
-    char* meeting = (char*)malloc(1);  // an address that no other meeting has had
+    char* meeting = (char*)malloc(1);  // its address identifies the synchronisation
     for (unsigned i = 0; i < count; i++) {
         __tsan_switch_to_fiber(each(i)->sanitized, NO_SYNCHRONISATION);
         __tsan_release(meeting);
@@ -200,7 +200,7 @@ void synchronise_with_host(unsigned first, unsigned count)
     synchronise([=](unsigned i) { return i < count ? fibers[first + i] : &host; }, count + 1);
 }
 
-// Fibers whose threads come after all that the host and the threads before them have done.
+// Prepares fibers for new threads, ordered after all earlier accesses of host and threads.
 void prepare_fibers(unsigned count)
 {
     host.sanitized = __tsan_get_current_fiber();

@@ -1,11 +1,11 @@
-// CUDA's functions of mathematics, which need no header.
+// CUDA's mathematical functions.
 #pragma once
 
 #include "types.hpp"
 
-// Double's functions are those of the C library. Float's are templates in a namespace of their own,
-// and take a pack of nothing, so that those of <cmath> do not collide with them and are preferred,
-// if a source includes it.
+// The functions of double are the C library's. Those of float are templates in a namespace of their
+// own with an empty parameter pack: if a source includes <cmath>, its overloads do not collide with
+// them, and are preferred.
 #define GPUCNN_UNARY(name)                                                                         \
     extern "C" double name(double) noexcept;                                                       \
     extern "C" float name##f(float) noexcept;                                                      \
@@ -119,7 +119,7 @@ template <typename T> inline WideOrReal<T> abs(T x)
         return x < 0 ? -x : x;
 }
 
-// Of two reals, the one that is a number; of an int and an unsigned, as unsigned.
+// If one of two reals is NaN, the other is returned; int and unsigned are compared as unsigned.
 template <typename A, typename B> inline Common<A, B> min(A a, B b)
 {
     const Common<A, B> x = a, y = b;
@@ -141,8 +141,8 @@ template <typename A, typename B> inline Common<A, B> max(A a, B b)
 
 using namespace gpucnn_simulator::mathematics;
 
-// CUDA's faster and coarser functions, and those of a stated rounding: here as exact as the others.
-// Macros, where a C library has a function of that name.
+// CUDA's fast approximate functions, and those with a rounding mode: as exact as the others here.
+// They are macros where a C library has a function of that name.
 #define __expf expf
 #define __exp10f exp10f
 #define __logf logf

@@ -1,6 +1,6 @@
 // The order of a launch's threads and blocks: forward, reversed, or shuffled from a seed.
 //
-// A part of runtime.cpp, which alone includes it.
+// A part of runtime.cpp, the only file that includes it.
 #pragma once
 
 namespace gpucnn_simulator {
@@ -43,7 +43,7 @@ unsigned long long common_divisor(unsigned long long a, unsigned long long b)
     return b == 0 ? a : common_divisor(b, a % b);
 }
 
-// The order of any number of blocks: place i has block (factor * i + first) mod count.
+// The order of any number of blocks, as a permutation: i -> (factor * i + first) mod count.
 struct BlockOrder {
     unsigned long long factor = 1, first = 0, count;
 

@@ -1,15 +1,15 @@
 // The scheduler: it runs the blocks of a launch one after another, and the threads of a block by
 // turns.
 //
-// A thread is a plain call of the kernel, on the stack of a fiber. A fiber calls one thread after
-// another, so that a kernel in which no thread waits costs little more than a loop. When a thread
-// has to wait for others, its fiber is parked with it, and another goes on: with a thread that need
-// not wait any longer, or else with those that have not begun.
+// A thread is a call of the kernel on the stack of a fiber. A fiber runs one thread after another,
+// so that a kernel without barriers costs little more than a loop. When a thread has to wait, its
+// fiber is parked with it, and another fiber continues: with a thread that is ready to resume, or
+// else with threads that have not started.
 //
-// With the thread sanitizer, a CUDA thread is a thread to the sanitizer too, and has a fiber of its
-// own. The launch orders the host's accesses before all of theirs and theirs before the host's
-// next; a barrier orders those of the threads that it lets go on. This file is compiled without the
-// sanitizer: what the scheduler itself does is none of its business.
+// With the thread sanitizer, each CUDA thread has a fiber of its own, which is a thread to the
+// sanitizer. A launch orders the host's earlier accesses before the kernel's, and these before the
+// host's later ones; a barrier orders the accesses of the threads that it releases. This file is
+// compiled without the sanitizer, which does not need to see the scheduler's own accesses.
 
 #include "fibers.hpp"
 #include "order.hpp"
@@ -48,14 +48,14 @@ namespace {
 
 constexpr unsigned WARP = 32;
 
-// What a thread waits for.
+// The operation that a thread waits in.
 struct Wait {
     Place place;
     Fiber* fiber;
-    unsigned mask;             // of a warp's operation; 0 for the block's
+    unsigned mask;             // of a warp's operation; 0 for a block's
     int source;                // the lane that a shuffle reads, or -1
-    bool orders_memory;        // as barriers do, and shuffles and votes do not
-    unsigned long long value;  // what a shuffle gives, or whether the predicate is true
+    bool orders_memory;        // true for barriers, false for shuffles and votes
+    unsigned long long value;  // a shuffle's operand, or whether the predicate is true
     unsigned long long result;
 };
 
@@ -70,14 +70,14 @@ bool failed;
 uint3 thread_indices[MOST_THREADS];
 unsigned thread_count;
 unsigned thread_order[MOST_THREADS];
-unsigned next_in_order;  // of the threads that have not begun
-unsigned running;        // the thread that runs
+unsigned next_in_order;  // position in thread_order of the next thread to start
+unsigned running;        // the running thread
 unsigned live;           // threads that have not returned
 
 Wait waits[MOST_THREADS];
 Warp warps[MOST_THREADS / WARP];
 
-unsigned ready[MOST_THREADS];  // a ring of threads that need wait no longer
+unsigned ready[MOST_THREADS];  // ring buffer of the threads that are ready to resume
 unsigned ready_begin, ready_count;
 
 int true_predicates;
@@ -112,8 +112,8 @@ Text at(Place place)
     return text;
 }
 
-// Gives the launch up: says why, and goes back to the host for good. A kernel's name that is very
-// long leaves room for the reason.
+// Aborts the launch with a message, and returns to the host for good. The kernel's name is cut, to
+// leave room for the reason.
 [[noreturn]] __attribute__((format(printf, 1, 2))) void give_up(const char* format, ...)
 {
     const int length = snprintf(
@@ -159,7 +159,7 @@ bool same_operation(const Wait& a, const Wait& b)
     return a.mask == b.mask && same(a.place, b.place);
 }
 
-// Lets the lanes of an operation go on, each with its result.
+// Completes a warp's operation: computes the result of each lane, and makes the lanes ready.
 void complete(unsigned first, unsigned lanes)
 {
     unsigned threads[WARP], count = 0;
@@ -187,7 +187,7 @@ void complete(unsigned first, unsigned lanes)
     make_ready(threads, count);
 }
 
-// Lets a waiting thread's operation go on if all lanes of its mask are there.
+// Completes a waiting thread's operation if all lanes of its mask have arrived.
 void complete_if_all_wait(unsigned thread)
 {
     const unsigned first = thread / WARP * WARP;
@@ -199,14 +199,14 @@ void complete_if_all_wait(unsigned thread)
     complete(first, lanes);
 }
 
-// A lane that has returned is waited for no longer.
+// Completes the operations of a warp that waited only for a lane that has returned.
 void complete_without_ended(unsigned warp)
 {
     for (unsigned lane = 0; lane < WARP; lane++)
         if (warps[warp].waiting >> lane & 1) complete_if_all_wait(warp * WARP + lane);
 }
 
-// All live threads wait, one of them for other lanes, which do not come.
+// Reports a deadlock: all live threads wait, and this one waits for lanes that wait elsewhere.
 [[noreturn]] void give_up_warp(unsigned thread)
 {
     const Wait& wait = waits[thread];
@@ -225,7 +225,7 @@ void complete_without_ended(unsigned warp)
         named(first + lane).characters, at(other.place).characters, mask);
 }
 
-// All live threads wait for the block: lets them go on, if it is in one place.
+// Completes a barrier of the block, for which all live threads wait, if they wait in one place.
 void complete_block()
 {
     unsigned waiting = 0;
@@ -255,7 +255,7 @@ void complete_block()
     make_ready(threads, thread_count);
 }
 
-// No thread can run: lets those that wait go on, or says why they cannot.
+// No thread is ready: completes the barrier that all wait for, or reports the deadlock.
 void resolve()
 {
     for (unsigned warp = 0; warp * WARP < thread_count; warp++)
@@ -265,7 +265,7 @@ void resolve()
 
 // Threads -----------------------------------------------------------------------------------------
 
-// The fiber on which threads that have not begun can run.
+// A fiber for threads that have not started.
 Fiber* starting_fiber()
 {
 #if defined(GPUCNN_THREAD)
@@ -278,7 +278,7 @@ Fiber* starting_fiber()
 #endif
 }
 
-// Which fiber goes on when the running one cannot.
+// The fiber to switch to when the running one cannot continue.
 Fiber* next_fiber()
 {
     if (ready_count == 0 && next_in_order < thread_count) return starting_fiber();
@@ -303,7 +303,7 @@ void run_next_thread()
     if (warps[warp].waiting) complete_without_ended(warp);
 }
 
-// What a fiber does.
+// The main loop of a fiber.
 void run_threads()
 {
     for (;;) {
@@ -318,7 +318,7 @@ void run_threads()
     }
 }
 
-// The running thread waits; returns when it need not any longer.
+// Makes the running thread wait; returns when its operation is complete.
 void wait(const Wait& description)
 {
     const unsigned thread = running;
@@ -395,8 +395,8 @@ void fence()
 
 namespace {
 
-// Fills shared memory with NaN for reals, and -1 for integers. By hand, since sanitizers check
-// memset.
+// Fills shared memory with NaN, which reads as -1 in integers. Not by memset, which sanitizers
+// intercept.
 void fill(char* begin, char* end)
 {
     while (begin < end && (size_t)begin % sizeof(size_t) != 0)
@@ -442,7 +442,7 @@ void prepare_block(unsigned long long block)
         fill(launch.kernel->shared[i].begin, launch.kernel->shared[i].end);
 }
 
-// At its exact size, so that the address sanitizer sees what goes beyond.
+// Allocates exactly the requested size, so that the address sanitizer finds overruns.
 void allocate_dynamic_shared()
 {
     if (posix_memalign(&dynamic_shared, 128, launch.dynamic_shared) != 0) abort();
@@ -472,7 +472,8 @@ void end_fibers(unsigned count)
     while (kept_memory_count > 0) free(kept_memory[--kept_memory_count]);
 }
 
-// Blocks are not ordered, except where all have their static shared memory in one place.
+// Orders a block after the previous one if the kernel has static shared memory, which both use in
+// one place. Otherwise blocks are unordered.
 void order_blocks()
 {
     bool any = false;
@@ -516,7 +517,7 @@ void run_blocks()
 }  // namespace
 }  // namespace gpucnn_simulator
 
-// Runs a launch to its end; returns 0, or 1 with a message of what was wrong.
+// Runs a launch to its end; returns 0, or 1 and an error message.
 extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
     const gpucnn_simulator::Launch* given)
 {

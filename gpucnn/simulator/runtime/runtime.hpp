@@ -1,7 +1,7 @@
-// What kernels and the scheduler of their threads know of each other.
+// The interface between kernels and the scheduler of their threads.
 //
-// This file, cuda.hpp and what that includes use no header of the standard library: so they compile
-// quickly, and leave the global names to CUDA's.
+// This file, cuda.hpp and its includes use no header of the standard library, so that they compile
+// quickly and leave the global namespace to CUDA's names.
 #pragma once
 
 struct uint3 {
@@ -14,19 +14,19 @@ struct dim3 {
     constexpr dim3(uint3 v) : x(v.x), y(v.y), z(v.z) {}
 };
 
-// The scheduler is a library of its own, which all modules of a process share.
+// The scheduler is a separate library, shared by all modules of a process.
 namespace __attribute__((visibility("default"))) gpucnn_simulator {
 
-// Of the thread that runs.
+// Of the running thread.
 extern uint3 thread_index;
 extern uint3 block_index;
 extern dim3 block_size;
 extern dim3 grid_size;
 
-// Of the block that runs.
+// Of the running block.
 extern void* dynamic_shared;
 
-// Where in the source a thread is, and under which function's name it waits.
+// A position in the source, and the function that a thread waits in there.
 struct Place {
     const char* function;
     const char* file;
@@ -36,32 +36,32 @@ struct Place {
 // The lane of the running thread in its warp.
 int lane();
 
-// Waits for all threads of the block; returns for how many of them `predicate` was not 0.
+// Waits for all threads of the block; returns the number of them whose `predicate` is not 0.
 int wait_for_block(Place place, int predicate);
 
 // Waits for the lanes in `mask`.
 void wait_for_warp(Place place, unsigned mask);
 
-// Waits for the lanes in `mask`; returns those for which `predicate` was not 0.
+// Waits for the lanes in `mask`; returns the mask of those whose `predicate` is not 0.
 unsigned vote(Place place, unsigned mask, int predicate);
 
-// Waits for the lanes in `mask`; returns the `value` of the lane `source`.
+// Waits for the lanes in `mask`; returns the `value` of lane `source`.
 unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source);
 
 // Ends the launch with an error.
 [[noreturn]] void fail(Place place, const char* text);
 
-// As a fence of memory between threads, which only the thread sanitizer needs to be told.
+// A memory fence. Threads run by turns, so only the thread sanitizer needs it.
 void fence();
 
 // A parameter of a kernel.
 struct Parameter {
-    const char* type;  // of the element, if a pointer
-    int pointer;
-    int constant;  // a pointer to const
-    int kind;      // NumPy's letter: f, i, u, b; V for any other type, and 0 for void
-    int size;      // bytes of an element; of a component, if it is a vector
-    int alignment; // bytes
+    const char* type;  // of the element, for a pointer
+    int pointer;       // whether it is a pointer
+    int constant;      // whether it is a pointer to const
+    int kind;          // NumPy's letter: f, i, u, b; V for any other type, and 0 for void
+    int size;          // bytes of an element, or of its component if it is a vector
+    int alignment;     // bytes
 };
 
 struct SharedMemory {
@@ -74,7 +74,7 @@ struct Kernel {
     const Parameter* parameters;
     int parameter_count;
     int largest_block;           // threads, by __launch_bounds__, or 0
-    const SharedMemory* shared;  // static: its own, and that of the functions that it may call
+    const SharedMemory* shared;  // static: its own, then that of functions it may call
     int shared_count;
 };
 

@@ -1,4 +1,4 @@
-// Waiting for other threads: barriers, votes, shuffles and fences.
+// Synchronisation between threads: barriers, votes, shuffles and fences.
 #pragma once
 
 #include "runtime.hpp"
@@ -42,7 +42,7 @@ inline int __all_sync(unsigned mask, int predicate, GPUCNN_WHERE)
 
 namespace gpucnn_simulator {
 
-// The first lane of the group of `width` lanes that the running thread's is in.
+// The first lane of the running thread's group of `width` lanes.
 inline int first_of_group(Place place, int width)
 {
     if (width < 1 || width > 32 || (width & (width - 1)) != 0)
@@ -50,7 +50,7 @@ inline int first_of_group(Place place, int width)
     return lane() & ~(width - 1);
 }
 
-// Integers smaller than int are shuffled as int.
+// Integers narrower than int are shuffled as int.
 template <typename T> using Shuffled = decltype(+typename If<is_number<T>, T>::Type());
 
 template <typename T>
@@ -97,7 +97,7 @@ inline auto __shfl_xor_sync(unsigned mask, T value, int pattern, int width = 32,
     const auto place = GPUCNN_PLACE("__shfl_xor_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
     const int lane = gpucnn_simulator::lane();
-    const int source = lane ^ pattern;  // lanes of earlier groups can be read, of later ones not
+    const int source = lane ^ pattern;  // may be in an earlier group, but not in a later one
     return gpucnn_simulator::shuffle_value<T>(
         place, mask, value, source >= 0 && source < first + width ? source : lane);
 }

@@ -1,4 +1,4 @@
-// What templates ask of types. There is no <type_traits> here, see runtime.hpp.
+// Type traits. <type_traits> cannot be used, see runtime.hpp.
 #pragma once
 
 namespace gpucnn_simulator {
@@ -41,11 +41,11 @@ template <> struct Real<float> {
     using Type = float;
 };
 
-// What a function of reals gives for T: float for float, and double for integers.
+// The result of a real function of T: float for float, double for integers.
 template <typename T>
 using RealOf = typename If<is_integer<T> || same<T, float>, typename Real<T>::Type>::Type;
 
-// What a function of two reals gives: float for two floats, else double.
+// The result of a function of two reals: float for two floats, else double.
 template <typename A, typename B>
 using RealOfTwo = typename If<
     is_number<A> && is_number<B> && !(same<A, double> && same<B, double>),

@@ -1,4 +1,4 @@
-// CUDA's vector types, with its alignments, and what makes them.
+// CUDA's vector types, with its alignments, and their make functions.
 #pragma once
 
 #include "runtime.hpp"
