@@ -23,7 +23,7 @@ SLOW = [
 
 @pytest.fixture(scope="module")
 def imported() -> set[str]:
-    """What all names of `gpucnn` import in a fresh interpreter."""
+    """The modules imported by all names of `gpucnn`, in a fresh interpreter."""
     return imported_by_running("from gpucnn import *")
 
 
@@ -119,7 +119,7 @@ ORDER = [
 
 
 def imported_parts(file: Path) -> set[str]:
-    """The parts of the package, files or folders at its top, that a file imports from."""
+    """The top-level modules and packages of `gpucnn` that a file imports from."""
     names = [name for node in ast.walk(ast.parse(file.read_text())) for name in imported_by(node)]
     return {name.split(".")[1] for name in names if name.startswith("gpucnn.")}
 

@@ -1,4 +1,4 @@
-"""`gpucnn evaluate`: measure a saved model on the test images."""
+"""`gpucnn evaluate`: the accuracy and loss of a saved model on the test images."""
 
 from gpucnn.commands.options import Checkpoint, Device, TestData, Threads, load_test_set
 from gpucnn.errors import printable
@@ -12,7 +12,7 @@ def evaluate(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Measure a saved model on the test images of what it was trained on, or of other data."""
+    """Evaluate a saved model on the test images of the data it was trained on, or of other data."""
     model = Sequential.load(checkpoint, device, threads)
     source, (images, labels) = load_test_set(checkpoint, model, data)
     loss, accuracy = model.evaluate(images, labels)

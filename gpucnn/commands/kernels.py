@@ -27,7 +27,7 @@ Needs = dict[tuple[str, str], Resources]
 def kernels(
     dtype: Annotated[str, typer.Option(help=", ".join(DTYPES))] = "float32",
 ) -> None:
-    """Compile every CUDA kernel for each kind of GPU, and show what it needs; no GPU is needed."""
+    """Compile every CUDA kernel for each architecture, and show its resources; needs no GPU."""
     arguments.one_of(dtype, "dtype", DTYPES)
     version = nvrtc.version()
     needs = _compile_all(dtype)

@@ -35,7 +35,7 @@ def predict(
     data: TestData = None,
     device: Device = "auto",
 ) -> None:
-    """Read digits with a saved model, and show them with the probability of each class."""
+    """Classify digits with a saved model, and show them with the probability of each class."""
     model = Sequential.load(checkpoint, device)
     size = _image_size(model)
     test_set = cache(lambda: load_test_set(checkpoint, model, data)[1])  # if an index is given

@@ -1,4 +1,4 @@
-"""What commands print beyond plain lines: tables, and an image with a model's prediction.
+"""Printing tables, and images with a model's prediction.
 
 Rich is imported where it is used, so that importing this module stays light.
 """

@@ -99,7 +99,7 @@ def _read_header(
 
 
 def _check_size(dtype: "np.dtype[Any]", sizes: tuple[int, ...], limit: int, origin: str) -> None:
-    """Check that the body's size is allowed, and at most `limit` bytes, what the file can hold."""
+    """Check that the body's size is allowed, and at most `limit` bytes, the file's capacity."""
     size = prod(sizes) * dtype.itemsize
     if not 0 < size <= LARGEST_BODY:
         raise InvalidFileError(

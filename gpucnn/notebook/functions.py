@@ -63,7 +63,7 @@ _computing = _ThreadBackend(get_backend("cpu"))
 
 
 def use_device(device: str) -> None:
-    """Compute on `device` from now on, in all threads; its names are those of `get_backend`.
+    """Compute on `device`, named as for `gpucnn.get_backend`, from now on, in all threads.
 
     Raises:
         InvalidValueError: there is no such device.

@@ -29,7 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """Runs `gpucnn` with some arguments, in an empty folder."""
+    """Runs `gpucnn` with the given arguments, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> Outcome:
@@ -45,7 +45,7 @@ def command(
 
 @pytest.fixture
 def refused(command: Command) -> Refused:
-    """Runs `gpucnn`, which is to refuse; returns its one line."""
+    """Runs `gpucnn`, expects an error, and returns its one line."""
 
     def run(*arguments: object) -> str:
         outcome = command(*arguments)

@@ -21,7 +21,7 @@ def test_it_measures_a_saved_model(command: Command, data: str) -> None:
 
 @pytest.fixture
 def checkpoint(command: Command, data: str) -> Path:
-    """That of a run on `data`."""
+    """The checkpoint of a run on `data`."""
     command("train", "--data", data, "--epochs", 1, "--output", "run")
     return Path("run/checkpoint.safetensors")
 

@@ -28,7 +28,7 @@ TABLE = (
 
 
 def compiled(self: Compilation) -> dict[str, Resources]:
-    """What stands for the compiler: registers that tell the architecture, memory for the tile."""
+    """A stand-in for the compiler: registers depend on the architecture, memory on the tile."""
     registers = int(self.architecture.removeprefix("sm_"))
     if self.file == "copy.cu":
         spilled = 16 if self.architecture == "sm_90" else 0
@@ -39,7 +39,7 @@ def compiled(self: Compilation) -> dict[str, Resources]:
 
 @pytest.fixture
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Compilation]:
-    """A table of three kernels, a compiler that is quick, and the list of what it compiled."""
+    """A table of three kernels and a fast compiler; the list of its compilations."""
     done: list[Compilation] = []
 
     def run(self: Compilation) -> dict[str, Resources]:
@@ -52,7 +52,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Compilation]:
 
 
 def rows(output: str, name: str) -> list[list[str]]:
-    """What follows the name in each line that begins with it, but for remarks."""
+    """The rest of each line that begins with the name, except remarks."""
     lines = [line.split() for line in output.splitlines()]
     return [line[1:] for line in lines if line[:1] == [name] and "on" not in line]
 

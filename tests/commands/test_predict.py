@@ -14,7 +14,7 @@ MODEL = "model.safetensors"
 
 @pytest.fixture(autouse=True)
 def model(command: Command) -> Sequential:
-    """A model that was trained a little, in the folder where the command runs."""
+    """A briefly trained model, in the command's working folder."""
     model = models.notebook()
     (images, labels), _ = load_mnist()
     model.fit(images[:2000], labels[:2000], epochs=2, verbose=0)

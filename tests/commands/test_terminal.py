@@ -21,7 +21,7 @@ def shown(
     title: str = "seven.png",
     **console: Any,
 ) -> str:
-    """What is printed, to a console that takes nothing from the environment of the tests."""
+    """The output on a console that ignores the environment variables of the tests."""
     options: dict[str, Any] = {"width": 80, "file": io.StringIO(), "_environ": {}} | console
     image = np.array([[0] * 28] * 28 if pixels is None else pixels, dtype=np.uint8)
     show_prediction(Console(**options), title, image, PROBABILITIES, label)
@@ -112,7 +112,7 @@ def test_the_most_likely_class_is_bold() -> None:
     assert re.search(r"\x1b\[1m *> 7", shown(**COLOUR))
 
 
-# Beside and around the image
+# Layout, verdict and title
 
 
 @pytest.mark.parametrize("console", [{}, COLOUR], ids=["plain", "colour"])

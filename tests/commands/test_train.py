@@ -171,7 +171,7 @@ def test_a_name_is_never_printed_raw(command: Command, tmp_path: Path) -> None:
     assert "\x1b" not in outcome.out
 
 
-# What only a process of its own can show
+# In a process of its own
 
 
 def test_a_run_in_progress_is_left_alone(
@@ -197,7 +197,7 @@ def test_a_run_in_progress_is_left_alone(
 
 @pytest.fixture(scope="module")
 def larger_data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Enough images for an epoch of lenet to last a good part of a second."""
+    """Enough images for an epoch of lenet to take a large fraction of a second."""
     return str(write_small_mnist(tmp_path_factory.mktemp("data"), train=2000, test=100))
 
 
@@ -216,7 +216,7 @@ def epochs_done(output: Path) -> int:
 
 
 def interrupt_in_second_epoch(output: Path, data: str, how: signal.Signals) -> tuple[int, str]:
-    """Start a run of three epochs, send it a signal after its first; its status and stderr."""
+    """Start a run of three epochs, signal it after the first; return its status and stderr."""
     process = start_training(output, "--model", "lenet", "--data", data, "--epochs", "3")
     while process.poll() is None and epochs_done(output) == 0:
         time.sleep(0.01)
@@ -229,7 +229,7 @@ def interrupt_in_second_epoch(output: Path, data: str, how: signal.Signals) -> t
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory, larger_data: str) -> bytes:
-    """The final checkpoint of a run that nothing stops."""
+    """The final checkpoint of an uninterrupted run."""
     output = tmp_path_factory.mktemp("uninterrupted")
     finish(start_training(output, "--model", "lenet", "--data", larger_data, "--epochs", "3"))
     return (output / CHECKPOINT).read_bytes()

@@ -19,7 +19,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that downloads are kept in while the test runs."""
+    """The package's cache folder during the test."""
     folder = tmp_path / "cache"
     monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", lambda name: folder / name)
     return folder / "gpucnn"

@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that serves a folder, well or badly."""
+"""A local HTTP server that serves a folder, with faults on request."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +14,7 @@ RUDE = "gone\033[31m\007" + 1000 * "!"  # the reason for an error
 
 
 class Server(ThreadingHTTPServer):
-    """Answers requests for the files of `folder` as `behaviour` says."""
+    """Serves the files of `folder`, with the fault named by `behaviour`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -23,7 +23,7 @@ class Server(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.when_stalled: Callable[[], None] | None = None
         self.stalled = Event()  # set when a client is kept waiting
-        self.hung_up = Event()  # set when it goes
+        self.hung_up = Event()  # set when the client disconnects
         self.shut_down = Event()
 
     @property
@@ -64,7 +64,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.wfile.write(content)
 
     def _send_for_ever(self) -> None:
-        with suppress(OSError):  # the client goes
+        with suppress(OSError):  # the client disconnects
             while not self.server.shut_down.wait(0.01):
                 self.wfile.write(b"x")
         self.server.hung_up.set()

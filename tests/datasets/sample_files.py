@@ -1,4 +1,4 @@
-"""IDX files to test with, written here without the code under test."""
+"""IDX files for tests, written independently of the code under test."""
 
 import gzip
 import struct

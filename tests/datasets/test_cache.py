@@ -32,7 +32,7 @@ def read(path: Path, origin: str) -> NDArray[Any]:
 
 
 def files_in(folder: Path) -> list[str]:
-    """The names of the files in a folder and below, but for the locks."""
+    """The names of the files in a folder and its subfolders, except locks."""
     return [path.name for path in folder.rglob("*") if path.is_file() and path.name != LOCK]
 
 
@@ -45,7 +45,7 @@ fetch(sys.argv[1], sys.argv[2], lambda path, origin: None)
 
 @contextmanager
 def another_process_downloading(server: Server, cache: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that has begun to download from `server`, which keeps it waiting."""
+    """A process whose download from `server` has stalled."""
     server.behaviour = "stalled"
     environment = os.environ | {"XDG_CACHE_HOME": str(cache.parent)}
     command = [sys.executable, "-c", CHILD, server.address, IMAGES]
@@ -198,7 +198,7 @@ def test_cache_that_cannot_be_written(server: Server, cache: Path) -> None:
 class TestWithoutAHomeFolder:
     @pytest.fixture(autouse=True)
     def temporary(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-        """The folder to be used, in a system that knows nothing of the user."""
+        """The expected folder, on a system that does not know the user."""
 
         def find_nobody(user: int) -> NoReturn:
             raise KeyError(user)

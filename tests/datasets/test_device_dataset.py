@@ -20,7 +20,7 @@ def batches(x: Array, y: Array | None = None, dtype: type[np.floating] = np.floa
 
 
 def pixels(count: int, dtype: Any = np.float64) -> Array:
-    """Images of which no two pixels are equal."""
+    """Images whose pixels are all different."""
     return np.arange(count * 6, dtype=dtype).reshape(count, *IMAGE)
 
 
@@ -170,7 +170,7 @@ class TestCheckLabels:
 
 
 class TestWithoutItsChannelAxis:
-    """The model's own methods take images as `check_images` does."""
+    """Images as accepted by the model's own methods."""
 
     def test_images_are_predicted_alike(self) -> None:
         model = small.model()

@@ -19,7 +19,7 @@ IMAGES = f"{NAMES[0]}.gz"
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The file to write, in a folder of its own."""
+    """The file to write, in an empty folder."""
     folder = tmp_path / "arriving"
     folder.mkdir()
     return folder / IMAGES

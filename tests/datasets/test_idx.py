@@ -20,7 +20,7 @@ IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
 
 def error_of(path: Path, *dimensions: int) -> str:
-    """The text of the error that the file gives, which is one line and has the file's name."""
+    """The error message for the file; checks that it is one line with the file's name."""
     with pytest.raises(InvalidFileError) as caught:
         read_idx(path, f"<{path.name}>", dimensions or (3,))
     text = str(caught.value)
@@ -188,7 +188,7 @@ def test_gzip_followed_by_something_else(tmp_path: Path) -> None:
 
 
 def peak_of(path: Path) -> int:
-    """The most memory, in bytes, that reading the file takes at once."""
+    """The peak memory, in bytes, of reading the file."""
     tracemalloc.start()
     try:
         array_or_error(path)

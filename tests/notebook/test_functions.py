@@ -1,4 +1,4 @@
-"""The notebook's functions, held to its own way of writing them, plain loops."""
+"""The notebook's functions, compared with its own implementation in plain loops."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Launches kernels of faults.cu by their names, in a process that a sanitizer watches."""
+"""Launches kernels of faults.cu by name; to be run under a sanitizer."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The test kernels, compiled once, and where their lines are."""
+"""The test kernels, compiled once, and the positions of lines in them."""
 
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ def kernel(source: str, name: str, order: Order = "forward") -> Function:
 
 
 def line(source: str, comment: str) -> str:
-    """The place of the one line of a source that ends in a comment."""
+    """The position of the one line of a source that ends in the given comment."""
     lines = (FOLDER / f"{source}.cu").read_text().splitlines()
     (number,) = (i for i, text in enumerate(lines, 1) if text.endswith(f"// {comment}"))
     return f"{source}.cu:{number}"

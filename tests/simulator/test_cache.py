@@ -1,5 +1,3 @@
-"""The cache of compiled libraries: what lies in it, and what is taken from it."""
-
 import errno
 import fcntl
 import os
@@ -36,16 +34,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that is used if the cache cannot be, which does not exist yet."""
+    """The fallback folder, which does not exist yet."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     return tmp_path / "temporary" / f"gpucnn-{os.geteuid()}" / "simulator"
 
 
 class Built:
-    """A library whose function gives a number, and how often it has been built.
+    """A library whose function returns a number, and a count of its builds.
 
-    Its number is no other test's, since the process keeps what it has loaded.
+    Every instance has another number, since the process keeps loaded libraries.
     """
 
     numbers = iter(range(1, 1000))
@@ -62,7 +60,7 @@ class Built:
         find_compiler().run(["-shared", "-fPIC", "-x", "c++", "-", "-o", path], text)
 
     def take(self) -> None:
-        """Take the library, and see that it is the right one."""
+        """Load the library, and check that it is the right one."""
         library = cached_library(NAME, ["number", str(self.number)], self)
         assert library.number() == self.number
 
@@ -83,7 +81,7 @@ def mode_of(path: Path) -> int:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    """The lines that say that the cache cannot be used."""
+    """The logged warnings that the cache cannot be used."""
     caches._warn_once.cache_clear()
     return lambda: caplog.messages
 
@@ -132,7 +130,7 @@ def test_a_library_that_is_not_whole_is_built_anew(
     whole = file_in(folder)
     damaged = folder / "damaged"
     damaged.write_bytes(damage(whole.read_bytes()))
-    damaged.replace(whole)  # not in its place, where this process has mapped it
+    damaged.replace(whole)  # not overwritten: this process has mapped it
     built.take()
     built.take()
     assert built.times == 2

@@ -163,7 +163,7 @@ def test_blocks_outside_of_the_grid(block: int) -> None:
 
 def test_blocks_at_the_far_end_of_a_large_array() -> None:
     size = 2**32 + 5
-    x = np.zeros(size, np.int8)  # takes memory where it is written
+    x = np.zeros(size, np.int8)  # pages are committed on first write
     grid = -(-size // 256)
     kernel("threads", "far")((grid,), (256,), (x, np.int64(size)), blocks=[0, grid - 1])
     assert [*x[:257], *x[-6:]] == [7] * 256 + [0] + [0] + [7] * 5

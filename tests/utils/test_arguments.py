@@ -12,7 +12,7 @@ NOT_WHOLE_POSITIVE = [0, -1, 1.0, 2.5, "3", None, True, NAN, [3]]
 
 
 def refuses(check: Callable[..., Any], value: Any, allowed: str, *more: Any) -> None:
-    """Fail unless `check` refuses `value` in one line: the name, the value and what is allowed."""
+    """Expect an error of one line with the name, the value and what is `allowed`."""
     with refusal(f"thing is {value!r}: {allowed}"):
         check(value, "thing", *more)
 

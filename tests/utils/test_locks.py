@@ -26,7 +26,7 @@ def test_excludes_other_threads() -> None:
         for _ in range(50):
             with lock.claim():
                 inside.append(1)
-                time.sleep(1e-5)  # in which others would come in
+                time.sleep(1e-5)  # time for others to enter
                 most.append(len(inside))
                 inside.pop()
 
@@ -72,7 +72,7 @@ def test_is_a_new_one_where_it_is_unpickled() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside a thread
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # about forking with threads
 def test_is_free_in_a_process_that_is_forked_while_another_thread_holds_it() -> None:
     lock, held, done = ModelLock("mine"), threading.Event(), threading.Event()
 

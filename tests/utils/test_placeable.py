@@ -1,4 +1,4 @@
-"""Layers and optimizers that are pickled and copied after they have been placed."""
+"""Pickling and copying layers and optimizers that are placed."""
 
 import pickle
 from copy import copy, deepcopy

@@ -81,6 +81,6 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def remove_unfinished_files(folder: Path) -> None:
-    """Remove what a killed run was writing; the folder must be locked."""
+    """Remove the temporary files of a killed run; the folder must be locked."""
     for name in (HISTORY, CHECKPOINT):
         remove_leftovers(folder, name)

@@ -1,4 +1,4 @@
-"""The file history.json of a run: what it is written from, and how it is checked when read."""
+"""The file history.json of a run: encoding it, and reading and checking it."""
 
 import json
 from dataclasses import asdict
@@ -15,22 +15,22 @@ RECORDED = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "images_per
 
 
 class HistoryFile(NamedTuple):
-    """What history.json holds."""
+    """The content of history.json."""
 
     epochs: list[EpochRecord]
     """The epochs done, numbered from 1."""
 
     recipe: Recipe
-    """What the run follows; the file repeats its seed at the top level."""
+    """How the model is trained; the file repeats its seed at the top level."""
 
     device: Any
-    """The device that the run was last trained on."""
+    """The name of the device that the run was last trained on; unchecked."""
 
     versions: Any
-    """See `provenance.versions`; anything if the file is of an older version of gpucnn."""
+    """As `provenance.versions` returns; unchecked, since older versions of gpucnn wrote others."""
 
     data_sha256: Any
-    """See `provenance.data_sha256`."""
+    """As `provenance.data_sha256` returns; unchecked."""
 
     def encode(self) -> bytes:
         """The content of the file, JSON."""

@@ -1,4 +1,4 @@
-"""Where a run was trained and on what data: the versions and the hash that its history records."""
+"""The provenance of a run: the software, hardware and data that its history records."""
 
 import platform
 import warnings
@@ -19,7 +19,7 @@ DECIDING = {"gpucnn": "gpucnn", "numpy": "NumPy", "blas": "BLAS", "processor": "
 
 
 def versions(backend: Backend) -> dict[str, str]:
-    """What a run is computed with: the versions of software, and the processor or GPU."""
+    """The versions of the software that a run is computed with, and the processor or GPU."""
     return {
         "gpucnn": __version__,
         "numpy": np.__version__,

@@ -1,4 +1,4 @@
-"""Runs that tests begin and follow, on a small set of images."""
+"""Runs on a small dataset, for tests."""
 
 import json
 from collections.abc import Callable
@@ -15,20 +15,20 @@ def recipe(data: str, **changes: Any) -> Recipe:
 
 
 def begun(folder: Path, of: Recipe) -> Run:
-    """A run that was begun in a folder and left there."""
+    """A run that was started in a folder, and closed."""
     with Run.start(folder, of) as run:
         return run
 
 
 def trained(folder: Path, of: Recipe) -> Run:
-    """A run that was followed to its end."""
+    """A run that was trained to its end, and closed."""
     with Run.start(folder, of) as run:
         run.train(verbose=0)
         return run
 
 
 def files_of(folder: Path) -> list[str]:
-    """The names of the files in a run's folder, but for that of its lock."""
+    """The names of the files in a run's folder, except its lock."""
     return sorted(each.name for each in folder.iterdir() if each.name != LOCK)
 
 

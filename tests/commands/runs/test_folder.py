@@ -34,7 +34,7 @@ def test_a_run_that_could_not_be_opened_is_not_locked(tmp_path: Path, data: str)
         Run.resume(tmp_path)
     run.checkpoint.write_bytes(checkpoint)
     assert Run.resume(tmp_path).epochs_left == 3
-    del told  # which kept all that the refused run held
+    del told  # its traceback refers to the refused run
 
 
 def test_a_first_start_that_was_killed_leaves_nothing_behind(tmp_path: Path, data: str) -> None:

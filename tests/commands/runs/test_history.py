@@ -36,7 +36,7 @@ def test_an_epoch_that_is_not_complete_is_told(tmp_path: Path, data: str) -> Non
             Run.resume(tmp_path)
 
 
-GOOD = dict.fromkeys(RECORDED, 1)  # what an epoch may have measured
+GOOD = dict.fromkeys(RECORDED, 1)  # valid values
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from small_mnist import write_idx, write_small_mnist
 
 
 class StoppedError(Exception):
-    """Stands for whatever ends a run early."""
+    """A stand-in for anything that ends a run early."""
 
 
 def train_and_stop_after(run: Run, epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_a_run_goes_on_for_more_epochs(tmp_path: Path, data: str) -> None:
             longer.train(verbose=0)
     assert longer.model.optimizer.learning_rate == schedule
     assert [epoch["epoch"] for epoch in longer.history.epochs] == [1, 2, 3]
-    with Run.resume(tmp_path) as again:  # it is known from now on
+    with Run.resume(tmp_path) as again:  # the history has the new number
         assert (again.recipe.epochs, again.recipe.schedule_epochs) == (3, 1)
         assert again.epochs_left == 0
 

@@ -47,13 +47,13 @@ def enlarged(digit: Pixels) -> Pixels:
 
 
 def read(image: Image.Image, path: Path, **options: Any) -> Pixels:
-    """What becomes of the image on its way through a file."""
+    """The image, written to a file and read back."""
     image.save(path, **options)
     return read_digit(path)
 
 
 def likeness(one: Pixels, other: Pixels) -> float:
-    """The correlation of two images, one of them moved by a pixel at most.
+    """The correlation of two images, one of them shifted by at most one pixel.
 
     The centre of mass is moved to the middle by whole pixels, in MNIST too: where it lies halfway
     between two, a trifle decides for one of them.
@@ -63,7 +63,7 @@ def likeness(one: Pixels, other: Pixels) -> float:
     return max(float(np.corrcoef(each, other.ravel())[0, 1]) for each in moved)
 
 
-# The way of MNIST
+# MNIST's preprocessing
 
 
 @pytest.mark.parametrize("number", range(20))
@@ -131,7 +131,7 @@ def test_thin_strokes_become_as_bright_as_mnists(tmp_path: Path) -> None:
     assert read(Image.fromarray(lines), tmp_path / "1.png").max() == 255
 
 
-# Ink and paper of all kinds
+# Kinds of ink and paper
 
 
 def in_colours(ink: str, paper: str) -> Callable[[Pixels], Image.Image]:
@@ -296,9 +296,9 @@ def test_paths_may_be_strings(digits: Pixels, tmp_path: Path) -> None:
     assert_array_equal(read_digit(str(tmp_path / "digit.png")), digits[0])
 
 
-# Pictures as people take them
+# Realistic pictures
 
-CROPPED = "cropped to the ink"  # of which some are refused
+CROPPED = "cropped to the ink"  # some of these are refused
 
 
 @pytest.mark.parametrize("kind", [kind for kind in pictures.ONE if kind != CROPPED])
@@ -331,7 +331,7 @@ def test_a_five_whose_bar_is_apart_is_one_digit(digits: Pixels, tmp_path: Path) 
     assert likeness(read(apart, tmp_path / "5.png"), digits[8]) > 0.85
 
 
-# What cannot be read
+# Files that cannot be read
 
 
 def blank(deviation: float) -> Image.Image:
