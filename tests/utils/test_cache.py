@@ -14,6 +14,8 @@ from gpucnn.utils.cache import (
     user_cache_folder,
 )
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="users and permissions of POSIX")
+
 
 def test_the_users_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

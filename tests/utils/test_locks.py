@@ -1,5 +1,4 @@
 import errno
-import fcntl
 import os
 import pickle
 import subprocess
@@ -96,6 +95,8 @@ def test_is_free_in_a_process_that_is_forked_while_another_thread_holds_it() -> 
 
 # Of a folder, between processes
 
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and locks of POSIX")
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -120,6 +121,7 @@ def test_an_exclusive_lock_is_released_after_an_error(file: Path) -> None:
         pass
 
 
+@posix
 def test_an_exclusive_lock_is_free_when_its_process_is_killed(file: Path) -> None:
     code = """
 import os, signal, sys
@@ -151,6 +153,7 @@ def test_an_exclusive_lock_takes_a_file_system_with_locks(
         pass
 
 
+@posix
 def test_a_shared_lock_has_several_holders_and_tells_the_first(file: Path) -> None:
     alone: list[str] = []
     with (
@@ -163,11 +166,12 @@ def test_a_shared_lock_has_several_holders_and_tells_the_first(file: Path) -> No
     assert alone == ["first", "third"]
 
 
+@posix
 def test_a_shared_lock_does_without_locks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> NoReturn:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr("fcntl.flock", refuse)
     alone: list[str] = []
     with shared_lock(file, lambda: alone.append("first")):
         assert file.exists()
