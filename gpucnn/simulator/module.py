@@ -93,8 +93,9 @@ class Function:
             block: the number of threads of a block, in 1 to 3 dimensions.
             args: one for each parameter. For a pointer, a C-contiguous array of its dtype (of the
                 components' dtype for a pointer to vectors), or None for null. For a value, a NumPy
-                scalar of exactly its type. As in CuPy, a Python int is passed in 64 bits and a
-                float as a double, so they match only parameters of these types.
+                scalar of exactly its type; for a struct, also an array of one. As in CuPy, a Python
+                int is passed in 64 bits and a float as a double, so they match only parameters of
+                these types.
             shared_mem: bytes of dynamic shared memory.
             blocks: the linear indices, x + gridDim.x * (y + gridDim.y * z), of the blocks to run;
                 all if None. It is for testing blocks of a grid that is too large to run in full.

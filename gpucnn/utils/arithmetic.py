@@ -1,6 +1,6 @@
-"""Arithmetic of whole numbers."""
+"""Integer arithmetic."""
 
 
 def ceil_div(count: int, size: int) -> int:
-    """The number of groups of `size` that hold `count`: their quotient, rounded up."""
+    """The quotient of two whole numbers, rounded up: the groups of `size` that hold `count`."""
     return -(-count // size)
