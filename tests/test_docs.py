@@ -29,6 +29,7 @@ MOST_WORDS = 1000  # of the README
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FILE = re.compile(r"(?<![\w/])((?:gpucnn|kernels|tests|docs|examples)/[\w./-]*[\w/])(?![\w<*])")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 QUICK = ["gpucnn --version", "gpucnn devices", "gpucnn notebook", "gpucnn train --help"]
@@ -145,6 +146,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.is_file(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pages
+def test_files_that_are_named_exist(page: Path) -> None:
+    for name in FILE.findall(page.read_text()):
+        assert (ROOT / name).exists(), name
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
