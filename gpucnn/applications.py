@@ -1,4 +1,4 @@
-"""How a model is trained: everything that a training run needs to be begun, or begun again."""
+"""Presets with their hyperparameters: everything needed to start, or repeat, a training run."""
 
 import os
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ LONGEST_SOURCE = 4096  # characters of a path or an address; no system takes lon
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainConfig:
     """A preset model and how to train it.
 
     Args:
@@ -83,13 +83,13 @@ class Recipe:
         if self.schedule_epochs is not None:
             arguments.positive_integer(self.schedule_epochs, "schedule_epochs")
 
-    def extended(self, epochs: int) -> "Recipe":
+    def extended(self, epochs: int) -> "TrainConfig":
         """The same for `epochs`, if these are more; the schedule ends where it would have."""
         if epochs <= self.epochs:
             return self
         return replace(self, epochs=epochs, schedule_epochs=self.schedule_epochs or self.epochs)
 
-    def resolved(self) -> "Recipe":
+    def resolved(self) -> "TrainConfig":
         """The same for whoever follows it anywhere: device and threads named, a folder in full.
 
         Raises:
@@ -127,10 +127,10 @@ class Recipe:
         return OneCycle(self.learning_rate, steps)
 
 
-def default_recipe(model: str = "notebook", **changes: Any) -> Recipe:
-    """The recipe of a preset, with what is given in `changes`, fields of `Recipe`, instead.
+def default_config(model: str = "notebook", **changes: Any) -> TrainConfig:
+    """The default configuration of a preset, with `changes` to fields of `TrainConfig`.
 
-    The learning rate, where none is given, is one that suits the model and the optimizer.
+    The learning rate, unless given, is one that suits the model and the optimizer.
 
     Raises:
         InvalidValueError: there is no such preset, or a change is not allowed.
@@ -149,7 +149,7 @@ def default_recipe(model: str = "notebook", **changes: Any) -> Recipe:
         "dtype": "float32",
         "threads": None,
     }
-    return Recipe(model, **(defaults | changes))
+    return TrainConfig(model, **(defaults | changes))
 
 
 def _check_source(data: object) -> None:

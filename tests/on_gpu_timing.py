@@ -25,7 +25,7 @@ from gpucnn.benchmark.workload import (
     make_network,
     normalise,
 )
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.models.training import Trainer
 from gpucnn.optimizers import SGD
 
@@ -42,7 +42,7 @@ def gpucnn_steps(model: str, batch_size: int) -> dict[str, Callable[[], object]]
     network = make_network(model, "float32", "cuda", None)
     network.compile(SGD(LEARNING_RATE))
     images, labels = load_data()[0]
-    data = Batches(network.backend, network.dtype, images, labels)
+    data = DeviceDataset(network.backend, network.dtype, images, labels)
     trainer = Trainer(network.replica, network.optimizer, data, batch_size)
     trainer.begin(full_batches(len(images), batch_size)[0])
 
@@ -53,7 +53,7 @@ def gpucnn_steps(model: str, batch_size: int) -> dict[str, Callable[[], object]]
     stream = cupy.cuda.Stream()
     with stream:
         stream.begin_capture()
-        gradients = trainer._compute_gradients(batch_size)
+        gradients = trainer._accumulate_gradients(batch_size)
         network.optimizer.update(network.parameters, gradients)
         graph = stream.end_capture()
 

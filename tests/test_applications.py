@@ -3,39 +3,39 @@ from typing import Any
 import pytest
 
 from gpucnn import SGD, Adam, AdamW, Constant, CosineDecay, OneCycle
-from gpucnn.applications import LEARNING_RATES, default_recipe
+from gpucnn.applications import LEARNING_RATES, default_config
 
 
-def test_a_preset_has_a_recipe_of_its_own() -> None:
-    notebook, lenet = default_recipe(), default_recipe("lenet")
+def test_a_preset_has_a_config_of_its_own() -> None:
+    notebook, lenet = default_config(), default_config("lenet")
     assert (notebook.model, notebook.data, notebook.device) == ("notebook", None, "auto")
     assert notebook.epochs <= 5
     assert lenet.epochs <= 12
 
 
 def test_the_learning_rate_follows_the_optimizer() -> None:
-    recipe = default_recipe(optimizer="sgd")
-    assert recipe.learning_rate == LEARNING_RATES["notebook"]["sgd"]
-    assert default_recipe(optimizer="sgd", learning_rate=0.5).learning_rate == 0.5
+    config = default_config(optimizer="sgd")
+    assert config.learning_rate == LEARNING_RATES["notebook"]["sgd"]
+    assert default_config(optimizer="sgd", learning_rate=0.5).learning_rate == 0.5
 
 
 @pytest.mark.parametrize(("name", "kind"), [("sgd", SGD), ("adam", Adam), ("adamw", AdamW)])
 def test_the_model_is_compiled_with_the_optimizer(name: str, kind: type) -> None:
-    assert type(default_recipe(optimizer=name).make_model(10).optimizer) is kind
+    assert type(default_config(optimizer=name).make_model(10).optimizer) is kind
 
 
 def test_schedules_last_as_long_as_the_run() -> None:
     def schedule(name: str) -> Any:
-        recipe = default_recipe(schedule=name, learning_rate=0.1, epochs=3, batch_size=4)
-        return recipe.make_model(images=10).optimizer.learning_rate  # 3 epochs of 3 steps
+        config = default_config(schedule=name, learning_rate=0.1, epochs=3, batch_size=4)
+        return config.make_model(images=10).optimizer.learning_rate  # 3 epochs of 3 steps
 
     assert schedule("constant") == Constant(0.1)
     assert schedule("cosine") == CosineDecay(0.1, 9)
     assert schedule("one-cycle") == OneCycle(0.1, 9)
 
 
-def test_the_model_is_made_as_the_recipe_says() -> None:
-    model = default_recipe("lenet", dtype="float64", seed=5, device="cpu").make_model(10)
+def test_the_model_is_made_as_the_config_says() -> None:
+    model = default_config("lenet", dtype="float64", seed=5, device="cpu").make_model(10)
     assert (model.dtype.name, model.seed, model.backend.device) == ("float64", 5, "cpu")
     assert len(model.layers) == 11
 
@@ -55,4 +55,4 @@ def test_the_model_is_made_as_the_recipe_says() -> None:
 )
 def test_what_is_not_allowed_is_told_in_one_line(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
-        default_recipe(**changes)
+        default_config(**changes)

@@ -147,7 +147,7 @@ class TimeToAccuracy:
         target: the accuracy on the test set, in [0, 1].
         seconds: of training, to the end of the last epoch.
         epochs: how many there were.
-        accuracy: after the last epoch; below the target if the recipe ended first.
+        accuracy: after the last epoch; below the target if the epochs ended first.
     """
 
     contender: str

@@ -16,7 +16,7 @@ from gpucnn.backends import Array, Backend
 from gpucnn.benchmark.report import LayerMeasurement, Roofline
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
 from gpucnn.benchmark.workload import Data
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Conv2D, Dense, Flatten, FusedConv2D, Layer, MaxPool2D, Step
 from gpucnn.models.sequential import Sequential
 
@@ -186,15 +186,15 @@ def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
     """
     replica = network.replica
     replica.reserve(images, training=True)
-    batches = Batches(network.backend, network.dtype, *data[0])
+    dataset = DeviceDataset(network.backend, network.dtype, *data[0])
     indices = network.backend.asarray(np.arange(images, dtype=np.int64))
-    x = replica.load(batches, indices)
+    x = replica.load(dataset, indices)
     forward = []
     for layer in replica.layers:
         forward.append(Call(layer, "forward", partial(layer.forward, x, Step())))
         x = layer.forward(x, Step())
     losses, correct = (network.backend.empty((images,), network.dtype) for _ in range(2))
-    labels = replica.load_labels(batches, indices)
+    labels = replica.load_labels(dataset, indices)
     gradient: Array | None = replica.loss.gradient(x, labels, losses, correct, images)
     backward = []
     for layer in reversed(replica.layers):

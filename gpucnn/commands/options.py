@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_recipe
+from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
 from gpucnn.datasets import Part, load_mnist
 from gpucnn.errors import InvalidFileError
 from gpucnn.models.pixels import BUILT_IN
@@ -60,5 +60,5 @@ def _data_of_training(checkpoint: Path, model: Sequential) -> str:
         return model.pixels.data
     folder = checkpoint.parent
     if checkpoint.name == CHECKPOINT and (folder / HISTORY).is_file():
-        return read_recipe(folder).data or BUILT_IN
+        return read_config(folder).data or BUILT_IN
     return BUILT_IN

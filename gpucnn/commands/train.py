@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_recipe
+from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_config
 from gpucnn.backends import list_devices
 from gpucnn.commands.options import Data, Threads
-from gpucnn.commands.runs import Run, read_recipe
+from gpucnn.commands.runs import Run, read_config
 from gpucnn.errors import (
     DeviceError,
     DeviceMemoryError,
@@ -88,7 +88,7 @@ def train(
         "dtype": dtype,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    with _resume(output, given) if resume else Run.start(output, default_recipe(**given)) as run:
+    with _resume(output, given) if resume else Run.start(output, default_config(**given)) as run:
         try:
             _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
             run.train()
@@ -104,7 +104,7 @@ def train(
 def _resume(output: Path | None, given: dict[str, Any]) -> Run:
     if output is None:
         raise InvalidValueError("--resume needs to know which run: give its folder as --output")
-    begun_with = read_recipe(output)
+    begun_with = read_config(output)
     asked_for = replace(begun_with, **given).resolved()
     for name in given:
         old, new = getattr(begun_with, name), getattr(asked_for, name)
@@ -121,10 +121,10 @@ def _how_to_go_on(run: Run) -> str:
 
 
 def _describe(run: Run, *, by_auto: bool) -> None:
-    recipe, model, backend = run.recipe, run.model, run.model.backend
-    source = printable(recipe.data or "the built-in MNIST")
+    config, model, backend = run.config, run.model, run.model.backend
+    source = printable(config.data or "the built-in MNIST")
     print(
-        f"{recipe.model}: {model.parameters.size:,} parameters of {recipe.dtype} on "
+        f"{config.model}: {model.parameters.size:,} parameters of {config.dtype} on "
         f"{backend.device} ({backend.description})"
     )
     if by_auto and backend.device == "cpu":
@@ -135,12 +135,12 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         f"from {source}"
     )
     print(
-        f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, {recipe.schedule}; "
-        f"batches of {recipe.batch_size}, seed {recipe.seed}; run folder {run.folder}",
+        f"{config.optimizer}, learning rate {config.learning_rate:g}, {config.schedule}; "
+        f"batches of {config.batch_size}, seed {config.seed}; run folder {run.folder}",
         flush=True,
     )
     if run.history.epochs:
-        print(f"resumed: {len(run.history.epochs)} of {recipe.epochs} epochs are done", flush=True)
+        print(f"resumed: {len(run.history.epochs)} of {config.epochs} epochs are done", flush=True)
     if run.epochs_left == 0:
         print("nothing is left to do")
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from gpucnn.applications import default_recipe
+from gpucnn.applications import default_config
 from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
 from gpucnn.commands.terminal import new_table, print_table
@@ -43,16 +43,16 @@ def verify(
     """
     arguments.positive_integer(steps, "steps")
     given = {} if batch_size is None else {"batch_size": batch_size}
-    recipe = default_recipe(model, data=data, seed=seed, dtype=dtype, device="cpu", **given)
+    config = default_config(model, data=data, seed=seed, dtype=dtype, device="cpu", **given)
     a, b = get_backend(device_a), get_backend(device_b)
     images, labels = (part[:IMAGES] for part in load_mnist(data)[0])
     print(
-        f"{model} in {dtype}, steps 1 to {steps} of {recipe.optimizer}, batches of "
-        f"{recipe.batch_size}, seed {seed}, first {len(images):,} training images of "
+        f"{model} in {dtype}, steps 1 to {steps} of {config.optimizer}, batches of "
+        f"{config.batch_size}, seed {seed}, first {len(images):,} training images of "
         f"{data or 'the built-in MNIST'}"
     )
     print(f"A is {a.device} ({a.description}), B is {b.device} ({b.description})", flush=True)
-    verification = Verification(recipe, images, labels, a, b)
+    verification = Verification(config, images, labels, a, b)
     _run(verification, steps)
     _show(verification)
     if verification.finding is not None:

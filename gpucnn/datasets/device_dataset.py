@@ -9,7 +9,7 @@ from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 
-class Batches:
+class DeviceDataset:
     """Images, with or without labels, on a device; batches are gathered by index.
 
     uint8 images are stored as uint8, and normalised when a batch is gathered, as described in
@@ -36,7 +36,7 @@ class Batches:
     def __len__(self) -> int:
         return len(self._images)
 
-    def images(self, indices: Array, out: Array) -> None:
+    def gather_images(self, indices: Array, out: Array) -> None:
         """Gather the images of a batch.
 
         Args:
@@ -45,7 +45,7 @@ class Batches:
         """
         self._backend.gather_images(self._images, indices, out)
 
-    def labels(self, indices: Array, out: Array) -> None:
+    def gather_labels(self, indices: Array, out: Array) -> None:
         """Gather the labels of a batch.
 
         Args:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gpucnn.backends import Array, Communicator
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.models.replica import Replica
 
 
@@ -35,7 +35,7 @@ class _Scores(NamedTuple):
 
 def measure(
     replica: Replica,
-    data: Batches,
+    data: DeviceDataset,
     batch_size: int,
     communicator: Communicator,
     losses: Array,
@@ -59,7 +59,7 @@ def measure(
 
 def classify(
     replica: Replica,
-    data: Batches,
+    data: DeviceDataset,
     batch_size: int,
     communicator: Communicator,
     probabilities: Array,
@@ -74,7 +74,7 @@ def classify(
 
 
 def _scores(
-    replica: Replica, data: Batches, batch_size: int, communicator: Communicator
+    replica: Replica, data: DeviceDataset, batch_size: int, communicator: Communicator
 ) -> Iterator[_Scores]:
     """The logits of this rank's images, a microbatch at a time."""
     count = len(data)

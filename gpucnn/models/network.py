@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, get_backend
-from gpucnn.datasets.device_dataset import Batches, check_images, check_labels
+from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.models.inference import compute_logits
@@ -237,7 +237,7 @@ class Network:
         labels = check_labels(y, len(images), self.classes)
         with self._lock.claim(), self.backend.session():
             loss, gradients = self.replica.loss_and_gradients(
-                Batches(self.backend, self.dtype, images, labels)
+                DeviceDataset(self.backend, self.dtype, images, labels)
             )
             return loss, self.split(gradients)
 

@@ -25,7 +25,7 @@ from gpucnn.backends.workers.pool import pool
 from gpucnn.backends.workers.shared_arrays import SharedArrays
 from gpucnn.backends.workers.team import Team
 from gpucnn.backends.workers.worker import WorkersLostError
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import GpucnnWarning
 from gpucnn.models.inference import classify, measure
 from gpucnn.models.replica import Replica
@@ -324,15 +324,17 @@ def _state(replica: Replica, optimizer: Optimizer) -> dict[str, Array]:
 
 def _training(
     replica: Replica, arrays: Arrays, batch_size: int
-) -> tuple[Batches, int, Array, Metrics]:
+) -> tuple[DeviceDataset, int, Array, Metrics]:
     """What a `Trainer` of the replica takes besides its optimizer."""
-    data = Batches(replica.backend, replica.dtype, arrays["images"], arrays["labels"])
+    data = DeviceDataset(replica.backend, replica.dtype, arrays["images"], arrays["labels"])
     return data, batch_size, arrays["order"], Metrics(arrays["losses"], arrays["correct"])
 
 
-def _test(replica: Replica, arrays: Arrays) -> tuple[Batches, Metrics]:
+def _test(replica: Replica, arrays: Arrays) -> tuple[DeviceDataset, Metrics]:
     """The images for validation, and what is measured on them."""
-    data = Batches(replica.backend, replica.dtype, arrays["test images"], arrays["test labels"])
+    data = DeviceDataset(
+        replica.backend, replica.dtype, arrays["test images"], arrays["test labels"]
+    )
     return data, Metrics(arrays["test losses"], arrays["test correct"])
 
 
@@ -430,7 +432,7 @@ def _infer_mine(
     batch_size: int,
     outputs: list[str],
 ) -> None:
-    data = Batches(replica.backend, replica.dtype, arrays["images"], arrays.get("labels"))
+    data = DeviceDataset(replica.backend, replica.dtype, arrays["images"], arrays.get("labels"))
     with replica.backend.session():
         infer(replica, data, batch_size, communicator, *(arrays[name] for name in outputs))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
-from gpucnn.datasets.device_dataset import Batches, is_finite
+from gpucnn.datasets.device_dataset import DeviceDataset, is_finite
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Layer, Step, fuse
 from gpucnn.losses import SoftmaxCrossEntropy
@@ -179,16 +179,16 @@ class Replica:
 
     # Microbatches
 
-    def load(self, data: Batches, indices: Array) -> Array:
+    def load(self, data: DeviceDataset, indices: Array) -> Array:
         """The images of a microbatch, real (n, *input_shape), memory of this replica."""
         images = self._images[len(indices)]
-        data.images(indices, images)
+        data.gather_images(indices, images)
         return images
 
-    def load_labels(self, data: Batches, indices: Array) -> Array:
+    def load_labels(self, data: DeviceDataset, indices: Array) -> Array:
         """The labels of a microbatch, int64 (n,), memory of this replica."""
         labels = self._labels[len(indices)]
-        data.labels(indices, labels)
+        data.gather_labels(indices, labels)
         return labels
 
     def to_layout(self, x: Array) -> Array:
@@ -220,7 +220,7 @@ class Replica:
 
     # Gradients
 
-    def loss_and_gradients(self, data: Batches) -> tuple[float, Array]:
+    def loss_and_gradients(self, data: DeviceDataset) -> tuple[float, Array]:
         """The mean loss of some images, and its gradients, with dropout switched off.
 
         Returns:
@@ -230,13 +230,15 @@ class Replica:
         losses, correct = (backend.empty((count,), self.dtype) for _ in range(2))
         indices = backend.asarray(np.arange(count, dtype=np.int64))
         self.reserve(count, training=True)
-        gradients = self.sum_gradients(self.shards(count), data, indices, losses, correct, None)
+        gradients = self.accumulate_gradients(
+            self.shards(count), data, indices, losses, correct, None
+        )
         return float(backend.to_host(losses).mean(dtype=np.float64)), gradients
 
-    def sum_gradients(
+    def accumulate_gradients(
         self,
         shards: Sequence[slice],
-        data: Batches,
+        data: DeviceDataset,
         indices: Array,
         losses: Array,
         correct: Array,
@@ -259,17 +261,17 @@ class Replica:
             real (p,), memory that the next call overwrites.
         """
         for shard in shards:
-            self._compute_gradients(shard, data, indices, losses, correct, step)
+            self._accumulate_shard(shard, data, indices, losses, correct, step)
             if len(shards) > 1 and shard is shards[0]:
-                self.backend.copy(self.gradients, self._sum_of_shards)
+                self.backend.copy(self.gradients, self._shard_sum)
             elif len(shards) > 1:
-                self.backend.accumulate(self.gradients, self._sum_of_shards)
-        return self._sum_of_shards if len(shards) > 1 else self.gradients
+                self.backend.accumulate(self.gradients, self._shard_sum)
+        return self._shard_sum if len(shards) > 1 else self.gradients
 
-    def _compute_gradients(
+    def _accumulate_shard(
         self,
         shard: slice,
-        data: Batches,
+        data: DeviceDataset,
         indices: Array,
         losses: Array,
         correct: Array,
@@ -284,25 +286,25 @@ class Replica:
             self.backward(
                 self.loss.gradient(logits, labels, losses[each], correct[each], len(indices))
             )
-            self._sum_up(is_first=each is microbatches[0], is_last=each is microbatches[-1])
+            self._add_microbatch(is_first=each is microbatches[0], is_last=each is microbatches[-1])
 
-    def _sum_up(self, *, is_first: bool, is_last: bool) -> None:
+    def _add_microbatch(self, *, is_first: bool, is_last: bool) -> None:
         """Keep the sum of the gradients so far; after the last microbatch, give it."""
         if is_first and is_last:
             return
         if is_first:
-            self.backend.copy(self.gradients, self._sum)
+            self.backend.copy(self.gradients, self._microbatch_sum)
         elif is_last:
-            self.backend.accumulate(self._sum, self.gradients)
+            self.backend.accumulate(self._microbatch_sum, self.gradients)
         else:
-            self.backend.accumulate(self.gradients, self._sum)
+            self.backend.accumulate(self.gradients, self._microbatch_sum)
 
     @cached_property
-    def _sum(self) -> Array:
+    def _microbatch_sum(self) -> Array:
         return self.backend.empty(self.gradients.shape, self.dtype)
 
     @cached_property
-    def _sum_of_shards(self) -> Array:
+    def _shard_sum(self) -> Array:
         return self.backend.empty(self.gradients.shape, self.dtype)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import ALONE, Array, Backend, Communicator
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import TrainingError
 from gpucnn.models.replica import Replica
 from gpucnn.optimizers import Optimizer
@@ -86,7 +86,7 @@ class Trainer:
         self,
         replica: Replica,
         optimizer: Optimizer,
-        data: Batches,
+        data: DeviceDataset,
         batch_size: int,
         order: Array | None = None,
         metrics: Metrics | None = None,
@@ -165,7 +165,7 @@ class Trainer:
         self.replica.backend.copy(self._order[start : start + count], self._indices[:count])
         self.optimizer.iterations = self._iterations + batch
         self.optimizer.advance()
-        gradients = self._compute_gradients(count)
+        gradients = self._accumulate_gradients(count)
         for shard in shards:
             self._keep_metrics(shard, start)
         self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
@@ -176,7 +176,7 @@ class Trainer:
         """The mean loss and accuracy of the epoch, as it went."""
         return self._metrics.of(slice(self._images)).means(self.replica.backend)
 
-    def _compute_gradients(self, count: int) -> Array:
+    def _accumulate_gradients(self, count: int) -> Array:
         """Those of this rank's shards of the batch.
 
         For every batch of `count` images it is the same sequence of operations on the same memory,
@@ -184,7 +184,7 @@ class Trainer:
         they read from there.
         """
         indices, (losses, correct) = self._indices[:count], self._batch_metrics.of(slice(count))
-        return self.replica.sum_gradients(
+        return self.replica.accumulate_gradients(
             self._shards(count), self.data, indices, losses, correct, self.optimizer.step
         )
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.applications import Recipe
+from gpucnn.applications import TrainConfig
 from gpucnn.backends import Backend
-from gpucnn.datasets.device_dataset import Batches, check_images, check_labels
+from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.models.replica import Replica, lay_out
 from gpucnn.models.training import Trainer
@@ -79,7 +79,7 @@ class Learner:
     """A model in training.
 
     Args:
-        recipe: how.
+        config: how.
         images: to train on.
         labels: to train on.
         backend: where its memory is.
@@ -88,7 +88,7 @@ class Learner:
 
     def __init__(
         self,
-        recipe: Recipe,
+        config: TrainConfig,
         images: NDArray[Any],
         labels: NDArray[Any],
         backend: Backend,
@@ -97,7 +97,7 @@ class Learner:
         def serve(part: str) -> Backend:
             return backend if perform is None else Intercepted(backend, perform, part)
 
-        model = recipe.make_model(len(images))
+        model = config.make_model(len(images))
         x = check_images(images, model.input_shape, model.dtype)
         y = check_labels(labels, len(x), model.classes)
         layers = [copy(layer) for layer in model.layers]
@@ -109,9 +109,9 @@ class Learner:
         replica.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
         optimizer = copy(model.optimizer)
         optimizer.place(serve("the optimizer"), replica.parameters)
-        data = Batches(serve("the batch"), model.dtype, x, y)
+        data = DeviceDataset(serve("the batch"), model.dtype, x, y)
         self._backend = backend
-        self._trainer = Trainer(replica, optimizer, data, recipe.batch_size)
+        self._trainer = Trainer(replica, optimizer, data, config.batch_size)
 
     def step(self, indices: NDArray[np.int64]) -> float:
         """One training step on a batch; returns its mean loss."""

@@ -1,4 +1,4 @@
-"""A recipe followed on two devices, each operation and each loss being judged."""
+"""A config followed on two devices, each operation and each loss being judged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.applications import Recipe
+from gpucnn.applications import TrainConfig
 from gpucnn.backends import Backend
 from gpucnn.models.training import epoch_order
 from gpucnn.verification.bounds import BOUNDS, Deviation, Expected, expect
@@ -56,10 +56,10 @@ class StepLosses(NamedTuple):
 
 
 class Verification:
-    """A recipe followed on two devices at once.
+    """A config followed on two devices at once.
 
     Args:
-        recipe: what to train and how, from which seed; its `device` and `epochs` do not matter.
+        config: what to train and how, from which seed; its `device` and `epochs` do not matter.
         images: uint8 or floating point (n, height, width), to train on.
         labels: whole numbers (n,).
         a: where it trains.
@@ -77,16 +77,21 @@ class Verification:
     """
 
     def __init__(
-        self, recipe: Recipe, images: NDArray[Any], labels: NDArray[Any], a: Backend, b: Backend
+        self,
+        config: TrainConfig,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        a: Backend,
+        b: Backend,
     ) -> None:
         self.worst: dict[Place, tuple[Finding, ...]] = {}
         self.losses: list[StepLosses] = []
         self.finding: Finding | None = None
         self._a, self._b = a, b
         self._names = f"A ({a.device})", f"B ({b.device})"
-        self._order = _batches(recipe, len(images))
-        learner = partial(Learner, recipe, images, labels)
-        self._ensemble = Ensemble(learner, recipe.seed)
+        self._order = _batches(config, len(images))
+        learner = partial(Learner, config, images, labels)
+        self._ensemble = Ensemble(learner, config.seed)
         self._learner_a, self._learner_b = learner(a, self._operate), learner(b)
 
     def step(self) -> None:
@@ -140,9 +145,9 @@ def _worse(before: Finding, found: Finding) -> Finding:
     return found if found.deviation.share > before.deviation.share else before
 
 
-def _batches(recipe: Recipe, images: int) -> Iterator[NDArray[np.int64]]:
+def _batches(config: TrainConfig, images: int) -> Iterator[NDArray[np.int64]]:
     """Which images are in each batch, epoch after epoch without end."""
     for epoch in count(1):
-        order = epoch_order(recipe.seed, epoch, images)
-        for start in range(0, images, recipe.batch_size):
-            yield order[start : start + recipe.batch_size]
+        order = epoch_order(config.seed, epoch, images)
+        for start in range(0, images, config.batch_size):
+            yield order[start : start + config.batch_size]

@@ -22,21 +22,21 @@ from gpucnn.commands.main import main as command
 from small_mnist import write_small_mnist
 
 COUNT = 30
-RECIPE = ["--epochs=2", "--threads=1"]
+OPTIONS = ["--epochs=2", "--threads=1"]
 
 
 def campaign(count: int, seed: int, folder: Path) -> Figures:
     """Kill `count` runs."""
     figures = Figures("kills at file operations")
-    recipe = [f"--data={write_small_mnist(folder, train=256, test=100)}", *RECIPE]
-    operations = _train(folder / "whole", recipe)
+    options = [f"--data={write_small_mnist(folder, train=256, test=100)}", *OPTIONS]
+    operations = _train(folder / "whole", options)
     whole = result(folder / "whole")
     for case, (first, second) in enumerate(_moments(count, operations, seed)):
         output = folder / f"run-{case}"
-        _train(output, recipe, first)
+        _train(output, options, first)
         if second:
-            _train(output, recipe, second)
-        _train(output, recipe)
+            _train(output, options, second)
+        _train(output, options)
         left = leftovers(output)
         name = f"killed at operation {first} of {operations}, then at {second or 'none'}"
         figures.check(result(output) == whole, f"{name}: {left or 'the result'} differs")
@@ -55,7 +55,7 @@ def _moments(count: int, operations: int, seed: int) -> Iterator[tuple[int, int]
         yield int(first), int(second)
 
 
-def _train(output: Path, recipe: list[str], at: int = 0) -> int:
+def _train(output: Path, options: list[str], at: int = 0) -> int:
     """Begin a run, or go on with it, in a process of its own that is killed before operation `at`.
 
     Returns:
@@ -64,7 +64,7 @@ def _train(output: Path, recipe: list[str], at: int = 0) -> int:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        _command(output, recipe, at, write)
+        _command(output, options, at, write)
     os.close(write)
     with os.fdopen(read) as pipe:
         told = pipe.read()
@@ -74,9 +74,9 @@ def _train(output: Path, recipe: list[str], at: int = 0) -> int:
     return int(told or 0)
 
 
-def _command(output: Path, recipe: list[str], at: int, tell: int) -> None:
+def _command(output: Path, options: list[str], at: int, tell: int) -> None:
     """What the process does."""
-    sys.argv = ["gpucnn", *arguments(output, recipe)]
+    sys.argv = ["gpucnn", *arguments(output, options)]
     sys.stdout = (output.parent / "out").open("w")
     sys.stderr = (output.parent / "err").open("w")
     stopper = Stopper(output, at)

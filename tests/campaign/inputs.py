@@ -33,7 +33,7 @@ from campaign.mutations import Generator
 from campaign.runs import CHECKPOINT, HISTORY
 from datasets.sample_files import NAMES, idx_bytes, small_set, write_set
 from gpucnn import GpucnnError, Sequential, load_mnist
-from gpucnn.applications import default_recipe
+from gpucnn.applications import default_config
 from gpucnn.commands.runs import Run
 from gpucnn.datasets.digits.digits import read_digit
 from small_mnist import small_mnist, write_small_mnist
@@ -118,8 +118,8 @@ class Histories(Kind):
         data.mkdir()
         write_small_mnist(data, train=64, test=20)
         self._folder = folder / "run"
-        recipe = default_recipe(data=str(data), device="cpu", threads=1, epochs=2)
-        Run.start(self._folder, recipe).train(verbose=0)
+        config = default_config(data=str(data), device="cpu", threads=1, epochs=2)
+        Run.start(self._folder, config).train(verbose=0)
         self._good = (self._folder / HISTORY).read_bytes()
         self._checkpoint = (self._folder / CHECKPOINT).read_bytes()
 

@@ -32,9 +32,9 @@ def campaign(count: int, seed: int, folder: Path) -> Figures:
     data = folder / "data"
     data.mkdir()
     write_small_mnist(data, train=8_200, test=200)
-    recipe = ["--data", str(data), "--epochs", str(EPOCHS), "--batch-size=128", "--threads=2"]
+    options = ["--data", str(data), "--epochs", str(EPOCHS), "--batch-size=128", "--threads=2"]
     started = time.monotonic()
-    _train(folder / "whole", recipe, folder / "first")
+    _train(folder / "whole", options, folder / "first")
     duration = time.monotonic() - started
     whole = result(folder / "whole")
     kills: list[bool] = []
@@ -42,7 +42,7 @@ def campaign(count: int, seed: int, folder: Path) -> Figures:
         moments = generator.uniform(0, duration, generator.integers(1, 4))
         name = f"run {case}, killed after {', '.join(f'{moment:.2f} s' for moment in moments)}"
         try:
-            kills += _kill(folder / f"run-{case}", recipe, moments)
+            kills += _kill(folder / f"run-{case}", options, moments)
             figures.check(result(folder / f"run-{case}") == whole, f"{name}: it differs")
         except AssertionError as error:
             figures.check(False, f"{name}: {error}")
@@ -50,24 +50,24 @@ def campaign(count: int, seed: int, folder: Path) -> Figures:
     return figures
 
 
-def _kill(output: Path, recipe: list[str], moments: NDArray[np.float64]) -> list[bool]:
+def _kill(output: Path, options: list[str], moments: NDArray[np.float64]) -> list[bool]:
     """Train in `output`, killed after each of `moments`; whether each was before a checkpoint."""
     early = []
     for number, moment in enumerate(moments):
-        if _train(output, recipe, output.with_name(f"{output.name}-{number}"), moment):
+        if _train(output, options, output.with_name(f"{output.name}-{number}"), moment):
             early.append(not (output / CHECKPOINT).exists())
-    _train(output, recipe, output.with_name(f"{output.name}-last"))
+    _train(output, options, output.with_name(f"{output.name}-last"))
     return early
 
 
-def _train(output: Path, recipe: list[str], folder: Path, moment: float | None = None) -> bool:
+def _train(output: Path, options: list[str], folder: Path, moment: float | None = None) -> bool:
     """Train in `output`, for `moment` seconds or to the end; whether it was killed.
 
     Raises:
         AssertionError: it fails, or leaves something behind.
     """
     folder.mkdir()
-    program = Program([sys.executable, "-m", "gpucnn", *arguments(output, recipe)], folder)
+    program = Program([sys.executable, "-m", "gpucnn", *arguments(output, options)], folder)
     if moment is not None:
         time.sleep(moment)
         os.kill(program.pid, signal.SIGKILL)

@@ -10,10 +10,10 @@ CHECKPOINT, HISTORY = "checkpoint.safetensors", "history.json"
 TIMES = ("seconds", "images_per_second")  # of an epoch, which differ from run to run
 
 
-def arguments(output: Path, recipe: list[str]) -> list[str]:
+def arguments(output: Path, options: list[str]) -> list[str]:
     """The arguments that begin the run in `output`, or go on with it if there is one."""
     begun = (output / HISTORY).exists()
-    return ["train", "--output", str(output), *(["--resume"] if begun else recipe)]
+    return ["train", "--output", str(output), *(["--resume"] if begun else options)]
 
 
 def result(output: Path) -> tuple[bytes, list[dict[str, Any]], list[str]]:

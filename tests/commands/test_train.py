@@ -71,7 +71,7 @@ def test_device_that_fails(
     assert line in refused("train", "--data", data) + "\n"
 
 
-def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
+def test_every_option_reaches_the_config(command: Command, data: str) -> None:
     options = {
         "model": "lenet",
         "data": data,
@@ -87,8 +87,8 @@ def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
     }
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     assert command("train", *arguments, "--output", "run").status == 0
-    recipe = json.loads(Path("run/history.json").read_text())["recipe"]
-    assert recipe == options | {"schedule_epochs": None}
+    config = json.loads(Path("run/history.json").read_text())["recipe"]
+    assert config == options | {"schedule_epochs": None}
 
 
 def test_each_run_gets_a_folder_of_its_own(command: Command, data: str) -> None:
@@ -127,7 +127,7 @@ def test_a_bad_option_gets_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_cannot_be_resumed_with_another_recipe(
+def test_a_run_cannot_be_resumed_with_another_config(
     command: Command, refused: Refused, data: str
 ) -> None:
     command("train", "--data", data, "--epochs", 2, "--output", "run")

@@ -49,7 +49,7 @@ def test_devices_that_do_not_agree_end_with_1(
     assert "unequal" in outcome.out
 
 
-def test_every_option_reaches_the_recipe(command: Command, data: str) -> None:
+def test_every_option_reaches_the_config(command: Command, data: str) -> None:
     options = {"model": "lenet", "steps": 1, "batch_size": 8, "seed": 7, "dtype": "float64"}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     outcome = command("verify", "cpu", "cpu", "--data", data, *arguments)

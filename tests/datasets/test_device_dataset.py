@@ -8,15 +8,17 @@ import small
 from expect import refusal
 from gpucnn import get_backend
 from gpucnn.backends import Array
-from gpucnn.datasets.device_dataset import Batches, check_images, check_labels
+from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
 from gpucnn.errors import InvalidTypeError
 
 IMAGE = (2, 3, 1)
 FLOAT32: "np.dtype[np.floating]" = np.dtype(np.float32)
 
 
-def batches(x: Array, y: Array | None = None, dtype: type[np.floating] = np.float64) -> Batches:
-    return Batches(get_backend("cpu"), np.dtype(dtype), x, y)
+def dataset(
+    x: Array, y: Array | None = None, dtype: type[np.floating] = np.float64
+) -> DeviceDataset:
+    return DeviceDataset(get_backend("cpu"), np.dtype(dtype), x, y)
 
 
 def pixels(count: int, dtype: Any = np.float64) -> Array:
@@ -24,21 +26,23 @@ def pixels(count: int, dtype: Any = np.float64) -> Array:
     return np.arange(count * 6, dtype=dtype).reshape(count, *IMAGE)
 
 
-def images_of(data: Batches, indices: list[int], dtype: type[np.floating] = np.float64) -> Array:
+def images_of(
+    data: DeviceDataset, indices: list[int], dtype: type[np.floating] = np.float64
+) -> Array:
     """The images at the indices, gathered."""
     out = np.empty((len(indices), *IMAGE), dtype)
-    data.images(np.array(indices), out)
+    data.gather_images(np.array(indices), out)
     return out
 
 
 class TestImages:
     def test_are_gathered_in_the_order_of_the_indices(self) -> None:
         x = pixels(5)
-        assert_array_equal(images_of(batches(x), [3, 0, 3]), x[[3, 0, 3]])
+        assert_array_equal(images_of(dataset(x), [3, 0, 3]), x[[3, 0, 3]])
 
     def test_of_bytes_are_normalised(self) -> None:
         x = np.resize(np.array([0, 51, 255], np.uint8), (1, *IMAGE))
-        gathered = images_of(batches(x), [0])
+        gathered = images_of(dataset(x), [0])
         assert_allclose(gathered.ravel(), np.resize([-0.5, -0.3, 0.5], 6), rtol=1e-15)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -47,20 +51,20 @@ class TestImages:
         self, given: type[np.generic], dtype: type[np.floating]
     ) -> None:
         x = pixels(2, given)
-        gathered = images_of(batches(x, dtype=dtype), [1, 0], dtype)
+        gathered = images_of(dataset(x, dtype=dtype), [1, 0], dtype)
         right = x.astype(dtype) / 255 - dtype(0.5) if given is np.uint8 else x
         assert_array_equal(gathered, right[::-1])
 
 
 class TestLabels:
     def test_are_gathered_in_the_order_of_the_indices(self) -> None:
-        data, out = batches(pixels(3), np.array([7, 8, 9], np.uint8)), np.zeros(2, np.int64)
-        data.labels(np.array([2, 0]), out)
+        data, out = dataset(pixels(3), np.array([7, 8, 9], np.uint8)), np.zeros(2, np.int64)
+        data.gather_labels(np.array([2, 0]), out)
         assert_array_equal(out, [9, 7])
 
 
 def test_the_length_is_the_number_of_images() -> None:
-    assert len(batches(pixels(5))) == 5
+    assert len(dataset(pixels(5))) == 5
 
 
 class TestCheckImages:

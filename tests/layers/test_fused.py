@@ -10,7 +10,7 @@ from gpucnn.backends import Array, Backend, CpuBackend
 from gpucnn.layers import FusedConv2D, Layer, Step
 from gpucnn.models.network import Network
 from gradients import assert_layer_gradients, smooth_images
-from pieces import Plain
+from microbatches import Plain
 
 IMAGE = (12, 11, 2)
 END = ["Flatten", "Dense"]

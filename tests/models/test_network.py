@@ -10,7 +10,7 @@ import small
 from expect import refusal
 from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
 from gpucnn.backends import Array, CpuBackend
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Layer
 from gpucnn.models.network import Network
@@ -70,13 +70,13 @@ class TestGradients:
     def test_agree_with_differences_while_dropping(self) -> None:
         made = network(dtype="float64")
         x, y, step = smooth_images(made, 3), small.labels(3), np.array([4])
-        data = Batches(made.backend, made.dtype, x, y)
+        data = DeviceDataset(made.backend, made.dtype, x, y)
         losses, correct = np.empty((2, 3))
         made.reserve(3, training=True)
 
         def loss() -> float:
             whole = [slice(0, 3)]
-            made.replica.sum_gradients(whole, data, np.arange(3), losses, correct, step)
+            made.replica.accumulate_gradients(whole, data, np.arange(3), losses, correct, step)
             return float(losses.mean())
 
         loss()

@@ -29,7 +29,7 @@ from gpucnn.models import parallel
 from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Optimizer
-from pieces import InPieces
+from microbatches import InMicrobatches
 
 pytestmark = pytest.mark.usefixtures("workers")
 
@@ -39,7 +39,7 @@ BATCH = 13
 
 def model(threads: int, dtype: str = "float32", optimizer: Optimizer | None = None) -> Sequential:
     made = Sequential(small.layers(), small.SHAPE, dtype, "cpu", seed=4)
-    made.place(InPieces(threads, 3))
+    made.place(InMicrobatches(threads, 3))
     made.compile(optimizer or Adam(0.01))
     return made
 
@@ -133,7 +133,7 @@ class TestTraining:
                 self.handle = threading.Lock()
 
         made = Sequential([Mine(), Flatten(), Dense(3)], small.SHAPE)
-        made.place(InPieces(2, 3))
+        made.place(InMicrobatches(2, 3))
         await_workers(1)
         with pytest.warns(GpucnnWarning, match="cannot be sent to a worker process"):
             made.fit(small.images(IMAGES), small.labels(IMAGES), verbose=0)
@@ -146,7 +146,7 @@ class TestTraining:
         def made() -> Sequential:
             layers = [Half(), Flatten(), Dense(3)]
             result = Sequential(layers, small.SHAPE, seed=4)
-            result.place(InPieces(2, 3))
+            result.place(InMicrobatches(2, 3))
             result.compile(SGD(0.1))
             return result
 
@@ -299,7 +299,7 @@ class TestUsersModules:
 
     def trained(self, module: Any, *, joined: bool) -> tuple[bytes, Any]:
         made = Sequential([module.Sloping(), Flatten(), Dense(3)], small.SHAPE, seed=4)
-        made.place(InPieces(2, 3))
+        made.place(InMicrobatches(2, 3))
         made.compile(SGD(0.1))
         return train(made, joined=joined)
 

@@ -1,4 +1,4 @@
-"""Batches that are taken apart: into shards, and these into microbatches."""
+"""DeviceDataset that are taken apart: into shards, and these into microbatches."""
 
 import pickle
 from typing import Any
@@ -13,13 +13,13 @@ import small
 from backends.strategies import SETTINGS
 from gpucnn import Adam
 from gpucnn.backends import Array, Backend
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.models import replica
 from gpucnn.models.network import Network
 from gpucnn.models.replica import Replica, split
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import Trainer
-from pieces import InPieces, Plain
+from microbatches import InMicrobatches, Plain
 
 IMAGES = 13
 
@@ -44,18 +44,18 @@ def network(backend: Backend, **options: Any) -> Network:
 def learned(made: Network, step: int | None) -> tuple[Array, Array, Array]:
     """The losses of a batch, what is correct, and the gradients, of a step or without dropout."""
     losses, correct = np.empty((2, IMAGES))
-    data = Batches(made.backend, made.dtype, small.images(IMAGES), small.labels(IMAGES))
+    data = DeviceDataset(made.backend, made.dtype, small.images(IMAGES), small.labels(IMAGES))
     indices, number = np.arange(IMAGES)[::-1].copy(), None if step is None else np.array([step])
     made.reserve(IMAGES, training=True)
     shards = made.replica.shards(IMAGES)
-    gradients = made.replica.sum_gradients(shards, data, indices, losses, correct, number)
+    gradients = made.replica.accumulate_gradients(shards, data, indices, losses, correct, number)
     return losses, correct, gradients.copy()
 
 
 def train(threads: int, at_once: int = 3, dtype: str = "float64") -> Sequential:
     """A model after three epochs."""
     model = Sequential(small.layers(), small.SHAPE, dtype, seed=4)
-    model.place(InPieces(threads, at_once))
+    model.place(InMicrobatches(threads, at_once))
     model.compile(Adam(0.01))
     model.fit(small.images(30), small.labels(30), batch_size=IMAGES, epochs=3, verbose=0)
     return model
@@ -69,11 +69,11 @@ class TestSplit:
     @given(start=st.integers(0, 20), size=st.integers(1, 50), count=st.integers(1, 9))
     @SETTINGS
     def test_takes_all_in_order_and_evenly(self, start: int, size: int, count: int) -> None:
-        pieces = list(split(slice(start, start + size), count))
-        taken = [number for each in pieces for number in range(each.start, each.stop)]
-        assert len(pieces) == count
+        parts = list(split(slice(start, start + size), count))
+        taken = [number for each in parts for number in range(each.start, each.stop)]
+        assert len(parts) == count
         assert taken == list(range(start, start + size))
-        assert max(sizes_of(pieces)) - min(sizes_of(pieces)) <= 1
+        assert max(sizes_of(parts)) - min(sizes_of(parts)) <= 1
 
 
 class TestMicrobatches:
@@ -83,7 +83,7 @@ class TestMicrobatches:
     def test_have_no_more_images_than_are_worked_on_at_once(
         self, at_once: int, sizes: list[int]
     ) -> None:
-        microbatches = list(network(InPieces(1, at_once)).replica.microbatches(slice(3, 13)))
+        microbatches = list(network(InMicrobatches(1, at_once)).replica.microbatches(slice(3, 13)))
         assert sizes_of(microbatches) == sizes
         assert (microbatches[0].start, microbatches[-1].stop) == (3, 13)
 
@@ -111,13 +111,13 @@ class TestShards:
         ("batch", "sizes"), [(1, [1]), (2, [1, 1]), (3, [1, 1, 1]), (13, [4, 4, 5])]
     )
     def test_are_as_many_as_there_are_threads(self, batch: int, sizes: list[int]) -> None:
-        assert sizes_of(network(InPieces(3, 100)).replica.shards(batch)) == sizes
+        assert sizes_of(network(InMicrobatches(3, 100)).replica.shards(batch)) == sizes
 
     @pytest.mark.parametrize(("batch", "count"), [(1, 1), (19, 1), (20, 2), (30, 3), (1000, 3)])
     def test_are_worth_it(self, batch: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         each = network(Plain()).replica.multiply_adds(1)
         monkeypatch.setattr(replica, "LEAST_SHARD", 10 * each)
-        assert len(network(InPieces(3, 100)).replica.shards(batch)) == count
+        assert len(network(InMicrobatches(3, 100)).replica.shards(batch)) == count
 
     @pytest.mark.parametrize("threads", [1, 2, 3, 4])
     def test_smaller_ones_have_memory_too(
@@ -126,7 +126,7 @@ class TestShards:
         each = network(Plain()).replica.multiply_adds(1)
         monkeypatch.setattr(replica, "LEAST_SHARD", 10 * each)
         for batch in range(1, 60):
-            made = network(InPieces(threads, 100)).replica
+            made = network(InMicrobatches(threads, 100)).replica
             reserved: list[int] = []
             for layer in made.layers:
                 monkeypatch.setattr(layer, "reserve", lambda n, training, r=reserved: r.append(n))
@@ -143,19 +143,19 @@ class TestGradients:
     ) -> None:
         expected = learned(network(Plain()), step)
         for actual, right in zip(
-            learned(network(InPieces(threads, at_once)), step), expected, strict=True
+            learned(network(InMicrobatches(threads, at_once)), step), expected, strict=True
         ):
             assert_allclose(actual, right, rtol=1e-11, atol=1e-14)
 
     @splits
     def test_repeat_to_the_bit(self, threads: int, at_once: int) -> None:
-        made = network(InPieces(threads, at_once))
+        made = network(InMicrobatches(threads, at_once))
         first, again = learned(made, 7), learned(made, 7)
         assert [each.tobytes() for each in first] == [each.tobytes() for each in again]
 
     @splits
     def test_of_another_step_drop_others(self, threads: int, at_once: int) -> None:
-        made = network(InPieces(threads, at_once))
+        made = network(InMicrobatches(threads, at_once))
         assert not np.isclose(learned(made, 7)[0], learned(made, 8)[0]).any()
 
 
@@ -173,8 +173,8 @@ class TestTraining:
 
     def test_tells_its_progress(self) -> None:
         model = Sequential(small.layers(), small.SHAPE)
-        model.place(InPieces(2, 3))
-        data = Batches(model.backend, model.dtype, small.images(30), small.labels(30))
+        model.place(InMicrobatches(2, 3))
+        data = DeviceDataset(model.backend, model.dtype, small.images(30), small.labels(30))
         done: list[int] = []
         trained = Trainer(model.replica, model.optimizer, data, IMAGES)
         trained.epoch(1, np.arange(30), done.append)
@@ -185,7 +185,7 @@ class TestInference:
     @splits
     def test_forward_is_that_of_the_whole_batch(self, threads: int, at_once: int) -> None:
         x = np.random.default_rng(0).standard_normal((IMAGES, *small.SHAPE))
-        plain, made = network(Plain()), network(InPieces(threads, at_once))
+        plain, made = network(Plain()), network(InMicrobatches(threads, at_once))
         for each in (plain, made):
             each.reserve(IMAGES)
         assert_allclose(made.forward(x), plain.forward(x), rtol=1e-12, atol=1e-14)
@@ -193,7 +193,7 @@ class TestInference:
 
 class TestTwin:
     def test_has_the_parameters_but_not_the_memory(self) -> None:
-        made = network(InPieces(2, 3)).replica
+        made = network(InMicrobatches(2, 3)).replica
         twin = made.twin()
         assert_array_equal(twin.parameters, made.parameters)
         assert not np.shares_memory(twin.parameters, made.parameters)
@@ -205,13 +205,13 @@ class TestTwin:
         assert twin.backend is not made.backend
 
     def test_leaves_the_layers_with_their_own(self) -> None:
-        made = network(InPieces(2, 3))
+        made = network(InMicrobatches(2, 3))
         made.replica.twin().parameters.fill(7)
         assert not (made.parameters == 7).any()
         assert np.shares_memory(made.layers[0].parameters["kernel"], made.parameters)
 
     def test_of_another_process_is_of_the_same_layers(self) -> None:
-        made = network(InPieces(2, 3)).replica
+        made = network(InMicrobatches(2, 3)).replica
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(replica, "LEAST_SHARD", 10**9)  # as it may be there
             other: Replica = pickle.loads(pickle.dumps(made))

@@ -5,7 +5,7 @@ import pytest
 import small
 from gpucnn import models
 from gpucnn.models.summary import memory_per_image, parameter_count
-from pieces import Plain
+from microbatches import Plain
 
 # The notebook's network by hand; an element has 4 bytes. A convolution keeps its output and its
 # patches, ReLU its output and the gradient of its input, pooling besides which element it took.

@@ -13,23 +13,23 @@ import small
 from expect import refusal
 from gpucnn import SGD, Adam, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
 from gpucnn.backends import Array, Backend, ConvReluPoolPlan, CpuBackend
-from gpucnn.datasets.device_dataset import Batches
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import TrainingError
 from gpucnn.models.network import Network
 from gpucnn.models.training import Metrics, Trainer, epoch_order
 from gpucnn.optimizers import Optimizer
-from pieces import InPieces
+from microbatches import InMicrobatches
 
 STILL = 1e-300  # a learning rate that moves no parameter
 
 
-def batches(network: Network, count: int) -> Batches:
+def dataset(network: Network, count: int) -> DeviceDataset:
     x, y = small.images(count), small.labels(count)
-    return Batches(network.backend, network.dtype, x, y)
+    return DeviceDataset(network.backend, network.dtype, x, y)
 
 
 def trainer(model: Sequential, count: int, batch_size: int) -> Trainer:
-    return Trainer(model.replica, model.optimizer, batches(model, count), batch_size)
+    return Trainer(model.replica, model.optimizer, dataset(model, count), batch_size)
 
 
 def still_layers() -> list[Any]:
@@ -72,7 +72,7 @@ class TestEpoch:
         order, straight = np.array([4, 0, 3, 1, 2]), np.arange(5)
         model, other = small.model(SGD(0.1)), small.model(SGD(0.1))
         x, y = small.images(5), small.labels(5)
-        ordered = Batches(other.backend, other.dtype, x[order], y[order])
+        ordered = DeviceDataset(other.backend, other.dtype, x[order], y[order])
         trainer(model, 5, 2).epoch(1, order)
         Trainer(other.replica, other.optimizer, ordered, 2).epoch(1, straight)
         assert_array_equal(model.parameters, other.parameters)
@@ -156,7 +156,7 @@ def peak_of(call: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-class Recorder(InPieces):
+class Recorder(InMicrobatches):
     """Notes each operation: its name, where its arrays lie, and its other arguments."""
 
     def __init__(self, threads: int) -> None:
@@ -189,14 +189,14 @@ class TestRecording:
 
     @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
     @pytest.mark.parametrize(
-        ("threads", "count", "pieces"), [(1, 8, 3), (1, 3, 1), (2, 8, 4), (2, 3, 2)]
+        ("threads", "count", "microbatches"), [(1, 8, 3), (1, 3, 1), (2, 8, 4), (2, 3, 2)]
     )
     def test_steps_are_the_same_operations_on_the_same_memory(
         self,
         optimizer: Optimizer,
         threads: int,
         count: int,
-        pieces: int,
+        microbatches: int,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("gpucnn.models.replica.LEAST_SHARD", 1)
@@ -205,14 +205,14 @@ class TestRecording:
         recorder = Recorder(threads)
         model.place(recorder)
         model.compile(deepcopy(optimizer))
-        data = Batches(
+        data = DeviceDataset(
             model.backend, model.dtype, small.images(8, model.input_shape), small.labels(8)
         )
         trained = Trainer(model.replica, model.optimizer, data, 8)
         trained.epoch(1, np.arange(8))
 
         def compute() -> None:
-            gradients = trained._compute_gradients(count)
+            gradients = trained._accumulate_gradients(count)
             model.optimizer.update(model.parameters, gradients)
 
         compute()  # the first steps may allocate
@@ -224,7 +224,7 @@ class TestRecording:
             recordings.append(list(recorder.operations))
         assert recordings[0] == recordings[1]
         assert recordings[0][0][0] == "gather_images"
-        assert [name for name, *_ in recordings[0]].count("gather_images") == pieces
+        assert [name for name, *_ in recordings[0]].count("gather_images") == microbatches
 
 
 @pytest.mark.usefixtures("traceable")
@@ -232,14 +232,13 @@ class TestSteadyState:
     """Training steps allocate nothing, once each kind of batch has been seen.
 
     The network is such that an array with an element for each pixel, each output of a layer or each
-    parameter has more bytes than `BOUND`, even if the elements are booleans, and if it is of the
-    `PIECE` of a batch that is worked on at once. What a step does allocate at once is about 40 KB,
-    whatever the size of the arrays: the buffers in which NumPy converts from dtype to dtype, and
-    small objects.
+    parameter has more bytes than `BOUND`, even if the elements are booleans, and if it is of a
+    microbatch alone. What a step does allocate at once is about 40 KB, whatever the size of the
+    arrays: the buffers in which NumPy converts from dtype to dtype, and small objects.
     """
 
-    PIECE = 256
-    BATCH = 2 * PIECE
+    MICROBATCH = 256
+    BATCH = 2 * MICROBATCH
     BOUND = 100_000
 
     @pytest.fixture(params=[np.uint8, np.float32])
@@ -250,7 +249,7 @@ class TestSteadyState:
         pooled = [ReLU(), MaxPool2D(2)] if fused else [MaxPool2D(2), ReLU()]
         layers = [Conv2D(8, 3), *pooled, Dropout(0.5), Flatten(), Dense(1024)]
         model = Sequential(layers, (32, 32, 1))
-        model.place(InPieces(threads, self.PIECE))
+        model.place(InMicrobatches(threads, self.MICROBATCH))
         model.compile(optimizer)
         return model
 
@@ -258,7 +257,7 @@ class TestSteadyState:
         """The bytes that are allocated at once in a step on a batch, and on a smaller last one."""
         count, backend = self.BATCH + 40, model.backend
         x, y = small.images(count, model.input_shape).astype(pixels), small.labels(count, 1024)
-        data = Batches(backend, model.dtype, x, y)
+        data = DeviceDataset(backend, model.dtype, x, y)
         trained = Trainer(model.replica, model.optimizer, data, self.BATCH)
         trained.begin(np.arange(count))
         peaks = []
@@ -281,7 +280,7 @@ class TestSteadyState:
     def test_every_array_is_above_the_bound(self) -> None:
         model = self.model(SGD())
         shapes = [model.input_shape, *(each.output_shape for each in model.layers)]
-        sizes = [self.PIECE * prod(shape) for shape in shapes]
+        sizes = [self.MICROBATCH * prod(shape) for shape in shapes]
         assert min(*sizes, model.parameters.size) > self.BOUND
 
     @pytest.mark.parametrize(

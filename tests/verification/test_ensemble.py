@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn.applications import default_recipe
+from gpucnn.applications import default_config
 from gpucnn.errors import TrainingError
 from gpucnn.verification.ensemble import Ensemble, apart
 from gpucnn.verification.interception import Learner
-from pieces import Plain
+from microbatches import Plain
 from small_mnist import small_mnist
 
 (IMAGES, LABELS), _ = small_mnist(64, 1)
@@ -18,12 +18,12 @@ BATCH = np.arange(32)
 
 
 def ensemble(**changes: Any) -> Ensemble:
-    recipe = default_recipe(device="cpu", **changes)
-    return Ensemble(partial(Learner, recipe, IMAGES, LABELS), seed=0)
+    config = default_config(device="cpu", **changes)
+    return Ensemble(partial(Learner, config, IMAGES, LABELS), seed=0)
 
 
 def test_nothing_disturbs_the_learner_itself() -> None:
-    learner = Learner(default_recipe(device="cpu"), IMAGES, LABELS, Plain())
+    learner = Learner(default_config(device="cpu"), IMAGES, LABELS, Plain())
     disturbed = ensemble()
     assert [disturbed.step(BATCH) for _ in range(3)] == [learner.step(BATCH) for _ in range(3)]
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn.applications import default_recipe
+from gpucnn.applications import default_config
 from gpucnn.backends import Backend, CpuBackend
 from gpucnn.errors import TrainingError
 from gpucnn.verification import Finding, Verification
 from gpucnn.verification.verification import LOSS
-from pieces import Plain
+from microbatches import Plain
 from small_mnist import small_mnist
 from verification.suspects import (
     ChangedInput,
@@ -36,8 +36,8 @@ def verify(
     b: Backend, steps: int, a: Backend | None = None, model: str = "notebook", **changes: Any
 ) -> Verification:
     """A verification that is done up to its first finding, against the CPU if nothing is given."""
-    recipe = default_recipe(model, device="cpu", **changes)
-    verification = Verification(recipe, IMAGES, LABELS, a or CpuBackend(), b)
+    config = default_config(model, device="cpu", **changes)
+    verification = Verification(config, IMAGES, LABELS, a or CpuBackend(), b)
     for _ in range(steps):
         verification.step()
         if verification.finding is not None:
@@ -101,13 +101,13 @@ def test_the_same_verification_gives_the_same_bounds() -> None:
 
 @pytest.mark.parametrize(("backend", "is_a"), [(Plain, True), (Plain, False), (CpuBackend, False)])
 def test_losses_are_those_of_training(backend: Callable[[], Backend], is_a: bool) -> None:
-    recipe = default_recipe(device="cpu", epochs=1)
-    model = recipe.make_model(64)
+    config = default_config(device="cpu", epochs=1)
+    model = config.make_model(64)
     model.place(backend())
     model.optimizer.place(model.backend, model.parameters)
     history = model.fit(IMAGES[:64], LABELS[:64], batch_size=32, epochs=1, verbose=0)
     devices = (backend(), Backend()) if is_a else (Backend(), backend())
-    verification = Verification(recipe, IMAGES[:64], LABELS[:64], *devices)
+    verification = Verification(config, IMAGES[:64], LABELS[:64], *devices)
     verification.step()
     verification.step()
     means = [losses.devices[0 if is_a else 1] for losses in verification.losses]
@@ -115,8 +115,8 @@ def test_losses_are_those_of_training(backend: Callable[[], Backend], is_a: bool
 
 
 def test_epochs_go_on_without_end() -> None:
-    recipe = default_recipe(device="cpu", epochs=1, batch_size=20)
-    verification = Verification(recipe, IMAGES[:30], LABELS[:30], CpuBackend(), CpuBackend())
+    config = default_config(device="cpu", epochs=1, batch_size=20)
+    verification = Verification(config, IMAGES[:30], LABELS[:30], CpuBackend(), CpuBackend())
     for _ in range(4):
         verification.step()
     assert [losses.step for losses in verification.losses] == [1, 2, 3, 4]

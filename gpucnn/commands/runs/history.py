@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gpucnn.applications import Recipe
+from gpucnn.applications import TrainConfig
 from gpucnn.commands.runs.folder import HISTORY
 from gpucnn.errors import InvalidFileError, printable
 from gpucnn.models.training import EpochRecord
@@ -20,7 +20,7 @@ class HistoryFile(NamedTuple):
     epochs: list[EpochRecord]
     """The epochs done, numbered from 1."""
 
-    recipe: Recipe
+    config: TrainConfig
     """How the model is trained; the file repeats its seed at the top level."""
 
     device: Any
@@ -36,8 +36,8 @@ class HistoryFile(NamedTuple):
         """The content of the file, JSON."""
         content = {
             "epochs": self.epochs,
-            "recipe": asdict(self.recipe),
-            "seed": self.recipe.seed,
+            "recipe": asdict(self.config),
+            "seed": self.config.seed,
             "device": self.device,
             "versions": self.versions,
             "data_sha256": self.data_sha256,
@@ -56,7 +56,7 @@ def read_history(folder: Path) -> HistoryFile:
         raise InvalidFileError(f"there is no run in {folder}: {HISTORY} is not there")
     try:
         content = json.loads(path.read_bytes())
-        recipe = Recipe(**content["recipe"])
+        config = TrainConfig(**content["recipe"])
         _check_epochs(content["epochs"])
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
@@ -65,20 +65,20 @@ def read_history(folder: Path) -> HistoryFile:
         ) from error
     return HistoryFile(
         content["epochs"],
-        recipe,
+        config,
         content.get("device"),
         content.get("versions"),
         content.get("data_sha256"),
     )
 
 
-def read_recipe(folder: Path) -> Recipe:
-    """The recipe of the run in `folder`.
+def read_config(folder: Path) -> TrainConfig:
+    """The configuration of the run in `folder`.
 
     Raises:
         InvalidFileError: there is no run in the folder, or its history is damaged.
     """
-    return read_history(folder).recipe
+    return read_history(folder).config
 
 
 def _check_epochs(epochs: Any) -> None:

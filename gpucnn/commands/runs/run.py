@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gpucnn.applications import Recipe
+from gpucnn.applications import TrainConfig
 from gpucnn.backends.workers.pool import pool
 from gpucnn.commands.runs.folder import (
     CHECKPOINT,
@@ -34,7 +34,7 @@ Labelled = tuple[NDArray[Any], NDArray[Any]]
 
 
 class Run:
-    """A training run that follows a recipe, in a folder.
+    """A training run in a folder.
 
     The folder holds `checkpoint.safetensors`, the model with the state of its training, and
     `history.json`: {"epochs": [...], "recipe": ..., "seed": ..., "device": ..., "versions": ...,
@@ -52,7 +52,7 @@ class Run:
 
     Attributes:
         folder: where the files are.
-        recipe: how the model is trained.
+        config: how the model is trained.
         model: the model in training.
         train_data: (images, labels).
         test_data: (images, labels).
@@ -62,44 +62,44 @@ class Run:
     def __init__(
         self,
         folder: Path,
-        recipe: Recipe,
+        config: TrainConfig,
         model: Sequential,
         data: tuple[Labelled, Labelled],
     ) -> None:
-        self.folder, self.recipe, self.model = folder, recipe, model
+        self.folder, self.config, self.model = folder, config, model
         self.train_data, self.test_data = data
         self.history = History()
         self._lock = ExitStack()  # empty until the run is open
-        self._pixels = model.pixels = Pixels.of(self.train_data[0], recipe.data or BUILT_IN)
+        self._pixels = model.pixels = Pixels.of(self.train_data[0], config.data or BUILT_IN)
 
     @classmethod
-    def start(cls, folder: Path | None, recipe: Recipe) -> "Run":
+    def start(cls, folder: Path | None, config: TrainConfig) -> "Run":
         """Begin a run.
 
         Args:
             folder: where; it is created if need be. None for a new folder in runs/.
-            recipe: how to train.
+            config: how to train.
 
         Raises:
-            InvalidValueError: the folder holds a run, the recipe's device does not exist, or the
+            InvalidValueError: the folder holds a run, the configured device does not exist, or the
                 images or labels do not fit the model.
             InvalidFileError: the folder is a file, or the data cannot be used.
             OSError: the folder cannot be written to.
         """
         if folder is not None:
             check_unused(folder)
-        recipe = recipe.resolved()
-        _start_workers(recipe)
-        data = load_mnist(recipe.data)
-        model = recipe.make_model(len(data[0][0]))
+        config = config.resolved()
+        _start_workers(config)
+        data = load_mnist(config.data)
+        model = config.make_model(len(data[0][0]))
         for images, labels in data:
             check_images(images, model.input_shape, model.dtype)
             check_labels(labels, len(images), model.classes)
-        folder = make_folder(folder, recipe.model)
+        folder = make_folder(folder, config.model)
         with ExitStack() as stack:  # unlocks the folder after an error
             stack.enter_context(locked(folder))
             remove_unfinished_files(folder)
-            run = cls(folder, recipe, model, data)
+            run = cls(folder, config, model, data)
             try:
                 create_bytes(folder / HISTORY, run._encode_history())
             except FileExistsError:
@@ -114,7 +114,7 @@ class Run:
 
         Args:
             folder: of the run.
-            epochs: in all, if more than in the recipe. The schedule stays as it is: past its end
+            epochs: in all, if more than configured. The schedule stays as it is: past its end
                 the learning rate keeps its last value.
 
         Warns:
@@ -130,13 +130,13 @@ class Run:
             stack.enter_context(locked(folder))
             before = read_history(folder)
             remove_unfinished_files(folder)
-            recipe = before.recipe.extended(epochs or before.recipe.epochs)
-            _start_workers(recipe)
-            data = load_mnist(recipe.data)
-            run = cls(folder, recipe, recipe.make_model(len(data[0][0])), data)
+            config = before.config.extended(epochs or before.config.epochs)
+            _start_workers(config)
+            data = load_mnist(config.data)
+            run = cls(folder, config, config.make_model(len(data[0][0])), data)
             if before.data_sha256 != run._data_sha256:
                 raise InvalidFileError(
-                    f"{printable(recipe.data or 'MNIST')} does not have the images that the run in "
+                    f"{printable(config.data or 'MNIST')} does not have the images that the run in "
                     f"{folder} began with: bring those back, or begin another run"
                 )
             if before.epochs or run.checkpoint.exists():
@@ -145,7 +145,7 @@ class Run:
                 run.model.save(run.checkpoint)
             if run.epochs_left:
                 warn_of_changes(before.versions, versions(run.model.backend))
-            if recipe != before.recipe:
+            if config != before.config:
                 write_bytes(folder / HISTORY, run._encode_history())
             run._lock = stack.pop_all()
             return run
@@ -172,8 +172,8 @@ class Run:
 
     @property
     def epochs_left(self) -> int:
-        """The number of the recipe's epochs that are still to be done."""
-        return max(self.recipe.epochs - self.model.epochs_trained, 0)
+        """The number of configured epochs that are still to be done."""
+        return max(self.config.epochs - self.model.epochs_trained, 0)
 
     def train(self, verbose: int = 1) -> None:
         """Train for the epochs that are left; `verbose` as in `Sequential.fit`.
@@ -187,7 +187,7 @@ class Run:
         try:
             self.model.fit(
                 *self.train_data,
-                batch_size=self.recipe.batch_size,
+                batch_size=self.config.batch_size,
                 epochs=self.epochs_left,
                 validation_data=self.test_data,
                 verbose=verbose,
@@ -199,10 +199,10 @@ class Run:
     def _load_checkpoint(self, epochs: list[EpochRecord]) -> None:
         """Load the model; check that it belongs to this run and to the `epochs` of its history."""
         settings = self.model.settings()
-        self.model = Sequential.load(self.checkpoint, self.recipe.device, self.recipe.threads)
+        self.model = Sequential.load(self.checkpoint, self.config.device, self.config.threads)
         trained = self.model.epochs_trained
         self.history.epochs = epochs[:trained]
-        steps = trained * self.recipe.steps_of_epoch(len(self.train_data[0]))
+        steps = trained * self.config.steps_of_epoch(len(self.train_data[0]))
         if (
             self.model.settings() != settings
             or len(self.history.epochs) < trained
@@ -223,7 +223,7 @@ class Run:
         backend = self.model.backend
         return HistoryFile(
             self.history.epochs,
-            self.recipe,
+            self.config,
             backend.device,
             versions(backend),
             self._data_sha256,
@@ -242,7 +242,7 @@ class Run:
         )
 
 
-def _start_workers(recipe: Recipe) -> None:
-    """Begin to start the workers of a resolved recipe, so that they are ready when the data is."""
-    if recipe.device == "cpu" and recipe.threads is not None and recipe.threads > 1:
-        pool().request(recipe.threads - 1)
+def _start_workers(config: TrainConfig) -> None:
+    """Begin to start the workers of a resolved `config`, so that they are ready with the data."""
+    if config.device == "cpu" and config.threads is not None and config.threads > 1:
+        pool().request(config.threads - 1)

@@ -5,22 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gpucnn.applications import Recipe, default_recipe
+from gpucnn.applications import TrainConfig, default_config
 from gpucnn.commands.runs import HISTORY, Run
 from gpucnn.commands.runs.folder import LOCK
 
 
-def recipe(data: str, **changes: Any) -> Recipe:
-    return default_recipe(data=data, **({"epochs": 3} | changes))
+def config(data: str, **changes: Any) -> TrainConfig:
+    return default_config(data=data, **({"epochs": 3} | changes))
 
 
-def begun(folder: Path, of: Recipe) -> Run:
+def begun(folder: Path, of: TrainConfig) -> Run:
     """A run that was started in a folder, and closed."""
     with Run.start(folder, of) as run:
         return run
 
 
-def trained(folder: Path, of: Recipe) -> Run:
+def trained(folder: Path, of: TrainConfig) -> Run:
     """A run that was trained to its end, and closed."""
     with Run.start(folder, of) as run:
         run.train(verbose=0)

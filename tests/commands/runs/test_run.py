@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gpucnn
-from commands.runs.example_runs import begun, files_of, recipe, trained
+from commands.runs.example_runs import begun, config, files_of, trained
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, Run
 from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidValueError, TrainingError
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
@@ -33,7 +33,7 @@ def train_and_stop_after(run: Run, epochs: int, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_run_writes_its_folder(tmp_path: Path, data: str) -> None:
-    run = trained(tmp_path / "new" / "run", recipe(data, seed=4))
+    run = trained(tmp_path / "new" / "run", config(data, seed=4))
     assert files_of(run.folder) == [CHECKPOINT, HISTORY]
     history = json.loads((run.folder / HISTORY).read_text())
     assert (history["seed"], history["device"]) == (4, "cpu")
@@ -46,7 +46,7 @@ def test_a_run_writes_its_folder(tmp_path: Path, data: str) -> None:
 
 
 def test_a_run_goes_on_for_more_epochs(tmp_path: Path, data: str) -> None:
-    first = trained(tmp_path, recipe(data, epochs=1))
+    first = trained(tmp_path, config(data, epochs=1))
     schedule = first.model.optimizer.learning_rate
     with Run.resume(tmp_path, epochs=3) as longer:
         assert longer.epochs_left == 2
@@ -55,12 +55,12 @@ def test_a_run_goes_on_for_more_epochs(tmp_path: Path, data: str) -> None:
     assert longer.model.optimizer.learning_rate == schedule
     assert [epoch["epoch"] for epoch in longer.history.epochs] == [1, 2, 3]
     with Run.resume(tmp_path) as again:  # the history has the new number
-        assert (again.recipe.epochs, again.recipe.schedule_epochs) == (3, 1)
+        assert (again.config.epochs, again.config.schedule_epochs) == (3, 1)
         assert again.epochs_left == 0
 
 
 def test_more_epochs_are_known_before_the_first_of_them(tmp_path: Path, data: str) -> None:
-    begun(tmp_path, recipe(data, epochs=1))
+    begun(tmp_path, config(data, epochs=1))
     Run.resume(tmp_path, epochs=2).close()
     assert Run.resume(tmp_path, epochs=1).epochs_left == 2
 
@@ -69,8 +69,8 @@ def test_more_epochs_are_known_before_the_first_of_them(tmp_path: Path, data: st
 def test_more_epochs_end_in_the_same_bytes_whenever_they_are_asked_for(
     tmp_path: Path, data: str
 ) -> None:
-    trained(tmp_path / "late", recipe(data, epochs=1))
-    begun(tmp_path / "early", recipe(data, epochs=1))
+    trained(tmp_path / "late", config(data, epochs=1))
+    begun(tmp_path / "early", config(data, epochs=1))
     for name in ("late", "early"):
         with Run.resume(tmp_path / name, epochs=2) as run:
             run.train(verbose=0)
@@ -79,14 +79,14 @@ def test_more_epochs_end_in_the_same_bytes_whenever_they_are_asked_for(
 
 
 def test_a_run_can_be_resumed_before_its_first_epoch(tmp_path: Path, data: str) -> None:
-    begun(tmp_path, recipe(data))
+    begun(tmp_path, config(data))
     assert Run.resume(tmp_path).epochs_left == 3
 
 
 def test_a_run_can_be_resumed_that_was_killed_before_its_first_checkpoint(
     tmp_path: Path, data: str
 ) -> None:
-    run = begun(tmp_path, recipe(data))
+    run = begun(tmp_path, config(data))
     expected = run.checkpoint.read_bytes()
     run.checkpoint.unlink()
     assert Run.resume(tmp_path).checkpoint.read_bytes() == expected
@@ -96,13 +96,13 @@ def test_a_run_is_resumed_from_any_folder(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(Path(data).parent)
-    begun(tmp_path, recipe(Path(data).name))
+    begun(tmp_path, config(Path(data).name))
     monkeypatch.chdir(tmp_path)
-    assert Run.resume(tmp_path).recipe.data == data
+    assert Run.resume(tmp_path).config.data == data
 
 
 def test_the_device_that_auto_took_is_kept(tmp_path: Path, data: str) -> None:
-    assert Run.start(tmp_path, recipe(data, device="auto")).recipe.device == "cpu"
+    assert Run.start(tmp_path, config(data, device="auto")).config.device == "cpu"
 
 
 def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
         write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, 10, 10), np.uint8))
         write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.zeros(2, np.uint8))
     with pytest.raises(InvalidValueError, match="the images have the shape"):
-        Run.start(tmp_path / "run", recipe(str(tmp_path)))
+        Run.start(tmp_path / "run", config(str(tmp_path)))
     assert not (tmp_path / "run").exists()
 
 
@@ -119,7 +119,7 @@ def test_labels_that_do_not_fit_leave_no_folder_behind(tmp_path: Path, part: str
     folder = write_small_mnist(tmp_path, train=20, test=20)
     write_idx(folder / f"{part}-labels-idx1-ubyte", np.arange(20, dtype=np.uint8))
     with pytest.raises(InvalidValueError, match="the label of image 10 is 10, but the model has"):
-        Run.start(tmp_path / "run", recipe(str(folder)))
+        Run.start(tmp_path / "run", config(str(folder)))
     assert not (tmp_path / "run").exists()
 
 
@@ -132,7 +132,7 @@ def test_a_run_killed_while_it_writes_is_resumed(
     def be_killed(*_: object) -> None:
         raise StoppedError
 
-    run = begun(tmp_path, recipe(data))
+    run = begun(tmp_path, config(data))
     with monkeypatch.context() as patch:
         patch.setattr(save, be_killed)
         with run, pytest.raises(StoppedError):
@@ -141,7 +141,7 @@ def test_a_run_killed_while_it_writes_is_resumed(
 
 
 def test_the_model_is_measured_on_the_test_images(tmp_path: Path, data: str) -> None:
-    run = trained(tmp_path, recipe(data))
+    run = trained(tmp_path, config(data))
     last = run.history.epochs[-1]
     expected = pytest.approx((last["val_loss"], last["val_accuracy"]))
     assert run.model.evaluate(*run.test_data) == expected
@@ -152,8 +152,8 @@ def test_the_model_is_measured_on_the_test_images(tmp_path: Path, data: str) -> 
 def test_a_resumed_run_ends_in_the_bytes_of_an_uninterrupted_one(
     tmp_path: Path, data: str, model: str, stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trained(tmp_path / "whole", recipe(data, model=model))
-    stopped = begun(tmp_path / "stopped", recipe(data, model=model))
+    whole = trained(tmp_path / "whole", config(data, model=model))
+    stopped = begun(tmp_path / "stopped", config(data, model=model))
     train_and_stop_after(stopped, stop_after, monkeypatch)
     resumed = Run.resume(stopped.folder)
     assert resumed.epochs_left == 3 - stop_after
@@ -167,7 +167,7 @@ def test_a_resumed_run_ends_in_the_bytes_of_an_uninterrupted_one(
 
 
 def test_an_epoch_that_is_in_the_history_alone_is_done_again(tmp_path: Path, data: str) -> None:
-    run = begun(tmp_path, recipe(data))
+    run = begun(tmp_path, config(data))
     first = run.checkpoint.read_bytes()
     run.train(verbose=0)
     run.checkpoint.write_bytes(first)  # as if it had been killed between the two files
@@ -177,7 +177,7 @@ def test_an_epoch_that_is_in_the_history_alone_is_done_again(tmp_path: Path, dat
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path, data: str) -> None:
-    run = trained(tmp_path, recipe(data, epochs=1))
+    run = trained(tmp_path, config(data, epochs=1))
     before = run.checkpoint.read_bytes()
     again = Run.resume(tmp_path)
     again.train(verbose=0)
@@ -186,7 +186,7 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path, data: str) -> Non
 
 
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path: Path, data: str) -> None:
-    run = begun(tmp_path, recipe(data, optimizer="sgd", learning_rate=1e30))
+    run = begun(tmp_path, config(data, optimizer="sgd", learning_rate=1e30))
     before = run.checkpoint.read_bytes()
     with pytest.raises(TrainingError, match="lower learning rate") as told:
         run.train(verbose=0)
@@ -198,7 +198,7 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path: Path, data
 def test_a_run_that_diverges_later_says_what_its_checkpoint_is_worth(
     tmp_path: Path, data: str
 ) -> None:
-    trained(tmp_path, recipe(data, epochs=1))
+    trained(tmp_path, config(data, epochs=1))
     with Run.resume(tmp_path, epochs=2) as run:
         run.model.optimizer.learning_rate = 1e30
         with pytest.raises(TrainingError) as told:
@@ -212,7 +212,7 @@ def test_a_run_that_diverges_later_says_what_its_checkpoint_is_worth(
 
 
 def test_a_checkpoint_that_is_not_finite_is_told(tmp_path: Path, data: str) -> None:
-    run = begun(tmp_path, recipe(data))
+    run = begun(tmp_path, config(data))
     arrays, description = read_checkpoint(run.checkpoint)
     arrays["dense.bias"][0] = np.nan
     write_checkpoint(run.checkpoint, arrays, description)
@@ -224,7 +224,7 @@ def test_a_checkpoint_that_is_not_finite_is_told(tmp_path: Path, data: str) -> N
 def test_steps_that_do_not_fit_the_epochs_are_told(
     tmp_path: Path, data: str, iterations: int
 ) -> None:
-    run = trained(tmp_path, recipe(data, epochs=1))  # of 8 steps
+    run = trained(tmp_path, config(data, epochs=1))  # of 8 steps
     arrays, description = read_checkpoint(run.checkpoint)
     write_checkpoint(run.checkpoint, arrays, description | {"iterations": iterations})
     with pytest.raises(InvalidFileError, match="is not of the run that the history"):
@@ -233,19 +233,19 @@ def test_steps_that_do_not_fit_the_epochs_are_told(
 
 def test_bad_data_leaves_no_folder_behind(tmp_path: Path) -> None:
     with pytest.raises(InvalidFileError, match="no folder"):
-        Run.start(tmp_path / "run", recipe(str(tmp_path / "nowhere")))
+        Run.start(tmp_path / "run", config(str(tmp_path / "nowhere")))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_checkpoint_cut_short_is_told(tmp_path: Path, data: str) -> None:
-    run = begun(tmp_path, recipe(data))
+    run = begun(tmp_path, config(data))
     run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:-1])
     with pytest.raises(InvalidFileError, match="cut short"):
         Run.resume(tmp_path)
 
 
 def test_a_checkpoint_of_another_architecture_is_told(tmp_path: Path, data: str) -> None:
-    run = begun(tmp_path, recipe(data))
+    run = begun(tmp_path, config(data))
     gpucnn.models.lenet().save(run.checkpoint)
     with pytest.raises(InvalidFileError, match="is not of the run that the history"):
         Run.resume(tmp_path)
@@ -255,15 +255,15 @@ def test_a_checkpoint_of_another_architecture_is_told(tmp_path: Path, data: str)
 def test_a_checkpoint_of_another_run_is_told(
     tmp_path: Path, data: str, changes: dict[str, Any]
 ) -> None:
-    run = begun(tmp_path / "run", recipe(data))
-    other = begun(tmp_path / "other", recipe(data, **changes))
+    run = begun(tmp_path / "run", config(data))
+    other = begun(tmp_path / "other", config(data, **changes))
     run.checkpoint.write_bytes(other.checkpoint.read_bytes())
     with pytest.raises(InvalidFileError, match="is not of the run that the history"):
         Run.resume(run.folder)
 
 
 def test_a_checkpoint_further_than_its_history_is_told(tmp_path: Path, data: str) -> None:
-    run = begun(tmp_path, recipe(data, epochs=1))
+    run = begun(tmp_path, config(data, epochs=1))
     first = (tmp_path / HISTORY).read_bytes()
     run.train(verbose=0)
     (tmp_path / HISTORY).write_bytes(first)

@@ -1,4 +1,4 @@
-"""The CPU with its ways to work on several layers, or on parts of a batch, under control."""
+"""The CPU backend with fusion off, or with microbatches of a given size."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from gpucnn.backends import Backend, CpuBackend
 
 
 class Plain(CpuBackend):
-    """The CPU with one operation after the other, each on a whole batch."""
+    """The CPU without fused operations, each operation on a whole batch."""
 
     can_fuse = Backend.can_fuse
     images_at_once = Backend.images_at_once
@@ -18,12 +18,12 @@ class Plain(CpuBackend):
         return type(self), ()
 
 
-class InPieces(CpuBackend):
-    """The CPU, working through a few images at a time.
+class InMicrobatches(CpuBackend):
+    """The CPU, with microbatches of a few images.
 
     Args:
         threads: as for `CpuBackend`.
-        images: how many.
+        images: of a microbatch, at most.
     """
 
     def __init__(self, threads: int, images: int) -> None:
