@@ -1,65 +1,58 @@
 """Convolutional networks with nothing between you and the arithmetic."""
 
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gpucnn.version import __version__
+from gpucnn.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from gpucnn import models
+    from gpucnn import models as models
+    from gpucnn.backends import available_devices as available_devices
+    from gpucnn.backends import get_backend as get_backend
+    from gpucnn.datasets import load_mnist as load_mnist
+    from gpucnn.errors import GpucnnError as GpucnnError
+    from gpucnn.layers import *  # noqa: F403
+    from gpucnn.models import History as History
+    from gpucnn.models import Sequential as Sequential
+    from gpucnn.optimizers import *  # noqa: F403
+
+
+@cache
+def _exports() -> dict[str, Any]:
+    """The classes and functions that this module has, by name.
+
+    They are imported when one is first used, so that the command `gpucnn` can see to Ctrl-C before
+    NumPy and all else is imported.
+    """
     from gpucnn.backends import available_devices, get_backend
     from gpucnn.datasets import load_mnist
     from gpucnn.errors import GpucnnError
-    from gpucnn.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU
+    from gpucnn.layers import LAYERS, Layer
     from gpucnn.models import History, Sequential
-    from gpucnn.optimizers import SGD, Adam, AdamW, Constant, CosineDecay, OneCycle
+    from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "Constant",
-    "Conv2D",
-    "CosineDecay",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "GpucnnError",
-    "History",
-    "Layer",
-    "MaxPool2D",
-    "OneCycle",
-    "ReLU",
-    "Sequential",
-    "__version__",
-    "available_devices",
-    "get_backend",
-    "load_mnist",
-    "models",
-]
+    functions: list[Any] = [available_devices, get_backend, load_mnist]
+    classes = [GpucnnError, History, Layer, Sequential, *LAYERS, *OPTIMIZERS, *SCHEDULES]
+    return {each.__name__: each for each in functions + classes}
 
 
-ROOMS = ("backends", "datasets", "errors", "layers", "models", "optimizers")
-"""Where the names above are found."""
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
 
-
-def __getattr__(name: str) -> object:
-    """One of the names above, or a submodule, imported at its first use.
-
-    It is put off so that the command `gpucnn` can see to Ctrl-C before NumPy and all else comes.
-    """
-    if name in __all__:
-        for room in ROOMS:
-            if name in vars(module := import_module(f"gpucnn.{room}")):
-                return vars(module)[name]
-    try:
+    def __getattr__(name: str) -> object:
+        """One of the exports, a submodule, or `__all__`."""
+        if name == "__all__":
+            return sorted([*_exports(), "__version__", "models"])
         if not name.startswith("_"):
-            return import_module(f"gpucnn.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"gpucnn.{name}":  # but a library that it needs
-            raise
-    raise AttributeError(f"module 'gpucnn' has no attribute {name!r}")
+            if name in _exports():
+                return _exports()[name]
+            try:
+                return import_module(f"gpucnn.{name}")
+            except ModuleNotFoundError as error:
+                if error.name != f"gpucnn.{name}":  # a library that the submodule needs
+                    raise
+        raise AttributeError(f"module 'gpucnn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_exports(), "__all__", "models"})

@@ -21,6 +21,9 @@ SLOW = [
 ]
 
 
+NAMES: list[str] = gpucnn.__all__  # type: ignore[attr-defined]  # computed when it is asked for
+
+
 @pytest.fixture(scope="module")
 def imported() -> set[str]:
     """The modules imported by all names of `gpucnn`, in a fresh interpreter."""
@@ -60,27 +63,41 @@ def test_other_names_are_not_there(name: str) -> None:
 
 
 def test_names_are_listed_before_they_are_imported() -> None:
-    assert set(gpucnn.__all__) <= set(dir(gpucnn))
+    assert set(NAMES) <= set(dir(gpucnn))
 
 
 def test_import_takes_numpy(imported: set[str]) -> None:
     assert "numpy" in imported
 
 
-@pytest.mark.parametrize("name", gpucnn.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_there(name: str) -> None:
     assert hasattr(gpucnn, name)
 
 
 def test_names_are_in_order_and_once() -> None:
-    assert len(set(gpucnn.__all__)) == len(gpucnn.__all__)
+    assert sorted(set(NAMES)) == NAMES
+
+
+def test_names_that_users_type_stay() -> None:
+    functions = {"available_devices", "get_backend", "load_mnist", "models", "__version__"}
+    classes = {"GpucnnError", "History", "Layer", "Sequential"}
+    layers = {"Conv2D", "Dense", "Dropout", "Flatten", "MaxPool2D", "ReLU"}
+    optimizers = {"SGD", "Adam", "AdamW", "Constant", "CosineDecay", "OneCycle"}
+    assert functions | classes | layers | optimizers <= set(NAMES)
+
+
+def test_star_imports_what_is_listed() -> None:
+    names: dict[str, object] = {}
+    exec("from gpucnn import *", names)
+    assert names.keys() - {"__builtins__"} == set(NAMES)
 
 
 @pytest.mark.parametrize(
     "kinds", [gpucnn.layers.LAYERS, gpucnn.optimizers.OPTIMIZERS, gpucnn.optimizers.SCHEDULES]
 )
 def test_every_kind_that_can_be_loaded_can_be_made(kinds: tuple[type, ...]) -> None:
-    assert {kind.__name__ for kind in kinds} <= set(gpucnn.__all__)
+    assert {kind.__name__ for kind in kinds} <= set(NAMES)
 
 
 @pytest.mark.parametrize(

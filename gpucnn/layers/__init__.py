@@ -1,26 +1,19 @@
-"""The layers that networks are made of."""
+"""The layers of which networks are made.
 
-from gpucnn.layers.base import Layer, Step
-from gpucnn.layers.conv2d import Conv2D
-from gpucnn.layers.dense import Dense
-from gpucnn.layers.dropout import Dropout
-from gpucnn.layers.flatten import Flatten
-from gpucnn.layers.fused import FusedConv2D, fuse
-from gpucnn.layers.max_pool2d import MaxPool2D
-from gpucnn.layers.relu import ReLU
+To add a layer, import it here: `LAYERS` and the names of `gpucnn` follow from the imports.
+"""
 
-LAYERS: tuple[type[Layer], ...] = (Conv2D, MaxPool2D, ReLU, Flatten, Dense, Dropout)
+from gpucnn.layers.base import Layer as Layer
+from gpucnn.layers.base import Step as Step
+from gpucnn.layers.conv2d import Conv2D as Conv2D
+from gpucnn.layers.dense import Dense as Dense
+from gpucnn.layers.dropout import Dropout as Dropout
+from gpucnn.layers.flatten import Flatten as Flatten
+from gpucnn.layers.fused import FusedConv2D as FusedConv2D
+from gpucnn.layers.fused import fuse as fuse
+from gpucnn.layers.max_pool2d import MaxPool2D as MaxPool2D
+from gpucnn.layers.relu import ReLU as ReLU
+from gpucnn.utils.config import configurable
 
-__all__ = [
-    "LAYERS",
-    "Conv2D",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "FusedConv2D",
-    "Layer",
-    "MaxPool2D",
-    "ReLU",
-    "Step",
-    "fuse",
-]
+LAYERS: tuple[type[Layer], ...] = configurable(globals(), Layer)
+"""The layers that a model file may name."""

@@ -30,8 +30,7 @@ from gpucnn.models.progress import show_progress
 from gpucnn.models.replica import Replica
 from gpucnn.models.summary import print_summary
 from gpucnn.models.training import EpochRecord, Evaluation, History, check_finite, epoch_order
-from gpucnn.optimizers import OPTIMIZERS, Adam, Optimizer, OptimizerState
-from gpucnn.optimizers.schedules import SCHEDULES
+from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Adam, Optimizer, OptimizerState
 from gpucnn.utils import arguments
 from gpucnn.utils.config import from_config, to_config
 from gpucnn.utils.locks import ModelLock

@@ -1,23 +1,22 @@
-"""Optimizers: how parameters follow their gradients."""
+"""Optimizers, and schedules of their learning rates.
 
-from gpucnn.optimizers.adam import Adam, AdamW
-from gpucnn.optimizers.base import Optimizer, OptimizerState
-from gpucnn.optimizers.schedules import SCHEDULES, Constant, CosineDecay, OneCycle, Schedule
-from gpucnn.optimizers.sgd import SGD
+To add either, import it here: `OPTIMIZERS`, `SCHEDULES` and the names of `gpucnn` follow from the
+imports.
+"""
 
-__all__ = [
-    "OPTIMIZERS",
-    "SCHEDULES",
-    "SGD",
-    "Adam",
-    "AdamW",
-    "Constant",
-    "CosineDecay",
-    "OneCycle",
-    "Optimizer",
-    "OptimizerState",
-    "Schedule",
-]
+from gpucnn.optimizers.adam import Adam as Adam
+from gpucnn.optimizers.adam import AdamW as AdamW
+from gpucnn.optimizers.base import Optimizer as Optimizer
+from gpucnn.optimizers.base import OptimizerState as OptimizerState
+from gpucnn.optimizers.schedules import Constant as Constant
+from gpucnn.optimizers.schedules import CosineDecay as CosineDecay
+from gpucnn.optimizers.schedules import OneCycle as OneCycle
+from gpucnn.optimizers.schedules import Schedule as Schedule
+from gpucnn.optimizers.sgd import SGD as SGD
+from gpucnn.utils.config import configurable
 
-OPTIMIZERS: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW)
-"""Those that a file may name."""
+OPTIMIZERS: tuple[type[Optimizer], ...] = configurable(globals(), Optimizer)
+"""The optimizers that a model file may name."""
+
+SCHEDULES: tuple[type[Schedule], ...] = configurable(globals(), Schedule)
+"""The schedules that a model file may name."""

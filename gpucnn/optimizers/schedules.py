@@ -95,9 +95,6 @@ class OneCycle(Schedule):
         return _cosine(self.max_learning_rate, start * self.END, down)
 
 
-SCHEDULES: tuple[type[Schedule], ...] = (Constant, CosineDecay, OneCycle)
-
-
 def _cosine(start: float, end: float, progress: float) -> float:
     """Half a cosine from `start` at progress 0 to `end` at 1, and `end` from there on."""
     return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2

@@ -4,13 +4,19 @@ These are all dataclasses whose fields are their constructor's arguments, so the
 and the fields describe an object completely.
 """
 
-from collections.abc import Collection
-from dataclasses import fields
+from collections.abc import Collection, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
+
+
+def configurable(names: Mapping[str, object], base: type) -> tuple[type[Any], ...]:
+    """The dataclasses among `names` that derive from `base`, in order: what `to_config` takes."""
+    classes = (each for each in names.values() if isinstance(each, type))
+    return tuple(each for each in classes if issubclass(each, base) and is_dataclass(each))
 
 
 def to_config(thing: Any, classes: Collection[type]) -> dict[str, Any]:

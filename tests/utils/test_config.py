@@ -20,10 +20,9 @@ from gpucnn import (
     OneCycle,
     ReLU,
 )
-from gpucnn.layers import LAYERS
-from gpucnn.optimizers import OPTIMIZERS
-from gpucnn.optimizers.schedules import SCHEDULES
-from gpucnn.utils.config import from_config, to_config
+from gpucnn.layers import LAYERS, FusedConv2D, Layer
+from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
+from gpucnn.utils.config import configurable, from_config, to_config
 
 CLASSES: tuple[type, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULES)
 
@@ -42,6 +41,20 @@ THINGS = [
     SGD(OneCycle(0.1, 100)),
     Constant(0.1),
 ]
+
+
+def test_configurable_are_dataclasses_of_a_base_alone() -> None:
+    things = [Dense, Layer, FusedConv2D, Adam, "a docstring", ReLU]
+    names = {f"name_{number}": thing for number, thing in enumerate(things)}
+    assert configurable(names, Layer) == (Dense, ReLU)
+
+
+def test_a_layer_of_a_user_is_not_among_the_layers() -> None:
+    @dataclass(eq=False)
+    class Mine(ReLU):
+        pass
+
+    assert Mine not in LAYERS
 
 
 @pytest.mark.parametrize("thing", THINGS, ids=repr)
