@@ -24,7 +24,13 @@ TestData = Annotated[
     ),
 ]
 Threads = Annotated[
-    int | None, typer.Option(help="Of the CPU (default: the cores that may be used)")
+    int | None,
+    typer.Option(
+        "--workers",
+        "--threads",
+        help="On the CPU, worker processes among which a batch is split, this one included "
+        "(default: one per usable core)",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute, see gpucnn devices")]
 
