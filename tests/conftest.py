@@ -22,7 +22,7 @@ import pytest  # noqa: E402
 
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
 from gpucnn.backends.cpu.huge_pages import HugePages  # noqa: E402
-from gpucnn.models import parallel, replica  # noqa: E402
+from gpucnn.models import replica, sharing  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -41,5 +41,5 @@ def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
 def workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker processes are started however little there is to do, within pytest-xdist too."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    monkeypatch.setattr(parallel, "LEAST_SPAN", 1)
+    monkeypatch.setattr(sharing, "LEAST_SPAN", 1)
     monkeypatch.setattr(replica, "LEAST_SHARD", 1)

@@ -21,8 +21,9 @@ from gpucnn.benchmark.workload import (
     normalise,
 )
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.parallel import ParallelTrainer, Sharing, count_workers, load_parameters
+from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.sequential import Sequential
+from gpucnn.models.sharing import Sharing, count_workers, load_parameters
 from gpucnn.optimizers import SGD, Adam
 
 TRAINING_STEP, INFERENCE = "training step", "inference"

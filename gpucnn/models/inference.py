@@ -1,4 +1,4 @@
-"""Inference: what a replica makes of a set of images, together with the other ranks."""
+"""Inference with a replica, as one rank of a communicator, without dropout."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,24 +11,24 @@ from gpucnn.models.replica import Replica
 
 
 def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Communicator) -> None:
-    """The logits of a batch, with dropout switched off.
+    """Compute the logits of a batch.
 
     Args:
-        replica: computes them.
+        replica: the model.
         x: real (n, *input_shape), C-contiguous, on the device.
-        logits: real (n, classes), written; ranks share it.
-        communicator: the ranks, each of which works on its shards.
+        logits: real (n, classes), written; shared by the ranks.
+        communicator: of the ranks, each of which computes its shards.
     """
     for shard in replica.shards(len(x))[communicator.rank :: communicator.size]:
-        for each in replica.microbatches(shard):
-            replica.backend.copy(replica.forward(replica.to_layout(x[each])), logits[each])
+        for rows in replica.microbatches(shard):
+            replica.backend.copy(replica.forward(replica.to_layout(x[rows])), logits[rows])
     communicator.barrier()
 
 
-class _Scores(NamedTuple):
-    """The logits of some images, memory that the next ones overwrite."""
+class _Microbatch(NamedTuple):
+    """Images of the data set, by range and by index, and their logits, overwritten by the next."""
 
-    images: slice
+    rows: slice
     indices: Array
     logits: Array
 
@@ -41,19 +41,19 @@ def measure(
     losses: Array,
     correct: Array,
 ) -> None:
-    """The loss of each image and whether it is classified correctly, with dropout switched off.
+    """Compute the loss of each image, and whether it is classified correctly.
 
     Args:
-        replica: computes the logits.
-        data: the images, with labels.
+        replica: the model.
+        data: the n images, with labels.
         batch_size: images in a batch.
-        communicator: the ranks, each of which works on its shards.
-        losses: real (n,), written; ranks share it.
-        correct: real (n,), 1 or 0, likewise.
+        communicator: of the ranks, each of which computes its shards.
+        losses: real (n,), written; shared by the ranks.
+        correct: real (n,), written, 1 or 0; shared by the ranks.
     """
-    for images, indices, logits in _scores(replica, data, batch_size, communicator):
+    for rows, indices, logits in _forward_all(replica, data, batch_size, communicator):
         labels = replica.load_labels(data, indices)
-        replica.loss.evaluate(logits, labels, losses[images], correct[images])
+        replica.loss.evaluate(logits, labels, losses[rows], correct[rows])
     communicator.barrier()
 
 
@@ -64,19 +64,24 @@ def classify(
     communicator: Communicator,
     probabilities: Array,
 ) -> None:
-    """The probability of each class for each image, real (n, classes), to `probabilities`.
+    """Compute the probability of each class for each image.
 
-    The other arguments are those of `measure`; no labels are needed.
+    Args:
+        replica: the model.
+        data: the n images; labels are not used.
+        batch_size: images in a batch.
+        communicator: of the ranks, each of which computes its shards.
+        probabilities: real (n, classes), written; shared by the ranks.
     """
-    for images, _, logits in _scores(replica, data, batch_size, communicator):
-        replica.backend.softmax(logits, probabilities[images])
+    for rows, _, logits in _forward_all(replica, data, batch_size, communicator):
+        replica.backend.softmax(logits, probabilities[rows])
     communicator.barrier()
 
 
-def _scores(
+def _forward_all(
     replica: Replica, data: DeviceDataset, batch_size: int, communicator: Communicator
-) -> Iterator[_Scores]:
-    """The logits of this rank's images, a microbatch at a time."""
+) -> Iterator[_Microbatch]:
+    """Run the forward pass of this rank's images, a microbatch at a time."""
     count = len(data)
     indices = replica.backend.asarray(np.arange(count, dtype=np.int64))
     replica.reserve(min(batch_size, count))
@@ -85,5 +90,5 @@ def _scores(
         for shard in replica.shards(len(batch))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
                 logits = replica.forward(replica.load(data, batch[each]))
-                images = slice(start + each.start, start + each.stop)
-                yield _Scores(images, batch[each], logits)
+                rows = slice(start + each.start, start + each.stop)
+                yield _Microbatch(rows, batch[each], logits)

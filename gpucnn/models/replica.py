@@ -1,4 +1,7 @@
-"""Layers with vectors and memory of their own: what one rank, or one caller, computes with."""
+"""Replicas: the layers of a model with parameters, gradients and buffers of their own.
+
+Each rank, and each concurrent user of a model, computes with a replica.
+"""
 
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -17,12 +20,12 @@ from gpucnn.layers import Layer, Step, fuse
 from gpucnn.losses import SoftmaxCrossEntropy
 
 LEAST_SHARD = 900_000
-"""The multiply-adds of a shard's forward pass for which it pays to meet with another rank."""
+"""Multiply-adds of a shard's forward pass from which it pays for the synchronisation of ranks."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """Where a parameter lies: its layer, its name there, and its place in the flat vector."""
+    """Where a parameter lies: its layer, its name in it, and its offset in the flat vector."""
 
     layer: Layer
     key: str
@@ -31,14 +34,14 @@ class Parameter:
 
     @property
     def name(self) -> str:
-        """The name within the model, such as "conv2d.kernel"."""
+        """The parameter's name within the model, such as "conv2d.kernel"."""
         return f"{self.layer.name}.{self.key}"
 
     def check(self, values: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
-        """Refuse values that the parameter cannot take, in a model of `dtype`.
+        """Check values for the parameter of a model of `dtype`.
 
         Raises:
-            InvalidValueError: their shape is another, or they are not finite numbers of `dtype`.
+            InvalidValueError: they have another shape, or are not finite numbers of `dtype`.
         """
         if values.shape != self.shape:
             raise InvalidValueError(
@@ -51,12 +54,12 @@ class Parameter:
             )
 
     def view(self, vector: Array) -> Array:
-        """The parameter's part of the flat vector `vector`, in the parameter's shape."""
+        """A view of the parameter in the flat vector `vector`, in the parameter's shape."""
         return vector[self.start : self.start + prod(self.shape)].reshape(self.shape)
 
 
 def lay_out(layers: Sequence[Layer]) -> tuple[Parameter, ...]:
-    """The parameters of built layers, one after the other in a flat vector."""
+    """Place the parameters of built layers one after the other in a flat vector."""
     parameters, start = [], 0
     for layer in layers:
         for key, shape in layer.parameter_shapes().items():
@@ -66,24 +69,23 @@ def lay_out(layers: Sequence[Layer]) -> tuple[Parameter, ...]:
 
 
 class Replica:
-    """Layers on a backend, with a flat vector of parameters, one of gradients, and memory.
+    """Layers on a backend, with flat vectors of parameters and gradients, and buffers.
 
-    The layers hold views of both vectors. A batch is split into shards, one for each of the
-    backend's threads, and a shard is worked through in microbatches, as many images at a time as
-    the backend works on best.
+    The layers hold views of both vectors. A batch is split into shards, up to one for each of the
+    backend's threads, and a shard into microbatches of the size that suits the backend's caches.
 
     Args:
         layers: built; they are placed here.
-        backend: where.
+        backend: where they run.
         input_shape: of one image.
         dtype: real, of the model.
 
     Attributes:
-        parameters: real (p,), of zeros at first.
+        parameters: real (p,), initially zeros.
         gradients: real (p,).
-        plain: the layers as they were given.
-        layers: as they run, fused where the backend can, see `fuse`.
-        loss: of the logits.
+        plain: the layers as given.
+        layers: the layers as they run, fused where the backend can, see `fuse`.
+        loss: the loss function of the logits.
     """
 
     def __init__(
@@ -112,27 +114,28 @@ class Replica:
         self._shards: dict[int, list[slice]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process, a replica of the same layers, whose vectors are of zeros."""
-        made_of = self.plain, self.backend, self._input_shape, self.dtype
-        return Replica, made_of, {"_least_shard": self._least_shard}
+        """Pickle the layers without the vectors: in another process, these are zeros."""
+        arguments = self.plain, self.backend, self._input_shape, self.dtype
+        return Replica, arguments, {"_least_shard": self._least_shard}
 
     def twin(self) -> "Replica":
-        """A replica beside this one, of the same parameters, to be used at the same time."""
+        """A copy with the same parameters, in memory of its own, for concurrent use."""
         layers = [copy(layer) for layer in self.plain]
         twin = Replica(layers, self.backend.twin(), self._input_shape, self.dtype)
         twin.backend.copy(self.parameters, twin.parameters)
         return twin
 
-    # How a batch is shared out
+    # Shards and microbatches of a batch
 
     def multiply_adds(self, images: int) -> int:
-        """Those of the forward pass of so many images."""
+        """The multiply-adds of the forward pass of `images` images."""
         return images * sum(layer.multiply_adds() for layer in self.plain)
 
     def shards(self, batch: int) -> list[slice]:
         """The shards of a batch of `batch` images, in order.
 
-        They depend on its size and the backend's number of threads alone, not on who works on them.
+        They depend on the size of the batch and the backend's number of threads alone, not on how
+        many ranks there are.
         """
         shards = self._shards.get(batch)
         if shards is None:
@@ -141,25 +144,26 @@ class Replica:
         return shards
 
     def microbatches(self, shard: slice) -> Iterator[slice]:
-        """The microbatches of a shard, in order, of nearly the same size."""
+        """The microbatches of a shard, in order, whose sizes differ by at most one."""
         count = shard.stop - shard.start
-        return split(shard, 1 if self._at_once is None else -(-count // self._at_once))
+        limit = self._largest_microbatch
+        return split(shard, 1 if limit is None else -(-count // limit))
 
     def is_microbatch(self, batch: int) -> bool:
-        """Whether a batch of `batch` images is worked on as a whole."""
-        return len(self.shards(batch)) == 1 and batch <= (self._at_once or batch)
+        """Whether a batch of `batch` images is a single microbatch."""
+        return len(self.shards(batch)) == 1 and batch <= (self._largest_microbatch or batch)
 
     def reserve(self, batch: int, *, training: bool = False) -> None:
-        """Have memory for batches of up to `batch` images, for training steps if asked."""
+        """Reserve memory for batches of up to `batch` images, with gradients if `training`."""
         largest = self._largest_shard(batch)
-        if self._at_once is not None:
-            largest = min(largest, self._at_once)
+        if self._largest_microbatch is not None:
+            largest = min(largest, self._largest_microbatch)
         for layer in self.layers:
             layer.reserve(largest, training=training)
 
     @cached_property
-    def _at_once(self) -> int | None:
-        """How many images a microbatch has at most, None for no limit."""
+    def _largest_microbatch(self) -> int | None:
+        """The maximum number of images in a microbatch; None for no limit."""
         buffers = [layer.inference_buffers() | layer.training_buffers() for layer in self.layers]
         each = sum(buffer.size(self.dtype) for named in buffers for buffer in named.values())
         return self.backend.images_at_once(each)
@@ -169,48 +173,59 @@ class Replica:
         return max(min(self.backend.threads, worth, batch), 1)
 
     def _largest_shard(self, batch: int) -> int:
-        """The images of the largest shard that a batch of up to `batch` images has.
+        """The largest shard, in images, of all batches of up to `batch` images.
 
-        That may be a smaller batch's, just too small for another shard.
+        It may be that of a smaller batch which is just too small for one more shard.
         """
         count, each = self._count_shards(batch), max(self.multiply_adds(1), 1)
         fullest = [min(batch, ((n + 1) * self._least_shard - 1) // each) for n in range(1, count)]
         return max(-(-images // shards) for shards, images in enumerate([*fullest, batch], 1))
 
-    # Microbatches
+    # Forward and backward passes of a microbatch
 
     def load(self, data: DeviceDataset, indices: Array) -> Array:
-        """The images of a microbatch, real (n, *input_shape), memory of this replica."""
+        """Gather the images of a microbatch.
+
+        Args:
+            data: all images.
+            indices: int64 (n,), on the device.
+
+        Returns:
+            real (n, *input_shape), in the layout of the layers; the next call overwrites it.
+        """
         images = self._images[len(indices)]
         data.gather_images(indices, images)
         return images
 
     def load_labels(self, data: DeviceDataset, indices: Array) -> Array:
-        """The labels of a microbatch, int64 (n,), memory of this replica."""
+        """Gather the labels of a microbatch: int64 (n,), which the next call overwrites."""
         labels = self._labels[len(indices)]
         data.gather_labels(indices, labels)
         return labels
 
     def to_layout(self, x: Array) -> Array:
-        """A C-contiguous microbatch, real (n, *input_shape), as the layers take it."""
+        """A C-contiguous microbatch, real (n, *input_shape), in the layout of the layers."""
         return self.backend.to_layout(x, self._images[len(x)])
 
     def forward(self, x: Array, step: Step | None = None) -> Array:
-        """The logits of a microbatch, real (n, classes), memory that the next call overwrites.
+        """The logits of a microbatch.
 
         Args:
-            x: real (n, *input_shape), as `load` or `to_layout` gives it.
-            step: of the training; None where no gradients will be asked for.
+            x: real (n, *input_shape), as returned by `load` or `to_layout`.
+            step: the training step; None if `backward` will not be called.
+
+        Returns:
+            real (n, classes), which the next call overwrites.
         """
         for layer in self.layers:
             x = layer.forward(x, step)
         return x
 
     def backward(self, logits_gradient: Array) -> None:
-        """The gradients for the microbatch of the last `forward`, to `gradients`.
+        """Compute `gradients` for the microbatch of the last `forward`.
 
         Args:
-            logits_gradient: real (n, classes).
+            logits_gradient: real (n, classes), the gradient of the loss with respect to the logits.
         """
         gradient: Array | None = logits_gradient
         for layer in reversed(self.layers):
@@ -218,13 +233,13 @@ class Replica:
                 return
             gradient = layer.backward(gradient)
 
-    # Gradients
+    # Gradients of a batch
 
     def loss_and_gradients(self, data: DeviceDataset) -> tuple[float, Array]:
-        """The mean loss of some images, and its gradients, with dropout switched off.
+        """The mean loss over all images of `data`, and its gradients, without dropout.
 
         Returns:
-            The loss, and real (p,), memory that the next call overwrites.
+            The loss, and real (p,), which the next call overwrites.
         """
         backend, count = self.backend, len(data)
         losses, correct = (backend.empty((count,), self.dtype) for _ in range(2))
@@ -244,21 +259,21 @@ class Replica:
         correct: Array,
         step: Array | None,
     ) -> Array:
-        """The gradients of some shards of a batch, added up in their order.
+        """The gradients of the batch's mean loss over some of its shards, summed in their order.
 
-        For the same shards and memory it is the same sequence of operations on the same memory.
+        For the same shards and arrays this is the same sequence of operations on the same memory.
 
         Args:
-            shards: of the batch.
+            shards: of the batch, in order; empty for a rank without work.
             data: all images.
-            indices: int64 (n,), on the device, the images of the batch.
-            losses: real (n,), of which the shards are written, the loss of each image.
-            correct: real (n,), of which the shards are written, 1 for each image that was
-                classified correctly, else 0.
+            indices: int64 (n,), on the device, of the images in the batch.
+            losses: real (n,), the loss of each image; the shards' elements are written.
+            correct: real (n,), 1 for each image that was classified correctly, else 0; the shards'
+                elements are written.
             step: int64 (1,), the number of the training step; None without dropout.
 
         Returns:
-            real (p,), memory that the next call overwrites.
+            real (p,), which the next call overwrites; not set if there are no shards.
         """
         for shard in shards:
             self._accumulate_shard(shard, data, indices, losses, correct, step)
@@ -277,19 +292,19 @@ class Replica:
         correct: Array,
         step: Array | None,
     ) -> None:
-        """A shard's share of the gradients of the batch's mean loss, to `gradients`."""
+        """Compute in `gradients` the gradients of the batch's mean loss over a shard."""
         microbatches = list(self.microbatches(shard))
-        for each in microbatches:
-            x = self.load(data, indices[each])
-            labels = self.load_labels(data, indices[each])
-            logits = self.forward(x, Step(step, each.start))
+        for rows in microbatches:
+            x = self.load(data, indices[rows])
+            labels = self.load_labels(data, indices[rows])
+            logits = self.forward(x, Step(step, rows.start))
             self.backward(
-                self.loss.gradient(logits, labels, losses[each], correct[each], len(indices))
+                self.loss.gradient(logits, labels, losses[rows], correct[rows], len(indices))
             )
-            self._add_microbatch(is_first=each is microbatches[0], is_last=each is microbatches[-1])
+            self._add_microbatch(is_first=rows is microbatches[0], is_last=rows is microbatches[-1])
 
     def _add_microbatch(self, *, is_first: bool, is_last: bool) -> None:
-        """Keep the sum of the gradients so far; after the last microbatch, give it."""
+        """Add `gradients` to the sum over microbatches; the last one leaves the sum in them."""
         if is_first and is_last:
             return
         if is_first:
@@ -309,8 +324,8 @@ class Replica:
 
 
 def split(whole: slice, count: int) -> Iterator[slice]:
-    """A range in `count` pieces, in order, whose sizes differ by one at the most."""
+    """Split a range into `count` consecutive ranges whose sizes differ by at most one."""
     size = whole.stop - whole.start
-    for each in range(count):
-        start, stop = size * each // count, size * (each + 1) // count
+    for number in range(count):
+        start, stop = size * number // count, size * (number + 1) // count
         yield slice(whole.start + start, whole.start + stop)

@@ -1,4 +1,4 @@
-"""Training: epochs of steps over a set of images, and what is measured on the way."""
+"""Training: epochs of optimizer steps over a set of images, and their metrics."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ from gpucnn.optimizers import Optimizer
 
 EpochRecord = dict[str, Any]
 Progress = Callable[[int], None]
-"""Is told of the number of images in each batch that is done."""
+"""Called after each batch with its number of images."""
 
 
 class Evaluation(NamedTuple):
-    """The mean loss over some images, and the share of them that is classified correctly."""
+    """The mean loss over a set of images, and the accuracy in [0, 1]."""
 
     loss: float
     accuracy: float
@@ -29,57 +29,63 @@ class Evaluation(NamedTuple):
 
 @dataclass
 class History:
-    """What was measured in each epoch.
+    """The metrics of each epoch.
 
-    Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (over the epoch's training steps,
-    as they went), "seconds" (of the training steps alone), "images_per_second", and, if there are
-    images for validation, "val_loss" and "val_accuracy" after it. Accuracies are in [0, 1].
+    Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (means over the epoch's training
+    steps, each measured before its update), "seconds" (of the training steps alone),
+    "images_per_second", and, with validation data, "val_loss" and "val_accuracy" after the epoch.
+    Accuracies are in [0, 1].
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)
 
 
 class Metrics(NamedTuple):
-    """The loss of each image, real (n,), and 1 if it was classified correctly, else 0, real (n,).
+    """The metrics of n images, on the device.
 
-    They are on a device, and brought to the host once, at the end, so that no step waits for them.
+    They are copied to the host once, at the end, so that no step waits for them.
+
+    Attributes:
+        losses: real (n,), the loss of each image.
+        correct: real (n,), 1 for each image that was classified correctly, else 0.
     """
 
     losses: Array
     correct: Array
 
     @classmethod
-    def empty(cls, backend: Backend, images: int, dtype: "np.dtype[np.floating]") -> "Metrics":
-        """For so many images, not set."""
-        return cls(*(backend.empty((images,), dtype) for _ in cls._fields))
+    def empty(cls, backend: Backend, count: int, dtype: "np.dtype[np.floating]") -> "Metrics":
+        """Allocate the metrics of `count` images, uninitialised."""
+        return cls(*(backend.empty((count,), dtype) for _ in cls._fields))
 
-    def of(self, images: slice) -> "Metrics":
-        """Those of some images; views."""
-        return Metrics(self.losses[images], self.correct[images])
+    def of(self, rows: slice) -> "Metrics":
+        """Views of the metrics of a range of images."""
+        return Metrics(self.losses[rows], self.correct[rows])
 
     def means(self, backend: Backend) -> Evaluation:
-        """The mean loss and accuracy, added up in float64."""
+        """The mean loss and the accuracy, summed in float64."""
         losses, correct = (backend.to_host(each).mean(dtype=np.float64) for each in self)
         return Evaluation(float(losses), float(correct))
 
 
 class Trainer:
-    """Trains a replica on some images, together with the other ranks of its communicator.
+    """Data-parallel training of a replica, as one rank of its communicator.
 
-    Each rank works on its shards of every batch; the gradients are summed over all, and every rank
-    moves its own parameters, all alike. What a step needs is reserved here, or kept from the first
-    one: later steps allocate nothing.
+    Each rank works on its shards of every batch; the gradients are summed over the ranks, and every
+    rank makes the same update of its own parameters. All memory of a step is reserved here or by
+    the first step: later steps allocate nothing.
 
     Args:
-        replica: is trained.
+        replica: to be trained.
         optimizer: placed for the replica's parameters.
-        data: the images, with labels.
+        data: the training images, with labels.
         batch_size: images in a step.
-        order: int64 (n,) for up to n images an epoch, which ranks share; new memory if None.
-        metrics: likewise.
+        order: int64 (n,), memory for the order of up to n images, shared by the ranks; allocated
+            here if None.
+        metrics: memory for the metrics of n images, shared by the ranks; allocated here if None.
 
     Attributes:
-        communicator: the ranks that take part; this one alone at first.
+        communicator: of the ranks that take part; initially this one alone.
     """
 
     def __init__(
@@ -103,20 +109,20 @@ class Trainer:
         replica.reserve(self._batch_size, training=True)
 
     def epoch(
-        self, number: int, order: NDArray[np.int64], progress: Progress = lambda images: None
+        self, number: int, order: NDArray[np.int64], progress: Progress = lambda count: None
     ) -> EpochRecord:
         """Train for one epoch.
 
         Args:
             number: the epoch's, from 1.
-            order: int64 (n,), the images in the order in which they are trained on.
-            progress: is told of the number of images in each batch that is done.
+            order: int64 (n,), the indices of the images in the order of training.
+            progress: called after each batch.
 
         Returns:
-            What `History` keeps of the epoch, without validation.
+            The epoch's record, see `History`, without validation.
 
         Raises:
-            TrainingError: the loss is no longer a finite number.
+            TrainingError: the loss is NaN or infinite.
         """
         started = perf_counter()
         self.begin(order)
@@ -133,74 +139,80 @@ class Trainer:
             "images_per_second": len(order) / seconds,
         }
 
-    # Parts of an epoch
+    # Steps of an epoch
 
     def begin(self, order: NDArray[np.int64]) -> None:
-        """Begin an epoch over the images in `order`, int64 (n,)."""
+        """Begin an epoch over the images with the indices `order`, int64 (n,)."""
         self.replica.backend.copy(order, self._order[: len(order)])
         self.continue_from(len(order), self.optimizer.iterations)
 
-    def continue_from(self, images: int, iterations: int) -> None:
-        """Go on in an epoch of so many images, which began after so many steps."""
-        self._images, self._iterations = images, iterations
+    def continue_from(self, count: int, iterations: int) -> None:
+        """Continue an epoch of `count` images that began at the optimizer step `iterations`."""
+        self._count, self._iterations = count, iterations
 
     @property
     def batches(self) -> int:
-        """How many batches the epoch has."""
-        return -(-self._images // self._batch_size)
+        """The number of batches in the epoch."""
+        return -(-self._count // self._batch_size)
 
-    def run(self, batches: Iterable[int], progress: Progress = lambda images: None) -> None:
-        """Do the training steps on some batches of the epoch, of which the first is 0."""
+    def run(self, batches: Iterable[int], progress: Progress = lambda count: None) -> None:
+        """Take a training step on each of `batches`, numbers of batches of the epoch, from 0."""
         for batch in batches:
             progress(self.step(batch))
 
     def step(self, batch: int) -> int:
-        """The training step on a batch of the epoch; returns how many images that has.
+        """Take the training step on a batch of the epoch.
 
-        A step that an error has broken off before the optimizer's update can be done again.
+        A step that failed before the optimizer's update can be repeated.
+
+        Args:
+            batch: its number in the epoch, from 0.
+
+        Returns:
+            The number of images in the batch.
         """
         start = batch * self._batch_size
-        count = min(self._batch_size, self._images - start)
+        count = min(self._batch_size, self._count - start)
         shards = self._shards(count)
         self.replica.backend.copy(self._order[start : start + count], self._indices[:count])
         self.optimizer.iterations = self._iterations + batch
         self.optimizer.advance()
         gradients = self._accumulate_gradients(count)
         for shard in shards:
-            self._keep_metrics(shard, start)
+            self._store_metrics(shard, start)
         self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
         self.optimizer.update(self.replica.parameters, gradients)
         return count
 
     def means(self) -> Evaluation:
-        """The mean loss and accuracy of the epoch, as it went."""
-        return self._metrics.of(slice(self._images)).means(self.replica.backend)
+        """The mean loss and the accuracy over the training steps of the epoch."""
+        return self._metrics.of(slice(self._count)).means(self.replica.backend)
 
     def _accumulate_gradients(self, count: int) -> Array:
-        """Those of this rank's shards of the batch.
+        """The gradients of this rank's shards of the batch, real (p,).
 
-        For every batch of `count` images it is the same sequence of operations on the same memory,
-        as is the optimizer's update, so that they can be recorded once and replayed. What changes,
-        they read from there.
+        For every batch of `count` images this is the same sequence of operations on the same
+        memory, and so is the optimizer's update: a device can record both once and replay them.
+        What changes from step to step is read from that memory.
         """
         indices, (losses, correct) = self._indices[:count], self._batch_metrics.of(slice(count))
         return self.replica.accumulate_gradients(
             self._shards(count), self.data, indices, losses, correct, self.optimizer.step
         )
 
-    def _keep_metrics(self, shard: slice, start: int) -> None:
-        """Those of a shard of the batch that begins with image `start` of the epoch."""
-        kept = slice(start + shard.start, start + shard.stop)
-        self.replica.backend.copy(self._batch_metrics.losses[shard], self._metrics.losses[kept])
-        self.replica.backend.copy(self._batch_metrics.correct[shard], self._metrics.correct[kept])
+    def _store_metrics(self, shard: slice, start: int) -> None:
+        """Copy the metrics of a shard of the batch that begins at image `start` of the epoch."""
+        rows = slice(start + shard.start, start + shard.stop)
+        for source, out in zip(self._batch_metrics.of(shard), self._metrics.of(rows), strict=True):
+            self.replica.backend.copy(source, out)
 
     def _shards(self, count: int) -> list[slice]:
-        """Which this rank works on, of a batch of `count` images."""
+        """This rank's shards of a batch of `count` images."""
         return self.replica.shards(count)[self.communicator.rank :: self.communicator.size]
 
 
 def check_finite(loss: float, epoch: int) -> None:
-    """Refuse to go on from a loss that is no number.
+    """Check that a loss is finite.
 
     Raises:
         TrainingError: the loss is NaN or infinite.
@@ -213,10 +225,10 @@ def check_finite(loss: float, epoch: int) -> None:
 
 
 def epoch_order(seed: int, epoch: int, images: int, *, shuffle: bool = True) -> NDArray[np.int64]:
-    """The order of the images in an epoch, int64 (images,), a new one for each if `shuffle`.
+    """The order of training in an epoch, int64 (images,), a permutation per epoch if `shuffle`.
 
-    It depends on the seed and the number of the epoch alone, so that a run which is resumed goes on
-    as if it had not been interrupted. The leading 1 keeps it apart from the initial weights' draws.
+    It depends on the seed and the number of the epoch alone, so that a resumed run continues as if
+    it had not been interrupted. The leading 1 keeps the draws apart from the initial weights'.
     """
     order = np.arange(images, dtype=np.int64)
     return np.random.default_rng([1, seed, epoch]).permutation(order) if shuffle else order

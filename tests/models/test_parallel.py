@@ -19,13 +19,12 @@ from numpy.testing import assert_array_equal
 
 import small
 from gpucnn import SGD, Adam, Flatten, Sequential
-from gpucnn.backends import CpuBackend
 from gpucnn.backends.workers import pool as workers
 from gpucnn.backends.workers.in_worker import Context
 from gpucnn.backends.workers.pool import pool
 from gpucnn.errors import GpucnnWarning, TrainingError
 from gpucnn.layers import Dense, ReLU
-from gpucnn.models import parallel
+from gpucnn.models import parallel, sharing
 from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Optimizer
@@ -156,7 +155,7 @@ class TestTraining:
         def refuse(*_: Any) -> None:
             raise OSError(12, "Cannot allocate memory")
 
-        monkeypatch.setattr(parallel, "SharedArrays", refuse)
+        monkeypatch.setattr(sharing, "SharedArrays", refuse)
         monkeypatch.setattr(workers, "POOL", workers.WorkerPool())
         with pytest.warns(GpucnnWarning, match="no memory can be shared.*by this process alone"):
             made = trainer(model(2))
@@ -237,7 +236,7 @@ class TestTraining:
 
             with pytest.MonkeyPatch.context() as patch:
                 if alone:
-                    patch.setattr(parallel, "LEAST_SPAN", 10**18)
+                    patch.setattr(sharing, "LEAST_SPAN", 10**18)
                 made.fit(
                     small.images(IMAGES),
                     small.labels(IMAGES),
@@ -377,24 +376,3 @@ class TestInference:
             patch.setattr(parallel, "_infer_theirs", lambda task, context: fail(context))
             with pytest.warns(GpucnnWarning, match="goes on alone"):
                 assert_array_equal(made.predict(x, BATCH), expected)
-
-
-class TestWorth:
-    def test_of_workers_depends_on_the_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        replica = model(3).replica
-        monkeypatch.setattr(parallel, "LEAST_SPAN", replica.multiply_adds(100))
-        assert parallel.count_workers(replica, 99, 13) == 0
-        assert parallel.count_workers(replica, 100, 13) == 2
-        assert parallel.count_workers(replica, 100, 2) == 1
-        assert parallel.count_workers(replica, 100, 1) == 0
-
-    def test_a_small_fit_starts_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(parallel, "LEAST_SPAN", 10**18)
-        monkeypatch.setattr(workers.WorkerPool, "request", lambda *_: pytest.fail("it does"))
-        model(2).fit(small.images(IMAGES), small.labels(IMAGES), verbose=0)
-
-
-def test_workers_of_a_device_that_has_none_are_none() -> None:
-    made = Sequential(small.layers(), small.SHAPE, device="cpu", threads=1)
-    assert isinstance(made.backend, CpuBackend)
-    assert parallel.count_workers(made.replica, 10**9, 10**6) == 0

@@ -585,7 +585,7 @@ class TestFilesThatDoNotFit:
     def test_with_an_unknown_layer(self, path: Path) -> None:
         reason = (
             "{'class': 'Sigmoid'} does not describe one of "
-            "Conv2D, MaxPool2D, ReLU, Flatten, Dense, Dropout"
+            "Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU"
         )
         with self.told(path, reason):
             self.load_changed(path, description={"layers": [{"class": "Sigmoid"}]})
