@@ -18,7 +18,7 @@ from gpucnn.utils import arguments
 OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
 SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
 
-# What suits each preset, found by trial on MNIST.
+# Tuned for each preset on MNIST.
 EPOCHS = {"notebook": 5, "lenet": 8}
 BATCH_SIZES = {"notebook": 32, "lenet": 64}
 LEARNING_RATES = {
@@ -35,20 +35,20 @@ class TrainConfig:
 
     Args:
         model: the name of a preset, see `gpucnn.models`.
-        data: where the images come from, see `load_mnist`; None for the embedded MNIST.
+        data: the source of the images, see `load_mnist`; None for the embedded MNIST.
         device: where to train, see `get_backend`.
-        threads: of the CPU, see `Sequential`; None for as many as there are cores.
-        epochs: how many times to go through the images.
+        threads: worker processes of the CPU, see `Sequential`; None for one per usable core.
+        epochs: the number of passes over the training images.
         batch_size: images in a training step.
-        optimizer: "sgd" (with Nesterov's momentum of 0.9), "adam" or "adamw".
-        learning_rate: the highest of the schedule.
+        optimizer: "sgd" (with Nesterov momentum 0.9), "adam" or "adamw".
+        learning_rate: the maximum of the schedule.
         schedule: "constant", "cosine" or "one-cycle", over all steps of `schedule_epochs`.
         seed: of the initial parameters, the shuffles and dropout.
         dtype: "float32" or "float64".
-        schedule_epochs: how many of the epochs the schedule lasts; None for all of them.
+        schedule_epochs: the epochs over which the schedule runs; None for all of them.
 
     Raises:
-        InvalidTypeError: `data` or `device` is no text.
+        InvalidTypeError: `data` or `device` is not a string.
         InvalidValueError: an argument is not as described.
     """
 
@@ -84,13 +84,16 @@ class TrainConfig:
             arguments.positive_integer(self.schedule_epochs, "schedule_epochs")
 
     def extended(self, epochs: int) -> "TrainConfig":
-        """The same for `epochs`, if these are more; the schedule ends where it would have."""
+        """The configuration for more epochs; the schedule ends where it would have.
+
+        It is unchanged if `epochs` is not more than there are.
+        """
         if epochs <= self.epochs:
             return self
         return replace(self, epochs=epochs, schedule_epochs=self.schedule_epochs or self.epochs)
 
     def resolved(self) -> "TrainConfig":
-        """The same for whoever follows it anywhere: device and threads named, a folder in full.
+        """The configuration with explicit device and threads, and the full path of a folder.
 
         Raises:
             InvalidValueError: there is no such device.
@@ -103,14 +106,14 @@ class TrainConfig:
         return replace(self, data=data, device=backend.device, threads=threads)
 
     def make_model(self, images: int) -> Sequential:
-        """The untrained model, with its optimizer, to be trained on that many images."""
+        """The untrained model, compiled with its optimizer, for training on `images` images."""
         model = MODELS[self.model](self.dtype, self.device, self.seed, self.threads)
         epochs = self.schedule_epochs or self.epochs
         model.compile(self._make_optimizer(epochs * self.steps_of_epoch(images)))
         return model
 
     def steps_of_epoch(self, images: int) -> int:
-        """How many steps it takes to go through that many images once."""
+        """The number of steps of an epoch over `images` images."""
         return -(-images // self.batch_size)
 
     def _make_optimizer(self, steps: int) -> Optimizer:
@@ -159,7 +162,7 @@ def _check_source(data: object) -> None:
         )
     try:
         is_name = len(data) <= LONGEST_SOURCE and b"\0" not in os.fsencode(data)
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         is_name = False
     if not is_name:
         raise InvalidValueError(

@@ -6,12 +6,12 @@ from gpucnn.backends import Array, Backend, BatchMemory, Buffer
 
 
 class SoftmaxCrossEntropy:
-    """The mean over a batch of -log softmax(logits)[label], for logits of any size.
+    """The mean over a batch of -log softmax(logits)[label], without overflow for large logits.
 
     Args:
         backend: where the arrays live.
-        classes: the number of logits of an image.
-        dtype: real, that of the logits.
+        classes: the number of classes.
+        dtype: real, of the logits.
     """
 
     def __init__(self, backend: Backend, classes: int, dtype: "np.dtype[np.floating]") -> None:
@@ -19,7 +19,7 @@ class SoftmaxCrossEntropy:
         self._gradient = BatchMemory(backend, Buffer((classes,)), dtype)
 
     def evaluate(self, logits: Array, labels: Array, losses: Array, correct: Array) -> None:
-        """The loss of each image, and whether its largest logit is its label's.
+        """Compute the loss of each image, and whether its largest logit is its label's.
 
         Args:
             logits: real (n, classes).
@@ -32,17 +32,17 @@ class SoftmaxCrossEntropy:
     def gradient(
         self, logits: Array, labels: Array, losses: Array, correct: Array, images: int
     ) -> Array:
-        """As `evaluate`; returns the gradient of the mean over a batch, real (n, classes).
+        """Compute the same as `evaluate`, and the gradient of the mean loss over the batch.
 
         Args:
-            logits: as for `evaluate`, of some or all images of the batch.
+            logits: real (n, classes), of a microbatch.
             labels: as for `evaluate`.
             losses: as for `evaluate`.
             correct: as for `evaluate`.
-            images: how many images the batch has.
+            images: the number of images in the whole batch.
 
         Returns:
-            Memory of this object, which the next call overwrites.
+            The gradient with respect to `logits`, real (n, classes); the next call overwrites it.
         """
         gradient = self._gradient[len(logits)]
         self._backend.softmax_cross_entropy(logits, labels, losses, correct, gradient, images)

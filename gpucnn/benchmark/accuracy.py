@@ -4,7 +4,7 @@ from gpucnn.applications import TrainConfig, default_config
 from gpucnn.benchmark.contenders import TrainingContender
 from gpucnn.benchmark.report import TimeToAccuracy
 from gpucnn.benchmark.workload import Workload
-from gpucnn.models.sequential import TRAINING
+from gpucnn.models.checkpoint import TRAINING
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
 from gpucnn.utils.config import from_config, to_config

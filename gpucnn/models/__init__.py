@@ -1,4 +1,4 @@
-"""Networks that are trained, measured, saved and used; and two to start from."""
+"""Models: training, evaluation, prediction and files; and two presets."""
 
 from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, notebook
 from gpucnn.models.sequential import Sequential

@@ -1,29 +1,196 @@
 """Model files: named arrays and a description, in the safetensors format.
 
-The description is JSON under one key of the file's metadata. One key, because the format keeps its
-keys in no particular order, and equal models are to give equal bytes.
+The description is JSON under one key of the file's metadata. One key, because the format does not
+preserve the order of keys, and equal models are to give equal bytes.
 """
 
 import json
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gpucnn.errors import InvalidFileError, printable
+from gpucnn.errors import DeviceError, InvalidFileError, InvalidValueError, printable
+from gpucnn.layers import LAYERS, Layer
+from gpucnn.models.divergence import check_finite_arrays, first_not_finite
+from gpucnn.models.pixels import from_description, to_description
+from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState
+from gpucnn.utils import arguments
+from gpucnn.utils.config import from_config, to_config
 from gpucnn.utils.files import write_bytes
+
+if TYPE_CHECKING:
+    from gpucnn.models.sequential import Sequential
+
+Model = TypeVar("Model", bound="Sequential")
 
 KEY = "gpucnn"
 VERSION = 1
+SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
+MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
+TRAINING = (*OPTIMIZERS, *SCHEDULES)
+"""The classes that the description of an optimizer may name."""
+
+
+# Models
+
+
+def describe(model: "Sequential") -> dict[str, Any]:
+    """The layers of a model, its other arguments and its optimizer, as plain values.
+
+    Raises:
+        InvalidTypeError: a layer, the optimizer or its schedule is of a class of the user's.
+    """
+    return {
+        "layers": [to_config(layer, LAYERS) for layer in model.layers],
+        "input_shape": list(model.input_shape),
+        "dtype": model.dtype.name,
+        "seed": model.seed,
+        "optimizer": to_config(model.optimizer, TRAINING),
+    }
+
+
+def optimizer_arrays(state: OptimizerState) -> dict[str, NDArray[Any]]:
+    """The optimizer's vectors, by their names in a model file."""
+    return {SLOT + name: slot for name, slot in state.slots.items()}
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    model: "Sequential",
+    weights: Sequence[NDArray[Any]],
+    state: OptimizerState,
+    epochs_trained: int,
+) -> None:
+    """Write a model file, with the errors of `Sequential.save`.
+
+    Args:
+        path: of the file.
+        model: gives the architecture, the optimizer and the names of the weights.
+        weights: in the order of `parameter_names`.
+        state: the optimizer's, taken together with the weights.
+        epochs_trained: the epochs trained when they were taken.
+    """
+    arrays = dict(zip(model.parameter_names, weights, strict=True)) | optimizer_arrays(state)
+    description = describe(model) | {
+        "iterations": state.iterations,
+        "epochs_trained": epochs_trained,
+        **to_description(model.pixels),
+    }
+    check_finite_arrays(arrays)
+    _check_attributes(description, model.parameters.size)
+    write_checkpoint(path, arrays, description)
+
+
+def load_model(
+    kind: type[Model], path: str | os.PathLike[str], device: str, threads: int | None
+) -> Model:
+    """Make a model of class `kind` from a file, with the errors of `Sequential.load`."""
+    arrays, description = read_checkpoint(path)
+    diverged = first_not_finite(arrays)
+    if diverged is not None:
+        raise InvalidFileError(
+            f"{path} has values that are not finite in {printable(diverged)}, since the "
+            "training that wrote it diverged: load another file, or train anew with a lower "
+            "learning rate"
+        )
+    with _blaming(path):
+        layers, optimizer, count = _make_layers(description)
+        held = sum(array.size for array in arrays.values())
+        if count > held:  # checked before memory for the parameters is allocated
+            raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
+        shape, dtype = description["input_shape"], description["dtype"]
+        model = kind(layers, shape, dtype, device, description["seed"], threads)
+        _restore(model, optimizer, arrays, description)
+    return model
+
+
+@contextmanager
+def _blaming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors of a model made from a file into one that names the file."""
+    try:
+        yield
+    except DeviceError:  # such as too little memory, for which the file is not to blame
+        raise
+    except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise InvalidFileError(
+            f"{path} does not describe a model that its arrays fit ({printable(error)}): "
+            "give a file saved by gpucnn"
+        ) from error
+
+
+def _restore(
+    model: "Sequential",
+    optimizer: Optimizer,
+    arrays: dict[str, NDArray[Any]],
+    description: dict[str, Any],
+) -> None:
+    """Set the weights and the state of training."""
+    model.set_weights([arrays[name] for name in model.parameter_names])
+    model.compile(optimizer)
+    slots = {name: arrays[SLOT + name] for name in optimizer.slot_names}
+    state = OptimizerState(_count(description, "iterations"), slots)
+    optimizer.place(model.backend, model.parameters, state)
+    model.epochs_trained = _count(description, "epochs_trained")
+    model.pixels = from_description(description)
+
+
+def _check_attributes(description: dict[str, Any], parameters: int) -> None:
+    """Check that `load_model` will accept a description, whose values may be attributes set later.
+
+    Args:
+        description: of the model as it is now.
+        parameters: the number of its parameters.
+
+    Raises:
+        InvalidValueError: it will not.
+    """
+    _, _, count = _make_layers(description)
+    if count != parameters:
+        raise InvalidValueError(
+            f"the layers as they are now have {count:,} parameters, but the model was made "
+            f"with {parameters:,}: make a new model instead of changing layers"
+        )
+
+
+def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
+    """The layers and the optimizer of a description, and the layers' number of parameters."""
+    layers = [from_config(config, LAYERS) for config in description["layers"]]
+    optimizer = from_config(description["optimizer"], TRAINING)
+    return layers, optimizer, _count_parameters(layers, description["input_shape"])
+
+
+def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
+    shape = arguments.image_shape(input_shape, "input_shape")
+    count = 0
+    for layer in layers:
+        layer.name = type(layer).__name__.lower()  # for error messages
+        layer.build(shape)
+        count += sum(map(prod, layer.parameter_shapes().values()))
+        shape = layer.output_shape
+    return count
+
+
+def _count(description: dict[str, Any], name: str) -> int:
+    count = arguments.non_negative_integer(description[name], name)
+    if count > MOST:
+        raise InvalidValueError(f"{name} is {count}: it must be at most {MOST}")
+    return count
+
+
+# Files
 
 
 def write_checkpoint(
     path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]], description: dict[str, Any]
 ) -> None:
-    """Write a model file, under a temporary name first.
+    """Write arrays and a description, to a temporary file that is then renamed.
 
     Raises:
         InvalidFileError: `path` is a directory, or its folder does not exist.
@@ -36,7 +203,7 @@ def write_checkpoint(
 def read_checkpoint(
     path: str | os.PathLike[str],
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays and the description of a model file.
+    """Read the arrays and the description of a model file.
 
     Raises:
         InvalidFileError: there is no such file, it is cut short, or it is not a model of gpucnn.
@@ -51,7 +218,7 @@ def read_checkpoint(
         with safe_open(file, framework="numpy") as opened:
             description = _description(path, opened.metadata() or {})
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, TypeError) as error:  # the latter of numbers that NumPy lacks
+    except (SafetensorError, TypeError) as error:  # TypeError for a dtype that NumPy lacks
         raise InvalidFileError(
             f"{path} is cut short or not a safetensors file ({printable(error)}): "
             "give another copy, or train again"
@@ -67,10 +234,9 @@ def _description(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict
         raise InvalidFileError(
             f"{path} is a safetensors file, but not a model of gpucnn: give one saved by gpucnn"
         ) from error
-    if type(version) is not int or version != VERSION:  # true is 1 in Python
+    if type(version) is not int or version != VERSION:  # True == 1
         raise InvalidFileError(
             f"{path} is a model file of version {printable(json.dumps(version))}, but this gpucnn "
-            "reads "
-            f"version {VERSION}: install the gpucnn that wrote it"
+            f"reads version {VERSION}: install the gpucnn that wrote it"
         )
     return description  # type: ignore[no-any-return]

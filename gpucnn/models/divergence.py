@@ -1,4 +1,4 @@
-"""What training that diverged leaves behind: weights that are not finite numbers."""
+"""Checks for weights that are not finite, which training that diverged leaves behind."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from gpucnn.models.network import Network
 
 
 def first_not_finite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
-    """The name of the first array that has a number that is NaN or infinite; None if none has."""
+    """The name of the first array with a NaN or infinite element; None if all are finite."""
     for name, values in arrays.items():
         if values.dtype.kind == "f" and values.size and not is_finite(values, values.dtype):
             return name
@@ -21,27 +21,27 @@ def first_not_finite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
 
 
 def check_weights(network: Network, parameters: Array) -> None:
-    """Refuse parameters of a network that are not finite.
+    """Check that the parameters of a network are finite.
 
     Args:
-        network: whose layers give them their names.
+        network: gives the parameters their names.
         parameters: real (p,), on its device.
 
     Raises:
-        TrainingError: one is not; the text names the first array of weights that has such.
+        TrainingError: one is not; the message names the first weights affected.
     """
     on_host = parameters
     if not isinstance(parameters, np.ndarray):
         on_host = network.backend.to_host(parameters)
     if not is_finite(on_host, network.dtype):
-        refuse_not_finite(dict(zip(network.parameter_names, network.split(on_host), strict=True)))
+        check_finite_arrays(dict(zip(network.parameter_names, network.split(on_host), strict=True)))
 
 
-def refuse_not_finite(arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse arrays of a model of which one is not finite, by its name.
+def check_finite_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Check that the arrays of a model are finite.
 
     Raises:
-        TrainingError: one is not.
+        TrainingError: one is not; the message names it.
     """
     name = first_not_finite(arrays)
     if name is not None:

@@ -1,4 +1,4 @@
-"""Layers joined into a function from images to logits, and its gradients."""
+"""A stack of layers as a function from images to logits, with its gradients."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,34 +21,34 @@ DTYPES = ("float32", "float64")
 
 
 class Network:
-    """Layers, one after the other, on a device.
+    """A stack of layers on a device.
 
-    All parameters lie in one flat vector and all gradients in another: an optimizer's step is one
-    operation, and gradients are summed in one call. The layers hold views of them.
+    All parameters lie in one flat vector and all gradients in another, so that an optimizer step is
+    one operation, and so is a sum over ranks. The layers hold views of both.
 
-    Every method can be called from any thread: a call waits for those that use the model's memory.
-    What `forward` and the attributes give is that memory itself, which such calls overwrite.
+    Every method can be called from any thread: calls that use the model's memory take turns. What
+    `forward` returns and the attributes hold is that memory itself, which later calls overwrite.
 
     Args:
-        layers: the layers in order, at least one with parameters; the last one's output is the
-            logits, a vector with an element for each class.
+        layers: in order, at least one with parameters; the output of the last one is the logits, a
+            vector with an element for each class.
         input_shape: of one image, (height, width, channels).
         dtype: "float32" or "float64", of parameters and arithmetic.
         device: where it runs, see `get_backend`.
         seed: of the initial parameters, the shuffles and dropout, in [0, 2^64).
-        threads: of the CPU, among which batches are split; None for as many as this process may
-            use cores. Another number gives sums in another order, and gradients that differ by
-            rounding.
+        threads: worker processes of the CPU among which a batch is split, this one included; None
+            for one per usable core. Another number changes the order of sums, and so the rounding
+            of gradients.
 
     Attributes:
         parameters: real (p,), the flat parameter vector, on the device.
         gradients: real (p,), the flat gradient vector, on the device.
-        replica: by which all but training is computed.
+        replica: computes everything but training.
 
     Raises:
-        InvalidValueError: an argument is not as described, or a layer cannot take the output of the
-            one before it.
-        InvalidTypeError: something other than a layer is among the layers.
+        InvalidValueError: an argument is not as described, or a layer does not accept the output of
+            the one before it.
+        InvalidTypeError: one of `layers` is not a layer.
     """
 
     def __init__(
@@ -119,16 +119,16 @@ class Network:
         self._copy_weights(weights)
 
     def __copy__(self) -> "Network":
-        """A deep copy: the layers of a model are of that model alone."""
+        """A deep copy, since a layer belongs to one model alone."""
         return deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What it is pickled and copied as, see `_state`, of one moment."""
+        """A consistent snapshot for pickling and copying, see `_state`."""
         with self._lock.claim():
             return self._state()
 
     def _state(self) -> dict[str, Any]:
-        """All but what lies on the device, and the weights, on the host."""
+        """The attributes without those on the device, and the weights on the host."""
         on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_parameters")
         state = {name: value for name, value in vars(self).items() if name not in on_device}
         return state | {"device": self.backend.device, "weights": self.split(self.parameters)}
@@ -140,7 +140,10 @@ class Network:
         self._place(get_backend(device, self._threads), weights)
 
     def to(self, device: str) -> "Network":
-        """Move to another device, weights included; returns the network itself.
+        """Move the network to another device, with its weights.
+
+        Returns:
+            The network itself.
 
         Raises:
             InvalidValueError: there is no such device.
@@ -149,7 +152,7 @@ class Network:
         return self
 
     def place(self, backend: Backend) -> None:
-        """Move to `backend`, weights included; an optimizer is to be placed there after it."""
+        """Move the network to `backend`, with its weights."""
         with self._lock.claim():
             self._place(backend, self.split(self.parameters))
 
@@ -166,11 +169,14 @@ class Network:
             return self.split(self.parameters)
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
-        """Replace the parameters by `weights`, arrays as `get_weights` gives them.
+        """Set all weights.
+
+        Args:
+            weights: an array for each parameter, in the order and shapes of `get_weights`.
 
         Raises:
-            InvalidValueError: their number, or the shape of one, is another, or one is not of
-            finite numbers.
+            InvalidValueError: the number of arrays or the shape of one does not match, or an
+                element is not finite.
         """
         arrays = [np.asarray(each) for each in weights]
         if len(arrays) != len(self._parameters):
@@ -188,27 +194,26 @@ class Network:
             self.backend.copy(array, parameter.view(self.parameters))
 
     def split(self, vector: Array) -> list[NDArray[Any]]:
-        """Copies on the host of the parts of `vector`, real (p,), one for each parameter."""
+        """Split `vector`, real (p,), into a copy on the host for each parameter, in its shape."""
         return [self.backend.to_host(each.view(vector)) for each in self._parameters]
 
     # Running
 
     def reserve(self, batch: int, *, training: bool = False) -> None:
-        """Have memory for batches of up to `batch` images, for training steps if asked."""
+        """Reserve memory for batches of up to `batch` images, with gradients if `training`."""
         with self._lock.claim():
             if not training:
                 self._logits.reserve(batch)
             self.replica.reserve(batch, training=training)
 
     def forward(self, x: Array) -> Array:
-        """The logits of a batch, with dropout switched off.
+        """The logits of a batch, without dropout.
 
         Args:
             x: real (n, *input_shape), C-contiguous, on the device.
 
         Returns:
-            real (n, classes), memory that the next call of this or another method overwrites: for
-            one thread alone.
+            real (n, classes), which the next call of any method, in any thread, overwrites.
         """
         with self._lock.claim():
             if self.replica.is_microbatch(len(x)):
@@ -220,7 +225,7 @@ class Network:
     def loss_and_gradients(
         self, x: NDArray[Any], y: NDArray[Any]
     ) -> tuple[float, list[NDArray[Any]]]:
-        """The mean loss of some images, and its gradients, with dropout switched off.
+        """The mean loss over a set of images, and its gradients, without dropout.
 
         Args:
             x: uint8 or floating point (n, *input_shape), on the host.

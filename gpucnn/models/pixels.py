@@ -1,35 +1,35 @@
-"""What pixels a model was trained on, and how those that it is given later are made like them.
+"""The encoding of the pixels that a model was trained on, and the conversion of others to it.
 
-A byte b, 0 to 255, is passed around as numbers in four ways, the encodings: b / 255, b / 255 - 0.5,
-b / 127.5 - 1 and b itself. A model that is trained on bytes has seen the second of them, since that
-is what bytes become here. Which encoding floating-point pixels are in is told from their range: the
-encoding whose interval they lie in and fill by more than `SHARE`. At most one can be so filled.
-Pixels normalised in another way, such as to a mean of 0 and a variance of 1, are in no encoding.
+Bytes, 0 to 255, are commonly passed around as numbers in four encodings: b / 255, b / 255 - 0.5,
+b / 127.5 - 1 and b itself. A model trained on bytes has seen the second, since bytes are normalised
+so here. The encoding of floating-point pixels is inferred from their range: they are in the one
+whose interval contains them and of which they span more than `SHARE`; at most one qualifies. Pixels
+normalised in another way, such as to mean 0 and variance 1, are in no encoding.
 
 | trained on | given | the model gets |
 | --- | --- | --- |
-| not known | anything | it as it is |
-| bytes | bytes | them as they are |
-| an encoding | bytes | them in that encoding |
-| bytes or an encoding | floats in the same encoding | them as they are |
-| bytes or an encoding | floats in another | them converted, if they must be so (a) |
-| bytes or an encoding | floats in none, in the interval | them as they are, if they can be so (b) |
+| unknown | anything | the pixels unchanged |
+| bytes | bytes | the pixels unchanged |
+| an encoding | bytes | the pixels in that encoding |
+| bytes or an encoding | floats in the same encoding | the pixels unchanged |
+| bytes or an encoding | floats in another encoding | the pixels converted, if unambiguous (a) |
+| bytes or an encoding | floats in none, within the interval | the pixels unchanged, if plausible (b) |
 | bytes or an encoding | floats in none, beyond the interval | an error |
 | floats in no encoding | bytes | an error |
-| floats in no encoding | floats in an encoding | them as they are, if they can be so (c) |
-| floats in no encoding | floats in none | them as they are |
+| floats in no encoding | floats in an encoding | the pixels unchanged, if plausible (c) |
+| floats in no encoding | floats in none | the pixels unchanged |
 
-(a) Where they lie in the interval that the model was trained on, too, their least is to be that of
-the other: 0 to 1 within -1 to 1 is another encoding; 0.1 to 0.9 may be a bright image, and is an
-error.
-(b) They may be a dark or pale image in another encoding. They are an error if none of them is below
-the middle of an interval around 0, or if they differ by less than a byte's least step, unless they
-are all equal. (c) They are an error if they are beyond the range that the model was trained on, or
-go from one end of their encoding to the other.
+(a) Where they also lie within the interval of the training encoding, their minimum must be that of
+the other one: 0 to 1 within -1 to 1 is another encoding; 0.1 to 0.9 may be a bright image, and is
+an error.
+(b) They may be a dark or low-contrast image in another encoding. It is an error if none of them is
+below the middle of an interval around 0, or if they span less than the step between two bytes,
+unless all are equal.
+(c) It is an error if they exceed the range of the training images, or span their encoding from end
+to end.
 
-Bytes whose greatest is 1 or 16, say, are not told from others by their type. A warning tells of
-those, since as bytes of 0 to 255 they are nearly black; and a model that was trained on them takes
-no others.
+Bytes with a maximum of 1 or 16, say, have the same dtype as others. A warning points them out,
+since as bytes of 0 to 255 they are nearly black; and a model trained on them refuses any others.
 """
 
 import sys
@@ -42,35 +42,35 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import GpucnnWarning, InvalidValueError
 
-SHARE = 0.6  # of an encoding's interval; more than the half that lies in another's
-STEP = 1 / 255  # of an interval, from a byte to the next
-TOLERANCE = STEP / 4  # of an interval, for numbers that were rounded
+SHARE = 0.6  # of an encoding's interval; above the half of it that another may contain
+STEP = 1 / 255  # of an interval, between consecutive bytes
+TOLERANCE = STEP / 4  # of an interval, for rounding
 LARGEST = sys.float_info.max
-DARK = 16  # bytes up to this one are nearly black
-LONGEST_NAME = 4096  # characters of the name of a data set
+DARK = 16  # a maximum up to which bytes are nearly black
+LONGEST_NAME = 4096  # characters in the name of a data set
 KINDS = BYTES, FLOATS = "bytes", "floats"
-KEY = "pixels"  # of the description of a model
+KEY = "pixels"  # in the description of a model
 BUILT_IN = "built-in MNIST"  # the name of the data set that comes with the package
 
 
 class Encoding(NamedTuple):
-    """The numbers that stand for the bytes 0 and 255; those between are evenly spaced."""
+    """The numbers that represent the bytes 0 and 255; those between are evenly spaced."""
 
     low: float
     high: float
 
     @property
     def width(self) -> float:
-        """Of the interval."""
+        """The width of the interval."""
         return self.high - self.low
 
     def contains(self, pixels: "Pixels") -> bool:
-        """Whether they lie in the interval."""
+        """Whether the pixels lie in the interval, but for rounding."""
         margin = TOLERANCE * self.width
         return self.low - margin <= pixels.low and pixels.high <= self.high + margin
 
     def begins_with(self, pixels: "Pixels") -> bool:
-        """Whether the least of them is that of the interval."""
+        """Whether the minimum of the pixels is that of the interval, but for rounding."""
         return abs(pixels.low - self.low) <= TOLERANCE * self.width
 
 
@@ -80,14 +80,13 @@ ENCODINGS = (Encoding(0, 1), OF_BYTES, Encoding(-1, 1), Encoding(0, 255))
 
 @dataclass(frozen=True)
 class Pixels:
-    """What is known of the pixels of a set of images.
+    """The kind and range of the pixels of a set of images.
 
     Args:
         kind: "bytes" or "floats".
-        low: the least pixel.
-        high: the greatest.
-        data: where the images come from, as `load_mnist` takes it, or `BUILT_IN`; None where that
-            is not known.
+        low: the minimum.
+        high: the maximum.
+        data: the source of the images, as for `load_mnist`, or `BUILT_IN`; None if unknown.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -113,9 +112,11 @@ class Pixels:
 
     @classmethod
     def of(cls, images: NDArray[Any], data: str | None = None) -> "Pixels":
-        """Those of images, at least one; uint8 or real, and finite.
+        """The pixels of images.
 
-        The data set is left out if its name is not one line of text.
+        Args:
+            images: uint8 or real, finite, at least one.
+            data: their source; ignored if it is not one line of text.
         """
         kind = BYTES if images.dtype == np.uint8 else FLOATS
         name = data if _is_name(data) else None
@@ -123,12 +124,12 @@ class Pixels:
 
     @property
     def contrast(self) -> float:
-        """By how much they differ at most."""
+        """The maximum minus the minimum."""
         return self.high - self.low
 
     @property
     def encoding(self) -> Encoding | None:
-        """What the model is given where pixels are like these, or None if it is none of those."""
+        """The encoding in which a model sees these pixels; None if it is none of the four."""
         if self.kind == BYTES:
             return OF_BYTES
         for encoding in ENCODINGS:
@@ -138,13 +139,14 @@ class Pixels:
 
     @property
     def are_dark(self) -> bool:
-        """Whether they are bytes that were hardly meant to be from 0 to 255."""
+        """Whether these are bytes that can hardly be meant as 0 to 255."""
         return self.kind == BYTES and 0 < self.high <= DARK
 
     def after(self, earlier: "Pixels | None") -> "Pixels":
-        """What a model has seen that is trained on these after `earlier` ones.
+        """The record of a model trained on `earlier` pixels, then on these.
 
-        Of the same kind and encoding, it has seen both; otherwise its weights follow the latest.
+        It is the union of both if they have one kind and encoding; otherwise the latest, which the
+        weights follow.
         """
         if earlier is None:
             return self
@@ -163,10 +165,10 @@ def _is_name(data: Any) -> bool:
 
 
 def trained_on(images: NDArray[Any], earlier: Pixels | None) -> Pixels:
-    """The record of a model that is trained on images, after `earlier` ones.
+    """The record of a model trained on `earlier` pixels, then on `images`.
 
     Warns:
-        GpucnnWarning: they are bytes that are nearly black.
+        GpucnnWarning: the images are bytes, and nearly black.
     """
     pixels = Pixels.of(np.asarray(images))
     if pixels.are_dark:
@@ -177,21 +179,21 @@ def trained_on(images: NDArray[Any], earlier: Pixels | None) -> Pixels:
 def like_training(
     images: NDArray[Any], trained: Pixels | None, dtype: "np.dtype[np.floating]"
 ) -> NDArray[Any]:
-    """Images as a model is to be given them, by the table at the top of this module.
+    """Convert images to the encoding that a model was trained on, by the table of this module.
 
     Args:
-        images: uint8 or real, and finite; at least one.
-        trained: what the model was trained on, or None where that is not known.
-        dtype: the model's.
+        images: uint8 or real, finite, at least one.
+        trained: the pixels of the training images; None if unknown.
+        dtype: real, of the model.
 
     Returns:
-        The images themselves, or, where their encoding is another, a copy of `dtype`.
+        The images themselves, or a converted copy of `dtype`.
 
     Raises:
-        InvalidValueError: it is not known how to make them like those that it was trained on.
+        InvalidValueError: the conversion cannot be determined.
 
     Warns:
-        GpucnnWarning: they are bytes that are nearly black, and it was not trained on such.
+        GpucnnWarning: the images are bytes, and nearly black, unlike the training images.
     """
     if trained is None:
         return images
@@ -212,7 +214,7 @@ def like_training(
 
 
 def as_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Images, uint8 or real, to be looked at: what is in no encoding from its least to its most."""
+    """Images for display, from uint8 or real; pixels in no encoding are scaled from min to max."""
     pixels = Pixels.of(images)
     if pixels.kind == BYTES:
         return images
@@ -223,16 +225,16 @@ def as_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def to_description(pixels: Pixels | None) -> dict[str, Any]:
-    """What the description of a model in a file has on its pixels."""
+    """The entry for `pixels` in the description of a model file; none if they are unknown."""
     return {} if pixels is None else {KEY: asdict(pixels)}
 
 
 def from_description(description: dict[str, Any]) -> Pixels | None:
-    """The pixels in a model's description; None in one that has none, as of earlier versions.
+    """The pixels in the description of a model; None if it has none, as from early versions.
 
     Raises:
         InvalidValueError: a value is not allowed.
-        TypeError: it is not a description of pixels.
+        TypeError: the entry does not describe pixels.
     """
     return Pixels(**description[KEY]) if KEY in description else None
 
@@ -256,7 +258,7 @@ def _warn_of_dark(pixels: Pixels) -> None:
 
 
 def _may_be_alike(given: Pixels, trained: Pixels) -> bool:
-    """Whether pixels, where one of the two is in no encoding, can be used as they are."""
+    """Whether pixels can be used unchanged, where `given` or `trained` is in no encoding."""
     source, target = given.encoding, trained.encoding
     if target is not None:
         has_no_low = (

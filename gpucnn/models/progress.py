@@ -1,4 +1,4 @@
-"""What is shown while a model trains: a bar on a terminal, plain lines elsewhere."""
+"""Progress of training on standard output: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -9,27 +9,27 @@ from gpucnn.models.training import EpochRecord
 
 
 class Progress(ABC):
-    """Is told how training goes."""
+    """Receives the progress of training."""
 
     @abstractmethod
     def batch(self, images: int) -> None:
-        """A batch of that many images is done."""
+        """Report that a batch of `images` images is done."""
 
     @abstractmethod
     def epoch(self, record: EpochRecord) -> None:
-        """An epoch is done."""
+        """Report that an epoch is done."""
 
 
 @contextmanager
 def show_progress(verbose: int, last_epoch: int, images: int) -> Iterator[Progress]:
-    """Show the progress of training while the context lasts.
+    """Show the progress of training within the context.
 
     Args:
         verbose: 0 to show nothing.
         last_epoch: the number of the last epoch.
         images: the number of images in an epoch.
     """
-    if verbose == 0 or sys.stdout is None:  # which a program without standard streams has
+    if verbose == 0 or sys.stdout is None:  # None in a program without standard streams
         yield _Silence()
     elif sys.stdout.isatty():
         with _bar(last_epoch, images) as progress:
@@ -39,17 +39,17 @@ def show_progress(verbose: int, last_epoch: int, images: int) -> Iterator[Progre
 
 
 def describe_epoch(record: EpochRecord, last_epoch: int) -> str:
-    """An epoch's record in one line."""
-    parts = [
+    """Format an epoch's record as one line."""
+    fields = [
         f"epoch {record['epoch']}/{last_epoch}",
         f"loss {record['loss']:.4f}",
         f"accuracy {record['accuracy']:.2%}",
     ]
     if "val_loss" in record:
-        parts += [f"val_loss {record['val_loss']:.4f}"]
-        parts += [f"val_accuracy {record['val_accuracy']:.2%}"]
-    parts += [f"{record['seconds']:.1f} s", f"{record['images_per_second']:,.0f} images/s"]
-    return "  ".join(parts)
+        fields += [f"val_loss {record['val_loss']:.4f}"]
+        fields += [f"val_accuracy {record['val_accuracy']:.2%}"]
+    fields += [f"{record['seconds']:.1f} s", f"{record['images_per_second']:,.0f} images/s"]
+    return "  ".join(fields)
 
 
 class _Silence(Progress):

@@ -1,62 +1,48 @@
-"""The model that users type: layers in a row, with Keras's interface."""
+"""The model that users type: a stack of layers, with Keras's interface."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from math import prod
 from typing import Any
 
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
 from gpucnn.datasets.device_dataset import check_images, check_labels
-from gpucnn.errors import (
-    DeviceError,
-    InvalidFileError,
-    InvalidTypeError,
-    InvalidValueError,
-    ModelInUseError,
-    TrainingError,
-    printable,
-)
-from gpucnn.layers import LAYERS, Layer
-from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
-from gpucnn.models.divergence import check_weights, first_not_finite, refuse_not_finite
+from gpucnn.errors import InvalidTypeError, InvalidValueError, ModelInUseError, TrainingError
+from gpucnn.layers import Layer
+from gpucnn.models.checkpoint import describe, load_model, optimizer_arrays, save_model
+from gpucnn.models.divergence import check_finite_arrays, check_weights
 from gpucnn.models.network import Network
 from gpucnn.models.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.models.parallel import evaluate as evaluate_replica
-from gpucnn.models.pixels import Pixels, from_description, like_training, to_description, trained_on
+from gpucnn.models.pixels import Pixels, like_training, trained_on
 from gpucnn.models.progress import show_progress
 from gpucnn.models.replica import Replica
 from gpucnn.models.summary import print_summary
 from gpucnn.models.training import EpochRecord, Evaluation, History, check_finite, epoch_order
-from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Adam, Optimizer, OptimizerState
+from gpucnn.optimizers import Adam, Optimizer
 from gpucnn.utils import arguments
-from gpucnn.utils.config import from_config, to_config
 from gpucnn.utils.locks import ModelLock
-
-TRAINING = (*OPTIMIZERS, *SCHEDULES)
-SLOT = "optimizer."  # before the names of the optimizer's vectors in a model file
-MOST = 2**62  # steps or epochs that a file may tell of: their count is to stay within 64 bits
 
 
 class Sequential(Network):
-    """A network that is trained, measured, used, saved and loaded, under Keras's names.
+    """A stack of layers with training, evaluation, prediction and files, under Keras's names.
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or floating-point
-    numbers, which are used as they are. What a trained model is given later is made like what it
-    was trained on, where that can be known, and refused where not: see `gpucnn/models/pixels.py`.
+    numbers, which are used as they are. Later images are converted to the encoding of the training
+    images where that can be determined, and refused where not: see `gpucnn/models/pixels.py`.
 
-    A model can be used from any thread. While one trains it, others see the weights that it had
-    after the last epoch, or before the first; but they cannot train it, nor change it. A model can
-    be pickled and copied, the state of its training included.
+    A model can be used from any thread. While one thread trains it, the others see the weights as
+    of the last completed epoch, and can neither train nor change it. A model can be pickled and
+    copied, the state of its training included.
 
-    The arguments, attributes and errors are those of `Network`, and:
+    Arguments, attributes and errors are those of `Network`, and:
 
     Attributes:
-        optimizer: what `fit` trains with; `Adam()` unless `compile` sets another.
-        epochs_trained: how many epochs the model has been trained for, over all calls of `fit`.
-        pixels: what pixels it was trained on; None if it was not, or by an earlier version.
+        optimizer: used by `fit`; `Adam()` unless `compile` sets another.
+        epochs_trained: the number of epochs trained, over all calls of `fit`.
+        pixels: of the training images; None before training, and for files of early versions.
     """
 
     def __init__(
@@ -82,11 +68,11 @@ class Sequential(Network):
     # Training
 
     def compile(self, optimizer: Optimizer) -> None:
-        """Train with `optimizer` from now on; it begins anew.
+        """Set the optimizer of `fit`, which starts without state.
 
         Raises:
-            InvalidTypeError: it is not an optimizer.
-            InvalidValueError: it trains another model.
+            InvalidTypeError: `optimizer` is not an optimizer.
+            InvalidValueError: it already trains another model.
             ModelInUseError: the model is being trained.
         """
         self._refuse_training()
@@ -116,34 +102,34 @@ class Sequential(Network):
     ) -> History:
         """Train for `epochs` further epochs.
 
-        The arrays given may not be changed meanwhile: worker processes have copies of them. The
-        optimizer goes on from where it is, a schedule too: past its end it stays at its last
-        learning rate. A call that is interrupted leaves the model in the middle of an epoch, one
-        whose loss is no longer a number as it was after the last one.
+        Do not modify `x` and `y` meanwhile: worker processes have copies of them. The optimizer
+        continues from its state, and so does a schedule: past its end it stays at its last learning
+        rate. An interrupted call leaves the model in the middle of an epoch; one that diverges, as
+        it was after the last epoch.
 
         Args:
             x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
                 may be left out.
             y: whole numbers (n,), the labels, in [0, classes).
-            batch_size: images in a training step; the last of an epoch has what is left.
-            epochs: how many times to go through the images.
-            validation_data: (x, y) to measure the model on after each epoch, or None.
-            shuffle: whether each epoch takes the images in a new order.
+            batch_size: images in a training step; the last batch of an epoch may be smaller.
+            epochs: the number of passes over the images.
+            validation_data: (x, y) on which to evaluate the model after each epoch, or None.
+            shuffle: whether to permute the images anew in each epoch.
             verbose: 0 to print nothing.
             on_epoch_end: called after each epoch with its record, see `History`.
 
         Returns:
-            What was measured in each epoch of this call.
+            The records of the epochs of this call.
 
         Raises:
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
                 be used.
-            TrainingError: the loss, or a weight, is not a finite number (any more).
+            TrainingError: the loss or a weight is NaN or infinite.
             ModelInUseError: the model is being trained.
 
         Warns:
-            GpucnnWarning: the learning rate's schedule ends before these epochs do.
+            GpucnnWarning: the learning rate's schedule ends before the last of these epochs.
         """
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
@@ -167,7 +153,7 @@ class Sequential(Network):
                     with self._trained_by(trainer, epoch):
                         record = trainer.epoch(epoch, order, progress.batch)
                         check_weights(self, trainer.replica.parameters)
-                        refuse_not_finite(_slots(trainer.optimizer.state()))
+                        check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
                         if validation is not None:
                             record |= _validate(trainer, epoch)
                     history.epochs.append(record)
@@ -177,7 +163,7 @@ class Sequential(Network):
         return history
 
     def _twin(self) -> Replica:
-        """The replica that is trained, kept from one call to the next."""
+        """The replica that `fit` trains, kept from one call to the next."""
         if self._trained is None:
             with self._lock.claim():
                 self._trained = self.replica.twin()
@@ -185,9 +171,9 @@ class Sequential(Network):
 
     @contextmanager
     def _trained_by(self, trainer: ParallelTrainer, epoch: int) -> Iterator[None]:
-        """A span in which the trainer trains: from what the model has, which then has the result.
+        """Train an epoch in this context: from the model's state, which is then the trainer's.
 
-        So it has of an epoch that is interrupted; not of one that has diverged.
+        The model takes over the state of an interrupted epoch too, but not of one that diverged.
         """
         with self._lock.claim():
             trainer.load(self.replica, self.optimizer)
@@ -206,10 +192,10 @@ class Sequential(Network):
             self.epochs_trained = epochs_trained
 
     def _refuse_training(self) -> None:
-        """Refuse what would change a model that is being trained.
+        """Check that the model may be changed.
 
         Raises:
-            ModelInUseError: it is.
+            ModelInUseError: it is being trained, by this thread or another.
         """
         self._refuse_training_elsewhere()
         with self._training.claim():
@@ -225,13 +211,21 @@ class Sequential(Network):
     # Use
 
     def evaluate(self, x: NDArray[Any], y: NDArray[Any], batch_size: int = 128) -> Evaluation:
-        """The mean loss and the accuracy, in [0, 1], over labelled images given as to `fit`.
+        """Compute the mean loss and the accuracy over labelled images.
+
+        Args:
+            x: the images, as for `fit`.
+            y: the labels, as for `fit`.
+            batch_size: images in a batch.
+
+        Returns:
+            The loss, and the accuracy in [0, 1].
 
         Raises:
             InvalidTypeError: the dtype of the images or labels cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
-                be used, or it is not known how the pixels become like those of training.
-            TrainingError: a weight is not a finite number.
+                be used, or the encoding of the pixels cannot be matched to that of training.
+            TrainingError: a weight is not finite.
         """
         arguments.positive_integer(batch_size, "batch_size")
         data = self._labelled(x, y, self.pixels)
@@ -240,13 +234,20 @@ class Sequential(Network):
             return evaluate_replica(self.replica, data, batch_size)
 
     def predict(self, x: NDArray[Any], batch_size: int = 128) -> NDArray[Any]:
-        """The probability of each class for each image, real (n, classes); `x` as for `fit`.
+        """Compute the probability of each class for each image.
+
+        Args:
+            x: the images, as for `fit`.
+            batch_size: images in a batch.
+
+        Returns:
+            real (n, classes), on the host.
 
         Raises:
             InvalidTypeError: the dtype of the images cannot be used.
             InvalidValueError: an argument, or the shape or a value of the images, cannot be used,
-                or it is not known how the pixels become like those of training.
-            TrainingError: a weight is not a finite number.
+                or the encoding of the pixels cannot be matched to that of training.
+            TrainingError: a weight is not finite.
         """
         arguments.positive_integer(batch_size, "batch_size")
         images = self._images(x, self.pixels)
@@ -255,20 +256,23 @@ class Sequential(Network):
             return predict(self.replica, images, batch_size)
 
     def summary(self) -> None:
-        """Print a table of the layers: output shape, parameters, multiply-adds, memory."""
+        """Print a table of the layers: output shape, parameters, multiply-adds and memory."""
         print_summary(self)
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
-        """See `Network.set_weights`; also at the end of an epoch, by the thread that trains.
+        """Set all weights; the thread that trains may do so at the end of an epoch.
+
+        Args:
+            weights: as for `Network.set_weights`, also for the errors.
 
         Raises:
-            ModelInUseError: another thread trains the model.
+            ModelInUseError: another thread is training the model.
         """
         self._refuse_training_elsewhere()
         super().set_weights(weights)
 
     def place(self, backend: Backend) -> None:
-        """Move to `backend`, weights and optimizer included.
+        """Move the model to `backend`, with its weights and its optimizer.
 
         Raises:
             ModelInUseError: the model is being trained.
@@ -279,7 +283,10 @@ class Sequential(Network):
         self.optimizer.place(self.backend, self.parameters, state)
 
     def to(self, device: str) -> "Sequential":
-        """Move to another device, weights and optimizer included; returns the model itself.
+        """Move the model to another device, with its weights and its optimizer.
+
+        Returns:
+            The model itself.
 
         Raises:
             InvalidValueError: there is no such device.
@@ -289,7 +296,6 @@ class Sequential(Network):
         return self
 
     def _state(self) -> dict[str, Any]:
-        """See `Network._state`; with that of the optimizer."""
         return super()._state() | {"optimizer_state": self.optimizer.state(), "_trained": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -300,105 +306,47 @@ class Sequential(Network):
     # Files
 
     def settings(self) -> dict[str, Any]:
-        """What the model was made and compiled with, as plain values."""
-        return {
-            "layers": [to_config(layer, LAYERS) for layer in self.layers],
-            "input_shape": list(self.input_shape),
-            "dtype": self.dtype.name,
-            "seed": self.seed,
-            "optimizer": to_config(self.optimizer, TRAINING),
-        }
+        """The arguments of the constructor and of `compile`, except the device, as plain values."""
+        return describe(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a safetensors file with all that `load` needs to go on from here.
+        """Write a safetensors file from which `load` continues.
 
-        It holds the weights and, in its metadata, the architecture; and the state of training: the
-        optimizer and its vectors, and the epochs trained. The file appears under its name complete,
-        or not at all.
+        It holds the weights and the optimizer's vectors, and in its metadata the architecture, the
+        optimizer and the epochs trained. The file appears under its name complete or not at all.
 
         Raises:
             InvalidFileError: `path` is a directory, or its folder does not exist.
             InvalidTypeError: a layer, the optimizer or its schedule is of a class of your own.
-            InvalidValueError: an attribute of a layer or of the optimizer was set to what its
-                constructor refuses.
-            TrainingError: a weight, or a number of the optimizer's, is not finite.
+            InvalidValueError: an attribute of a layer or of the optimizer was set to a value that
+                its constructor refuses.
+            TrainingError: a weight, or an element of the optimizer's vectors, is not finite.
             OSError: the file cannot be written.
         """
         with self._lock.claim():
             state, epochs_trained = self.optimizer.state(), self.epochs_trained
             weights = self.split(self.parameters)
-        arrays = dict(zip(self.parameter_names, weights, strict=True))
-        arrays |= _slots(state)
-        description = self.settings() | {
-            "iterations": state.iterations,
-            "epochs_trained": epochs_trained,
-            **to_description(self.pixels),
-        }
-        refuse_not_finite(arrays)
-        self._check_attributes(description)
-        write_checkpoint(path, arrays, description)
+        save_model(path, self, weights, state, epochs_trained)
 
     @classmethod
     def load(
         cls, path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
     ) -> "Sequential":
-        """The model in a file that `save` wrote, with the state of its training.
+        """Load a model, with the state of its training, from a file that `save` wrote.
 
         Raises:
             InvalidFileError: there is no such file, it is cut short, it is not a model of gpucnn,
                 its arrays do not fit its architecture, or are not finite.
-            InvalidValueError: there is no such device, or `threads` is no number of threads.
-            DeviceError: it cannot be used, or has not enough memory.
+            InvalidValueError: there is no such device, or `threads` is not a positive integer.
+            DeviceError: the device cannot be used, or has too little memory.
         """
-        # Here, where an error is not taken for one of the file.
-        device = get_backend(device, threads).device
-        arrays, description = read_checkpoint(path)
-        diverged = first_not_finite(arrays)
-        if diverged is not None:
-            raise InvalidFileError(
-                f"{path} has values that are not finite in {printable(diverged)}, since the "
-                "training that wrote it diverged: load another file, or train anew with a lower "
-                "learning rate"
-            )
-        try:
-            layers, optimizer, count = _make_parts(description)
-            held = sum(array.size for array in arrays.values())
-            if count > held:  # before memory for them is taken
-                raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
-            shape, dtype = description["input_shape"], description["dtype"]
-            model = cls(layers, shape, dtype, device, description["seed"], threads)
-            model._restore(optimizer, arrays, description)
-        except DeviceError:  # such as too little memory, which is no fault of the file
-            raise
-        except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
-            raise InvalidFileError(
-                f"{path} does not describe a model that its arrays fit ({printable(error)}): "
-                "give a file saved by gpucnn"
-            ) from error
-        return model
+        # Resolved here, so that an error of the device is not taken for one of the file.
+        return load_model(cls, path, get_backend(device, threads).device, threads)
 
-    def _check_attributes(self, description: dict[str, Any]) -> None:
-        """Refuse to save what `load` would not take, since it was set past a constructor."""
-        _, _, count = _make_parts(description)
-        if count != self.parameters.size:
-            raise InvalidValueError(
-                f"the layers as they are now have {count:,} parameters, but the model was made "
-                f"with {self.parameters.size:,}: make a new model instead of changing layers"
-            )
-
-    def _restore(
-        self, optimizer: Optimizer, arrays: dict[str, NDArray[Any]], description: dict[str, Any]
-    ) -> None:
-        self.set_weights([arrays[name] for name in self.parameter_names])
-        self.compile(optimizer)
-        slots = {name: arrays[SLOT + name] for name in optimizer.slot_names}
-        state = OptimizerState(_count(description, "iterations"), slots)
-        optimizer.place(self.backend, self.parameters, state)
-        self.epochs_trained = _count(description, "epochs_trained")
-        self.pixels = from_description(description)
+    # Data
 
     def _images(self, x: NDArray[Any], pixels: Pixels | None) -> NDArray[Any]:
-        """Checked images, made like those of `pixels`."""
+        """Checked images, in the encoding of `pixels`."""
         images = check_images(x, self.input_shape, self.dtype)
         return like_training(images, pixels, self.dtype)
 
@@ -408,40 +356,10 @@ class Sequential(Network):
 
 
 def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
-    """What an epoch's record has of the validation."""
-    measured = trainer.validate()
-    check_finite(measured.loss, epoch)
-    return {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
-
-
-def _slots(state: OptimizerState) -> dict[str, NDArray[Any]]:
-    """The optimizer's vectors, by their names in a model file."""
-    return {SLOT + name: slot for name, slot in state.slots.items()}
-
-
-def _make_parts(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
-    """The layers and the optimizer of a description, and the number of the layers' parameters."""
-    layers = [from_config(config, LAYERS) for config in description["layers"]]
-    optimizer = from_config(description["optimizer"], TRAINING)
-    return layers, optimizer, _count_parameters(layers, description["input_shape"])
-
-
-def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
-    shape = arguments.image_shape(input_shape, "input_shape")
-    count = 0
-    for layer in layers:
-        layer.name = type(layer).__name__.lower()  # for errors
-        layer.build(shape)
-        count += sum(map(prod, layer.parameter_shapes().values()))
-        shape = layer.output_shape
-    return count
-
-
-def _count(description: dict[str, Any], name: str) -> int:
-    count = arguments.non_negative_integer(description[name], name)
-    if count > MOST:
-        raise InvalidValueError(f"{name} is {count}: it must be at most {MOST}")
-    return count
+    """The fields of an epoch's record that come from the validation data."""
+    loss, accuracy = trainer.validate()
+    check_finite(loss, epoch)
+    return {"val_loss": loss, "val_accuracy": accuracy}
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

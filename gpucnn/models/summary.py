@@ -1,4 +1,4 @@
-"""A model as a table: what each layer makes, and what it costs."""
+"""A model as a table: the output shape and the cost of each layer."""
 
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 def print_summary(network: Network) -> None:
     """Print a table of the layers: output shape, parameters, multiply-adds and memory.
 
-    Layers that the device runs as one have one row. Multiply-adds are those of the forward pass of
-    one image. Memory is what a training step keeps for each image of a batch, in bytes: outputs,
-    gradients, and what these need, such as patches or where maxima are.
+    Fused layers have one row. Multiply-adds are those of the forward pass of one image. Memory is
+    the bytes per image of a batch that a training step keeps: outputs, gradients, and what the
+    gradients need, such as patches or the positions of maxima.
     """
     from rich.console import Console  # imported here: `import gpucnn` stays light
 
@@ -22,7 +22,7 @@ def print_summary(network: Network) -> None:
 
 
 def memory_per_image(layer: Layer) -> int:
-    """The bytes that the layer keeps for each image of a batch in training."""
+    """The layer's bytes of buffers for each image of a batch in training."""
     buffers = layer.inference_buffers() | layer.training_buffers()
     return sum(buffer.size(layer.real) for buffer in buffers.values())
 
