@@ -1,4 +1,4 @@
-"""What all layers share: shapes, parameters, and memory that is reserved once and reused."""
+"""The base class of layers: shapes, parameters, and buffers allocated once and reused."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from gpucnn.utils.placeable import Placeable
 
 @dataclass(frozen=True)
 class Step:
-    """The training step that a layer takes part in.
+    """The training step of a forward pass.
 
     Args:
-        number: int64 (1,), on the device; None where gradients are wanted without dropout.
-        first: which image of the step's batch the first one is that a layer is given.
+        number: int64 (1,), on the device; None to compute gradients without dropout.
+        first: the index in the step's batch of the first image of the forward pass.
     """
 
     number: Array | None = None
@@ -25,19 +25,19 @@ class Step:
 
 
 class Layer(Placeable, ABC):
-    """One layer of a network: a function of its input and its parameters, with its gradients.
+    """A function of an input and of parameters, with its gradients.
 
-    A layer goes through three stages. Made, it holds the arguments it was made with. Built, by
-    `build`, it knows its shapes. Placed, by `place` and `reserve`, it has its parameters and its
-    buffers on a backend, and can run: `forward`, and after it `backward`.
+    A layer has three stages. Constructed, it holds its arguments. Built, by `build`, it has its
+    shapes. Placed, by `place` and `reserve`, it has its parameters and buffers on a backend and can
+    run: `forward`, then `backward`.
 
-    Shapes of layers are those of one image, without the batch axis. What `forward` and `backward`
-    return is memory of the layer's own, which the next call overwrites.
+    Shapes of layers are those of one image, without the batch axis. `forward` and `backward` return
+    buffers of the layer, which the next call overwrites.
     """
 
     # Set by the network that the layer belongs to.
     name: str = ""
-    index: int = 0  # its place among the network's layers
+    index: int = 0  # in the network's list of layers
     seed: int = 0
     needs_input_gradient: bool = True
 
@@ -55,27 +55,27 @@ class Layer(Placeable, ABC):
         """Set `input_shape` and `output_shape`.
 
         Raises:
-            InvalidValueError: the layer cannot take an input of that shape.
+            InvalidValueError: the layer does not accept an input of that shape.
         """
 
     def parameter_shapes(self) -> dict[str, Shape]:
-        """The parameters by name, in the order in which they are kept."""
+        """The shapes of the parameters by name, in their order in the flat vector."""
         return {}
 
     def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        """First values for the parameters, drawn from `generator`."""
+        """Initial values of the parameters by name, drawn from `generator`."""
         return {}
 
     def multiply_adds(self) -> int:
-        """The multiply-adds of one image's forward pass."""
+        """The multiply-adds of the forward pass of one image."""
         return 0
 
     def inference_buffers(self) -> dict[str, Buffer]:
-        """The memory that `forward` needs: the output, and what else a layer adds."""
+        """The buffers of `forward` by name: the output, and what the layer adds."""
         return {"output": Buffer(self.output_shape)}
 
     def training_buffers(self) -> dict[str, Buffer]:
-        """The memory that a training step needs besides: the gradient of the input, and more."""
+        """The further buffers of a training step by name, such as the gradient of the input."""
         return {"input_gradient": Buffer(self.input_shape)} if self.needs_input_gradient else {}
 
     # Placing
@@ -87,9 +87,13 @@ class Layer(Placeable, ABC):
         parameters: dict[str, Array],
         gradients: dict[str, Array],
     ) -> None:
-        """Take a backend, and views of the network's flat parameters and gradients.
+        """Set where the layer runs.
 
-        Both dictionaries have the names and shapes of `parameter_shapes`.
+        Args:
+            backend: where its arrays live.
+            real: dtype of the model.
+            parameters: views of the replica's flat vector, as `parameter_shapes` describes.
+            gradients: likewise.
         """
         self._begin_placing()
         self.backend, self.real = backend, real
@@ -97,10 +101,10 @@ class Layer(Placeable, ABC):
         self._memory: dict[str, BatchMemory] = {}
 
     def reserve(self, batch: int, *, training: bool) -> bool:
-        """Have memory for batches of up to `batch` images; for training steps too if `training`.
+        """Reserve buffers for batches of up to `batch` images, with those of training if asked.
 
         Returns:
-            Whether some of it is other memory than before.
+            Whether any buffer was reallocated.
         """
         needed = self.inference_buffers() | (self.training_buffers() if training else {})
         for name, buffer in needed.items():
@@ -110,18 +114,18 @@ class Layer(Placeable, ABC):
         return any(grown)
 
     def buffer(self, name: str, batch: int) -> Array:
-        """The reserved memory of that name, for `batch` images."""
+        """The reserved buffer `name` for `batch` images, (batch, *shape)."""
         return self._memory[name][batch]
 
     # Running
 
     @abstractmethod
     def forward(self, x: Array, step: Step | None) -> Array:
-        """The layer's output for a batch, or a part of one.
+        """Compute the output for a microbatch.
 
         Args:
             x: real (n, *input_shape).
-            step: of the training; None where no gradients will be asked for.
+            step: the training step; None if `backward` will not be called.
 
         Returns:
             real (n, *output_shape).
@@ -129,20 +133,22 @@ class Layer(Placeable, ABC):
 
     @abstractmethod
     def backward(self, output_gradient: Array) -> Array | None:
-        """The gradients for the batch of the last `forward`; the parameters' go to `gradients`.
+        """Compute the gradients for the microbatch of the last `forward`.
+
+        Those with respect to the parameters are written to `gradients`.
 
         Args:
             output_gradient: real (n, *output_shape).
 
         Returns:
-            The gradient of the input, real (n, *input_shape), or None if it is not needed.
+            The gradient with respect to the input, real (n, *input_shape), or None if not needed.
         """
 
 
 def glorot_uniform(
     generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
 ) -> NDArray[np.float64]:
-    """Weights drawn evenly from ±sqrt(6 / (fan_in + fan_out)), Keras's default.
+    """Weights drawn uniformly from ±sqrt(6 / (fan_in + fan_out)), Keras's default.
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
     AISTATS 2010.

@@ -1,4 +1,4 @@
-"""Convolution over images."""
+"""The convolution layer."""
 
 from dataclasses import dataclass
 from math import prod
@@ -16,18 +16,17 @@ from gpucnn.utils import arguments
 
 @dataclass(eq=False)
 class Conv2D(Layer):
-    """A convolution: each output is a weighted sum of what a window shows, plus a bias.
+    """2-D convolution: each output is a weighted sum over a window of the input, plus a bias.
 
-    (height, width, channels) becomes (rows, columns, filters). The kernel has the shape
-    (kernel height, kernel width, channels, filters) and starts as Glorot-uniform noise; the bias
-    has (filters,) and starts at zero.
+    It maps (height, width, channels) to (rows, columns, filters). The kernel, (kernel height,
+    kernel width, channels, filters), is initialised Glorot-uniform; the bias, (filters,), zero.
 
     Args:
-        filters: how many kernels are applied, the channels of the output.
-        kernel_size: the window's (height, width), or one number for both.
-        strides: how far the window moves, (down, across), or one number for both.
-        padding: "valid" for windows inside the image alone, or "same" for an output of
-            ceil(size / strides), the image padded with zeros.
+        filters: the number of filters, which is that of the output's channels.
+        kernel_size: (height, width) of the window, or one number for both.
+        strides: of the window, (vertical, horizontal), or one number for both.
+        padding: "valid" for windows within the image only, or "same" for zero padding to an output
+            of ceil(size / strides).
 
     Raises:
         InvalidValueError: an argument is not as described.

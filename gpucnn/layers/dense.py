@@ -14,16 +14,16 @@ from gpucnn.utils import arguments
 
 @dataclass(eq=False)
 class Dense(Layer):
-    """Every output is a weighted sum of all inputs, plus a bias.
+    """Each output is a weighted sum of all inputs, plus a bias.
 
-    (inputs,) becomes (units,). The kernel has the shape (inputs, units) and starts as
-    Glorot-uniform noise; the bias has (units,) and starts at zero.
+    It maps (inputs,) to (units,). The kernel, (inputs, units), is initialised Glorot-uniform; the
+    bias, (units,), zero.
 
     Args:
         units: the number of outputs.
 
     Raises:
-        InvalidValueError: `units` is not a whole number of at least 1.
+        InvalidValueError: `units` is not a positive integer.
     """
 
     units: int

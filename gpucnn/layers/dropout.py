@@ -1,4 +1,4 @@
-"""Dropout."""
+"""The dropout layer."""
 
 from dataclasses import dataclass
 from math import prod
@@ -10,13 +10,13 @@ from gpucnn.utils import arguments
 
 @dataclass(eq=False)
 class Dropout(Layer):
-    """In training, zeroes a random share of the elements and scales up the rest; else does nothing.
+    """Zeroes random elements and scales the others by 1 / (1 - rate); in training only.
 
-    Which elements, is a function of the model's seed, the layer's place in it and the number of the
-    training step alone: the same on every device, and after an interrupted run is resumed.
+    The choice of elements is a function of the model's seed, the layer's index in the model and the
+    number of the training step: the same on every device, and in a resumed run.
 
     Args:
-        rate: the share, in [0, 1).
+        rate: the probability of an element to be zeroed, in [0, 1).
 
     Raises:
         InvalidValueError: `rate` is not such a number.

@@ -1,4 +1,4 @@
-"""From images to vectors."""
+"""The layer between images and vectors."""
 
 from dataclasses import dataclass
 from math import prod
@@ -9,7 +9,7 @@ from gpucnn.layers.base import Layer, Step
 
 @dataclass(eq=False)
 class Flatten(Layer):
-    """Each image as one vector, in the order rows, columns, channels. No data moves."""
+    """Reshapes each image to a vector, in the order rows, columns, channels."""
 
     def build(self, input_shape: Shape) -> None:
         self.input_shape = input_shape

@@ -1,4 +1,4 @@
-"""Convolution, ReLU and max-pooling as one layer, where a backend is faster so."""
+"""Fusion of convolution, ReLU and max-pooling into one layer, where a backend gains from it."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,9 +11,9 @@ from gpucnn.layers.relu import ReLU
 
 
 class FusedConv2D(Layer):
-    """Stands for three placed layers, whose parameters and gradients it uses.
+    """Replaces three placed layers, whose parameters and gradients it uses.
 
-    It is made when a network is placed on a backend, see `fuse`; nobody types it.
+    It is made by `fuse` when a network is placed on a backend, not by users.
 
     Attributes:
         parts: the convolution, the ReLU and the max-pooling.
@@ -34,7 +34,7 @@ class FusedConv2D(Layer):
         )
 
     def build(self, input_shape: Shape) -> None:
-        """Nothing: the parts are built."""
+        """Do nothing: the three layers are built."""
 
     def multiply_adds(self) -> int:
         return sum(part.multiply_adds() for part in self.parts)
@@ -88,7 +88,7 @@ def describe(convolution: Conv2D, pooling: MaxPool2D) -> ConvReluPool:
 
 
 def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
-    """Placed layers, with what `backend` runs faster as one replaced by one."""
+    """Placed layers, those that `backend` runs faster as one operation replaced by one layer."""
     fused: list[Layer] = []
     for layer in layers:
         fused.append(layer)

@@ -1,4 +1,4 @@
-"""Max-pooling over images."""
+"""The max-pooling layer."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from gpucnn.utils import arguments
 class MaxPool2D(Layer):
     """The maximum of each window of the input, channel by channel.
 
-    (height, width, channels) becomes (rows, columns, channels). The gradient of each output goes to
-    the element that was taken, the first in row-major order among equals.
+    It maps (height, width, channels) to (rows, columns, channels). The gradient of each output goes
+    to the maximum, the first in row-major order among equals.
 
     Args:
-        pool_size: the window's (height, width), or one number for both.
-        strides: how far the window moves, (down, across), or one number for both; None for
-            `pool_size`, windows side by side.
-        padding: "valid" for windows inside the image alone, or "same" for an output of
+        pool_size: (height, width) of the window, or one number for both.
+        strides: of the window, (vertical, horizontal), or one number for both; None for
+            `pool_size`.
+        padding: "valid" for windows within the image only, or "same" for an output of
             ceil(size / strides); padding is never the maximum.
 
     Raises:

@@ -8,7 +8,7 @@ from gpucnn.layers.base import Layer, Step
 
 @dataclass(eq=False)
 class ReLU(Layer):
-    """The positive part of each element, max(x, 0); its gradient at 0 is taken as 0."""
+    """The positive part of each element, max(x, 0); the gradient at 0 is 0."""
 
     def build(self, input_shape: Shape) -> None:
         self.input_shape = self.output_shape = input_shape

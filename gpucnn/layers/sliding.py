@@ -1,4 +1,4 @@
-"""What convolution and pooling share as layers: a window over images."""
+"""The window of convolution and pooling layers."""
 
 from gpucnn.backends import Shape, Window
 from gpucnn.backends.window import Padding, Pair
@@ -6,10 +6,18 @@ from gpucnn.errors import InvalidValueError
 
 
 def slide(layer: str, input_shape: Shape, size: Pair, strides: Pair, padding: Padding) -> Window:
-    """The window of the layer named `layer` over images of `input_shape`.
+    """Make the window of a layer.
+
+    Args:
+        layer: its name, for error messages.
+        input_shape: of one image.
+        size: (height, width).
+        strides: (vertical, horizontal).
+        padding: "valid" or "same".
 
     Raises:
-        InvalidValueError: the input is not (height, width, channels), or the window does not fit.
+        InvalidValueError: `input_shape` is not (height, width, channels), or the window does not
+            fit.
     """
     if len(input_shape) != 3:
         raise InvalidValueError(

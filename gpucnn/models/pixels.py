@@ -12,11 +12,11 @@ normalised in another way, such as to mean 0 and variance 1, are in no encoding.
 | bytes | bytes | the pixels unchanged |
 | an encoding | bytes | the pixels in that encoding |
 | bytes or an encoding | floats in the same encoding | the pixels unchanged |
-| bytes or an encoding | floats in another encoding | the pixels converted, if unambiguous (a) |
-| bytes or an encoding | floats in none, within the interval | the pixels unchanged, if plausible (b) |
+| bytes or an encoding | floats in another encoding | the pixels converted, if clear (a) |
+| bytes or an encoding | floats in none, in the interval | the pixels unchanged, if likely (b) |
 | bytes or an encoding | floats in none, beyond the interval | an error |
 | floats in no encoding | bytes | an error |
-| floats in no encoding | floats in an encoding | the pixels unchanged, if plausible (c) |
+| floats in no encoding | floats in an encoding | the pixels unchanged, if likely (c) |
 | floats in no encoding | floats in none | the pixels unchanged |
 
 (a) Where they also lie within the interval of the training encoding, their minimum must be that of

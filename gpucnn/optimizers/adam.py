@@ -1,4 +1,4 @@
-"""Adam, and AdamW."""
+"""Adam and AdamW."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,13 +11,13 @@ from gpucnn.utils import arguments
 
 @dataclass(eq=False)
 class Adam(Optimizer):
-    """Steps of a size that adapts to each parameter; the formulas are at `Backend.adam`.
+    """Adam: step sizes adapted to each parameter; see `Backend.adam` for the formulas.
 
     Args:
         learning_rate: a number above 0, or a schedule.
-        beta_1: how slowly the mean of the gradients is forgotten, in [0, 1).
-        beta_2: how slowly the mean of their squares is forgotten, in [0, 1).
-        epsilon: what keeps the quotient of the two finite, above 0.
+        beta_1: the decay rate of the running mean of the gradients, in [0, 1).
+        beta_2: the decay rate of the running mean of their squares, in [0, 1).
+        epsilon: added to the denominator, above 0.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -38,7 +38,6 @@ class Adam(Optimizer):
         arguments.positive_number(self.epsilon, "epsilon")
 
     def update(self, parameters: Array, gradients: Array) -> None:
-        """See `Optimizer.update`."""
         self._adam(parameters, gradients, weight_decay=0.0)
 
     def _adam(self, parameters: Array, gradients: Array, weight_decay: float) -> None:
@@ -65,7 +64,8 @@ class AdamW(Adam):
         beta_1: as for `Adam`.
         beta_2: as for `Adam`.
         epsilon: as for `Adam`.
-        weight_decay: the share of each parameter that is taken off, times the learning rate.
+        weight_decay: the fraction of each parameter to subtract, times the learning rate, at least
+            0.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -78,5 +78,4 @@ class AdamW(Adam):
         arguments.non_negative_number(self.weight_decay, "weight_decay")
 
     def update(self, parameters: Array, gradients: Array) -> None:
-        """See `Optimizer.update`."""
         self._adam(parameters, gradients, self.weight_decay)

@@ -1,4 +1,4 @@
-"""What all optimizers share."""
+"""The base class of optimizers."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -16,26 +16,31 @@ from gpucnn.utils.placeable import Placeable
 
 @dataclass(frozen=True)
 class OptimizerState:
-    """What an optimizer has gathered so far, on the host: the steps taken and its vectors."""
+    """The state of an optimizer, on the host.
+
+    Attributes:
+        iterations: the number of steps taken.
+        slots: its flat vectors by name, real (p,).
+    """
 
     iterations: int
     slots: dict[str, Array]
 
 
 class Optimizer(Placeable, ABC):
-    """A rule that updates a flat vector of parameters from a flat vector of gradients.
+    """A rule that updates a flat vector of parameters by a flat vector of gradients.
 
-    A training step is `advance`, then `update`; in between, `step` holds the step's number.
+    A training step is `advance`, then `update`; between the two, `step` is the step's number.
 
     Attributes:
         learning_rate: a number, or a `Schedule`.
         iterations: the number of steps begun.
         step: the same on the device, int64 (1,).
-        slots: the flat vectors that the rule keeps for itself, by name, on the device.
+        slots: the flat vectors of the rule's state by name, real (p,), on the device.
     """
 
-    slot_names: ClassVar[tuple[str, ...]]  # the flat vectors that the rule keeps for itself
-    square_names: ClassVar[tuple[str, ...]] = ()  # those of squares, which are not negative
+    slot_names: ClassVar[tuple[str, ...]]
+    square_names: ClassVar[tuple[str, ...]] = ()  # slots of squares, which are not negative
 
     _has_told_end: bool = False
     learning_rate: float | Schedule
@@ -46,11 +51,16 @@ class Optimizer(Placeable, ABC):
     def place(
         self, backend: Backend, parameters: Array, state: OptimizerState | None = None
     ) -> None:
-        """Live on `backend`, for vectors like `parameters`; begin anew, or go on from `state`.
+        """Allocate the state on `backend`.
+
+        Args:
+            backend: where the optimizer runs.
+            parameters: real (p,), the vector to be updated.
+            state: to continue from; None to start with zeros.
 
         Raises:
-            InvalidValueError: a vector of `state` is not of the shape of `parameters`, or has
-                elements that the rule cannot give it.
+            InvalidValueError: a vector of `state` has another shape than `parameters`, or elements
+                that the rule cannot have produced.
         """
         self._begin_placing()
         self._has_told_end = False
@@ -68,19 +78,19 @@ class Optimizer(Placeable, ABC):
                 backend.copy(state.slots[name], slot)
 
     def state(self) -> OptimizerState:
-        """A copy on the host of what `place` needs to go on from here."""
+        """A copy of the state on the host, from which `place` continues."""
         slots = {name: self._backend.to_host(slot) for name, slot in self.slots.items()}
         return OptimizerState(self.iterations, slots)
 
     def advance(self) -> None:
-        """Begin the next step: put its number and its learning rate on the device."""
+        """Begin the next step: write its number and its learning rate to the device."""
         rate = self.learning_rate
         self._rate.fill(rate(self.iterations) if isinstance(rate, Schedule) else rate)
         self.iterations += 1
         self.step.fill(self.iterations)
 
     def tell_end(self, steps: int) -> None:
-        """Warn, the first time, if the schedule ends before `steps` further steps are done."""
+        """Warn, once, if the schedule ends before `steps` further steps are done."""
         schedule = self.learning_rate
         if self._has_told_end or not isinstance(schedule, Schedule):
             return
@@ -96,7 +106,7 @@ class Optimizer(Placeable, ABC):
 
     @abstractmethod
     def update(self, parameters: Array, gradients: Array) -> None:
-        """Move `parameters`, real (p,), against `gradients`, real (p,)."""
+        """Update `parameters`, real (p,), by `gradients`, real (p,)."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.learning_rate, Schedule):

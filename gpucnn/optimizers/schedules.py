@@ -1,4 +1,4 @@
-"""Learning rates as functions of the number of the training step."""
+"""Learning rate schedules: the learning rate as a function of the training step."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ class Schedule(ABC):
 
     @property
     def steps(self) -> float:
-        """How many steps it is made for; after them it stays at its last learning rate."""
+        """The length of the schedule in steps; beyond it the learning rate stays as at its end."""
         return inf
 
     @abstractmethod
     def __call__(self, step: int) -> float:
-        """The learning rate of step `step`, 0 for the first."""
+        """The learning rate of a step, counted from 0."""
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same learning rate at every step."""
+    """A constant learning rate."""
 
     learning_rate: float
 
@@ -30,13 +30,12 @@ class Constant(Schedule):
         arguments.positive_number(self.learning_rate, "learning_rate")
 
     def __call__(self, step: int) -> float:
-        """See `Schedule`."""
         return self.learning_rate
 
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """From `initial_learning_rate` to 0 along half a cosine, in `decay_steps` steps.
+    """Decay from `initial_learning_rate` to 0 along half a cosine, in `decay_steps` steps.
 
     Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts.
     """
@@ -50,20 +49,18 @@ class CosineDecay(Schedule):
 
     @property
     def steps(self) -> float:
-        """See `Schedule`."""
         return self.decay_steps
 
     def __call__(self, step: int) -> float:
-        """See `Schedule`."""
         return _cosine(self.initial_learning_rate, 0.0, step / self.decay_steps)
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up to `max_learning_rate` in the first 30 % of `total_steps`, and down to nearly nothing.
+    """Rise to `max_learning_rate` in the first 30 % of `total_steps`, then decay to nearly 0.
 
     The first step has 1/25 of the maximum, and the last, `total_steps - 1`, 1/10,000 of that, as
-    with PyTorch's OneCycleLR; it goes along half a cosine each way.
+    with PyTorch's OneCycleLR. Rise and decay follow half a cosine each.
 
     Smith and Topin, "Super-convergence", 2019.
     """
@@ -81,13 +78,11 @@ class OneCycle(Schedule):
 
     @property
     def steps(self) -> float:
-        """See `Schedule`."""
         return self.total_steps
 
     def __call__(self, step: int) -> float:
-        """See `Schedule`."""
         start = self.max_learning_rate * self.START
-        done = (step + 1) / self.total_steps  # with this step, so that the last one has the end
+        done = (step + 1) / self.total_steps  # including this step: the last one has the end value
         if done <= self.WARM_UP:
             up = (step / self.total_steps) / (self.WARM_UP - 1 / self.total_steps)
             return _cosine(start, self.max_learning_rate, up)
@@ -96,5 +91,5 @@ class OneCycle(Schedule):
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
-    """Half a cosine from `start` at progress 0 to `end` at 1, and `end` from there on."""
+    """Interpolate along half a cosine from `start` at progress 0 to `end` at 1 and beyond."""
     return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2

@@ -1,4 +1,4 @@
-"""Gradient descent with momentum."""
+"""Stochastic gradient descent with momentum."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,13 +11,14 @@ from gpucnn.utils import arguments
 
 @dataclass(eq=False)
 class SGD(Optimizer):
-    """Gradient descent, with momentum if asked; the formulas are at `Backend.sgd`.
+    """Stochastic gradient descent, optionally with momentum; see `Backend.sgd` for the formulas.
 
     Args:
         learning_rate: a number above 0, or a schedule.
-        momentum: the share of the last step's movement that goes on, in [0, 1).
-        nesterov: whether to take the gradient's step ahead of the movement (Nesterov's momentum).
-        weight_decay: the share of each parameter that is taken off, times the learning rate.
+        momentum: the decay rate of the velocity, in [0, 1).
+        nesterov: whether to use Nesterov's momentum.
+        weight_decay: the fraction of each parameter to subtract, times the learning rate, at least
+            0.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -37,7 +38,6 @@ class SGD(Optimizer):
         arguments.non_negative_number(self.weight_decay, "weight_decay")
 
     def update(self, parameters: Array, gradients: Array) -> None:
-        """See `Optimizer.update`."""
         self._backend.sgd(
             parameters,
             gradients,

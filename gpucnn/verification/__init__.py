@@ -1,19 +1,17 @@
-"""Two devices train the same model, and every difference is held to what rounding explains.
+"""Verification of two devices: both train one model, and may differ by no more than rounding.
 
-**Operation by operation.** Whatever a step of A's training computes, device B computes as well, one
-operation at a time, from copies of the arrays that A had. Both results are held to the definition
-of the operation in float64, within the bounds of `gpucnn.verification.bounds`. These are rigorous,
-and each operation starts from the same numbers, so that no difference is passed on: a result beyond
-its bound is a fault of that device in that operation. What an operation calls on its own device is
-part of it. What a rigorous bound cannot see is a fault that is smaller than the rounding that it
-allows: n eps of the absolute terms for a sum of n terms. In float32 that is some 1e-5 of the
-gradient of a dense kernel, but some percent of that of a first convolution's, a sum over all
-positions of all images, in which most cancels.
+**Operation by operation.** Every operation in a step of A's training is repeated on device B, from
+copies of A's arrays. Both results are compared with the operation's definition in float64, within
+the bounds of `gpucnn.verification.bounds`. The bounds are rigorous, and every operation starts from
+the same numbers, so that differences do not propagate: a result beyond its bound is a fault of that
+device in that operation. Whatever an operation calls on its own device is part of it. A rigorous
+bound cannot reveal a fault smaller than the rounding it allows: n eps times the absolute terms of a
+sum of n terms. In float32 that is some 1e-5 of the gradient of a dense kernel, but some percent of
+that of a first convolution's, a sum over all positions of all images, in which most terms cancel.
 
-**Free-running.** The same model, from the same seed, trains on each device by itself, and the mean
-loss of each of its steps is held to that of a learner on the CPU, within what `ensemble` shows
-rounding to make of it. This checks what lies between the operations: memory, copies, the order of
-things.
+**Free-running.** The same model, from the same seed, trains on each device independently, and the
+mean loss of each step is compared with that of a learner on the CPU, within the effect of rounding
+as measured by `ensemble`. This checks what lies between the operations: memory, copies, order.
 """
 
 from gpucnn.verification.verification import Finding, Verification

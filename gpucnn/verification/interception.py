@@ -1,4 +1,4 @@
-"""A model in training whose operations go through a function of choice."""
+"""A model in training whose operations are intercepted."""
 
 from collections.abc import Callable
 from copy import copy
@@ -18,7 +18,7 @@ from gpucnn.models.training import Trainer
 from gpucnn.verification.bounds import BOUNDS, UPDATED
 from gpucnn.verification.calls import Call, unset
 
-# The methods of a backend that compute nothing.
+# The methods of a backend that are not operations.
 MEMORY = (
     "asarray",
     "batch_view",
@@ -34,16 +34,16 @@ MEMORY = (
 )
 
 Perform = Callable[[str, str, dict[str, Any]], None]
-"""Performs an operation: for which part of the model, its name, and its arguments."""
+"""Performs an operation, given the part of the model, the operation's name and its arguments."""
 
 
 class Intercepted(Backend):
-    """A backend whose operations, when they are called from outside, go through `perform`.
+    """A backend whose operations, when called from outside, are passed to `perform`.
 
     Args:
-        backend: where the memory is.
-        perform: what is called instead of an operation.
-        part: of the model, which this object serves.
+        backend: where the arrays live.
+        perform: called instead of an operation.
+        part: of the model, for which this object is the backend.
     """
 
     def __init__(self, backend: Backend, perform: Perform, part: str) -> None:
@@ -63,7 +63,7 @@ class Intercepted(Backend):
 
 
 def describe(backend: Backend, operation: str, arguments: dict[str, Any]) -> Call:
-    """A call that is about to be made on the backend."""
+    """Describe a call that is about to be made on `backend`, with its arrays on the host."""
 
     def on_host(name: str, value: Any) -> Any:
         if not isinstance(value, backend.xp.ndarray):
@@ -79,11 +79,11 @@ class Learner:
     """A model in training.
 
     Args:
-        config: how.
+        config: what to train and how.
         images: to train on.
         labels: to train on.
-        backend: where its memory is.
-        perform: performs its operations; the backend does if nothing is given.
+        backend: where its arrays live.
+        perform: performs its operations; None for `backend` itself.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Learner:
         self._trainer = Trainer(replica, optimizer, data, config.batch_size)
 
     def step(self, indices: NDArray[np.int64]) -> float:
-        """One training step on a batch; returns its mean loss."""
+        """Take a training step on the batch `indices`, int64 (n,); returns its mean loss."""
         with self._backend.session():
             self._trainer.begin(indices)
             self._trainer.run([0])

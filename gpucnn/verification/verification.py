@@ -1,4 +1,4 @@
-"""A config followed on two devices, each operation and each loss being judged."""
+"""Training on two devices at once, with a check of each operation and each loss."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from gpucnn.verification.interception import Learner, describe
 
 
 class Place(NamedTuple):
-    """An array that is compared: which part of the model writes it, in which operation."""
+    """A result that is compared: the part of the model, its operation, and the array written."""
 
     part: str
     operation: str
@@ -31,7 +31,7 @@ LOSS = Place("the model by itself", "training", "mean loss")
 
 @dataclass(frozen=True)
 class Finding:
-    """A difference, where it was found: at a step, from 1, in a place, on a device."""
+    """A difference from the reference: at which step, from 1, in which place, on which device."""
 
     step: int
     place: Place
@@ -47,7 +47,7 @@ class Finding:
 
 
 class StepLosses(NamedTuple):
-    """The mean loss of a step on the CPU, on A and on B, and how far A's and B's are from it."""
+    """The mean loss of a step on the CPU, on A and on B, and the deviations of the latter two."""
 
     step: int
     cpu: float
@@ -56,20 +56,20 @@ class StepLosses(NamedTuple):
 
 
 class Verification:
-    """A config followed on two devices at once.
+    """Training of one model on two devices at once.
 
     Args:
-        config: what to train and how, from which seed; its `device` and `epochs` do not matter.
+        config: what to train and how; its `device` and `epochs` are ignored.
         images: uint8 or floating point (n, height, width), to train on.
-        labels: whole numbers (n,).
-        a: where it trains.
-        b: where it trains by itself, and where A's operations are repeated.
+        labels: integers (n,).
+        a: the first device.
+        b: the second device, which also repeats the operations of A.
 
     Attributes:
-        worst: the difference that is the greatest share of its bound, for A and for B, at each
-            place, in the order in which a step comes by them.
-        losses: those of each step.
-        finding: the first difference that exceeds its bound, or None.
+        worst: for each place, in the order of a step, the largest difference relative to its bound,
+            for A and for B.
+        losses: of each step.
+        finding: the first difference beyond its bound, or None.
 
     Raises:
         InvalidTypeError: the dtype of the images or labels cannot be used.
@@ -95,10 +95,10 @@ class Verification:
         self._learner_a, self._learner_b = learner(a, self._operate), learner(b)
 
     def step(self) -> None:
-        """One step of training, with both checks.
+        """Take a training step, with both checks.
 
         Raises:
-            TrainingError: the loss is NaN or infinite on the CPU, without a fault.
+            TrainingError: the loss of the reference on the CPU is NaN or infinite.
         """
         indices = next(self._order)
         cpu = self._ensemble.step(indices)
@@ -111,11 +111,11 @@ class Verification:
 
     @property
     def _step(self) -> int:
-        """The number of the step that is being done."""
+        """The number of the current step, from 1."""
         return len(self.losses) + 1
 
     def _operate(self, part: str, operation: str, arguments: dict[str, Any]) -> None:
-        """Perform an operation of A's step, and check it."""
+        """Perform an operation of A's step, repeat it on B, and check both results."""
         call = describe(self._a, operation, arguments)
         getattr(self._a, operation)(**arguments)
         by_a = {name: self._a.to_host(arguments[name]) for name in call.arrays}
@@ -146,7 +146,7 @@ def _worse(before: Finding, found: Finding) -> Finding:
 
 
 def _batches(config: TrainConfig, images: int) -> Iterator[NDArray[np.int64]]:
-    """Which images are in each batch, epoch after epoch without end."""
+    """The indices of the images in each batch, epoch after epoch without end."""
     for epoch in count(1):
         order = epoch_order(config.seed, epoch, images)
         for start in range(0, images, config.batch_size):
