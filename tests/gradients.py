@@ -1,4 +1,4 @@
-"""Gradients by central differences, to hold computed gradients against.
+"""Gradients by central differences, as the reference for computed gradients.
 
 The difference quotient (f(p + h) - f(p - h)) / 2h of a smooth function is off by h^2 / 6 times its
 third derivative and, because f is rounded, by about eps |f| / h. For float64 and functions whose
@@ -26,7 +26,7 @@ CLEARANCE = 20 * STEP  # for a change of STEP that grows on its way through a ne
 
 
 def central_differences(function: Callable[[], float], point: Array) -> NDArray[np.float64]:
-    """The gradient of `function` with respect to `point`, a float64 array that it reads."""
+    """The numerical gradient of `function` with respect to `point`, a float64 array it reads."""
     gradient = np.empty(point.shape)
     for index in np.ndindex(point.shape):
         value = point[index]
@@ -80,7 +80,7 @@ def assert_network_gradients(network: Network, loss: Callable[[], float], gradie
 
 
 def distinct(generator: np.random.Generator, *shape: int) -> NDArray[np.float64]:
-    """Numbers in [-1, 1], no two of which are near each other, and none near 0."""
+    """Numbers in [-1, 1], well separated from each other and from 0."""
     size = int(np.prod(shape))
     spacing = 2 / size
     assert spacing > CLEARANCE
@@ -89,7 +89,7 @@ def distinct(generator: np.random.Generator, *shape: int) -> NDArray[np.float64]
 
 
 def smooth_images(network: Network, images: int) -> NDArray[np.float64]:
-    """Images for which no kink of the network is near."""
+    """Images far from every kink of the network."""
     for seed in count():
         x = np.random.default_rng(seed).standard_normal((images, *network.input_shape))
         if _distance_to_kink(network, x) > CLEARANCE:
@@ -110,7 +110,7 @@ def _distance_to_kink(network: Network, x: Array) -> float:
 
 
 def _gap(pool: MaxPool2D, x: Array) -> float:
-    """The least difference between a maximum and the next, of windows that are not all zeros.
+    """The smallest gap between the maximum and the runner-up, over windows that are not all zeros.
 
     Zeros are what ReLU makes of all negative inputs, and a small change leaves them zeros.
     """

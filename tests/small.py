@@ -1,4 +1,4 @@
-"""A small model, and images and labels for it, that tests share."""
+"""A small model, and images and labels for it, shared by tests."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def layers() -> list[Layer]:
 
 
 def model(optimizer: Optimizer | None = None, **options: Any) -> Sequential:
-    """A model of `layers`, made with the options of `Sequential`, with or without an optimizer."""
+    """A model of `layers`, with options of `Sequential`, and an optimizer if one is given."""
     made = Sequential(layers(), SHAPE, **options)
     if optimizer is not None:
         made.compile(optimizer)
@@ -32,15 +32,15 @@ def images(count: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> NDArray
 
 
 def labels(count: int, classes: int = CLASSES) -> NDArray[np.int64]:
-    """Labels of which each class has its share, and that no image shows."""
+    """Labels, evenly distributed over the classes and independent of the images."""
     return np.arange(count) * 7 % classes
 
 
 def optimizers() -> list[Optimizer]:
-    """An optimizer of each kind, with all that it can do, at rates that train `model`."""
+    """An optimizer of each class, with all its features, at rates that train `model`."""
     return [SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01), Adam(0.01), AdamW(0.01)]
 
 
 def weight_bytes(trained: Sequential) -> bytes:
-    """All parameters, to the last bit."""
+    """The bytes of all parameters."""
     return b"".join(each.tobytes() for each in trained.get_weights())

@@ -26,7 +26,7 @@ def draw(rows: int, classes: int, seed: int = 0) -> Drawn:
 
 
 def room(rows: int) -> tuple[Array, Array]:
-    """Where the losses go, and what is correct."""
+    """Memory for `losses` and `correct`."""
     return np.empty(rows), np.empty(rows)
 
 
@@ -37,7 +37,7 @@ def losses_of(logits: Array, labels: Array) -> Array:
 
 
 def gradient_of(logits: Array, labels: Array, images: int | None = None) -> Array:
-    """The gradient, `logits` being those of a batch, or of a part of one of `images`."""
+    """The gradient for `logits` of a batch, or of a microbatch of a batch of `images`."""
     losses, correct = np.empty((2, len(logits)), logits.dtype)
     return loss(logits.shape[1], logits.dtype.type).gradient(
         logits, labels, losses, correct, images or len(logits)

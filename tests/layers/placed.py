@@ -1,4 +1,4 @@
-"""Layers that are ready to run without a network."""
+"""Layers placed without a network, ready to run."""
 
 from typing import TypeVar
 

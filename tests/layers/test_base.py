@@ -1,4 +1,4 @@
-"""What all layers share: parameters, and memory that is reserved once."""
+"""The base class of layers: parameters, and buffers reserved once."""
 
 from typing import Any
 

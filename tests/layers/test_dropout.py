@@ -20,9 +20,9 @@ def dropping(rate: float = 0.4, seed: int = 5, index: int = 2) -> Dropout:
     return placed(layer, (25,), 4)
 
 
-def kept(layer: Dropout, step: int = 1, images: slice = slice(None)) -> Array:
-    """What the layer makes of ones in a training step, in a batch of which some are given to it."""
-    return layer.forward(ONES[images], Step(np.array([step]), images.start or 0)).copy()
+def kept(layer: Dropout, step: int = 1, rows: slice = slice(None)) -> Array:
+    """The output for ones in a training step, for the microbatch `rows` of a batch."""
+    return layer.forward(ONES[rows], Step(np.array([step]), rows.start or 0)).copy()
 
 
 def test_output_shape_is_that_of_the_input() -> None:
@@ -48,9 +48,9 @@ def test_the_same_step_drops_the_same() -> None:
     assert_array_equal(kept(dropping()), kept(dropping()))
 
 
-@pytest.mark.parametrize("images", [slice(0, 3), slice(1, 2), slice(3, 4)])
-def test_a_part_of_a_batch_drops_what_the_whole_does(images: slice) -> None:
-    assert_array_equal(kept(dropping(), images=images), kept(dropping())[images])
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(1, 2), slice(3, 4)])
+def test_a_microbatch_drops_what_the_batch_does(rows: slice) -> None:
+    assert_array_equal(kept(dropping(), rows=rows), kept(dropping())[rows])
 
 
 def test_rate_0_drops_nothing() -> None:

@@ -17,7 +17,7 @@ END = ["Flatten", "Dense"]
 
 
 def fused_layers() -> list[Layer]:
-    """Two convolutions that are fused, of few pixels and of many."""
+    """Two fusible convolutions, one on few pixels and one on many."""
     return [
         *(Conv2D(4, 3), ReLU(), MaxPool2D(2)),
         *(Conv2D(7, (3, 2), padding="same"), ReLU(), MaxPool2D((1, 2))),
@@ -26,7 +26,7 @@ def fused_layers() -> list[Layer]:
 
 
 def network(layers: list[Layer], backend: Backend | None = None) -> Network:
-    """A network in float64, on a backend of choice, whose biases, too, are not zero."""
+    """A network in float64 on `backend`, with nonzero biases."""
     made = Network(layers, IMAGE, "float64")
     if backend is not None:
         made.place(backend)
@@ -35,12 +35,12 @@ def network(layers: list[Layer], backend: Backend | None = None) -> Network:
 
 
 def kinds(made: Network) -> list[str]:
-    """The kinds of the layers that run."""
+    """The classes of the layers that run."""
     return [type(layer).__name__ for layer in made.replica.layers]
 
 
 def fused_layer(batch: int = 2) -> tuple[Network, FusedConv2D]:
-    """A network of a fused layer, and the layer with memory for batches, for all gradients."""
+    """A network with a fused layer, and that layer with buffers for all gradients."""
     made = network([Conv2D(3, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)])
     layer = made.replica.layers[0]
     assert isinstance(layer, FusedConv2D)
@@ -151,7 +151,7 @@ class TestFusedConv2D:
 
 
 class TestNetwork:
-    """A network whose layers are fused is the network of those layers."""
+    """A network with fused layers agrees with the network without fusion."""
 
     @pytest.fixture
     def images(self) -> Array:

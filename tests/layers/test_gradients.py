@@ -1,4 +1,4 @@
-"""Every layer's gradients against central differences."""
+"""The gradients of every layer agree with central differences."""
 
 from typing import Any
 
@@ -80,7 +80,7 @@ def test_of_dropout_at_a_step(rate: float, step: int, seed: int) -> None:
 
 
 class TestTheCheckItself:
-    """A check that cannot fail would show nothing."""
+    """The gradient check fails on wrong gradients."""
 
     def test_takes_the_right_gradient(self) -> None:
         point = np.array([0.5, -2.0])

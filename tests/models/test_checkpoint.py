@@ -79,7 +79,7 @@ def test_an_empty_directory_is_told(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """A file to cut short, and its whole content."""
+    """A file to truncate, and its full content."""
     path = tmp_path_factory.mktemp("cut") / "model.safetensors"
     write_checkpoint(path, ARRAYS, DESCRIPTION)
     return path, path.read_bytes()

@@ -29,7 +29,7 @@ USES: dict[str, Callable[[Sequential, Path], Any]] = {
 
 @pytest.fixture(params=[np.nan, np.inf, -np.inf])
 def diverged(request: pytest.FixtureRequest) -> Sequential:
-    """A model with one weight that is not finite."""
+    """A model with a single weight that is not finite."""
     model = small.model()
     model.parameters[-1] = request.param
     return model

@@ -20,14 +20,14 @@ IMAGE = (7, 6, 2)
 
 
 def network(layers: list[Layer] | None = None, **options: Any) -> Network:
-    """A network whose biases, too, are not zero."""
+    """A network with nonzero biases."""
     made = Network(layers or small.layers(), IMAGE, **options)
     made.parameters += np.random.default_rng(9).uniform(-0.1, 0.1, made.parameters.shape)
     return made
 
 
 def deep_layers() -> list[Layer]:
-    """Overlapping windows, padding, strides, two dense layers: more of everything."""
+    """A network with overlapping windows, padding, strides and two dense layers."""
     return [
         Conv2D(3, (3, 2), 1, "same"),
         MaxPool2D(3, 2, "same"),
@@ -253,7 +253,7 @@ class TestInitialWeights:
 
 
 class TestFirstLayers:
-    """Below the first parameters nothing needs a gradient."""
+    """Layers below the first parameters compute no input gradient."""
 
     @pytest.mark.parametrize(
         ("layers", "needed"),

@@ -1,4 +1,4 @@
-"""Training and inference with worker processes: to the same bytes as without."""
+"""Training and inference with worker processes give the same bytes as without."""
 
 import gc
 import importlib.util
@@ -68,7 +68,7 @@ def train(
 
 
 def result(made: Sequential, mine: ParallelTrainer) -> bytes:
-    """What has been trained, to the last bit, at the end."""
+    """The bytes of the trained parameters and of the optimizer's state."""
     mine.store(made.replica, made.optimizer)
     mine.close()
     slots = made.optimizer.state().slots.values()
@@ -76,7 +76,7 @@ def result(made: Sequential, mine: ParallelTrainer) -> bytes:
 
 
 def await_workers(count: int) -> None:
-    """Wait until there are workers."""
+    """Wait until `count` workers are ready."""
     deadline = time.monotonic() + 60
     while pool().request(count) and not pool().is_ready(count):
         assert time.monotonic() < deadline
@@ -277,10 +277,10 @@ def test_what_is_given_is_shared_as_it_is_used(pixels: Any, labels: Any) -> None
 
 
 class TestUsersModules:
-    """Modules that a worker has imported as they were, or cannot import."""
+    """Modules that have changed since a worker imported them, or that it cannot import."""
 
     def made(self, folder: Path, slope: float) -> Any:
-        """A module of a file that has a layer, whose slope is a global of the module."""
+        """Import a module with a layer whose slope is a global of the module."""
         file = folder / "layers_of_a_user.py"
         file.write_text(
             "from gpucnn.layers import ReLU\n"
@@ -336,7 +336,7 @@ class TestPool:
             assert train(model(2), joined=True, during=once(kill_and_ask)) == expected
 
     def test_waits_for_nobody(self) -> None:
-        """Nor for the code that a handler of signals has interrupted."""
+        """Not even for code that a signal handler has interrupted."""
         await_workers(1)
         with pool()._held():
             assert not pool().is_ready(1)

@@ -38,7 +38,7 @@ STANDARDISED = (IMAGES / 255 - 0.1307) / 0.3081
 
 
 def given_to(trained: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
-    """What a model that was trained on some images gets of others."""
+    """The images that a model trained on other images is given."""
     return like_training(images, trained_on(trained, None), DTYPE)
 
 
@@ -48,7 +48,7 @@ def check_refused(trained: NDArray[Any], images: NDArray[Any]) -> None:
 
 
 def between(low: float, high: float) -> NDArray[np.float64]:
-    """An image of pixels of a range."""
+    """An image whose pixels span a range."""
     return np.linspace(low, high, 36).reshape(1, 6, 6, 1)
 
 
@@ -272,7 +272,7 @@ class TestRecord:
 
 @pytest.fixture(scope="module")
 def model() -> Sequential:
-    """A model of floats of 0 to 1."""
+    """A model trained on floats from 0 to 1."""
     model = Sequential([Flatten(), Dense(small.CLASSES)], small.SHAPE, "float64", "cpu")
     model.fit(ENCODED["unit"], small.labels(20), verbose=0)
     return model

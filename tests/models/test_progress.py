@@ -32,7 +32,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing tells Rich of a terminal but standard output itself."""
+    """Only standard output tells Rich whether there is a terminal."""
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -40,7 +40,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(progress: Progress) -> None:
-    """Tell `progress` of an epoch of 100 images, and of the first batch of another."""
+    """Report an epoch of 100 images to `progress`, and the first batch of another."""
     progress.batch(60)
     progress.batch(40)
     progress.epoch(RECORD)

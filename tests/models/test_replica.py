@@ -1,4 +1,4 @@
-"""DeviceDataset that are taken apart: into shards, and these into microbatches."""
+"""Batches split into shards, and shards into microbatches."""
 
 import pickle
 from typing import Any
@@ -24,7 +24,7 @@ from microbatches import InMicrobatches, Plain
 IMAGES = 13
 
 SPLITS = [(1, 5), (1, 1), (2, 100), (2, 3), (3, 2)]
-"""Numbers of threads, and of images at once, that take a batch of `IMAGES` apart."""
+"""Numbers of threads, and of images in a microbatch, for a batch of `IMAGES`."""
 
 splits = pytest.mark.parametrize(("threads", "at_once"), SPLITS)
 
@@ -35,14 +35,14 @@ def every_shard_is_worth_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def network(backend: Backend, **options: Any) -> Network:
-    """A network in float64, with dropout, on a backend of choice."""
+    """A network in float64, with dropout, on `backend`."""
     made = Network(small.layers(), small.SHAPE, "float64", **options)
     made.place(backend)
     return made
 
 
 def learned(made: Network, step: int | None) -> tuple[Array, Array, Array]:
-    """The losses of a batch, what is correct, and the gradients, of a step or without dropout."""
+    """The losses of a batch, which are correct, and the gradients; without dropout if no step."""
     losses, correct = np.empty((2, IMAGES))
     data = DeviceDataset(made.backend, made.dtype, small.images(IMAGES), small.labels(IMAGES))
     indices, number = np.arange(IMAGES)[::-1].copy(), None if step is None else np.array([step])
@@ -53,7 +53,7 @@ def learned(made: Network, step: int | None) -> tuple[Array, Array, Array]:
 
 
 def train(threads: int, at_once: int = 3, dtype: str = "float64") -> Sequential:
-    """A model after three epochs."""
+    """A model trained for three epochs."""
     model = Sequential(small.layers(), small.SHAPE, dtype, seed=4)
     model.place(InMicrobatches(threads, at_once))
     model.compile(Adam(0.01))

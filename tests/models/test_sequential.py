@@ -36,12 +36,12 @@ OPTIMIZERS = [
 
 
 def fit(model: Sequential, epochs: int = 1, **options: Any) -> History:
-    """Train `model` in silence."""
+    """Train `model` without output."""
     return model.fit(X, Y, **({"batch_size": BATCH, "epochs": epochs, "verbose": 0} | options))
 
 
 def saved(model: Sequential, folder: Path) -> bytes:
-    """All that there is to know of a model: the file that `save` makes of it."""
+    """The bytes of the file that `save` writes: the complete state of a model."""
     path = folder / "state.safetensors"
     model.save(path)
     return path.read_bytes()
@@ -329,7 +329,7 @@ class TestUse:
 
 
 class TestDropout:
-    """`small.model` drops out, `without` is the same model without that."""
+    """`small.model` has dropout; `without` is the same model without it."""
 
     @pytest.fixture
     def without(self) -> Sequential:
@@ -464,7 +464,7 @@ class TestFiles:
 
 
 class TestWhatCannotBeLoaded:
-    """What was set past the constructors is refused by `save`, and the file stays as it was."""
+    """`save` refuses attributes that a constructor would, and leaves the old file as it was."""
 
     @pytest.mark.parametrize("rate", [0, float("nan"), "fast"])
     def test_is_a_learning_rate(self, tmp_path: Path, rate: Any) -> None:
@@ -486,7 +486,7 @@ class TestWhatCannotBeLoaded:
 
 
 class TestFilesThatDoNotFit:
-    """Each is the file of a model with one thing changed."""
+    """Files of a model with one change each."""
 
     @staticmethod
     def load_changed(

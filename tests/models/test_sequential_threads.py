@@ -1,4 +1,4 @@
-"""Models that several threads use, and that are pickled, copied and forked."""
+"""Models used by several threads, pickled, copied, and used in forked processes."""
 
 import os
 import pickle
@@ -24,12 +24,12 @@ def fit_in_silence(model: Sequential, x: Any, y: Any) -> None:
 
 
 class TestThreads:
-    """A model that several threads use at once."""
+    """A model used by several threads at once."""
 
     IMAGES = 40
 
     def run_all(self, *calls: Callable[[], None]) -> None:
-        """Run calls in threads of their own; none may fail."""
+        """Run each call in a thread of its own; none may fail."""
         errors: list[BaseException] = []
 
         def run(call: Callable[[], None]) -> None:
@@ -227,7 +227,7 @@ class TestThreads:
 
 
 class TestCallbacks:
-    """What is changed at the end of an epoch takes effect."""
+    """Changes made at the end of an epoch take effect."""
 
     def fit(self, change: Callable[[Sequential], None]) -> bytes:
         model = small.model(SGD(0.01, momentum=0.5))

@@ -8,7 +8,7 @@ from gpucnn.models.summary import memory_per_image, parameter_count
 from microbatches import Plain
 
 # The notebook's network by hand; an element has 4 bytes. A convolution keeps its output and its
-# patches, ReLU its output and the gradient of its input, pooling besides which element it took.
+# patches, ReLU its output and the gradient of its input, pooling also the index of the maximum.
 OUTPUT, POOLED = 26 * 26 * 8, 13 * 13 * 8
 NOTEBOOK = {
     "conv2d": (3 * 3 * 1 * 8 + 8, OUTPUT * 3 * 3, 4 * (OUTPUT + 26 * 26 * 3 * 3)),
@@ -45,7 +45,7 @@ def test_memory_is_what_is_reserved_for_training() -> None:
 
 @pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The words of each line of the summary of the notebook's network, without the frame."""
+    """The words in each line of the summary of the notebook's network, without the frame."""
     monkeypatch.setenv("COLUMNS", "80")
     models.notebook().summary()
     frame = str.maketrans(dict.fromkeys("│┃", " "))

@@ -37,7 +37,7 @@ def still_layers() -> list[Any]:
 
 
 def still_model() -> Sequential:
-    """A model whose training steps measure it and leave it as it is."""
+    """A model whose training steps leave its parameters unchanged."""
     model = Sequential(still_layers(), small.SHAPE, dtype="float64")
     model.compile(SGD(STILL))
     return model
@@ -131,7 +131,7 @@ def test_metrics_are_added_up_in_float64() -> None:
 
 
 class TestDiverged:
-    """The numbers of a network that has diverged, without any warning of NumPy's."""
+    """A network that has diverged causes no warnings of NumPy."""
 
     @pytest.fixture
     def diverged(self) -> Sequential:
@@ -147,7 +147,7 @@ class TestDiverged:
 
 
 def peak_of(call: Callable[[], object]) -> int:
-    """The most bytes that `call` has allocated at once."""
+    """The peak of bytes allocated by `call`."""
     tracemalloc.start()
     try:
         call()
@@ -157,7 +157,7 @@ def peak_of(call: Callable[[], object]) -> int:
 
 
 class Recorder(InMicrobatches):
-    """Notes each operation: its name, where its arrays lie, and its other arguments."""
+    """Records each operation: its name, the addresses of its arrays, its other arguments."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads, images=3)
@@ -185,7 +185,7 @@ def place_of(argument: Any) -> Any:
 
 
 class TestRecording:
-    """What a device would record of a step, to replay it for all others."""
+    """The operations of a step that a device can record, and replay for other steps."""
 
     @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
     @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ class TestRecording:
 
 @pytest.mark.usefixtures("traceable")
 class TestSteadyState:
-    """Training steps allocate nothing, once each kind of batch has been seen.
+    """Training steps allocate nothing after the first step of each batch size.
 
     The network is such that an array with an element for each pixel, each output of a layer or each
     parameter has more bytes than `BOUND`, even if the elements are booleans, and if it is of a
@@ -254,7 +254,7 @@ class TestSteadyState:
         return model
 
     def peaks(self, model: Sequential, pixels: Any = np.uint8) -> list[int]:
-        """The bytes that are allocated at once in a step on a batch, and on a smaller last one."""
+        """The peak of bytes allocated in a step on a full batch, and on a smaller last one."""
         count, backend = self.BATCH + 40, model.backend
         x, y = small.images(count, model.input_shape).astype(pixels), small.labels(count, 1024)
         data = DeviceDataset(backend, model.dtype, x, y)

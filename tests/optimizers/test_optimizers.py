@@ -22,7 +22,7 @@ Vector = NDArray[np.float64]
 
 
 def gradients(start: int = 0) -> Iterator[Vector]:
-    """The gradients of the steps from `start` on; the second is 0 at first, as of a dead ReLU."""
+    """The gradients of the steps from `start` on; the second is 0 at first, like a dead ReLU's."""
     for step in range(start, STEPS):
         gradient = np.random.default_rng(step).standard_normal(4)
         gradient[1] *= step > 2
@@ -30,7 +30,7 @@ def gradients(start: int = 0) -> Iterator[Vector]:
 
 
 def train(optimizer: Optimizer, parameters: Vector, steps: Iterator[Vector]) -> Vector:
-    """`parameters` after some steps of `optimizer`, which is placed."""
+    """`parameters` after some steps of `optimizer`, already placed."""
     for gradient in steps:
         optimizer.advance()
         optimizer.update(parameters, gradient)
@@ -81,7 +81,7 @@ def adam_by_numbers(optimizer: Adam, parameter: float, steps: list[float]) -> fl
 
 
 def agrees(optimizer: Any, by_numbers: Callable[[Any, float, list[float]], float]) -> None:
-    """Fail unless `optimizer` moves every parameter as its formula for a single number does."""
+    """Fail unless `optimizer` updates every parameter as the scalar formula does."""
     trained = train(placed(optimizer), PARAMETERS.copy(), gradients())
     columns = np.array(list(gradients())).T.tolist()
     pairs = zip(PARAMETERS.tolist(), columns, strict=True)

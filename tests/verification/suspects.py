@@ -1,4 +1,4 @@
-"""Devices to verify: one that is honest, and others that each have a fault."""
+"""Devices to verify: a correct one, and others with one fault each."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from gpucnn.backends import Array, Backend, CpuBackend, Window
 
 
 class Permuted(Backend):
-    """Sums in other orders: products with their terms permuted, and row after row."""
+    """Sums in another order: products with permuted terms, and rows added one by one."""
 
     device = "permuted"
 
@@ -100,7 +100,7 @@ class ShiftedSeed(CpuBackend):
 
 
 class RoundedWeights(CpuBackend):
-    """Kernels lose half of their digits on their way to the device."""
+    """Kernels lose half of their digits when copied to the device."""
 
     def copy(self, source: Array, out: Array) -> None:
         super().copy(source.astype(np.float16) if source.ndim > 1 else source, out)
@@ -120,7 +120,7 @@ class StaleBatch(CpuBackend):
 
 
 class Lost(CpuBackend):
-    """What is copied to the device becomes NaN there."""
+    """Arrays copied to the device become NaN."""
 
     def copy(self, source: Array, out: Array) -> None:
         out.fill(np.nan if out.dtype.kind == "f" else 0)

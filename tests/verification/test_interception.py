@@ -7,7 +7,7 @@ from gpucnn.backends import Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.verification.bounds import BOUNDS
 from gpucnn.verification.interception import MEMORY, Intercepted, describe
 
-# What a backend may do as one, or at once: it is done as defined, each operation by itself.
+# Backends may fuse operations, or run microbatches: here each operation runs as defined.
 TOGETHER = (
     "can_fuse",
     "conv_relu_pool_buffers",

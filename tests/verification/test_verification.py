@@ -1,4 +1,4 @@
-"""Honest devices agree, however they sum; faults are found, and named where they are."""
+"""Correct devices agree in any order of summation; faults are found, and located."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ from verification.suspects import (
 def verify(
     b: Backend, steps: int, a: Backend | None = None, model: str = "notebook", **changes: Any
 ) -> Verification:
-    """A verification that is done up to its first finding, against the CPU if nothing is given."""
+    """Run a verification up to its first finding, of the CPU against `b` unless `a` is given."""
     config = default_config(model, device="cpu", **changes)
     verification = Verification(config, IMAGES, LABELS, a or CpuBackend(), b)
     for _ in range(steps):
@@ -46,7 +46,7 @@ def verify(
 
 
 def verify_one(faulty: Backend, is_a: bool) -> Verification:
-    """A verification of a device against an honest one."""
+    """Verify a device against a correct one."""
     faulty.device = "faulty"
     return verify(Permuted(), 5, faulty) if is_a else verify(faulty, 5, Permuted())
 
@@ -56,7 +56,7 @@ def found(verification: Verification) -> Finding:
     return verification.finding
 
 
-# Honest devices
+# Correct devices
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -163,7 +163,7 @@ def test_a_finding_tells_all_in_one_line() -> None:
     assert line == "step 1, conv2d: patches of conv2d on B (cpu) is 0.5 off where 0 is allowed"
 
 
-# Faults between operations, which only training by itself shows
+# Faults between operations, which only free-running training reveals
 
 
 @pytest.mark.parametrize("is_a", [False, True], ids=["on B", "on A"])
