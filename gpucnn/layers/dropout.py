@@ -19,7 +19,7 @@ class Dropout(Layer):
         rate: the probability of an element to be zeroed, in [0, 1).
 
     Raises:
-        InvalidValueError: `rate` is not such a number.
+        InvalidValueError: `rate` is not a number in that range.
     """
 
     rate: float

@@ -88,7 +88,7 @@ def describe(convolution: Conv2D, pooling: MaxPool2D) -> ConvReluPool:
 
 
 def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
-    """Placed layers, those that `backend` runs faster as one operation replaced by one layer."""
+    """The placed layers, with each sequence that `backend` runs as one operation fused into one."""
     fused: list[Layer] = []
     for layer in layers:
         fused.append(layer)

@@ -128,7 +128,7 @@ class Network:
             return self._state()
 
     def _state(self) -> dict[str, Any]:
-        """The attributes without those on the device, and the weights on the host."""
+        """All attributes except arrays on the device, and the weights on the host."""
         on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_parameters")
         state = {name: value for name, value in vars(self).items() if name not in on_device}
         return state | {"device": self.backend.device, "weights": self.split(self.parameters)}

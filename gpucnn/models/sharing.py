@@ -46,7 +46,7 @@ class Sharing:
         users: objects sent to workers, besides the layers, that may be of the user's classes.
 
     Attributes:
-        arrays: those given and those new, by name. Real arrays given have the model's dtype.
+        arrays: the given and the new arrays by name; given arrays of reals in the model's dtype.
     """
 
     arrays: Arrays
@@ -91,8 +91,8 @@ class Sharing:
         """Run `theirs` in each worker and `ours` in this process, at the same time.
 
         Returns:
-            Whether all ranks completed. If workers were lost, a warning says so, and the caller is
-            to do without them what is left.
+            Whether all ranks completed. If workers were lost, a warning says so, and the caller
+            completes the work without them.
         """
 
         def work(team: Team) -> None:
@@ -118,7 +118,7 @@ class Sharing:
         team.call(_join, self._replica, self._copies, self._written, self._set_up)
 
     def _share(self, make: Callable[..., SharedArrays], what: object) -> SharedArrays | None:
-        """Call `make(what)`; without memory for it, return None and do without workers from now."""
+        """Call `make(what)`; if memory is lacking, return None and give up on workers."""
         if not self._workers:
             return None
         try:
