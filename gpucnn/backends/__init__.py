@@ -1,4 +1,4 @@
-"""The devices, and the operations that run on each."""
+"""Devices, and the operations that run on each."""
 
 from gpucnn.backends.backend import Backend
 from gpucnn.backends.cpu.backend import CpuBackend

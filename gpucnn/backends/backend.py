@@ -17,17 +17,18 @@ class Backend(
     """Every operation that layers, losses and optimizers need, in plain array code over `xp`.
 
     This class is the definition: it is written to be read, and every other backend is tested
-    against it. A backend for a device is composed of the same families, which override what the
-    device can do faster.
+    against it. The backend of a device is composed of the same families, which override the
+    operations that the device can do faster.
 
-    Conventions, which every operation shares:
+    Conventions that every operation shares:
 
     - All arrays live on the backend's device. Images are NHWC: (images, rows, columns, channels).
       Kernels are HWIO: (rows, columns, input channels, filters). Arrays of a batch may lie in
       memory in the order that `batch_view` gives them; all others are C-contiguous.
-    - "real" is the floating-point dtype of the model, float32 or float64, one for a whole call.
-    - Results are written to the arguments named so (`out`, `input_gradient`, ...), all of whose
-      elements are overwritten; nothing is returned. Outputs do not overlap inputs.
-    - What changes from step to step (the learning rate, the step number) comes in one-element
-      arrays on the device, so that recorded operations can be replayed with new values.
+    - "real" is the floating-point dtype of the model, float32 or float64, the same for all
+      arguments of a call.
+    - Results are written to output arguments (`out`, `input_gradient`, ...), every element of which
+      is overwritten; nothing is returned. Outputs do not overlap inputs.
+    - Values that change from step to step (the learning rate, the step number) are passed in
+      one-element arrays on the device, so that recorded operations can be replayed with new values.
     """

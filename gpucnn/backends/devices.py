@@ -1,6 +1,7 @@
-"""The devices by name: which there are, which can be used, and the backend of each.
+"""Devices by name: which exist, which are usable, and the backend of each.
 
-What a GPU and the simulator need is imported when they are asked for: it takes as long as NumPy.
+The modules for a GPU and for the simulator are imported on demand: that takes as long as importing
+NumPy.
 """
 
 import re
@@ -19,7 +20,13 @@ GPU = re.compile(r"cuda(?::(\d+))?")
 
 @dataclass(frozen=True)
 class Device:
-    """A device, what it is or why it cannot be used, and whether it can."""
+    """A device, and whether it can be used on this machine.
+
+    Attributes:
+        name: as `get_backend` takes it, such as "cuda:1".
+        description: the hardware and software, or why the device cannot be used.
+        usable: whether it can be used.
+    """
 
     name: str
     description: str
@@ -27,9 +34,9 @@ class Device:
 
 
 def list_devices() -> list[Device]:
-    """All devices; the first that can be used is the choice of "auto".
+    """List all devices; "auto" stands for the first that is usable.
 
-    Each is tried, which takes a moment and some memory on every GPU.
+    Each device is tried, which takes a moment, and some memory on every GPU.
     """
     from gpucnn.backends.cuda.cupy_runtime import gpu_name
 
@@ -38,22 +45,23 @@ def list_devices() -> list[Device]:
 
 
 def available_devices() -> list[str]:
-    """The names of the devices that can be used on this machine, "auto"'s choice first."""
+    """List the names of the devices usable on this machine; "auto" stands for the first."""
     return [device.name for device in list_devices() if device.usable]
 
 
 def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
-    """A new backend for a device.
+    """Make a backend for a device.
 
     Args:
         device: "cpu"; "cuda", or "cuda:1" and so on for another GPU; "simulator", which runs the
             CUDA kernels on the CPU; or "auto" for the first GPU that can be used, else the CPU.
-        threads: of the CPU, if it is that; as many as this process may use cores if None.
+        threads: the worker processes that split a batch, if the device is the CPU; None for one
+            per core that this process may use.
 
     Raises:
-        InvalidValueError: there is no device of that name, or `threads` is no number of threads.
-        DeviceError: it cannot be used; the text says why, and what to install or change.
-        SimulatorError: the simulator lacks a C++ compiler.
+        InvalidValueError: no device has that name, or `threads` is not a usable number of threads.
+        DeviceError: the device cannot be used; the text says why, and what to install or change.
+        SimulatorError: the simulator finds no C++ compiler.
     """
     if threads is not None:
         arguments.positive_integer(threads, "threads")
@@ -73,13 +81,13 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
 
 def _automatic(threads: int | None) -> Backend:
     for index in _gpus():
-        with suppress(DeviceError):  # which `list_devices` tells
+        with suppress(DeviceError):  # `list_devices` gives the reason
             return _on_gpu(index)
     return CpuBackend(threads)
 
 
 def _gpus() -> range:
-    """The indices of the GPUs; that of one to try, if there is none or CuPy cannot say."""
+    """The indices of the GPUs; only 0 if none is found: trying that one gives the reason."""
     from gpucnn.backends.cuda.cupy_runtime import count_gpus, import_cupy
 
     try:

@@ -1,4 +1,4 @@
-"""What is fused: several layers described as one operation, and the plan of it."""
+"""Fused operations: several layers described as one operation, and the plan to run it."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from gpucnn.backends.window import Window
 
 @dataclass(frozen=True)
 class ConvReluPool:
-    """A convolution, ReLU, and max-pooling, one after the other.
+    """A convolution, ReLU and max-pooling in sequence.
 
     Args:
         window: the geometry of the convolution.
         pool: the geometry of the pooling of its output.
-        channels: of the images.
-        filters: of the convolution.
+        channels: the channels of the images.
+        filters: the filters of the convolution.
         real: the dtype of the images.
     """
 
@@ -29,12 +29,12 @@ class ConvReluPool:
 
 @dataclass(frozen=True)
 class ConvReluPoolPlan:
-    """What a backend prepares to run a `ConvReluPool` on batches of one size.
+    """What a backend prepares in order to run a `ConvReluPool` on batches of one size.
 
     Args:
-        fused: what it runs.
-        arrays: kept from the forward pass for the gradients; what they hold is the backend's
-            affair.
+        fused: the operation.
+        arrays: memory that is kept from the forward pass for the gradients, by name; the backend
+            alone defines its contents.
     """
 
     fused: ConvReluPool

@@ -1,4 +1,4 @@
-"""Where arrays live: a device's memory, and memory that is kept from batch to batch."""
+"""The memory of a device, and buffers and workspaces that are kept from batch to batch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,22 +10,24 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-Array = NDArray[Any]  # of NumPy, or of a module with its interface, such as CuPy
+Array = NDArray[Any]  # or an array of a module with NumPy's interface, such as CuPy
 Shape = tuple[int, ...]
 Order = Literal["C", "F"]
 
 Same = TypeVar("Same", bound="Memory")
 
 CACHE_LINE = 64
-"""Bytes."""
+"""Bytes of a line of the caches."""
 
 
 @dataclass(frozen=True)
 class Buffer:
     """Memory that is needed for each image of a batch.
 
-    `dtype` is None for the floating-point dtype of the model. `order` is that of
-    `Backend.batch_view`.
+    Attributes:
+        shape: the shape for one image.
+        dtype: None for the floating-point dtype of the model.
+        order: the memory order, see `Backend.batch_view`.
     """
 
     shape: Shape
@@ -33,16 +35,16 @@ class Buffer:
     order: Order = "C"
 
     def size(self, real: "np.dtype[np.floating]") -> int:
-        """The bytes for one image, in a model of dtype `real`."""
+        """The bytes that one image takes, in a model of dtype `real`."""
         return prod(self.shape) * np.dtype(self.dtype or real).itemsize
 
 
 class Memory:
-    """A device, and the arrays on it; here, those of NumPy or of a module with its interface.
+    """A device and the arrays on it, which NumPy or a module with its interface makes.
 
     Attributes:
-        device: its name.
-        xp: the module whose arrays live on it.
+        device: the name of the device.
+        xp: the module whose arrays live on the device.
     """
 
     device = "reference"
@@ -52,96 +54,99 @@ class Memory:
 
     @property
     def description(self) -> str:
-        """What the device is, in a few words."""
+        """The device in a few words."""
         return "the definitions"
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """A span in which operations run: an epoch, an evaluation.
+        """A context in which operations run, for an epoch or an evaluation.
 
-        It is entered once for many operations, and may set what they all need.
+        It is entered once for many operations, and applies the settings that all of them need.
         """
-        # A network that diverges overflows in every operation. Its loss tells it, once.
+        # A network that diverges overflows in every operation; its loss reports that once.
         with np.errstate(over="ignore", invalid="ignore"):
             yield
 
     def twin(self: Same) -> Same:
-        """The same device with scratch memory of its own, to be used beside this."""
+        """Make a backend of the same device with its own scratch memory, for concurrent use."""
         return copy(self)
 
     # How a batch is split
 
     @property
     def threads(self) -> int:
-        """The number of shards that a batch is split into, which can be worked on at once."""
+        """The number of shards that a batch is split into, to be worked on in parallel."""
         return 1
 
     def images_at_once(self, size: int) -> int | None:
-        """The most images of a microbatch, if each takes `size` bytes; None for a whole shard."""
+        """The most images of a microbatch, for images of `size` bytes; None for a whole shard."""
         return None
 
     # Arrays
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """A new array whose elements are not set."""
+        """Allocate an array without setting its elements."""
         return self.xp.empty(shape, dtype)  # type: ignore[no-any-return]
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """A new array of zeros."""
+        """Allocate an array of zeros."""
         return self.xp.zeros(shape, dtype)  # type: ignore[no-any-return]
 
     def asarray(self, array: Array, dtype: DTypeLike | None = None) -> Array:
-        """The host array `array` as a C-contiguous array on the device, copied only if needed."""
+        """Bring the host array `array` to the device, C-contiguous, copying only if needed."""
         return self.xp.asarray(array, dtype, order="C")  # type: ignore[no-any-return]
 
     def to_host(self, array: Array) -> Array:
-        """A copy of `array` as a NumPy array of its own."""
+        """Copy `array` to a new NumPy array on the host."""
         return np.array(array)
 
     def copy(self, source: Array, out: Array) -> None:
-        """Copy `source`, of any dtype, on the host or the device, to `out`, on the device."""
+        """Copy `source`, of any dtype and on the host or the device, to `out` on the device."""
         out[...] = self.xp.asarray(source, out.dtype)
 
     def empty_local(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """A new array, whose elements are not set, that is worked on again and again."""
+        """Allocate an array for repeated use by this process, without setting its elements."""
         return self.empty(shape, dtype)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
-        """Something of each image of a batch, (count, *shape), at the beginning of `memory`.
+        """A view (count, *shape) of the beginning of `memory`: an array for each image of a batch.
 
         Args:
-            memory: flat.
+            memory: a flat array.
             count: the number of images.
-            shape: of one image's part.
-            order: in which an image's elements should lie: "C", the last axis varying fastest, or
-                "F", the first. Here it is no matter: kernels index arrays in row-major order.
+            shape: the shape for one image.
+            order: the preferred order of an image's elements in memory: "C", the last axis varying
+                fastest, or "F", the first. Ignored here: kernels index arrays in row-major order.
         """
         return memory[: count * prod(shape)].reshape(count, *shape)
 
     def to_layout(self, x: Array, out: Array) -> Array:
-        """A C-contiguous batch as operations read it best: `x` itself, or a copy of it in `out`.
+        """Bring a batch to the memory layout that operations read fastest.
 
         Args:
-            x: real (n, ...).
-            out: of its shape, as `batch_view` gives it.
+            x: real (n, ...), C-contiguous.
+            out: real, of the shape of `x`, a `batch_view`.
+
+        Returns:
+            `x` itself where its layout is right, else `out`, to which `x` has been copied.
         """
         return x
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Scratch memory for the duration of one operation; one operation's names are its own."""
+        """Scratch memory for the duration of one operation, whose scratch arrays have names."""
         return self.empty(shape, dtype)
 
     def counting(self, count: int) -> Array:
-        """The numbers 0 to `count` - 1, int64; not to be written to."""
+        """The integers 0 to `count` - 1, int64; callers must not write to them."""
         return self.xp.arange(count, dtype=np.int64)  # type: ignore[no-any-return]
 
 
 class BatchMemory:
-    """A buffer on a backend, for batches of any size up to the largest that was reserved.
+    """A buffer on a backend for batches of any size, grown to the largest that was asked for.
 
     Args:
-        backend: where it lies.
-        buffer: what each image needs.
+        backend: the backend that allocates it.
+        buffer: the memory of each image.
         real: the floating-point dtype of the model.
     """
 
@@ -153,7 +158,7 @@ class BatchMemory:
         self._views: dict[int, Array] = {}
 
     def reserve(self, batch: int) -> bool:
-        """Have memory for batches of up to `batch` images; whether it is other than before."""
+        """Allocate memory for batches of up to `batch` images; return whether it had to grow."""
         grows = batch > self._batch
         if grows:
             self._views.clear()
@@ -163,7 +168,7 @@ class BatchMemory:
         return grows
 
     def __getitem__(self, batch: int) -> Array:
-        """The memory for `batch` images, (batch, *shape), always the same array for as many."""
+        """The memory for `batch` images, (batch, *shape): the same array until the buffer grows."""
         view = self._views.get(batch)
         if view is None:
             self.reserve(batch)
@@ -173,10 +178,10 @@ class BatchMemory:
 
 
 class Workspaces:
-    """Memory by name, each piece grown to the largest size that was asked for.
+    """Scratch arrays by name, each grown to the largest size that was asked for.
 
     Args:
-        allocate: gives so many bytes, a uint8 array.
+        allocate: returns a uint8 array of a number of bytes.
     """
 
     def __init__(self, allocate: Callable[[int], Array]) -> None:
@@ -185,8 +190,8 @@ class Workspaces:
         self._views: dict[tuple[str, tuple[int, ...], DTypeLike], Array] = {}
 
     def get(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """The memory of that name, as an array of `shape` and `dtype`."""
-        key = (name, shape, dtype)  # of a view, which takes longer to make than a small operation
+        """The scratch memory `name` as an array of `shape` and `dtype`."""
+        key = (name, shape, dtype)  # views are kept: making one takes longer than a small operation
         view = self._views.get(key)
         if view is None:
             view = self._views[key] = self._view(name, shape, np.dtype(dtype))

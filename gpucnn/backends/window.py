@@ -1,4 +1,4 @@
-"""How a window slides over an image: the geometry that convolution and pooling share."""
+"""The geometry of a window that slides over an image, shared by convolution and pooling."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.utils.arithmetic import ceil_div
+
 Pair = tuple[int, int]
 Padding = Literal["valid", "same"]
 PADDINGS = ("valid", "same")
@@ -15,11 +17,11 @@ PADDINGS = ("valid", "same")
 
 @dataclass(frozen=True)
 class Tap:
-    """One element of a window: the outputs it serves and the pixels it reads for them.
+    """One element of a window: the outputs it contributes to and the pixels it reads for them.
 
     `outputs` and `inputs` index the batch, row and column axes of an NHWC array. They select
     equally many rows and columns: `x[tap.inputs]` is what this element of the window sees from
-    `out[tap.outputs]`. Outputs for which it lies in the padding are left out.
+    `out[tap.outputs]`. Outputs for which the element lies in the padding are left out.
     """
 
     index: int
@@ -28,7 +30,7 @@ class Tap:
 
     @property
     def patches(self) -> tuple[slice, slice, slice, int]:
-        """This element in the patches of `outputs`, (images, rows, columns, elements, channels)."""
+        """The index of this element in patches (images, rows, columns, elements, channels)."""
         return (*self.outputs, self.index)
 
 
@@ -63,7 +65,7 @@ class Window:
             )
         ]
     )
-    """The struct Window of kernels/windows.cuh."""
+    """The dtype of the struct Window in kernels/windows.cuh."""
 
     @cached_property
     def output(self) -> Pair:
@@ -87,19 +89,19 @@ class Window:
 
     @cached_property
     def fields(self) -> dict[str, int]:
-        """The fields of the struct that kernels take."""
+        """The values of the struct's fields, by name."""
         pairs = self.image, self.output, self.size, self.strides, self.padding_before
         names = self.dtype.names or ()
         return dict(zip(names, (each for pair in pairs for each in pair), strict=True))
 
     @cached_property
     def struct(self) -> NDArray[Any]:
-        """The struct itself, an array of one: NumPy's arrays of one are passed by value."""
+        """The struct as a NumPy array of one element, which a launch passes by value."""
         return np.array(tuple(self.fields.values()), self.dtype)
 
     def _output(self, axis: int) -> int:
         if self.padding == "same":
-            return -(-self.image[axis] // self.strides[axis])
+            return ceil_div(self.image[axis], self.strides[axis])
         return (self.image[axis] - self.size[axis]) // self.strides[axis] + 1
 
     def _padding_before(self, axis: int) -> int:
@@ -121,12 +123,12 @@ class Window:
                 )
 
     def _slices(self, axis: int, element: int) -> tuple[slice, slice]:
-        """The outputs along `axis` for which `element` of the window is in the image, and where.
+        """The outputs along `axis` whose `element` of the window is in the image, and its pixels.
 
         Output o reads pixel o * stride + shift, which must be in [0, image).
         """
         stride, shift = self.strides[axis], element - self.padding_before[axis]
-        first = max(-(shift // stride), 0)  # ceil(-shift / stride)
+        first = max(ceil_div(-shift, stride), 0)
         stop = min((self.image[axis] - 1 - shift) // stride + 1, self.output[axis])
         if stop <= first:
             return slice(0, 0), slice(0, 0)
