@@ -1,1 +1,1 @@
-"""The operations by families: the definition of each, the NumPy way and the CUDA way."""
+"""Operations by family: the definitions, then the same in NumPy, then as CUDA kernels."""

@@ -11,14 +11,14 @@ from gpucnn.backends.ops.pooling import CpuPooling, Pooling
 
 
 class ConvReluPools(Convolution, Pooling, Elementwise):
-    """The definitions."""
+    """Definitions of the fused convolution, ReLU and max-pooling."""
 
     def can_fuse(self, fused: ConvReluPool) -> bool:
-        """Whether the three layers are faster by the operations below."""
+        """Whether the three layers run faster on this backend as one operation."""
         return False
 
     def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
-        """The arrays of a plan, for each image."""
+        """The buffers of a plan, by name."""
         window, filters = fused.window, fused.filters
         convolved = Buffer((*window.output, filters))
         return {
@@ -32,7 +32,7 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
     def conv_relu_pool_plan(
         self, fused: ConvReluPool, arrays: dict[str, Array]
     ) -> ConvReluPoolPlan:
-        """A plan for batches of one size; `arrays` are those of `conv_relu_pool_buffers`."""
+        """Make a plan for batches of one size, with the arrays of `conv_relu_pool_buffers`."""
         return ConvReluPoolPlan(fused, arrays)
 
     def conv2d_relu_max_pool(
@@ -45,15 +45,15 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
         *,
         training: bool,
     ) -> None:
-        """`conv2d`, `relu` and `max_pool`, one after the other.
+        """Compute `conv2d`, `relu` and `max_pool` in sequence.
 
         Args:
             x: real (n, h, w, c).
             kernel: real (kh, kw, c, filters).
             bias: real (filters,).
-            plan: of `conv_relu_pool_plan`, whose arrays are written.
+            plan: made by `conv_relu_pool_plan`; its arrays are overwritten.
             out: real (n, ph, pw, filters).
-            training: whether the gradients will be asked for.
+            training: whether `conv2d_relu_max_pool_gradients` will follow.
         """
         window, pool, of = plan.fused.window, plan.fused.pool, plan.arrays
         self.conv2d(x, kernel, bias, window, of["patches"], of["convolved"])
@@ -69,18 +69,18 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
         bias_gradient: Array,
         input_gradient: Array | None = None,
     ) -> None:
-        """The gradients of the kernel, the bias and the input of `conv2d_relu_max_pool`.
+        """Compute the gradients of the kernel, bias and input of `conv2d_relu_max_pool`.
 
-        To be taken once for each call of that.
+        Each call of `conv2d_relu_max_pool` allows one call of this, which overwrites the plan.
 
         Args:
             output_gradient: real (n, ph, pw, filters).
-            kernel: real (kh, kw, c, filters), what `conv2d_relu_max_pool` was given.
-            plan: as `conv2d_relu_max_pool` left it in training, whose `x` is still what it was;
-                its arrays are overwritten.
+            kernel: real (kh, kw, c, filters), the kernel that `conv2d_relu_max_pool` was given.
+            plan: as `conv2d_relu_max_pool` left it in training; its `x` must not have changed
+                since. The arrays of the plan are overwritten.
             kernel_gradient: real (kh, kw, c, filters).
             bias_gradient: real (filters,).
-            input_gradient: real (n, h, w, c), or None where it is not wanted.
+            input_gradient: real (n, h, w, c), or None if it is not needed.
         """
         window, pool, of = plan.fused.window, plan.fused.pool, plan.arrays
         patches, gradient = of["patches"], of["convolved"]
@@ -92,7 +92,7 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
 
 
 class CpuConvReluPools(CpuConvolution, CpuPooling, CpuElementwise, ConvReluPools):
-    """NumPy: in row tiles that stay in the caches, see `gpucnn.backends.cpu.conv_relu_pool`."""
+    """The fused operation in NumPy, in row tiles that stay in the caches: `CpuConvReluPoolPlan`."""
 
     def can_fuse(self, fused: ConvReluPool) -> bool:
         return can_pool_side_by_side(fused.pool)

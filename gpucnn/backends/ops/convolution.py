@@ -1,4 +1,4 @@
-"""Convolution: im2col and a product of matrices, and the gradients of both."""
+"""Convolution as im2col and a product of matrices, and its gradients."""
 
 import numpy as np
 
@@ -27,17 +27,17 @@ from gpucnn.backends.window import Window
 
 
 class Convolution(Matrices):
-    """The definitions."""
+    """Definitions of convolution, im2col and their gradients."""
 
     @bounded(patches=EXACT)
     def im2col(self, x: Array, window: Window, patches: Array) -> None:
-        """What the window sees at each of its positions, zeros where it sees padding.
+        """Copy the patch that the window sees at each position, with zeros for the padding.
 
         Args:
             x: real (n, h, w, c).
             window: the geometry.
-            patches: real (n, positions, elements * c): one row a position, the positions and the
-                elements of the window in row-major order.
+            patches: real (n, positions, elements * c): one row per position; the positions and the
+                elements of the window are in row-major order.
         """
         columns = self._columns(patches, window)
         if window.padding == "same":
@@ -47,7 +47,7 @@ class Convolution(Matrices):
 
     @bounded(out=sums(window_elements))
     def col2im(self, patches: Array, window: Window, out: Array) -> None:
-        """The transpose of `im2col`: each pixel is the sum of the patch elements that saw it.
+        """Compute the transpose of `im2col`: sum, for each pixel, the patch elements that read it.
 
         Args:
             patches: real (n, positions, elements * c), as `im2col` writes them.
@@ -63,7 +63,7 @@ class Convolution(Matrices):
     def conv2d(
         self, x: Array, kernel: Array, bias: Array, window: Window, patches: Array, out: Array
     ) -> None:
-        """Convolution, in the sense of neural networks (the kernel is not flipped).
+        """Compute the convolution in the sense of neural networks (the kernel is not flipped).
 
         Args:
             x: real (n, h, w, c).
@@ -81,7 +81,7 @@ class Convolution(Matrices):
     def conv2d_parameter_gradients(
         self, output_gradient: Array, patches: Array, kernel_gradient: Array, bias_gradient: Array
     ) -> None:
-        """The gradients of the kernel and the bias of `conv2d`.
+        """Compute the gradients of the kernel and the bias of `conv2d`.
 
         Args:
             output_gradient: real (n, oh, ow, filters).
@@ -102,26 +102,26 @@ class Convolution(Matrices):
         patches: Array,
         input_gradient: Array,
     ) -> None:
-        """The gradient of the input of `conv2d`.
+        """Compute the gradient of the input of `conv2d`.
 
         Args:
             output_gradient: real (n, oh, ow, filters).
             kernel: real (kh, kw, c, filters).
             window: the geometry.
-            patches: real (n, positions, kh * kw * c), overwritten with the patches' gradient: the
-                gradients of the parameters are to be taken before.
+            patches: real (n, positions, kh * kw * c), overwritten with the gradient of the
+                patches, so call `conv2d_parameter_gradients` first.
             input_gradient: real (n, h, w, c).
         """
         self.matmul(as_rows(output_gradient), as_rows(kernel), as_rows(patches), transpose_b=True)
         self.col2im(patches, window, input_gradient)
 
     def _columns(self, patches: Array, window: Window) -> Array:
-        """The patches with an axis each for rows, columns, elements of the window, and channels."""
+        """The patches as (n, rows, columns, elements of the window, channels), a view."""
         return patches.reshape(len(patches), *window.output, window.elements, -1)
 
 
 class CpuConvolution(CpuMatrices, Convolution):
-    """NumPy: with patches in the order "F", every copy and product is of long runs of images."""
+    """Convolution in NumPy: with patches in the order "F", copies and products have long runs."""
 
     def im2col(self, x: Array, window: Window, patches: Array) -> None:
         patches_of = self._columns(patches, window)
@@ -133,11 +133,10 @@ class CpuConvolution(CpuMatrices, Convolution):
     def conv2d(
         self, x: Array, kernel: Array, bias: Array, window: Window, patches: Array, out: Array
     ) -> None:
-        """See `Backend.conv2d`; for patches in the order "F", one long product of matrices.
+        """With patches in the order "F", this is one product of long rows.
 
-        In memory these are a matrix (elements * c, positions * n): im2col writes runs of n numbers,
-        and the product (filters, positions * n) is moved to its place, images innermost, by the
-        addition of the bias.
+        In memory such patches are a matrix (elements * c, positions * n): im2col writes runs of n
+        elements, and the product is (filters, positions * n), which is copied to `out` in runs too.
         """
         if not patches.flags.f_contiguous:
             super().conv2d(x, kernel, bias, window, patches, out)
@@ -176,7 +175,7 @@ class CpuConvolution(CpuMatrices, Convolution):
         self.col2im(patches, window, input_gradient)
 
     def _filters_in_rows(self, images: Array) -> Array:
-        """A copy of (n, oh, ow, filters) as a matrix (filters, positions * n)."""
+        """Copy images (n, oh, ow, filters) to a matrix (filters, positions * n)."""
         source = filters_first(images)
         rows = self.workspace("filters in rows", source.shape, images.dtype)
         copy_runs(source, rows)
@@ -187,7 +186,7 @@ class CpuConvolution(CpuMatrices, Convolution):
 
 
 class CudaConvolution(CudaMatrices, Convolution):
-    """CUDA: a block for each image and each row of its output."""
+    """Convolution in CUDA: a block computes one row of one image of the output."""
 
     im2col = windowed(
         "im2col.cu",

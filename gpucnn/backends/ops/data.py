@@ -1,4 +1,4 @@
-"""Data: gathering a batch of images and labels from a data set on the device."""
+"""Gathering batches of images and labels from a data set on the device."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ from gpucnn.utils.arithmetic import ceil_div
 
 
 class Data(Memory):
-    """The definitions."""
+    """Definitions of gathering a batch."""
 
     @bounded(out=Bound(normalization, "one"))
     def gather_images(self, images: Array, indices: Array, out: Array) -> None:
-        """The images of a batch: `out[i]` is `images[indices[i]]`, pixels of uint8 normalised.
+        """Gather the images of a batch, `out[i] = images[indices[i]]`; normalise uint8 pixels.
 
         Args:
-            images: (N, h, w, c), uint8 or real. Bytes become `pixel / 255 - 0.5`, in [-0.5, 0.5].
+            images: (N, h, w, c), uint8 or real. uint8 becomes `pixel / 255 - 0.5`, in [-0.5, 0.5].
             indices: int64 (n,), each in [0, N).
             out: real (n, h, w, c).
         """
@@ -30,12 +30,18 @@ class Data(Memory):
 
     @bounded(out=EXACT)
     def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
-        """The labels of a batch: `out[i] = labels[indices[i]]`; all int64, (N,), (n,) and (n,)."""
+        """Gather the labels of a batch, `out[i] = labels[indices[i]]`.
+
+        Args:
+            labels: int64 (N,).
+            indices: int64 (n,), each in [0, N).
+            out: int64 (n,).
+        """
         out[...] = labels[indices]
 
 
 class CpuData(CpuMemory, Data):
-    """NumPy: gathered to a workspace, then normalised into the layout of the layers."""
+    """Gathering in NumPy: into a workspace, then normalised into the layout of the layers."""
 
     def gather_images(self, images: Array, indices: Array, out: Array) -> None:
         pixels = self.workspace("pixels", out.shape, images.dtype)
@@ -52,8 +58,8 @@ class CpuData(CpuMemory, Data):
 
 
 def _take(source: Array, indices: Array, out: Array) -> None:
-    # The mode "raise" would make NumPy collect the result in a temporary array first, so that `out`
-    # is untouched if an index is wrong. Indices are checked where they are made.
+    # With the mode "raise", NumPy collects the result in a temporary array first, so as to leave
+    # `out` untouched if an index is wrong. Indices are checked where they are made.
     np.take(source, indices, axis=0, out=out, mode="clip")
 
 
@@ -68,7 +74,7 @@ def _gather_kernel(function: str) -> Any:
 
 
 class CudaData(CudaMemory, Data):
-    """CUDA: blocks of threads copy parts of an image; bytes are normalised on the way."""
+    """Gathering in CUDA: a block copies part of an image, and normalises bytes on the way."""
 
     _gather_bytes = _gather_kernel("gather_bytes")
     _gather_reals = _gather_kernel("gather_reals")

@@ -1,4 +1,4 @@
-"""Softmax, and the cross-entropy of its probabilities."""
+"""Softmax and cross-entropy."""
 
 from typing import Any
 
@@ -13,13 +13,17 @@ from gpucnn.utils.arithmetic import ceil_div
 
 
 class Loss(Memory):
-    """The definitions."""
+    """Definitions of softmax and its cross-entropy."""
 
     @bounded(out=Bound(softmax_roundings, "result"))
     def softmax(self, logits: Array, out: Array) -> None:
-        """The probabilities exp(z_i) / sum_j exp(z_j) of each row, for logits of any size.
+        """Compute the probabilities exp(z_i) / sum_j exp(z_j) of each row of logits z.
 
-        Both real (n, classes). The row's maximum is subtracted first, so that nothing overflows.
+        The maximum of the row is subtracted first, so that no exponential overflows.
+
+        Args:
+            logits: real (n, classes).
+            out: real (n, classes).
         """
         exponentials = self.xp.exp(logits - logits.max(axis=1, keepdims=True))
         out[...] = exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -38,16 +42,16 @@ class Loss(Memory):
         gradient: Array | None = None,
         images: int = 1,
     ) -> None:
-        """The loss -log softmax(logits)[label] of each row, and the gradient of the batch's mean.
+        """Compute each row's loss -log softmax(logits)[label], and the gradient of the mean loss.
 
         Args:
             logits: real (n, classes).
             labels: int64 (n,), each in [0, classes).
             losses: real (n,).
-            correct: real (n,), 1 where the largest logit (the first, among equals) is the label's,
+            correct: real (n,), 1 where the largest logit (the first among equals) is the label's,
                 else 0.
             gradient: real (n, classes), the gradient of the sum of `losses` divided by `images`
-                with respect to `logits`, or None where it is not wanted.
+                with respect to `logits`, or None if it is not needed.
             images: the number of images in the whole batch, over which the loss is averaged.
         """
         one_hot = labels[:, None] == self.counting(logits.shape[1])
@@ -61,7 +65,7 @@ class Loss(Memory):
 
 
 class CpuLoss(CpuMemory, Loss):
-    """NumPy."""
+    """Softmax in NumPy: images innermost, without temporary arrays."""
 
     def softmax(self, logits: Array, out: Array) -> None:
         column = self._scratch("softmax column", (len(logits), 1), logits.dtype)
@@ -85,7 +89,7 @@ class CpuLoss(CpuMemory, Loss):
         shifted = self._scratch("shifted", logits.shape, logits.dtype)
         exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
         column = self._scratch("loss column", (count, 1), logits.dtype)
-        rows = self.workspace("rows", logits.shape, logits.dtype)  # which argmax takes, uncopied
+        rows = self.workspace("rows", logits.shape, logits.dtype)  # argmax would copy another order
         best = self.workspace("best", (count,), np.intp)
 
         np.equal(labels[:, None], self.counting(classes), out=one_hot)
@@ -106,7 +110,7 @@ class CpuLoss(CpuMemory, Loss):
 
 
 WARPS = 4
-"""Warps of a block, each of which works on a row."""
+"""Warps per block, each of which works on one row."""
 
 
 def _row_kernel(shapes: dict[str, str]) -> Any:
@@ -119,7 +123,7 @@ def _row_kernel(shapes: dict[str, str]) -> Any:
 
 
 class CudaLoss(CudaMemory, Loss):
-    """CUDA: a warp a row, whose lanes join their sums by shuffles."""
+    """Softmax in CUDA: a warp per row, whose lanes combine their sums by shuffles."""
 
     softmax = _row_kernel({"logits": "rows classes", "out": "rows classes"})
     softmax_cross_entropy = _row_kernel(

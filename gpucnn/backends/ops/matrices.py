@@ -1,4 +1,4 @@
-"""Matrices: products, and sums over rows."""
+"""Products of matrices, and sums over their rows."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from gpucnn.utils.arithmetic import ceil_div
 
 
 class Matrices(Memory):
-    """The definitions."""
+    """Definitions of matrix products and of sums over rows."""
 
     @bounded(out=sums(inner))
     def matmul(
@@ -28,7 +28,7 @@ class Matrices(Memory):
         transpose_b: bool = False,
         bias: Array | None = None,
     ) -> None:
-        """The matrix product A B + bias.
+        """Compute the matrix product A B + bias.
 
         Args:
             a: real (m, k), or (k, m) if `transpose_a`.
@@ -44,7 +44,7 @@ class Matrices(Memory):
 
     @bounded(out=sums(rows))
     def sum_rows(self, a: Array, out: Array) -> None:
-        """The sum over the rows of `a`, real (m, n), to `out`, real (n,)."""
+        """Sum the rows of `a`, real (m, n), into `out`, real (n,)."""
         self.xp.sum(a, axis=0, out=out)
 
 
@@ -54,7 +54,7 @@ def as_rows(array: Array) -> Array:
 
 
 class CpuMatrices(CpuMemory, Matrices):
-    """NumPy: BLAS on one thread, small products in blocks, see `products`."""
+    """Matrix products in NumPy: BLAS on one thread, large products in small blocks."""
 
     def matmul(
         self,
@@ -71,7 +71,7 @@ class CpuMatrices(CpuMemory, Matrices):
             out += bias
 
     def sum_rows(self, a: Array, out: Array) -> None:
-        """See `Backend.sum_rows`; as a product with ones, which BLAS does several times faster.
+        """As a product with ones, which BLAS computes several times faster than NumPy the sum.
 
         NumPy adds row to row, and for a few columns spends its time on starting each row.
         """
@@ -79,24 +79,24 @@ class CpuMatrices(CpuMemory, Matrices):
 
 
 MATMUL_TILES = {
-    # rows and columns of a block's tile, and of a thread's
+    # (rows, columns) of the outputs of a block, then of a thread
     "matmul": (64, 64, 4, 4),
     "matmul_tall": (128, 16, 4, 2),
     "matmul_small": (16, 16, 1, 1),
 }
-"""Of the outputs of a product, by what these are like."""
+"""The tiles of the output of a product, by kernel: for any shape, for few columns, for few rows."""
 
 TILE_K = 16
-"""Terms of a product that go through shared memory at once."""
+"""Terms of each sum that a block brings to shared memory at once."""
 
 MOST_BLOCKS = 256
-"""Blocks that the terms of one product, or the rows of one sum, are split over."""
+"""The most blocks that the terms of a product, or the rows of a sum, are split over."""
 
 LEAST_TERMS = 256
-"""Terms of a product for which a block pays."""
+"""The fewest terms of a product that are worth a block."""
 
 LEAST_ROWS = 16
-"""Rows of a sum for which a thread pays."""
+"""The fewest rows of a sum that are worth a thread."""
 
 
 def _tiled(name: str) -> Any:
@@ -122,7 +122,7 @@ def _tiled(name: str) -> Any:
 
 
 class CudaMatrices(CudaMemory, Matrices):
-    """CUDA: tiles in shared memory; long sums are split over blocks and added up in order."""
+    """Matrix products in CUDA: tiled in shared memory; long sums are split, and added in order."""
 
     _matmul = _tiled("matmul")
     _matmul_tall = _tiled("matmul_tall")
@@ -138,7 +138,7 @@ class CudaMatrices(CudaMemory, Matrices):
         transpose_b: bool = False,
         bias: Array | None = None,
     ) -> None:
-        """See `Backend.matmul`; a sum of many terms for few outputs is split over blocks."""
+        """Where outputs are few and terms many, the terms are split over blocks."""
         m, n = out.shape
         k = a.shape[0] if transpose_a else a.shape[1]
         name = _matmul_kernel(m, n)
@@ -166,7 +166,7 @@ class CudaMatrices(CudaMemory, Matrices):
             self._sum_slabs(results.reshape(splits, m * n), out.reshape(1, m * n), splits)
 
     def sum_rows(self, a: Array, out: Array) -> None:
-        """See `Backend.sum_rows`; slabs of rows first, then the slabs."""
+        """Slabs of rows are summed first, then the slabs."""
         rows, columns = a.shape
         blocks = max(ceil_div(columns, _lanes(columns)), 1)
         rows_at_once = THREADS // _lanes(columns)
@@ -182,7 +182,7 @@ class CudaMatrices(CudaMemory, Matrices):
         self._sum_slabs(sums, out.reshape(1, columns), slabs)
 
     def _sum_slabs(self, a: Array, out: Array, slab_rows: int) -> None:
-        """The sum over each slab of `slab_rows` rows of `a`, a row of `out`."""
+        """Sum each slab of `slab_rows` rows of `a` into a row of `out`."""
         lanes = _lanes(a.shape[1])
         self._sum_rows(a=a, out=out, slab_rows=slab_rows, lanes=lanes)
 
@@ -202,9 +202,10 @@ def _matmul_kernel(m: int, n: int) -> str:
 
 
 def _split(name: str, m: int, n: int, k: int) -> int:
-    """How many of a sum's k terms each block adds up.
+    """The number of a sum's k terms that each block adds up, a multiple of TILE_K.
 
-    As many as make MOST_BLOCKS blocks in all, but at least LEAST_TERMS, and whole tiles of terms.
+    The terms are split into as many parts as make MOST_BLOCKS blocks in all, but into no more than
+    one for every LEAST_TERMS terms.
     """
     tile_m, tile_n, *_ = MATMUL_TILES[name]
     tiles = max(ceil_div(m, tile_m) * ceil_div(n, tile_n), 1)
@@ -213,5 +214,5 @@ def _split(name: str, m: int, n: int, k: int) -> int:
 
 
 def _lanes(columns: int) -> int:
-    """The least power of two that is not below the number of columns, at most a warp."""
+    """The number of columns rounded up to a power of two, at most a warp."""
     return min(1 << (columns - 1).bit_length(), WARP)

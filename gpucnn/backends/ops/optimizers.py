@@ -10,7 +10,7 @@ from gpucnn.backends.ops.bounds import Bound, adam_roundings, always, bounded, s
 
 
 class Optimizers(Memory):
-    """The definitions."""
+    """Definitions of the optimizers' steps."""
 
     @bounded(parameters=sums(always(8)), velocity=sums(always(3)))
     def sgd(
@@ -24,7 +24,7 @@ class Optimizers(Memory):
         nesterov: bool,
         weight_decay: float,
     ) -> None:
-        """One step of gradient descent with momentum, in Keras's form.
+        """Take one step of gradient descent with momentum, in Keras's form.
 
         v <- momentum v - learning_rate g, and then the parameters, decayed by
         learning_rate * weight_decay of themselves, move by v; with Nesterov's rule by
@@ -36,7 +36,7 @@ class Optimizers(Memory):
             velocity: real (p,), updated; zeros before the first step.
             learning_rate: real (1,).
             momentum: in [0, 1).
-            nesterov: whether to look ahead.
+            nesterov: whether to use Nesterov's rule.
             weight_decay: decoupled from the gradient; 0 for none.
         """
         velocity[...] = momentum * velocity - learning_rate * gradients
@@ -60,7 +60,7 @@ class Optimizers(Memory):
         epsilon: float,
         weight_decay: float,
     ) -> None:
-        """One step of Adam, or of AdamW where `weight_decay` is not 0, in Keras's form.
+        """Take one step of Adam, or of AdamW where `weight_decay` is not 0, in Keras's form.
 
         m <- beta_1 m + (1 - beta_1) g and s <- beta_2 s + (1 - beta_2) g^2; the parameters, decayed
         by learning_rate * weight_decay of themselves, move by
@@ -91,7 +91,7 @@ class Optimizers(Memory):
 
 
 class CpuOptimizers(CpuMemory, Optimizers):
-    """NumPy: no temporary arrays."""
+    """Optimizer steps in NumPy, without temporary arrays."""
 
     def sgd(
         self,
@@ -158,7 +158,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
 
 
 class CudaOptimizers(CudaMemory, Optimizers):
-    """CUDA: one pass over the parameters and what belongs to them."""
+    """Optimizer steps in CUDA: one pass over the parameters, their gradients and their state."""
 
     sgd = kernel(
         "sgd.cu",

@@ -1,4 +1,4 @@
-"""Max-pooling, and the gradient of its input."""
+"""Max-pooling and its gradient."""
 
 import numpy as np
 
@@ -12,13 +12,13 @@ from gpucnn.backends.window import Window
 
 
 class Pooling(Memory):
-    """The definitions."""
+    """Definitions of max-pooling and its gradient."""
 
     @bounded(out=EXACT, argmax=EXACT)
     def max_pool(self, x: Array, window: Window, out: Array, argmax: Array) -> None:
-        """The maximum of each window, and which of its elements that is: the first, among equals.
+        """Compute the maximum of each window and its index, the first among equal elements.
 
-        Padding never wins. A NaN makes the maximum NaN, so that pooling hides no failure.
+        Padding is never the maximum. A NaN makes the maximum NaN, so that pooling hides no failure.
 
         Args:
             x: real (n, h, w, c).
@@ -37,7 +37,7 @@ class Pooling(Memory):
     def max_pool_gradient(
         self, output_gradient: Array, window: Window, argmax: Array, input_gradient: Array
     ) -> None:
-        """The gradient of the input of `max_pool`: each output's goes to the pixel that it took.
+        """Compute the gradient of the input of `max_pool`: an output's goes to its argmax pixel.
 
         Args:
             output_gradient: real (n, oh, ow, c).
@@ -52,13 +52,13 @@ class Pooling(Memory):
 
 
 class CpuPooling(CpuMemory, Pooling):
-    """NumPy: each element of the window for all outputs at once, images innermost."""
+    """Max-pooling in NumPy: one pass per window element over all outputs, images innermost."""
 
     def max_pool(self, x: Array, window: Window, out: Array, argmax: Array) -> None:
-        """See `Backend.max_pool`; without masked writes, which NumPy does one element at a time.
+        """Without masked writes, which NumPy does one element at a time.
 
-        The indices of the taps ascend, so that the index of the latest greater element is the
-        largest: a maximum, like the value.
+        The indices of the taps ascend, so the last element that was greater has the largest index:
+        the argmax is a maximum, like the value.
         """
         out.fill(-np.inf)
         argmax.fill(0)
@@ -67,7 +67,7 @@ class CpuPooling(CpuMemory, Pooling):
             values = self._scratch("values", best.shape, best.dtype)
             greater = self._scratch("greater", best.shape, np.bool_)
             index = self._scratch("index", best.shape, argmax.dtype)
-            # Once through the strided pixels, not twice.
+            # One pass over the strided pixels instead of two.
             copy_runs(images_last(x[tap.inputs]), images_last(values))
             np.greater(values, best, out=greater)
             np.multiply(greater, tap.index, out=index)
@@ -88,7 +88,7 @@ class CpuPooling(CpuMemory, Pooling):
 
 
 class CudaPooling(CudaMemory, Pooling):
-    """CUDA: a block for each image and each row of its output."""
+    """Max-pooling in CUDA: a block computes one row of one image."""
 
     max_pool = windowed(
         "max_pool.cu",

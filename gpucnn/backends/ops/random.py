@@ -1,9 +1,9 @@
-"""Dropout, by the counter-based random generator Philox4x32-10.
+"""Dropout, with the counter-based random number generator Philox4x32-10.
 
 Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A
-counter-based generator has no state that steps forward: the words for a counter are a function of
-the counter and the key alone. So every element of an array can be drawn by itself, in any order and
-on any device, with the same result.
+counter-based generator has no state: the random words of a counter are a function of the counter
+and the key alone. So every element of an array can be drawn independently, in any order and on any
+device, with the same result.
 """
 
 from typing import Any
@@ -26,11 +26,11 @@ LOW_WORD = 0xFFFFFFFF
 def philox4x32(
     xp: Any, counters: NDArray[Any], products: NDArray[Any], key: tuple[int, int]
 ) -> None:
-    """Replace each counter by its four random words, in place.
+    """Replace each counter with its four random words, in place.
 
     Args:
         xp: NumPy, or a module with its interface.
-        counters: uint64 (4, n), n counters of four words below 2^32; on return the random words.
+        counters: uint64 (4, n), n counters of four words below 2^32, overwritten with random words.
         products: uint64 (2, n), scratch.
         key: two words below 2^32.
     """
@@ -61,7 +61,7 @@ def _round_keys(key: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 class Random(Elementwise):
-    """The definitions."""
+    """Definition of dropout."""
 
     @bounded(mask=EXACT, out=Bound(always(2), "result"))
     def dropout(
@@ -75,13 +75,13 @@ class Random(Elementwise):
         out: Array,
         first: int = 0,
     ) -> None:
-        """Inverted dropout: a share `rate` of the elements is zeroed, the rest scaled up.
+        """Zero a share `rate` of the elements, and scale up the rest (inverted dropout).
 
-        Element i of the whole batch, of which `x` holds those from `first` on in row-major order,
-        is kept if its random word is at least floor(`rate` * 2^32). The word is number i % 4 of the
-        Philox4x32-10 block with key (seed's low word, high word) and counter (low word of i // 4,
-        high word of i // 4, step mod 2^32, stream): the same on every device. The gradient of the
-        input is the output gradient times `mask`.
+        Element i of the whole batch in row-major order, of which `x` is the part that begins with
+        element `first`, is kept if its random word is at least floor(`rate` * 2^32). The word is
+        number i % 4 of the Philox4x32-10 block with key (low word of seed, high word of seed) and
+        counter (low word of i // 4, high word of i // 4, step mod 2^32, stream): the same on every
+        device. The gradient of the input is the output gradient times `mask`.
 
         Srivastava et al., "Dropout", JMLR 15 (2014).
 
@@ -89,9 +89,9 @@ class Random(Elementwise):
             x: real, of any shape.
             rate: in [0, 1).
             seed: in [0, 2^64).
-            stream: in [0, 2^32), tells apart the dropout layers of a model.
+            stream: in [0, 2^32), a different one for each dropout layer of a model.
             step: int64 (1,), the number of the training step.
-            mask: real, of x's shape, written: 0 or 1 / (1 - rate).
+            mask: real, of x's shape, written: 0, or 1 / (1 - rate) where an element is kept.
             out: real, of x's shape.
             first: the index of the first element of `x` in the batch.
         """
@@ -101,9 +101,9 @@ class Random(Elementwise):
         self.multiply(x, mask, out)
 
     def _random_words(self, first: int, count: int, seed: int, stream: int, step: Array) -> Array:
-        """`count` random words of a stream at a step, from word `first` on, uint64 below 2^32."""
+        """Draw random words of a stream at a step, from number `first` on: uint64 (count,)."""
         first_block, skipped = divmod(first, 4)
-        blocks = -(-(skipped + count) // 4)
+        blocks = ceil_div(skipped + count, 4)
         counters = self.workspace("philox counters", (4, blocks), np.uint64)
         products = self.workspace("philox products", (2, blocks), np.uint64)
         words = self.workspace("philox words", (blocks, 4), np.uint64)
@@ -119,7 +119,7 @@ class Random(Elementwise):
 
 
 class CpuRandom(CpuElementwise, Random):
-    """NumPy."""
+    """Dropout in NumPy, without temporary arrays."""
 
     def dropout(
         self,
@@ -140,7 +140,7 @@ class CpuRandom(CpuElementwise, Random):
 
 
 class CudaRandom(CudaElementwise, Random):
-    """CUDA: a thread draws one block of the generator, for the 4 elements that its words serve."""
+    """Dropout in CUDA: a thread draws one block of the generator, for 4 elements."""
 
     def dropout(
         self,
