@@ -9,12 +9,12 @@ from gpucnn.backends.ops.random import CpuRandom
 
 
 class CpuBackend(CpuData, CpuConvReluPools, CpuRandom, CpuLoss, CpuOptimizers, Backend):
-    """The operations over NumPy, fast by where things lie in memory, see `CpuMemory`.
+    """The operations in NumPy, fast because of their memory layout, see `CpuMemory`.
 
     Args:
-        threads: how many worker processes share a batch, this one included; as many as this process
-            may use cores if None.
+        threads: the processes that split a batch, this one included; None for one per core that
+            this process may use.
 
     Raises:
-        InvalidValueError: `threads` is not such a number, or many times that of the cores.
+        InvalidValueError: `threads` is not a positive integer, or far above the number of cores.
     """

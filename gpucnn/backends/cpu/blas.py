@@ -1,4 +1,4 @@
-"""The threads of BLAS, a setting of the whole process."""
+"""The number of BLAS threads, a setting of the whole process."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-_lock = threading.RLock()  # which a handler of signals may take again
+_lock = threading.RLock()  # reentrant, since a signal handler may take it again
 _holders = 0
 _before: Any = None
 _is_of_a_fork = False
@@ -17,10 +17,10 @@ _is_of_a_fork = False
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, as long as any thread of the program is within.
+    """Hold BLAS to one thread while any thread of the program is in this context.
 
-    The first to come in sets the limit, and the last to leave restores what was before: in whatever
-    order they leave.
+    The first thread to enter sets the limit, and the last to leave restores the previous one, in
+    whatever order they leave.
     """
     _begin()
     try:
@@ -47,7 +47,7 @@ def _end() -> None:
 
 
 def _forget_threads_before_the_fork() -> None:
-    """In a process that was forked: those that were within are no more."""
+    """In a forked child, leave the context for the parent's threads, which do not exist here."""
     global _holders, _is_of_a_fork
     if _is_of_a_fork and _holders:
         _before.restore_original_limits()
@@ -57,12 +57,12 @@ def _forget_threads_before_the_fork() -> None:
 
 @cache
 def _controller() -> ThreadpoolController:
-    """Of the libraries that are loaded now; to find them takes milliseconds."""
+    """The controller of the libraries that are loaded; finding them takes milliseconds."""
     return ThreadpoolController()
 
 
 def _renew_lock() -> None:
-    """In a process that was forked, where the thread that held it is no more."""
+    """Replace the lock in a forked child, where the thread that held it does not exist."""
     global _lock, _is_of_a_fork
     _lock, _is_of_a_fork = threading.RLock(), True
 

@@ -13,42 +13,44 @@ from gpucnn.backends.window import Window
 
 
 def can_pool_side_by_side(pool: Window) -> bool:
-    """Whether the windows of a pooling lie side by side, inside the image."""
+    """Whether the windows of a pooling are adjacent, without overlap, gap or padding."""
     return pool.size == pool.strides and pool.padding == "valid"
 
 
 def panels_of(fused: ConvReluPool) -> Panels:
-    """The layout of the pixels that the convolution reads."""
+    """The panels of the pixels that the convolution reads."""
     return Panels(fused.window, fused.pool.size, fused.pool.output, fused.channels)
 
 
 class CpuConvReluPoolPlan(ConvReluPoolPlan):
-    """The memory of the operation for batches of one size, and the views of it.
+    """The row tiles, weights and views with which the operation runs on batches of one size.
 
-    The outputs that share a window of the pool are computed side by side, see `Panels`. The
-    maximum over a window is then one over a few contiguous blocks. It commutes with the bias and
-    with ReLU, which are monotone: these are done on what pooling leaves, a quarter for 2x2.
+    Outputs with the same offset in their pooling windows are computed into one contiguous block,
+    see `Panels`, so the maximum over a window is a maximum of a few blocks. It commutes with the
+    bias and with ReLU, which are monotone: both are applied after pooling, to a quarter of the
+    elements for 2x2.
 
-    The images are worked through in tiles of pooled rows, whose panels and scores stay in the
-    caches and are not kept: to copy the panels again for the gradients costs less than to bring
-    them from memory. What is kept is where the maxima are.
+    The images are processed in tiles of pooled rows, whose panels and scores stay in the caches.
+    Panels are not kept: copying them again for the gradients costs less than reading them from
+    memory. What is kept is the position of each maximum.
 
-    Moved for each image, in elements, by the notebook's layer. Forward: 2,184 pixels of panels
-    read and written; 6,084 of overlapping patches read by the products, which write 5,408 scores;
-    for each of three comparisons 1,352 pairs read twice, 1,352 booleans and as many maxima written;
-    for the bias and ReLU the maxima read three times and written twice, and as many booleans; and
-    the maxima copied to the output. Backward: the panels again; 1,352 gradients copied, multiplied
-    by as many booleans, and summed for the bias; for each of three comparisons 1,352 gradients
-    multiplied by as many booleans, and subtracted; 5,408 gradients and 6,084 of patches read by the
-    products; and, for a tile and not for an image, 3,744 gradients of weights written and read.
+    Elements moved for each image by the notebook's layer. Forward: 2,184 pixels of panels read and
+    written; 6,084 pixels of overlapping patches read by the products, which write 5,408 scores; for
+    each of three comparisons, 1,352 pairs read twice, 1,352 booleans and as many maxima written;
+    for the bias and ReLU, the maxima read three times and written twice, and as many booleans
+    written; and the maxima copied to the output. Backward: the panels again; 1,352 gradients
+    copied, multiplied by as many booleans, and summed for the bias; for each of three comparisons,
+    1,352 gradients multiplied by as many booleans, and subtracted; 5,408 gradients and 6,084 pixels
+    of patches read by the products; and, per tile rather than per image, 3,744 gradients of weights
+    written and read.
 
-    Making a view takes as long as a small operation. So all are made once, and those of arrays that
-    come from outside when another array comes.
+    Making a view takes as long as a small operation, so all views are made once; views of arrays
+    that callers pass are made again only when another array is passed.
 
     Args:
-        fused: what it runs, see `can_pool_side_by_side`.
-        arrays: as `buffers` describes them, of n images.
-        workspace: gives memory for the length of an operation, by name, shape and dtype.
+        fused: the operation; `can_pool_side_by_side` must hold for its pooling.
+        arrays: the arrays that `buffers` describes, for n images.
+        workspace: allocates scratch memory for one operation, by name, shape and dtype.
     """
 
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], workspace: Workspace) -> None:
@@ -57,7 +59,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         self._workspace = workspace
         greater = images_last(arrays["greater"])
         self._layout = layout = panels_of(fused)
-        # In the order of patches, with the filters innermost, as kernels have them.
+        # In the order of patches, (kw, kh, channels), with the filters innermost as in kernels.
         weights = np.empty((*window.size[::-1], fused.channels, filters), real)
         self._placed, self._weights = weights.swapaxes(0, 1), weights.reshape(-1, filters).T
         self._weight_gradient = np.empty((layout.patch, filters), real)
@@ -71,7 +73,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
 
     @staticmethod
     def buffers(fused: ConvReluPool) -> dict[str, Buffer]:
-        """The arrays of a plan, for each image."""
+        """The buffers of a plan, by name."""
         scores = prod(fused.pool.size) * fused.filters * prod(fused.pool.output)
         buffers = {"greater": Buffer((scores,), "bool")}
         if fused.window.padding == "same":
@@ -79,8 +81,8 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         return buffers
 
     def forward(self, x: Array, kernel: Array, bias: Array, out: Array, *, training: bool) -> None:
-        """See `Backend.conv2d_relu_max_pool`."""
-        self._images = self._with_padding(x)  # which the gradients need again
+        """Compute `Backend.conv2d_relu_max_pool`."""
+        self._images = self._with_padding(x)  # kept for the gradients
         np.copyto(self._placed, kernel)
         bias = bias[:, None, None, None]
         for tile in self._tiles:
@@ -98,7 +100,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         bias_gradient: Array,
         input_gradient: Array | None,
     ) -> None:
-        """See `Backend.conv2d_relu_max_pool_gradients`, for the weights of `forward`."""
+        """Compute `Backend.conv2d_relu_max_pool_gradients`, with the weights given to `forward`."""
         pixels = self._gradient_of_images(input_gradient)
         self._weight_gradient.fill(0)
         bias_gradient.fill(0)
@@ -114,7 +116,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             np.copyto(images_last(input_gradient), self._layout.inside(pixels))
 
     def _with_padding(self, x: Array) -> Array:
-        """The images with the padding of the window around them, (n, h, w, c)."""
+        """The images (n, h, w, c), copied into a frame of zeros if the window is padded."""
         if "padded" not in self.arrays:
             return x
         padded = images_last(self.arrays["padded"])
@@ -123,7 +125,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         return self.arrays["padded"]
 
     def _gradient_of_images(self, input_gradient: Array | None) -> Array | None:
-        """Where the gradient of the images is added up, (h, w, c, n), with their padding."""
+        """A cleared array (h, w, c, n) for the gradient of the images, padded if they are."""
         if input_gradient is None:
             return None
         pixels = self._pixels(input_gradient)

@@ -1,4 +1,4 @@
-"""Memory in huge pages, for what a process works with."""
+"""Memory in huge pages, for the arrays that a process works on."""
 
 import mmap
 from contextlib import suppress
@@ -13,24 +13,24 @@ PAGE = 2**21
 
 
 class HugePages:
-    """Gives out memory, of zeros at first, in huge pages where the system has them.
+    """Allocates zeroed memory, in huge pages where the system has them.
 
-    A core's own cache finds room for memory by its physical address. The usual pages of 4 KiB lie
-    anywhere, so of a megabyte that is worked on again and again some parts push others out while
-    room elsewhere is left: that costs a sixth of a training step, more or less in each process. In
-    a huge page what lies side by side has its place side by side.
+    A core's own cache is indexed by physical addresses. The usual pages of 4 KiB may lie anywhere
+    in physical memory, so parts of a megabyte in constant use evict each other while other sets of
+    the cache stay empty: that costs about a sixth of a training step, more or less from process to
+    process. Within a huge page, contiguous memory maps to consecutive sets.
 
-    Pieces smaller than a page share pages, of which the first is taken as soon as there is one.
+    Allocations smaller than a huge page share one, until it is full.
     """
 
     def __init__(self) -> None:
         self._free: Array = np.empty(0, np.uint8)
 
     def allocate(self, size: int) -> Array:
-        """So many bytes, uint8.
+        """Allocate `size` bytes, uint8.
 
         Raises:
-            MemoryError: there is not so much.
+            MemoryError: the system has less memory than that.
         """
         if size >= PAGE:
             return _pages(size)
@@ -49,6 +49,6 @@ def _pages(size: int) -> Array:
     except OSError as error:
         raise MemoryError(f"{size:,} bytes of memory are not to be had") from error
     first = -np.frombuffer(mapping, np.uint8).ctypes.data % PAGE
-    with suppress(OSError):  # of a system without them: slower, and as right
+    with suppress(OSError):  # not supported: slower, but correct
         mapping.madvise(mmap.MADV_HUGEPAGE, first, size)
     return np.frombuffer(mapping, np.uint8, size, first)

@@ -1,4 +1,4 @@
-"""Views of the CPU's arrays, whose images lie innermost in memory."""
+"""Views of the CPU's arrays, which are stored with images innermost."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -11,39 +11,39 @@ T = TypeVar("T")
 
 
 def images_last(array: Array) -> Array:
-    """(n, ...) as (..., n), a view."""
+    """View (n, ...) as (..., n)."""
     return array.transpose(*range(1, array.ndim), 0)
 
 
 def images_first(array: Array) -> Array:
-    """(..., n) as (n, ...), a view."""
+    """View (..., n) as (n, ...)."""
     return array.transpose(-1, *range(array.ndim - 1))
 
 
 def filters_first(images: Array) -> Array:
-    """(n, rows, columns, filters) as (filters, positions, n), a view."""
+    """View (n, rows, columns, filters) as (filters, positions, n)."""
     return images.reshape(len(images), -1, images.shape[3]).T
 
 
 def matrix(kernel: Array) -> Array:
-    """A kernel as a matrix (elements * channels, filters), a view."""
+    """View a kernel (kh, kw, channels, filters) as (kh * kw * channels, filters)."""
     return kernel.reshape(-1, kernel.shape[-1])
 
 
 def columns(array: Array) -> Array:
-    """A contiguous array as a matrix that keeps its first axis, a view."""
+    """View a contiguous array (m, ...) as a matrix (m, columns)."""
     return array.reshape(len(array), -1)
 
 
 def runs(*arrays: Array) -> tuple[Array, ...]:
-    """Arrays (..., n) as arrays (...) of runs of n numbers, to be copied; views.
+    """View arrays (..., n) as arrays (...) whose elements are runs of n values, for copies.
 
-    NumPy starts a loop for every run of numbers, but copies a run that is one element at once: for
-    two images that is eight times as fast, for 64 still one and a half times.
+    NumPy starts a loop for every run of values, but copies a single element, however large, at
+    once: eight times as fast for runs of two images, still one and a half times for 64.
 
     Args:
-        arrays: of one dtype. Where one does not hold its runs contiguous, all are given as they
-            are; and where a run is one number.
+        arrays: arrays of one dtype and one length n. They are returned unchanged if n is 1, or if
+            the runs of any of them are not contiguous.
     """
     if arrays[0].shape[-1] == 1 or any(each.strides[-1] != each.itemsize for each in arrays):
         return arrays
@@ -52,13 +52,17 @@ def runs(*arrays: Array) -> tuple[Array, ...]:
 
 
 def copy_runs(source: Array, out: Array) -> None:
-    """Copy an array (..., n) of the dtype of `out`, see `runs`."""
+    """Copy `source` (..., n) to `out`, of the same shape and dtype, as `runs`."""
     source, out = runs(source, out)
     np.copyto(out, source)
 
 
 class LastView(Generic[T]):
-    """Views that belong to the array it was last asked for, and keeps; made anew for another."""
+    """Keeps the views of the array that it was last called with; makes them anew for another.
+
+    Args:
+        make: makes the views of an array.
+    """
 
     def __init__(self, make: Callable[[Array], T]) -> None:
         self._make = make
@@ -66,7 +70,7 @@ class LastView(Generic[T]):
         self._views: T
 
     def __call__(self, array: Array) -> T:
-        """Those of `array`."""
+        """The views of `array`."""
         if array is not self._array:
             self._array, self._views = array, self._make(array)
         return self._views

@@ -1,4 +1,4 @@
-"""The CPU's memory: images innermost, in huge pages, kept from call to call."""
+"""The memory of the CPU: images innermost, in huge pages, kept from call to call."""
 
 import platform
 from collections.abc import Iterator
@@ -18,40 +18,41 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
 
 MICROBATCH = 6 * 2**20
-"""Bytes that a microbatch may take: a core's share of the caches."""
+"""The most bytes of a microbatch: a core's share of the caches."""
 
 IMAGES_AT_ONCE = (32, 128)
-"""The least and the most images of a microbatch: fewer make runs of memory too short."""
+"""The fewest and the most images of a microbatch: fewer make contiguous runs too short."""
 
 BUFFERED = 2048
-"""Elements that NumPy brings in order at a time, where an operation needs it."""
+"""Elements of the buffers in which NumPy makes operands contiguous."""
 
 MOST_THREADS = 64
-"""Threads that may be asked for on a machine with fewer cores."""
+"""Threads that may be asked for even where there are fewer cores."""
 
 
 class CpuMemory(Memory):
-    """The memory of the CPU, of which NumPy's operations are fast by where things lie.
+    """The memory of the CPU, laid out so that NumPy's operations are fast.
 
-    **Images innermost.** NumPy is fast on long contiguous runs and slow at starting each. In the
-    order of a batch's axes the runs are a pixel's channels: 1 or 8 numbers. Here the axis of the
-    images is moved to the end in memory, (h, w, c, n) behind the logical (n, h, w, c), and every
-    run, of a patch or a pooled row, has at least n numbers; a flattened image is no copy either.
+    **Images innermost.** NumPy is fast within long contiguous runs and slow to start each. In the
+    logical order of a batch a run is the channels of a pixel: 1 or 8 values. Here the axis of the
+    images is the last in memory, (h, w, c, n) behind the logical (n, h, w, c), so that every run,
+    of a patch or of a pooled row, has at least n values; nor does flattening images copy them.
 
     **Kept memory.** A temporary array of a megabyte costs NumPy a page fault for every 4 KiB of it,
     each time, which takes longer than the arithmetic. So what the definitions write as expressions
     is written here as a sequence of calls with `out=`, into workspaces that are kept from call to
     call.
 
-    **Threads.** BLAS is held to one thread. A batch is split into shards for threads of our own,
-    each a process (see `gpucnn.backends.workers`), which works through its shard in microbatches
-    that fit into the caches.
+    **Threads.** BLAS is held to one thread. A batch is split into shards, each for a process (see
+    `gpucnn.backends.workers`) that works through it in microbatches that fit into the caches.
 
     Args:
-        threads: how many, at least 1; as many as this process may use cores if None.
+        threads: the processes that split a batch, this one included; None for one per core that
+            this process may use.
 
     Raises:
-        InvalidValueError: `threads` is not such a number, or many times that of the cores.
+        InvalidValueError: `threads` is not a positive integer, or is above both `MOST_THREADS` and
+            the number of cores.
     """
 
     device = "cpu"
@@ -76,13 +77,14 @@ class CpuMemory(Memory):
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """See `Backend.session`; BLAS runs in one thread meanwhile, and NumPy with small buffers.
+        """BLAS runs on one thread during the session, and NumPy with small buffers.
 
-        The matrices of small networks are too small to be shared out: threads of BLAS wait for each
-        other longer than they compute, many times longer where other programs need the cores too.
+        The matrices of small networks are too small to split: threads of BLAS wait for each other
+        longer than they compute, many times longer where other programs need the cores too.
 
-        NumPy copies what does not lie contiguous into buffers, whole runs of numbers too unless
-        they are longer than half a buffer. Without these copies such operations take half the time.
+        NumPy copies operands that are not contiguous into buffers, even their contiguous runs
+        unless a run is longer than half a buffer. Without these copies such operations take half
+        the time.
         """
         with one_blas_thread(), _buffered(BUFFERED), super().session():
             yield
@@ -100,14 +102,14 @@ class CpuMemory(Memory):
         return self._pages.allocate(prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
-        """See `Backend.batch_view`; the axis of the images is the last in memory."""
+        """The axis of the images is the last in memory."""
         inner = memory[: count * prod(shape)]
         if order == "F":
             return inner.reshape(*reversed(shape), count).T
         return images_first(inner.reshape(*shape, count))
 
     def to_layout(self, x: Array, out: Array) -> Array:
-        if len(x) == 1:  # which lies as it should in both orders
+        if len(x) == 1:  # both layouts are the same
             return x
         np.copyto(images_last(out), images_last(x))
         return out
@@ -119,20 +121,21 @@ class CpuMemory(Memory):
         return self._workspaces.get(name, shape, dtype)
 
     def counting(self, count: int) -> Array:
-        """The numbers 0 to `count` - 1, the beginning of one array that is kept."""
+        """The beginning of one array, which is kept and grows."""
         if self._counting.size < count:
             self._counting = np.arange(count, dtype=np.int64)
         return self._counting[:count]
 
     def _scratch(self, name: str, shape: Shape, dtype: DTypeLike) -> Array:
-        """A workspace for something of each image, (n, ...), in the order of `batch_view`."""
+        """A workspace (n, ...) with images innermost, as in `batch_view`."""
         return images_first(self.workspace(name, (*shape[1:], shape[0]), dtype))
 
     def _constant(self, value: int, count: int, dtype: DTypeLike) -> Array:
-        """`count` times a number, the beginning of one array that is kept; not to be written to.
+        """`count` elements equal to `value`: the beginning of a kept array, not to be written to.
 
-        An operation with an array is several times as fast as one with a number, where NumPy's loop
-        for that is not vectorised: the maximum with 0, or the sum as a product with ones.
+        An operation with an array is several times as fast as one with a scalar where NumPy's loop
+        for scalars is not vectorised, such as the maximum with 0; and so is a product with ones
+        instead of a sum.
         """
         dtype = np.dtype(dtype)
         kept = self._constants.get((value, dtype))
@@ -153,7 +156,7 @@ def _check_threads(threads: int) -> int:
 
 @contextmanager
 def _buffered(count: int) -> Iterator[None]:
-    """NumPy's operations have buffers of so many numbers."""
+    """Give NumPy's operations buffers of `count` elements."""
     before = np.setbufsize(count)
     try:
         yield

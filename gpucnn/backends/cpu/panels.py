@@ -1,4 +1,4 @@
-"""Convolution as products of matrices that overlap in memory: which pixels they hold."""
+"""Panels: the pixels of a convolution, packed so that its patches are overlapping matrices."""
 
 from dataclasses import dataclass, replace
 
@@ -12,25 +12,25 @@ from gpucnn.backends.window import Pair, Window
 class Panels:
     """The layout of the pixels that a pooled convolution reads, with images innermost in memory.
 
-    A *panel* has the rows of pixels that a row of outputs sees, column after column: (columns, kh,
-    channels). So all that the kernel sees from one position, its *patch*, lies side by side, and
-    the next patch begins a stride further on. Products read the patches there, where they overlap:
-    the panels of an image of the notebook's have 2,184 numbers, where its patches have 6,084.
+    A *panel* packs the rows of pixels that a row of outputs reads, column by column: (columns, kh,
+    channels). So all pixels that the kernel reads at one position, its *patch*, are contiguous, and
+    the next patch begins one stride further on. Products read the patches in place, where they
+    overlap: the panels of an image of the notebook's have 2,184 elements, its patches 6,084.
 
-    A convolution is pooled by windows that do not overlap. Its outputs that take the same place in
-    their windows, an *offset*, are computed next to each other: the maximum over the windows is
-    then one over a few long contiguous blocks. Offsets are (columns, rows), so that those of one
-    column of the windows lie next to each other.
+    The convolution is pooled by windows that do not overlap. Outputs at the same place in their
+    windows, at the same *offset*, are computed next to each other: the maximum over the windows is
+    then a maximum of a few long contiguous blocks. Offsets are (columns, rows), so that the offsets
+    in one column of a window are adjacent.
 
-    The panels of one row of offsets, for all rows of the pool and all images, are one: each number
-    of the above is a run of rows * images numbers. A patch is a matrix with as many columns, so
-    products are few, and long where batches are small.
+    The panels for one row of offsets, of all rows of the pooling and all images, are interleaved in
+    one: each element above is a run of rows * images elements. A patch is then a matrix (patch,
+    rows * images), so products are few, and long even where batches are small.
 
     Args:
-        window: the convolution's.
-        pool: the size of the pooling's windows.
-        positions: the number of these windows, (rows, columns).
-        channels: of the images.
+        window: the geometry of the convolution.
+        pool: the size of the pooling windows, (height, width).
+        positions: the number of pooling windows, (rows, columns).
+        channels: the channels of the images.
     """
 
     window: Window
@@ -39,39 +39,39 @@ class Panels:
     channels: int
 
     def of_rows(self, rows: int) -> "Panels":
-        """Those of so many rows of the pool."""
+        """The panels of `rows` rows of the pooling."""
         return replace(self, positions=(rows, self.positions[1]))
 
     @property
     def offsets(self) -> Pair:
-        """The outputs that a window of the pool has, (columns, rows)."""
+        """The number of offsets in a pooling window, (columns, rows)."""
         return self.pool[1], self.pool[0]
 
     @property
     def shape(self) -> Shape:
-        """The panels of a row of the pool: (panels, columns, rows, channels)."""
+        """The shape of the panels for one row of the pooling: (panels, columns, kh, channels)."""
         outputs = self.positions[1] * self.pool[1]
         columns = (outputs - 1) * self.window.strides[1] + self.window.size[1]
         return self.pool[0], columns, self.window.size[0], self.channels
 
     @property
     def patch(self) -> int:
-        """The numbers of a patch, (kw, kh, channels)."""
+        """The number of elements of a patch, (kw, kh, channels)."""
         return self.window.elements * self.channels
 
     def patches(self, panels: Array) -> Array:
-        """The patches in panels, (*shape, run): (*offsets, positions, patch, run), overlapping."""
-        panel, column, _, channel, number = panels.strides
+        """View panels (*shape, run) as overlapping patches (*offsets, positions, patch, run)."""
+        panel, column, _, channel, element = panels.strides
         output = column * self.window.strides[1]
-        strides = (output, panel, output * self.pool[1], channel, number)
+        strides = (output, panel, output * self.pool[1], channel, element)
         shape = (*self.offsets, self.positions[1], self.patch, panels.shape[-1])
         return _strided(panels, shape, strides)
 
     def seen(self, images: Array) -> Array:
-        """The pixels of panels as a view of images, (h, w, channels, n): (*shape, rows, n).
+        """View images (h, w, channels, n), padded, in the order of panels: (*shape, rows, n).
 
-        Pixels lie in several rows of panels, which are one element of memory: to be read; for one
-        row, to be written too.
+        A pixel may occur in several rows of panels, which are then one element of memory: the view
+        is for reading. In a single row of a panel no pixel occurs twice, so that may be written to.
         """
         height, width, channel, image = images.strides
         down = height * self.window.strides[0]
@@ -79,7 +79,7 @@ class Panels:
         return _strided(images, (*self.shape, self.positions[0], images.shape[3]), strides)
 
     def inside(self, padded: Array) -> Array:
-        """The images within padded ones, (h, w, c, n), a view."""
+        """View padded images (h, w, c, n) without their padding."""
         (top, left), (height, width) = self.window.padding_before, self.window.image
         return padded[top : top + height, left : left + width]
 
@@ -92,7 +92,7 @@ class Panels:
 
 
 def _strided(array: Array, shape: Shape, strides: Shape) -> Array:
-    """A view of an array that begins where it does."""
-    if array.flags.c_contiguous:  # several times as fast, which small batches feel
+    """A view of an array that begins at its first element."""
+    if array.flags.c_contiguous:  # several times as fast, which matters for small batches
         return np.ndarray(shape, array.dtype, array, 0, strides)
     return np.lib.stride_tricks.as_strided(array, shape, strides)

@@ -1,4 +1,4 @@
-"""Products of matrices, shared out in blocks that BLAS multiplies fastest."""
+"""Products of matrices, split into the blocks that BLAS multiplies fastest."""
 
 from functools import cache
 
@@ -6,27 +6,33 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from gpucnn.backends.memory import Array
+from gpucnn.utils.arithmetic import ceil_div
 
 KERNELS_OF_SMALL_MATRICES = ("SkylakeX", "Cooperlake", "SapphireRapids")
-"""OpenBLAS's names of the processors for which it has some: those with AVX-512."""
+"""OpenBLAS's names of the processors for which it has such kernels: those with AVX-512."""
 
 BLOCK = 1_000_000
-"""The multiply-adds up to which these are used: they do not copy the operands first."""
+"""The most multiply-adds of a product by these kernels, which do not pack the operands first."""
 
 DOTS = 1_200
-"""The elements of a block that are dot products of rows: OpenBLAS copies for more of these."""
+"""The most elements of a block if they are dot products of rows: for more, OpenBLAS packs."""
 
 SHORTEST = 32
-"""The columns of a block: fewer keep the processor's vectors waiting."""
+"""The fewest columns of a block: fewer leave the processor's vector units idle."""
 
 WORTH = 250_000
-"""The multiply-adds of a product for which it pays to think of blocks."""
+"""The multiply-adds of a product above which blocks are considered."""
 
 
 def product(a: Array, b: Array, out: Array) -> None:
-    """The product of two matrices, shared out in blocks of the longer side of `out`.
+    """Compute the product of two matrices, in blocks of the longer side of `out`.
 
-    What is not shared out is done by `dot`, which for a single row is twice as fast as `matmul`.
+    A product that is not split is left to `dot`, which is twice as fast as `matmul` for one row.
+
+    Args:
+        a: real (m, k).
+        b: real (k, n).
+        out: real (m, n).
     """
     rows, columns = out.shape
     if rows > columns:
@@ -44,31 +50,31 @@ def product(a: Array, b: Array, out: Array) -> None:
 
 
 def count_blocks(columns: int, column: int, dots: int = 0) -> int:
-    """In how many blocks of columns to share out a product; 1 where it does not divide well.
+    """The number of blocks of columns to split a product into; 1 if no number divides it well.
 
-    A large product copies its operands into an order of its own first. For the short sums of a
-    small network that takes as long as the arithmetic, or longer.
+    BLAS packs the operands of a large product first. For the short sums of a small network that
+    takes as long as the arithmetic, or longer.
 
     Args:
-        columns: of all blocks.
-        column: the multiply-adds of one.
-        dots: the elements of one if they are dot products of rows, else 0.
+        columns: the columns of the product.
+        column: the multiply-adds of one column.
+        dots: the elements of one column if they are dot products of rows, else 0.
     """
     if not has_kernels_of_small_matrices():
         return 1
-    least = max(-(-columns * column // BLOCK), -(-columns * dots // DOTS), 1)
+    least = max(ceil_div(columns * column, BLOCK), ceil_div(columns * dots, DOTS), 1)
     most = columns // SHORTEST
     return next((count for count in range(least, most + 1) if columns % count == 0), 1)
 
 
 @cache
 def has_kernels_of_small_matrices() -> bool:
-    """Whether a BLAS that is loaded, as NumPy's is, has another way to multiply small matrices."""
+    """Whether a loaded BLAS, such as NumPy's, has kernels of small matrices."""
     libraries = [each.get("architecture") for each in threadpool_info()]
     return any(name in KERNELS_OF_SMALL_MATRICES for name in libraries)
 
 
 def in_blocks(matrix: Array, blocks: int) -> Array:
-    """A matrix (..., rows, columns) as blocks of columns (..., blocks, rows, width), a view."""
-    shared_out = matrix.reshape(*matrix.shape[:-1], blocks, -1)
-    return shared_out.swapaxes(-2, -3)
+    """View a matrix (..., rows, columns) as blocks of columns (..., blocks, rows, width)."""
+    split = matrix.reshape(*matrix.shape[:-1], blocks, -1)
+    return split.swapaxes(-2, -3)

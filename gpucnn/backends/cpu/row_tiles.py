@@ -1,4 +1,4 @@
-"""The fused convolution on some rows of its pooled images, which fit into a core's cache."""
+"""The fused convolution on a tile of rows of the pooled images, which fits into the cache."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -11,43 +11,44 @@ from gpucnn.backends.cpu.layout import LastView, images_last, runs
 from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
 from gpucnn.backends.memory import Array, Shape
+from gpucnn.utils.arithmetic import ceil_div
 
 TILE = 2**20
-"""Bytes of panels and scores that are worked on together, unless one row of the pooled images
-takes more: they stay in a core's own cache."""
+"""The most bytes of panels and scores of a tile, unless one row of the pooled images takes more: so
+they stay in a core's own cache."""
 
 Workspace = Callable[[str, Shape, DTypeLike], Array]
-"""Gives memory for the length of an operation, by name, shape and dtype."""
+"""Allocates scratch memory for one operation, by name, shape and dtype."""
 
 
-def tile_height(layout: Panels, filters: int, number: int) -> int:
-    """The pooled rows of a tile; the last may have fewer.
+def tile_height(layout: Panels, filters: int, element: int) -> int:
+    """The number of pooled rows of a tile; the last tile may have fewer.
 
     Args:
-        layout: of all rows.
-        filters: of the convolution.
-        number: bytes of one number of all images.
+        layout: the panels of all rows.
+        filters: the filters of the convolution.
+        element: the bytes of one element of all images.
     """
     rows, width = layout.positions
-    numbers = prod(layout.shape) + prod(layout.offsets) * filters * width
-    tiles = -(-rows // max(TILE // (numbers * number), 1))
-    return -(-rows // tiles)
+    elements = prod(layout.shape) + prod(layout.offsets) * filters * width
+    tiles = ceil_div(rows, max(TILE // (elements * element), 1))
+    return ceil_div(rows, tiles)
 
 
 def positions_at_once(each: int) -> int:
-    """For how many positions gradients of weights are computed together, of `each` bytes."""
+    """The number of positions whose weight gradients, `each` bytes, are computed together."""
     return max(TILE // each, 1)
 
 
 class RowTile:
-    """Some rows of the pooled images, and the views that the work on them needs.
+    """A tile of rows of the pooled images, and the views of arrays that its computation needs.
 
     Args:
-        layout: of all rows.
-        rows: of the pooled images.
-        filters: of the convolution.
-        greater: bool (offsets * filters * positions, n), of all tiles.
-        workspace: gives memory, by name, shape and dtype.
+        layout: the panels of all rows.
+        rows: the rows of the tile.
+        filters: the filters of the convolution.
+        greater: bool (offsets * filters * positions, n), the comparisons of all tiles.
+        workspace: allocates scratch memory, by name, shape and dtype.
         real: the dtype of the images.
     """
 
@@ -76,9 +77,9 @@ class RowTile:
         self._best = self._scores[0, 0]
         found = greater[rows.start * each : rows.stop * each].reshape(self._scores.shape)
         self._positive = found[0, 0]
-        self._zeros = np.zeros(self._best.shape[1:], real)  # for each filter the same ones
+        self._zeros = np.zeros(self._best.shape[1:], real)  # the same for every filter
         self._by_filter = self._best.reshape(filters, -1)
-        self._comparisons = list(_pairs(self._scores, found))
+        self._comparisons = list(_comparisons(self._scores, found))
 
         def pooled(array: Array) -> Array:
             """The tile's rows of (n, ph, pw, filters), in the order of the scores."""
@@ -93,8 +94,8 @@ class RowTile:
         """Make the operands and results of the products, (*offsets, positions, ...).
 
         The patches of a row overlap, so each position has a product of its own, which reads the
-        weights and makes a gradient of them. Where there are more filters than a patch has columns,
-        that takes longer than to copy the patches: then an offset has one product.
+        weights and, backward, writes a gradient of them. With more filters than a patch has
+        columns, that takes longer than copying the patches: then each offset has one product.
         """
         self._overlapping = self._layout.patches(self._panels)
         *offsets, _, patch, run = self._overlapping.shape
@@ -113,7 +114,7 @@ class RowTile:
         self._results_in_blocks = in_blocks(results, self._blocks)
 
     def _place_weight_gradients(self, results: Array) -> None:
-        """Make those of each position, a few at a time where they are large."""
+        """Make the operands of the weight gradients of all positions, a few positions at a time."""
         *offsets, positions, filters, _ = results.shape
         shape = (self._layout.patch, filters)
         self._weight_gradient = self._workspace("weight gradient", shape, self._real)
@@ -130,7 +131,7 @@ class RowTile:
         ]
 
     def _apart(self, patches: Array) -> Array:
-        """Operands as patches that do not overlap, (*offsets, positions, patch, run)."""
+        """View operands as patches that do not overlap, (*offsets, positions, patch, run)."""
         if not self._are_copied:
             return patches
         *offsets, positions, patch, run = self._overlapping.shape
@@ -138,24 +139,24 @@ class RowTile:
 
     @cached_property
     def _patch_gradients(self) -> Array:
-        """In the order of operands; where these are copies, in their place."""
+        """The gradients of the patches, in the order of the operands; overwrites them if copied."""
         if self._are_copied:
             return self._operands
         return self._workspace("patch gradients", self._operands.shape, self._real)
 
     @cached_property
     def _overlaps(self) -> list[tuple[Array, Array]]:
-        """Each position's patch, where it overlaps with others, and its gradient."""
+        """The patch of each position, in the panels, where it overlaps others; and its gradient."""
         patches, gradients = self._overlapping, self._apart(self._patch_gradients)
         return [(patches[each], gradients[each]) for each in np.ndindex(patches.shape[:3])]
 
     def _places(self, images: Array) -> tuple[Array, Array]:
-        """What is seen of images, (h, w, c, n), and where in the panels it stands; views."""
+        """View the pixels that the tile reads of images (h, w, c, n), and their place in panels."""
         seen = self._layout.seen(images[self._first :])
         return seen, self._panels.reshape(seen.shape)
 
     def _rows(self, images: Array) -> Iterator[tuple[Array, Array]]:
-        """The same, row by row of the panels: what is seen in one is seen there once."""
+        """The same views for each row of the panels, in which no pixel occurs twice."""
         seen, pixels = self._places(images)
         for panel, row in np.ndindex(seen.shape[0], seen.shape[2]):
             yield seen[panel, :, row], pixels[panel, :, row]
@@ -163,18 +164,18 @@ class RowTile:
     # Forward
 
     def convolve(self, images: Array, weights: Array) -> None:
-        """Compute the scores of images, (n, h, w, c) with their padding."""
+        """Compute the scores of images (n, h, w, c), which are padded."""
         self._extract(images)
         np.matmul(weights, self._operands_in_blocks, out=self._results_in_blocks)
 
     def find_maxima(self, bias: Array) -> None:
-        """The maxima over the offsets, and the bias, to the first; overwrites the scores."""
+        """Compute the maxima over the offsets, plus the bias, into the first offset's scores."""
         for best, other, _ in self._comparisons:
             np.maximum(best, other, out=best)
         np.add(self._best, bias, out=self._best)
 
     def find_maxima_and_where(self, bias: Array) -> None:
-        """The same, and for each of the other offsets whether it was greater."""
+        """Compute `find_maxima`; keep the outcomes of the comparisons, and which maxima are > 0."""
         for best, other, greater in self._comparisons:
             np.greater(other, best, out=greater)
             np.maximum(best, other, out=best)
@@ -182,7 +183,7 @@ class RowTile:
         np.greater(self._best, 0, out=self._positive)
 
     def write(self, out: Array) -> None:
-        """Write what of the maxima is above 0 to `out`, (n, ph, pw, filters)."""
+        """Write ReLU of the maxima to `out`, (n, ph, pw, filters)."""
         np.maximum(self._best, self._zeros, out=self._best)
         output, best = self._out(out)
         np.copyto(output, best)
@@ -190,27 +191,32 @@ class RowTile:
     # Backward
 
     def mask(self, output_gradient: Array) -> None:
-        """The gradients of the maxima, to the first scores: the output's where it is above 0."""
+        """Compute the gradients of the maxima into the first offset's scores.
+
+        They are equal to `output_gradient`, (n, ph, pw, filters), where a maximum is above 0; the
+        others are 0.
+        """
         gradient, best = self._output_gradient(output_gradient)
         np.copyto(best, gradient)
         np.multiply(self._best, self._positive, out=self._best)
 
     def add_bias_gradient(self, total: Array) -> None:
-        """Add the sums of the gradients of the maxima to `total`; as a product, which is faster."""
+        """Add the sum of the maxima's gradients to `total`, (filters,), by a product with ones."""
         np.matmul(self._by_filter, self._ones, out=self._sums)
         total += self._sums
 
     def choose(self) -> None:
-        """The gradients of the scores: that of the maximum where it was found, else 0.
+        """Compute the gradients of the scores from the gradients of the maxima.
 
-        From the last comparison to the first, each gives it to the greater.
+        Undoing the comparisons from the last to the first, each passes the gradient to the greater
+        score and leaves 0 for the other.
         """
         for best, other, greater in reversed(self._comparisons):
             np.multiply(best, greater, out=other)
             np.subtract(best, other, out=best)
 
     def add_weight_gradient(self, images: Array, total: Array) -> None:
-        """Add the gradient of the weights to `total`, transposed, of which BLAS is faster."""
+        """Add the gradient of the weights to `total`, (patch, filters): faster so in BLAS."""
         self._extract(images)
         for operands, scores, gradients in self._by_position:
             np.matmul(operands, scores, out=gradients)
@@ -218,17 +224,17 @@ class RowTile:
             total += self._weight_gradient
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:
-        """Add to `pixels`, (h, w, c, n), the gradients of the patches that each lies in."""
+        """Add to `pixels`, (h, w, c, n), the gradients of all patches that contain them."""
         gradients = in_blocks(self._patch_gradients, self._blocks)
         np.matmul(weights.T, self._results_in_blocks, out=gradients)
-        self._panels.fill(0)  # whose pixels are not needed any more
+        self._panels.fill(0)  # their pixels are no longer needed
         for patch, gradient in self._overlaps:
             np.add(patch, gradient, out=patch)
         for seen, gradient in self._pixels(pixels):
             np.add(seen, gradient, out=seen)
 
     def _extract(self, images: Array) -> None:
-        """The panels of images, (n, h, w, c) with their padding."""
+        """Copy images (n, h, w, c), which are padded, to the panels."""
         seen, panels = self._seen(images)
         np.copyto(panels, seen)
         if self._are_copied:
@@ -236,25 +242,25 @@ class RowTile:
             np.copyto(apart, overlapping)
 
 
-def _pairs(arrays: Array, others: Array) -> Iterator[tuple[Array, Array, Array]]:
-    """The comparisons that lead to the maximum over offsets, to the first of equals in a window.
+def _comparisons(scores: Array, outcomes: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """The comparisons that find the maximum over the offsets, the first among equals in a window.
 
-    First the columns of each row of a window, then its rows.
+    The columns of each row of a window are compared first, then its rows.
 
     Args:
-        arrays: (columns, rows, ...).
-        others: (columns, rows, ...), with a place for each comparison; the first has none.
+        scores: real (columns, rows, ...).
+        outcomes: bool (columns, rows, ...), to which the outcomes are written; [0, 0] is not used.
 
     Yields:
-        the best so far, in the first; what it is compared with; and the place.
+        The best scores so far, the scores to compare them with, and the outcome.
     """
-    for array, other in zip(arrays[1:], others[1:], strict=True):
-        yield arrays[0], array, other
-    for array, other in zip(arrays[0, 1:], others[0, 1:], strict=True):
-        yield arrays[0, 0], array, other
+    for other, greater in zip(scores[1:], outcomes[1:], strict=True):
+        yield scores[0], other, greater
+    for other, greater in zip(scores[0, 1:], outcomes[0, 1:], strict=True):
+        yield scores[0, 0], other, greater
 
 
 def slices(count: int, each: int) -> Iterator[slice]:
-    """0 to `count` in slices of a length; the last may be shorter."""
+    """Split the range from 0 to `count` into slices of `each`; the last may be shorter."""
     for first in range(0, count, each):
         yield slice(first, min(first + each, count))
