@@ -1,1 +1,1 @@
-"""The CUDA kernels: their sources, the table that describes them, and what launches them."""
+"""The CUDA kernels: their sources, how they are compiled, and how they are launched."""

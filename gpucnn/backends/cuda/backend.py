@@ -1,4 +1,4 @@
-"""The project's own CUDA kernels, on an NVIDIA GPU or in the simulator."""
+"""The operations as CUDA kernels, on an NVIDIA GPU or in the simulator."""
 
 from gpucnn.backends.backend import Backend
 from gpucnn.backends.cuda.kernel import Kernel
@@ -13,13 +13,13 @@ from gpucnn.backends.ops.random import CudaRandom
 class CudaBackend(
     CudaData, CudaConvolution, CudaPooling, CudaRandom, CudaLoss, CudaOptimizers, Backend
 ):
-    """Every operation as a launch of kernels; nothing waits for the device.
+    """The operations as launches of kernels; none waits for the device.
 
-    No kernel uses an atomic operation on reals, and how a sum is split depends on its shape alone:
-    the same call gives the same bytes each time.
+    No kernel uses an atomic operation on reals, and the split of a sum depends on its shape alone,
+    so the same call gives the same bytes each time.
 
     Args:
-        runtime: where the kernels run.
+        runtime: the runtime of the kernels, a GPU or the simulator.
     """
 
 

@@ -1,6 +1,6 @@
-"""An NVIDIA GPU through CuPy: whether there is one that can be used, and what runs kernels on it.
+"""An NVIDIA GPU through CuPy: finding one that can be used, and running kernels on it.
 
-CuPy is imported when a GPU is asked for, not before: importing it takes as long as all the rest.
+CuPy is imported only when a GPU is asked for: that takes as long as importing everything else.
 """
 
 import os
@@ -20,19 +20,19 @@ from gpucnn.backends.cuda.runtime import Function
 from gpucnn.errors import DeviceError, DeviceMemoryError, printable
 from gpucnn.utils.quiet import without_warnings
 
-WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the version of CUDA that they are built for
+WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA version that they are built for
 
 USE_CPU = 'or use the device "cpu"'
 
 
 class Gpu:
-    """One GPU, a `Runtime` of kernels.
+    """One GPU as a `Runtime`.
 
     Args:
-        index: which one, in the order of CUDA.
+        index: the index of the GPU in CUDA's order.
 
     Raises:
-        DeviceError: it cannot be used; the text says why, and what to install or change.
+        DeviceError: the GPU cannot be used; the text says why, and what to install or change.
     """
 
     def __init__(self, index: int = 0) -> None:
@@ -45,11 +45,11 @@ class Gpu:
             )
         self._index = index
         with _proving(), self.active():
-            self.xp.ones(1) + 1  # which compiles, so that what is missing shows here
+            self.xp.ones(1) + 1  # compiles a kernel, so that anything missing shows here
 
     @cached_property
     def description(self) -> str:
-        """The GPU's name and memory, and the versions of what drives it."""
+        """The name and memory of the GPU, and the versions of its driver and of CuPy."""
         with _proving():
             properties = self.xp.cuda.runtime.getDeviceProperties(self._index)
             gibibytes = properties["totalGlobalMem"] / 2**30
@@ -61,34 +61,32 @@ class Gpu:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """See `Runtime.active`.
+        """Make the GPU the current device.
 
         Raises:
-            DeviceError: whatever CUDA, NVRTC or CuPy raised in it, in one line.
+            DeviceError: CUDA, NVRTC or CuPy raised an error in this context, told in one line.
         """
         try:
             with self.xp.cuda.Device(self._index):
                 yield
         except Exception as error:
-            told = self._explain(error)
-            if told is None:
+            explained = self._explain(error)
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error
 
     def load(self, source: str, options: tuple[str, ...]) -> "_Module":
-        """See `Runtime.load`; CuPy keeps what it compiled in a folder of its own."""
+        """CuPy caches what it compiles in a folder of its own."""
         return _Module(self.xp.RawModule(code=source, options=options))
 
     def holds(self, array: Any) -> bool:
-        """See `Runtime.holds`."""
         return isinstance(array, self.xp.ndarray) and array.device.id == self._index
 
     def to_host(self, array: Any) -> NDArray[Any]:
-        """See `Runtime.to_host`."""
         return self.xp.asnumpy(array)  # type: ignore[no-any-return]
 
     def _explain(self, error: Exception) -> DeviceError | None:
-        """An error of the device in one line; None for any other, which is not the device's."""
+        """The one-line form of an error of the device; None for an error that is not one."""
         cuda, text = self.xp.cuda, _one_line(str(error))
         if isinstance(error, cuda.memory.OutOfMemoryError):
             return DeviceMemoryError(
@@ -107,14 +105,14 @@ class Gpu:
 
 
 class _Module:
-    """A module of CuPy, whose kernels take None for a null pointer."""
+    """A CuPy module whose kernels take None for a null pointer."""
 
     def __init__(self, module: Any) -> None:
         self._module = module
 
     def get_function(self, name: str) -> Function:
         with _writing_cache():
-            kernel = self._module.get_function(name)  # which compiles
+            kernel = self._module.get_function(name)  # compiles the module
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
             kernel(grid, block, tuple(0 if each is None else each for each in args))
@@ -123,15 +121,15 @@ class _Module:
 
 
 def gpu_name(index: int) -> str:
-    """The name of a GPU as a device: "cuda", "cuda:1" and so on."""
+    """The device name of a GPU: "cuda", "cuda:1" and so on."""
     return f"cuda:{index}" if index else "cuda"
 
 
 def import_cupy() -> ModuleType:
-    """CuPy.
+    """Import CuPy.
 
     Raises:
-        DeviceError: it is not installed, or does not load.
+        DeviceError: CuPy is not installed, or does not load.
     """
     try:
         _refuse_two_wheels()
@@ -145,7 +143,7 @@ def import_cupy() -> ModuleType:
             )
     except DeviceError:
         raise
-    except (Exception, SystemExit) as error:  # the latter of a script of that name
+    except (Exception, SystemExit) as error:  # SystemExit by a script named cupy.py
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             raise DeviceError(
                 "CuPy is not installed: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]', "
@@ -156,10 +154,10 @@ def import_cupy() -> ModuleType:
 
 
 def count_gpus(cupy: ModuleType) -> int:
-    """The number of GPUs, at least one.
+    """Count the GPUs, of which there is at least one.
 
     Raises:
-        DeviceError: there is none, or no driver that CuPy can use.
+        DeviceError: there is no GPU, or no driver that CuPy can use.
     """
     with _proving():
         _check_driver(cupy)
@@ -186,7 +184,7 @@ def _refuse_two_wheels() -> None:
 
 def _import() -> ModuleType:
     if sys.modules.get("cupy") is None:
-        with without_warnings():  # what matters is told in one line
+        with without_warnings():  # an error is reported in one line
             import_module("cupy")
     return import_module("cupy")
 
@@ -207,10 +205,10 @@ def _check_driver(cupy: ModuleType) -> None:
 
 @contextmanager
 def _proving() -> Iterator[None]:
-    """A span in which CuPy is to show that it works: any error is that it does not.
+    """Run code that works if CuPy does: any error in this context means that CuPy does not.
 
     Raises:
-        DeviceError: there was one.
+        DeviceError: there was an error.
     """
     try:
         with _writing_cache():
@@ -225,10 +223,10 @@ def _proving() -> Iterator[None]:
 
 @contextmanager
 def _writing_cache() -> Iterator[None]:
-    """What CuPy does in this span writes to its kernel cache.
+    """Run code with which CuPy may write to its kernel cache.
 
     Raises:
-        DeviceError: it cannot.
+        DeviceError: the cache cannot be written.
     """
     try:
         yield
@@ -243,9 +241,9 @@ def _writing_cache() -> Iterator[None]:
 
 
 def _concerns(error: OSError, folder: Path) -> bool:
-    """Whether an error of a file may be one of a file in `folder`, or of the way to it.
+    """Whether an OSError may concern a file in `folder`, or one of the parents of `folder`.
 
-    A full disk names no file; a library that does not load gives no number.
+    The error of a full disk names no file; that of a library that does not load has no number.
     """
     if error.errno is None or error.filename is None:
         return error.errno is not None
@@ -254,7 +252,7 @@ def _concerns(error: OSError, folder: Path) -> bool:
 
 
 def _lacks_headers(error: Exception, compile_exception: type[Exception]) -> bool:
-    """Whether CUDA's headers are missing: CuPy looks for them, and else NVRTC misses them."""
+    """Whether CUDA's headers are missing, as CuPy's search for them or else NVRTC reports."""
     text = str(error)
     if isinstance(error, compile_exception):
         return "cannot open source file" in text or "could not open source file" in text
@@ -262,7 +260,7 @@ def _lacks_headers(error: Exception, compile_exception: type[Exception]) -> bool
 
 
 def _cause(error: BaseException) -> str:
-    """What CuPy's report of a failed import says of the original error, or else the error."""
+    """The original error in CuPy's report of a failed import, or else the error itself."""
     lines = [line.strip() for line in str(error).splitlines()]
     if "Original error:" in lines[:-1]:
         return _one_line(lines[lines.index("Original error:") + 1])
@@ -270,12 +268,12 @@ def _cause(error: BaseException) -> str:
 
 
 def _told(error: BaseException) -> str:
-    """An error as Python tells it."""
+    """An error as the last line of Python's traceback shows it."""
     return _one_line(" ".join(traceback.format_exception_only(error)))
 
 
 def _one_line(text: str) -> str:
-    """Text of another library, in one line that can be printed."""
+    """Text of another library as one printable line."""
     return printable(" ".join(text.split()))
 
 
@@ -290,11 +288,11 @@ def _wheel(cupy: ModuleType) -> str:
 
 def _install_toolkit() -> str:
     wheels = _installed_wheels()
-    if not wheels:  # CuPy of another origin, such as conda's
+    if not wheels:  # CuPy from elsewhere, such as conda
         return "install CUDA's toolkit, or set CUDA_PATH to its folder"
     return f"pip install '{wheels[0]}[ctk]'"
 
 
 def _version(number: int) -> str:
-    """CUDA's way to write a version as a number: 12020 is 12.2."""
+    """A version from CUDA's encoding as an integer: 12020 is 12.2."""
     return f"{number // 1000}.{number % 1000 // 10}"

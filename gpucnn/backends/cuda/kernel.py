@@ -1,9 +1,9 @@
-"""Kernels as attributes of a backend: described by what their sources do not say.
+"""Kernels as attributes of a backend, which describe what their sources do not say.
 
-A shape is told in sizes, each a name or a product of names, such as "rows*columns". A name has one
-value in all shapes of a launch, in the scalar parameter of that name, and in the field of a window:
-so most scalars need not be given, they follow from the arrays. A last size that begins with a star
-stands for all axes from there on: "*size" is any shape of `size` elements in all.
+A shape is a list of sizes, each a name or a product of names, such as "rows*columns". A name has
+one value in all shapes of a launch, in the scalar parameter of that name, and in the field of a
+window, so most scalars follow from the arrays and need not be given. A last size with a leading
+star stands for all remaining axes: "*size" is any shape of `size` elements in all.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from math import prod
 from types import MethodType
 from typing import Any, Protocol
 
-from gpucnn.backends.cuda.sources import Parameter, signatures
+from gpucnn.backends.cuda.sources import KernelParameter, signatures
 from gpucnn.utils.arithmetic import ceil_div
 
 Sizes = Mapping[str, int]
@@ -24,31 +24,32 @@ WARP = 32
 """Threads that run in lockstep."""
 
 THREADS = 256
-"""Threads of a block, where nothing else is said."""
+"""Threads per block, unless a kernel says otherwise."""
 
 ITEMS = {"ITEMS": 4}
-"""What the kernels that include elements.cuh are compiled with."""
+"""The macros of kernels that include elements.cuh: the elements per thread."""
 
 PER_BLOCK = THREADS * ITEMS["ITEMS"]
-"""Elements that a block of such a kernel works on."""
+"""Elements per block of such a kernel."""
 
 REALS = {"float32": "float", "float64": "double"}
+"""The C types of reals, by dtype."""
 
 
 class Launching(Protocol):
-    """What kernels are attributes of."""
+    """An object whose class has kernels as attributes."""
 
     def launch(self, kernel: "Kernel", arguments: dict[str, Any]) -> None:
         """Launch a kernel with arguments by name."""
 
 
 class Kernel:
-    """A kernel; `kernel` makes one as an attribute of a class that launches it.
+    """A kernel, made by `kernel` as an attribute of a class: a method that launches it.
 
     Attributes:
-        name: the attribute's, without leading underscores.
-        file: of its source, in `kernels/`.
-        threads: of a block.
+        name: the name of the attribute, without leading underscores.
+        file: the source file, in `kernels/`.
+        threads: the threads per block.
     """
 
     name = ""
@@ -72,7 +73,7 @@ class Kernel:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name.lstrip("_")
         definition = next((vars(c)[name] for c in owner.__mro__[1:] if name in vars(c)), None)
-        if definition is not None:  # of the operation whose place it takes
+        if definition is not None:  # the operation that it overrides
             self.__signature__ = signature(definition)
             given = list(self.__signature__.parameters.values())[1:]
             self._arguments = {each.name: each.default for each in given}
@@ -81,23 +82,23 @@ class Kernel:
         return self if backend is None else MethodType(self, backend)
 
     def __call__(self, backend: Launching, *arguments: Any, **named: Any) -> None:
-        """Launch it, with the arguments of the operation whose place it takes, or all by name."""
+        """Launch it with the arguments of the operation that it overrides, or all by name."""
         given = dict(zip(self._arguments, arguments, strict=False)) | named
         defaults = {k: v for k, v in self._arguments.items() if v is not Argument.empty}
         backend.launch(self, defaults | given)
 
     @property
     def function(self) -> str:
-        """Its name in the source."""
+        """The name of the kernel in the source."""
         return self._function or self.name
 
     @cached_property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Its parameters by name, in order, read from the source."""
+    def parameters(self) -> Mapping[str, KernelParameter]:
+        """The parameters by name, in order, read from the source."""
         return signatures(self.file)[self.function]
 
     def options(self, real: str) -> tuple[str, ...]:
-        """The compiler's options, for reals of dtype `real`."""
+        """The compiler's options for reals of dtype `real`."""
         macros = {"REAL": REALS[real], "THREADS": self.threads, **self._macros}
         return tuple(f"-D{name}={value}" for name, value in macros.items())
 
@@ -112,53 +113,53 @@ def kernel(
     small: tuple[str, ...] = (),
     function: str | None = None,
 ) -> Any:
-    """A kernel as an attribute: the method of that name, if the class's bases define one.
+    """Make a kernel as an attribute of a class, where it overrides the method of its name, if any.
 
     Args:
-        file: of its source, in `kernels/`.
-        shapes: of its array parameters, by name.
-        grid: the number of blocks along up to three axes, for the sizes of a launch.
-        threads: of a block.
-        macros: that it is compiled with, besides REAL and THREADS.
+        file: the source file, in `kernels/`.
+        shapes: the shapes of the array parameters, by name, as described above.
+        grid: computes the number of blocks along up to three axes from the sizes of a launch.
+        threads: the threads per block.
+        macros: the macros that it is compiled with, besides REAL and THREADS.
         small: products of sizes that the kernel computes in 32 bits, which must be below 2^31.
-        function: its name in the source; the attribute's if None.
+        function: the name of the kernel in the source; None for the name of the attribute.
 
     Returns:
-        A `Kernel`. Its type is any, since it stands where a method of some signature does.
+        A `Kernel`, typed as Any since it overrides methods of various signatures.
     """
     return Kernel(file, shapes, grid, threads, macros or {}, small, function)
 
 
 def value(size: str, sizes: Sizes) -> int:
-    """The value of a size: a number, a name or a product of names."""
+    """The value of a size: an integer, a name, or a product of these."""
     factors = size.split("*")
     return prod(int(each) if each.isdigit() else sizes[each] for each in factors)
 
 
 def over_elements(sizes: Sizes) -> tuple[int, ...]:
-    """The grid of a kernel over `size` elements that includes elements.cuh."""
+    """The grid over `size` elements of a kernel that includes elements.cuh."""
     return (ceil_div(sizes["size"], PER_BLOCK),)
 
 
 def elementwise(file: str, arrays: str) -> Any:
-    """A kernel over arrays of one shape, whose names are given, that includes elements.cuh."""
+    """Make a kernel that includes elements.cuh over arrays of one shape, listed by name."""
     return kernel(file, dict.fromkeys(arrays.split(), "*size"), over_elements, macros=ITEMS)
 
 
 IMAGES = "images image_height image_width channels"
 PATCHES = "images rows*columns height*width*channels"
 OUTPUTS = "images rows columns channels"
-"""The shapes of a kernel that takes a window: its input, what the window sees, its output."""
+"""The shapes of arrays of a kernel that takes a window: the input, the patches, the output."""
 
 
 def windowed(file: str, shapes: Mapping[str, str], over: str, *small: str) -> Any:
-    """A kernel over windows, with a block for each image and each row of its outputs.
+    """Make a kernel that takes a window, with a block for each image and row of its output.
 
     Args:
-        file: of its source.
-        shapes: of its array parameters.
-        over: the size that counts the rows of the outputs.
-        small: see `kernel`; a row of the images always is.
+        file: the source file, in `kernels/`.
+        shapes: the shapes of the array parameters, by name.
+        over: the size that is the number of rows of the output.
+        small: see `kernel`; the size of a row of the images is always one of them.
     """
     return kernel(
         file,

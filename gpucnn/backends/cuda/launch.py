@@ -1,4 +1,4 @@
-"""Launching kernels: arguments checked, scalars cast, modules compiled once."""
+"""Launching kernels: arguments are checked, scalars cast, and modules compiled once."""
 
 from collections.abc import Iterable, Iterator
 from math import prod
@@ -8,15 +8,15 @@ import numpy as np
 
 from gpucnn.backends.cuda.kernel import REALS, Kernel, value
 from gpucnn.backends.cuda.runtime import Function, Runtime
-from gpucnn.backends.cuda.sources import REAL, Parameter, source
+from gpucnn.backends.cuda.sources import REAL, KernelParameter, source
 from gpucnn.backends.window import Window
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 Arguments = dict[str, Any]
-Values = dict[str, Any]  # of sizes and of scalar parameters, by name
+Values = dict[str, Any]  # the values of sizes and scalar parameters, by name
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
-"""CUDA's limits, of all architectures since 3.0."""
+"""CUDA's limits on blocks along each axis, for all architectures since 3.0."""
 
 
 class Launcher:
@@ -27,15 +27,15 @@ class Launcher:
         self._functions: dict[tuple[Kernel, str], Function] = {}
 
     def __call__(self, kernel: Kernel, arguments: Arguments) -> None:
-        """Launch a kernel; nothing happens where it would have nothing to write.
+        """Launch a kernel; do nothing if its grid is empty.
 
         Args:
-            kernel: which.
-            arguments: its parameters by name; scalars that follow from the arrays' shapes, and
-                sizes that do not, may be left out or given.
+            kernel: the kernel.
+            arguments: its arguments by name, and the sizes that do not follow from the shapes of
+                its arrays. Scalars that follow from these shapes may be left out.
 
         Raises:
-            InvalidTypeError: an argument is not an array of the device, or of another dtype.
+            InvalidTypeError: an argument is not an array on the device, or has a wrong dtype.
             InvalidValueError: a shape does not fit the others, an array is not contiguous, or the
                 launch is larger than a device can run.
         """
@@ -68,21 +68,21 @@ class Launcher:
 
 
 class _Given(NamedTuple):
-    """An array that a launch is given, its parameter, and the shape that the kernel tells."""
+    """An array argument of a launch, its parameter, and the shape that the kernel declares."""
 
     what: str
     array: Any
-    parameter: Parameter
+    parameter: KernelParameter
     shape: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The sizes of its shape."""
+        """The names of the sizes in the declared shape."""
         return tuple(name.removeprefix("*") for name in self.shape)
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """The values of the sizes that it has; of one with a star for all axes from there."""
+        """The array's value for each of these sizes; a star takes all remaining axes."""
         shape: tuple[int, ...] = self.array.shape
         if not self.shape[-1].startswith("*"):
             return shape
@@ -98,7 +98,7 @@ def _given_arrays(kernel: Kernel, arguments: Arguments) -> Iterator[_Given]:
 
 
 def _values(arguments: Arguments) -> Values:
-    """The numbers among the arguments by name, and the fields of a window."""
+    """The scalars among the arguments, and the fields of a window, by name."""
     values = {name: number for name, number in arguments.items() if _is_number(number)}
     for argument in arguments.values():
         if isinstance(argument, Window):
@@ -115,17 +115,17 @@ def _dtype(dtype: "str | np.dtype[np.void]", real: str) -> "np.dtype[Any]":
 
 
 def _real(arrays: Iterable[_Given]) -> str:
-    """The dtype of the launch's reals: that of the first array of reals, float32 without any."""
+    """The dtype of the reals of a launch, taken from the first array of reals, else float32."""
     of_reals = (str(each.array.dtype) for each in arrays if each.parameter.dtype == REAL)
     first = next(of_reals, "float32")
     return first if first in REALS else "float32"
 
 
 def _check_arrays(arrays: Iterable[_Given], real: str, values: Values) -> None:
-    """Hold arrays to the kernel's shapes, and add the sizes that they tell to `values`."""
+    """Check arrays against the declared shapes, and add the sizes that follow to `values`."""
     for given in arrays:
         _check_memory(given, _dtype(given.parameter.dtype, real))
-        _learn(given, values)
+        _add_sizes(given, values)
     for given in arrays:
         expected = tuple(value(name, values) for name in given.names)
         if given.lengths != expected:
@@ -141,8 +141,8 @@ def _check_memory(given: _Given, dtype: "np.dtype[Any]") -> None:
         raise InvalidValueError(f"{given.what} is not C-contiguous: give a contiguous copy")
 
 
-def _learn(given: _Given, values: Values) -> None:
-    """Add the sizes that the array is the first to tell."""
+def _add_sizes(given: _Given, values: Values) -> None:
+    """Add the sizes that follow from the array to `values`, where they are not known yet."""
     if len(given.names) != len(given.lengths):
         names = ", ".join(given.names)
         raise InvalidValueError(f"{given.what} has the shape {given.array.shape}, not ({names})")
@@ -152,7 +152,7 @@ def _learn(given: _Given, values: Values) -> None:
 
 
 def _passed(kernel: Kernel, arguments: Arguments, values: Values, real: str) -> Iterator[Any]:
-    """The arguments in the kernel's order, values as its types."""
+    """The arguments in the order of the kernel's parameters, scalars cast to their types."""
     for name, parameter in kernel.parameters.items():
         argument = arguments.get(name)
         if parameter.is_array:
@@ -164,7 +164,7 @@ def _passed(kernel: Kernel, arguments: Arguments, values: Values, real: str) -> 
 
 
 def _check_size(kernel: Kernel, grid: tuple[int, ...], values: Values) -> None:
-    """Refuse what a device cannot run, or a kernel cannot count."""
+    """Refuse a launch that a device cannot run, or whose sizes overflow in the kernel."""
     if any(blocks > most for blocks, most in zip(grid, LARGEST_GRID, strict=False)):
         raise InvalidValueError(
             f"the kernel {kernel.name} would need a grid of {grid} blocks, but a device runs at "

@@ -17,7 +17,7 @@ class CudaMemory(Memory):
     """The memory of a device that runs CUDA kernels.
 
     Args:
-        runtime: where the kernels run.
+        runtime: the runtime of the kernels, a GPU or the simulator.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -28,7 +28,7 @@ class CudaMemory(Memory):
         self._workspaces = Workspaces(lambda size: self.empty((size,), np.uint8))
 
     def __copy__(self) -> "CudaMemory":
-        """With workspaces of its own; what is compiled serves both."""
+        """Copy it, with workspaces of its own; the compiled kernels are shared."""
         twin = type(self)(self._runtime)
         twin._launcher = self._launcher
         return twin
@@ -43,7 +43,7 @@ class CudaMemory(Memory):
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """See `Backend.session`; the device is the current one meanwhile."""
+        """The device is the current one during the session."""
         with self._runtime.active(), super().session():
             yield
 

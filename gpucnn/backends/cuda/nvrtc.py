@@ -1,8 +1,8 @@
-"""Kernels compiled without a GPU, to see whether they compile and what they need of one.
+"""Compiling kernels without a GPU, to learn whether they compile and which resources they need.
 
 NVRTC is the compiler that CuPy uses. Here it is loaded on its own, from the package
-nvidia-cuda-nvrtc or a CUDA toolkit, and asked for machine code, as CuPy asks for it; the report of
-the assembler tells what each kernel needs.
+nvidia-cuda-nvrtc or a CUDA toolkit, and asked for machine code in the way of CuPy; the assembler
+reports the resources of each kernel.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ from pathlib import Path
 from gpucnn.errors import GpucnnError
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
-"""Of the GPUs since 2018: Turing, Ampere (two), Ada, Hopper and Blackwell (two)."""
+"""The architectures of GPUs since 2018: Turing, Ampere (two), Ada, Hopper and Blackwell (two)."""
 
 # What CuPy 14.2 adds to the options of a RawModule, in cupy/cuda/compiler.py: the first in
 # `_compile_with_cache_cuda`, the second in `_compile_using_nvrtc_no_warning`, besides -arch.
@@ -48,31 +48,31 @@ _FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) b
 _REGISTERS = re.compile(r"Used (\d+) registers")
 _SHARED_MEMORY = re.compile(r"(\d+) bytes smem")
 _ERROR_AT = re.compile(r"^(.+)\((\d+)\): (?:catastrophic )?error(?: #\S+)?: (.+)$", re.MULTILINE)
-_ERROR = re.compile(r"^\w+ *:? (?:error|fatal) *: (.+)$", re.MULTILINE)  # of a tool, not of a line
+_ERROR = re.compile(r"^\w+ *:? (?:error|fatal) *: (.+)$", re.MULTILINE)  # of a tool, without a line
 
 
 class CompilationError(GpucnnError, ValueError):
-    """Source code that NVRTC refuses, told by the line and the text of the first error."""
+    """Source code that NVRTC rejects; the message gives the first error and its line."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a compiled kernel needs of a GPU."""
+    """The resources of a GPU that a compiled kernel needs."""
 
     registers: int
-    """For each thread."""
+    """Registers of each thread."""
 
     shared_memory: int
-    """Bytes for each block, of arrays of constant size."""
+    """Bytes of shared memory of each block, for arrays of constant size."""
 
     stack: int
-    """Bytes for each thread, in memory far from the processor; what is spilled is part of it."""
+    """Bytes of local memory of each thread, spilled registers included."""
 
     spill_stores: int
-    """Bytes that each thread writes to memory for want of registers."""
+    """Bytes of spilled registers that each thread stores."""
 
     spill_loads: int
-    """Bytes that each thread reads back."""
+    """Bytes of spilled registers that each thread loads."""
 
 
 def version() -> str:
@@ -93,16 +93,16 @@ def compile_kernels(
 
     Args:
         source: CUDA C++.
-        options: those that a RawModule is given, such as "--std=c++17".
+        options: the options of the RawModule, such as "--std=c++17".
         architecture: such as "sm_90".
-        name: what errors call the source.
+        name: the name of the source in error messages.
 
     Returns:
-        What each `__global__` function needs, by its name in the machine code: that in the source
-        if it is `extern "C"`.
+        The resources of each `__global__` function, by its name in the machine code, which is its
+        name in the source if it is `extern "C"`.
 
     Raises:
-        CompilationError: the source, an option or the architecture is refused.
+        CompilationError: NVRTC rejects the source, an option or the architecture.
         GpucnnError: NVRTC is not installed.
     """
     every_option = [*options, *CUPY_OPTIONS, f"-arch={architecture}", "--ptxas-options=-v"]
@@ -132,10 +132,10 @@ def _library() -> ctypes.CDLL:
 
 
 def _places() -> Iterator[str]:
-    """Where NVRTC may be: in packages of NVIDIA, the newest first, or where the system looks."""
+    """Where NVRTC may be: in NVIDIA's packages, newest first, or on the system's search path."""
     spec = importlib.util.find_spec("nvidia")
     folders = spec.submodule_search_locations if spec else None
-    # nvidia/cu13/lib in the packages of CUDA 13, nvidia/cuda_nvrtc/lib in those before.
+    # nvidia/cu13/lib in the packages of CUDA 13, nvidia/cuda_nvrtc/lib in older ones.
     files = [file for folder in folders or () for file in Path(folder).glob("*/lib/libnvrtc.so.*")]
     yield from map(str, sorted(files, key=lambda file: file.name, reverse=True))
     yield from SONAMES
@@ -169,15 +169,15 @@ def _first_error(log: str, name: str) -> str:
 
 
 def _resources(log: str) -> dict[str, Resources]:
-    """What the assembler reports of each kernel: its name, then lines about it until the next."""
+    """Parse the assembler's log: for each kernel its name, followed by lines about it."""
     _, *parts = _ENTRY.split(log)
     reports = zip(parts[::2], parts[1::2], strict=True)
     return {name: _resources_of(report) for name, report in reports}
 
 
 def _resources_of(report: str) -> Resources:
-    """The sums over a kernel and those functions that it calls, which have a frame of their own."""
-    frames = [[int(number) for number in frame] for frame in _FRAME.findall(report)]
+    """Parse the lines about a kernel, and add up its frame and the frames of functions it calls."""
+    frames = [[int(size) for size in frame] for frame in _FRAME.findall(report)]
     stack, spill_stores, spill_loads = (sum(column) for column in zip(*frames, strict=True))
     return Resources(
         registers=max(map(int, _REGISTERS.findall(report))),

@@ -1,26 +1,27 @@
-"""How much of a GPU's multiprocessor a kernel can keep busy at once."""
+"""Occupancy: the share of a multiprocessor's warps that a kernel can have resident."""
 
 from dataclasses import dataclass
 
 from gpucnn.backends.cuda.kernel import WARP
 from gpucnn.backends.cuda.nvrtc import Resources
+from gpucnn.utils.arithmetic import ceil_div
 
 KIB = 1024
 
 
 @dataclass(frozen=True)
 class Multiprocessor:
-    """What a multiprocessor holds at most: warps and blocks, and bytes of shared memory."""
+    """The limits of a multiprocessor: resident warps and blocks, and bytes of shared memory."""
 
     warps: int
     blocks: int
     shared_memory: int
-    reserved: int = KIB  # bytes of shared memory that the system takes for each block
-    granularity: int = 128  # of the bytes that a block is given
+    reserved: int = KIB  # bytes of shared memory that the system takes per block
+    granularity: int = 128  # bytes, of the shared memory allocated to a block
 
 
-# From the CUDA C++ Programming Guide's table of technical specifications; what is reserved and how
-# memory is shared out, here and below, from cuda_occupancy.h of the CUDA toolkit.
+# From the CUDA C++ Programming Guide's table of technical specifications; the reserved memory and
+# the granularities, here and below, from cuda_occupancy.h of the CUDA toolkit.
 MULTIPROCESSORS = {
     "sm_75": Multiprocessor(32, 16, 64 * KIB, reserved=0, granularity=256),
     "sm_80": Multiprocessor(64, 32, 164 * KIB),
@@ -30,19 +31,19 @@ MULTIPROCESSORS = {
     "sm_100": Multiprocessor(64, 32, 228 * KIB),
     "sm_120": Multiprocessor(48, 24, 100 * KIB),
 }
-REGISTERS = 64 * KIB  # of a multiprocessor, of every architecture, as all that follows
-PARTITIONS = 4  # which have a quarter of the registers each
-REGISTER_GRANULARITY = 256  # of the registers that a warp is given
+REGISTERS = 64 * KIB  # per multiprocessor; like the two below, the same everywhere
+PARTITIONS = 4  # each with a quarter of the registers
+REGISTER_GRANULARITY = 256  # of the registers allocated to a warp
 
 
 def occupancy(resources: Resources, threads: int, architecture: str) -> float:
-    """The warps of a kernel that a multiprocessor holds, as a share of the most that it can hold.
+    """The resident warps of a kernel, as a share of the most that a multiprocessor can hold.
 
     It is 0 if not even one block fits.
 
     Args:
-        resources: what the kernel needs.
-        threads: the threads of a block.
+        resources: the resources that the kernel needs.
+        threads: the threads per block.
         architecture: one of `MULTIPROCESSORS`.
     """
     unit = MULTIPROCESSORS[architecture]
@@ -57,16 +58,16 @@ def occupancy(resources: Resources, threads: int, architecture: str) -> float:
 
 
 def _blocks_by_registers(registers: int, warps: int) -> int:
-    of_a_warp = _round_up(registers * WARP, REGISTER_GRANULARITY)
-    if of_a_warp * _round_up(warps, PARTITIONS) > REGISTERS:
+    per_warp = _round_up(registers * WARP, REGISTER_GRANULARITY)
+    if per_warp * _round_up(warps, PARTITIONS) > REGISTERS:
         return 0
-    return REGISTERS // PARTITIONS // of_a_warp * PARTITIONS // warps
+    return REGISTERS // PARTITIONS // per_warp * PARTITIONS // warps
 
 
 def _blocks_by_shared_memory(shared_memory: int, unit: Multiprocessor) -> int:
-    of_a_block = _round_up(shared_memory + unit.reserved, unit.granularity)
-    return unit.shared_memory // of_a_block if of_a_block else unit.blocks
+    per_block = _round_up(shared_memory + unit.reserved, unit.granularity)
+    return unit.shared_memory // per_block if per_block else unit.blocks
 
 
-def _round_up(number: int, step: int) -> int:
-    return -(-number // step) * step
+def _round_up(count: int, step: int) -> int:
+    return ceil_div(count, step) * step

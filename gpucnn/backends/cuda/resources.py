@@ -1,4 +1,4 @@
-"""What each kernel needs of a GPU."""
+"""The compilations that tell which resources each kernel needs."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from gpucnn.backends.cuda.sources import source
 
 @dataclass(frozen=True)
 class Compilation:
-    """What is compiled at once, one kernel or several: a file, its options and an architecture."""
+    """One run of the compiler, for one or more kernels: a file, its options and an architecture."""
 
     file: str
     options: tuple[str, ...]
     architecture: str
 
     def run(self) -> dict[str, Resources]:
-        """What each function needs, by its name.
+        """Compile, and return the resources of each function by its name.
 
         Raises:
             CompilationError: the file does not compile.
@@ -26,5 +26,5 @@ class Compilation:
 
 
 def compilation(kernel: Kernel, real: str, architecture: str) -> Compilation:
-    """The compilation that makes a kernel, for reals of dtype `real`."""
+    """The compilation of a kernel for reals of dtype `real`."""
     return Compilation(kernel.file, kernel.options(real), architecture)

@@ -1,4 +1,4 @@
-"""What launches need of the place where kernels run: a GPU through CuPy, or the simulator."""
+"""The interface of the runtimes on which kernels run: a GPU through CuPy, and the simulator."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -7,22 +7,22 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 Function = Callable[[tuple[int, ...], tuple[int, ...], tuple[Any, ...]], None]
-"""A loaded kernel, called with the numbers of blocks, of threads in each, and the arguments."""
+"""A loaded kernel, called with the grid, the block (threads along each axis), and the arguments."""
 
 
 class Module(Protocol):
     """A compiled file of kernels."""
 
     def get_function(self, name: str) -> Function:
-        """The kernel of that name."""
+        """Load the kernel `name`."""
 
 
 class Runtime(Protocol):
-    """A place where kernels run.
+    """A device, seen as what runs kernels.
 
     Attributes:
         device: the name of the device.
-        xp: the module whose arrays live on it, NumPy or CuPy.
+        xp: the module whose arrays live on the device, NumPy or CuPy.
     """
 
     device: str
@@ -30,16 +30,16 @@ class Runtime(Protocol):
 
     @property
     def description(self) -> str:
-        """What the device is, in a few words."""
+        """The device in a few words."""
 
     def active(self) -> AbstractContextManager[None]:
-        """A span in which the device is the current one, and its errors are told in one line."""
+        """A context in which the device is the current one, and its errors are told in one line."""
 
     def load(self, source: str, options: tuple[str, ...]) -> Module:
-        """Compile CUDA C for the device, or take it from a cache of what was compiled before."""
+        """Compile CUDA C for the device, or load it from a cache of compiled code."""
 
     def holds(self, array: Any) -> bool:
-        """Whether `array` is an array on this device."""
+        """Whether `array` is an array on the device."""
 
     def to_host(self, array: Any) -> NDArray[Any]:
-        """A copy of an array of the device as a NumPy array."""
+        """Copy an array on the device to a new NumPy array."""

@@ -1,4 +1,4 @@
-"""The simulator as a device: kernels compiled for the CPU, on NumPy's arrays."""
+"""The simulator as a device: kernels compiled for the CPU, on NumPy arrays."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -10,14 +10,14 @@ from gpucnn.simulator import Module, Order, find_compiler
 
 
 class Simulation:
-    """A `Runtime` that executes kernels on the CPU, as CUDA defines it, a thread at a time.
+    """A `Runtime` that executes kernels on the CPU with CUDA's semantics, a thread at a time.
 
     Args:
-        order: in which the threads of a block, and the blocks, take their turns: "forward",
-            "reversed", or a seed for a shuffled order. A right kernel gives the same in each.
+        order: the order in which the blocks, and the threads of a block, run: "forward",
+            "reversed", or a seed for a shuffled order. A correct kernel gives the same in each.
 
     Raises:
-        SimulatorError: there is no C++ compiler.
+        SimulatorError: no C++ compiler is found.
     """
 
     device = "simulator"
@@ -29,21 +29,16 @@ class Simulation:
 
     @property
     def description(self) -> str:
-        """See `Runtime.description`."""
         return f"the CUDA kernels on the CPU, for tests, by {self._compiler.version}"
 
     def active(self) -> AbstractContextManager[None]:
-        """See `Runtime.active`."""
         return nullcontext()
 
     def load(self, source: str, options: tuple[str, ...]) -> Module:
-        """See `Runtime.load`."""
         return Module(source, options, order=self._order)
 
     def holds(self, array: Any) -> bool:
-        """See `Runtime.holds`."""
         return isinstance(array, np.ndarray)
 
     def to_host(self, array: Any) -> NDArray[Any]:
-        """See `Runtime.to_host`."""
         return np.array(array)

@@ -20,7 +20,7 @@ SIGNATURE = re.compile(
 )
 
 REAL = "real"
-"""The dtype that REAL stands for, float32 or float64."""
+"""The dtype of REAL, which is float32 or float64 in each compilation."""
 
 DTYPES: Mapping[str, "str | np.dtype[np.void]"] = {
     "REAL": REAL,
@@ -31,17 +31,17 @@ DTYPES: Mapping[str, "str | np.dtype[np.void]"] = {
     "unsigned char": "uint8",
     "Window": Window.dtype,
 }
-"""The types that kernels take, and their dtypes."""
+"""The dtypes of the types that kernels take."""
 
 
 @dataclass(frozen=True)
-class Parameter:
+class KernelParameter:
     """A parameter of a kernel: an array, or a value.
 
     Attributes:
-        dtype: of the value or of the array's elements, see `DTYPES`.
+        dtype: the dtype of the value or of the array's elements, see `DTYPES`.
         is_array: whether it is a pointer.
-        is_written: whether what it points to may be written.
+        is_written: whether it is a pointer to elements that are not const.
         is_optional: whether the source compares it with null, so that None may be given.
     """
 
@@ -53,18 +53,18 @@ class Parameter:
 
 @cache
 def source(file: str) -> str:
-    """The text of a file of kernels, with the headers that it includes in their places.
+    """The text of a file of kernels, with the headers that it includes in place.
 
-    So the text says all that is compiled, and a cache of compiled kernels that goes by it never
-    misses a change of a header. Lines keep their files and numbers in the compiler's messages.
+    So the text is all that is compiled, and a cache of compiled kernels whose key it is never
+    misses a change of a header. The compiler's messages still name the original files and lines.
     """
     text = files(FOLDER).joinpath(file).read_text(encoding="utf-8")
     return f'#line 1 "{file}"\n' + INCLUDE.sub(lambda found: _inlined(text, file, found), text)
 
 
 @cache
-def signatures(file: str) -> Mapping[str, Mapping[str, Parameter]]:
-    """The parameters of each kernel of a file, by the kernel's name and their own, in order."""
+def signatures(file: str) -> Mapping[str, Mapping[str, KernelParameter]]:
+    """The parameters of each kernel in a file, by the name of the kernel, then their own."""
     text = source(file)
     return {
         function: dict(_parameter(each, text) for each in parameters.split(","))
@@ -77,10 +77,10 @@ def _inlined(text: str, file: str, include: re.Match[str]) -> str:
     return f'{source(include[1])}#line {next_line} "{file}"'
 
 
-def _parameter(declaration: str, text: str) -> tuple[str, Parameter]:
+def _parameter(declaration: str, text: str) -> tuple[str, KernelParameter]:
     words = declaration.replace("__restrict__", "").replace("*", " * ").split()
     name = words.pop()
     is_array, is_constant = "*" in words, "const" in words
     dtype = DTYPES[" ".join(word for word in words if word not in ("*", "const"))]
     is_optional = re.search(rf"\b{name} [=!]= nullptr", text) is not None
-    return name, Parameter(dtype, is_array, is_array and not is_constant, is_optional)
+    return name, KernelParameter(dtype, is_array, is_array and not is_constant, is_optional)

@@ -9,7 +9,7 @@ import pytest
 from gpucnn.backends import Window
 from gpucnn.backends.cuda.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel, kernel, value
-from gpucnn.backends.cuda.sources import REAL, Parameter, signatures, source
+from gpucnn.backends.cuda.sources import REAL, KernelParameter, signatures, source
 
 FOLDER = Path(__file__).parents[3] / "kernels"
 FILES = sorted(path.name for path in FOLDER.glob("*.cu"))
@@ -53,11 +53,20 @@ def test_every_global_function_has_a_signature_that_is_read() -> None:
 def test_parameters_are_read_from_the_signature() -> None:
     parameters = signatures("max_pool_gradient.cu")["max_pool_gradient"]
     assert list(parameters.items()) == [
-        ("output_gradient", Parameter(REAL, is_array=True, is_written=False, is_optional=False)),
-        ("argmax", Parameter("int32", is_array=True, is_written=False, is_optional=False)),
-        ("input_gradient", Parameter(REAL, is_array=True, is_written=True, is_optional=False)),
-        ("window", Parameter(Window.dtype, is_array=False, is_written=False, is_optional=False)),
-        ("channels", Parameter("int32", is_array=False, is_written=False, is_optional=False)),
+        (
+            "output_gradient",
+            KernelParameter(REAL, is_array=True, is_written=False, is_optional=False),
+        ),
+        ("argmax", KernelParameter("int32", is_array=True, is_written=False, is_optional=False)),
+        (
+            "input_gradient",
+            KernelParameter(REAL, is_array=True, is_written=True, is_optional=False),
+        ),
+        (
+            "window",
+            KernelParameter(Window.dtype, is_array=False, is_written=False, is_optional=False),
+        ),
+        ("channels", KernelParameter("int32", is_array=False, is_written=False, is_optional=False)),
     ]
 
 
