@@ -175,7 +175,7 @@ class RowTile:
         np.add(self._best, bias, out=self._best)
 
     def find_maxima_and_where(self, bias: Array) -> None:
-        """Compute `find_maxima`; keep the outcomes of the comparisons, and which maxima are > 0."""
+        """Do as `find_maxima`, and keep where the maxima are and which of them are above 0."""
         for best, other, greater in self._comparisons:
             np.greater(other, best, out=greater)
             np.maximum(best, other, out=best)

@@ -1,6 +1,6 @@
 """An NVIDIA GPU through CuPy: finding one that can be used, and running kernels on it.
 
-CuPy is imported only when a GPU is asked for: that takes as long as importing everything else.
+CuPy is imported only when a GPU is asked for: its import takes as long as all others together.
 """
 
 import os
@@ -243,7 +243,7 @@ def _writing_cache() -> Iterator[None]:
 def _concerns(error: OSError, folder: Path) -> bool:
     """Whether an OSError may concern a file in `folder`, or one of the parents of `folder`.
 
-    The error of a full disk names no file; that of a library that does not load has no number.
+    The error of a full disk names no file; a library that fails to load gives no error number.
     """
     if error.errno is None or error.filename is None:
         return error.errno is not None

@@ -1,4 +1,4 @@
-"""The compilations that tell which resources each kernel needs."""
+"""The compilations that report the resources of each kernel."""
 
 from dataclasses import dataclass
 

@@ -42,7 +42,7 @@ The right value is rounded to the dtype of the result, where it may overflow. A 
 infinite or NaN exactly where the right value is, and equal to it (NaN being equal to NaN);
 otherwise it is infinitely far off. The exception: where the absolute terms add up to more than the
 greatest finite number, any result is allowed, since a sum may overflow in one order and not in
-another. The bounds do not cover an overflow before the terms, such as that of a gradient's square.
+another. The bounds do not cover an overflow before the terms, such as of a gradient's square.
 """
 
 from collections.abc import Callable, Mapping

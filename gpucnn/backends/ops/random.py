@@ -101,7 +101,7 @@ class Random(Elementwise):
         self.multiply(x, mask, out)
 
     def _random_words(self, first: int, count: int, seed: int, stream: int, step: Array) -> Array:
-        """Draw random words of a stream at a step, from number `first` on: uint64 (count,)."""
+        """Draw words `first` to `first` + `count` - 1 of a stream at a step: uint64, below 2^32."""
         first_block, skipped = divmod(first, 4)
         blocks = ceil_div(skipped + count, 4)
         counters = self.workspace("philox counters", (4, blocks), np.uint64)

@@ -1,1 +1,1 @@
-"""Worker processes: how a batch is shared out on the CPU."""
+"""Worker processes, which split a batch on the CPU."""

@@ -1,4 +1,4 @@
-"""Ranks: processes that run the same program on parts of its data, and how they meet."""
+"""Communication between ranks: processes that run the same program on parts of its data."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -10,12 +10,12 @@ from gpucnn.utils.arithmetic import ceil_div
 
 
 class Communicator:
-    """What a rank knows of the others; here there are none.
+    """The communicator of a single rank, and the interface of communicators.
 
-    Every rank makes the same calls in the same order. The words are MPI's.
+    Every rank makes the same calls in the same order. The terms are MPI's.
 
     Attributes:
-        rank: of this process, in [0, size).
+        rank: the rank of this process, in [0, size).
         size: the number of ranks.
     """
 
@@ -23,60 +23,61 @@ class Communicator:
     size = 1
 
     def barrier(self) -> None:
-        """Return when all ranks have come here."""
+        """Wait until all ranks have called this."""
 
     def all_reduce(self, values: Array, contributors: int) -> None:
-        """Replace `values` by their sum over ranks, added up in the order of the ranks.
+        """Replace `values` with their sum over ranks, added up in the order of the ranks.
 
-        So the same ranks give the same bytes each time.
+        So equal values give the same bytes each time.
 
         Args:
-            values: real, of one shape on all ranks.
-            contributors: how many ranks, from 0 on, have something to add.
+            values: real, of the same shape and dtype on all ranks.
+            contributors: the number of ranks, from rank 0 on, whose values are summed.
         """
 
     def broadcast(self, values: Array) -> None:
-        """Replace `values`, of one shape and dtype on all ranks, by those of rank 0."""
+        """Replace `values`, of the same shape and dtype on all ranks, with the values of rank 0."""
 
 
 ALONE = Communicator()
+"""The communicator of a process that is the only rank."""
 
 
 class Semaphore(Protocol):
     """A semaphore that two processes share."""
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take one, if there is one within `timeout` seconds; whether there was."""
+        """Decrement the count, waiting up to `timeout` seconds; return whether it was above 0."""
 
     def release(self) -> None:
-        """Put one back."""
+        """Increment the count."""
 
 
 class Link(NamedTuple):
-    """What rank 0 shares with another rank: which has come, and which may go on."""
+    """The semaphores of rank 0 and another rank: for its arrival at a barrier, and its release."""
 
     arrived: Semaphore
     released: Semaphore
 
 
 SPINS = 2000
-"""How often a rank looks whether another has come before it sleeps: for some 500 us.
+"""How often a rank polls a semaphore before it sleeps on it: for some 500 us.
 
-To wake up takes longer than most waits last."""
+Waking up takes longer than most waits last."""
 
 PATIENCE = 0.1
-"""Seconds of sleep after which a rank looks whether the others are alive."""
+"""Seconds of sleep after which a rank checks that the others are alive."""
 
 
 class SharedMemoryCommunicator(Communicator):
-    """Ranks on one machine, which share memory and semaphores.
+    """A communicator of ranks on one machine, through shared memory and semaphores.
 
     Args:
-        rank: of this process.
+        rank: the rank of this process.
         size: the number of ranks.
-        links: rank 0's with each of the others in order, or another rank's with rank 0.
-        memory: uint8 of `reduction_bytes`, shared.
-        check: called in long waits; raises an error if another rank is no more.
+        links: on rank 0, its links with all others in order; on another rank, its link with rank 0.
+        memory: uint8 (`reduction_bytes`,), shared by all ranks.
+        check: called during long waits; raises an error if another rank has ended.
     """
 
     def __init__(
@@ -89,13 +90,12 @@ class SharedMemoryCommunicator(Communicator):
     ) -> None:
         self.rank, self.size = rank, size
         self._links, self._check = links, check
-        # Two sets of rows, used in turns: a rank that has left a barrier may write its next values
-        # while another still reads the last, but cannot come as far as those after them.
+        # Two sets of rows, used in turn: a rank that has left a barrier may write its next values
+        # while another still reads the last ones, but it cannot pass the next barrier before that.
         self._rows = memory.reshape(2, size, -1)
         self._turn = 0
 
     def barrier(self) -> None:
-        """See `Communicator.barrier`."""
         if self.rank == 0:
             for link in self._links:
                 self._await(link.arrived)
@@ -107,7 +107,6 @@ class SharedMemoryCommunicator(Communicator):
             self._await(link.released)
 
     def all_reduce(self, values: Array, contributors: int) -> None:
-        """See `Communicator.all_reduce`."""
         rows = self._next_rows(values)
         if self.rank < contributors:
             np.copyto(rows[self.rank], values)
@@ -120,7 +119,6 @@ class SharedMemoryCommunicator(Communicator):
             values += row
 
     def broadcast(self, values: Array) -> None:
-        """See `Communicator.broadcast`."""
         rows = self._next_rows(values)
         if self.rank == 0:
             np.copyto(rows[0], values)
@@ -128,10 +126,10 @@ class SharedMemoryCommunicator(Communicator):
         np.copyto(values, rows[0])
 
     def _next_rows(self, values: Array) -> Array:
-        """A row of shared memory for each rank, of the shape and dtype of `values`."""
+        """The next set of rows, one per rank, each of the shape and dtype of `values`."""
         rows, self._turn = self._rows[self._turn], 1 - self._turn
-        mine: Array = rows[:, : values.nbytes].view(values.dtype)
-        return mine.reshape(self.size, *values.shape)
+        flat: Array = rows[:, : values.nbytes].view(values.dtype)
+        return flat.reshape(self.size, *values.shape)
 
     def _await(self, semaphore: Semaphore) -> None:
         for _ in range(SPINS):
@@ -142,6 +140,6 @@ class SharedMemoryCommunicator(Communicator):
 
 
 def reduction_bytes(size: int, largest: int) -> int:
-    """The bytes that `size` ranks share to reduce arrays of up to `largest` bytes."""
-    # Whole lines of the caches for each row: two ranks write to none at the same time.
+    """The bytes of memory that `size` ranks share to reduce arrays of up to `largest` bytes."""
+    # Each row has cache lines of its own, so that no two ranks write to the same line.
     return 2 * size * ceil_div(largest, CACHE_LINE) * CACHE_LINE

@@ -1,4 +1,4 @@
-"""What runs in a worker process: it does what it is sent, until its program ends."""
+"""The main loop of a worker process: it runs what it is sent, until its program ends."""
 
 import gc
 import os
@@ -13,15 +13,15 @@ from gpucnn.backends.workers.communicator import Link, SharedMemoryCommunicator
 from gpucnn.backends.workers.shared_arrays import SharedArrays
 
 IDLE = 1.0
-"""Seconds after which a worker that waits for work looks whether its program is alive."""
+"""Seconds after which an idle worker checks that its program is alive."""
 
 
 class Context:
-    """What a function that runs in a worker is given.
+    """The state of a worker, which is passed to every function that runs in it.
 
     Attributes:
-        communicator: of this rank, for the length of a lease.
-        kept: what functions leave for those after them, for the length of a lease.
+        communicator: the communicator of this rank, for the duration of a lease.
+        kept: objects that functions keep for later ones, by name, for the duration of a lease.
     """
 
     communicator: SharedMemoryCommunicator
@@ -31,26 +31,26 @@ class Context:
         self.kept: dict[str, Any] = {}
 
     def open_link(self, names: list[str]) -> None:
-        """Open the semaphores of these names, and say so."""
+        """Open the semaphores of the link to rank 0 by their names, and report that."""
         from _multiprocessing import SemLock  # type: ignore[import-not-found]
 
-        kind, most = 1, SemLock.SEM_VALUE_MAX  # as those of `multiprocessing` and loky
+        kind, most = 1, SemLock.SEM_VALUE_MAX  # as in `multiprocessing` and loky
         self._link = Link(*(SemLock._rebuild(0, kind, most, name) for name in names))
         self._connection.send("")
 
     def join(self, rank: int, size: int, memory: SharedArrays) -> None:
-        """Be rank `rank` of `size` from now on."""
+        """Become rank `rank` of `size`, for the duration of a lease."""
         self.communicator = SharedMemoryCommunicator(
             rank, size, [self._link], memory["rows"], self._check
         )
 
 
 def work(connection: Any, program: int) -> None:
-    """Run what is sent, until the program ends or something fails, which is told."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program alone
+    """Run the functions that are sent, until the program ends or one fails, which is reported."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the program
     end_after_program = partial(_end_after, program)
     context = Context(connection, end_after_program)
-    with suppress(OSError):  # where the program has ended by now
+    with suppress(OSError):  # the program has ended
         connection.send("")
     while (message := _next(connection, end_after_program)) is not None:
         try:
@@ -64,7 +64,7 @@ def work(connection: Any, program: int) -> None:
 
 
 def _next(connection: Any, check: Callable[[], None]) -> bytes | None:
-    """The next message; None if there will be none."""
+    """Wait for the next message; None if there will be none."""
     try:
         while not connection.poll(IDLE):
             check()
@@ -74,24 +74,24 @@ def _next(connection: Any, check: Callable[[], None]) -> bytes | None:
 
 
 def _end_after(program: int) -> None:
-    """End if the program has ended, whatever it was that ended it."""
+    """Exit if the program has ended, however it ended."""
     if os.name == "posix" and os.getppid() != program:
         os._exit(1)
 
 
 def open_link(context: Context, names: list[str]) -> None:
-    """See `Context.open_link`."""
+    """Call `Context.open_link`; a function that a worker can be sent."""
     context.open_link(names)
 
 
 def join(context: Context, rank: int, size: int, memory: SharedArrays) -> None:
-    """See `Context.join`."""
+    """Call `Context.join`; a function that a worker can be sent."""
     context.join(rank, size, memory)
 
 
 def leave(context: Context) -> None:
-    """End the lease: forget what it left, after the other ranks have come here."""
+    """End the lease: forget all that was kept, and wait for the other ranks."""
     context.kept.clear()
     context.communicator.barrier()
-    del context.communicator  # with the memory that it shares
+    del context.communicator  # and with it the shared memory
     gc.collect()

@@ -1,10 +1,10 @@
-"""Worker processes: started once, fresh, and kept for the life of the program.
+"""The pool of worker processes, which are started once and kept until the program ends.
 
-Threads would take turns: they need Python's lock around every call of NumPy, and where the calls
-are short, as those on a part of a small batch are, two threads are no faster than one. Processes
-are. They are never forked from the user's: a fork copies locks that no thread of the child will
-release, descriptors, and thread-local objects whose destructors run twice. loky starts them as new
-programs, from scripts without a guard of their main module, too.
+Threads would take turns: they need Python's lock around every call of NumPy, and where calls are
+short, as on a part of a small batch, two threads are no faster than one. Processes are. They are
+never forked from the user's process: a fork copies locks that no thread of the child will release,
+file descriptors, and thread-local objects whose destructors run twice. loky starts them as new
+programs, even from scripts that do not guard their main module.
 """
 
 import multiprocessing
@@ -20,10 +20,10 @@ from gpucnn.errors import GpucnnWarning
 
 
 def usable_cores() -> int:
-    """The cores that this process may use: its affinity, the quota of its cgroup, the machine's.
+    """The number of cores that this process may use, by its affinity and the quota of its cgroup.
 
-    No more than `OMP_NUM_THREADS`, if that is set; and one within a process that is a worker itself
-    (of a pool, of a test runner, of a server that forks), since its siblings use the others.
+    It is at most `OMP_NUM_THREADS`, if that is set, and 1 in a process that is itself a worker (of
+    a pool, of a test runner, of a server that forks), since its siblings use the other cores.
     """
     if is_nested():
         return 1
@@ -34,7 +34,7 @@ def usable_cores() -> int:
 def _cores() -> int:
     try:
         from loky import cpu_count
-    except ImportError:  # of a Python without semaphores, where there are no workers
+    except ImportError:  # a Python without semaphores, thus without workers
         return os.cpu_count() or 1
     return int(cpu_count())
 
@@ -51,11 +51,11 @@ def is_nested() -> bool:
 class WorkerPool:
     """The workers of this process, which are leased to one team at a time.
 
-    Nothing waits for its lock: where another thread has it, or the code that a handler of signals
-    has interrupted, there are no workers for the moment.
+    No call waits for the pool's lock: while another thread holds it, or code that a signal handler
+    has interrupted, there are no workers to be had.
 
     Attributes:
-        is_of_a_fork: whether the process was forked from one that had a pool.
+        is_of_a_fork: whether this process was forked from one that had a pool.
     """
 
     def __init__(self, *, is_of_a_fork: bool = False) -> None:
@@ -66,8 +66,8 @@ class WorkerPool:
         self._is_refused = False
 
     def request(self, count: int) -> bool:
-        """Begin to start workers until there are `count`; whether there can be any."""
-        if self._is_refused or is_nested() or os.name != "posix":  # whose semaphores have names
+        """Start workers up to `count`, without waiting; return whether there can be any."""
+        if self._is_refused or is_nested() or os.name != "posix":  # with named semaphores
             return False
         with self._held() as is_held:
             if is_held:
@@ -80,13 +80,13 @@ class WorkerPool:
             return is_held and self._are_ready(count)
 
     def lease(self, count: int, largest: int) -> Team | None:
-        """A team of `count` workers; None if they are not ready, or work for somebody else.
+        """Lease a team of `count` workers; return None if they are not ready, or leased already.
 
         Args:
-            count: of workers, as `request` was asked for.
-            largest: bytes of the largest array that the team reduces.
+            count: the number of workers, as passed to `request`.
+            largest: the bytes of the largest array that the team reduces.
         """
-        if self._leased or len(self._workers) < count:  # as it is asked before every step
+        if self._leased or len(self._workers) < count:  # fast: called before every step
             return None
         with self._held() as is_held:
             if not is_held or not self._are_ready(count):
@@ -101,12 +101,12 @@ class WorkerPool:
             return None
 
     def take_back(self, team: Team) -> None:
-        """End the lease of a team whose workers have nothing to do any more."""
+        """End the lease of a team whose workers are idle."""
         team.end_lease.detach()
         self._leased = []
 
     def drop(self, workers: list[Worker]) -> None:
-        """End the workers of a lease."""
+        """End the processes of leased workers, and with them the lease."""
         self._workers = [each for each in self._workers if each not in workers]
         for worker in workers:
             worker.end()
@@ -114,7 +114,7 @@ class WorkerPool:
             self._leased = []
 
     def do_without(self, reason: str) -> None:
-        """Have no workers from now on, and say so once."""
+        """Have no workers from now on, and warn of that once."""
         if self._is_refused:
             return
         self._is_refused = True
@@ -130,7 +130,7 @@ class WorkerPool:
 
     @contextmanager
     def _held(self) -> Iterator[bool]:
-        """A span in which this thread has the lock, if it is to be had at once."""
+        """Hold the lock in this context if it is free; yield whether it is held."""
         is_held = self._lock.acquire(blocking=False)
         try:
             yield is_held
@@ -143,7 +143,7 @@ class WorkerPool:
             self._forget_lost()
             while len(self._workers) < count:
                 self._workers.append(Worker(len(self._workers) + 1))
-        except Exception as error:  # of any class: there are many ways to have no processes
+        except Exception as error:  # of any class: starting a process fails in many ways
             self._refuse(error)
 
     def _are_ready(self, count: int) -> bool:
@@ -156,10 +156,10 @@ class WorkerPool:
             return False
 
     def _forget_lost(self) -> None:
-        """Do without the workers that have ended since they started; a team sees to its own.
+        """Remove idle workers that have ended since they started; a team checks its own workers.
 
         Raises:
-            WorkersLostError: one has ended before; others would, too.
+            WorkersLostError: a worker has ended before it had started; others would, too.
         """
         idle = [each for each in self._workers if each not in self._leased]
         for worker in [each for each in idle if each.is_lost()]:
@@ -167,8 +167,9 @@ class WorkerPool:
             self._workers.remove(worker)
 
     def _refuse(self, error: Exception) -> None:
-        told = error.__context__ if isinstance(error, UnboundLocalError) else error  # of loky's
-        reason = " ".join(str(told).split()) or type(told).__name__
+        # loky raises an UnboundLocalError while it handles the actual error.
+        cause = error.__context__ if isinstance(error, UnboundLocalError) else error
+        reason = " ".join(str(cause).split()) or type(cause).__name__
         self.do_without(f"no worker processes can be started ({reason})")
 
 
@@ -176,7 +177,7 @@ POOL = WorkerPool()
 
 
 def _forget() -> None:
-    """In a process that was forked: the workers are the other's, and its locks may be held."""
+    """Replace the pool in a forked child: its workers are the parent's, its lock may be held."""
     global POOL
     POOL = WorkerPool(is_of_a_fork=True)
 
@@ -186,5 +187,5 @@ if hasattr(os, "register_at_fork"):
 
 
 def pool() -> WorkerPool:
-    """The workers of this process."""
+    """The pool of this process."""
     return POOL

@@ -1,4 +1,4 @@
-"""Arrays in memory that this process shares with its workers, and with no other process."""
+"""Arrays in memory that this process shares with its workers."""
 
 import mmap
 import os
@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends.memory import Shape
+from gpucnn.utils.arithmetic import ceil_div
 
 ALIGNMENT = 4096
-"""Bytes: each array begins at a page."""
-
+"""Bytes of a page, at the beginning of which each array lies."""
 
 MAPPED: dict[str, int] = {}
 if hasattr(mmap, "MAP_POPULATE"):
-    # All pages at once: a fault for each takes a tenth of the first epoch's time.
+    # Map all pages at once: a fault for each takes a tenth of the first epoch's time.
     MAPPED = {"flags": mmap.MAP_SHARED | mmap.MAP_POPULATE}
 
 
@@ -32,17 +32,17 @@ class _Place(NamedTuple):
 
 
 class SharedArrays(dict[str, NDArray[Any]]):
-    """Arrays by name in one piece of shared memory, which is of zeros at first.
+    """Arrays by name in one block of shared memory, initially zero.
 
-    Pickled, it is the path of that memory and where each array lies. On Linux the memory has no
-    name in any folder: it ends with the last process that has mapped it, whatever ends that, and
-    the room in /dev/shm is no limit. Elsewhere it is a temporary file.
+    Pickled, they are the path of the memory and the place of each array. On Linux the memory has no
+    name in any folder: it is freed with the last process that maps it, however that ends, and is
+    not limited by the size of /dev/shm. Elsewhere it is a temporary file.
 
     Args:
         kinds: the shape and dtype of each array.
 
     Raises:
-        OSError: the memory is not to be had.
+        OSError: the memory is not available.
     """
 
     def __init__(self, kinds: Mapping[str, tuple[Shape, Any]]) -> None:
@@ -52,12 +52,15 @@ class SharedArrays(dict[str, NDArray[Any]]):
 
     @classmethod
     def copies(cls, arrays: Mapping[str, NDArray[Any]]) -> "SharedArrays":
-        """Copies of arrays, for other processes alone: in this one, they are not mapped.
+        """Copy arrays for other processes only; in this process they are not mapped.
 
-        To write to a file that is not mapped takes half the time of a copy to one that is.
+        Writing to a file takes half the time of copying to its mapped pages.
+
+        Args:
+            arrays: the arrays by name, of any shapes and dtypes.
 
         Raises:
-            OSError: the memory is not to be had.
+            OSError: the memory is not available.
         """
         shared = cls.__new__(cls)
         file = shared._lay_out({name: (each.shape, each.dtype) for name, each in arrays.items()})
@@ -69,13 +72,13 @@ class SharedArrays(dict[str, NDArray[Any]]):
         return _attach, (self._path, self._places)
 
     def _lay_out(self, kinds: Mapping[str, tuple[Shape, Any]]) -> int:
-        """Give each array its place in a new file; returns its descriptor."""
+        """Lay the arrays out in a new file, and return its descriptor."""
         self._places: dict[str, _Place] = {}
         size = 0
         for name, (shape, kind) in kinds.items():
             dtype: np.dtype[Any] = np.dtype(kind)
             self._places[name] = _Place(shape, dtype.str, size)
-            size += -(-prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
+            size += ceil_div(prod(shape) * dtype.itemsize, ALIGNMENT) * ALIGNMENT
         self._path, file = _new_file()
         weakref.finalize(self, _close, self._path, file, os.getpid())
         os.truncate(file, max(size, ALIGNMENT))
@@ -88,7 +91,7 @@ class SharedArrays(dict[str, NDArray[Any]]):
 
 
 def _attach(path: str, places: dict[str, _Place]) -> SharedArrays:
-    """The arrays of the process that made them."""
+    """Map the arrays that another process has made."""
     arrays = SharedArrays.__new__(SharedArrays)
     arrays._places = places
     file = os.open(path, os.O_RDWR)
@@ -100,7 +103,7 @@ def _attach(path: str, places: dict[str, _Place]) -> SharedArrays:
 
 
 def _write(file: int, array: NDArray[Any], start: int) -> None:
-    """Write an array, as it lies in memory if it is C-contiguous, from byte `start` on."""
+    """Write an array in C order from byte `start` on, without a copy if it is C-contiguous."""
     left = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     while left.size:
         written = os.pwrite(file, left.data, start)
@@ -108,7 +111,7 @@ def _write(file: int, array: NDArray[Any], start: int) -> None:
 
 
 def _new_file() -> tuple[str, int]:
-    """The path by which other processes of this user open it, and the descriptor."""
+    """Make a file; return the path by which other processes can open it, and its descriptor."""
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("gpucnn")
         return f"/proc/{os.getpid()}/fd/{file}", file
@@ -119,5 +122,5 @@ def _new_file() -> tuple[str, int]:
 def _close(path: str, file: int, owner: int) -> None:
     os.close(file)
     if os.getpid() == owner and not path.startswith("/proc/"):
-        with suppress(OSError):  # of Windows, where a file that is mapped stays
+        with suppress(OSError):  # on Windows a mapped file cannot be removed
             Path(path).unlink()

@@ -1,4 +1,4 @@
-"""The workers of one lease, and the program, which is rank 0 among them."""
+"""A team: the workers of one lease, with the program as rank 0."""
 
 import weakref
 from collections.abc import Callable, Collection
@@ -15,31 +15,32 @@ from gpucnn.backends.workers.worker import Worker, WorkersLostError
 
 
 class Lessor(Protocol):
-    """Who leases workers, and takes them back."""
+    """What leases workers, and takes them back: a `WorkerPool`."""
 
     def drop(self, workers: list[Worker]) -> None:
-        """End the workers of a lease."""
+        """End the processes of leased workers, and with them the lease."""
 
     def take_back(self, team: "Team") -> None:
-        """End the lease of a team whose workers have nothing to do any more."""
+        """End the lease of a team whose workers are idle."""
 
 
 class Team:
-    """The workers of one lease, and this process, which is rank 0 among them.
+    """The workers of one lease, and this process as rank 0.
 
     Args:
-        pool: which leases them.
-        workers: rank 1 and so on.
-        largest: bytes of the largest array that is reduced.
+        pool: the pool that leases the workers.
+        workers: the workers, which become rank 1 and so on.
+        largest: the bytes of the largest array that is reduced.
 
     Attributes:
-        communicator: of this process.
-        by_value: modules of the user's, which may have changed since a worker imported them, or
-            that it cannot import.
-        end_lease: ends the workers, and with them the lease; called when nobody has the team.
+        communicator: the communicator of this process.
+        by_value: the user's modules that are sent to workers by value, since a worker may have
+            imported an older state of them, or cannot import them.
+        end_lease: ends the workers and with them the lease; also called when the team is
+            garbage-collected.
 
     Raises:
-        OSError: there is no memory to share.
+        OSError: shared memory is not available.
         WorkersLostError: a worker has ended.
     """
 
@@ -51,16 +52,16 @@ class Team:
         links = [worker.link for worker in workers]
         check = partial(_check, workers)
         self.communicator = SharedMemoryCommunicator(0, size, links, memory["rows"], check)
-        self._memory = memory  # kept, so that workers find it
-        # A team that nobody has any more, after an error or an interrupt, has been abandoned.
+        self._memory = memory  # kept until the workers have opened it
+        # A team that is garbage-collected, after an error or an interrupt, has been abandoned.
         self.end_lease = weakref.finalize(self, pool.drop, workers)
         for rank, worker in enumerate(workers, 1):
             worker.send(join, rank, size, memory)
 
     def call(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Have each worker run `function(context, *arguments)`; returns at once.
+        """Have each worker run `function(context, *arguments)`; return at once.
 
-        What this process does meanwhile has to meet the same barriers.
+        This process must then take part in the same barriers.
 
         Raises:
             WorkersLostError: a worker has ended.
@@ -69,11 +70,11 @@ class Team:
             worker.send(function, *arguments, by_value=self.by_value)
 
     def disband(self) -> None:
-        """Give the workers back; they forget what they kept."""
+        """Return the workers to the pool; they forget what they kept."""
         try:
             self.call(leave)
-            # They have done all that they were sent, and need nothing of it any more: what a path
-            # names that they have yet to open, may soon be something else.
+            # Once all workers are here, they have run all that they were sent. Before that, the
+            # path of shared memory that a worker has yet to open must not come to name another.
             self.communicator.barrier()
         except WorkersLostError:
             self.abandon()
@@ -84,7 +85,7 @@ class Team:
             self._pool.take_back(self)
 
     def abandon(self) -> None:
-        """End the workers, whatever they are doing: they wait for this process in vain."""
+        """End the workers, whatever they are doing: they may wait for this process in vain."""
         self.end_lease()
 
 

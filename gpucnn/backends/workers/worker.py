@@ -1,4 +1,4 @@
-"""A worker process, seen from the program that it works for."""
+"""A worker process, as its program sees it."""
 
 import os
 import signal
@@ -15,29 +15,32 @@ from gpucnn.backends.workers.in_worker import IDLE, open_link, work
 from gpucnn.errors import DeviceError
 
 LIBRARIES = ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM")
-"""Those of BLAS, in which a worker has one thread: the cores are for the other workers."""
+"""BLAS libraries, which run on one thread in a worker: the other cores are for other workers."""
 
 ENVIRONMENT = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES} | {"PYTHONSAFEPATH": "1"}
-"""Of a worker. It takes the path of its modules from this process, not from the working folder."""
+"""Of a worker, whose module path comes from this process, not from the working directory."""
 
 
 class WorkersLostError(DeviceError):
-    """Worker processes have failed or were ended; what they worked on can be done without them."""
+    """Worker processes have failed or were ended; their work can be done without them."""
 
 
 class Worker:
-    """A worker process, seen from the process that it works for.
+    """A worker process, as the process that started it sees it.
+
+    Args:
+        number: the number in the name of the process.
 
     Attributes:
-        link: for barriers.
-        has_started: whether it has been seen to be ready.
+        link: the semaphores of barriers; set while the worker starts.
+        has_started: whether the worker has reported that it is ready.
     """
 
     def __init__(self, number: int) -> None:
         from loky.backend import get_context
         from loky.backend.resource_tracker import ensure_running
 
-        # Before there is anything to clean up. And they let Ctrl-C through as they start.
+        # Before there is anything to clean up, and before Ctrl-C is blocked: these unblock it.
         ensure_running()
         resource_tracker.ensure_running()
         self._context = get_context("loky")
@@ -52,17 +55,17 @@ class Worker:
         with _without_interrupts():
             self._process.start()
         theirs.close()
-        # It ends with this process whatever ends that. `multiprocessing` would wait for it, and in
-        # a process that the user forks, for somebody else's child.
+        # The worker ends with this process, however that ends. `multiprocessing` would wait for it
+        # at exit, and in a process that the user forks, for a child that is not its own.
         processes._children.discard(self._process)  # type: ignore[attr-defined]
         self._owner = os.getpid()
         self.has_started = False
 
     def is_ready(self) -> bool:
-        """Whether it has started.
+        """Whether the worker has started.
 
         Raises:
-            WorkersLostError: it has ended before that.
+            WorkersLostError: the worker has ended before it had started.
         """
         if not self.has_started:
             self.check()
@@ -74,18 +77,21 @@ class Worker:
         *arguments: Any,
         by_value: Collection[ModuleType] = (),
     ) -> None:
-        """Have it run `function(context, *arguments)` when it has done what it was sent before.
+        """Have the worker run `function(context, *arguments)` after what it was sent before.
 
-        What `by_value` defines is sent as it is now; of other modules the names are sent.
+        Functions and classes of the modules `by_value` are sent as they are now, others by name.
+
+        Raises:
+            WorkersLostError: the worker has ended, or a function or argument cannot be sent.
         """
-        import cloudpickle  # which takes functions and classes of a script as well
+        import cloudpickle  # pickles functions and classes of a script as well
 
         if os.getpid() != self._owner:
             raise WorkersLostError("the worker processes are those of the process that forked")
         try:
             with _pickling_by_value(by_value):
                 message = cloudpickle.dumps((function, arguments))
-        except Exception as error:  # of any class, a layer of the user's for example
+        except Exception as error:  # of any class, by a user's layer for example
             raise WorkersLostError(f"this cannot be sent to a worker process ({error})") from error
         try:
             self._connection.send_bytes(message)
@@ -93,24 +99,24 @@ class Worker:
             self._fail(error)
 
     def check(self) -> None:
-        """Look whether it is alive and well.
+        """Check that the worker is alive, and receive its report if there is one.
 
         Raises:
-            WorkersLostError: it is not.
+            WorkersLostError: the worker has failed or ended.
         """
         try:
             if self._connection.poll():
                 self._receive()
-        except OSError as error:  # of a connection that this process has closed
+        except OSError as error:  # the connection is closed
             self._fail(error)
         if connections.wait([self._process.sentinel], 0):
             self._fail()
 
     def is_lost(self) -> bool:
-        """Whether it has ended since it started.
+        """Whether the worker has ended since it started.
 
         Raises:
-            WorkersLostError: it has ended before that.
+            WorkersLostError: the worker has ended before it had started.
         """
         try:
             self.check()
@@ -121,16 +127,16 @@ class Worker:
         return False
 
     def end(self) -> None:
-        """End it at once."""
+        """End the worker at once."""
         if os.getpid() != self._owner:
             return
-        with suppress(OSError):  # where it is no more
+        with suppress(OSError):  # it has ended already
             os.kill(self._process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         self._connection.close()
         self._process.join(IDLE)
 
     def _receive(self) -> None:
-        """Take note of what it says: why it fails, or nothing if it has come a step further."""
+        """Receive a report: the reason of a failure, or nothing after each step of starting."""
         try:
             failure = self._connection.recv()
         except (EOFError, OSError) as error:
@@ -143,11 +149,11 @@ class Worker:
             self.has_started, self._named = True, []
 
     def _make_link(self) -> None:
-        """Make the semaphores, which have names in the system until the worker has opened them."""
+        """Make the semaphores, which keep their names until the worker has opened them."""
         self._named = [self._context.Semaphore(0) for _ in Link._fields]
-        itself = [each.acquire.__self__ for each in self._named]  # without what keeps its name
-        self.link = Link(*itself)
-        self.send(open_link, [each.name for each in itself])
+        bare = [each.acquire.__self__ for each in self._named]  # without what keeps the names
+        self.link = Link(*bare)
+        self.send(open_link, [each.name for each in bare])
 
     def _fail(self, error: BaseException | None = None) -> None:
         raise WorkersLostError("a worker process has ended without a word") from error
@@ -170,7 +176,7 @@ def _pickling_by_value(modules: Collection[ModuleType]) -> Iterator[None]:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Block Ctrl-C in this thread, and in what it starts."""
+    """Block Ctrl-C in this thread, and in the processes that it starts."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
