@@ -58,7 +58,7 @@ def copy_runs(source: Array, out: Array) -> None:
 
 
 class LastView(Generic[T]):
-    """Keeps the views of the array that it was last called with; makes them anew for another.
+    """Views of an array, which are kept until it is called with another array.
 
     Args:
         make: makes the views of an array.

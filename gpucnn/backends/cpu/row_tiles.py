@@ -21,17 +21,17 @@ Workspace = Callable[[str, Shape, DTypeLike], Array]
 """Allocates scratch memory for one operation, by name, shape and dtype."""
 
 
-def tile_height(layout: Panels, filters: int, element: int) -> int:
+def tile_height(layout: Panels, filters: int, size: int) -> int:
     """The number of pooled rows of a tile; the last tile may have fewer.
 
     Args:
         layout: the panels of all rows.
         filters: the filters of the convolution.
-        element: the bytes of one element of all images.
+        size: the bytes of one element of all images.
     """
     rows, width = layout.positions
     elements = prod(layout.shape) + prod(layout.offsets) * filters * width
-    tiles = ceil_div(rows, max(TILE // (elements * element), 1))
+    tiles = ceil_div(rows, max(TILE // (elements * size), 1))
     return ceil_div(rows, tiles)
 
 

@@ -76,7 +76,7 @@ class SharedMemoryCommunicator(Communicator):
         rank: the rank of this process.
         size: the number of ranks.
         links: on rank 0, its links with all others in order; on another rank, its link with rank 0.
-        memory: uint8 (`reduction_bytes`,), shared by all ranks.
+        memory: uint8, `reduction_bytes` long, shared by all ranks.
         check: called during long waits; raises an error if another rank has ended.
     """
 

@@ -15,10 +15,10 @@ from gpucnn.backends.workers.in_worker import IDLE, open_link, work
 from gpucnn.errors import DeviceError
 
 LIBRARIES = ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM")
-"""BLAS libraries, which run on one thread in a worker: the other cores are for other workers."""
+"""BLAS libraries, which have one thread in a worker: the other cores are for other workers."""
 
 ENVIRONMENT = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES} | {"PYTHONSAFEPATH": "1"}
-"""Of a worker, whose module path comes from this process, not from the working directory."""
+"""The environment variables of a worker, which takes its module path from this process alone."""
 
 
 class WorkersLostError(DeviceError):
