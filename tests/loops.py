@@ -179,6 +179,16 @@ def relu_gradient(output_gradient: float, out: float) -> float:
     return output_gradient if out > 0 else 0.0
 
 
+def leaky_relu(x: float, negative_slope: float) -> float:
+    """What is not positive shrinks."""
+    return x if x > 0 else negative_slope * x
+
+
+def leaky_relu_gradient(output_gradient: float, out: float, negative_slope: float) -> float:
+    """The slope at what came through."""
+    return output_gradient * (1.0 if out > 0 else negative_slope)
+
+
 # Loss
 
 

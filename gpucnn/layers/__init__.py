@@ -11,6 +11,7 @@ from gpucnn.layers.dropout import Dropout as Dropout
 from gpucnn.layers.flatten import Flatten as Flatten
 from gpucnn.layers.fused import FusedConv2D as FusedConv2D
 from gpucnn.layers.fused import fuse as fuse
+from gpucnn.layers.leaky_relu import LeakyReLU as LeakyReLU
 from gpucnn.layers.max_pool2d import MaxPool2D as MaxPool2D
 from gpucnn.layers.relu import ReLU as ReLU
 from gpucnn.utils.config import configurable

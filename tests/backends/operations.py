@@ -209,6 +209,25 @@ def relu_gradient(sizes: Sizes, values: Values) -> Call:
     )
 
 
+def leaky_relu(sizes: Sizes, values: Values, negative_slope: float = 0.3) -> Call:
+    x = values.choices([-1.5, -1e-3, -0.0, 0, 1e-30, 1.5], *_input(sizes))
+    out = values.unset(*x.shape)
+    return Call("leaky_relu", {"x": x, "negative_slope": negative_slope, "out": out})
+
+
+def leaky_relu_gradient(sizes: Sizes, values: Values, negative_slope: float = 0.3) -> Call:
+    shape = _input(sizes)
+    return Call(
+        "leaky_relu_gradient",
+        {
+            "output_gradient": values.reals(*shape),
+            "out": values.choices([-1.5, -0.0, 0, 1e-30, 1.5], *shape),
+            "negative_slope": negative_slope,
+            "input_gradient": values.unset(*shape),
+        },
+    )
+
+
 def dropout(sizes: Sizes, values: Values, rate: float = 0.4, first: int = 0) -> Call:
     shape = _input(sizes)
     return Call(
@@ -313,6 +332,11 @@ CALLS: dict[str, Builder] = {
     "max_pool_gradient": max_pool_gradient,
     "relu": relu,
     "relu_gradient": relu_gradient,
+    "leaky_relu": leaky_relu,
+    "leaky_relu, steep": partial(leaky_relu, negative_slope=1.75),
+    "leaky_relu without a leak": partial(leaky_relu, negative_slope=0.0),
+    "leaky_relu_gradient": leaky_relu_gradient,
+    "leaky_relu_gradient, steep": partial(leaky_relu_gradient, negative_slope=1.75),
     "dropout": dropout,
     "dropout of nothing": partial(dropout, rate=0.0),
     "dropout of a part that begins within a block": partial(dropout, first=4 * 25 + 3),

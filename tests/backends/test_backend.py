@@ -1,6 +1,7 @@
 """The definitions of the operations against loops over single numbers."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,17 @@ def relu_gradient(output_gradient: Array, out: Array, **_: Any) -> Results:
     return {"input_gradient": each(loops.relu_gradient, output_gradient, out)}
 
 
+def leaky_relu(x: Array, negative_slope: float, **_: Any) -> Results:
+    return {"out": each(partial(loops.leaky_relu, negative_slope=negative_slope), x)}
+
+
+def leaky_relu_gradient(
+    output_gradient: Array, out: Array, negative_slope: float, **_: Any
+) -> Results:
+    gradient = partial(loops.leaky_relu_gradient, negative_slope=negative_slope)
+    return {"input_gradient": each(gradient, output_gradient, out)}
+
+
 def dropout(
     x: Array, rate: float, seed: int, stream: int, step: Array, first: int, **_: Any
 ) -> Results:
@@ -210,6 +222,8 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "max_pool_gradient": max_pool_gradient,
     "relu": relu,
     "relu_gradient": relu_gradient,
+    "leaky_relu": leaky_relu,
+    "leaky_relu_gradient": leaky_relu_gradient,
     "dropout": dropout,
     "softmax": softmax,
     "softmax_cross_entropy": softmax_cross_entropy,
