@@ -98,16 +98,16 @@ def _gpus() -> range:
 
 def _on_gpu(index: int) -> Backend:
     from gpucnn.backends.cuda.backend import CudaBackend
-    from gpucnn.backends.cuda.cupy_runtime import Gpu
+    from gpucnn.backends.cuda.cupy_runtime import CupyRuntime
 
-    return CudaBackend(Gpu(index))
+    return CudaBackend(CupyRuntime(index))
 
 
 def _simulated() -> Backend:
     from gpucnn.backends.cuda.backend import CudaBackend
-    from gpucnn.backends.cuda.simulator_runtime import Simulation
+    from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 
-    return CudaBackend(Simulation())
+    return CudaBackend(SimulatorRuntime())
 
 
 def _try(name: str, make: Callable[[], Backend]) -> Device:

@@ -14,7 +14,7 @@ from gpucnn.backends import (
 )
 from gpucnn.backends.cpu.layout import images_first, images_last
 from gpucnn.backends.cuda.backend import CudaBackend
-from gpucnn.backends.cuda.simulator_runtime import Simulation
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 
 
 class RowMajor(CpuBackend):
@@ -49,9 +49,9 @@ BACKENDS: dict[str, Callable[[], Backend]] = {
     "cpu": lambda: CpuBackend(threads=2),
     "cpu, row-major": lambda: RowMajor(threads=2),
     "cpu, in row tiles": lambda: InRowTiles(threads=2),
-    "simulator": lambda: CudaBackend(Simulation()),
-    "simulator, reversed": lambda: CudaBackend(Simulation("reversed")),
-    "simulator, shuffled": lambda: CudaBackend(Simulation(1)),
+    "simulator": lambda: CudaBackend(SimulatorRuntime()),
+    "simulator, reversed": lambda: CudaBackend(SimulatorRuntime("reversed")),
+    "simulator, shuffled": lambda: CudaBackend(SimulatorRuntime(1)),
 }
 
 if "cuda" in available_devices():

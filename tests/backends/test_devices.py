@@ -12,7 +12,7 @@ import pytest
 from backends.cuda.fake_cupy import FakeCupy, function_missing, headers_missing
 from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
 from gpucnn.backends.cuda.backend import CudaBackend
-from gpucnn.backends.cuda.cupy_runtime import Gpu
+from gpucnn.backends.cuda.cupy_runtime import CupyRuntime
 from gpucnn.errors import DeviceError, InvalidValueError
 from gpucnn.simulator import SimulatorError
 
@@ -64,13 +64,13 @@ def test_auto_is_a_gpu_where_there_is_one(two_gpus: None) -> None:
 
 
 def test_auto_is_the_first_gpu_that_works(two_gpus: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Second(Gpu):
+    class Second(CupyRuntime):
         def __init__(self, index: int) -> None:
             super().__init__(index)
             if index == 0:
                 raise DeviceError("it is broken")
 
-    monkeypatch.setattr("gpucnn.backends.cuda.cupy_runtime.Gpu", Second)
+    monkeypatch.setattr("gpucnn.backends.cuda.cupy_runtime.CupyRuntime", Second)
     assert get_backend("auto").device == available_devices()[0] == "cuda:1"
     assert list_devices()[0].description == "it is broken"
 

@@ -25,7 +25,7 @@ WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA version that th
 USE_CPU = 'or use the device "cpu"'
 
 
-class Gpu:
+class CupyRuntime:
     """One GPU as a `Runtime`.
 
     Args:

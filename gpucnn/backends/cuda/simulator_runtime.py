@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gpucnn.simulator import Module, Order, find_compiler
 
 
-class Simulation:
+class SimulatorRuntime:
     """A `Runtime` that executes kernels on the CPU with CUDA's semantics, a thread at a time.
 
     Args:

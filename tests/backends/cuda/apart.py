@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gpucnn.backends.cuda.simulator_runtime import Simulation
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.simulator import Module
 
 
@@ -51,7 +51,7 @@ def _asarray(array: Any, dtype: DTypeLike | None = None, order: Any = None) -> A
     return Apart(np.asarray(values, dtype, order=order))
 
 
-class ApartSimulation(Simulation):
+class ApartSimulatorRuntime(SimulatorRuntime):
     """The simulator as a device whose memory is its own."""
 
     xp = SimpleNamespace(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import small
-from backends.cuda.apart import ApartSimulation
+from backends.cuda.apart import ApartSimulatorRuntime
 from gpucnn.backends.cuda.backend import CudaBackend
-from gpucnn.backends.cuda.simulator_runtime import Simulation
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.models.sequential import Sequential
 from gpucnn.notebook import functions as notebook
@@ -17,7 +17,7 @@ from gpucnn.optimizers import Optimizer
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpucnn.backends.cuda.simulator_runtime.Simulation", ApartSimulation)
+    monkeypatch.setattr(f"{SimulatorRuntime.__module__}.SimulatorRuntime", ApartSimulatorRuntime)
 
 
 def network() -> Sequential:
@@ -38,7 +38,7 @@ def test_life_of_a_model(optimizer: Optimizer, tmp_path: Path) -> None:
     assert loaded.evaluate(x, y) == model.evaluate(x, y)
     loaded.fit(x, y, batch_size=4, epochs=1, verbose=0)
     loss, gradients = model.loss_and_gradients(x, y)
-    model.place(CudaBackend(Simulation()))
+    model.place(CudaBackend(SimulatorRuntime()))
     same_loss, same_gradients = model.loss_and_gradients(x, y)
     assert loss == same_loss
     for gradient, same in zip(gradients, same_gradients, strict=True):

@@ -14,7 +14,7 @@ from backends.operations import Values, softmax_cross_entropy
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
 from gpucnn.backends.cuda.backend import CudaBackend
-from gpucnn.backends.cuda.simulator_runtime import Simulation
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops.matrices import (
     MATMUL_TILES,
     MOST_BLOCKS,
@@ -33,7 +33,7 @@ BEYOND_32_BITS = 2**32 + 2**12
 
 @pytest.fixture(scope="module", params=["forward", "reversed", 1])
 def simulator(request: pytest.FixtureRequest) -> CudaBackend:
-    return CudaBackend(Simulation(request.param))
+    return CudaBackend(SimulatorRuntime(request.param))
 
 
 def whole_numbers(*shape: int, dtype: str = "float32") -> NDArray[Any]:
@@ -179,7 +179,7 @@ def test_rows_that_are_longer_than_a_block(simulator: CudaBackend, window: Windo
 # last block of the grid alone is run
 
 
-class LastBlock(Simulation):
+class LastBlock(SimulatorRuntime):
     """Runs only the last block along each axis of a grid."""
 
     def load(self, source: str, options: tuple[str, ...]) -> Any:

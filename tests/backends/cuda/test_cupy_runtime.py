@@ -14,7 +14,7 @@ import pytest
 
 from backends.cuda import fake_cupy
 from backends.cuda.fake_cupy import FakeCupy
-from gpucnn.backends.cuda.cupy_runtime import Gpu, count_gpus, import_cupy
+from gpucnn.backends.cuda.cupy_runtime import CupyRuntime, count_gpus, import_cupy
 from gpucnn.errors import DeviceError, DeviceMemoryError, GpucnnError
 
 # What CuPy raises if its own modules do not load.
@@ -53,7 +53,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
 def problem(*, index: int = 0) -> str:
     """The one line that tells why there is no such GPU."""
     with pytest.raises(DeviceError) as error:
-        Gpu(index)
+        CupyRuntime(index)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -146,7 +146,7 @@ def test_cache_that_cannot_be_made(
 def test_an_interrupt_while_cupy_is_imported_passes(on_import: OnImport) -> None:
     on_import(raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
-        Gpu()
+        CupyRuntime()
 
 
 def test_a_script_of_that_name_does_not_end_the_program(on_import: OnImport) -> None:
@@ -187,7 +187,7 @@ def test_cupy_that_loads_and_does_not_work(
 ) -> None:
     setattr(install().cuda.runtime, broken, raising(error))
     with pytest.raises(DeviceError) as caught:
-        _ = Gpu().description
+        _ = CupyRuntime().description
     assert str(caught.value).startswith(f"CuPy does not work {text}")
 
 
@@ -209,7 +209,7 @@ def test_cupy_that_is_no_wheel(install: Install, wheels: list[str]) -> None:
 def test_an_end_while_cupy_compiles_passes(install: Install, error: type[BaseException]) -> None:
     install().compile = raising(error())
     with pytest.raises(error):
-        Gpu()
+        CupyRuntime()
 
 
 def test_filters_of_warnings_are_the_same_after_imports_by_threads(on_import: OnImport) -> None:
@@ -284,7 +284,7 @@ def test_what_is_missing_shows_at_once(
 
 
 def test_cache_that_is_full(install: Install) -> None:
-    cupy, device = install(), Gpu()
+    cupy, device = install(), CupyRuntime()
     cupy.load_error = OSError(28, "No space left on device")
     with pytest.raises(DeviceError, match=r"kernel cache .* \(No space left on device\): set CUPY"):
         device.load("code", ()).get_function("f")
@@ -292,13 +292,13 @@ def test_cache_that_is_full(install: Install) -> None:
 
 def test_other_files_are_not_the_cache(install: Install) -> None:
     install()
-    with pytest.raises(OSError, match="No space left"), Gpu().active():
+    with pytest.raises(OSError, match="No space left"), CupyRuntime().active():
         raise OSError(28, "No space left on device")
 
 
 def test_out_of_memory(install: Install) -> None:
     install()
-    device = Gpu()
+    device = CupyRuntime()
     with (
         pytest.raises(DeviceMemoryError, match="cuda has not enough memory") as error,
         device.active(),
@@ -313,7 +313,7 @@ def test_out_of_memory(install: Install) -> None:
 )
 def test_other_errors_pass_as_they_are(install: Install, mine: Exception) -> None:
     install()
-    with pytest.raises(type(mine)) as error, Gpu().active():
+    with pytest.raises(type(mine)) as error, CupyRuntime().active():
         raise mine
     assert error.value is mine
 
@@ -321,7 +321,7 @@ def test_other_errors_pass_as_they_are(install: Install, mine: Exception) -> Non
 def test_errors_of_the_package_pass_as_they_are(install: Install) -> None:
     install()
     mine = GpucnnError("mine")
-    with pytest.raises(GpucnnError) as error, Gpu().active():
+    with pytest.raises(GpucnnError) as error, CupyRuntime().active():
         raise mine
     assert error.value is mine
 
@@ -331,25 +331,25 @@ def test_errors_of_the_package_pass_as_they_are(install: Install) -> None:
 
 def test_devices_are_named_as_users_type_them(install: Install) -> None:
     install(gpus=2)
-    assert [Gpu(index).device for index in (0, 1)] == ["cuda", "cuda:1"]
+    assert [CupyRuntime(index).device for index in (0, 1)] == ["cuda", "cuda:1"]
 
 
 def test_description(install: Install) -> None:
     install(gpus=2)
     expected = "NVIDIA Test 1, 8 GiB, driver for CUDA 12.9, CuPy 14.2.0"
-    assert Gpu(1).description == expected
+    assert CupyRuntime(1).description == expected
 
 
 def test_device_is_current_while_active(install: Install) -> None:
     cupy = install(gpus=2)
-    with Gpu(1).active():
+    with CupyRuntime(1).active():
         assert cupy.current == 1
     assert cupy.current is None
 
 
 def test_array_of_another_device_is_not_held(install: Install) -> None:
     cupy = install(gpus=2)
-    first, second = Gpu(0), Gpu(1)
+    first, second = CupyRuntime(0), CupyRuntime(1)
     with second.active():
         array = cupy.ones(1)
     assert second.holds(array)
@@ -359,7 +359,7 @@ def test_array_of_another_device_is_not_held(install: Install) -> None:
 
 def test_null_pointer_is_passed_as_zero(install: Install) -> None:
     cupy = install()
-    Gpu().load("code", ("-DREAL=float",)).get_function("f")((1,), (32,), (None, 5))
+    CupyRuntime().load("code", ("-DREAL=float",)).get_function("f")((1,), (32,), (None, 5))
     assert cupy.launches == [("code", ("-DREAL=float",), (1,), (32,), (0, 5))]
 
 

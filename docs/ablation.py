@@ -1,0 +1,157 @@
+"""What each technique of the CPU backend is worth: `python docs/ablation.py [ROUNDS]`.
+
+Each is switched off by itself, in a model of its own, which takes turns with one that has all of
+them: rounds of training on one worker, in float32. The table, of the median ratios of the times in
+paired rounds, goes into docs/cpu.md: above 1, training is slower without the technique. Two columns
+of figures are measured, in processes of their own: with the kernels that OpenBLAS chooses for this
+processor, and held to those for AVX2.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from statistics import median
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from gpucnn import Sequential, load_mnist, models
+from gpucnn.backends.cpu import conv_relu_pool, layout, memory, products, row_tiles
+from gpucnn.backends.cpu.huge_pages import HugePages
+from gpucnn.backends.cpu.memory import CpuMemory
+from gpucnn.backends.memory import Workspaces
+from gpucnn.utils import machine
+from tables import ROOT, with_block
+
+PAGE = ROOT / "docs" / "cpu.md"
+BLOCK = "ablation"
+
+CASES = (("notebook", 1), ("notebook", 32), ("notebook", 256), ("lenet", 64))
+"""Presets, and the sizes of the batches."""
+
+KERNELS = {"OpenBLAS's choice": None, "AVX2": "Haswell"}
+"""What is measured with, and OPENBLAS_CORETYPE for it."""
+
+SECONDS = 0.05
+"""That a round of training takes, about."""
+
+ROUNDS = 15
+
+
+def _fresh_workspace(self: Workspaces, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    return np.empty(shape, dtype)
+
+
+def _fresh_view(self: Workspaces, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    return self._view(name, shape, np.dtype(dtype))
+
+
+def _fresh_views(self: "layout.LastView[Any]", array: Any) -> Any:
+    return self._make(array)
+
+
+def _unchanged(*arrays: Any) -> tuple[Any, ...]:
+    return arrays
+
+
+def _one_block(columns: int, column: int, dots: int = 0) -> int:
+    return 1
+
+
+def _all_rows(panels: Any, filters: int, number: int) -> int:
+    rows: int = panels.positions[0]
+    return rows
+
+
+TECHNIQUES: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
+    "huge pages": [(HugePages, "allocate", lambda self, size: np.zeros(size, np.uint8))],
+    "small buffers of NumPy": [(memory, "_buffered", lambda count: nullcontext())],
+    "row tiles": [(conv_relu_pool, "tile_height", _all_rows)],
+    "runs copied as one element": [(layout, "runs", _unchanged), (row_tiles, "runs", _unchanged)],
+    "products in blocks": [
+        (products, "count_blocks", _one_block),
+        (row_tiles, "count_blocks", _one_block),
+    ],
+    "kept views": [(Workspaces, "get", _fresh_view), (layout.LastView, "__call__", _fresh_views)],
+    "kept workspaces": [(Workspaces, "get", _fresh_workspace)],
+    "microbatches": [(CpuMemory, "images_at_once", lambda self, size: None)],
+}
+"""By what they are called: what is replaced, and by what, to do without."""
+
+
+@contextmanager
+def without(technique: str | None) -> Iterator[None]:
+    """A span in which what runs does without a technique; with all of them for None."""
+    with ExitStack() as stack:
+        for place, name, replacement in TECHNIQUES.get(technique or "", []):
+            stack.enter_context(patch.object(place, name, replacement))
+        yield
+
+
+def slowdown(technique: str, preset: str, batch: int, rounds: int) -> float:
+    """The median ratio of the times without and with a technique."""
+    (x, y), _ = load_mnist()
+    made: dict[str | None, Sequential] = {}
+    for each in (None, technique):
+        with without(each):
+            made[each] = models.MODELS[preset](device="cpu", threads=1)
+            _train(made[each], x[: 2 * batch], y[: 2 * batch], batch)
+    images = batch * max(round(SECONDS / _train(made[None], x[:batch], y[:batch], batch)), 1)
+    chosen = np.arange(images) % len(x)
+    ratios = []
+    for turn in range(rounds):
+        seconds = {}
+        for each in sorted(made, key=str, reverse=turn % 2 == 1):
+            with without(each):
+                seconds[each] = _train(made[each], x[chosen], y[chosen], batch)
+        ratios.append(seconds[technique] / seconds[None])
+    return median(ratios)
+
+
+def _train(model: Sequential, x: Any, y: Any, batch: int) -> float:
+    """The seconds that an epoch takes."""
+    started = perf_counter()
+    model.fit(x, y, batch, shuffle=False, verbose=0)
+    return perf_counter() - started
+
+
+def measure(rounds: int) -> dict[str, list[float]]:
+    """The ratios of every technique, a case after the other."""
+    return {each: [slowdown(each, *case, rounds) for case in CASES] for each in TECHNIQUES}
+
+
+def table(found: dict[str, dict[str, list[float]]], rounds: int) -> str:
+    """A row a technique, of what was found with each of `KERNELS`."""
+    heads = [f"{preset} {batch}, {kernels}" for kernels in KERNELS for preset, batch in CASES]
+    rows = [["without", *heads], ["---"] * (len(heads) + 1)]
+    rows += [
+        [each, *(f"{ratio:.2f}" for of in found.values() for ratio in of[each])]
+        for each in TECHNIQUES
+    ]
+    lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"{machine.processor()}, NumPy {np.__version__}, {rounds} rounds.\n\n{lines}"
+
+
+def main() -> None:
+    """Measure in processes of their own, and write the table."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    found = {}
+    for name, core in KERNELS.items():
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+        environment |= {} if core is None else {"OPENBLAS_CORETYPE": core}
+        command = [sys.executable, __file__, str(rounds), "--measure"]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+        found[name] = json.loads(done.stdout)
+    PAGE.write_text(with_block(PAGE.read_text(), BLOCK, table(found, rounds)))
+
+
+if __name__ == "__main__":
+    if "--measure" in sys.argv:
+        json.dump(measure(int(sys.argv[1])), sys.stdout)
+    else:
+        main()
