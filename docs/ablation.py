@@ -1,10 +1,10 @@
 """What each technique of the CPU backend is worth: `python docs/ablation.py [ROUNDS]`.
 
 Each is switched off by itself, in a model of its own, which takes turns with one that has all of
-them: rounds of training on one worker, in float32. The table, of the median ratios of the times in
-paired rounds, goes into docs/cpu.md: above 1, training is slower without the technique. Two columns
-of figures are measured, in processes of their own: with the kernels that OpenBLAS chooses for this
-processor, and held to those for AVX2.
+them: rounds of training on one worker, in float32. The tables, of the median ratios of the times in
+paired rounds, go into docs/cpu.md: above 1, training is slower without the technique. There are
+two, measured in processes of their own: with the kernels that OpenBLAS chooses for this processor,
+and held to those for AVX2.
 """
 
 import json
@@ -31,10 +31,17 @@ from tables import ROOT, with_block
 PAGE = ROOT / "docs" / "cpu.md"
 BLOCK = "ablation"
 
-CASES = (("notebook", 1), ("notebook", 32), ("notebook", 256), ("lenet", 64))
+CASES = (
+    ("notebook", 1),
+    ("notebook", 4),
+    ("notebook", 32),
+    ("notebook", 256),
+    ("notebook", 2048),
+    ("lenet", 64),
+)
 """Presets, and the sizes of the batches."""
 
-KERNELS = {"OpenBLAS's choice": None, "AVX2": "Haswell"}
+KERNELS = {"its own choice": None, "those for AVX2": "Haswell"}
 """What is measured with, and OPENBLAS_CORETYPE for it."""
 
 SECONDS = 0.05
@@ -125,16 +132,16 @@ def measure(rounds: int) -> dict[str, list[float]]:
     return {each: [slowdown(each, *case, rounds) for case in CASES] for each in TECHNIQUES}
 
 
-def table(found: dict[str, dict[str, list[float]]], rounds: int) -> str:
-    """A row a technique, of what was found with each of `KERNELS`."""
-    heads = [f"{preset} {batch}, {kernels}" for kernels in KERNELS for preset, batch in CASES]
-    rows = [["without", *heads], ["---"] * (len(heads) + 1)]
-    rows += [
-        [each, *(f"{ratio:.2f}" for of in found.values() for ratio in of[each])]
-        for each in TECHNIQUES
-    ]
-    lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return f"{machine.processor()}, NumPy {np.__version__}, {rounds} rounds.\n\n{lines}"
+def tables(found: dict[str, dict[str, list[float]]], rounds: int) -> str:
+    """A table for each of `KERNELS`, with a row a technique."""
+    heads = ["without", *(f"{preset}, {batch:,}" for preset, batch in CASES)]
+    text = f"{machine.processor()}, NumPy {np.__version__}, {rounds} rounds.\n"
+    for kernels, ratios in found.items():
+        rows = [heads, ["---"] * len(heads)]
+        rows += [[each, *(f"{ratio:.2f}" for ratio in ratios[each])] for each in TECHNIQUES]
+        lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        text += f"\nOpenBLAS's kernels: {kernels}\n\n{lines}"
+    return text
 
 
 def main() -> None:
@@ -147,7 +154,7 @@ def main() -> None:
         command = [sys.executable, __file__, str(rounds), "--measure"]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         found[name] = json.loads(done.stdout)
-    PAGE.write_text(with_block(PAGE.read_text(), BLOCK, table(found, rounds)))
+    PAGE.write_text(with_block(PAGE.read_text(), BLOCK, tables(found, rounds)))
 
 
 if __name__ == "__main__":
