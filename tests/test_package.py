@@ -1,6 +1,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Collection
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ SLOW = [
     "PIL",
     "click",
     "cupy",
-    "gpucnn.backends.cuda.backend",
+    "gpucnn.backends.cuda.cupy_runtime",
+    "gpucnn.backends.cuda.nvrtc",
     "gpucnn.simulator",
     "importlib.metadata",
     "matplotlib",
@@ -134,11 +137,27 @@ ORDER = [
     "commands",
 ]
 
+BACKENDS = [
+    "window",
+    "memory",
+    "fused",
+    "workers",
+    "cpu",
+    "cuda",
+    "ops",
+    "backend",
+    "devices",
+]
+"""The same within `gpucnn.backends`."""
 
-def imported_parts(file: Path) -> set[str]:
-    """The top-level modules and packages of `gpucnn` that a file imports from."""
+ROOT = Path(gpucnn.__file__).parent
+
+
+def imported_parts(file: Path, package: str = "gpucnn") -> set[str]:
+    """The modules and packages directly in a package that a file imports from."""
     names = [name for node in ast.walk(ast.parse(file.read_text())) for name in imported_by(node)]
-    return {name.split(".")[1] for name in names if name.startswith("gpucnn.")}
+    inside = [name.removeprefix(f"{package}.") for name in names if name.startswith(f"{package}.")]
+    return {name.split(".")[0] for name in inside}
 
 
 def imported_by(node: ast.AST) -> list[str]:
@@ -155,14 +174,42 @@ def test_imports_of_each_form_are_seen(tmp_path: Path) -> None:
     assert imported_parts(file) == {"a", "b", "c"}
 
 
+def files_of(place: Path) -> list[Path]:
+    """The files of a package, or the file of a module."""
+    return list(place.rglob("*.py")) or [place.with_suffix(".py")]
+
+
 @pytest.mark.parametrize("part", ORDER)
 def test_imports_run_one_way(part: str) -> None:
-    root = Path(gpucnn.__file__).parent
-    files = list((root / part).rglob("*.py")) or [root / f"{part}.py"]
-    for file in files:
+    for file in files_of(ROOT / part):
         assert imported_parts(file) <= set(ORDER[: ORDER.index(part) + 1]), file
 
 
+@pytest.mark.parametrize("part", BACKENDS)
+def test_imports_of_backends_run_one_way(part: str) -> None:
+    for file in files_of(ROOT / "backends" / part):
+        imported = imported_parts(file, "gpucnn.backends")
+        assert imported <= set(BACKENDS[: BACKENDS.index(part) + 1]), file
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = {module_of(file): file for file in ROOT.rglob("*.py")}
+    graph = {name: imported_modules(file, modules) - {name} for name, file in modules.items()}
+    assert list(TopologicalSorter(graph).static_order())  # else a CycleError names the circle
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(file: Path, modules: Collection[str]) -> set[str]:
+    """The modules that a file names in its imports, wherever in it they stand."""
+    names = {name for node in ast.walk(ast.parse(file.read_text())) for name in imported_by(node)}
+    return {name if name in modules else name.rpartition(".")[0] for name in names} & set(modules)
+
+
 def test_every_part_has_its_place_in_the_order() -> None:
-    parts = {each.stem for each in Path(gpucnn.__file__).parent.iterdir()}
-    assert parts - {"__init__", "__main__", "__pycache__", "py"} == set(ORDER)
+    others = {"__init__", "__main__", "__pycache__", "py"}
+    assert {each.stem for each in ROOT.iterdir()} - others == set(ORDER)
+    assert {each.stem for each in (ROOT / "backends").iterdir()} - others == set(BACKENDS)

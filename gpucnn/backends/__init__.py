@@ -1,7 +1,6 @@
 """Devices, and the operations that run on each."""
 
-from gpucnn.backends.backend import Backend
-from gpucnn.backends.cpu.backend import CpuBackend
+from gpucnn.backends.backend import Backend, CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, BatchMemory, Buffer, Shape

@@ -1,14 +1,15 @@
-"""The backend: all families of operations on one device."""
+"""Backends: all families of operations on a device."""
 
-from gpucnn.backends.ops.conv_relu_pool import ConvReluPools
-from gpucnn.backends.ops.convolution import Convolution
-from gpucnn.backends.ops.data import Data
+from gpucnn.backends.cuda.kernel import Kernel
+from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools
+from gpucnn.backends.ops.convolution import Convolution, CudaConvolution
+from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import Elementwise
-from gpucnn.backends.ops.loss import Loss
+from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.matrices import Matrices
-from gpucnn.backends.ops.optimizers import Optimizers
-from gpucnn.backends.ops.pooling import Pooling
-from gpucnn.backends.ops.random import Random
+from gpucnn.backends.ops.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
+from gpucnn.backends.ops.pooling import CudaPooling, Pooling
+from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
 
 
 class Backend(
@@ -32,3 +33,37 @@ class Backend(
     - Values that change from step to step (the learning rate, the step number) are passed in
       one-element arrays on the device, so that recorded operations can be replayed with new values.
     """
+
+
+class CpuBackend(CpuData, CpuConvReluPools, CpuRandom, CpuLoss, CpuOptimizers, Backend):
+    """The operations in NumPy, fast because of their memory layout, see `CpuMemory`.
+
+    Args:
+        threads: the processes that split a batch, this one included; None for one per core that
+            this process may use.
+
+    Raises:
+        InvalidValueError: `threads` is not a positive integer, or far above the number of cores.
+    """
+
+
+class CudaBackend(
+    CudaData, CudaConvolution, CudaPooling, CudaRandom, CudaLoss, CudaOptimizers, Backend
+):
+    """The operations as launches of kernels; none waits for the device.
+
+    No kernel uses an atomic operation on reals, and the split of a sum depends on its shape alone,
+    so the same call gives the same bytes each time.
+
+    Args:
+        runtime: the runtime of the kernels, a GPU or the simulator.
+    """
+
+
+KERNELS: dict[str, Kernel] = {
+    each.name: each
+    for family in CudaBackend.__mro__
+    for each in vars(family).values()
+    if isinstance(each, Kernel)
+}
+"""All kernels, by name."""

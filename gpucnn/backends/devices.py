@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gpucnn.backends.backend import Backend
-from gpucnn.backends.cpu.backend import CpuBackend
+from gpucnn.backends.backend import Backend, CpuBackend, CudaBackend
 from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
 from gpucnn.utils import arguments
 
@@ -97,14 +96,12 @@ def _gpus() -> range:
 
 
 def _on_gpu(index: int) -> Backend:
-    from gpucnn.backends.cuda.backend import CudaBackend
     from gpucnn.backends.cuda.cupy_runtime import CupyRuntime
 
     return CudaBackend(CupyRuntime(index))
 
 
 def _simulated() -> Backend:
-    from gpucnn.backends.cuda.backend import CudaBackend
     from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 
     return CudaBackend(SimulatorRuntime())

@@ -10,11 +10,11 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from gpucnn.commands import INTERRUPTED, STOPPED
 from gpucnn.commands.bench import bench
 from gpucnn.commands.devices import devices
 from gpucnn.commands.evaluate import evaluate
 from gpucnn.commands.kernels import kernels
-from gpucnn.commands.main import INTERRUPTED, STOPPED
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.predict import predict
 from gpucnn.commands.train import train

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda import nvrtc
-from gpucnn.backends.cuda.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.backends.cuda.occupancy import occupancy

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-INTERRUPTED = 130  # the exit status of shells for a program ended by Ctrl-C
-STOPPED = "stopped"
+from gpucnn.commands import INTERRUPTED, STOPPED
 
 
 def main() -> NoReturn:

@@ -12,8 +12,8 @@ from gpucnn.backends import (
     available_devices,
     get_backend,
 )
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cpu.layout import images_first, images_last
-from gpucnn.backends.cuda.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 
 

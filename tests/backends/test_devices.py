@@ -11,7 +11,7 @@ import pytest
 
 from backends.cuda.fake_cupy import FakeCupy, function_missing, headers_missing
 from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
-from gpucnn.backends.cuda.backend import CudaBackend
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.cupy_runtime import CupyRuntime
 from gpucnn.errors import DeviceError, InvalidValueError
 from gpucnn.simulator import SimulatorError

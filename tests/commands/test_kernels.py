@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from commands.conftest import Command, Refused
+from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda import nvrtc
-from gpucnn.backends.cuda.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.backends.cuda.resources import Compilation

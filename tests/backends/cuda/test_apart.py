@@ -7,7 +7,7 @@ import pytest
 
 import small
 from backends.cuda.apart import ApartSimulatorRuntime
-from gpucnn.backends.cuda.backend import CudaBackend
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.models.sequential import Sequential

@@ -13,7 +13,7 @@ from backends.agreement import assert_agrees, results
 from backends.operations import Values, softmax_cross_entropy
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
-from gpucnn.backends.cuda.backend import CudaBackend
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops.matrices import (
     MATMUL_TILES,

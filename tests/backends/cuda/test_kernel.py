@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gpucnn.backends import Window
-from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel, kernel, value
 from gpucnn.backends.cuda.sources import REAL, KernelParameter, signatures, source
 

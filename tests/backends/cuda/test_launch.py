@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import PER_BLOCK
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.window import Window

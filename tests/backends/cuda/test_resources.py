@@ -1,6 +1,6 @@
 import pytest
 
-from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES
 from gpucnn.backends.cuda.occupancy import occupancy

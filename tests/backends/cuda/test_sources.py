@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gpucnn.backends.cuda.backend import KERNELS
+from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.sources import source
 
 FOLDER = Path(__file__).parents[3] / "kernels"
