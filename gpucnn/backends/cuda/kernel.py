@@ -68,7 +68,9 @@ class Kernel:
         self.shapes = {name: tuple(shape.split()) for name, shape in shapes.items()}
         self.small = small
         self._macros, self._function = macros, function
-        self._arguments: dict[str, Any] = {}
+        self._arguments: tuple[str, ...] = ()  # those of the operation that it overrides
+        self._positional: tuple[str, ...] = ()
+        self._defaults: dict[str, Any] = {}
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name.lstrip("_")
@@ -76,16 +78,31 @@ class Kernel:
         if definition is not None:  # the operation that it overrides
             self.__signature__ = signature(definition)
             given = list(self.__signature__.parameters.values())[1:]
-            self._arguments = {each.name: each.default for each in given}
+            self._arguments = tuple(each.name for each in given)
+            self._positional = tuple(e.name for e in given if e.kind is not Argument.KEYWORD_ONLY)
+            self._defaults = {e.name: e.default for e in given if e.default is not Argument.empty}
 
     def __get__(self, backend: object, owner: type | None = None) -> Any:
         return self if backend is None else MethodType(self, backend)
 
     def __call__(self, backend: Launching, *arguments: Any, **named: Any) -> None:
-        """Launch it with the arguments of the operation that it overrides, or all by name."""
-        given = dict(zip(self._arguments, arguments, strict=False)) | named
-        defaults = {k: v for k, v in self._arguments.items() if v is not Argument.empty}
-        backend.launch(self, defaults | given)
+        """Launch it with the arguments of the operation that it overrides, or all by name.
+
+        Raises:
+            TypeError: the arguments are not those of the operation.
+        """
+        given = self._defaults | dict(zip(self._positional, arguments, strict=False)) | named
+        if self._arguments:
+            self._check(given, arguments, named)
+        backend.launch(self, given)
+
+    def _check(
+        self, given: dict[str, Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> None:
+        """Refuse what the operation would refuse; to bind each call takes as long as a launch."""
+        are_all = len(given) == len(self._arguments) and len(arguments) <= len(self._positional)
+        if not are_all or named.keys() & set(self._positional[: len(arguments)]):
+            self.__signature__.bind(None, *arguments, **named)
 
     @property
     def function(self) -> str:

@@ -109,6 +109,27 @@ class Launched(Defined):
     _hidden = kernel("scale.cu", {}, lambda _: (1,))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), {}),
+        ((1, 2), {}),
+        ((1, 2, 3), {}),
+        ((1,), {"x": 2}),
+        ((1,), {"factors": 3}),
+        ((), {"factor": 3}),
+        ((1,), {"factor": 3, "y": 4}),
+    ],
+)
+def test_arguments_that_the_method_would_refuse(
+    arguments: tuple[int, ...], named: dict[str, int]
+) -> None:
+    made = Launched()
+    with pytest.raises(TypeError):
+        made.scale(*arguments, **named)
+    assert made.launched == []
+
+
 def test_a_kernel_takes_the_place_of_a_method() -> None:
     made = Launched()
     made.scale(np.int64(3))
