@@ -180,12 +180,12 @@ def relu_gradient(output_gradient: float, out: float) -> float:
 
 
 def leaky_relu(x: float, negative_slope: float) -> float:
-    """What is not positive shrinks."""
+    """The value itself above 0, else the slope times it."""
     return x if x > 0 else negative_slope * x
 
 
 def leaky_relu_gradient(output_gradient: float, out: float, negative_slope: float) -> float:
-    """The slope at what came through."""
+    """The gradient times the slope of the branch that was taken."""
     return output_gradient * (1.0 if out > 0 else negative_slope)
 
 

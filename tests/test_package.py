@@ -164,6 +164,7 @@ def imported_by(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "a relative import"
         return [f"{node.module}.{alias.name}" for alias in node.names]
     return []
 

@@ -2,13 +2,13 @@
 
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools
-from gpucnn.backends.ops.convolution import Convolution, CudaConvolution
+from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
-from gpucnn.backends.ops.elementwise import Elementwise
+from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
 from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
-from gpucnn.backends.ops.matrices import Matrices
+from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
-from gpucnn.backends.ops.pooling import CudaPooling, Pooling
+from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
 
 
@@ -35,7 +35,18 @@ class Backend(
     """
 
 
-class CpuBackend(CpuData, CpuConvReluPools, CpuRandom, CpuLoss, CpuOptimizers, Backend):
+class CpuBackend(
+    CpuData,
+    CpuConvReluPools,
+    CpuConvolution,
+    CpuMatrices,
+    CpuPooling,
+    CpuRandom,
+    CpuElementwise,
+    CpuLoss,
+    CpuOptimizers,
+    Backend,
+):
     """The operations in NumPy, fast because of their memory layout, see `CpuMemory`.
 
     Args:
@@ -48,7 +59,15 @@ class CpuBackend(CpuData, CpuConvReluPools, CpuRandom, CpuLoss, CpuOptimizers, B
 
 
 class CudaBackend(
-    CudaData, CudaConvolution, CudaPooling, CudaRandom, CudaLoss, CudaOptimizers, Backend
+    CudaData,
+    CudaConvolution,
+    CudaMatrices,
+    CudaPooling,
+    CudaRandom,
+    CudaElementwise,
+    CudaLoss,
+    CudaOptimizers,
+    Backend,
 ):
     """The operations as launches of kernels; none waits for the device.
 

@@ -92,17 +92,27 @@ class Kernel:
             TypeError: the arguments are not those of the operation.
         """
         given = self._defaults | dict(zip(self._positional, arguments, strict=False)) | named
-        if self._arguments:
-            self._check(given, arguments, named)
+        twice = named.keys() & self._positional[: len(arguments)]
+        if twice or len(arguments) > len(self._positional) or not self._are_all(given):
+            self._refuse(arguments, named)
         backend.launch(self, given)
 
-    def _check(
-        self, given: dict[str, Any], arguments: tuple[Any, ...], named: dict[str, Any]
-    ) -> None:
-        """Refuse what the operation would refuse; to bind each call takes as long as a launch."""
-        are_all = len(given) == len(self._arguments) and len(arguments) <= len(self._positional)
-        if not are_all or named.keys() & set(self._positional[: len(arguments)]):
-            self.__signature__.bind(None, *arguments, **named)
+    def _are_all(self, given: dict[str, Any]) -> bool:
+        """Whether arguments are those of the operation; or else parameters, and sizes of arrays."""
+        if self._arguments:
+            return given.keys() == set(self._arguments)
+        return given.keys() <= self.parameters.keys() | self._sizes
+
+    def _refuse(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if self._arguments:
+            self.__signature__.bind(None, *arguments, **named)  # which takes longer than a check
+        raise TypeError(f"the kernel {self.name} takes its parameters by name, not {[*named]}")
+
+    @cached_property
+    def _sizes(self) -> set[str]:
+        """The names of the sizes in its shapes."""
+        sizes = (size.removeprefix("*") for shape in self.shapes.values() for size in shape)
+        return {name for size in sizes for name in size.split("*")}
 
     @property
     def function(self) -> str:

@@ -11,7 +11,7 @@ from gpucnn.backends.ops.bounds import EXACT, PRODUCT, Bound, always, bounded, s
 
 
 class Elementwise(Memory):
-    """The definitions."""
+    """Definitions of the operations element by element."""
 
     @bounded(out=PRODUCT)
     def multiply(self, a: Array, b: Array, out: Array) -> None:
@@ -71,7 +71,7 @@ class Elementwise(Memory):
 
 
 class CpuElementwise(CpuMemory, Elementwise):
-    """NumPy."""
+    """Elementwise operations in NumPy, without temporary arrays."""
 
     def relu(self, x: Array, out: Array) -> None:
         zeros = self._constant(0, x.size, x.dtype).reshape(*x.shape[1:], len(x))
@@ -101,7 +101,7 @@ class CpuElementwise(CpuMemory, Elementwise):
 
 
 class CudaElementwise(CudaMemory, Elementwise):
-    """CUDA: a block works on consecutive elements, see kernels/elements.cuh."""
+    """Elementwise operations in CUDA, whose blocks work on consecutive elements."""
 
     multiply = elementwise("multiply.cu", "a b out")
     relu = elementwise("relu.cu", "x out")

@@ -147,8 +147,12 @@ class CudaMatrices(CudaMemory, Matrices):
         results = out.reshape(1, m, n)
         if splits > 1:
             results = self.workspace("matmul splits", (splits, m, n), out.dtype)
-        multiply = getattr(self, f"_{name}")
-        multiply(
+        kernels = {
+            "matmul": self._matmul,
+            "matmul_tall": self._matmul_tall,
+            "matmul_small": self._matmul_small,
+        }
+        kernels[name](
             a=a,
             b=b,
             bias=bias,

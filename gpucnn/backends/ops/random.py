@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import THREADS, kernel
+from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array
 from gpucnn.backends.ops.bounds import EXACT, Bound, always, bounded
-from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
+from gpucnn.backends.ops.elementwise import Elementwise
 from gpucnn.utils.arithmetic import ceil_div
 
 ROUNDS = 10
@@ -118,7 +120,7 @@ class Random(Elementwise):
         return words.reshape(-1)[skipped : skipped + count]
 
 
-class CpuRandom(CpuElementwise, Random):
+class CpuRandom(CpuMemory, Random):
     """Dropout in NumPy, without temporary arrays."""
 
     def dropout(
@@ -139,7 +141,7 @@ class CpuRandom(CpuElementwise, Random):
         np.multiply(x, mask, out=out)
 
 
-class CudaRandom(CudaElementwise, Random):
+class CudaRandom(CudaMemory, Random):
     """Dropout in CUDA: a thread draws one block of the generator, for 4 elements."""
 
     def dropout(

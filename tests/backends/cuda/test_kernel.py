@@ -1,15 +1,17 @@
 """Kernels as attributes, against the signatures in the .cu files."""
 
+import inspect
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gpucnn.backends import Window
+from gpucnn.backends import Backend, Window
 from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel, kernel, value
 from gpucnn.backends.cuda.sources import REAL, KernelParameter, signatures, source
+from gpucnn.verification.bounds import BOUNDS
 
 FOLDER = Path(__file__).parents[3] / "kernels"
 FILES = sorted(path.name for path in FOLDER.glob("*.cu"))
@@ -22,9 +24,11 @@ def test_each_array_has_a_shape(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-def test_small_products_and_values_are_of_sizes_that_are_known(kernel: Kernel) -> None:
+def test_small_products_are_of_sizes_that_are_known(kernel: Kernel) -> None:
     told = {size.removeprefix("*") for shape in kernel.shapes.values() for size in shape}
-    known = {name for size in told for name in size.split("*")} | set(Window.dtype.names or ())
+    known = {name for size in told for name in size.split("*")}
+    if any(parameter.dtype == Window.dtype for parameter in kernel.parameters.values()):
+        known |= set(Window.dtype.names or ())
     assert {name for size in kernel.small for name in size.split("*")} <= known
 
 
@@ -106,7 +110,7 @@ class Defined(Recorder):
 
 class Launched(Defined):
     scale = kernel("scale.cu", {}, lambda _: (1,))
-    _hidden = kernel("scale.cu", {}, lambda _: (1,))
+    _hidden = kernel("multiply.cu", {"a": "size"}, lambda _: (1,), function="multiply")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +122,8 @@ class Launched(Defined):
         ((1,), {"x": 2}),
         ((1,), {"factors": 3}),
         ((), {"factor": 3}),
+        ((), {"factors": 3}),
+        ((), {"z": 3, "factors": 3}),
         ((1,), {"factor": 3, "y": 4}),
     ],
 )
@@ -130,15 +136,45 @@ def test_arguments_that_the_method_would_refuse(
     assert made.launched == []
 
 
+@pytest.mark.parametrize(("arguments", "named"), [((1,), {}), ((), {"a": 1, "slab": 2})])
+def test_a_kernel_by_itself_takes_its_parameters_by_name(
+    arguments: tuple[int, ...], named: dict[str, int]
+) -> None:
+    recorder = Recorder()
+    with pytest.raises(TypeError, match="the kernel sum_rows takes its parameters by name"):
+        KERNELS["sum_rows"](recorder, *arguments, **named)
+    KERNELS["sum_rows"](recorder, a=1, out=2, slabs=3, lanes=4)
+    assert len(recorder.launched) == 1
+
+
+OVERRIDING = [name for name, kernel in KERNELS.items() if hasattr(kernel, "__signature__")]
+
+
+@pytest.mark.parametrize("name", OVERRIDING)
+def test_a_kernel_has_the_arguments_of_its_operation(name: str) -> None:
+    operation = inspect.signature(getattr(Backend, name)).parameters
+    parameters = KERNELS[name].parameters
+    assert operation.keys() - {"self"} <= parameters.keys()
+
+
+@pytest.mark.parametrize("name", OVERRIDING)
+def test_a_kernel_writes_what_its_operation_does(name: str) -> None:
+    assert written(name).keys() == BOUNDS[name].keys()
+
+
+def written(name: str) -> dict[str, KernelParameter]:
+    return {key: each for key, each in KERNELS[name].parameters.items() if each.is_written}
+
+
 def test_a_kernel_takes_the_place_of_a_method() -> None:
     made = Launched()
     made.scale(np.int64(3))
     made.scale(x=4, factor=5)
-    made._hidden(y=6)
+    made._hidden(a=6)
     assert made.launched == [
         ("scale", {"x": 3, "factor": 2}),
         ("scale", {"x": 4, "factor": 5}),
-        ("hidden", {"y": 6}),
+        ("hidden", {"a": 6}),
     ]
 
 
@@ -161,6 +197,6 @@ def test_threads_are_whole_warps(kernel: Kernel) -> None:
     assert 0 < kernel.threads <= 1024
 
 
-def test_value_of_a_dimension() -> None:
+def test_value_of_a_size() -> None:
     assert value("3", {}) == 3
     assert value("rows*2*columns", {"rows": 5, "columns": 7}) == 70
