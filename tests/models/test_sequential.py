@@ -20,6 +20,7 @@ from gpucnn.errors import (
     InvalidTypeError,
     TrainingError,
 )
+from gpucnn.layers import LAYERS
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.models.training import EpochRecord, epoch_order
 from gpucnn.optimizers import Optimizer
@@ -583,10 +584,8 @@ class TestFilesThatDoNotFit:
             self.load_changed(path, description={"layers": [config]})
 
     def test_with_an_unknown_layer(self, path: Path) -> None:
-        reason = (
-            "{'class': 'Sigmoid'} does not describe one of "
-            "Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU"
-        )
+        names = ", ".join(kind.__name__ for kind in LAYERS)
+        reason = f"{{'class': 'Sigmoid'}} does not describe one of {names}"
         with self.told(path, reason):
             self.load_changed(path, description={"layers": [{"class": "Sigmoid"}]})
 
