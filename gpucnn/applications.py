@@ -14,6 +14,7 @@ from gpucnn.models.sequential import Sequential
 from gpucnn.optimizers import SGD, Adam, AdamW, Optimizer
 from gpucnn.optimizers.schedules import Constant, CosineDecay, OneCycle, Schedule
 from gpucnn.utils import arguments
+from gpucnn.utils.arithmetic import ceil_div
 
 OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
 SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
@@ -114,7 +115,7 @@ class TrainConfig:
 
     def steps_of_epoch(self, images: int) -> int:
         """The number of steps of an epoch over `images` images."""
-        return -(-images // self.batch_size)
+        return ceil_div(images, self.batch_size)
 
     def _make_optimizer(self, steps: int) -> Optimizer:
         schedule = self._make_schedule(steps)

@@ -18,6 +18,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset, is_finite
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Layer, Step, fuse
 from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.utils.arithmetic import ceil_div
 
 LEAST_SHARD = 900_000
 """Multiply-adds of a shard's forward pass from which it pays for the synchronisation of ranks."""
@@ -147,7 +148,7 @@ class Replica:
         """The microbatches of a shard, in order, whose sizes differ by at most one."""
         count = shard.stop - shard.start
         limit = self._largest_microbatch
-        return split(shard, 1 if limit is None else -(-count // limit))
+        return split(shard, 1 if limit is None else ceil_div(count, limit))
 
     def is_microbatch(self, batch: int) -> bool:
         """Whether a batch of `batch` images is a single microbatch."""
@@ -179,7 +180,7 @@ class Replica:
         """
         count, each = self._count_shards(batch), max(self.multiply_adds(1), 1)
         fullest = [min(batch, ((n + 1) * self._least_shard - 1) // each) for n in range(1, count)]
-        return max(-(-images // shards) for shards, images in enumerate([*fullest, batch], 1))
+        return max(ceil_div(images, shards) for shards, images in enumerate([*fullest, batch], 1))
 
     # Forward and backward passes of a microbatch
 

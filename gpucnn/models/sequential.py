@@ -23,6 +23,7 @@ from gpucnn.models.summary import print_summary
 from gpucnn.models.training import EpochRecord, Evaluation, History, check_finite, epoch_order
 from gpucnn.optimizers import Adam, Optimizer
 from gpucnn.utils import arguments
+from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.locks import ModelLock
 
 
@@ -136,7 +137,7 @@ class Sequential(Network):
         arguments.flag(shuffle, "shuffle")
         data = self._labelled(x, y)
         check_weights(self, self.parameters)
-        self.optimizer.tell_end(epochs * -(-len(data[0]) // batch_size))
+        self.optimizer.tell_end(epochs * ceil_div(len(data[0]), batch_size))
         pixels = trained_on(x, self.pixels)
         validation = (
             None if validation_data is None else self._labelled(*_pair(validation_data), pixels)

@@ -14,6 +14,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import TrainingError
 from gpucnn.models.replica import Replica
 from gpucnn.optimizers import Optimizer
+from gpucnn.utils.arithmetic import ceil_div
 
 EpochRecord = dict[str, Any]
 Progress = Callable[[int], None]
@@ -153,7 +154,7 @@ class Trainer:
     @property
     def batches(self) -> int:
         """The number of batches in the epoch."""
-        return -(-self._count // self._batch_size)
+        return ceil_div(self._count, self._batch_size)
 
     def run(self, batches: Iterable[int], progress: Progress = lambda count: None) -> None:
         """Take a training step on each of `batches`, numbers of batches of the epoch, from 0."""

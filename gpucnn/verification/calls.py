@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from gpucnn.backends import Array, Backend
 from gpucnn.backends.memory import Order, Shape
+from gpucnn.backends.ops.bounds import real_dtype
 
 Results = dict[str, Array]
 """What array arguments of a call hold after it, by their names, on the host."""
@@ -33,8 +34,7 @@ class Call:
     @property
     def real(self) -> "np.dtype[np.floating]":
         """The floating-point dtype of the call."""
-        dtypes = (array.dtype for array in self.arrays.values())
-        return next((d for d in dtypes if d.kind == "f"), np.dtype(np.float64))
+        return real_dtype(self.arguments)
 
     def with_reals(self, change: Callable[[str, Array], Array]) -> "Call":
         """This call with each array of real numbers changed, by its name and itself."""

@@ -99,9 +99,7 @@ class Kernel:
 
     def _are_all(self, given: dict[str, Any]) -> bool:
         """Whether arguments are those of the operation; or else parameters, and sizes of arrays."""
-        if self._arguments:
-            return given.keys() == set(self._arguments)
-        return given.keys() <= self.parameters.keys() | self._sizes
+        return given.keys() == self._known if self._arguments else given.keys() <= self._known
 
     def _refuse(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         if self._arguments:
@@ -109,10 +107,13 @@ class Kernel:
         raise TypeError(f"the kernel {self.name} takes its parameters by name, not {[*named]}")
 
     @cached_property
-    def _sizes(self) -> set[str]:
-        """The names of the sizes in its shapes."""
+    def _known(self) -> frozenset[str]:
+        """The arguments of the operation; or else the parameters, and the sizes in the shapes."""
+        if self._arguments:
+            return frozenset(self._arguments)
         sizes = (size.removeprefix("*") for shape in self.shapes.values() for size in shape)
-        return {name for size in sizes for name in size.split("*")}
+        names = (name for size in sizes for name in size.split("*"))
+        return frozenset(self.parameters).union(names)
 
     @property
     def function(self) -> str:
