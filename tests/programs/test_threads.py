@@ -1,21 +1,11 @@
 """Programs whose threads do something else, or use the model, while it fits."""
 
-from importlib.util import find_spec
-
-import pytest
-
 from programs.conftest import Answer
 
 
 def test_a_thread_multiplies_matrices(answer: Answer, known: dict[str, str]) -> None:
     told = f"trained {known['trained']}\nproducts agree True\n"
     assert answer("threads/multiply_matrices.py") == told
-
-
-@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
-def test_a_thread_multiplies_tensors(answer: Answer, known: dict[str, str]) -> None:
-    told = f"trained {known['trained']}\nproducts agree True\n"
-    assert answer("threads/multiply_tensors.py") == told
 
 
 def test_a_thread_runs_commands(answer: Answer) -> None:

@@ -8,8 +8,6 @@ from gpucnn.models import MODELS
 
 @pytest.mark.parametrize("model", MODELS)
 def test_onnxruntime_infers_with_the_same_network(model: str) -> None:
-    for package in ("onnx", "onnxruntime"):
-        pytest.importorskip(package)
     peer = make_peer("onnxruntime", small_workload(model), 1)
     assert set(peer.tasks) == {INFERENCE}
     peer.tasks[INFERENCE](4).call()

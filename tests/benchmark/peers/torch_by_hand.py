@@ -1,3 +1,9 @@
+"""Tests of the peer PyTorch, which the tests do not install: by hand, where it is.
+
+`pytest tests/benchmark/peers/torch_by_hand.py`
+"""
+
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -21,7 +27,7 @@ DATA = small_data()
 
 @pytest.fixture
 def torch() -> Any:
-    return pytest.importorskip("torch")
+    return import_module("torch")
 
 
 @pytest.mark.parametrize("model", MODELS)
