@@ -63,7 +63,12 @@ def test_operation_repeats_to_the_bit(backend: Backend, build: Builder, dtype: s
 
 @pytest.mark.parametrize(
     ("build", "name"),
-    [(dropout, "step"), (adam, "step"), (adam, "learning_rate"), (sgd, "learning_rate")],
+    [
+        (dropout, "step"),
+        (adam, "bias_correction"),
+        (adam, "learning_rate"),
+        (sgd, "learning_rate"),
+    ],
 )
 def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, name: str) -> None:
     before = build(SIZES, Values(0, "float64"))
