@@ -10,9 +10,9 @@ from gpucnn.errors import DeviceError, GpucnnWarning
 class Replayed:
     """Work that is done again and again, as the same operations on the same memory.
 
-    It is recorded as soon as it has been done without allocating anything, and replayed from then
-    on; again so when memory that it uses was replaced by larger. On a device that cannot record,
-    it is simply done.
+    The first time it is done as it is, and may allocate what it needs; the second time it is
+    recorded, and from then on replayed. It begins anew when memory that is kept on the device was
+    replaced by larger. On a device that cannot record, it is always done as it is.
 
     Args:
         backend: where the work is done.

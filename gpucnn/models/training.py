@@ -89,6 +89,7 @@ class Trainer:
 
     Attributes:
         communicator: of the ranks that take part; initially this one alone.
+        run_eagerly: whether steps are never recorded, also where the device can; initially not.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Trainer:
         backend = replica.backend
         self.replica, self.optimizer, self.data = replica, optimizer, data
         self.communicator: Communicator = ALONE
+        self.run_eagerly = False
         self._batch_size = min(batch_size, len(data))
         self._order = backend.empty((len(data),), np.int64) if order is None else order
         self._metrics = metrics or Metrics.empty(backend, len(data), replica.dtype)
@@ -164,7 +166,7 @@ class Trainer:
         factors = [self.optimizer.factors(step) for step in steps]
         if factors:
             self.replica.backend.copy(np.array(factors), self._epoch_factors[: len(factors)])
-        self._next_batch = None
+        self._next_batch: int | None = None  # at the position on the device; None if unknown
 
     @property
     def batches(self) -> int:
@@ -190,7 +192,7 @@ class Trainer:
         self._seek(batch)
         self.optimizer.iterations = self._iterations + batch + 1
         count = min(self._batch_size, self._count - batch * self._batch_size)
-        if self.communicator.size > 1:
+        if self.run_eagerly or self.communicator.size > 1:
             self._take_step(count)
         else:
             self._replayed(count)()
@@ -216,7 +218,7 @@ class Trainer:
         if batch != self._next_batch:
             position = np.array([batch - 1, self._iterations + batch])
             self.replica.backend.copy(position, self._position)
-        self._next_batch = None  # unknown until the step is done
+        self._next_batch = None  # until the step is done
 
     def _take_step(self, count: int) -> None:
         """Take the training step on the next batch, of `count` images.

@@ -26,6 +26,7 @@ MEMORY = (
     "counting",
     "empty",
     "empty_local",
+    "record",
     "session",
     "to_host",
     "to_layout",

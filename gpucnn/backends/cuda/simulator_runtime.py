@@ -74,8 +74,8 @@ class _Module:
     def get_function(self, name: str) -> Function:
         function = self._module.get_function(name)
 
-        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
-            self._runtime.launch(partial(function, grid, block, args))
+        def launch(*arguments: Any, **options: Any) -> None:
+            self._runtime.launch(partial(function, *arguments, **options))
 
         return launch
 

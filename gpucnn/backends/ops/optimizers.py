@@ -43,9 +43,7 @@ class Optimizers(Memory):
         parameters -= learning_rate * weight_decay * parameters
         parameters += momentum * velocity - learning_rate * gradients if nesterov else velocity
 
-    @bounded(
-        parameters=sums(always(12)), mean=sums(always(4)), square=Bound(always(5), "result")
-    )
+    @bounded(parameters=sums(always(12)), mean=sums(always(4)), square=Bound(always(5), "result"))
     def adam(
         self,
         parameters: Array,
