@@ -138,6 +138,11 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         f"{config.model}: {model.parameters.size:,} parameters of {config.dtype} on "
         f"{backend.device} ({backend.description})"
     )
+    if backend.device == "simulator":
+        print(
+            "the simulator executes each CUDA thread on the CPU, at tens to hundreds of images/s: "
+            "it is for tests, and --device cpu is many times faster"
+        )
     if by_auto and backend.device == "cpu":
         first = list_devices()[0]
         print(f"auto took the CPU, since {first.name} cannot be used: {first.description}")
