@@ -95,7 +95,7 @@ def test_of_a_kernel_compiled_for_sizes_it_shows_what_suffices_for_its_samples(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     samples = ({"tile": 12}, {"tile": 48}, {"tile": 1})
-    made = Kernel("multiply.cu", {}, lambda _: (1,), 64, {}, (), None, ("tile",), samples)
+    made = Kernel("multiply.cu", {}, lambda _: (1,), 64, {}, (), None, ("tile",), lambda _: samples)
     made.name = "multiply"
     monkeypatch.setattr(kernels, "KERNELS", {"multiply": made})
     out = command("kernels").out

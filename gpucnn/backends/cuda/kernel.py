@@ -10,7 +10,7 @@ Then loops over them unroll, divisions by them are multiplications, and arrays o
 lie in registers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from inspect import Parameter as Argument
 from inspect import signature
@@ -23,6 +23,7 @@ from gpucnn.utils.arithmetic import ceil_div
 
 Sizes = Mapping[str, int]
 Grid = Callable[[Sizes], tuple[int, ...]]
+Samples = Callable[[str], Sequence[Sizes]]
 
 WARP = 32
 """Threads that run in lockstep."""
@@ -47,6 +48,11 @@ class Launching(Protocol):
         """Launch a kernel with arguments by name."""
 
 
+def no_constants(real: str) -> Sequence[Sizes]:
+    """The samples of a kernel without constants: one, of no values."""
+    return ({},)
+
+
 class Kernel:
     """A kernel, made by `kernel` as an attribute of a class: a method that launches it.
 
@@ -55,7 +61,8 @@ class Kernel:
         file: the source file, in `kernels/`.
         threads: the threads per block.
         constants: the names whose values in a launch are macros of the compilation.
-        samples: values of the constants, for what compiles kernels without a launch.
+        samples: values of the constants by the dtype of reals, for what compiles kernels without a
+            launch.
     """
 
     name = ""
@@ -70,7 +77,7 @@ class Kernel:
         small: tuple[str, ...],
         function: str | None,
         constants: tuple[str, ...] = (),
-        samples: tuple[Sizes, ...] = ({},),
+        samples: Samples = no_constants,
     ) -> None:
         self.file, self.grid, self.threads = file, grid, threads
         self.shapes = {name: tuple(shape.split()) for name, shape in shapes.items()}
@@ -151,7 +158,7 @@ def kernel(
     small: tuple[str, ...] = (),
     function: str | None = None,
     constants: tuple[str, ...] = (),
-    samples: tuple[Sizes, ...] = ({},),
+    samples: Samples = no_constants,
 ) -> Any:
     """Make a kernel as an attribute of a class, where it overrides the method of its name, if any.
 
@@ -166,8 +173,8 @@ def kernel(
         constants: sizes, scalars and fields of a window, all integers, for whose values in a launch
             the kernel is compiled: each is a macro, in upper case. One that is not a parameter of
             the kernel is given by name like those that are.
-        samples: values of the constants for which the kernel is compiled where it is not launched,
-            to learn which resources it needs.
+        samples: gives values of the constants, by the dtype of reals, for which the kernel is
+            compiled where it is not launched, to learn which resources it needs.
 
     Returns:
         A `Kernel`, typed as Any since it overrides methods of various signatures.

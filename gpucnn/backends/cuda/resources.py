@@ -27,5 +27,5 @@ class Compilation:
 
 def compilations(kernel: Kernel, real: str, architecture: str) -> list[Compilation]:
     """The compilations of a kernel for reals of dtype `real`, one for each of its samples."""
-    options = (kernel.options(real, sample) for sample in kernel.samples)
+    options = (kernel.options(real, sample) for sample in kernel.samples(real))
     return [Compilation(kernel.file, each, architecture) for each in options]

@@ -198,10 +198,11 @@ def test_kernels_use_no_atomics_and_no_templates(path: Path) -> None:
     assert not re.search(r"\batomic|\btemplate\b|#include <", code)
 
 
+@pytest.mark.parametrize("real", ["float32", "float64"])
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-def test_samples_are_values_of_the_constants(kernel: Kernel) -> None:
-    assert kernel.samples
-    assert all(sample.keys() == set(kernel.constants) for sample in kernel.samples)
+def test_samples_are_values_of_the_constants(kernel: Kernel, real: str) -> None:
+    assert kernel.samples(real)
+    assert all(sample.keys() == set(kernel.constants) for sample in kernel.samples(real))
 
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
