@@ -104,6 +104,10 @@ class Memory:
         """Copy `source`, of any dtype and on the host or the device, to `out` on the device."""
         out[...] = self.xp.asarray(source, out.dtype)
 
+    def fill(self, out: Array, value: float) -> None:
+        """Set all elements of `out`, on the device, to `value`."""
+        out.fill(value)
+
     def empty_local(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate an array for repeated use by this process, without setting its elements."""
         return self.empty(shape, dtype)

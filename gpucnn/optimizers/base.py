@@ -85,9 +85,10 @@ class Optimizer(Placeable, ABC):
     def advance(self) -> None:
         """Begin the next step: write its number and its learning rate to the device."""
         rate = self.learning_rate
-        self._rate.fill(rate(self.iterations) if isinstance(rate, Schedule) else rate)
+        value = rate(self.iterations) if isinstance(rate, Schedule) else rate
+        self._backend.fill(self._rate, value)
         self.iterations += 1
-        self.step.fill(self.iterations)
+        self._backend.fill(self.step, self.iterations)
 
     def tell_end(self, steps: int) -> None:
         """Warn, once, if the schedule ends before `steps` further steps are done."""

@@ -26,6 +26,7 @@ MEMORY = (
     "counting",
     "empty",
     "empty_local",
+    "fill",
     "session",
     "to_host",
     "to_layout",

@@ -274,6 +274,13 @@ def test_zeros(backend: Backend, dtype: str) -> None:
     assert_array_equal(array, np.zeros((2, 3), dtype), strict=True)
 
 
+@dtypes
+def test_fill(backend: Backend, dtype: str) -> None:
+    array = backend.empty((2, 3), dtype)
+    backend.fill(array, 2.5)
+    assert_array_equal(backend.to_host(array), np.full((2, 3), 2.5, dtype), strict=True)
+
+
 def test_asarray(backend: Backend) -> None:
     source = np.arange(6.0).reshape(2, 3).T
     array = backend.asarray(source)

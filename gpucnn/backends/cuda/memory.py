@@ -67,6 +67,10 @@ class CudaMemory(Memory):
         with self._runtime.active():
             super().copy(source, out)
 
+    def fill(self, out: Array, value: float) -> None:
+        with self._runtime.active():
+            super().fill(out, value)
+
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return self._workspaces.get(name, shape, dtype)
 
