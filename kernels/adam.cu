@@ -3,15 +3,13 @@
 // m = beta_1 * m + (1 - beta_1) * g
 // s = beta_2 * s + (1 - beta_2) * g^2
 // p = p - learning_rate * weight_decay * p
-//       - learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(s) + epsilon)
-// where t is the number of the step, 1 for the first.
+//       - learning_rate * bias_correction * m / (sqrt(s) + epsilon)
+// where bias_correction is sqrt(1 - beta_2^t) / (1 - beta_1^t) in step t, which the host computes.
 //
 // Kingma and Ba, "Adam", ICLR 2015 (the form at the end of its section 2); Loshchilov and Hutter,
 // "Decoupled weight decay regularization", ICLR 2019.
 //
-// Index map: a block works on THREADS * ITEMS consecutive elements, see elements.cuh. The factor
-// with t is the same for all of them: one thread computes it, in double since 1 - beta^t cancels,
-// while the loads of the others are under way.
+// Index map: a block works on THREADS * ITEMS consecutive elements, see elements.cuh.
 //
 // Bytes per element: 4 sizeof(REAL) read, 3 sizeof(REAL) written. Operations per element: 7
 // multiplications, 5 additions, a square root and a division.
@@ -24,15 +22,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam(
     REAL* __restrict__ mean,
     REAL* __restrict__ square,
     const REAL* __restrict__ learning_rate,
-    const long long* __restrict__ step,
+    const REAL* __restrict__ bias_correction,
     long long size,
     double beta_1,
     double beta_2,
     REAL epsilon,
     REAL weight_decay)
 {
-    __shared__ REAL correction;
     const REAL rate = learning_rate[0];
+    const REAL corrected_rate = rate * bias_correction[0];
     REAL p[ITEMS], g[ITEMS], m[ITEMS], s[ITEMS];
     EACH_ITEM(k)
     {
@@ -41,17 +39,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam(
         m[k] = load(mean, element(blockIdx.x, k), size);
         s[k] = load(square, element(blockIdx.x, k), size);
     }
-    if (threadIdx.x == 0) {
-        const double t = (double)step[0];
-        correction = (REAL)(sqrt(1 - pow(beta_2, t)) / (1 - pow(beta_1, t)));
-    }
-    __syncthreads();
     EACH_ITEM(k)
     {
         const long long i = element(blockIdx.x, k);
         const REAL new_mean = (REAL)beta_1 * m[k] + (REAL)(1 - beta_1) * g[k];
         const REAL new_square = (REAL)beta_2 * s[k] + (REAL)(1 - beta_2) * (g[k] * g[k]);
-        const REAL change = rate * correction * new_mean / (sqrt(new_square) + epsilon);
+        const REAL change = corrected_rate * new_mean / (sqrt(new_square) + epsilon);
         if (i < size) {
             mean[i] = new_mean;
             square[i] = new_square;

@@ -262,7 +262,7 @@ def adam(
     mean: float,
     square: float,
     learning_rate: float,
-    step: int,
+    bias_correction: float,
     beta_1: float,
     beta_2: float,
     epsilon: float,
@@ -271,7 +271,7 @@ def adam(
     """The next parameter, mean and square; AdamW's where `weight_decay` is not 0."""
     mean += (1 - beta_1) * (gradient - mean)
     square += (1 - beta_2) * (gradient * gradient - square)
-    rate = learning_rate * math.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    rate = learning_rate * bias_correction
     decayed = parameter - learning_rate * weight_decay * parameter
     return decayed - rate * mean / (math.sqrt(square) + epsilon), mean, square
 

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import product
+from itertools import cycle, product
 from statistics import median
 from typing import Any
 
@@ -36,31 +36,20 @@ SHORTEST = 0.05  # seconds of a sample
 
 
 def gpucnn_steps(model: str, batch_size: int) -> dict[str, Callable[[], object]]:
-    """A step launched kernel by kernel, and the part that a graph can hold, replayed."""
-    import cupy
+    """A step launched kernel by kernel, and one recorded in a graph and replayed."""
 
-    network = make_network(model, "float32", "cuda", None)
-    network.compile(SGD(LEARNING_RATE))
-    images, labels = load_data()[0]
-    data = DeviceDataset(network.backend, network.dtype, images, labels)
-    trainer = Trainer(network.replica, network.optimizer, data, batch_size)
-    trainer.begin(full_batches(len(images), batch_size)[0])
+    def stepper(run_eagerly: bool) -> Callable[[], None]:
+        network = make_network(model, "float32", "cuda", None)
+        network.compile(SGD(LEARNING_RATE))
+        images, labels = load_data()[0]
+        data = DeviceDataset(network.backend, network.dtype, images, labels)
+        trainer = Trainer(network.replica, network.optimizer, data, batch_size)
+        trainer.run_eagerly = run_eagerly
+        trainer.begin(np.concatenate(full_batches(len(images), batch_size)))
+        numbers = cycle(range(trainer.batches))
+        return lambda: trainer.run([next(numbers)])
 
-    def step() -> None:
-        trainer.step(0)
-
-    step()
-    stream = cupy.cuda.Stream()
-    with stream:
-        stream.begin_capture()
-        gradients = trainer._accumulate_gradients(batch_size)
-        network.optimizer.update(network.parameters, gradients)
-        graph = stream.end_capture()
-
-    def replay() -> None:
-        graph.launch(cupy.cuda.get_current_stream())
-
-    return {"gpucnn": step, "gpucnn, graph": replay}
+    return {"gpucnn": stepper(True), "gpucnn, graph": stepper(False)}
 
 
 def torch_steps(model: str, batch_size: int) -> dict[str, Callable[[], object]]:

@@ -140,6 +140,7 @@ ORDER = [
 BACKENDS = [
     "window",
     "memory",
+    "replay",
     "fused",
     "workers",
     "cpu",

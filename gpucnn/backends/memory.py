@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -39,15 +39,24 @@ class Buffer:
         return prod(self.shape) * np.dtype(self.dtype or real).itemsize
 
 
+class Recording(Protocol):
+    """Operations recorded once, with their arguments."""
+
+    def replay(self) -> None:
+        """Run them all again, in their order."""
+
+
 class Memory:
     """A device and the arrays on it, which NumPy or a module with its interface makes.
 
     Attributes:
         device: the name of the device.
         xp: the module whose arrays live on the device.
+        allocations: how often memory that is kept, of buffers and workspaces, was allocated.
     """
 
     device = "reference"
+    allocations = 0
 
     def __init__(self, xp: Any = np) -> None:
         self.xp = xp
@@ -82,6 +91,19 @@ class Memory:
         """The most images of a microbatch, for images of `size` bytes; None for a whole shard."""
         return None
 
+    # Recording
+
+    can_record = False
+    """Whether the device can record operations, and replay them as one."""
+
+    def record(self, work: Callable[[], None]) -> Recording:
+        """Record the operations of `work`, without running them, on a device that `can_record`.
+
+        Args:
+            work: calls operations on memory that is allocated already and is kept.
+        """
+        raise NotImplementedError(f"{self.device} cannot record operations")
+
     # Arrays
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -103,10 +125,6 @@ class Memory:
     def copy(self, source: Array, out: Array) -> None:
         """Copy `source`, of any dtype and on the host or the device, to `out` on the device."""
         out[...] = self.xp.asarray(source, out.dtype)
-
-    def fill(self, out: Array, value: float) -> None:
-        """Set all elements of `out`, on the device, to `value`."""
-        out.fill(value)
 
     def empty_local(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate an array for repeated use by this process, without setting its elements."""
@@ -166,6 +184,7 @@ class BatchMemory:
         grows = batch > self._batch
         if grows:
             self._views.clear()
+            self._backend.allocations += 1
             del self._memory  # freed before the larger one is allocated
             size = batch * prod(self._buffer.shape)
             self._memory, self._batch = self._backend.empty_local((size,), self._dtype), batch

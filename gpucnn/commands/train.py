@@ -65,6 +65,13 @@ def train(
     output: Annotated[
         Path | None, typer.Option(help="The run's folder (default: a new one in runs/)")
     ] = None,
+    no_graph: Annotated[
+        bool,
+        typer.Option(
+            "--no-graph",
+            help="On a GPU, launch each kernel of a step, not the recorded step as one graph",
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --output")
     ] = False,
@@ -90,6 +97,7 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     with _resume(output, given) if resume else Run.start(output, default_config(**given)) as run:
         try:
+            run.model.run_eagerly = no_graph
             _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
             run.train()
         except KeyboardInterrupt:

@@ -42,6 +42,8 @@ class Sequential(Network):
 
     Attributes:
         optimizer: used by `fit`; `Adam()` unless `compile` sets another.
+        run_eagerly: whether `fit` launches the operations of a step one by one, where it would
+            replay them as one on a device that can record them; the results are the same.
         epochs_trained: the number of epochs trained, over all calls of `fit`.
         pixels: of the training images; None before training, and for files of early versions.
     """
@@ -64,21 +66,28 @@ class Sequential(Network):
         self.epochs_trained = 0
         self.pixels: Pixels | None = None
         self.optimizer: Optimizer = Adam()
+        self.run_eagerly = False
         self.compile(self.optimizer)
 
     # Training
 
-    def compile(self, optimizer: Optimizer) -> None:
+    def compile(self, optimizer: Optimizer, run_eagerly: bool = False) -> None:
         """Set the optimizer of `fit`, which starts without state.
 
+        Args:
+            optimizer: an optimizer that no other model uses.
+            run_eagerly: see the attribute.
+
         Raises:
-            InvalidTypeError: `optimizer` is not an optimizer.
+            InvalidTypeError: `optimizer` is not an optimizer, or `run_eagerly` not a bool.
             InvalidValueError: it already trains another model.
             ModelInUseError: the model is being trained.
         """
         self._refuse_training()
+        arguments.flag(run_eagerly, "run_eagerly")
         with self._lock.claim():
             self._compile(optimizer)
+            self.run_eagerly = run_eagerly
 
     def _compile(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -148,6 +157,7 @@ class Sequential(Network):
             self.pixels = pixels
             last_epoch = self.epochs_trained + epochs
             trainer = ParallelTrainer(self._twin(), self.optimizer, data, batch_size, validation)
+            trainer.run_eagerly = self.run_eagerly
             with closing(trainer), show_progress(verbose, last_epoch, len(data[0])) as progress:
                 for epoch in range(self.epochs_trained + 1, last_epoch + 1):
                     order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)

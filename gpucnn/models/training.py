@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import ALONE, Array, Backend, Communicator
+from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import TrainingError
 from gpucnn.models.replica import Replica
@@ -87,6 +89,7 @@ class Trainer:
 
     Attributes:
         communicator: of the ranks that take part; initially this one alone.
+        run_eagerly: whether steps are never recorded, also where the device can; initially not.
     """
 
     def __init__(
@@ -101,11 +104,19 @@ class Trainer:
         backend = replica.backend
         self.replica, self.optimizer, self.data = replica, optimizer, data
         self.communicator: Communicator = ALONE
+        self.run_eagerly = False
         self._batch_size = min(batch_size, len(data))
         self._order = backend.empty((len(data),), np.int64) if order is None else order
         self._metrics = metrics or Metrics.empty(backend, len(data), replica.dtype)
         self._indices = backend.empty((self._batch_size,), np.int64)
         self._batch_metrics = Metrics.empty(backend, self._batch_size, replica.dtype)
+        self._position = backend.empty((2,), np.int64)
+        factors = len(optimizer.factors(0))
+        batches = ceil_div(len(data), self._batch_size)
+        self._epoch_factors = backend.empty((batches, factors), replica.dtype)
+        self._factors = backend.empty((factors,), replica.dtype)
+        self._steps: dict[int, Replayed] = {}  # by the number of images
+        self._settings: list[dict[str, Any]] = []
         self.continue_from(0, 0)
         replica.reserve(self._batch_size, training=True)
 
@@ -150,6 +161,12 @@ class Trainer:
     def continue_from(self, count: int, iterations: int) -> None:
         """Continue an epoch of `count` images that began at the optimizer step `iterations`."""
         self._count, self._iterations = count, iterations
+        self._note_settings()
+        steps = range(iterations, iterations + self.batches)
+        factors = [self.optimizer.factors(step) for step in steps]
+        if factors:
+            self.replica.backend.copy(np.array(factors), self._epoch_factors[: len(factors)])
+        self._next_batch: int | None = None  # at the position on the device; None if unknown
 
     @property
     def batches(self) -> int:
@@ -172,40 +189,61 @@ class Trainer:
         Returns:
             The number of images in the batch.
         """
-        start = batch * self._batch_size
-        count = min(self._batch_size, self._count - start)
-        shards = self._shards(count)
-        self.replica.backend.copy(self._order[start : start + count], self._indices[:count])
-        self.optimizer.iterations = self._iterations + batch
-        self.optimizer.advance()
-        gradients = self._accumulate_gradients(count)
-        for shard in shards:
-            self._store_metrics(shard, start)
-        self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
-        self.optimizer.update(self.replica.parameters, gradients)
+        self._seek(batch)
+        self.optimizer.iterations = self._iterations + batch + 1
+        count = min(self._batch_size, self._count - batch * self._batch_size)
+        if self.run_eagerly or self.communicator.size > 1:
+            self._take_step(count)
+        else:
+            self._replayed(count)()
+        self._next_batch = batch + 1
         return count
+
+    def _note_settings(self) -> None:
+        """Drop recorded steps if a number that they hold, such as a dropout rate, was changed."""
+        settings = [each.__getstate__() for each in (self.optimizer, *self.replica.plain)]
+        settings[0].pop("learning_rate")  # which is read from the epoch's factors
+        if settings != self._settings:
+            self._settings = settings
+            self._steps.clear()
+
+    def _replayed(self, count: int) -> Replayed:
+        """A step on a batch of `count` images, recorded where the device can."""
+        if count not in self._steps:
+            self._steps[count] = Replayed(self.replica.backend, partial(self._take_step, count))
+        return self._steps[count]
+
+    def _seek(self, batch: int) -> None:
+        """Set the position on the device before a batch, unless the last step left it there."""
+        if batch != self._next_batch:
+            position = np.array([batch - 1, self._iterations + batch])
+            self.replica.backend.copy(position, self._position)
+        self._next_batch = None  # until the step is done
+
+    def _take_step(self, count: int) -> None:
+        """Take the training step on the next batch, of `count` images.
+
+        For all batches of `count` images this is the same sequence of operations on the same
+        memory, from which they read what changes: so a device can record and replay it.
+        """
+        backend, batch = self.replica.backend, self._batch_metrics.of(slice(count))
+        backend.next_batch(
+            self._position, self._order, self._epoch_factors, self._indices, self._factors
+        )
+        shards = self._shards(count)
+        gradients = self.replica.accumulate_gradients(
+            shards, self.data, self._indices[:count], *batch, self._position[1:]
+        )
+        for shard in shards:
+            backend.store_metrics(
+                self._position, *batch.of(shard), *self._metrics, self._batch_size, shard.start
+            )
+        self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
+        self.optimizer.update(self.replica.parameters, gradients, self._factors)
 
     def means(self) -> Evaluation:
         """The mean loss and the accuracy over the training steps of the epoch."""
         return self._metrics.of(slice(self._count)).means(self.replica.backend)
-
-    def _accumulate_gradients(self, count: int) -> Array:
-        """The gradients of this rank's shards of the batch, real (p,).
-
-        For every batch of `count` images this is the same sequence of operations on the same
-        memory, and so is the optimizer's update: a device can record both once and replay them.
-        What changes from step to step is read from that memory.
-        """
-        indices, (losses, correct) = self._indices[:count], self._batch_metrics.of(slice(count))
-        return self.replica.accumulate_gradients(
-            self._shards(count), self.data, indices, losses, correct, self.optimizer.step
-        )
-
-    def _store_metrics(self, shard: slice, start: int) -> None:
-        """Copy the metrics of a shard of the batch that begins at image `start` of the epoch."""
-        rows = slice(start + shard.start, start + shard.stop)
-        for source, out in zip(self._batch_metrics.of(shard), self._metrics.of(rows), strict=True):
-            self.replica.backend.copy(source, out)
 
     def _shards(self, count: int) -> list[slice]:
         """This rank's shards of a batch of `count` images."""

@@ -37,17 +37,25 @@ class Adam(Optimizer):
         arguments.share(self.beta_2, "beta_2")
         arguments.positive_number(self.epsilon, "epsilon")
 
-    def update(self, parameters: Array, gradients: Array) -> None:
-        self._adam(parameters, gradients, weight_decay=0.0)
+    def factors(self, iteration: int) -> tuple[float, ...]:
+        """The learning rate, and the correction of the bias of both means towards 0."""
+        t = iteration + 1
+        correction = (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
+        return (*super().factors(iteration), correction)
 
-    def _adam(self, parameters: Array, gradients: Array, weight_decay: float) -> None:
+    def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
+        self._adam(parameters, gradients, factors, weight_decay=0.0)
+
+    def _adam(
+        self, parameters: Array, gradients: Array, factors: Array, weight_decay: float
+    ) -> None:
         self._backend.adam(
             parameters,
             gradients,
             self.slots["mean"],
             self.slots["square"],
-            self._rate,
-            self.step,
+            factors[:1],
+            factors[1:],
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             epsilon=self.epsilon,
@@ -77,5 +85,5 @@ class AdamW(Adam):
         super().__post_init__()
         arguments.non_negative_number(self.weight_decay, "weight_decay")
 
-    def update(self, parameters: Array, gradients: Array) -> None:
-        self._adam(parameters, gradients, self.weight_decay)
+    def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
+        self._adam(parameters, gradients, factors, self.weight_decay)

@@ -30,12 +30,9 @@ class OptimizerState:
 class Optimizer(Placeable, ABC):
     """A rule that updates a flat vector of parameters by a flat vector of gradients.
 
-    A training step is `advance`, then `update`; between the two, `step` is the step's number.
-
     Attributes:
         learning_rate: a number, or a `Schedule`.
         iterations: the number of steps begun.
-        step: the same on the device, int64 (1,).
         slots: the flat vectors of the rule's state by name, real (p,), on the device.
     """
 
@@ -45,7 +42,6 @@ class Optimizer(Placeable, ABC):
     _has_told_end: bool = False
     learning_rate: float | Schedule
     iterations: int
-    step: Array
     slots: dict[str, Array]
 
     def place(
@@ -65,8 +61,6 @@ class Optimizer(Placeable, ABC):
         self._begin_placing()
         self._has_told_end = False
         self._backend = backend
-        self._rate = backend.empty((1,), parameters.dtype)
-        self.step = backend.zeros((1,), np.int64)
         self.iterations = 0
         self.slots = {
             name: backend.zeros(parameters.shape, parameters.dtype) for name in self.slot_names
@@ -82,13 +76,13 @@ class Optimizer(Placeable, ABC):
         slots = {name: self._backend.to_host(slot) for name, slot in self.slots.items()}
         return OptimizerState(self.iterations, slots)
 
-    def advance(self) -> None:
-        """Begin the next step: write its number and its learning rate to the device."""
+    def factors(self, iteration: int) -> tuple[float, ...]:
+        """The factors of the step after `iteration` steps: first the learning rate.
+
+        They are computed on the host, and given to `update` on the device.
+        """
         rate = self.learning_rate
-        value = rate(self.iterations) if isinstance(rate, Schedule) else rate
-        self._backend.fill(self._rate, value)
-        self.iterations += 1
-        self._backend.fill(self.step, self.iterations)
+        return (rate(iteration) if isinstance(rate, Schedule) else rate,)
 
     def tell_end(self, steps: int) -> None:
         """Warn, once, if the schedule ends before `steps` further steps are done."""
@@ -106,8 +100,14 @@ class Optimizer(Placeable, ABC):
             )
 
     @abstractmethod
-    def update(self, parameters: Array, gradients: Array) -> None:
-        """Update `parameters`, real (p,), by `gradients`, real (p,)."""
+    def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
+        """Take a step.
+
+        Args:
+            parameters: real (p,), updated.
+            gradients: real (p,).
+            factors: real (k,), those of the step, see `factors`.
+        """
 
     def __post_init__(self) -> None:
         if not isinstance(self.learning_rate, Schedule):

@@ -37,12 +37,12 @@ class SGD(Optimizer):
         arguments.flag(self.nesterov, "nesterov")
         arguments.non_negative_number(self.weight_decay, "weight_decay")
 
-    def update(self, parameters: Array, gradients: Array) -> None:
+    def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
         self._backend.sgd(
             parameters,
             gradients,
             self.slots["velocity"],
-            self._rate,
+            factors,
             momentum=self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,

@@ -121,5 +121,10 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 }
 """The bound of every result of every operation: of each argument that it writes."""
 
-UPDATED = frozenset({"parameters", "velocity", "mean", "square", "total"})
-"""The arguments that are read before they are written."""
+UPDATED = frozenset(
+    {
+        *("parameters", "velocity", "mean", "square", "total"),
+        *("position", "epoch_losses", "epoch_correct"),
+    }
+)
+"""The arguments that are read before they are written, or written in part."""

@@ -26,7 +26,7 @@ MEMORY = (
     "counting",
     "empty",
     "empty_local",
-    "fill",
+    "record",
     "session",
     "to_host",
     "to_layout",

@@ -66,6 +66,38 @@ def gather_labels(sizes: Sizes, values: Values) -> Call:
     )
 
 
+def next_batch(sizes: Sizes, values: Values) -> Call:
+    size, number = sizes.filters, int(values.integers(3))
+    images = size * (number + 1) + 1  # so that the batch after the next has one image alone
+    return Call(
+        "next_batch",
+        {
+            "position": np.array([number, 7]),
+            "order": values.integers(1000, images),
+            "epoch_factors": values.reals(number + 2, 2),
+            "indices": unset((size,), np.int64),
+            "factors": values.unset(2),
+        },
+    )
+
+
+def store_metrics(sizes: Sizes, values: Values) -> Call:
+    count, first, number = _pixels(sizes), sizes.filters, int(values.integers(3))
+    size = first + count
+    return Call(
+        "store_metrics",
+        {
+            "position": np.array([number, 7]),
+            "losses": values.reals(count),
+            "correct": values.choices([0, 1], count),
+            "epoch_losses": values.reals((number + 1) * size + 1),
+            "epoch_correct": values.reals((number + 1) * size + 1),
+            "batch_size": size,
+            "first": first,
+        },
+    )
+
+
 def matmul(
     sizes: Sizes,
     values: Values,
@@ -299,7 +331,7 @@ def adam(sizes: Sizes, values: Values, weight_decay: float = 0.0) -> Call:
             "mean": values.reals(count),
             "square": values.reals(count) ** 2,
             "learning_rate": values.choices([0.1, 0.01], 1),
-            "step": 1 + values.integers(100, 1),
+            "bias_correction": values.choices([0.3, 1.2], 1),
             "beta_1": 0.9,
             "beta_2": 0.999,
             "epsilon": 1e-3,  # of a size that shows
@@ -309,6 +341,8 @@ def adam(sizes: Sizes, values: Values, weight_decay: float = 0.0) -> Call:
 
 
 CALLS: dict[str, Builder] = {
+    "next_batch": next_batch,
+    "store_metrics": store_metrics,
     "gather_images of bytes": partial(gather_images, bytes_=True),
     "gather_images of reals": partial(gather_images, bytes_=False),
     "gather_labels": gather_labels,

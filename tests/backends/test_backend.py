@@ -193,20 +193,44 @@ def adam(
     mean: Array,
     square: Array,
     learning_rate: Array,
-    step: Array,
+    bias_correction: Array,
     **options: Any,
 ) -> Results:
     def move(
         parameter: float, gradient: float, mean: float, square: float
     ) -> tuple[float, float, float]:
-        rate, t = learning_rate[0], int(step[0])
-        return loops.adam(parameter, gradient, mean, square, rate, t, **options)
+        factors = learning_rate[0], bias_correction[0]
+        return loops.adam(parameter, gradient, mean, square, *factors, **options)
 
     names = ["parameters", "mean", "square"]
     return each_state(move, names, parameters, gradients, mean, square)
 
 
+def next_batch(position: Array, order: Array, epoch_factors: Array, **outputs: Array) -> Results:
+    number, size = int(position[0]) + 1, len(outputs["indices"])
+    places = range(number * size, (number + 1) * size)
+    indices = [order[place] if place < len(order) else 0 for place in places]
+    return {
+        "position": np.array([number, position[1] + 1]),
+        "indices": np.array(indices),
+        "factors": epoch_factors[number],
+    }
+
+
+def store_metrics(
+    position: Array, losses: Array, correct: Array, batch_size: int, first: int, **epoch: Array
+) -> Results:
+    stored = {name: array.copy() for name, array in epoch.items()}
+    for i in range(len(losses)):
+        image = int(position[0]) * batch_size + first + i
+        stored["epoch_losses"][image] = losses[i]
+        stored["epoch_correct"][image] = correct[i]
+    return stored
+
+
 REFERENCES: dict[str, Callable[..., Results]] = {
+    "next_batch": next_batch,
+    "store_metrics": store_metrics,
     "gather_images": gather_images,
     "gather_labels": gather_labels,
     "matmul": matmul,

@@ -63,7 +63,12 @@ def test_operation_repeats_to_the_bit(backend: Backend, build: Builder, dtype: s
 
 @pytest.mark.parametrize(
     ("build", "name"),
-    [(dropout, "step"), (adam, "step"), (adam, "learning_rate"), (sgd, "learning_rate")],
+    [
+        (dropout, "step"),
+        (adam, "bias_correction"),
+        (adam, "learning_rate"),
+        (sgd, "learning_rate"),
+    ],
 )
 def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, name: str) -> None:
     before = build(SIZES, Values(0, "float64"))
@@ -272,13 +277,6 @@ def test_empty(backend: Backend, dtype: str) -> None:
 def test_zeros(backend: Backend, dtype: str) -> None:
     array = backend.to_host(backend.zeros((2, 3), dtype))
     assert_array_equal(array, np.zeros((2, 3), dtype), strict=True)
-
-
-@dtypes
-def test_fill(backend: Backend, dtype: str) -> None:
-    array = backend.empty((2, 3), dtype)
-    backend.fill(array, 2.5)
-    assert_array_equal(backend.to_host(array), np.full((2, 3), 2.5, dtype), strict=True)
 
 
 def test_asarray(backend: Backend) -> None:

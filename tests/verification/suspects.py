@@ -63,10 +63,11 @@ class WrongCorrection(CpuBackend):
         mean: Array,
         square: Array,
         learning_rate: Array,
-        step: Array,
+        bias_correction: Array,
         **options: Any,
     ) -> None:
-        super().adam(parameters, gradients, mean, square, learning_rate, step + 1, **options)
+        wrong = bias_correction * bias_correction.dtype.type(1.001)
+        super().adam(parameters, gradients, mean, square, learning_rate, wrong, **options)
 
 
 class WrongLabels(CpuBackend):
@@ -109,18 +110,20 @@ class RoundedWeights(CpuBackend):
 class StaleBatch(CpuBackend):
     """From the third batch on, the images are those of the one before."""
 
-    copies = 0  # of indices, two for each batch
+    copies = 0  # of indices, one for each batch
 
     def copy(self, source: Array, out: Array) -> None:
-        if source.dtype == np.int64:
+        if source.dtype == np.int64 and len(source) > 2:
             self.copies += 1
-            if self.copies > 4:
+            if self.copies > 2:
                 return
         super().copy(source, out)
 
 
 class Lost(CpuBackend):
-    """Arrays copied to the device become NaN."""
+    """Reals copied to the device become NaN."""
 
     def copy(self, source: Array, out: Array) -> None:
-        out.fill(np.nan if out.dtype.kind == "f" else 0)
+        super().copy(source, out)
+        if out.dtype.kind == "f":
+            out.fill(np.nan)

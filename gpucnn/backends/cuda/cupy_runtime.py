@@ -6,7 +6,7 @@ CuPy is imported only when a GPU is asked for: its import takes as long as all o
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, cached_property
 from importlib import import_module, metadata
@@ -110,6 +110,16 @@ class CupyRuntime:
             self._tell(error)
             raise
 
+    def record(self, work: Callable[[], None]) -> "_Graph":
+        """Capture the launches in a CUDA graph."""
+        stream = self.xp.cuda.get_current_stream()
+        stream.begin_capture()
+        try:
+            work()
+        finally:
+            graph = stream.end_capture()
+        return _Graph(graph, stream)
+
     def load(self, source: str, options: tuple[str, ...]) -> "_Module":
         """CuPy caches what it compiles in a folder of its own."""
         return _Module(self.xp.RawModule(code=source, options=options))
@@ -159,6 +169,16 @@ class _Module:
             kernel(grid, block, tuple(0 if each is None else each for each in args))
 
         return launch
+
+
+class _Graph:
+    """A CUDA graph as a `Recording`."""
+
+    def __init__(self, graph: Any, stream: Any) -> None:
+        self._graph, self._stream = graph, stream
+
+    def replay(self) -> None:
+        self._graph.launch(self._stream)
 
 
 def gpu_name(index: int) -> str:

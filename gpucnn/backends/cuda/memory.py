@@ -1,6 +1,6 @@
 """The memory of a device that runs CUDA kernels, and their launch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.cuda.runtime import Runtime
-from gpucnn.backends.memory import Array, Memory, Workspaces
+from gpucnn.backends.memory import Array, Memory, Recording, Workspaces
 
 
 class CudaMemory(Memory):
@@ -20,12 +20,14 @@ class CudaMemory(Memory):
         runtime: the runtime of the kernels, a GPU or the simulator.
     """
 
+    can_record = True
+
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime.xp)
         self.device = runtime.device
         self._runtime = runtime
         self._launcher = Launcher(runtime)
-        self._workspaces = Workspaces(lambda size: self.empty((size,), np.uint8))
+        self._workspaces = Workspaces(self._allocate)
 
     def __copy__(self) -> "CudaMemory":
         """Copy it, with workspaces of its own; the compiled kernels are shared."""
@@ -40,6 +42,11 @@ class CudaMemory(Memory):
     @property
     def description(self) -> str:
         return self._runtime.description
+
+    def record(self, work: Callable[[], None]) -> Recording:
+        """See `Runtime.record`."""
+        with self._runtime.active():
+            return self._runtime.record(work)
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -67,9 +74,9 @@ class CudaMemory(Memory):
         with self._runtime.active():
             super().copy(source, out)
 
-    def fill(self, out: Array, value: float) -> None:
-        with self._runtime.active():
-            super().fill(out, value)
+    def _allocate(self, size: int) -> Array:
+        self.allocations += 1
+        return self.empty((size,), np.uint8)
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return self._workspaces.get(name, shape, dtype)

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from gpucnn.backends.memory import Recording
+
 Function = Callable[[tuple[int, ...], tuple[int, ...], tuple[Any, ...]], None]
 """A loaded kernel, called with the grid, the block (threads along each axis), and the arguments."""
 
@@ -34,6 +36,12 @@ class Runtime(Protocol):
 
     def active(self) -> AbstractContextManager[None]:
         """A context in which the device is the current one, and its errors are told in one line."""
+
+    def record(self, work: Callable[[], None]) -> Recording:
+        """Record the launches of `work`, without running them.
+
+        `work` may only launch kernels, on memory that outlives the recording.
+        """
 
     def load(self, source: str, options: tuple[str, ...]) -> Module:
         """Compile CUDA C for the device, or load it from a cache of compiled code."""

@@ -17,11 +17,6 @@ The same holds for any formula of sums and products, n being the most roundings 
 through, and for the optimizers, whose terms all add up if the learning rate is negative: a
 quotient or a root of a positive number rounds once, and a root halves the errors before it.
 
-Adam's terms go through 13 roundings at most. Its factor sqrt(1 - beta_2^t) / (1 - beta_1^t) is
-computed in float64; but there the power, off by 1 eps of float64, is subtracted from 1, which makes
-the error 1 / (1 - beta^t) eps relative to the difference: that many roundings, twice as many since
-the right value has them too, scaled by the ratio of float64's eps to that of the result.
-
 For a row of logits z, shifted so that the greatest is 0, let s = sum_j exp(z_j). Rounding z is an
 error of |z| u in the exponent, thus of |z| u relative to exp(z), to which exp itself may add 2 eps
 (CUDA's guarantee; NumPy's is better). In s that makes 2 eps, plus (classes / e) u since
@@ -47,7 +42,7 @@ another. The bounds do not cover an overflow before the terms, such as of a grad
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -140,15 +135,6 @@ def filters_and_window(arguments: Arguments) -> float:
 def normalization(arguments: Arguments) -> float:
     """The roundings of pixel / 255 - 0.5 where pixels are bytes: two, of values of at most 1."""
     return 2.0 if arguments["images"].dtype == np.uint8 else 0.0
-
-
-def adam_roundings(arguments: Arguments) -> float:
-    """The roundings of a step of Adam, see the module's docstring."""
-    t = int(arguments["step"][0])
-    decays = [float(arguments[name]) for name in ("beta_1", "beta_2")]
-    cancelled = sum(2 / (1 - decay**t) for decay in decays)
-    finer = float(np.finfo(np.float64).eps / np.finfo(real_dtype(arguments)).eps)
-    return 13.0 + ceil(cancelled * finer)
 
 
 def softmax_roundings(arguments: Arguments) -> float:

@@ -1,4 +1,4 @@
-"""Gathering batches of images and labels from a data set on the device."""
+"""The batches of an epoch: their place in it, and their images and labels from a data set."""
 
 from typing import Any
 
@@ -14,7 +14,59 @@ from gpucnn.utils.arithmetic import ceil_div
 
 
 class Data(Memory):
-    """Definitions of gathering a batch."""
+    """Definitions of finding and gathering a batch.
+
+    The position in an epoch is an array on the device, int64 (2,): the number of the batch in the
+    epoch, from 0, and the number of the training step, from 1. So a step reads and writes the same
+    memory each time, and a device can record it and replay it for the following batches.
+    """
+
+    @bounded(position=EXACT, indices=EXACT, factors=EXACT)
+    def next_batch(
+        self, position: Array, order: Array, epoch_factors: Array, indices: Array, factors: Array
+    ) -> None:
+        """Move on to the next batch of an epoch, and load what belongs to it.
+
+        Args:
+            position: int64 (2,), both of its numbers are increased by 1.
+            order: int64 (N,), the indices of the epoch's images.
+            epoch_factors: real (batches, k), the optimizer's factors for each batch.
+            indices: int64 (n,), n being the size of a full batch: the next n of `order`, with zeros
+                past its end.
+            factors: real (k,), those of the batch.
+        """
+        position += 1
+        number, size = int(position[0]), len(indices)
+        batch = order[number * size : (number + 1) * size]
+        indices[: len(batch)] = batch
+        indices[len(batch) :] = 0
+        factors[...] = epoch_factors[number]
+
+    @bounded(epoch_losses=EXACT, epoch_correct=EXACT)
+    def store_metrics(
+        self,
+        position: Array,
+        losses: Array,
+        correct: Array,
+        epoch_losses: Array,
+        epoch_correct: Array,
+        batch_size: int,
+        first: int = 0,
+    ) -> None:
+        """Store the metrics of a part of a batch at its place among the epoch's.
+
+        Args:
+            position: int64 (2,).
+            losses: real (n,).
+            correct: real (n,).
+            epoch_losses: real (N,), of which n elements are written.
+            epoch_correct: likewise.
+            batch_size: the size of a full batch.
+            first: the number in the batch of the part's first image.
+        """
+        start = int(position[0]) * batch_size + first
+        epoch_losses[start : start + len(losses)] = losses
+        epoch_correct[start : start + len(correct)] = correct
 
     @bounded(out=Bound(normalization, "one"))
     def gather_images(self, images: Array, indices: Array, out: Array) -> None:
@@ -76,6 +128,28 @@ def _gather_kernel(function: str) -> Any:
 class CudaData(CudaMemory, Data):
     """Gathering in CUDA: a block copies part of an image, and normalises bytes on the way."""
 
+    next_batch = kernel(
+        "batch.cu",
+        {
+            "position": "2",
+            "order": "images",
+            "epoch_factors": "batches factor_count",
+            "indices": "batch_size",
+            "factors": "factor_count",
+        },
+        lambda sizes: (1,),
+    )
+    store_metrics = kernel(
+        "batch.cu",
+        {
+            "position": "2",
+            "losses": "rows",
+            "correct": "rows",
+            "epoch_losses": "images",
+            "epoch_correct": "images",
+        },
+        lambda sizes: (ceil_div(sizes["rows"], THREADS),),
+    )
     _gather_bytes = _gather_kernel("gather_bytes")
     _gather_reals = _gather_kernel("gather_reals")
 

@@ -6,7 +6,7 @@ from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import ITEMS, kernel, over_elements
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
-from gpucnn.backends.ops.bounds import Bound, adam_roundings, always, bounded, sums
+from gpucnn.backends.ops.bounds import Bound, always, bounded, sums
 
 
 class Optimizers(Memory):
@@ -43,9 +43,7 @@ class Optimizers(Memory):
         parameters -= learning_rate * weight_decay * parameters
         parameters += momentum * velocity - learning_rate * gradients if nesterov else velocity
 
-    @bounded(
-        parameters=sums(adam_roundings), mean=sums(always(4)), square=Bound(always(5), "result")
-    )
+    @bounded(parameters=sums(always(12)), mean=sums(always(4)), square=Bound(always(5), "result"))
     def adam(
         self,
         parameters: Array,
@@ -53,7 +51,7 @@ class Optimizers(Memory):
         mean: Array,
         square: Array,
         learning_rate: Array,
-        step: Array,
+        bias_correction: Array,
         *,
         beta_1: float,
         beta_2: float,
@@ -64,7 +62,7 @@ class Optimizers(Memory):
 
         m <- beta_1 m + (1 - beta_1) g and s <- beta_2 s + (1 - beta_2) g^2; the parameters, decayed
         by learning_rate * weight_decay of themselves, move by
-        -learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(s) + epsilon).
+        -learning_rate * bias_correction * m / (sqrt(s) + epsilon).
 
         Kingma and Ba, "Adam", ICLR 2015 (the form at the end of its section 2); Loshchilov and
         Hutter, "Decoupled weight decay regularization", ICLR 2019.
@@ -75,7 +73,7 @@ class Optimizers(Memory):
             mean: real (p,), m, updated; zeros before the first step.
             square: real (p,), s, updated; zeros before the first step.
             learning_rate: real (1,).
-            step: int64 (1,), t, 1 for the first step.
+            bias_correction: real (1,), sqrt(1 - beta_2^t) / (1 - beta_1^t) in step t, from 1.
             beta_1: the decay of m, in [0, 1).
             beta_2: the decay of s, in [0, 1).
             epsilon: keeps the quotient finite.
@@ -83,10 +81,8 @@ class Optimizers(Memory):
         """
         mean[...] = beta_1 * mean + (1 - beta_1) * gradients
         square[...] = beta_2 * square + (1 - beta_2) * gradients**2
-        t = step.astype(np.float64)
-        correction = self.xp.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-        rate = learning_rate * correction.astype(learning_rate.dtype)
         parameters -= learning_rate * weight_decay * parameters
+        rate = learning_rate * bias_correction
         parameters -= rate * mean / (self.xp.sqrt(square) + epsilon)
 
 
@@ -124,7 +120,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         mean: Array,
         square: Array,
         learning_rate: Array,
-        step: Array,
+        bias_correction: Array,
         *,
         beta_1: float,
         beta_2: float,
@@ -141,13 +137,11 @@ class CpuOptimizers(CpuMemory, Optimizers):
         square *= beta_2
         square += change
 
-        t = int(step[0])
-        correction = (1 - beta_2**t) ** 0.5 / (1 - beta_1**t)
         if weight_decay:
             self._decay(parameters, learning_rate, weight_decay)
         np.sqrt(square, out=root)
         root += epsilon
-        np.multiply(mean, learning_rate * learning_rate.dtype.type(correction), out=change)
+        np.multiply(mean, learning_rate * bias_correction, out=change)
         change /= root
         parameters -= change
 
@@ -174,7 +168,7 @@ class CudaOptimizers(CudaMemory, Optimizers):
             "mean": "*size",
             "square": "*size",
             "learning_rate": "1",
-            "step": "1",
+            "bias_correction": "1",
         },
         over_elements,
         macros=ITEMS,

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
-from gpucnn.simulator import Module
 
 _here = threading.local()  # entered: how many contexts of `active` this thread is in
 
@@ -107,7 +106,7 @@ class ApartSimulatorRuntime(SimulatorRuntime):
 
 
 class _Module:
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Any) -> None:
         self._module = module
 
     def get_function(self, name: str) -> Any:

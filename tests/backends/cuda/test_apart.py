@@ -62,8 +62,8 @@ def test_a_step_outside_of_a_session(optimizer: Optimizer) -> None:
     parameters, gradients = (backend.zeros((5,), np.float32) for _ in range(2))
     optimizer.place(backend, parameters)
     backend.copy(np.ones(5), gradients)
-    optimizer.advance()
-    optimizer.update(parameters, gradients)
+    factors = backend.asarray(np.array(optimizer.factors(0), np.float32))
+    optimizer.update(parameters, gradients, factors)
     assert (backend.to_host(parameters) < 0).all()
 
 

@@ -24,7 +24,6 @@ from gpucnn.backends.ops.matrices import (
     _split,
 )
 from gpucnn.backends.ops.random import philox4x32
-from gpucnn.simulator import Module
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.verification.calls import define
 
@@ -187,7 +186,7 @@ class LastBlock(SimulatorRuntime):
 
 
 class _LastBlockOf:
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Any) -> None:
         self._module = module
 
     def get_function(self, name: str) -> Any:
@@ -246,7 +245,7 @@ def take_steps(
     backend: Backend, parameters: Array, gradients: Array, velocity: Array, square: Array
 ) -> None:
     gradients[-1] = 2
-    rate, step = np.ones(1, np.float32), np.ones(1, np.int64)
+    rate = correction = np.ones(1, np.float32)
     backend.sgd(
         parameters, gradients, velocity, rate, momentum=0.5, nesterov=False, weight_decay=0.0
     )
@@ -256,7 +255,7 @@ def take_steps(
         velocity,
         square,
         rate,
-        step,
+        correction,
         beta_1=0.5,
         beta_2=0.5,
         epsilon=1.0,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import PER_BLOCK
 from gpucnn.backends.cuda.launch import Launcher
+from gpucnn.backends.memory import Recording
 from gpucnn.backends.window import Window
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
@@ -30,6 +31,9 @@ class Recorder:
 
     def active(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def record(self, work: Callable[[], None]) -> Recording:
+        raise NotImplementedError
 
     def load(self, source: str, options: tuple[str, ...]) -> "Recorder":
         self.loaded.append(options)
