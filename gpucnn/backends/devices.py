@@ -5,13 +5,13 @@ NumPy.
 """
 
 import re
+import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from gpucnn.backends.backend import Backend, CpuBackend, CudaBackend
-from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
+from gpucnn.errors import DeviceError, GpucnnError, GpucnnWarning, InvalidValueError, printable
 from gpucnn.utils import arguments
 
 GPU = re.compile(r"cuda(?::(\d+))?")
@@ -57,6 +57,9 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
         threads: the worker processes that split a batch, if the device is the CPU; None for one
             per core that this process may use.
 
+    Warns:
+        GpucnnWarning: "auto" passes over a GPU, which cannot be used; the text says why.
+
     Raises:
         InvalidValueError: no device has that name, or `threads` is not a usable number of threads.
         DeviceError: the device cannot be used; the text says why, and what to install or change.
@@ -79,10 +82,25 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
 
 
 def _automatic(threads: int | None) -> Backend:
+    from gpucnn.backends.cuda.cupy_runtime import NoGpuError, gpu_name
+
+    backend, problems = None, []
     for index in _gpus():
-        with suppress(DeviceError):  # `list_devices` gives the reason
-            return _on_gpu(index)
-    return CpuBackend(threads)
+        try:
+            backend = _on_gpu(index)
+            break
+        except NoGpuError:  # nothing to warn of; `list_devices` gives the reason
+            pass
+        except DeviceError as error:
+            problems.append(f"{gpu_name(index)} cannot be used: {error}")
+    backend = backend or CpuBackend(threads)
+    if problems:
+        warnings.warn(
+            f"{'; '.join(problems)}; the device is {backend.device} instead",
+            GpucnnWarning,
+            stacklevel=3,  # where `get_backend` is called
+        )
+    return backend
 
 
 def _gpus() -> range:

@@ -1,5 +1,6 @@
 """The devices by name."""
 
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from backends.cuda.fake_cupy import FakeCupy, function_missing, headers_missing
 from gpucnn.backends import Backend, CpuBackend, available_devices, get_backend, list_devices
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.cupy_runtime import CupyRuntime
-from gpucnn.errors import DeviceError, InvalidValueError
+from gpucnn.errors import DeviceError, GpucnnWarning, InvalidValueError
 from gpucnn.simulator import SimulatorError
 
 
@@ -71,7 +72,10 @@ def test_auto_is_the_first_gpu_that_works(two_gpus: None, monkeypatch: pytest.Mo
                 raise DeviceError("it is broken")
 
     monkeypatch.setattr("gpucnn.backends.cuda.cupy_runtime.CupyRuntime", Second)
-    assert get_backend("auto").device == available_devices()[0] == "cuda:1"
+    line = "^cuda cannot be used: it is broken; the device is cuda:1 instead$"
+    with pytest.warns(GpucnnWarning, match=line) as told:
+        assert get_backend("auto").device == available_devices()[0] == "cuda:1"
+    assert told[0].filename == __file__
     assert list_devices()[0].description == "it is broken"
 
 
@@ -111,6 +115,16 @@ def test_broken_cupy_is_listed(monkeypatch: pytest.MonkeyPatch, line: str) -> No
 @pytest.mark.parametrize("line", list(broken_cupys())[:2])
 def test_auto_goes_on_after_a_broken_cupy(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setitem(sys.modules, "cupy", broken_cupys()[line])
+    told = rf"^cuda cannot be used: {re.escape(line)}.*; the device is cpu instead$"
+    with pytest.warns(GpucnnWarning, match=told):
+        assert get_backend("auto").device == "cpu"
+
+
+@pytest.mark.parametrize("machine", [{"gpus": 0}, {"gpus": -1}, {"driver": 0}])
+def test_auto_is_silent_where_there_is_no_gpu(
+    monkeypatch: pytest.MonkeyPatch, machine: dict[str, int]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy(**machine))  # type: ignore[arg-type]
     assert get_backend("auto").device == "cpu"
 
 

@@ -168,7 +168,7 @@ def test_an_unknown_dtype_gets_one_line(refused: Refused) -> None:
 
 def test_without_nvrtc_it_gets_one_line(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     nvrtc._library.cache_clear()
-    monkeypatch.setattr(nvrtc, "_places", list)
+    monkeypatch.setitem(sys.modules, "cuda.pathfinder", None)
     assert "pip install nvidia-cuda-nvrtc" in refused("kernels")
 
 

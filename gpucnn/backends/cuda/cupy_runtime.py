@@ -7,8 +7,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, cached_property
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
@@ -24,9 +24,19 @@ WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA version that th
 
 USE_CPU = 'or use the device "cpu"'
 
+NULL_STREAMS = (0, 1)  # the legacy default stream, by either of its handles
+
+
+class NoGpuError(DeviceError):
+    """There is no GPU, no driver of one, or no CuPy: nothing that could be repaired here."""
+
 
 class CupyRuntime:
     """One GPU as a `Runtime`.
+
+    Everything runs on one stream of the GPU, which is not the default stream, since no work on that
+    can be captured in a graph. It takes turns with the default stream, and is ordered with a
+    current stream of the user's by events, see `active`.
 
     Args:
         index: the index of the GPU in CUDA's order.
@@ -45,6 +55,7 @@ class CupyRuntime:
             )
         self._index = index
         with _proving(), self.active():
+            _check_compiler(self.xp)
             self.xp.ones(1) + 1  # compiles a kernel, so that anything missing shows here
 
     @cached_property
@@ -59,21 +70,45 @@ class CupyRuntime:
                 f"CuPy {self.xp.__version__}"
             )
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """Make the GPU the current device.
+    def active(self) -> AbstractContextManager[None]:
+        """Make the GPU the current device, and its stream for this package the current stream.
+
+        What runs in this context comes after all that the user's current stream was given before,
+        and before all that it is given later. So arrays can be handed over in both directions, and
+        be freed: CuPy hands freed memory out again on the stream that it was allocated on.
 
         Raises:
             DeviceError: CUDA, NVRTC or CuPy raised an error in this context, told in one line.
         """
-        try:
-            with self.xp.cuda.Device(self._index):
-                yield
+        return nullcontext() if self._is_active() else self._activated()
+
+    @cached_property
+    def _stream(self) -> Any:
+        return _stream_of(self.xp, self._index)
+
+    def _is_active(self) -> bool:
+        try:  # CuPy has a current stream for each thread and device
+            return self.xp.cuda.get_current_stream() is self._stream
         except Exception as error:
-            explained = self._explain(error)
-            if explained is None:
-                raise
-            raise explained from error
+            self._tell(error)
+            raise
+
+    @contextmanager
+    def _activated(self) -> Iterator[None]:
+        cuda = self.xp.cuda
+        try:
+            with cuda.Device(self._index):
+                users = cuda.get_current_stream()
+                _order(users, self._stream)
+                try:
+                    with self._stream:
+                        yield
+                finally:
+                    users.use()  # which the `with` before does not know if `use` made it current
+                    _order(self._stream, users)
+        except Exception as error:
+            self._tell(error)
+            raise
 
     def record(self, work: Callable[[], None]) -> "_Graph":
         """Capture the launches in a CUDA graph."""
@@ -94,6 +129,12 @@ class CupyRuntime:
 
     def to_host(self, array: Any) -> NDArray[Any]:
         return self.xp.asnumpy(array)  # type: ignore[no-any-return]
+
+    def _tell(self, error: Exception) -> None:
+        """Raise an error of the device in its one-line form; do nothing for others."""
+        explained = self._explain(error)
+        if explained is not None:
+            raise explained from error
 
     def _explain(self, error: Exception) -> DeviceError | None:
         """The one-line form of an error of the device; None for an error that is not one."""
@@ -149,7 +190,8 @@ def import_cupy() -> ModuleType:
     """Import CuPy.
 
     Raises:
-        DeviceError: CuPy is not installed, or does not load.
+        NoGpuError: CuPy is not installed.
+        DeviceError: CuPy does not load.
     """
     try:
         _refuse_two_wheels()
@@ -165,7 +207,7 @@ def import_cupy() -> ModuleType:
         raise
     except (Exception, SystemExit) as error:  # SystemExit by a script named cupy.py
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            raise DeviceError(
+            raise NoGpuError(
                 "CuPy is not installed: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]', "
                 "whichever CUDA version nvidia-smi shows"
             ) from None
@@ -177,7 +219,8 @@ def count_gpus(cupy: ModuleType) -> int:
     """Count the GPUs, of which there is at least one.
 
     Raises:
-        DeviceError: there is no GPU, or no driver that CuPy can use.
+        NoGpuError: there is no GPU, or no driver.
+        DeviceError: CuPy cannot use the driver, or does not work.
     """
     with _proving():
         _check_driver(cupy)
@@ -185,11 +228,11 @@ def count_gpus(cupy: ModuleType) -> int:
         try:
             count = int(runtime.getDeviceCount())
         except runtime.CUDARuntimeError as error:
-            raise DeviceError(
+            raise NoGpuError(
                 f"CUDA finds no GPU ({_one_line(str(error))}): see nvidia-smi, {USE_CPU}"
             ) from error
     if count == 0:
-        raise DeviceError(f"CUDA finds no GPU: see nvidia-smi and CUDA_VISIBLE_DEVICES, {USE_CPU}")
+        raise NoGpuError(f"CUDA finds no GPU: see nvidia-smi and CUDA_VISIBLE_DEVICES, {USE_CPU}")
     return count
 
 
@@ -213,7 +256,7 @@ def _check_driver(cupy: ModuleType) -> None:
     runtime = cupy.cuda.runtime
     driver, built_for = runtime.driverGetVersion(), runtime.runtimeGetVersion()
     if driver == 0:
-        raise DeviceError(f"no NVIDIA driver was found: install one, {USE_CPU}")
+        raise NoGpuError(f"no NVIDIA driver was found: install one, {USE_CPU}")
     if driver // 1000 < built_for // 1000:
         wheel = WHEELS.get(driver // 1000)
         advice = f"install {wheel} in its place" if wheel else f"update the driver, {USE_CPU}"
@@ -221,6 +264,38 @@ def _check_driver(cupy: ModuleType) -> None:
             f"the NVIDIA driver supports CUDA {_version(driver)}, but {_wheel(cupy)} is built for "
             f"CUDA {_version(built_for)}: {advice}"
         )
+
+
+def _check_compiler(cupy: ModuleType) -> None:
+    """Check that the driver can load what NVRTC compiles: it need not, if NVRTC is newer.
+
+    CuPy takes the newest NVRTC that it finds, whichever CUDA version CuPy itself is built for.
+    """
+    driver, (major, minor) = cupy.cuda.runtime.driverGetVersion(), cupy.cuda.nvrtc.getVersion()
+    if major > driver // 1000:
+        raise DeviceError(
+            f"the NVIDIA driver supports CUDA {_version(driver)}, but NVRTC {major}.{minor} is "
+            f"found first: uninstall that (pip uninstall nvidia-cuda-nvrtc) and "
+            f"{_install_toolkit()}, or update the driver"
+        )
+
+
+@cache
+def _stream_of(cupy: ModuleType, index: int) -> Any:
+    """The stream of a GPU on which all of this package's work runs.
+
+    There is one for the whole process: CuPy keeps memory that was freed for the stream on which it
+    was allocated.
+    """
+    with cupy.cuda.Device(index):
+        return cupy.cuda.Stream()
+
+
+def _order(first: Any, then: Any) -> None:
+    """Let stream `then` wait for all that stream `first` has been given."""
+    # Work on the default stream waits for other streams as it is, and they for it.
+    if first.ptr not in NULL_STREAMS and then.ptr not in NULL_STREAMS:
+        then.wait_event(first.record())
 
 
 @contextmanager

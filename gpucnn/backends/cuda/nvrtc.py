@@ -1,18 +1,16 @@
 """Compiling kernels without a GPU, to learn whether they compile and which resources they need.
 
-NVRTC is the compiler that CuPy uses. Here it is loaded on its own, from the package
-nvidia-cuda-nvrtc or a CUDA toolkit, and asked for machine code in the way of CuPy; the assembler
-reports the resources of each kernel.
+NVRTC is the compiler that CuPy uses. Here it is loaded on its own, found as CuPy finds it: in the
+package nvidia-cuda-nvrtc or a CUDA toolkit, by cuda-pathfinder. It is asked for machine code in the
+way of CuPy; the assembler reports the resources of each kernel.
 """
 
 import ctypes
-import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
-from pathlib import Path
 
 from gpucnn.errors import GpucnnError
 
@@ -22,8 +20,6 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"
 # What CuPy 14.2 adds to the options of a RawModule, in cupy/cuda/compiler.py: the first in
 # `_compile_with_cache_cuda`, the second in `_compile_using_nvrtc_no_warning`, besides -arch.
 CUPY_OPTIONS = ("-ftz=true", "--device-as-default-execution-space")
-
-SONAMES = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so")
 
 _Chars = ctypes.POINTER(ctypes.c_char_p)
 _Program = ctypes.c_void_p  # nvrtcProgram, which is a pointer
@@ -122,27 +118,22 @@ def compile_kernels(
 
 @cache
 def _library() -> ctypes.CDLL:
-    for path in _places():
-        try:
-            library = ctypes.CDLL(path)
-        except OSError:
-            continue
-        for function, types in _ARGUMENTS.items():
-            getattr(library, function).argtypes = types
-        return library
-    raise GpucnnError(
-        "compiling kernels needs NVRTC, which is not installed: pip install nvidia-cuda-nvrtc"
-    )
+    library = ctypes.CDLL(_path())
+    for function, types in _ARGUMENTS.items():
+        getattr(library, function).argtypes = types
+    return library
 
 
-def _places() -> Iterator[str]:
-    """Where NVRTC may be: in NVIDIA's packages, newest first, or on the system's search path."""
-    spec = importlib.util.find_spec("nvidia")
-    folders = spec.submodule_search_locations if spec else None
-    # nvidia/cu13/lib in the packages of CUDA 13, nvidia/cuda_nvrtc/lib in older ones.
-    files = [file for folder in folders or () for file in Path(folder).glob("*/lib/libnvrtc.so.*")]
-    yield from map(str, sorted(files, key=lambda file: file.name, reverse=True))
-    yield from SONAMES
+def _path() -> str:
+    try:
+        from cuda.pathfinder import load_nvidia_dynamic_lib
+
+        return load_nvidia_dynamic_lib("nvrtc").abs_path  # type: ignore[no-any-return]
+    except (ImportError, RuntimeError) as error:  # no package, or its DynamicLibNotFoundError
+        raise GpucnnError(
+            "compiling kernels needs NVRTC, which is not installed: pip install nvidia-cuda-nvrtc "
+            "cuda-pathfinder"
+        ) from error
 
 
 @contextmanager

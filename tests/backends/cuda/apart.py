@@ -1,9 +1,14 @@
-"""A simulator whose arrays are not NumPy's, as a GPU's are not.
+"""A simulator whose arrays are not NumPy's, and belong to a device that has to be the current one.
 
 On the plain simulator an operation of NumPy on a device's array would go unnoticed, and fail on a
-GPU. Here it fails as well: an array has the few methods that code for every device may use.
+GPU. Here it fails as well: an array has the few methods that code for every device may use. What
+touches memory fails outside of `active`, where a GPU would not be the current device if it is not
+the first one.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +16,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
+
+_here = threading.local()  # entered: how many contexts of `active` this thread is in
+
+
+def _touch() -> None:
+    if not getattr(_here, "entered", 0):
+        raise RuntimeError("the memory of a device is used where the device may not be current")
 
 
 class Apart:
@@ -33,6 +45,7 @@ class Apart:
         return Apart(self._values[index])
 
     def __setitem__(self, index: Any, values: "Apart | float") -> None:
+        _touch()
         self._values[index] = values._values if isinstance(values, Apart) else float(values)
 
     def reshape(self, *shape: Any) -> "Apart":
@@ -41,13 +54,24 @@ class Apart:
     def view(self, dtype: DTypeLike) -> "Apart":
         return Apart(self._values.view(dtype))
 
+    def __iadd__(self, other: "Apart") -> "Apart":
+        _touch()
+        self._values += other._values
+        return self
+
     def fill(self, value: float) -> None:
+        _touch()
         self._values.fill(value)
 
 
 def _asarray(array: Any, dtype: DTypeLike | None = None, order: Any = None) -> Apart:
     values = array._values if isinstance(array, Apart) else np.array(array)
-    return Apart(np.asarray(values, dtype, order=order))
+    return _new(np.asarray(values, dtype, order=order))
+
+
+def _new(values: NDArray[Any]) -> Apart:
+    _touch()
+    return Apart(values)
 
 
 class ApartSimulatorRuntime(SimulatorRuntime):
@@ -55,11 +79,19 @@ class ApartSimulatorRuntime(SimulatorRuntime):
 
     xp = SimpleNamespace(
         ndarray=Apart,
-        empty=lambda *given: Apart(np.empty(*given)),
-        zeros=lambda *given: Apart(np.zeros(*given)),
-        arange=lambda *given, **named: Apart(np.arange(*given, **named)),
+        empty=lambda *given: _new(np.empty(*given)),
+        zeros=lambda *given: _new(np.zeros(*given)),
+        arange=lambda *given, **named: _new(np.arange(*given, **named)),
         asarray=_asarray,
     )
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        _here.entered = getattr(_here, "entered", 0) + 1
+        try:
+            yield
+        finally:
+            _here.entered -= 1
 
     def load(self, source: str, options: tuple[str, ...]) -> Any:
         return _Module(super().load(source, options))
@@ -69,6 +101,7 @@ class ApartSimulatorRuntime(SimulatorRuntime):
 
     def to_host(self, array: Any) -> NDArray[Any]:
         assert isinstance(array, Apart)
+        _touch()
         return np.array(array._values)
 
 
@@ -80,6 +113,7 @@ class _Module:
         kernel = self._module.get_function(name)
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+            _touch()
             kernel(grid, block, tuple(a._values if isinstance(a, Apart) else a for a in args))
 
         return launch

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,11 @@ class DynamicLibNotFoundError(RuntimeError):
 
 
 def headers_missing() -> RuntimeError:
-    """What CuPy 14.2 raises when it first compiles and finds no headers, in core.pyx."""
+    """What CuPy 14.2 raises when it first compiles and finds no headers.
+
+    By `assemble_cupy_compiler_options` in cupy/_core/core.pyx of the tag v14.2.0, before it loads
+    NVRTC.
+    """
     return RuntimeError(
         "Failed to find CUDA headers. Please install CUDA toolkit headers (e.g., pip install "
         "cupy-cuda12x[ctk]) or specify CUDA_PATH environment variable."
@@ -52,25 +57,40 @@ class FakeCupy(ModuleType):
 
     Attributes:
         compile: is called by every computation.
-        current: the device that is the current one, None outside.
+        device: the index of the current device.
         load_error: what loading a kernel raises, or None.
         launches: what kernels were launched with.
+        order: what streams were given, in time: (stream, "record" or "wait", event).
     """
 
     __version__ = "14.2.0"
     asnumpy = staticmethod(np.array)
 
-    def __init__(self, gpus: int = 1, driver: int = 12090, built_for: int = 12090) -> None:
+    def __init__(
+        self,
+        gpus: int = 1,
+        driver: int = 12090,
+        built_for: int = 12090,
+        nvrtc: tuple[int, int] = (12, 9),
+    ) -> None:
         super().__init__("cupy")
         self.gpus = gpus
         self.compile: Callable[[], None] = lambda: None
-        self.current: int | None = None
+        self.device = 0
         self.load_error: Exception | None = None
         self.launches: list[tuple[Any, ...]] = []
+        self.order: list[tuple[Stream, str, Event]] = []
+        self.null = Stream(self, ptr=0)
+        self.streams = [[self.null] for _ in range(gpus)]  # by device, entered and not left
+        self.current = [self.null] * gpus  # by device
+        self.entered: list[int] = []  # the devices of the streams that were entered and not left
         self.cuda = SimpleNamespace(
             Device=self._device,
+            Stream=partial(Stream, self),
+            get_current_stream=lambda: self.current[self.device],
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             compiler=SimpleNamespace(CompileException=CompileException),
+            nvrtc=SimpleNamespace(getVersion=lambda: nvrtc),
             runtime=SimpleNamespace(
                 CUDARuntimeError=CUDARuntimeError,
                 driverGetVersion=lambda: driver,
@@ -100,11 +120,11 @@ class FakeCupy(ModuleType):
 
     @contextmanager
     def _device(self, index: int) -> Iterator[None]:
-        before, self.current = self.current, index
+        before, self.device = self.device, index
         try:
             yield
         finally:
-            self.current = before
+            self.device = before
 
     def _count(self) -> int:
         if self.gpus < 0:
@@ -112,12 +132,56 @@ class FakeCupy(ModuleType):
         return self.gpus
 
 
+class Event:
+    """A point in the order of a stream's work."""
+
+
+class Stream:
+    """A stream as in CuPy 14.2's stream.pyx: its context knows no stream that `use` made current.
+
+    The null stream belongs to all devices, any other to the device that was current.
+    """
+
+    def __init__(self, cupy: FakeCupy, ptr: int | None = None) -> None:
+        self._cupy = cupy
+        self._device = None if ptr == 0 else cupy.device
+        self.ptr = id(self) if ptr is None else ptr
+
+    def use(self) -> "Stream":
+        self._check_device()
+        self._cupy.current[self._cupy.device] = self
+        return self
+
+    def __enter__(self) -> "Stream":
+        self.use()
+        self._cupy.streams[self._cupy.device].append(self)
+        self._cupy.entered.append(self._cupy.device)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        device = self._cupy.entered.pop()
+        self._cupy.streams[device].pop()
+        self._cupy.current[device] = self._cupy.streams[device][-1]
+
+    def record(self) -> Event:
+        event = Event()
+        self._cupy.order.append((self, "record", event))
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        self._cupy.order.append((self, "wait", event))
+
+    def _check_device(self) -> None:
+        if self._device not in (None, self._cupy.device):
+            raise RuntimeError("The device that the stream is created on does not match")
+
+
 class Resident:
     """An array on the device that is the current one."""
 
     def __init__(self, cupy: FakeCupy) -> None:
         self._cupy = cupy
-        self.device = SimpleNamespace(id=cupy.current)
+        self.device = SimpleNamespace(id=cupy.device)
 
     def __add__(self, other: int) -> "Resident":
         self._cupy.compile()

@@ -1,23 +1,78 @@
 """Everything that a model does, on a device whose arrays are not NumPy's."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import small
+from backends.agreement import assert_agrees, results
 from backends.cuda.apart import ApartSimulatorRuntime
+from backends.fused import WHOLE, define_fused, fused_call, fused_plan, fusion, run_fused
+from backends.operations import CALLS, Builder, Values
+from backends.strategies import Sizes
+from gpucnn.backends import BatchMemory, Buffer, Window, get_backend
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.models.sequential import Sequential
 from gpucnn.notebook import functions as notebook
 from gpucnn.optimizers import Optimizer
+from gpucnn.verification.calls import define
+
+SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
 
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{SimulatorRuntime.__module__}.SimulatorRuntime", ApartSimulatorRuntime)
+
+
+@pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
+def test_operations_outside_of_a_session(build: Builder) -> None:
+    call = build(SIZES, Values(0, "float32"))
+    assert_agrees(call, results(get_backend("simulator"), call), define(call))
+
+
+def test_fused_operation_outside_of_a_session() -> None:
+    backend = get_backend("simulator")
+    case = fusion(SIZES, (2, 2))
+    call = fused_call(case, Values(0, "float32"), WHOLE)
+    with backend.session():
+        plan = fused_plan(backend, case, call.real)
+    written = run_fused(backend, call, plan)
+    for name, right in define_fused(case, call).items():
+        np.testing.assert_array_equal(written[name], right, name)
+
+
+def test_memory_outside_of_a_session() -> None:
+    backend = get_backend("simulator")
+    memory = BatchMemory(backend, Buffer((3,)), np.dtype(np.float32))
+    backend.copy(np.ones((2, 3)), memory[2])
+    np.testing.assert_array_equal(backend.to_host(backend.to_layout(memory[2], memory[2])), 1)
+    np.testing.assert_array_equal(backend.to_host(backend.counting(3)), range(3))
+    np.testing.assert_array_equal(backend.to_host(backend.zeros((2,), np.float64)), 0)
+    assert backend.to_host(backend.workspace("w", (2,), np.int64)).shape == (2,)
+
+
+@pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
+def test_a_step_outside_of_a_session(optimizer: Optimizer) -> None:
+    backend = get_backend("simulator")
+    parameters, gradients = (backend.zeros((5,), np.float32) for _ in range(2))
+    optimizer.place(backend, parameters)
+    backend.copy(np.ones(5), gradients)
+    factors = backend.asarray(np.array(optimizer.factors(0), np.float32))
+    optimizer.update(parameters, gradients, factors)
+    assert (backend.to_host(parameters) < 0).all()
+
+
+def test_it_is_noticed_where_a_device_may_not_be_current() -> None:
+    """The test of the tests above."""
+    array = get_backend("simulator").zeros((2,), np.float32)
+    for use in (array.fill, partial(array.__setitem__, 0)):
+        with pytest.raises(RuntimeError, match="where the device may not be current"):
+            use(1)
 
 
 def network() -> Sequential:

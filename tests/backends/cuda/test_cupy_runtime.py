@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -42,7 +43,7 @@ def wheels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Install:
-    def install(**machine: int) -> FakeCupy:
+    def install(**machine: Any) -> FakeCupy:
         cupy = FakeCupy(**machine)
         monkeypatch.setitem(sys.modules, "cupy", cupy)
         return cupy
@@ -191,7 +192,9 @@ def test_cupy_that_loads_and_does_not_work(
     assert str(caught.value).startswith(f"CuPy does not work {text}")
 
 
-@pytest.mark.parametrize("lost", ["runtime", "Device", "memory", "compiler"])
+@pytest.mark.parametrize(
+    "lost", ["runtime", "Device", "Stream", "get_current_stream", "nvrtc", "memory", "compiler"]
+)
 def test_cupy_without_a_part(install: Install, lost: str) -> None:
     cupy = install()
     delattr(cupy.cuda, lost)
@@ -218,6 +221,30 @@ def test_filters_of_warnings_are_the_same_after_imports_by_threads(on_import: On
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(lambda _: import_cupy(), range(4)))) == 1
     assert warnings.filters == before
+
+
+def test_without_a_compiler(install: Install) -> None:
+    install().cuda.nvrtc.getVersion = raising(fake_cupy.DynamicLibNotFoundError("no libnvrtc"))
+    assert problem() == ("NVRTC, CUDA's compiler, was not found: pip install 'cupy-cuda12x[ctk]'")
+
+
+def test_compiler_that_is_newer_than_the_driver(install: Install) -> None:
+    install(nvrtc=(13, 0))
+    assert problem() == (
+        "the NVIDIA driver supports CUDA 12.9, but NVRTC 13.0 is found first: uninstall that (pip "
+        "uninstall nvidia-cuda-nvrtc) and pip install 'cupy-cuda12x[ctk]', or update the driver"
+    )
+
+
+@pytest.mark.parametrize("nvrtc", [(12, 0), (12, 99)])
+def test_compiler_of_the_same_major_version(install: Install, nvrtc: tuple[int, int]) -> None:
+    install(nvrtc=nvrtc)
+    assert CupyRuntime().device == "cuda"
+
+
+def test_older_compiler_will_do(install: Install) -> None:
+    install(driver=13000)
+    assert CupyRuntime().device == "cuda"
 
 
 def test_without_driver(install: Install) -> None:
@@ -343,8 +370,66 @@ def test_description(install: Install) -> None:
 def test_device_is_current_while_active(install: Install) -> None:
     cupy = install(gpus=2)
     with CupyRuntime(1).active():
-        assert cupy.current == 1
-    assert cupy.current is None
+        assert cupy.device == 1
+    assert cupy.device == 0
+
+
+def test_a_stream_of_its_own_is_current_while_active(install: Install) -> None:
+    cupy = install(gpus=2)
+    first, again, second = CupyRuntime(0), CupyRuntime(0), CupyRuntime(1)
+    with first.active():
+        stream = cupy.cuda.get_current_stream()
+        assert stream is not cupy.null
+        with again.active():  # memory that one of them frees, the other can have
+            assert cupy.cuda.get_current_stream() is stream
+        with second.active(), first.active():
+            assert cupy.cuda.get_current_stream() is stream
+        assert cupy.cuda.get_current_stream() is stream
+    assert cupy.current == [cupy.null, cupy.null]
+
+
+def test_a_users_stream_in_between_does_not_last(install: Install) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    with runtime.active(), cupy.cuda.Stream() as users:
+        with runtime.active():
+            assert cupy.cuda.get_current_stream() is not users
+        assert cupy.cuda.get_current_stream() is users
+
+
+@pytest.mark.parametrize("error", [None, KeyError("mine"), fake_cupy.CUDARuntimeError("failed")])
+@pytest.mark.parametrize("how", ["with", "use"])
+def test_the_users_stream_is_current_again(
+    install: Install, how: str, error: Exception | None
+) -> None:
+    cupy = install(gpus=2)
+    runtime, users = CupyRuntime(1), cupy.cuda.Stream()
+    with cupy.cuda.Device(1):
+        on_that_device = cupy.cuda.Stream()
+        on_that_device.use()
+    with users if how == "with" else nullcontext(users.use()):
+        with suppress(KeyError, DeviceError), runtime.active():
+            if error is not None:
+                raise error
+        assert cupy.device == 0
+        assert cupy.current == [users, on_that_device]
+
+
+def test_work_is_ordered_with_that_of_the_users_stream(install: Install) -> None:
+    cupy = install()
+    runtime, users = CupyRuntime(), cupy.cuda.Stream()
+    assert cupy.order == []  # with the default stream it is, as it is
+    with users, runtime.active():
+        mine = cupy.cuda.get_current_stream()
+        before = list(cupy.order)
+        with runtime.active():
+            pass
+        assert cupy.order == before
+    (first, *recorded), (second, *waited), (third, *_), (fourth, *_) = cupy.order
+    assert [first, second, third, fourth] == [users, mine, mine, users]
+    assert [recorded[0], waited[0], recorded[1]] == ["record", "wait", waited[1]]
+    assert [each[1] for each in cupy.order[2:]] == ["record", "wait"]
+    assert cupy.order[2][2] is cupy.order[3][2]
 
 
 def test_array_of_another_device_is_not_held(install: Install) -> None:

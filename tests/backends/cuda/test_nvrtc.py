@@ -1,7 +1,8 @@
 import re
-from pathlib import Path
+import sys
 
 import pytest
+from cuda.pathfinder import DynamicLibNotFoundError, LoadedDL
 
 from expect import refusal
 from gpucnn.backends.cuda import nvrtc
@@ -48,11 +49,18 @@ extern "C" __global__ void choose(float* values, int index) { *values = pick(val
 """
 
 
-@pytest.fixture
-def without_nvrtc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if NVRTC were nowhere to be found."""
+@pytest.fixture(params=["no NVRTC", "no cuda-pathfinder"])
+def without_nvrtc(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if NVRTC, or the package that finds it, were not installed."""
+
+    def find(name: str) -> LoadedDL:
+        raise DynamicLibNotFoundError(f"Failure finding {name}")
+
     nvrtc._library.cache_clear()
-    monkeypatch.setattr(nvrtc, "_places", lambda: ["libnvrtc-that-is-not-there.so"])
+    if request.param == "no NVRTC":
+        monkeypatch.setattr("cuda.pathfinder.load_nvidia_dynamic_lib", find)
+    else:
+        monkeypatch.setitem(sys.modules, "cuda.pathfinder", None)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -145,26 +153,12 @@ def test_it_tells_its_version() -> None:
     assert re.fullmatch(r"1[23]\.\d+", nvrtc.version())
 
 
-def test_the_newest_nvrtc_that_can_be_loaded_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    older = tmp_path / "nvidia" / "cuda_nvrtc" / "lib" / "libnvrtc.so.12"
-    newer = tmp_path / "nvidia" / "cu99" / "lib" / "libnvrtc.so.99"
-    for file in (older, newer):
-        file.parent.mkdir(parents=True)
-        file.touch()
-    monkeypatch.syspath_prepend(tmp_path)
-    places = list(nvrtc._places())
-    assert places[0] == str(newer)
-    assert str(older) in places
-    assert places[-1] == "libnvrtc.so"
-    nvrtc._library.cache_clear()
-    assert "scale" in compile_kernels(SCALE, OPTIONS, "sm_90")  # by none of these empty files
-
-
 @pytest.mark.usefixtures("without_nvrtc")
 def test_without_nvrtc_it_is_told_how_to_get_it() -> None:
-    line = "compiling kernels needs NVRTC, which is not installed: pip install nvidia-cuda-nvrtc"
+    line = (
+        "compiling kernels needs NVRTC, which is not installed: pip install nvidia-cuda-nvrtc "
+        "cuda-pathfinder"
+    )
     with refusal(line, GpucnnError):
         compile_kernels(SCALE, OPTIONS, "sm_90")
     with refusal(line, GpucnnError):
