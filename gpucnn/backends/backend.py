@@ -1,6 +1,7 @@
 """Backends: all families of operations on a device."""
 
 from gpucnn.backends.cuda.kernel import Kernel
+from gpucnn.backends.ops.conv_classifier import ConvClassifiers, CudaConvClassifiers
 from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
@@ -13,7 +14,16 @@ from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
 
 
 class Backend(
-    Data, ConvReluPools, Convolution, Matrices, Pooling, Random, Elementwise, Loss, Optimizers
+    ConvClassifiers,
+    Data,
+    ConvReluPools,
+    Convolution,
+    Matrices,
+    Pooling,
+    Random,
+    Elementwise,
+    Loss,
+    Optimizers,
 ):
     """Every operation that layers, losses and optimizers need, in plain array code over `xp`.
 
@@ -59,6 +69,7 @@ class CpuBackend(
 
 
 class CudaBackend(
+    CudaConvClassifiers,
     CudaData,
     CudaConvolution,
     CudaMatrices,

@@ -115,6 +115,10 @@ class Trainer:
         batches = ceil_div(len(data), self._batch_size)
         self._epoch_factors = backend.empty((batches, factors), replica.dtype)
         self._factors = backend.empty((factors,), replica.dtype)
+        classifier = replica.classifier
+        self._is_classifier = classifier is not None and backend.can_fuse_classifier(
+            classifier, data.images
+        )
         self._steps: dict[int, Replayed] = {}  # by the number of images
         self._settings: list[dict[str, Any]] = []
         self.continue_from(0, 0)
@@ -226,6 +230,14 @@ class Trainer:
         For all batches of `count` images this is the same sequence of operations on the same
         memory, from which they read what changes: so a device can record and replay it.
         """
+        if self._is_classifier:
+            gradients = self._classifier_gradients(count)
+        else:
+            gradients = self._gradients(count)
+        self.optimizer.update(self.replica.parameters, gradients, self._factors)
+
+    def _gradients(self, count: int) -> Array:
+        """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""
         backend, batch = self.replica.backend, self._batch_metrics.of(slice(count))
         backend.next_batch(
             self._position, self._order, self._epoch_factors, self._indices, self._factors
@@ -239,7 +251,27 @@ class Trainer:
                 self._position, *batch.of(shard), *self._metrics, self._batch_size, shard.start
             )
         self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
-        self.optimizer.update(self.replica.parameters, gradients, self._factors)
+        return gradients
+
+    def _classifier_gradients(self, count: int) -> Array:
+        """The same as one operation."""
+        replica, data = self.replica, self.data
+        assert replica.classifier is not None
+        replica.backend.conv_classifier_gradients(
+            replica.classifier,
+            data.images,
+            data.labels,
+            self._position,
+            self._order,
+            self._epoch_factors,
+            self._factors,
+            *self._metrics,
+            self._batch_size,
+            count,
+            replica.parameters,
+            replica.gradients,
+        )
+        return replica.gradients
 
     def means(self) -> Evaluation:
         """The mean loss and the accuracy over the training steps of the epoch."""
