@@ -121,6 +121,7 @@ def as_classifier(layers: Sequence[Layer]) -> ConvClassifier | None:
     if tuple(type(layer) for layer in layers) != CLASSIFIER or layers[0].input_shape[2] != 1:
         return None
     convolution, _, pooling, _, dense = layers
-    assert isinstance(convolution, Conv2D) and isinstance(pooling, MaxPool2D)
+    assert isinstance(convolution, Conv2D)
+    assert isinstance(pooling, MaxPool2D)
     filters, classes = convolution.output_shape[2], dense.output_shape[0]
     return ConvClassifier(convolution.window, pooling.window, filters, classes, convolution.real)

@@ -257,6 +257,7 @@ class Trainer:
         """The same as one operation."""
         replica, data = self.replica, self.data
         assert replica.classifier is not None
+        assert data.labels is not None
         replica.backend.conv_classifier_gradients(
             replica.classifier,
             data.images,

@@ -107,7 +107,7 @@ OUTPUTS = 128
 """Weights of the dense layer whose gradients a block of 2 `OUTPUTS` threads sums."""
 
 MOST_BLOCKS = 132
-"""The most blocks that the images of a batch are shared out over: the multiprocessors of an H100."""
+"""The most blocks that a batch is shared out over: as many as an H100 has multiprocessors."""
 
 MOST_WEIGHTS = {"float32": 80, "float64": 40}
 """The most weights of the dense layer that a thread keeps in registers."""
@@ -159,7 +159,7 @@ def conv_classifier(
 
 
 class CudaConvClassifiers(CudaMemory, ConvClassifiers):
-    """The step in two kernels: everything of an image in one block, then the sums over the batch."""
+    """The step in two kernels: all that concerns one image, then the sums over the batch."""
 
     def can_fuse_classifier(self, classifier: ConvClassifier, images: Array) -> bool:
         """Where an image fits a block, and its share of the weights a thread's registers."""
