@@ -21,10 +21,10 @@
 // each, thread t on weight t % OUTPUTS and the images t / OUTPUTS, t / OUTPUTS + GROUPS, ...; the
 // last two on the convolution, and on the bias of the dense layer and the position.
 //
-// Bytes of an image: its pixels, the weights of the dense layer (shared by the images of a block),
-// and written POSITIONS * FILTERS features, CLASSES gradients and two metrics; then read again, once
-// for OUTPUTS weights. Operations of an image: TAPS * ROWS * COLUMNS * FILTERS multiply-adds forward
-// and a fourth of these backward, for windows of 2 x 2; three times FEATURES * CLASSES.
+// Bytes per image: PIXELS read, FEATURES + CLASSES + 2 reals written, and these read again; a block
+// reads the parameters once, and writes CONVOLUTION reals. Operations per image, in multiply-adds:
+// TAPS * ROWS * COLUMNS * FILTERS for the scores, TAPS * FEATURES for the convolution's gradients,
+// and FEATURES * CLASSES three times for the dense layer.
 
 #define POOLED_ROWS (ROWS / POOL_HEIGHT)
 #define POOLED_COLUMNS (COLUMNS / POOL_WIDTH)
