@@ -72,7 +72,7 @@ def a_step(classifier: ConvClassifier, batch_size: int, number: int, seed: int =
 
 def run(backend: Backend, step: Step) -> Results:
     """What the arrays hold after the step, on the host."""
-    given = {
+    given: dict[str, Any] = {
         name: backend.asarray(value.copy()) if isinstance(value, np.ndarray) else value
         for name, value in step.arguments.items()
     }
