@@ -6,7 +6,7 @@ DATA is a folder of IDX files, Fashion-MNIST's for example; without it, the MNIS
 the package is used. The network is trained on a GPU if one can be used, else on the CPU.
 """
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 from gpucnn import (
@@ -50,4 +50,6 @@ def main(data: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = ArgumentParser(description="Train a small network on MNIST, or on images like it.")
+    parser.add_argument("data", nargs="?", help="a folder of IDX files (default: MNIST)")
+    main(parser.parse_args().data)

@@ -106,6 +106,12 @@ def test_example_runs(example: str, printed: str, tmp_path: Path) -> None:
     assert printed in done.stdout
 
 
+def test_the_example_of_training_has_a_help() -> None:
+    command = [sys.executable, str(EXAMPLES / "train_mnist.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: train_mnist.py [-h] [data]\n")
+
+
 # Commands
 
 

@@ -1,7 +1,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -205,17 +205,9 @@ def module_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def running(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes within a node, without what stands under `if TYPE_CHECKING`."""
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield child
-            yield from running(child)
-
-
 def imported_modules(file: Path, modules: Collection[str]) -> set[str]:
-    """The modules that a file names in its imports, but for those that are for types alone."""
-    names = {name for node in running(ast.parse(file.read_text())) for name in imported_by(node)}
+    """The modules that a file names in its imports, those for types alone included."""
+    names = {name for node in ast.walk(ast.parse(file.read_text())) for name in imported_by(node)}
     return {name if name in modules else name.rpartition(".")[0] for name in names} & set(modules)
 
 

@@ -42,7 +42,7 @@ def check_plot(path: str | os.PathLike[str]) -> None:
         import matplotlib  # noqa: F401 - imported here: it is not always installed
     except ImportError as error:
         raise GpucnnError(
-            "a plot needs Matplotlib, which is not installed: pip install 'gpucnn[plot]'"
+            "a plot needs Matplotlib, which is not installed: pip install matplotlib"
         ) from error
     check_writable(file)
 

@@ -15,7 +15,7 @@ from gpucnn.benchmark.comparison import compare as compare_reports
 from gpucnn.benchmark.plot import check_plot, write_plot
 from gpucnn.benchmark.report import Report, read_report, write_report
 from gpucnn.commands.bench_tables import print_comparison, print_report
-from gpucnn.commands.options import Threads
+from gpucnn.commands.options import WORKERS, Threads, check_workers
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
@@ -65,15 +65,16 @@ def bench(
     and --tolerance, or if an accuracy is no longer reached.
     """
     if compare is not None:
-        _refuse_with_compare(
-            device=device,
-            peer=peer,
-            batch_size=batch_size,
-            threads=threads,
-            to_accuracy=to_accuracy,
-            json=json,
-            plot=plot,
-        )
+        measuring = {
+            "--device": device,
+            "--peer": peer,
+            "--batch-size": batch_size,
+            WORKERS: threads,
+            "--to-accuracy": to_accuracy,
+            "--json": json,
+            "--plot": plot,
+        }
+        _refuse_with_compare([name for name, value in measuring.items() if value is not None])
         allowed = TOLERANCE if tolerance is None else tolerance
         _compare(*compare, arguments.non_negative_number(allowed, "tolerance") / 100)
         return
@@ -89,17 +90,18 @@ def bench(
         threads=threads,
         to_accuracy=None if to_accuracy is None else _share(to_accuracy),
     )
+    if not plan.peers:  # they have workers, or threads, on the CPU
+        check_workers(threads, plan.devices)
     report = _measure(plan)
     print_report(report)
     _write(report, json, plot)
 
 
-def _refuse_with_compare(**options: object) -> None:
+def _refuse_with_compare(given: list[str]) -> None:
     """Refuse options of measuring that were given with --compare."""
-    given = [name.replace("_", "-") for name, value in options.items() if value is not None]
     if given:
         raise InvalidValueError(
-            f"--compare measures nothing and writes no file: leave --{' and --'.join(given)} out"
+            f"--compare measures nothing and writes no file: leave {' and '.join(given)} out"
         )
 
 

@@ -1,6 +1,13 @@
 """`gpucnn evaluate`: the accuracy and loss of a saved model on the test images."""
 
-from gpucnn.commands.options import Checkpoint, Device, TestData, Threads, load_test_set
+from gpucnn.commands.options import (
+    Checkpoint,
+    Device,
+    TestData,
+    Threads,
+    check_workers,
+    load_test_set,
+)
 from gpucnn.errors import printable
 from gpucnn.models.pixels import BUILT_IN
 from gpucnn.models.sequential import Sequential
@@ -13,6 +20,7 @@ def evaluate(
     threads: Threads = None,
 ) -> None:
     """Evaluate a saved model on the test images of the data it was trained on, or of other data."""
+    check_workers(threads, [device])
     model = Sequential.load(checkpoint, device, threads)
     source, (images, labels) = load_test_set(checkpoint, model, data)
     loss, accuracy = model.evaluate(images, labels)

@@ -3,6 +3,9 @@
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from itertools import chain
+from operator import or_
 from typing import Annotated
 
 import typer
@@ -15,13 +18,16 @@ from gpucnn.backends.cuda import nvrtc
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.backends.cuda.occupancy import occupancy
-from gpucnn.backends.cuda.resources import Compilation, compilation
+from gpucnn.backends.cuda.resources import Compilation, compilations
 from gpucnn.commands.terminal import new_table, print_table
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
 
 Needs = dict[tuple[str, str], Resources]
-"""The resources of each kernel on each architecture, by the names of both."""
+"""The resources of each kernel on each architecture, by the names of both.
+
+Of a kernel that is compiled for the sizes it is launched with, what suffices for all its samples.
+"""
 
 
 def kernels(
@@ -47,11 +53,11 @@ def kernels(
 
 def _compile_all(dtype: str) -> Needs:
     wanted = {
-        (kernel.name, architecture): compilation(kernel, dtype, architecture)
+        (kernel.name, architecture): compilations(kernel, dtype, architecture)
         for kernel in KERNELS.values()
         for architecture in ARCHITECTURES
     }
-    distinct = list(dict.fromkeys(wanted.values()))
+    distinct = list(dict.fromkeys(chain.from_iterable(wanted.values())))
     with ThreadPoolExecutor() as pool:
         compiled = track(
             pool.map(Compilation.run, distinct),
@@ -62,7 +68,10 @@ def _compile_all(dtype: str) -> Needs:
             disable=not sys.stdout.isatty(),
         )
         results = dict(zip(distinct, compiled, strict=True))
-    return {key: results[each][KERNELS[key[0]].function] for key, each in wanted.items()}
+    return {
+        key: reduce(or_, (results[each][KERNELS[key[0]].function] for each in samples))
+        for key, samples in wanted.items()
+    }
 
 
 def _registers(needs: Needs) -> Table:

@@ -1,15 +1,32 @@
 """Arguments and options that several commands share, and the test images that they select."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gpucnn.backends import get_backend
+from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
 from gpucnn.datasets import Part, load_mnist
-from gpucnn.errors import InvalidFileError
+from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.models.pixels import BUILT_IN
 from gpucnn.models.sequential import Sequential
+
+WORKERS = "--workers/--threads"
+"""The option for worker processes, by both of its names, in messages."""
+
+
+def _check_workers(workers: int | None) -> int | None:
+    most = most_threads()
+    if workers is not None and not 1 <= workers <= most:
+        raise InvalidValueError(
+            f"{WORKERS} is {workers}: it must be a whole number from 1 to {most} here, each a "
+            "process with memory of its own"
+        )
+    return workers
+
 
 Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn")]
 Data = Annotated[
@@ -28,11 +45,29 @@ Threads = Annotated[
     typer.Option(
         "--workers",
         "--threads",
+        callback=_check_workers,
         help="On the CPU, worker processes among which a batch is split, this one included "
         "(default: one per usable core)",
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute, see gpucnn devices")]
+
+
+def check_workers(workers: int | None, devices: Sequence[str]) -> None:
+    """Check that the value of `Threads`, if it is given, has a use: only the CPU has workers.
+
+    Raises:
+        InvalidValueError: none of the devices is, or stands for, the CPU.
+        DeviceError: a device cannot be used.
+    """
+    if workers is None:
+        return
+    names = [get_backend(device).device for device in devices]
+    if "cpu" not in names:
+        raise InvalidValueError(
+            f"{WORKERS} is {workers}, but only the CPU has workers, and this runs on "
+            f"{' and '.join(names)}: leave the option out, or give --device cpu"
+        )
 
 
 def load_test_set(checkpoint: Path, model: Sequential, data: str | None) -> tuple[str, Part]:

@@ -10,7 +10,7 @@ import typer
 
 from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_config
 from gpucnn.backends import list_devices
-from gpucnn.commands.options import Data, Threads
+from gpucnn.commands.options import WORKERS, Data, Threads, check_workers
 from gpucnn.commands.runs import Run, read_config
 from gpucnn.errors import (
     DeviceError,
@@ -95,6 +95,8 @@ def train(
         "dtype": dtype,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    if not resume:
+        check_workers(threads, [device or "auto"])
     with _resume(output, given) if resume else Run.start(output, default_config(**given)) as run:
         try:
             run.model.run_eagerly = no_graph
@@ -117,8 +119,9 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
     for name in given:
         old, new = getattr(begun_with, name), getattr(asked_for, name)
         if new != old and not (name == "epochs" and new > old):
+            what = WORKERS if name == "threads" else name
             raise InvalidValueError(
-                f"the run in {output} was begun with {name} {printable(old)}, not {new}: leave the "
+                f"the run in {output} was begun with {what} {printable(old)}, not {new}: leave the "
                 "option out, or begin another run"
             )
     return Run.resume(output, asked_for.epochs)
@@ -135,6 +138,11 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         f"{config.model}: {model.parameters.size:,} parameters of {config.dtype} on "
         f"{backend.device} ({backend.description})"
     )
+    if backend.device == "simulator":
+        print(
+            "the simulator executes each CUDA thread on the CPU, at tens to hundreds of images/s: "
+            "it is for tests, and --device cpu is many times faster"
+        )
     if by_auto and backend.device == "cpu":
         first = list_devices()[0]
         print(f"auto took the CPU, since {first.name} cannot be used: {first.description}")

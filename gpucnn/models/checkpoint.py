@@ -8,9 +8,10 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -19,16 +20,11 @@ from safetensors.numpy import save
 from gpucnn.errors import DeviceError, InvalidFileError, InvalidValueError, printable
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
-from gpucnn.models.pixels import from_description, to_description
+from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState
 from gpucnn.utils import arguments
 from gpucnn.utils.config import from_config, to_config
 from gpucnn.utils.files import write_bytes
-
-if TYPE_CHECKING:
-    from gpucnn.models.sequential import Sequential
-
-Model = TypeVar("Model", bound="Sequential")
 
 KEY = "gpucnn"
 VERSION = 1
@@ -41,18 +37,56 @@ TRAINING = (*OPTIMIZERS, *SCHEDULES)
 # Models
 
 
-def describe(model: "Sequential") -> dict[str, Any]:
-    """The layers of a model, its other arguments and its optimizer, as plain values.
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of a model's constructor, except the device, and its optimizer.
+
+    Args:
+        layers: in order.
+        input_shape: of one image, (height, width, channels).
+        dtype: "float32" or "float64".
+        seed: of the initial parameters, the shuffles and dropout.
+        optimizer: the one of `compile`.
+    """
+
+    layers: Sequence[Layer]
+    input_shape: Sequence[int]
+    dtype: str
+    seed: int
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a model file holds, on the host.
+
+    Args:
+        settings: the architecture and the optimizer.
+        weights: by the names of the parameters, in their order.
+        state: the optimizer's, taken together with the weights.
+        epochs_trained: the epochs trained when they were taken.
+        pixels: of the training images; None if they are unknown.
+    """
+
+    settings: Settings
+    weights: dict[str, NDArray[Any]]
+    state: OptimizerState
+    epochs_trained: int
+    pixels: Pixels | None
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Settings as plain values.
 
     Raises:
         InvalidTypeError: a layer, the optimizer or its schedule is of a class of the user's.
     """
     return {
-        "layers": [to_config(layer, LAYERS) for layer in model.layers],
-        "input_shape": list(model.input_shape),
-        "dtype": model.dtype.name,
-        "seed": model.seed,
-        "optimizer": to_config(model.optimizer, TRAINING),
+        "layers": [to_config(layer, LAYERS) for layer in settings.layers],
+        "input_shape": list(settings.input_shape),
+        "dtype": settings.dtype,
+        "seed": settings.seed,
+        "optimizer": to_config(settings.optimizer, TRAINING),
     }
 
 
@@ -61,37 +95,24 @@ def optimizer_arrays(state: OptimizerState) -> dict[str, NDArray[Any]]:
     return {SLOT + name: slot for name, slot in state.slots.items()}
 
 
-def save_model(
-    path: str | os.PathLike[str],
-    model: "Sequential",
-    weights: Sequence[NDArray[Any]],
-    state: OptimizerState,
-    epochs_trained: int,
-) -> None:
-    """Write a model file, with the errors of `Sequential.save`.
-
-    Args:
-        path: of the file.
-        model: gives the architecture, the optimizer and the names of the weights.
-        weights: in the order of `parameter_names`.
-        state: the optimizer's, taken together with the weights.
-        epochs_trained: the epochs trained when they were taken.
-    """
-    arrays = dict(zip(model.parameter_names, weights, strict=True)) | optimizer_arrays(state)
-    description = describe(model) | {
-        "iterations": state.iterations,
-        "epochs_trained": epochs_trained,
+def save_model(path: str | os.PathLike[str], model: SavedModel) -> None:
+    """Write a model file, with the errors of `Sequential.save`."""
+    arrays = model.weights | optimizer_arrays(model.state)
+    description = describe(model.settings) | {
+        "iterations": model.state.iterations,
+        "epochs_trained": model.epochs_trained,
         **to_description(model.pixels),
     }
     check_finite_arrays(arrays)
-    _check_attributes(description, model.parameters.size)
+    _check_attributes(description, sum(each.size for each in model.weights.values()))
     write_checkpoint(path, arrays, description)
 
 
-def load_model(
-    kind: type[Model], path: str | os.PathLike[str], device: str, threads: int | None
-) -> Model:
-    """Make a model of class `kind` from a file, with the errors of `Sequential.load`."""
+def load_model(path: str | os.PathLike[str]) -> SavedModel:
+    """Read a model file, with the errors of `Sequential.load`.
+
+    The names and shapes of the arrays are not checked: make the model within `blaming`.
+    """
     arrays, description = read_checkpoint(path)
     diverged = first_not_finite(arrays)
     if diverged is not None:
@@ -100,19 +121,24 @@ def load_model(
             "training that wrote it diverged: load another file, or train anew with a lower "
             "learning rate"
         )
-    with _blaming(path):
+    with blaming(path):
         layers, optimizer, count = _make_layers(description)
         held = sum(array.size for array in arrays.values())
         if count > held:  # checked before memory for the parameters is allocated
             raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
-        shape, dtype = description["input_shape"], description["dtype"]
-        model = kind(layers, shape, dtype, device, description["seed"], threads)
-        _restore(model, optimizer, arrays, description)
-    return model
+        shape, dtype, seed = (description[each] for each in ("input_shape", "dtype", "seed"))
+        slots = {name: arrays.pop(SLOT + name) for name in optimizer.slot_names}
+        return SavedModel(
+            Settings(layers, shape, dtype, seed, optimizer),
+            weights=arrays,
+            state=OptimizerState(_count(description, "iterations"), slots),
+            epochs_trained=_count(description, "epochs_trained"),
+            pixels=from_description(description),
+        )
 
 
 @contextmanager
-def _blaming(path: str | os.PathLike[str]) -> Iterator[None]:
+def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn errors of a model made from a file into one that names the file."""
     try:
         yield
@@ -123,22 +149,6 @@ def _blaming(path: str | os.PathLike[str]) -> Iterator[None]:
             f"{path} does not describe a model that its arrays fit ({printable(error)}): "
             "give a file saved by gpucnn"
         ) from error
-
-
-def _restore(
-    model: "Sequential",
-    optimizer: Optimizer,
-    arrays: dict[str, NDArray[Any]],
-    description: dict[str, Any],
-) -> None:
-    """Set the weights and the state of training."""
-    model.set_weights([arrays[name] for name in model.parameter_names])
-    model.compile(optimizer)
-    slots = {name: arrays[SLOT + name] for name in optimizer.slot_names}
-    state = OptimizerState(_count(description, "iterations"), slots)
-    optimizer.place(model.backend, model.parameters, state)
-    model.epochs_trained = _count(description, "epochs_trained")
-    model.pixels = from_description(description)
 
 
 def _check_attributes(description: dict[str, Any], parameters: int) -> None:
@@ -163,6 +173,8 @@ def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, i
     """The layers and the optimizer of a description, and the layers' number of parameters."""
     layers = [from_config(config, LAYERS) for config in description["layers"]]
     optimizer = from_config(description["optimizer"], TRAINING)
+    if not isinstance(optimizer, Optimizer):
+        raise InvalidValueError(f"its optimizer is {optimizer!r}")
     return layers, optimizer, _count_parameters(layers, description["input_shape"])
 
 

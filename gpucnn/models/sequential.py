@@ -11,7 +11,15 @@ from gpucnn.backends import Backend, get_backend
 from gpucnn.datasets.device_dataset import check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Layer
-from gpucnn.models.checkpoint import describe, load_model, optimizer_arrays, save_model
+from gpucnn.models.checkpoint import (
+    SavedModel,
+    Settings,
+    blaming,
+    describe,
+    load_model,
+    optimizer_arrays,
+    save_model,
+)
 from gpucnn.models.divergence import check_finite_arrays, check_weights
 from gpucnn.models.network import Network
 from gpucnn.models.parallel import Labelled, ParallelTrainer, predict
@@ -318,7 +326,10 @@ class Sequential(Network):
 
     def settings(self) -> dict[str, Any]:
         """The arguments of the constructor and of `compile`, except the device, as plain values."""
-        return describe(self)
+        return describe(self._settings())
+
+    def _settings(self) -> Settings:
+        return Settings(self.layers, self.input_shape, self.dtype.name, self.seed, self.optimizer)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file from which `load` continues.
@@ -336,8 +347,9 @@ class Sequential(Network):
         """
         with self._lock.claim():
             state, epochs_trained = self.optimizer.state(), self.epochs_trained
-            weights = self.split(self.parameters)
-        save_model(path, self, weights, state, epochs_trained)
+            weights = dict(zip(self.parameter_names, self.split(self.parameters), strict=True))
+        saved = SavedModel(self._settings(), weights, state, epochs_trained, self.pixels)
+        save_model(path, saved)
 
     @classmethod
     def load(
@@ -352,7 +364,20 @@ class Sequential(Network):
             DeviceError: the device cannot be used, or has too little memory.
         """
         # Resolved here, so that an error of the device is not taken for one of the file.
-        return load_model(cls, path, get_backend(device, threads).device, threads)
+        device = get_backend(device, threads).device
+        saved = load_model(path)
+        with blaming(path):
+            of = saved.settings
+            model = cls(of.layers, of.input_shape, of.dtype, device, of.seed, threads)
+            model._restore(saved)
+        return model
+
+    def _restore(self, saved: SavedModel) -> None:
+        """Set the weights and the state of training."""
+        self.set_weights([saved.weights[name] for name in self.parameter_names])
+        self.compile(saved.settings.optimizer)
+        self.optimizer.place(self.backend, self.parameters, saved.state)
+        self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
 
     # Data
 

@@ -1,7 +1,7 @@
 """Convolution, ReLU and max-pooling as one operation, of any size, and what it makes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from backends.operations import Values
-from backends.strategies import Sizes, sizes
+from backends.strategies import channels, filters, windows
 from gpucnn.backends import Array, Backend, BatchMemory, ConvReluPool, ConvReluPoolPlan, Window
 from gpucnn.backends.window import Pair
 from gpucnn.verification.calls import Call, Results, place, unset
@@ -20,29 +20,24 @@ WHOLE = (-2, -1, 0, 1, 2)
 GIVEN = ("x", "kernel", "bias", "output_gradient")
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """The sizes of a convolution, and the pooling of what it makes."""
-
-    sizes: Sizes
-    pool: Window
-
-
-def fusion(sizes: Sizes, pool: Pair) -> Fusion:
-    """Pooled by windows of the size `pool`, side by side."""
-    return Fusion(sizes, Window(sizes.window.output, pool, pool, "valid"))
+def conv_relu_pool(window: Window, pool: Pair, channels: int, filters: int) -> ConvReluPool:
+    """In float64, pooled by windows of the size `pool`, side by side."""
+    pooling = Window(window.output, pool, pool, "valid")
+    return ConvReluPool(window, pooling, channels, filters, np.dtype(np.float64))
 
 
 @st.composite
-def fusions(draw: st.DrawFn, largest: int = 9) -> Fusion:
-    """Poolings that a backend may fuse: side by side, inside the image."""
-    drawn = draw(sizes(largest))
-    height, width = drawn.window.output
-    size = draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width)))
-    return fusion(drawn, size)
+def conv_relu_pools(draw: st.DrawFn, largest: int = 9) -> ConvReluPool:
+    """Those that a backend may fuse: pooled side by side, inside the image."""
+    window = draw(windows(largest))
+    height, width = window.output
+    pool = draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width)))
+    return conv_relu_pool(window, pool, draw(channels), draw(filters))
 
 
-def fused_call(case: Fusion, values: Values, numbers: Sequence[float] = ()) -> Call:
+def fused_call(
+    fused: ConvReluPool, values: Values, numbers: Sequence[float] = (), *, images: int = 2
+) -> Call:
     """The arguments of the operation and of its gradients: reals, each one of `numbers` if given.
 
     `place` knows them by their names.
@@ -51,35 +46,29 @@ def fused_call(case: Fusion, values: Values, numbers: Sequence[float] = ()) -> C
     def draw(*shape: int) -> Array:
         return values.choices(numbers, *shape) if numbers else values.reals(*shape)
 
-    window, images = case.sizes.window, case.sizes.images
-    channels, filters = case.sizes.channels, case.sizes.filters
-    x, kernel = (images, *window.image, channels), (*window.size, channels, filters)
-    output = (images, *case.pool.output, filters)
+    x = images, *fused.window.image, fused.channels
+    kernel = *fused.window.size, fused.channels, fused.filters
+    output = images, *fused.pool.output, fused.filters
     return Call(
         "conv2d_relu_max_pool",
         {
             "x": draw(*x),
             "kernel": draw(*kernel),
-            "bias": draw(filters),
+            "bias": draw(fused.filters),
             "out": values.unset(*output),
             "output_gradient": draw(*output),
             "kernel_gradient": values.unset(*kernel),
-            "bias_gradient": values.unset(filters),
+            "bias_gradient": values.unset(fused.filters),
             "input_gradient": values.unset(*x),
         },
     )
 
 
-def conv_relu_pool(case: Fusion, real: "np.dtype[np.floating]") -> ConvReluPool:
-    """The case as backends are told of it."""
-    return ConvReluPool(case.sizes.window, case.pool, case.sizes.channels, case.sizes.filters, real)
-
-
-def fused_plan(backend: Backend, case: Fusion, real: "np.dtype[np.floating]") -> ConvReluPoolPlan:
-    """The plan as layers make it, of memory that no operation has written to."""
-    fused = conv_relu_pool(case, real)
+def fused_plan(backend: Backend, fused: ConvReluPool, call: Call) -> ConvReluPoolPlan:
+    """The plan as layers make it for the dtype and the images of a call, of unwritten memory."""
+    fused, images = replace(fused, real=call.real), len(call.arguments["x"])
     buffers = backend.conv_relu_pool_buffers(fused)
-    arrays = {k: BatchMemory(backend, each, real)[case.sizes.images] for k, each in buffers.items()}
+    arrays = {k: BatchMemory(backend, each, call.real)[images] for k, each in buffers.items()}
     for array in arrays.values():
         array.fill(np.nan if array.dtype.kind == "f" else 1)
     return backend.conv_relu_pool_plan(fused, arrays)
@@ -114,20 +103,20 @@ def infer_fused(backend: Backend, call: Call, plan: ConvReluPoolPlan) -> Results
     return {"out": backend.to_host(out)}
 
 
-def define_fused(case: Fusion, call: Call) -> Results:
+def define_fused(fused: ConvReluPool, call: Call) -> Results:
     """What one operation after the other writes, as they are defined, in float64."""
     call = call.in_float64()
-    return run_fused(Backend(), call, fused_plan(Backend(), case, call.real))
+    return run_fused(Backend(), call, fused_plan(Backend(), fused, call))
 
 
-def convolution_of(case: Fusion, call: Call) -> Call:
+def convolution_of(fused: ConvReluPool, call: Call) -> Call:
     """The convolution by itself."""
-    window, of = case.sizes.window, call.arguments
-    images, filters = case.sizes.images, case.sizes.filters
-    shape = images, prod(window.output), prod(window.size) * case.sizes.channels
+    window, of = fused.window, call.arguments
+    images = len(of["x"])
+    shape = images, prod(window.output), prod(window.size) * fused.channels
     written = {
         "patches": unset(shape, call.real),
-        "out": unset((images, *window.output, filters), call.real),
+        "out": unset((images, *window.output, fused.filters), call.real),
     }
     given = {name: of[name] for name in ("x", "kernel", "bias")}
     return Call("conv2d", given | {"window": window} | written)

@@ -12,6 +12,9 @@ SETTINGS = settings(
 )
 
 seeds = st.integers(0, 2**32 - 1)
+batches = st.integers(1, 3)
+channels = st.integers(1, 4)
+filters = st.integers(1, 8)
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ def windows(draw: st.DrawFn, largest: int = 9) -> Window:
 def sizes(largest: int = 9) -> st.SearchStrategy[Sizes]:
     return st.builds(
         Sizes,
-        images=st.integers(1, 3),
+        images=batches,
         window=windows(largest),
-        channels=st.integers(1, 4),
-        filters=st.integers(1, 8),
+        channels=channels,
+        filters=filters,
     )

@@ -14,19 +14,17 @@ import loops
 from backends.agreement import assert_agrees, assert_keeps, results
 from backends.fused import (
     WHOLE,
-    Fusion,
     conv_relu_pool,
+    conv_relu_pools,
     convolution_of,
     define_fused,
     fused_call,
     fused_plan,
-    fusion,
-    fusions,
     infer_fused,
     run_fused,
 )
 from backends.operations import CALLS, Builder, Values, adam, dropout, max_pool, relu, sgd
-from backends.strategies import SETTINGS, Sizes, seeds, sizes
+from backends.strategies import SETTINGS, Sizes, batches, seeds, sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, Shape, Window
 from gpucnn.backends.memory import Order
 from gpucnn.verification.bounds import BOUNDS, UPDATED, distance, expect
@@ -143,10 +141,10 @@ def test_images_at_once(backend: Backend) -> None:
 
 # Convolution, ReLU and max-pooling as one
 
-FEW = fusion(Sizes(2, Window((6, 7), (3, 3), (1, 1), "valid"), channels=1, filters=5), (2, 2))
-MANY = fusion(Sizes(2, Window((6, 7), (3, 3), (1, 1), "same"), channels=4, filters=5), (2, 3))
+FEW = conv_relu_pool(Window((6, 7), (3, 3), (1, 1), "valid"), (2, 2), channels=1, filters=5)
+MANY = conv_relu_pool(Window((6, 7), (3, 3), (1, 1), "same"), (2, 3), channels=4, filters=5)
 
-fused = pytest.mark.parametrize("case", [FEW, MANY], ids=["few", "many"])
+few_and_many = pytest.mark.parametrize("fused", [FEW, MANY], ids=["few", "many"])
 
 
 @pytest.mark.parametrize(
@@ -161,15 +159,15 @@ def test_can_fuse(backend: Backend, pool: Window) -> None:
 
 @dtypes
 @SETTINGS
-@given(case=fusions(), seed=seeds)
-@example(case=FEW, seed=0)
-@example(case=MANY, seed=0)
+@given(fused=conv_relu_pools(), images=batches, seed=seeds)
+@example(fused=FEW, images=2, seed=0)
+@example(fused=MANY, images=2, seed=0)
 def test_fused_is_one_after_the_other(
-    backend: Backend, dtype: str, case: Fusion, seed: int
+    backend: Backend, dtype: str, fused: ConvReluPool, images: int, seed: int
 ) -> None:
-    call = fused_call(case, Values(seed, dtype), WHOLE)
-    right = define_fused(case, call)
-    plan = fused_plan(backend, case, call.real)
+    call = fused_call(fused, Values(seed, dtype), WHOLE, images=images)
+    right = define_fused(fused, call)
+    plan = fused_plan(backend, fused, call)
     assert_same(infer_fused(backend, call, plan), {"out": right["out"]})
     assert_same(run_fused(backend, call, plan), right)
 
@@ -182,76 +180,77 @@ def assert_same(actual: Results, right: Results) -> None:
 
 @dtypes
 @SETTINGS
-@given(case=fusions(), seed=seeds)
-def test_conv2d_relu_max_pool(backend: Backend, dtype: str, case: Fusion, seed: int) -> None:
-    call = fused_call(case, Values(seed, dtype))
-    allowed = Backend().zeros((case.sizes.images, *case.pool.output, case.sizes.filters), float)
-    convolution = expect(convolution_of(case, call))
+@given(fused=conv_relu_pools(), images=batches, seed=seeds)
+def test_conv2d_relu_max_pool(
+    backend: Backend, dtype: str, fused: ConvReluPool, images: int, seed: int
+) -> None:
+    call = fused_call(fused, Values(seed, dtype), images=images)
+    allowed = Backend().zeros(call.arguments["out"].shape, float)
+    convolution = expect(convolution_of(fused, call))
     # Neither ReLU nor a maximum makes the largest error in a window larger.
     Backend().max_pool(
-        np.asarray(convolution.allowed("out")), case.pool, allowed, allowed.astype(np.int32)
+        np.asarray(convolution.allowed("out")), fused.pool, allowed, allowed.astype(np.int32)
     )
-    out = run_fused(backend, call, fused_plan(backend, case, call.real))["out"]
-    assert (distance(out, define_fused(case, call)["out"]) <= allowed).all()
+    out = run_fused(backend, call, fused_plan(backend, fused, call))["out"]
+    assert (distance(out, define_fused(fused, call)["out"]) <= allowed).all()
 
 
-@fused
-def test_conv2d_relu_max_pool_gradients(backend: Backend, case: Fusion) -> None:
-    call = fused_call(case, Values(0, "float64"))
-    actual = run_fused(backend, call, fused_plan(backend, case, call.real))
-    for name, right in define_fused(case, call).items():
+@few_and_many
+def test_conv2d_relu_max_pool_gradients(backend: Backend, fused: ConvReluPool) -> None:
+    call = fused_call(fused, Values(0, "float64"))
+    actual = run_fused(backend, call, fused_plan(backend, fused, call))
+    for name, right in define_fused(fused, call).items():
         np.testing.assert_allclose(actual[name], right, rtol=0, atol=1e-12, err_msg=name)
 
 
-@fused
-def test_fused_repeats_to_the_bit(backend: Backend, case: Fusion) -> None:
-    call = fused_call(case, Values(0, "float32"))
-    plan = fused_plan(backend, case, call.real)
+@few_and_many
+def test_fused_repeats_to_the_bit(backend: Backend, fused: ConvReluPool) -> None:
+    call = fused_call(fused, Values(0, "float32"))
+    plan = fused_plan(backend, fused, call)
     first, second = run_fused(backend, call, plan), run_fused(backend, call, plan)
     assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
 
 
-@fused
-def test_conv_relu_pool_plan(backend: Backend, case: Fusion) -> None:
+@few_and_many
+def test_conv_relu_pool_plan(backend: Backend, fused: ConvReluPool) -> None:
     """It serves call after call, with other arrays."""
-    plan = fused_plan(backend, case, np.dtype(np.float64))
-    for seed in (1, 2):
-        call = fused_call(case, Values(seed, "float64"), WHOLE)
-        assert_same(run_fused(backend, call, plan), define_fused(case, call))
+    calls = [fused_call(fused, Values(seed, "float64"), WHOLE) for seed in (1, 2)]
+    plan = fused_plan(backend, fused, calls[0])
+    for call in calls:
+        assert_same(run_fused(backend, call, plan), define_fused(fused, call))
 
 
-@fused
-def test_conv_relu_pool_buffers(backend: Backend, case: Fusion) -> None:
-    described = conv_relu_pool(case, np.dtype(np.float32))
-    buffers = backend.conv_relu_pool_buffers(described)
-    plan = fused_plan(backend, case, np.dtype(np.float32))
-    assert plan.fused == described
-    assert plan.arrays.keys() == buffers.keys()
+@few_and_many
+def test_conv_relu_pool_buffers(backend: Backend, fused: ConvReluPool) -> None:
+    call = fused_call(fused, Values(0, "float64"))
+    plan = fused_plan(backend, fused, call)
+    assert plan.fused == fused
+    assert plan.arrays.keys() == backend.conv_relu_pool_buffers(fused).keys()
 
 
-@fused
+@few_and_many
 def test_fused_leaves_out_an_input_gradient_that_is_not_wanted(
-    backend: Backend, case: Fusion
+    backend: Backend, fused: ConvReluPool
 ) -> None:
-    call = fused_call(case, Values(0, "float64"), WHOLE)
-    plan = fused_plan(backend, case, call.real)
+    call = fused_call(fused, Values(0, "float64"), WHOLE)
+    plan = fused_plan(backend, fused, call)
     actual = run_fused(backend, call, plan, input_gradient=False)
     assert is_unset(actual.pop("input_gradient"))
-    right = define_fused(case, call)
+    right = define_fused(fused, call)
     assert_same(actual, {name: right[name] for name in actual})
 
 
 @dtypes
 @SETTINGS
-@given(case=fusions(), seed=seeds)
+@given(fused=conv_relu_pools(), images=batches, seed=seeds)
 def test_nan_passes_the_fused_operation(
-    backend: Backend, dtype: str, case: Fusion, seed: int
+    backend: Backend, dtype: str, fused: ConvReluPool, images: int, seed: int
 ) -> None:
-    call = fused_call(case, Values(seed, dtype), WHOLE)
+    call = fused_call(fused, Values(seed, dtype), WHOLE, images=images)
     x = call.arguments["x"]
     x.flat[seed % x.size] = math.nan
-    out = infer_fused(backend, call, fused_plan(backend, case, call.real))["out"]
-    assert_array_equal(np.isnan(out), np.isnan(define_fused(case, call)["out"]))
+    out = infer_fused(backend, call, fused_plan(backend, fused, call))["out"]
+    assert_array_equal(np.isnan(out), np.isnan(define_fused(fused, call)["out"]))
 
 
 # A span of operations

@@ -3,14 +3,17 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from campaign.figures import Figures
-from campaign.table import DOCUMENT, END, START, with_table
+from campaigns import BLOCK, PAGE, table
+from tables import with_block
 
 TESTS = Path(__file__).parents[1]
+START, END = f"<!-- {BLOCK} -->\n", f"<!-- end of {BLOCK} -->\n"
 COUNTS = {"kills": 3, "file_operations": 30, "inputs": 1000, "soak": 30}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="campaigns look into /proc")
@@ -45,7 +48,9 @@ def test_a_failure_is_told_and_ends_with_1(tmp_path: Path) -> None:
 
 def test_figures_take_the_place_of_others() -> None:
     old, new = Figures("old", 1), Figures("new", 2_000, {"read": 5}, ["one"], seed=3, seconds=1.5)
-    text = with_table(with_table(f"# Title\n{START}{END}the rest\n", [old]), [new])
+    text = f"# Title\n{START}{END}the rest\n"
+    for each in (old, new):
+        text = with_block(text, BLOCK, table([asdict(each)]))
     lines = text.splitlines()
     assert lines[0] == "# Title"
     assert lines[-1] == "the rest"
@@ -53,8 +58,8 @@ def test_figures_take_the_place_of_others() -> None:
     assert "old" not in text
 
 
-def test_the_document_has_the_figures_of_each_campaign() -> None:
-    text = DOCUMENT.read_text()
+def test_the_page_has_the_figures_of_each_campaign() -> None:
+    text = PAGE.read_text()
     assert text.count(START) == text.count(END) == 1
     rows = text.partition(START)[2].partition(END)[0].splitlines()[2:]
     assert len(rows) == len(COUNTS)

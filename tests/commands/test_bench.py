@@ -152,7 +152,11 @@ def test_the_report_is_kept_and_drawn(command: Command) -> None:
         ("--compare a.json", "--compare"),
         ("--compare a.json b.json", "there is no file a.json"),
         ("--compare a.json b.json --json c.json", "writes no file: leave --json out"),
-        ("--compare a.json b.json --device cpu --threads 1", "leave --device and --threads out"),
+        (
+            "--compare a.json b.json --device cpu --threads 1",
+            "leave --device and --workers/--threads out",
+        ),
+        ("--device simulator --workers 2", "this runs on simulator"),
         ("--tolerance 5", "--tolerance is for --compare"),
         ("--json c.png --plot c.png", "c.png is given for both --json and --plot"),
         ("--compare a.json b.json --plot c.png", "leave --plot out"),

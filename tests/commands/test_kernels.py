@@ -91,6 +91,20 @@ def test_shared_memory_that_differs_is_told(
 
 
 @pytest.mark.usefixtures("compilations")
+def test_of_a_kernel_compiled_for_sizes_it_shows_what_suffices_for_its_samples(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = ({"tile": 12}, {"tile": 48}, {"tile": 1})
+    made = Kernel("multiply.cu", {}, lambda _: (1,), 64, {}, (), None, ("tile",), lambda _: samples)
+    made.name = "multiply"
+    monkeypatch.setattr(kernels, "KERNELS", {"multiply": made})
+    out = command("kernels").out
+    assert "1 kernels" in out
+    _, (block, shared, *_) = rows(out, "multiply")
+    assert (block, shared) == ("64", "49,152")
+
+
+@pytest.mark.usefixtures("compilations")
 def test_it_says_what_is_spilled(command: Command) -> None:
     lines = command("kernels").out.splitlines()
     assert lines[-1] == (

@@ -55,3 +55,24 @@ class TestWorkers:
     def test_a_wrong_number_gets_one_line(self, refused: Refused) -> None:
         assert "--workers" in refused("train", "--workers", "many")
         assert "threads is 0" in refused("train", "--workers", "0")
+
+    @both_names
+    @pytest.mark.parametrize("number", ["0", "100000"])
+    def test_a_wrong_number_is_told_with_the_option(
+        self, refused: Refused, option: str, number: str
+    ) -> None:
+        line = refused("train", option, number)
+        assert option in line
+        assert f"is {number}: it must be a whole number from 1 to " in line
+
+    @pytest.mark.parametrize("name", ["train", "evaluate", "bench"])
+    def test_they_are_refused_on_another_device(
+        self, command: Command, refused: Refused, name: str
+    ) -> None:
+        notebook().save("model.safetensors")
+        file = ["model.safetensors"] if name == "evaluate" else []
+        line = refused(name, *file, "--device", "simulator", "--workers", 2)
+        assert (
+            "--workers/--threads is 2, but only the CPU has workers, and this runs on simulator: "
+            "leave the option out, or give --device cpu\n"
+        ) in line

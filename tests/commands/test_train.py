@@ -33,6 +33,8 @@ def test_it_trains_on_the_simulator(command: Command, data: str) -> None:
     outcome = command("train", *options, "--device", "simulator")
     assert outcome.status == 0
     assert "on simulator (the CUDA kernels on the CPU" in outcome.out
+    line = "the simulator executes each CUDA thread on the CPU, at tens to hundreds of images/s: "
+    assert line in outcome.out.splitlines()[1]
     assert json.loads(Path("run/history.json").read_text())["device"] == "simulator"
 
 

@@ -144,8 +144,13 @@ class CpuMemory(Memory):
         return kept[:count]
 
 
+def most_threads() -> int:
+    """The largest number of processes among which a batch may be split on this machine."""
+    return max(MOST_THREADS, usable_cores())
+
+
 def _check_threads(threads: int) -> int:
-    most = max(MOST_THREADS, usable_cores())
+    most = most_threads()
     if threads > most:
         raise InvalidValueError(
             f"threads is {threads}: it must be at most {most} here, each a process with memory of "

@@ -4,9 +4,13 @@ A shape is a list of sizes, each a name or a product of names, such as "rows*col
 one value in all shapes of a launch, in the scalar parameter of that name, and in the field of a
 window, so most scalars follow from the arrays and need not be given. A last size with a leading
 star stands for all remaining axes: "*size" is any shape of `size` elements in all.
+
+A kernel may be compiled for the values that some of these names have in a launch: its constants.
+Then loops over them unroll, divisions by them are multiplications, and arrays of that many elements
+lie in registers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from inspect import Parameter as Argument
 from inspect import signature
@@ -19,6 +23,7 @@ from gpucnn.utils.arithmetic import ceil_div
 
 Sizes = Mapping[str, int]
 Grid = Callable[[Sizes], tuple[int, ...]]
+Samples = Callable[[str], Sequence[Sizes]]
 
 WARP = 32
 """Threads that run in lockstep."""
@@ -43,6 +48,11 @@ class Launching(Protocol):
         """Launch a kernel with arguments by name."""
 
 
+def no_constants(real: str) -> Sequence[Sizes]:
+    """The samples of a kernel without constants: one, of no values."""
+    return ({},)
+
+
 class Kernel:
     """A kernel, made by `kernel` as an attribute of a class: a method that launches it.
 
@@ -50,6 +60,9 @@ class Kernel:
         name: the name of the attribute, without leading underscores.
         file: the source file, in `kernels/`.
         threads: the threads per block.
+        constants: the names whose values in a launch are macros of the compilation.
+        samples: values of the constants by the dtype of reals, for what compiles kernels without a
+            launch.
     """
 
     name = ""
@@ -63,10 +76,13 @@ class Kernel:
         macros: Mapping[str, int],
         small: tuple[str, ...],
         function: str | None,
+        constants: tuple[str, ...] = (),
+        samples: Samples = no_constants,
     ) -> None:
         self.file, self.grid, self.threads = file, grid, threads
         self.shapes = {name: tuple(shape.split()) for name, shape in shapes.items()}
         self.small = small
+        self.constants, self.samples = constants, samples
         self._macros, self._function = macros, function
         self._arguments: tuple[str, ...] = ()  # those of the operation that it overrides
         self._positional: tuple[str, ...] = ()
@@ -98,7 +114,7 @@ class Kernel:
         backend.launch(self, given)
 
     def _are_all(self, given: dict[str, Any]) -> bool:
-        """Whether arguments are those of the operation; or else parameters, and sizes of arrays."""
+        """Whether arguments are those of the operation; or else parameters, sizes and constants."""
         return given.keys() == self._known if self._arguments else given.keys() <= self._known
 
     def _refuse(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -108,12 +124,12 @@ class Kernel:
 
     @cached_property
     def _known(self) -> frozenset[str]:
-        """The arguments of the operation; or else the parameters, and the sizes in the shapes."""
+        """The arguments of the operation; or else the parameters, sizes and constants."""
         if self._arguments:
             return frozenset(self._arguments)
         sizes = (size.removeprefix("*") for shape in self.shapes.values() for size in shape)
         names = (name for size in sizes for name in size.split("*"))
-        return frozenset(self.parameters).union(names)
+        return frozenset(self.parameters).union(names, self.constants)
 
     @property
     def function(self) -> str:
@@ -125,9 +141,10 @@ class Kernel:
         """The parameters by name, in order, read from the source."""
         return signatures(self.file)[self.function]
 
-    def options(self, real: str) -> tuple[str, ...]:
-        """The compiler's options for reals of dtype `real`."""
-        macros = {"REAL": REALS[real], "THREADS": self.threads, **self._macros}
+    def options(self, real: str, values: Sizes) -> tuple[str, ...]:
+        """The compiler's options for reals of dtype `real` and the constants' `values`."""
+        constants = {name.upper(): values[name] for name in self.constants}
+        macros = {"REAL": REALS[real], "THREADS": self.threads, **self._macros, **constants}
         return tuple(f"-D{name}={value}" for name, value in macros.items())
 
 
@@ -140,6 +157,8 @@ def kernel(
     macros: Mapping[str, int] | None = None,
     small: tuple[str, ...] = (),
     function: str | None = None,
+    constants: tuple[str, ...] = (),
+    samples: Samples = no_constants,
 ) -> Any:
     """Make a kernel as an attribute of a class, where it overrides the method of its name, if any.
 
@@ -151,11 +170,16 @@ def kernel(
         macros: the macros that it is compiled with, besides REAL and THREADS.
         small: products of sizes that the kernel computes in 32 bits, which must be below 2^31.
         function: the name of the kernel in the source; None for the name of the attribute.
+        constants: sizes, scalars and fields of a window, all integers, for whose values in a launch
+            the kernel is compiled: each is a macro, in upper case. One that is not a parameter of
+            the kernel is given by name like those that are.
+        samples: gives values of the constants, by the dtype of reals, for which the kernel is
+            compiled where it is not launched, to learn which resources it needs.
 
     Returns:
         A `Kernel`, typed as Any since it overrides methods of various signatures.
     """
-    return Kernel(file, shapes, grid, threads, macros or {}, small, function)
+    return Kernel(file, shapes, grid, threads, macros or {}, small, function, constants, samples)
 
 
 def value(size: str, sizes: Sizes) -> int:

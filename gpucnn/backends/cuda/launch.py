@@ -24,7 +24,7 @@ class Launcher:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._functions: dict[tuple[Kernel, str], Function] = {}
+        self._functions: dict[tuple[Kernel, str, tuple[int, ...]], Function] = {}
 
     def __call__(self, kernel: Kernel, arguments: Arguments) -> None:
         """Launch a kernel; do nothing if its grid is empty.
@@ -50,12 +50,12 @@ class Launcher:
         if 0 not in grid:
             passed = tuple(_passed(kernel, arguments, values, real))
             with self._runtime.active():
-                self._function(kernel, real)(grid, (kernel.threads,), passed)
+                self._function(kernel, real, values)(grid, (kernel.threads,), passed)
 
-    def _function(self, kernel: Kernel, real: str) -> Function:
-        key = kernel, real
+    def _function(self, kernel: Kernel, real: str, values: Values) -> Function:
+        key = kernel, real, tuple(values[name] for name in kernel.constants)
         if key not in self._functions:
-            module = self._runtime.load(source(kernel.file), kernel.options(real))
+            module = self._runtime.load(source(kernel.file), kernel.options(real, values))
             self._functions[key] = module.get_function(kernel.function)
         return self._functions[key]
 

@@ -9,7 +9,7 @@ import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 
 from gpucnn.errors import GpucnnError
@@ -69,6 +69,10 @@ class Resources:
 
     spill_loads: int
     """Bytes of spilled registers that each thread loads."""
+
+    def __or__(self, other: "Resources") -> "Resources":
+        """What suffices for both: the greater of each."""
+        return Resources(*map(max, astuple(self), astuple(other)))
 
 
 def version() -> str:

@@ -25,6 +25,7 @@ class Compilation:
         return compile_kernels(source(self.file), self.options, self.architecture, self.file)
 
 
-def compilation(kernel: Kernel, real: str, architecture: str) -> Compilation:
-    """The compilation of a kernel for reals of dtype `real`."""
-    return Compilation(kernel.file, kernel.options(real), architecture)
+def compilations(kernel: Kernel, real: str, architecture: str) -> list[Compilation]:
+    """The compilations of a kernel for reals of dtype `real`, one for each of its samples."""
+    options = (kernel.options(real, sample) for sample in kernel.samples(real))
+    return [Compilation(kernel.file, each, architecture) for each in options]

@@ -41,7 +41,7 @@ def read_digit(
     and so is what touches the border of the picture, unless there is nothing else. A picture that
     is already preprocessed, such as one of MNIST's, is returned unchanged.
 
-    It needs Pillow: `pip install 'gpucnn[images]'`.
+    It needs Pillow: `pip install pillow`.
 
     Args:
         path: the file.

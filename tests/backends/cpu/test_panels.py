@@ -6,30 +6,28 @@ from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
 import loops
-from backends.fused import Fusion, fusions
+from backends.fused import conv_relu_pools
 from backends.operations import Values
-from backends.strategies import SETTINGS, seeds
-from gpucnn.backends import Array, Window
+from backends.strategies import SETTINGS, batches, seeds
+from gpucnn.backends import Array, ConvReluPool, Window
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.panels import Panels
 
 NOTEBOOK = Panels(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
 
-small = given(case=fusions(largest=6), seed=seeds)
+small = given(fused=conv_relu_pools(largest=6), images=batches, seed=seeds)
 
 
-def layout_of(case: Fusion) -> Panels:
-    sizes = case.sizes
-    return Panels(sizes.window, case.pool.size, case.pool.output, sizes.channels)
+def layout_of(fused: ConvReluPool) -> Panels:
+    return Panels(fused.window, fused.pool.size, fused.pool.output, fused.channels)
 
 
-def images_of(case: Fusion, seed: int) -> Array:
-    sizes = case.sizes
-    return Values(seed, np.float64).reals(sizes.images, *sizes.window.image, sizes.channels)
+def images_of(fused: ConvReluPool, images: int, seed: int) -> Array:
+    return Values(seed, np.float64).reals(images, *fused.window.image, fused.channels)
 
 
-def slide_of(case: Fusion) -> loops.Slide:
-    window = case.sizes.window
+def slide_of(fused: ConvReluPool) -> loops.Slide:
+    window = fused.window
     return loops.Slide(window.size, window.strides, window.padding)
 
 
@@ -49,11 +47,11 @@ def patches_of(layout: Panels, x: Array) -> Array:
 
 @small
 @SETTINGS
-def test_patches_are_those_in_loops(case: Fusion, seed: int) -> None:
-    layout, x = layout_of(case), images_of(case, seed)
-    expected = loops.im2col(x, slide_of(case))
+def test_patches_are_those_in_loops(fused: ConvReluPool, images: int, seed: int) -> None:
+    layout, x = layout_of(fused), images_of(fused, images, seed)
+    expected = loops.im2col(x, slide_of(fused))
     patches = patches_of(layout, x)
-    pool, size = case.pool, case.sizes.window.size
+    pool, size = fused.pool, fused.window.size
     assert patches.shape[:3] == (*pool.size[::-1], pool.output[1])
     for across, down, column, element, row, image in np.ndindex(patches.shape):
         j, i, channel = np.unravel_index(element, (*size[::-1], layout.channels))
@@ -64,32 +62,36 @@ def test_patches_are_those_in_loops(case: Fusion, seed: int) -> None:
 
 @small
 @SETTINGS
-def test_products_with_a_kernel_are_the_convolution_in_loops(case: Fusion, seed: int) -> None:
-    layout, x, sizes = layout_of(case), images_of(case, seed), case.sizes
-    kernel = Values(seed, np.float64).reals(*sizes.window.size, sizes.channels, sizes.filters)
-    weights = kernel.swapaxes(0, 1).reshape(layout.patch, sizes.filters)
+def test_products_with_a_kernel_are_the_convolution_in_loops(
+    fused: ConvReluPool, images: int, seed: int
+) -> None:
+    layout, x = layout_of(fused), images_of(fused, images, seed)
+    kernel = Values(seed, np.float64).reals(*fused.window.size, fused.channels, fused.filters)
+    weights = kernel.swapaxes(0, 1).reshape(layout.patch, fused.filters)
     actual = np.einsum("pf,abcprn->nrbcaf", weights, patches_of(layout, x))
-    convolved = loops.convolve(x, kernel, np.zeros(sizes.filters), slide_of(case))
-    rows, columns = (p * o for p, o in zip(case.pool.size, case.pool.output, strict=True))
+    convolved = loops.convolve(x, kernel, np.zeros(fused.filters), slide_of(fused))
+    rows, columns = (p * o for p, o in zip(fused.pool.size, fused.pool.output, strict=True))
     right = convolved[:, :rows, :columns]
     assert_allclose(actual.reshape(right.shape), right, rtol=0, atol=1e-12)
 
 
 @small
 @SETTINGS
-def test_inside_the_padding_are_the_images(case: Fusion, seed: int) -> None:
-    x = images_of(case, seed)
-    images = padded(layout_of(case), x)
-    top, left = case.sizes.window.padding_before
-    height, width = case.sizes.window.image
-    assert_array_equal(images[top : top + height, left : left + width], images_last(x))
-    assert np.count_nonzero(images) == x.size
+def test_inside_the_padding_are_the_images(fused: ConvReluPool, images: int, seed: int) -> None:
+    x = images_of(fused, images, seed)
+    inside = padded(layout_of(fused), x)
+    top, left = fused.window.padding_before
+    height, width = fused.window.image
+    assert_array_equal(inside[top : top + height, left : left + width], images_last(x))
+    assert np.count_nonzero(inside) == x.size
 
 
 @small
 @SETTINGS
-def test_what_is_seen_in_a_row_is_seen_there_once(case: Fusion, seed: int) -> None:
-    layout, x = layout_of(case), images_of(case, seed)
+def test_what_is_seen_in_a_row_is_seen_there_once(
+    fused: ConvReluPool, images: int, seed: int
+) -> None:
+    layout, x = layout_of(fused), images_of(fused, images, seed)
     seen = layout.seen(padded(layout, x))
     for panel, row in np.ndindex(seen.shape[0], seen.shape[2]):
         pixels = seen[panel, :, row]

@@ -109,6 +109,13 @@ class Defined(Recorder):
 
 
 class Launched(Defined):
+    _compiled = kernel(
+        "multiply.cu",
+        {"a": "size", "b": "size", "out": "size"},
+        lambda _: (1,),
+        function="multiply",
+        constants=("taps",),
+    )
     scale = kernel("scale.cu", {}, lambda _: (1,))
     _hidden = kernel("multiply.cu", {"a": "size"}, lambda _: (1,), function="multiply")
 
@@ -191,10 +198,30 @@ def test_kernels_use_no_atomics_and_no_templates(path: Path) -> None:
     assert not re.search(r"\batomic|\btemplate\b|#include <", code)
 
 
+@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_samples_are_values_of_the_constants(kernel: Kernel, real: str) -> None:
+    assert kernel.samples(real)
+    assert all(sample.keys() == set(kernel.constants) for sample in kernel.samples(real))
+
+
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 def test_threads_are_whole_warps(kernel: Kernel) -> None:
     assert kernel.threads % 32 == 0
     assert 0 < kernel.threads <= 1024
+
+
+def test_a_constant_is_given_by_name() -> None:
+    made = Launched()
+    made._compiled(a=1, b=2, out=3, taps=4)
+    assert made.launched == [("compiled", {"a": 1, "b": 2, "out": 3, "taps": 4})]
+    with pytest.raises(TypeError):
+        made._compiled(a=1, b=2, out=3, tap=4)
+
+
+def test_constants_are_macros_in_upper_case() -> None:
+    options = Launched._compiled.options("float32", {"taps": 9, "others": 3})
+    assert options == ("-DREAL=float", "-DTHREADS=256", "-DTAPS=9")
 
 
 def test_value_of_a_size() -> None:

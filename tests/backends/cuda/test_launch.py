@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda.kernel import PER_BLOCK
+from gpucnn.backends.cuda.kernel import IMAGES, OUTPUTS, PER_BLOCK, kernel
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.memory import Recording
 from gpucnn.backends.window import Window
@@ -90,6 +90,30 @@ def test_kernel_is_loaded_once_for_each_dtype(recorder: Recorder, launch: Launch
     for dtype in (np.float32, np.float64, np.float32):
         launch("relu", x=np.zeros(4, dtype), out=np.zeros(4, dtype))
     assert len(recorder.loaded) == 2
+
+
+COMPILED = kernel(
+    "max_pool.cu",
+    {"x": IMAGES, "out": OUTPUTS, "argmax": OUTPUTS},
+    lambda _: (1,),
+    function="max_pool",
+    constants=("channels", "height"),
+)
+
+
+def test_kernel_is_loaded_once_for_each_value_of_its_constants(recorder: Recorder) -> None:
+    launcher = Launcher(recorder)
+    for images, channels, height in ((2, 2, 2), (4, 2, 2), (2, 4, 2), (2, 2, 4), (2, 4, 2)):
+        window = Window((4, 4), (height, 2), (2, 2), "valid")
+        out = reals(images, *window.output, channels)
+        given = {"x": reals(images, 4, 4, channels), "out": out, "window": window}
+        launcher(COMPILED, given | {"argmax": out.astype(np.int32)})
+    assert [options[2:] for options in recorder.loaded] == [
+        ("-DCHANNELS=2", "-DHEIGHT=2"),
+        ("-DCHANNELS=4", "-DHEIGHT=2"),
+        ("-DCHANNELS=2", "-DHEIGHT=4"),
+    ]
+    assert len(recorder.launches) == 5
 
 
 def test_nothing_to_do_is_not_launched(recorder: Recorder, launch: LaunchByName) -> None:

@@ -4,7 +4,7 @@ from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES
 from gpucnn.backends.cuda.occupancy import occupancy
-from gpucnn.backends.cuda.resources import Compilation, compilation
+from gpucnn.backends.cuda.resources import Compilation, compilations
 from gpucnn.models.network import DTYPES
 
 STATIC = 48 * 1024  # the most bytes of shared memory that arrays of constant size may take
@@ -18,7 +18,8 @@ def every_compilation() -> dict[Compilation, Kernels]:
     for kernel in KERNELS.values():
         for real in DTYPES:
             for architecture in ARCHITECTURES:
-                made.setdefault(compilation(kernel, real, architecture), []).append(kernel)
+                for each in compilations(kernel, real, architecture):
+                    made.setdefault(each, []).append(kernel)
     return made
 
 

@@ -42,7 +42,7 @@ def test_headers_are_read() -> None:
 
 
 def test_options_name_the_real_type_and_the_sizes() -> None:
-    assert KERNELS["relu"].options("float64") == (
+    assert KERNELS["relu"].options("float64", {}) == (
         "-DREAL=double",
         "-DTHREADS=256",
         "-DITEMS=4",
