@@ -1,7 +1,7 @@
 """Backends: all families of operations on a device."""
 
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools
+from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools, CudaConvReluPools
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
@@ -60,6 +60,7 @@ class CpuBackend(
 
 class CudaBackend(
     CudaData,
+    CudaConvReluPools,
     CudaConvolution,
     CudaMatrices,
     CudaPooling,
