@@ -8,12 +8,12 @@
 //
 // Index map: block (image, tile, z) computes a tile of outputs of TILE_FILTERS filters. A thread
 // keeps the POOL x THREAD_FILTERS sums of one output and THREAD_FILTERS filters in registers, where
-// they are pooled. Thread t takes output t % SLOTS of the tile, group t / SLOTS % FILTER_GROUPS of
-// the filters, and channels t / SLICE_THREADS, + SLICES, ... of those that are in shared memory,
-// TILE_CHANNELS at once. For a channel it reads its patch to registers, from which each pixel goes
-// into several positions, and for each tap the weights of its filters, 16 bytes at once: the
-// THREAD_FILTERS threads of a warp that read the same come first in it. Filter i of group g is
-// i * FILTER_GROUPS + g of the tile, so that groups write neighbours.
+// they are pooled. Thread t takes output t % TILE, group t / TILE % FILTER_GROUPS of the filters,
+// and of the TILE_CHANNELS channels that are in shared memory at once those from t / SLICE_THREADS
+// on, SLICES apart. For a channel it reads its patch to registers, from which a pixel goes into
+// several positions, and for each tap the weights of its filters, 16 bytes at once, which are the
+// same in most of a warp. The pooled outputs go through shared memory, so that a warp writes
+// consecutive ones.
 //
 // Bytes per output: sizeof(REAL) + 1 written; read mostly from cache, REGION / (TILE * TILE_FILTERS)
 // pixels and TAPS * CHANNELS / TILE weights. Operations per output: POOL * TAPS * CHANNELS
@@ -23,31 +23,37 @@
 #include "regions.cuh"
 
 #define TILE_FILTERS (FILTER_GROUPS * THREAD_FILTERS)
-#define WEIGHTS (TILE_CHANNELS * TAPS * TILE_FILTERS)
+#define WEIGHTS (TAPS * TILE_CHANNELS * TILE_FILTERS)
 #define SUMS (POOL * THREAD_FILTERS)
+#define SLICE_THREADS (TILE * FILTER_GROUPS)
 #define SLICE_SUMS (SLICES / 2 * SLICE_THREADS * SUMS)
-#define MEMORY (WEIGHTS + REGION > SLICE_SUMS ? WEIGHTS + REGION : SLICE_SUMS)
+
+// From output to output in shared memory: one more than it has filters, so that a warp that writes
+// one filter of many outputs writes to different banks.
+#define OUTPUT (TILE_FILTERS + 1)
+#define MEMORY LARGER(LARGER(WEIGHTS + REGION, SLICE_SUMS), TILE * OUTPUT)
 
 // As many weights as 16 bytes hold, which are read at once.
+#define VECTOR (16 / sizeof(REAL))
+
 struct __align__(16) Weights {
-    REAL of[16 / sizeof(REAL)];
+    REAL of[VECTOR];
 };
 
-// weights[channel][tap][group][i]: of the channels from `first_channel` and the filters from
+// weights[tap][channel][filter]: of the channels from `first_channel` and the filters from
 // `first_filter` on, zeros beyond the last.
 __device__ __forceinline__ void load_weights(
     REAL* weights, const REAL* __restrict__ kernel, int first_channel, int first_filter)
 {
-#pragma unroll 12
-    for (int e = threadIdx.x; e < WEIGHTS; e += THREADS) {
-        const int filter = e % TILE_FILTERS;
-        const int tap = e / TILE_FILTERS % TAPS;
-        const int channel = e / (TILE_FILTERS * TAPS);
-        const bool inside = first_channel + channel < CHANNELS && first_filter + filter < FILTERS;
-        const int weight = (tap * CHANNELS + first_channel + channel) * FILTERS;
-        const int place = filter % FILTER_GROUPS * THREAD_FILTERS + filter / FILTER_GROUPS;
-        weights[(channel * TAPS + tap) * TILE_FILTERS + place] =
-            inside ? kernel[weight + first_filter + filter] : (REAL)0;
+    const int filter = threadIdx.x % TILE_FILTERS;
+    const bool is_filter = first_filter + filter < FILTERS;
+#pragma unroll 4
+    for (int c = threadIdx.x / TILE_FILTERS; c < TILE_CHANNELS; c += THREADS / TILE_FILTERS) {
+        const bool inside = is_filter && first_channel + c < CHANNELS;
+        const REAL* of_channel = kernel + (first_channel + c) * FILTERS + first_filter + filter;
+        UNROLLED(tap, TAPS)
+            weights[(tap * TILE_CHANNELS + c) * TILE_FILTERS + filter] =
+                inside ? of_channel[tap * CHANNELS * FILTERS] : (REAL)0;
     }
 }
 
@@ -60,13 +66,13 @@ __device__ __forceinline__ void add_channel(
     UNROLLED(i, PATCH_HEIGHT)
         UNROLLED(j, PATCH_WIDTH) patch[i][j] = pixels[(i * REGION_WIDTH + j) * PIXEL];
     UNROLLED(tap, TAPS) {
-        Weights of_tap[THREAD_FILTERS * sizeof(REAL) / 16];
-        UNROLLED(v, THREAD_FILTERS * sizeof(REAL) / 16)
-            of_tap[v] = ((const Weights*)(weights + tap * TILE_FILTERS))[v];
+        Weights of_tap[THREAD_FILTERS / VECTOR];
+        UNROLLED(v, THREAD_FILTERS / VECTOR)
+            of_tap[v] = ((const Weights*)(weights + tap * TILE_CHANNELS * TILE_FILTERS))[v];
         UNROLLED(e, POOL) {
             const REAL pixel = patch[ELEMENT_ROW(e) + tap / WIDTH][ELEMENT_COLUMN(e) + tap % WIDTH];
             UNROLLED(i, THREAD_FILTERS)
-                sums[e][i] += pixel * of_tap[i * sizeof(REAL) / 16].of[i % (16 / sizeof(REAL))];
+                sums[e][i] += pixel * of_tap[i / VECTOR].of[i % VECTOR];
         }
     }
 }
@@ -79,24 +85,22 @@ extern "C" __global__ void __launch_bounds__(THREADS) conv_relu_pool(
     unsigned char* __restrict__ argmax)
 {
     __shared__ __align__(16) REAL memory[MEMORY];
+    __shared__ unsigned char elements[TILE * OUTPUT];
     REAL* weights = memory;
     REAL* region = memory + WEIGHTS;
+    REAL* pooled = memory;
     const long long image = blockIdx.x;
     const int tile = blockIdx.y;
-    const int position = threadIdx.x % SLOTS;
-    const int group = threadIdx.x / SLOTS % FILTER_GROUPS;
-    const int slice = threadIdx.x / SLICE_THREADS;
-    const int row_in_tile = position / TILE_COLUMNS;
-    const int column_in_tile = position % TILE_COLUMNS;
-    const int row = FIRST_ROW(tile) + row_in_tile;
-    const int column = FIRST_COLUMN(tile) + column_in_tile;
     const int first_filter = blockIdx.z * TILE_FILTERS;
-    const int corner = (row_in_tile * CELL_HEIGHT * REGION_WIDTH + column_in_tile * CELL_WIDTH) * PIXEL;
-    const bool works = position < TILE && row < POOLED_ROWS && column < POOLED_COLUMNS;
+    const int position = threadIdx.x % TILE;
+    const int first_of_group = threadIdx.x / TILE % FILTER_GROUPS * THREAD_FILTERS;
+    const int slice = threadIdx.x / SLICE_THREADS;
+    const int corner = position / TILE_COLUMNS * CELL_HEIGHT * REGION_WIDTH +
+                       position % TILE_COLUMNS * CELL_WIDTH;
 
     REAL sums[POOL][THREAD_FILTERS];
     UNROLLED(i, THREAD_FILTERS) {
-        const int filter = first_filter + i * FILTER_GROUPS + group;
+        const int filter = first_filter + first_of_group + i;
         UNROLLED(e, POOL) sums[e][i] = slice == 0 && filter < FILTERS ? bias[filter] : (REAL)0;
     }
     for (int first = 0; first < CHANNELS; first += TILE_CHANNELS) {
@@ -104,30 +108,39 @@ extern "C" __global__ void __launch_bounds__(THREADS) conv_relu_pool(
         load_weights(weights, kernel, first, first_filter);
         load_region(region, x, image, tile, first);
         __syncthreads();
-        if (works) {
+        if (slice < SLICES) {
 #pragma unroll 1
-            for (int c = slice; c < TILE_CHANNELS; c += SLICES) {
-                const REAL* of_group = weights + c * TAPS * TILE_FILTERS + group * THREAD_FILTERS;
-                add_channel(sums, region + corner + c, of_group);
-            }
+            for (int c = slice; c < TILE_CHANNELS; c += SLICES)
+                add_channel(
+                    sums, region + corner * PIXEL + c, weights + c * TILE_FILTERS + first_of_group);
         }
     }
-    add_slices(&sums[0][0], SUMS, memory);
+    add_slices(&sums[0][0], SUMS, SLICE_THREADS, memory);
 
-    if (!works || slice != 0) return;
-    const long long first_out =
-        ((image * POOLED_ROWS + row) * POOLED_COLUMNS + column) * FILTERS + first_filter + group;
-    UNROLLED(i, THREAD_FILTERS) {
-        REAL best = sums[0][i];
-        int element = 0;
-        UNROLLED(e, POOL) {
-            const bool greater = sums[e][i] > best;
-            best = greater || sums[e][i] != sums[e][i] ? sums[e][i] : best;
-            element = greater ? e : element;
+    __syncthreads();  // before the memory is overwritten
+    if (slice == 0) {
+        UNROLLED(i, THREAD_FILTERS) {
+            REAL best = sums[0][i];
+            int element = 0;
+            UNROLLED(e, POOL) {
+                const bool greater = sums[e][i] > best;
+                best = greater || sums[e][i] != sums[e][i] ? sums[e][i] : best;
+                element = greater ? e : element;
+            }
+            pooled[position * OUTPUT + first_of_group + i] = best <= 0 ? (REAL)0 : best;
+            elements[position * OUTPUT + first_of_group + i] = best > 0 ? element : CUT;
         }
-        if (first_filter + i * FILTER_GROUPS + group < FILTERS) {
-            out[first_out + i * FILTER_GROUPS] = best <= 0 ? (REAL)0 : best;
-            argmax[first_out + i * FILTER_GROUPS] = best > 0 ? element : CUT;
+    }
+    __syncthreads();
+    for (int e = threadIdx.x; e < TILE * TILE_FILTERS; e += THREADS) {
+        const int filter = first_filter + e % TILE_FILTERS;
+        const int row = FIRST_ROW(tile) + e / TILE_FILTERS / TILE_COLUMNS;
+        const int column = FIRST_COLUMN(tile) + e / TILE_FILTERS % TILE_COLUMNS;
+        if (row < POOLED_ROWS && column < POOLED_COLUMNS && filter < FILTERS) {
+            const long long output =
+                ((image * POOLED_ROWS + row) * POOLED_COLUMNS + column) * FILTERS + filter;
+            out[output] = pooled[e / TILE_FILTERS * OUTPUT + e % TILE_FILTERS];
+            argmax[output] = elements[e / TILE_FILTERS * OUTPUT + e % TILE_FILTERS];
         }
     }
 }

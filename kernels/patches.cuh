@@ -20,4 +20,5 @@
 // What stands for the argmax of an output that ReLU cut to 0: it has no gradient.
 #define CUT POOL
 
+#define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define UNROLLED(i, count) _Pragma("unroll") for (int i = 0; i < (count); i++)

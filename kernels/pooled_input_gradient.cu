@@ -36,7 +36,7 @@
 // consecutive filters writes to different banks.
 #define FILTER (TAPS * LANES + 1)
 #define WEIGHTS (TILE_FILTERS * FILTER)
-#define MEMORY (WEIGHTS > REGION ? WEIGHTS : REGION)
+#define MEMORY LARGER(WEIGHTS, REGION)
 
 // weights[filter][tap][channel]: of the filters from `first_filter` and the channels from
 // `first_channel` on, zeros beyond the last.
@@ -55,7 +55,7 @@ __device__ __forceinline__ void load_weights(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) pooled_input_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) pooled_input_gradient(
     const REAL* __restrict__ output_gradient,
     const REAL* __restrict__ kernel,
     const unsigned char* __restrict__ argmax,

@@ -23,10 +23,11 @@
 #include "regions.cuh"
 
 #define CHANNEL_GROUPS (TILE_CHANNELS / THREAD_CHANNELS)
+#define SLICE_THREADS (THREADS / SLICES)
 #define SUMS (TAPS * THREAD_CHANNELS + 1)
 #define SLICE_SUMS (SLICES / 2 * SLICE_THREADS * SUMS)
 #define TILE_GRADIENTS (TILE * TILE_FILTERS)
-#define MEMORY (REGION + TILE_GRADIENTS > SLICE_SUMS ? REGION + TILE_GRADIENTS : SLICE_SUMS)
+#define MEMORY LARGER(REGION + TILE_GRADIENTS, SLICE_SUMS)
 #define VECTOR (THREAD_CHANNELS * sizeof(REAL))
 
 // Some channels of a pixel, which are read at once.
@@ -64,7 +65,7 @@ __device__ __forceinline__ void load_gradients(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) pooled_kernel_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) pooled_kernel_gradient(
     const REAL* __restrict__ x,
     const REAL* __restrict__ output_gradient,
     const unsigned char* __restrict__ argmax,
@@ -103,7 +104,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) pooled_kernel_gradient(
             sums[SUMS - 1] += gradient;
         }
     }
-    add_slices(sums, SUMS, memory);
+    add_slices(sums, SUMS, SLICE_THREADS, memory);
 
     const int own_filter = blockIdx.y * TILE_FILTERS + filter;
     if (slice != 0 || own_filter >= FILTERS) return;

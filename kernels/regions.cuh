@@ -32,22 +32,19 @@ __device__ __forceinline__ void load_region(
     }
 }
 
-// A block's threads are SLICES slices of equally many, which share out the terms of the same sums.
-// This adds up the `count` sums of each thread over the slices, in halves: in an order that the
-// shape alone decides. Slice 0 has the results. `memory` holds `count` reals for each thread of
-// half of the slices.
-#define SLICE_THREADS (THREADS / SLICES)
-
-__device__ __forceinline__ void add_slices(REAL* sums, int count, REAL* memory)
+// The first SLICES slices of `threads` threads share out the terms of the same sums. This adds up the
+// `count` sums of each thread over the slices, in halves: in an order that the shape alone decides.
+// Slice 0 has the results. `memory` holds `count` reals for each thread of half of the slices.
+__device__ __forceinline__ void add_slices(REAL* sums, int count, int threads, REAL* memory)
 {
-    const int slice = threadIdx.x / SLICE_THREADS;
+    const int slice = threadIdx.x / threads;
 #pragma unroll
     for (int half = SLICES / 2; half > 0; half /= 2) {
-        const int threads = half * SLICE_THREADS;
+        REAL* of_thread = memory + threadIdx.x % (half * threads);
         __syncthreads();  // before the memory is overwritten
         if (slice >= half && slice < 2 * half)
-            UNROLLED(i, count) memory[i * threads + threadIdx.x - threads] = sums[i];
+            UNROLLED(i, count) of_thread[i * half * threads] = sums[i];
         __syncthreads();
-        if (slice < half) UNROLLED(i, count) sums[i] += memory[i * threads + threadIdx.x];
+        if (slice < half) UNROLLED(i, count) sums[i] += of_thread[i * half * threads];
     }
 }

@@ -61,8 +61,12 @@ class Patches:
 
     def outputs(self, tile: Pair) -> int:
         """The most outputs whose patches reach into a tile of cells."""
-        halo = self._pair((self.size[axis] - 1) // self.cell[axis] for axis in (0, 1))
-        return prod(min(tile[axis] + halo[axis], self.output[axis]) for axis in (0, 1))
+        return prod(self._outputs(axis, tile[axis]) for axis in (0, 1))
+
+    def _outputs(self, axis: int, cells: int) -> int:
+        halo = (self.size[axis] - 1) // self.cell[axis]
+        first = range(0, self.cells[axis], cells)
+        return max(min(each + cells, self.output[axis]) - max(each - halo, 0) for each in first)
 
     @staticmethod
     def _pair(of_axes: Iterator[int]) -> Pair:
@@ -112,36 +116,57 @@ class CudaConvReluPoolPlan(ConvReluPoolPlan):
 
 
 def forward(fused: ConvReluPool) -> Constants:
-    """The constants of conv_relu_pool.cu.
+    """The constants of conv_relu_pool.cu: those whose blocks have the fewest warps in all.
 
     A thread computes 8 filters; 4 where all are few, so that there are more threads, and where
     windows of more than four elements would make the sums of 8 too many for its registers. Many
-    channels are shared out over two slices of a block, for the same reason.
+    channels are shared out over two slices of a block, so that it has more warps, too.
     """
-    patches, size = Patches(fused), fused.real.itemsize
     few = fused.filters <= 16 or fused.pool.elements > 4
     thread_filters = 4 if few else 8
-    groups = min(_power_of_two(ceil_div(fused.filters, thread_filters)), 8)
     slices = 2 if fused.channels >= 8 else 1
-    slots = THREADS // (groups * slices)
-    weights = fused.window.elements * groups * thread_filters
-    for tile in _tiles(fused.pool.output, slots):
-        region = patches.region(tile)
-        most = (SHARED_MEMORY // size - region) // (weights + region)  # a pixel may be 1 longer
-        if most >= slices:
-            break
-    channels = _shares(fused.channels, most // slices * slices, slices)
-    return {
-        **_shape(fused),
-        **_tile(fused.pool.output, tile),
-        "tile_channels": channels,
-        "pixel": channels | 1,
-        "slots": slots,
-        "slices": slices,
-        "filter_groups": groups,
-        "thread_filters": thread_filters,
-        "filter_tiles": ceil_div(fused.filters, groups * thread_filters),
-    }
+    most_groups = min(_power_of_two(ceil_div(fused.filters, thread_filters)), 8)
+    choices = [
+        choice
+        for groups in (8, 4, 2, 1)
+        if groups <= most_groups
+        for choice in _forward(fused, thread_filters, groups, slices)
+    ]
+    return min(choices, key=_warps)
+
+
+def _forward(
+    fused: ConvReluPool, thread_filters: int, groups: int, slices: int
+) -> Iterator[Constants]:
+    """The constants with the largest tile that fits, if any does."""
+    patches, size = Patches(fused), fused.real.itemsize
+    filters = groups * thread_filters
+    weights = fused.window.elements * filters
+    for tile in _tiles(fused.pool.output, THREADS // (groups * slices)):
+        region, outputs = patches.region(tile), prod(tile) * (filters + 1)
+        sums = prod(tile) * filters * fused.pool.elements * (slices // 2)
+        of_reals = (SHARED_MEMORY - outputs) // size
+        most = (of_reals - region) // (weights + region)  # a pixel has one element more, or none
+        if most >= slices and max(sums, outputs) <= of_reals:
+            channels = _shares(fused.channels, most // slices * slices, slices)
+            yield {
+                **_shape(fused),
+                **_tile(fused.pool.output, tile),
+                "tile_channels": channels,
+                "pixel": channels | 1,
+                "slices": slices,
+                "filter_groups": groups,
+                "thread_filters": thread_filters,
+                "filter_tiles": ceil_div(fused.filters, filters),
+            }
+            return
+
+
+def _warps(of: Constants) -> int:
+    """The warps of all blocks of an image."""
+    outputs = of["tile_rows"] * of["tile_columns"]
+    warps = ceil_div(outputs * of["filter_groups"] * of["slices"], WARP)
+    return of["tiles"] * of["filter_tiles"] * warps
 
 
 def kernel_gradient(fused: ConvReluPool) -> Constants:

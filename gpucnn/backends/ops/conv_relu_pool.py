@@ -148,14 +148,14 @@ class CpuConvReluPools(CpuConvolution, CpuPooling, CpuElementwise, ConvReluPools
 def _samples(real: str) -> list[ConvReluPool]:
     """The layers of the presets, and one with all that these have not."""
     layers = [
-        (Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), 1, 8),
-        (Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), 1, 32),
-        (Window((13, 13), (3, 3), (1, 1), "valid"), (2, 2), 32, 64),
-        (Window((23, 31), (5, 4), (2, 1), "same"), (1, 3), 5, 21),
+        (Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (1, 8)),
+        (Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (1, 32)),
+        (Window((13, 13), (3, 3), (1, 1), "valid"), (2, 2), (32, 64)),
+        (Window((23, 31), (5, 4), (2, 1), "same"), (1, 3), (5, 21)),
     ]
     return [
         ConvReluPool(window, Window(window.output, pool, pool, "valid"), *sizes, np.dtype(real))
-        for window, pool, *sizes in layers
+        for window, pool, sizes in layers
     ]
 
 
