@@ -2,7 +2,7 @@
 
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.ops.conv_classifier import ConvClassifiers, CudaConvClassifiers
-from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools
+from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools, CudaConvReluPools
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
@@ -71,6 +71,7 @@ class CpuBackend(
 class CudaBackend(
     CudaConvClassifiers,
     CudaData,
+    CudaConvReluPools,
     CudaConvolution,
     CudaMatrices,
     CudaPooling,
