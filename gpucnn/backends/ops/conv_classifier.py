@@ -1,10 +1,11 @@
 """The gradients of a whole step of a small classifier as one operation."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import Sizes, kernel
+from gpucnn.backends.cuda.kernel import WARP, Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.fused import ConvClassifier
 from gpucnn.backends.memory import Array
@@ -100,8 +101,8 @@ class ConvClassifiers(Data, Convolution, Pooling, Elementwise, Loss):
         self.conv2d_parameter_gradients(scores_gradient, patches, of_kernel, of_bias)
 
 
-THREADS = 192
-"""Threads of a block that works on an image: the most pooling windows of an image."""
+THREADS = 352
+"""Threads of a block that works on an image, each of which has a vector of features."""
 
 OUTPUTS = 128
 """Weights of the dense layer whose gradients a block of 2 `OUTPUTS` threads sums."""
@@ -109,11 +110,17 @@ OUTPUTS = 128
 MOST_BLOCKS = 132
 """The most blocks that a batch is shared out over: as many as an H100 has multiprocessors."""
 
-MOST_WEIGHTS = {"float32": 80, "float64": 40}
-"""The most weights of the dense layer that a thread keeps in registers."""
+MOST_CLASSES = 20
+"""The most classes: a thread has a vector of weights for each in registers."""
 
 PARTS = 2
 """In how many parts the dense layer's weights go through shared memory."""
+
+VECTOR = 16
+"""Bytes of a vector, which are read and written at once."""
+
+SHARED_MEMORY = 48 * 1024
+"""Bytes of shared memory that a block may have."""
 
 CONSTANTS = (
     *("image_height", "image_width", "rows", "columns", "height", "width"),
@@ -158,25 +165,32 @@ def conv_classifier(
     )
 
 
+def _shared_memory(classifier: ConvClassifier) -> int:
+    """The bytes of shared memory of a block that works on an image."""
+    size, convolution = classifier.real.itemsize, classifier.convolution_parameters
+    rows = ceil_div(classifier.features * size // VECTOR, PARTS)
+    sums = ceil_div(THREADS, WARP) * (classifier.classes + convolution)
+    reals = convolution + prod(classifier.window.image) + sums
+    return rows * (classifier.classes | 1) * VECTOR + reals * size
+
+
 class CudaConvClassifiers(CudaMemory, ConvClassifiers):
     """The step in two kernels: all that concerns one image, then the sums over the batch."""
 
     def can_fuse_classifier(self, classifier: ConvClassifier, images: Array) -> bool:
         """Where an image fits a block, and its share of the weights a thread's registers."""
         window, pool = classifier.window, classifier.pool
-        vector = 16 // classifier.real.itemsize
+        vectors = classifier.filters * classifier.real.itemsize / VECTOR  # of a pooling window
         return (
             images.dtype == np.uint8
-            and images.shape[-1] == 1
-            and window.image[0] * window.image[1] % 4 == 0
-            and (window.strides, window.padding_before) == ((1, 1), (0, 0))
-            and window.padding == "valid"
+            and (images.shape[-1], prod(window.image) % 4) == (1, 0)
+            and (window.strides, window.padding) == ((1, 1), "valid")
             and (pool.strides, pool.padding) == (pool.size, "valid")
-            and pool.output[0] * pool.output[1] <= THREADS
-            and classifier.filters in (vector, 2 * vector)
-            and classifier.classes <= 32
-            and classifier.filters * classifier.classes <= MOST_WEIGHTS[classifier.real.name]
-            and (window.elements + 1) * classifier.filters <= THREADS
+            and vectors in (1, 2, 4, 8)
+            and prod(pool.output) * vectors <= THREADS
+            and classifier.convolution_parameters <= THREADS
+            and classifier.classes <= MOST_CLASSES
+            and _shared_memory(classifier) <= SHARED_MEMORY
         )
 
     _conv_classifier = kernel(

@@ -23,6 +23,7 @@ CASES = {
     "the notebook's": conv_classifier((28, 28), (3, 3), (2, 2), 8, 10, "float32"),
     "odd": conv_classifier((11, 12), (2, 3), (3, 2), 4, 3, "float32"),
     "one class": conv_classifier((4, 5), (1, 2), (1, 1), 8, 1, "float32"),
+    "many filters": conv_classifier((6, 6), (2, 2), (2, 3), 32, 5, "float32"),
     "most classes": conv_classifier((6, 6), (3, 3), (2, 2), 4, 20, "float32"),
     "float64": conv_classifier((11, 12), (2, 3), (3, 2), 4, 3, "float64"),
     "float64, two filters": conv_classifier((6, 6), (3, 3), (2, 2), 2, 17, "float64"),
@@ -185,12 +186,14 @@ def test_cuda_can(simulator: Backend, case: ConvClassifier) -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        conv_classifier((28, 28), (3, 3), (2, 2), 8, 11, "float32"),  # registers
+        conv_classifier((28, 28), (3, 3), (2, 2), 8, 21, "float32"),  # registers
+        conv_classifier((28, 28), (3, 3), (2, 2), 8, 19, "float32"),  # shared memory
+        conv_classifier((32, 28), (3, 3), (2, 2), 8, 10, "float32"),  # threads
         conv_classifier((28, 28), (3, 3), (2, 2), 8, 10, "float64"),
-        conv_classifier((34, 28), (3, 3), (2, 2), 8, 10, "float32"),  # threads
         conv_classifier((28, 28), (3, 3), (2, 2), 6, 10, "float32"),  # whole vectors
+        conv_classifier((8, 8), (3, 3), (2, 2), 12, 10, "float32"),
         conv_classifier((7, 7), (3, 3), (2, 2), 8, 10, "float32"),  # pixels by fours
-        conv_classifier((28, 28), (5, 5), (2, 2), 8, 10, "float32"),  # parameters of a block
+        conv_classifier((28, 28), (7, 7), (2, 2), 8, 10, "float32"),  # parameters of a block
     ],
     ids=repr,
 )
