@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.cuda.runtime import Runtime
 from gpucnn.backends.memory import Array, Memory, Recording, Workspaces
+
+TICKETS = 256
+"""The tickets of a backend: the most sums of one launch that each have several blocks."""
 
 
 class CudaMemory(Memory):
@@ -80,6 +84,14 @@ class CudaMemory(Memory):
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return self._workspaces.get(name, shape, dtype)
+
+    @cached_property
+    def tickets(self) -> Array:
+        """uint32 zeros, for kernels that count blocks with them and leave zeros behind.
+
+        See kernels/last_block.cuh.
+        """
+        return self.zeros((TICKETS,), np.uint32)
 
     def counting(self, count: int) -> Array:
         with self._runtime.active():
