@@ -7,18 +7,19 @@
 //                                       * kernel[i, j, channel, filter];
 // an output whose argmax is CUT has no gradient.
 //
-// Index map: block (image, tile, z) computes a tile of TILE_ROWS x TILE_COLUMNS cells of pixels,
-// see patches.cuh, of LANES channels. Thread t takes channel t % LANES, and of the outputs whose
-// patches reach the tile the outputs t / LANES, + SLOTS, ...: THREAD_OUTPUTS, whose patches it keeps
-// in registers. For a filter it reads the weights of all taps once, and adds them, times its
-// gradient, to each patch, from the argmax on. That is the same in all lanes of a warp if LANES is
-// 32, so it costs a branch, and each position that is no argmax no multiply-add. Weights and
-// gradients go through shared memory, TILE_FILTERS filters at once. In the end the patches are added
-// up in shared memory, those that do not overlap together: so the order of each sum is fixed.
+// Index map: block (image, tile, z) computes a tile of TILE_ROWS x TILE_COLUMNS cells of pixels, see
+// patches.cuh, of LANES channels. Thread t takes the THREAD_CHANNELS channels from
+// t % LANE_GROUPS * THREAD_CHANNELS on, and of the outputs whose patches reach the tile the outputs
+// t / LANE_GROUPS, + SLOTS, ...: THREAD_OUTPUTS, whose patches it keeps in registers. The filters of
+// an output are listed by their argmax, each with its gradient: so a thread that goes through a list
+// knows where in the patch its pixels are without a branch, and positions that are no argmax cost
+// nothing. Weights and lists are in shared memory, TILE_FILTERS filters at once. In the end the
+// patches are added up in shared memory, those that do not overlap together. The lists are in the
+// order of the filters: so the order of each sum is fixed.
 //
 // Bytes per pixel and channel: sizeof(REAL) written; read mostly from cache. Operations per output,
-// filter and channel: TAPS multiply-adds, for each of which 1 / THREAD_OUTPUTS weights of shared
-// memory are read; and as many more as the outputs whose patches reach several tiles.
+// filter and channel: TAPS multiply-adds, for each of which a weight of shared memory is read; and as
+// many more as the outputs whose patches reach several tiles.
 
 #include "patches.cuh"
 
@@ -26,17 +27,46 @@
 #define HALO_ROWS ((PATCH_HEIGHT - 1) / CELL_HEIGHT)
 #define HALO_COLUMNS ((PATCH_WIDTH - 1) / CELL_WIDTH)
 
-#define SLOTS (THREADS / LANES)
-#define OUTPUTS (SLOTS * THREAD_OUTPUTS)
+#define LANE_GROUPS (LANES / THREAD_CHANNELS)
+#define SLOTS (THREADS / LANE_GROUPS)
+#define THREAD_OUTPUTS ((TILE_OUTPUTS + SLOTS - 1) / SLOTS)
 #define REGION_HEIGHT (TILE_ROWS * CELL_HEIGHT)
 #define REGION_WIDTH (TILE_COLUMNS * CELL_WIDTH)
 #define REGION (REGION_HEIGHT * REGION_WIDTH * LANES)
 
-// From filter to filter: one more than it has weights, so that a warp that writes the weights of
-// consecutive filters writes to different banks.
-#define FILTER (TAPS * LANES + 1)
+// From filter to filter: more than it has weights, so that a warp that writes the weights of
+// consecutive filters writes to different banks, as far as threads read vectors of them.
+#define FILTER (TAPS * LANES + THREAD_CHANNELS)
 #define WEIGHTS (TILE_FILTERS * FILTER)
 #define MEMORY LARGER(WEIGHTS, REGION)
+
+#define WARPS (THREADS / 32)
+#define WARP_OUTPUTS ((TILE_OUTPUTS + WARPS - 1) / WARPS)
+#define WARP_FILTERS ((TILE_FILTERS + 31) / 32)
+#define ALL_LANES 0xffffffffu
+
+#define VECTOR (THREAD_CHANNELS * sizeof(REAL))
+
+// Some channels, which are read at once.
+struct __align__(VECTOR < 16 ? VECTOR : 16) Channels {
+    REAL of[THREAD_CHANNELS];
+};
+
+// The filters that have a gradient in each output of a tile, by their argmax: those of element k are
+// from ends[output][k - 1], or 0 for the first, to ends[output][k].
+struct Lists {
+    REAL gradients[TILE_OUTPUTS][TILE_FILTERS];
+    unsigned char filters[TILE_OUTPUTS][TILE_FILTERS];
+    unsigned char ends[TILE_OUTPUTS][POOL];
+};
+
+// The outputs whose patches reach a tile.
+struct Outputs {
+    int first_row;
+    int first_column;
+    int columns;
+    int count;
+};
 
 // weights[filter][tap][channel]: of the filters from `first_filter` and the channels from
 // `first_channel` on, zeros beyond the last.
@@ -55,59 +85,97 @@ __device__ __forceinline__ void load_weights(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) pooled_input_gradient(
+// List the filters from `first_filter` on: a warp takes an output, each lane some filters.
+__device__ __forceinline__ void list_filters(
+    Lists* lists,
+    const REAL* __restrict__ output_gradient,
+    const unsigned char* __restrict__ argmax,
+    long long image,
+    Outputs outputs,
+    int first_filter)
+{
+    const int lane = threadIdx.x % 32;
+    REAL gradients[WARP_OUTPUTS][WARP_FILTERS];
+    int elements[WARP_OUTPUTS][WARP_FILTERS];
+    UNROLLED(i, WARP_OUTPUTS) {
+        const int o = i * WARPS + threadIdx.x / 32;
+        const int row = outputs.first_row + o / outputs.columns;
+        const int column = outputs.first_column + o % outputs.columns;
+        const long long output = (image * POOLED_ROWS + row) * POOLED_COLUMNS + column;
+        UNROLLED(j, WARP_FILTERS) {
+            const int filter = j * 32 + lane;
+            const bool inside = o < outputs.count && filter < TILE_FILTERS &&
+                                first_filter + filter < FILTERS;
+            const long long place = output * FILTERS + first_filter + filter;
+            gradients[i][j] = inside ? output_gradient[place] : (REAL)0;
+            elements[i][j] = inside ? argmax[place] : CUT;
+        }
+    }
+    UNROLLED(i, WARP_OUTPUTS) {
+        const int o = i * WARPS + threadIdx.x / 32;
+        if (o >= outputs.count) break;  // all lanes of the warp alike
+        int end = 0;
+        UNROLLED(k, POOL) {
+            UNROLLED(j, WARP_FILTERS) {
+                const bool listed = elements[i][j] == k;
+                const unsigned mask = __ballot_sync(ALL_LANES, listed);
+                const int place = end + __popc(mask & ((1u << lane) - 1));
+                if (listed) {
+                    lists->gradients[o][place] = gradients[i][j];
+                    lists->filters[o][place] = j * 32 + lane;
+                }
+                end += __popc(mask);
+            }
+            if (lane == 0) lists->ends[o][k] = end;
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 2) pooled_input_gradient(
     const REAL* __restrict__ output_gradient,
     const REAL* __restrict__ kernel,
     const unsigned char* __restrict__ argmax,
     REAL* __restrict__ input_gradient)
 {
-    __shared__ REAL memory[MEMORY];
-    __shared__ REAL gradients[OUTPUTS * TILE_FILTERS];
-    __shared__ unsigned char elements[OUTPUTS * TILE_FILTERS];
+    __shared__ __align__(16) REAL memory[MEMORY];
+    __shared__ Lists lists;
     const long long image = blockIdx.x;
-    const int lane = threadIdx.x % LANES;
-    const int slot = threadIdx.x / LANES;
+    const int first_of_lane = threadIdx.x % LANE_GROUPS * THREAD_CHANNELS;
+    const int slot = threadIdx.x / LANE_GROUPS;
     const int first_channel = blockIdx.z * LANES;
 
     // The cells of the tile, and the outputs whose patches reach it.
     const int cell_row = blockIdx.y / TILES_ACROSS * TILE_ROWS;
     const int cell_column = blockIdx.y % TILES_ACROSS * TILE_COLUMNS;
-    const int first_row = max(cell_row - HALO_ROWS, 0);
-    const int first_column = max(cell_column - HALO_COLUMNS, 0);
-    const int rows = max(min(cell_row + TILE_ROWS, POOLED_ROWS) - first_row, 0);
-    const int columns = max(min(cell_column + TILE_COLUMNS, POOLED_COLUMNS) - first_column, 0);
-    const int outputs = rows * columns;
+    Outputs outputs;
+    outputs.first_row = max(cell_row - HALO_ROWS, 0);
+    outputs.first_column = max(cell_column - HALO_COLUMNS, 0);
+    outputs.columns = max(min(cell_column + TILE_COLUMNS, POOLED_COLUMNS) - outputs.first_column, 0);
+    outputs.count =
+        max(min(cell_row + TILE_ROWS, POOLED_ROWS) - outputs.first_row, 0) * outputs.columns;
+    outputs.columns = max(outputs.columns, 1);  // a divisor, also where there are no outputs
 
-    REAL patches[THREAD_OUTPUTS][PATCH_HEIGHT][PATCH_WIDTH] = {};
+    Channels patches[THREAD_OUTPUTS][PATCH_HEIGHT][PATCH_WIDTH] = {};
     for (int first = 0; first < FILTERS; first += TILE_FILTERS) {
         __syncthreads();  // before the memory is overwritten
         load_weights(memory, kernel, first, first_channel);
-        for (int e = threadIdx.x; e < outputs * TILE_FILTERS; e += THREADS) {
-            const int row = first_row + e / TILE_FILTERS / columns;
-            const int column = first_column + e / TILE_FILTERS % columns;
-            const int filter = first + e % TILE_FILTERS;
-            const long long output =
-                ((image * POOLED_ROWS + row) * POOLED_COLUMNS + column) * FILTERS + filter;
-            gradients[e] = filter < FILTERS ? output_gradient[output] : (REAL)0;
-            elements[e] = filter < FILTERS ? argmax[output] : CUT;
-        }
+        list_filters(&lists, output_gradient, argmax, image, outputs, first);
         __syncthreads();
-        if (slot < outputs) {
-#pragma unroll 1
-            for (int f = 0; f < TILE_FILTERS; f++) {
-                REAL weights[TAPS];
-                UNROLLED(tap, TAPS) weights[tap] = memory[f * FILTER + tap * LANES + lane];
-                UNROLLED(p, THREAD_OUTPUTS) {
-                    const int e = (slot + p * SLOTS) * TILE_FILTERS + f;
-                    const bool works = slot + p * SLOTS < outputs;
-                    const int element = works ? elements[e] : CUT;
-                    const REAL gradient = works ? gradients[e] : (REAL)0;
-                    UNROLLED(k, POOL) {
-                        if (element == k) {
-                            UNROLLED(tap, TAPS)
-                                patches[p][ELEMENT_ROW(k) + tap / WIDTH]
-                                       [ELEMENT_COLUMN(k) + tap % WIDTH] += gradient * weights[tap];
-                        }
+        UNROLLED(p, THREAD_OUTPUTS) {
+            const int o = slot + p * SLOTS;
+            if (o >= outputs.count) break;
+            int i = 0;
+            UNROLLED(k, POOL) {
+                const int end = lists.ends[o][k];
+#pragma unroll 2
+                for (; i < end; i++) {
+                    const REAL gradient = lists.gradients[o][i];
+                    const REAL* weights = memory + lists.filters[o][i] * FILTER + first_of_lane;
+                    UNROLLED(tap, TAPS) {
+                        const Channels weight = *(const Channels*)(weights + tap * LANES);
+                        UNROLLED(c, THREAD_CHANNELS)
+                            patches[p][ELEMENT_ROW(k) + tap / WIDTH][ELEMENT_COLUMN(k) + tap % WIDTH]
+                                .of[c] += gradient * weight.of[c];
                     }
                 }
             }
@@ -121,9 +189,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) pooled_input_gradient(
         __syncthreads();
         UNROLLED(p, THREAD_OUTPUTS) {
             const int o = slot + p * SLOTS;
-            if (o >= outputs) continue;
-            const int row = first_row + o / columns;
-            const int column = first_column + o % columns;
+            if (o >= outputs.count) continue;
+            const int row = outputs.first_row + o / outputs.columns;
+            const int column = outputs.first_column + o % outputs.columns;
             const int own_turn =
                 row % (HALO_ROWS + 1) * (HALO_COLUMNS + 1) + column % (HALO_COLUMNS + 1);
             if (own_turn != turn) continue;
@@ -132,7 +200,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) pooled_input_gradient(
                     const int y = (row - cell_row) * CELL_HEIGHT + i;
                     const int x = (column - cell_column) * CELL_WIDTH + j;
                     if (y >= 0 && y < REGION_HEIGHT && x >= 0 && x < REGION_WIDTH)
-                        region[(y * REGION_WIDTH + x) * LANES + lane] += patches[p][i][j];
+                        UNROLLED(c, THREAD_CHANNELS)
+                            region[(y * REGION_WIDTH + x) * LANES + first_of_lane + c] +=
+                                patches[p][i][j].of[c];
                 }
             }
         }

@@ -212,28 +212,36 @@ def slab_tiles(tiles: int, blocks: int) -> int:
 
 
 def input_gradient(fused: ConvReluPool, images: int) -> Constants:
-    """The constants of pooled_input_gradient.cu: tiles of a third of the rows if images are few."""
+    """The constants of pooled_input_gradient.cu: half as many channels of a block if images are few.
+
+    A thread keeps the patches of some outputs, for up to four channels, in at most 64 registers.
+    """
     patches, size, taps = Patches(fused), fused.real.itemsize, fused.window.elements
     lanes = min(_power_of_two(fused.channels), WARP)
-    slots = THREADS // lanes
-    most_outputs = max(256 // (size * prod(patches.size)), 1)
-    channel_tiles = ceil_div(fused.channels, lanes)
-    few = images * channel_tiles < MULTIPROCESSORS
-    largest = ceil_div(patches.cells[0], 3 if few else 1), patches.cells[1]
-    for tile, filters in product(_tiles(largest, prod(largest)), (32, 16, 8, 4, 2, 1)):
-        outputs = ceil_div(patches.outputs(tile), slots)
+    if images * ceil_div(fused.channels, lanes) < MULTIPROCESSORS:
+        lanes = max(lanes // 2, 1)
+    of_patch = size * prod(patches.size)
+    fitting = (each for each in (4, 2) if each <= min(lanes, 16 // size) and each * of_patch <= 256)
+    thread_channels = next(fitting, 1)
+    slots = THREADS // (lanes // thread_channels)
+    most_outputs = max(256 // (of_patch * thread_channels), 1)
+    sizes = product(_tiles(patches.cells, prod(patches.cells)), (64, 32, 16, 8, 4, 2, 1))
+    for tile, filters in sizes:
+        outputs = patches.outputs(tile)
         region = prod(tile) * prod(patches.cell) * lanes
-        weights = filters * (taps * lanes + 1)
-        memory = max(weights, region) * size + slots * outputs * filters * (size + 1)
-        if outputs <= most_outputs and memory <= SHARED_MEMORY:
+        weights = filters * (taps * lanes + thread_channels)
+        lists = outputs * (filters * (size + 1) + fused.pool.elements) + size
+        memory = max(weights, region) * size + lists
+        if outputs <= slots * most_outputs and memory <= SHARED_MEMORY:
             break
     return {
         **_shape(fused),
         **_tile(patches.cells, tile),
         "lanes": lanes,
-        "thread_outputs": outputs,
+        "thread_channels": thread_channels,
+        "tile_outputs": outputs,
         "tile_filters": filters,
-        "channel_tiles": channel_tiles,
+        "channel_tiles": ceil_div(fused.channels, lanes),
     }
 
 
