@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 from backends.operations import Values
 from backends.strategies import channels, filters, windows
 from gpucnn.backends import Array, Backend, BatchMemory, ConvReluPool, ConvReluPoolPlan, Window
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.window import Pair
 from gpucnn.verification.calls import Call, Results, place, unset
 
@@ -26,6 +27,22 @@ def conv_relu_pool(window: Window, pool: Pair, channels: int, filters: int) -> C
     return ConvReluPool(window, pooling, channels, filters, np.dtype(np.float64))
 
 
+COMPILED = (
+    conv_relu_pool(Window((9, 8), (3, 3), (1, 1), "valid"), (2, 2), channels=1, filters=3),
+    conv_relu_pool(Window((7, 8), (5, 4), (1, 1), "same"), (1, 1), channels=2, filters=17),
+    conv_relu_pool(Window((9, 9), (2, 1), (3, 2), "valid"), (1, 2), channels=3, filters=1),
+    conv_relu_pool(Window((6, 9), (3, 2), (2, 1), "same"), (3, 3), channels=1, filters=5),
+    conv_relu_pool(Window((7, 6), (2, 3), (1, 2), "same"), (2, 1), channels=9, filters=34),
+    conv_relu_pool(Window((5, 4), (1, 1), (1, 1), "valid"), (2, 3), channels=34, filters=2),
+    conv_relu_pool(Window((9, 9), (5, 5), (1, 1), "valid"), (3, 2), channels=4, filters=8),
+    conv_relu_pool(Window((9, 8), (5, 5), (3, 3), "same"), (2, 2), channels=2, filters=3),
+)
+"""Those that kernels compiled for their shapes are tested with: each takes a compiler its time.
+
+The last are the largest patches that the kernels take, and some that they do not.
+"""
+
+
 @st.composite
 def conv_relu_pools(draw: st.DrawFn, largest: int = 9) -> ConvReluPool:
     """Those that a backend may fuse: pooled side by side, inside the image."""
@@ -33,6 +50,11 @@ def conv_relu_pools(draw: st.DrawFn, largest: int = 9) -> ConvReluPool:
     height, width = window.output
     pool = draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width)))
     return conv_relu_pool(window, pool, draw(channels), draw(filters))
+
+
+def on(backend: Backend, drawn: st.SearchStrategy[ConvReluPool]) -> st.SearchStrategy[ConvReluPool]:
+    """What is drawn, or one of `COMPILED` if kernels are compiled for each of them."""
+    return st.sampled_from(COMPILED) if isinstance(backend, CudaBackend) else drawn
 
 
 def fused_call(

@@ -1,6 +1,7 @@
 """The CUDA backend, on the simulator: what the contract's small calls do not reach."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,19 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from backends.agreement import assert_agrees, results
+from backends.fused import (
+    WHOLE,
+    conv_relu_pool,
+    define_fused,
+    fused_call,
+    fused_plan,
+    run_fused,
+)
 from backends.operations import Values, softmax_cross_entropy
 from backends.strategies import Sizes
-from gpucnn.backends import Array, Backend, CpuBackend, Window
+from gpucnn.backends import Array, Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.backends.backend import CudaBackend
+from gpucnn.backends.cuda.conv_relu_pool import CudaConvReluPoolPlan
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops import matrices
 from gpucnn.backends.ops.matrices import (
@@ -29,6 +39,9 @@ from gpucnn.backends.ops.matrices import (
 from gpucnn.backends.ops.random import philox4x32
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.verification.calls import define
+
+VALID = Window((28, 28), (3, 3), (1, 1), "valid")
+THREE = (3, 3), (1, 1)
 
 BEYOND_32_BITS = 2**32 + 2**12
 
@@ -237,6 +250,49 @@ def test_first_of_the_largest(simulator: CudaBackend, distance: int) -> None:
     assert_array_equal(second, np.zeros(69))
 
 
+# Convolution, ReLU and max-pooling as one, in tiles of every kind
+
+FUSED = {
+    "the notebook's layer": (3, conv_relu_pool(VALID, (2, 2), 1, 8)),
+    "lenet's first": (2, conv_relu_pool(VALID, (2, 2), 1, 32)),
+    "lenet's second": (2, conv_relu_pool(Window((13, 13), *THREE, "valid"), (2, 2), 32, 64)),
+    "more images than multiprocessors": (
+        140,
+        conv_relu_pool(Window((5, 6), *THREE, "same"), (2, 2), 2, 3),
+    ),
+    "tiles of parts of rows": (
+        1,
+        conv_relu_pool(Window((4, 530), (1, 3), (1, 1), "valid"), (1, 2), 33, 5),
+    ),
+}
+
+
+@pytest.mark.parametrize(("images", "fused"), FUSED.values(), ids=FUSED)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_fused_convolutions_of_every_shape(
+    simulator: CudaBackend, images: int, fused: ConvReluPool, dtype: str
+) -> None:
+    call = fused_call(fused, Values(0, dtype), WHOLE, images=images)
+    written = run_fused(simulator, call, fused_plan(simulator, fused, call))
+    for name, right in define_fused(fused, call).items():
+        assert_array_equal(written[name], right, name)
+
+
+def test_an_output_that_is_not_positive_has_no_gradient(simulator: CudaBackend) -> None:
+    fused = conv_relu_pool(Window((2, 4), (1, 1), (1, 1), "valid"), (2, 2), 1, 1)
+    call = fused_call(fused, Values(0, "float32"), images=1)
+    call.arguments["x"][...] = np.array([[-1, 0, 3, 3], [-2, 0, 1, 3]]).reshape(1, 2, 4, 1)
+    call.arguments["kernel"][...], call.arguments["bias"][...] = 1, 0
+    call.arguments["output_gradient"][...] = 5
+    plan = fused_plan(simulator, fused, call)
+    written = run_fused(simulator, call, plan)
+    assert_array_equal(plan.arrays["argmax"].ravel(), [4, 0])
+    assert_array_equal(written["out"].ravel(), [0, 3])
+    assert_array_equal(written["bias_gradient"], [5])
+    assert_array_equal(written["kernel_gradient"].ravel(), [15])
+    assert_array_equal(written["input_gradient"][0, :, :, 0], [[0, 0, 5, 0], [0, 0, 0, 0]])
+
+
 # Windows that no network has, but that may be given
 
 WINDOWS = [
@@ -412,6 +468,28 @@ def test_pooling_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     assert (out[-1, -1, -1, 0], argmax[-1, -1, -1, 0]) == (5, 3)
     last.max_pool_gradient(out, window, argmax, x)
     assert_array_equal(x[-1, -1, -2:, 0], [0, 5])
+
+
+def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    fused = conv_relu_pool(Window((8, 8), (1, 1), (1, 1), "valid"), (2, 2), 1, 8)
+    count = BEYOND_32_BITS // (4 * 4 * 8) + 1
+    x, out = holes.zeros("float32", count, 8, 8, 1), holes.zeros("float32", count, 4, 4, 8)
+    argmax = holes.zeros("uint8", count, 4, 4, 8)
+    kernel, bias = np.ones((1, 1, 1, 8), np.float32), np.zeros(8, np.float32)
+    plan = last.conv_relu_pool_plan(replace(fused, real=np.dtype(np.float32)), {"argmax": argmax})
+    assert isinstance(plan, CudaConvReluPoolPlan)
+    x[-1, -1, -1] = 5
+    last.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=True)
+    assert_array_equal(out[-1, -1, -1], np.full(8, 5))
+    assert_array_equal(argmax[-1, -1, -1], np.full(8, 3))
+    given = {"output_gradient": out, "argmax": argmax}
+    last._pooled_input_gradient(kernel=kernel, input_gradient=x, **given, **plan.input_gradient)
+    assert_array_equal(x[-1, -1, -2:, 0], [0, 8 * 5])
+    slabs, bias_slabs = holes.zeros("float32", count, 1, 1, 1, 8), holes.zeros("float32", count, 8)
+    tiles = {"slab_tiles": plan.kernel_gradient["tiles"], **plan.kernel_gradient}
+    last._pooled_kernel_gradient(x=x, kernel_slabs=slabs, bias_slabs=bias_slabs, **given, **tiles)
+    assert_array_equal(slabs[-1].ravel(), np.full(8, 5 * 8 * 5))
+    assert_array_equal(bias_slabs[-1], np.full(8, 5))
 
 
 @pytest.mark.parametrize("filters", [8, 64])
