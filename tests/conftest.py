@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from typing import Any
 
 # Where tests are run in the background, Ctrl-C is ignored, and would be by every process that they
 # start: those that are sent it are to see it.
@@ -20,9 +21,19 @@ for library in ("OPENBLAS", "MKL"):
 import numpy as np  # noqa: E402 - after the threads are set
 import pytest  # noqa: E402
 
+import gpu  # noqa: E402
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
 from gpucnn.backends.cpu.huge_pages import HugePages  # noqa: E402
 from gpucnn.models import replica, sharing  # noqa: E402
+
+
+def pytest_configure() -> None:
+    gpu.look()
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return gpu.scheduler(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -14,16 +14,18 @@ import numpy as np
 
 from gpucnn.backends import Array, Backend
 from gpucnn.benchmark.report import LayerMeasurement, Roofline
-from gpucnn.benchmark.timing import Sampler, Task, clock_of, take_turns
+from gpucnn.benchmark.timing import Sampler, Task, clock_of, repeat, take_turns
 from gpucnn.benchmark.workload import Data
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Conv2D, Dense, Flatten, FusedConv2D, Layer, MaxPool2D, Step
 from gpucnn.models.sequential import Sequential
 
 REPEATS = 5  # of a product or copy, of which the fastest counts
+REPEATS_ON_GPU = 20  # of a product or copy between two events, so that their own time is nothing
 LEAST_SECONDS = 0.01  # for which a product has to last to be large enough
-SIZES = (64, 128, 256, 512, 1024, 2048, 4096)  # of the products, until one is large enough
+SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)  # of the products, until one is large enough
 COPIED = 128 * 2**20  # bytes, well above the size of a last-level cache
+COPIED_ON_GPU = 2**30  # bytes, as a GPU is so much faster
 SHORTEST = 0.01  # seconds of a sample of a layer
 
 
@@ -32,6 +34,8 @@ SHORTEST = 0.01  # seconds of a sample of a layer
 
 def measure_roofline(backend: Backend, dtype: str) -> Roofline:
     """Measure the peak arithmetic rate in `dtype` and the bandwidth of a backend.
+
+    On a GPU they are those of cuBLAS and of CUDA's own copy, the best there is to compare with.
 
     Args:
         backend: with one thread, or a GPU.
@@ -43,10 +47,10 @@ def measure_roofline(backend: Backend, dtype: str) -> Roofline:
 
 def _flops(backend: Backend, dtype: str) -> float:
     """Operations per second in a square product: the first that lasts long, or the largest."""
+    matmul = backend.xp.matmul if _is_gpu(backend) else backend.matmul
     for size in SIZES:
-        matrices = [backend.asarray(np.full((size, size), 0.5, dtype)) for _ in range(3)]
-        product = partial(backend.matmul, *matrices)
-        seconds = _fastest(backend, product)
+        a, b, out = (backend.asarray(np.full((size, size), 0.5, dtype)) for _ in range(3))
+        seconds = _fastest(backend, partial(matmul, a, b, out=out))
         if seconds >= LEAST_SECONDS:
             break
     return 2 * size**3 / seconds
@@ -54,16 +58,24 @@ def _flops(backend: Backend, dtype: str) -> float:
 
 def _bandwidth(backend: Backend, dtype: str) -> float:
     """Bytes per second in a copy, read and written."""
-    count = COPIED // np.dtype(dtype).itemsize
+    copied = COPIED_ON_GPU if _is_gpu(backend) else COPIED
+    count = copied // np.dtype(dtype).itemsize
     source, out = backend.zeros((count,), dtype), backend.zeros((count,), dtype)
     source.fill(1)  # pages that were never written to may not be in memory
-    return 2 * COPIED / _fastest(backend, partial(backend.copy, source, out))
+    is_gpu = _is_gpu(backend)
+    copy = partial(backend.xp.copyto, out, source) if is_gpu else partial(backend.copy, source, out)
+    return 2 * copied / _fastest(backend, copy)
 
 
 def _fastest(backend: Backend, call: Callable[[], None]) -> float:
-    clock = clock_of(backend)
+    """The seconds of a call: the least of several samples."""
+    clock, count = clock_of(backend), REPEATS_ON_GPU if _is_gpu(backend) else 1
     call()  # warm-up
-    return min(clock(call) for _ in range(REPEATS))
+    return min(clock(partial(repeat, call, count)) for _ in range(REPEATS)) / count
+
+
+def _is_gpu(backend: Backend) -> bool:
+    return backend.xp is not np
 
 
 # What a layer needs at least

@@ -114,8 +114,8 @@ class Sampler:
     def _seconds(self, count: int) -> float:
         with self._task.session():
             self._task.call()  # wakes threads and pages memory in: not timed, for any contender
-            repeat = self._task.repeat or partial(_repeat, self._task.call)
-            return self._task.clock(partial(repeat, count))
+            repeated = self._task.repeat or partial(repeat, self._task.call)
+            return self._task.clock(partial(repeated, count))
 
 
 def take_turns(samplers: Sequence[Sampler], rounds: int) -> list[list[float]]:
@@ -131,7 +131,8 @@ def take_turns(samplers: Sequence[Sampler], rounds: int) -> list[list[float]]:
     return seconds
 
 
-def _repeat(call: Callable[[], object], count: int) -> None:
+def repeat(call: Callable[[], object], count: int) -> None:
+    """Do the same `count` times."""
     for _ in range(count):
         call()
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from unittest.mock import patch
 
+import gpu
 from gpucnn.backends import (
     Array,
     Backend,
     ConvReluPool,
     ConvReluPoolPlan,
     CpuBackend,
-    available_devices,
     get_backend,
 )
 from gpucnn.backends.backend import CudaBackend
@@ -54,5 +54,5 @@ BACKENDS: dict[str, Callable[[], Backend]] = {
     "simulator, shuffled": lambda: CudaBackend(SimulatorRuntime(1)),
 }
 
-if "cuda" in available_devices():
+if gpu.contexts():
     BACKENDS["cuda"] = lambda: get_backend("cuda")

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ PIXELS, CONVOLVED, POOLED = 36, 16 * FILTERS, 4 * FILTERS
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "COPIED", COPIED)
+    monkeypatch.setattr(roofline, "COPIED_ON_GPU", 2 * COPIED)
     monkeypatch.setattr(roofline, "SIZES", (16, 32, 64))
     monkeypatch.setattr(roofline, "SHORTEST", 0)
 
@@ -44,6 +46,26 @@ class Noted(CpuBackend):
     def copy(self, source: Any, out: Any) -> None:
         self.copies.append(source.nbytes)
         super().copy(source, out)
+
+
+class NotedGpu(CpuBackend):
+    """A backend whose arrays are of another module than NumPy, which notes what is done."""
+
+    def __init__(self) -> None:
+        super().__init__(threads=1)
+        self.products: list[int] = []
+        self.copies: list[int] = []
+        self.xp = SimpleNamespace(
+            asarray=np.asarray, zeros=np.zeros, matmul=self._matmul, copyto=self._copyto
+        )
+
+    def _matmul(self, a: Any, b: Any, out: Any) -> None:
+        self.products.append(len(a))
+        np.matmul(a, b, out=out)
+
+    def _copyto(self, out: Any, source: Any) -> None:
+        self.copies.append(source.nbytes)
+        np.copyto(out, source)
 
 
 def clock_of_seconds(*seconds: float) -> Any:
@@ -75,6 +97,19 @@ def test_the_best_of_several_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = measure_roofline(Noted(), "float32")
     assert measured.flops == 2 * 16**3 / 1
     assert measured.bandwidth == 2 * COPIED / 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_gpu_is_measured_by_its_own_libraries(
+    monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    monkeypatch.setattr(roofline, "clock_of", clock_of_seconds(2, 2, 1, 2, 2, 4, 4, 3, 4, 4))
+    backend = NotedGpu()
+    measured = measure_roofline(backend, dtype)
+    assert backend.products == [16] * 101
+    assert backend.copies == [2 * COPIED] * 101
+    assert measured.flops == 2 * 16**3 / (1 / 20)
+    assert measured.bandwidth == 2 * 2 * COPIED / (3 / 20)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

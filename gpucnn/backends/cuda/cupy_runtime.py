@@ -24,6 +24,8 @@ WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA version that th
 
 USE_CPU = 'or use the device "cpu"'
 
+NOTHING = nullcontext()
+
 NULL_STREAMS = (0, 1)  # the legacy default stream, by either of its handles
 
 
@@ -80,7 +82,7 @@ class CupyRuntime:
         Raises:
             DeviceError: CUDA, NVRTC or CuPy raised an error in this context, told in one line.
         """
-        return nullcontext() if self._is_active() else self._activated()
+        return NOTHING if self._is_active() else self._activated()
 
     @cached_property
     def _stream(self) -> Any:
@@ -125,7 +127,7 @@ class CupyRuntime:
         return _Module(self.xp.RawModule(code=source, options=options))
 
     def holds(self, array: Any) -> bool:
-        return isinstance(array, self.xp.ndarray) and array.device.id == self._index
+        return isinstance(array, self.xp.ndarray) and array.data.device_id == self._index
 
     def to_host(self, array: Any) -> NDArray[Any]:
         return self.xp.asnumpy(array)  # type: ignore[no-any-return]
@@ -156,19 +158,15 @@ class CupyRuntime:
 
 
 class _Module:
-    """A CuPy module whose kernels take None for a null pointer."""
+    """A CuPy module whose errors are told in one line."""
 
     def __init__(self, module: Any) -> None:
         self._module = module
 
     def get_function(self, name: str) -> Function:
+        """CuPy's own function for the current device, which takes None for a null pointer."""
         with _writing_cache():
-            kernel = self._module.get_function(name)  # compiles the module
-
-        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
-            kernel(grid, block, tuple(0 if each is None else each for each in args))
-
-        return launch
+            return self._module.get_function(name).kernel  # type: ignore[no-any-return]  # compiles
 
 
 class _Graph:

@@ -87,6 +87,7 @@ class Kernel:
         self._arguments: tuple[str, ...] = ()  # those of the operation that it overrides
         self._positional: tuple[str, ...] = ()
         self._defaults: dict[str, Any] = {}
+        self._forms: set[tuple[object, ...]] = set()  # of calls that were found to be right
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name.lstrip("_")
@@ -107,11 +108,21 @@ class Kernel:
         Raises:
             TypeError: the arguments are not those of the operation.
         """
+        form = len(arguments), *named
+        if form not in self._forms:
+            self._check(arguments, named)
+            self._forms.add(form)
+        given = dict(zip(self._positional, arguments, strict=False)) | named if arguments else named
+        if len(given) < len(self._arguments):
+            given = self._defaults | given
+        backend.launch(self, given)
+
+    def _check(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Check a form of call: how many arguments are given in order, and which by name."""
         given = self._defaults | dict(zip(self._positional, arguments, strict=False)) | named
         twice = named.keys() & self._positional[: len(arguments)]
         if twice or len(arguments) > len(self._positional) or not self._are_all(given):
             self._refuse(arguments, named)
-        backend.launch(self, given)
 
     def _are_all(self, given: dict[str, Any]) -> bool:
         """Whether arguments are those of the operation; or else parameters, sizes and constants."""

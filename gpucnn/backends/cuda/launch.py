@@ -1,6 +1,6 @@
-"""Launching kernels: arguments are checked, scalars cast, and modules compiled once."""
+"""Launching kernels: arguments are checked, scalars cast and modules compiled, all once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from math import prod
 from typing import Any, NamedTuple
 
@@ -19,11 +19,21 @@ LARGEST_GRID = (2**31 - 1, 65535, 65535)
 """CUDA's limits on blocks along each axis, for all architectures since 3.0."""
 
 
+MOST_PLANS = 10_000
+"""The launches that a launcher remembers at once."""
+
+
 class Launcher:
-    """Launches kernels on a runtime."""
+    """Launches kernels on a runtime.
+
+    What a launch needs is worked out once: later launches whose arrays have the same shapes and
+    dtypes, and whose scalars are the same, follow the plan of the first.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._array: Any = runtime.xp.ndarray
+        self._plans: dict[Hashable, _Plan] = {}
         self._functions: dict[tuple[Kernel, str, tuple[int, ...]], Function] = {}
 
     def __call__(self, kernel: Kernel, arguments: Arguments) -> None:
@@ -39,6 +49,37 @@ class Launcher:
             InvalidValueError: a shape does not fit the others, an array is not contiguous, or the
                 launch is larger than a device can run.
         """
+        key = self._key(kernel, arguments)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plan(kernel, arguments)
+            if key is not None:
+                self._keep(key, plan)
+        if plan.function is None:
+            return
+        passed = plan.scalars.copy()
+        for index, name in plan.arrays:
+            passed[index] = arguments[name]
+        with self._runtime.active():
+            plan.function(plan.grid, plan.block, tuple(passed))
+
+    def _key(self, kernel: Kernel, arguments: Arguments) -> Hashable:
+        """All that the plan of a launch depends on; None if it is not to be kept."""
+        key: list[Any] = [kernel, *arguments]
+        for argument in arguments.values():
+            if isinstance(argument, self._array):
+                if not self._runtime.holds(argument):
+                    return None
+                key += argument.shape, argument.dtype, argument.flags.c_contiguous
+            elif isinstance(argument, (int, float, np.number)):
+                key.append(argument or repr(argument))  # since 0.0 == -0.0
+            elif argument is None or isinstance(argument, Window):
+                key.append(argument)
+            else:
+                return None
+        return tuple(key)
+
+    def _plan(self, kernel: Kernel, arguments: Arguments) -> "_Plan":
         arrays = list(_given_arrays(kernel, arguments))
         for given in arrays:
             self._check_device(given)
@@ -47,16 +88,21 @@ class Launcher:
         _check_arrays(arrays, real, values)
         grid = kernel.grid(values)
         _check_size(kernel, grid, values)
-        if 0 not in grid:
-            passed = tuple(_passed(kernel, arguments, values, real))
-            with self._runtime.active():
-                self._function(kernel, real, values)(grid, (kernel.threads,), passed)
+        function = None if 0 in grid else self._function(kernel, real, values)
+        scalars = list(_scalars(kernel, arguments, values, real))
+        return _Plan(function, grid, (kernel.threads,), scalars, list(_places(kernel, arguments)))
+
+    def _keep(self, key: Hashable, plan: "_Plan") -> None:
+        if len(self._plans) == MOST_PLANS:
+            self._plans.clear()
+        self._plans[key] = plan
 
     def _function(self, kernel: Kernel, real: str, values: Values) -> Function:
         key = kernel, real, tuple(values[name] for name in kernel.constants)
         if key not in self._functions:
-            module = self._runtime.load(source(kernel.file), kernel.options(real, values))
-            self._functions[key] = module.get_function(kernel.function)
+            with self._runtime.active():
+                module = self._runtime.load(source(kernel.file), kernel.options(real, values))
+                self._functions[key] = module.get_function(kernel.function)
         return self._functions[key]
 
     def _check_device(self, given: "_Given") -> None:
@@ -65,6 +111,24 @@ class Launcher:
                 f"{given.what} is of the type {type(given.array).__name__}, or on another device: "
                 f"give an array on {self._runtime.device}"
             )
+
+
+class _Plan(NamedTuple):
+    """A launch without its arrays.
+
+    Attributes:
+        function: the loaded kernel; None if there is nothing to do.
+        grid: the number of blocks along each axis.
+        block: the number of threads.
+        scalars: what the kernel is passed, in order, with None in the place of each array.
+        arrays: the index there and the name of each array that is not a null pointer.
+    """
+
+    function: Function | None
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    scalars: list[Any]
+    arrays: list[tuple[int, str]]
 
 
 class _Given(NamedTuple):
@@ -151,16 +215,23 @@ def _add_sizes(given: _Given, values: Values) -> None:
             values.setdefault(name, length)
 
 
-def _passed(kernel: Kernel, arguments: Arguments, values: Values, real: str) -> Iterator[Any]:
-    """The arguments in the order of the kernel's parameters, scalars cast to their types."""
+def _scalars(kernel: Kernel, arguments: Arguments, values: Values, real: str) -> Iterator[Any]:
+    """The kernel's parameters in order: scalars cast to their types, None for each array."""
     for name, parameter in kernel.parameters.items():
         argument = arguments.get(name)
         if parameter.is_array:
-            yield argument
+            yield None
         elif isinstance(argument, Window):
             yield argument.struct
         else:
             yield _dtype(parameter.dtype, real).type(values[name])
+
+
+def _places(kernel: Kernel, arguments: Arguments) -> Iterator[tuple[int, str]]:
+    """The index among the kernel's parameters, and the name, of each array that is given."""
+    for index, (name, parameter) in enumerate(kernel.parameters.items()):
+        if parameter.is_array and arguments[name] is not None:
+            yield index, name
 
 
 def _check_size(kernel: Kernel, grid: tuple[int, ...], values: Values) -> None:

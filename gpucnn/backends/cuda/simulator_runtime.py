@@ -14,6 +14,9 @@ from gpucnn.simulator import Module, Order, find_compiler
 Launches = list[Callable[[], None]]
 
 
+NOTHING = nullcontext()
+
+
 class SimulatorRuntime:
     """A `Runtime` that executes kernels on the CPU with CUDA's semantics, a thread at a time.
 
@@ -38,7 +41,7 @@ class SimulatorRuntime:
         return f"the CUDA kernels on the CPU, for tests, by {self._compiler.version}"
 
     def active(self) -> AbstractContextManager[None]:
-        return nullcontext()
+        return NOTHING
 
     def record(self, work: Callable[[], None]) -> "_Recording":
         self._recorded = launches = Launches()

@@ -111,10 +111,10 @@ class FakeCupy(ModuleType):
         def kernel(*given: Any) -> None:
             self.launches.append((code, options, *given))
 
-        def get_function(name: str) -> Callable[..., None]:
+        def get_function(name: str) -> SimpleNamespace:
             if self.load_error is not None:
                 raise self.load_error
-            return kernel
+            return SimpleNamespace(kernel=kernel)
 
         return SimpleNamespace(get_function=get_function)
 
@@ -181,7 +181,7 @@ class Resident:
 
     def __init__(self, cupy: FakeCupy) -> None:
         self._cupy = cupy
-        self.device = SimpleNamespace(id=cupy.device)
+        self.data = SimpleNamespace(device_id=cupy.device)
 
     def __add__(self, other: int) -> "Resident":
         self._cupy.compile()

@@ -9,7 +9,14 @@ import pytest
 import small
 from backends.agreement import assert_agrees, results
 from backends.cuda.apart import ApartSimulatorRuntime
-from backends.fused import WHOLE, define_fused, fused_call, fused_plan, fusion, run_fused
+from backends.fused import (
+    WHOLE,
+    conv_relu_pool,
+    define_fused,
+    fused_call,
+    fused_plan,
+    run_fused,
+)
 from backends.operations import CALLS, Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import BatchMemory, Buffer, Window, get_backend
@@ -37,12 +44,12 @@ def test_operations_outside_of_a_session(build: Builder) -> None:
 
 def test_fused_operation_outside_of_a_session() -> None:
     backend = get_backend("simulator")
-    case = fusion(SIZES, (2, 2))
-    call = fused_call(case, Values(0, "float32"), WHOLE)
+    fused = conv_relu_pool(SIZES.window, (2, 2), SIZES.channels, SIZES.filters)
+    call = fused_call(fused, Values(0, "float32"), WHOLE, images=SIZES.images)
     with backend.session():
-        plan = fused_plan(backend, case, call.real)
+        plan = fused_plan(backend, fused, call)
     written = run_fused(backend, call, plan)
-    for name, right in define_fused(case, call).items():
+    for name, right in define_fused(fused, call).items():
         np.testing.assert_array_equal(written[name], right, name)
 
 

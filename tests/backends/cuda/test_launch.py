@@ -1,5 +1,6 @@
 """Launches: what is checked, what is cast, and what is compiled once."""
 
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda.kernel import IMAGES, OUTPUTS, PER_BLOCK, kernel
+from gpucnn.backends.cuda.kernel import IMAGES, OUTPUTS, PER_BLOCK, Sizes, kernel
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.memory import Recording
 from gpucnn.backends.window import Window
@@ -114,6 +115,92 @@ def test_kernel_is_loaded_once_for_each_value_of_its_constants(recorder: Recorde
         ("-DCHANNELS=2", "-DHEIGHT=4"),
     ]
     assert len(recorder.launches) == 5
+
+
+# Launches like earlier ones
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[Sizes]:
+    """The sizes for which the grid of leaky ReLU was worked out."""
+    planned: list[Sizes] = []
+    grid = KERNELS["leaky_relu"].grid
+
+    def noted(sizes: Sizes) -> tuple[int, ...]:
+        planned.append(dict(sizes))
+        return grid(sizes)
+
+    monkeypatch.setattr(KERNELS["leaky_relu"], "grid", noted)
+    return planned
+
+
+def test_a_launch_is_planned_once(
+    recorder: Recorder, launch: LaunchByName, planned: list[Sizes]
+) -> None:
+    arrays = [(reals(4), reals(4)) for _ in range(3)]
+    for x, out in arrays:
+        launch("leaky_relu", x=x, negative_slope=0.5, out=out)
+    assert len(planned) == 1
+    for (*_, (x, out, size, slope)), given in zip(recorder.launches, arrays, strict=True):
+        assert (x is given[0], out is given[1], slope, size) == (True, True, 0.5, 4)
+
+
+@pytest.mark.parametrize("slopes", [(0.5, 0.25), (0.0, -0.0), (-0.0, 0.0), (0, -0.0)])
+def test_other_scalars_are_another_launch(
+    recorder: Recorder, launch: LaunchByName, slopes: tuple[float, float]
+) -> None:
+    for slope in slopes:
+        launch("leaky_relu", x=reals(4), negative_slope=slope, out=reals(4))
+    passed = [args[3] for *_, args in recorder.launches]
+    assert [str(each) for each in passed] == [str(float(slope)) for slope in slopes]
+    assert {type(each) for each in passed} == {np.float32}
+
+
+def test_other_shapes_are_another_launch(recorder: Recorder, launch: LaunchByName) -> None:
+    for size in (4, 2000, 4):
+        launch("relu", x=reals(size), out=reals(size))
+    assert [args[2] for *_, args in recorder.launches] == [4, 2000, 4]
+    assert [grid for _, grid, *_ in recorder.launches] == [(1,), (2,), (1,)]
+
+
+def test_equal_windows_are_one_launch(recorder: Recorder, launch: LaunchByName) -> None:
+    for strides in ((2, 2), (2, 2), (1, 1)):
+        window = Window((4, 4), (2, 2), strides, "valid")
+        patches = reals(2, window.output[0] * window.output[1], 4)
+        launch("im2col", x=reals(2, 4, 4, 1), patches=patches, window=window)
+    structs = [args[2] for *_, args in recorder.launches]
+    assert structs[0] is structs[1]
+    assert structs[2]["stride_width"] == 1
+
+
+def test_arrays_are_checked_each_time(recorder: Recorder, launch: LaunchByName) -> None:
+    launch("relu", x=reals(4, 4), out=reals(4, 4))
+    with pytest.raises(InvalidValueError, match="is not C-contiguous"):
+        launch("relu", x=reals(4, 4).T, out=reals(4, 4))
+    with pytest.raises(InvalidTypeError, match="has the dtype float64, not float32"):
+        launch("relu", x=reals(4, 4), out=np.zeros((4, 4)))
+    recorder.holds = lambda array: False  # type: ignore[method-assign]
+    with pytest.raises(InvalidTypeError, match="or on another device"):
+        launch("relu", x=reals(4, 4), out=reals(4, 4))
+    assert len(recorder.launches) == 1
+
+
+def test_a_plan_keeps_no_array_alive(recorder: Recorder, launch: LaunchByName) -> None:
+    x, out = reals(4), reals(4)
+    launch("relu", x=x, out=out)
+    gone = weakref.ref(x)
+    recorder.launches.clear()
+    del x
+    assert gone() is None
+
+
+def test_plans_are_not_kept_without_end(
+    monkeypatch: pytest.MonkeyPatch, launch: LaunchByName, planned: list[Sizes]
+) -> None:
+    monkeypatch.setattr("gpucnn.backends.cuda.launch.MOST_PLANS", 2)
+    for slope in (1, 2, 1, 2, 3, 3, 1):
+        launch("leaky_relu", x=reals(4), negative_slope=slope, out=reals(4))
+    assert len(planned) == 4
 
 
 def test_nothing_to_do_is_not_launched(recorder: Recorder, launch: LaunchByName) -> None:
