@@ -2,7 +2,7 @@
 
 // Whether this block is the last of `blocks` to come here with one ticket, which counts them: 0
 // before the first, and 0 again after the last. What any of them wrote before is visible to the
-// last after.
+// last after; the pointers to it must not be __restrict__, which would deny that others write there.
 //
 // Which block is the last differs from launch to launch; what it reads does not, so a sum that it
 // adds up in a fixed order comes out the same each time.

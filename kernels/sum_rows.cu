@@ -49,8 +49,8 @@ __device__ __forceinline__ void sum_columns(
 extern "C" __global__ void __launch_bounds__(THREADS) sum_rows(
     const REAL* __restrict__ a,
     REAL* __restrict__ out,
-    REAL* __restrict__ slabs,
-    unsigned* __restrict__ tickets,
+    REAL* slabs,
+    unsigned* tickets,
     long long rows,
     long long columns,
     long long slab_rows,

@@ -22,7 +22,7 @@ SHARED_OUT = "(every_shape or every_tiling) and forward"
 
 TESTS = {
     "address": f"{CALLS} or {SHARED_OUT}",
-    "thread": f"float32 and ({CALLS} or {SHARED_OUT} and (sums or True-False))",
+    "thread": f"float32 and ({CALLS} or {SHARED_OUT} and (sum_rows or True-False))",
 }
 
 

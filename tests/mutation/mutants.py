@@ -104,7 +104,7 @@ MUTANTS = [
     Mutant("sum_rows.cu", "left -= group", "left -= 1"),
     Mutant("sum_rows.cu", "left > 0 ? *next", "left > 1 ? *next"),
     Mutant("sum_rows.cu", "left > 0 ? *next", "left >= 0 ? *next"),
-    Mutant("sum_rows.cu", "j < columns ? end_row", "j <= columns ? end_row"),
+    Mutant("sum_rows.cu", "j < columns ? end_row", "j < columns - 1 ? end_row"),
     Mutant("sum_rows.cu", "group * columns", "columns"),
     Mutant("sum_rows.cu", "t < lanes && j < columns", "t < lanes && j < columns - 1"),
     Mutant("sum_rows.cu", "if (t < half)", "if (t <= half)"),

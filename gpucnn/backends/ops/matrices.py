@@ -225,11 +225,12 @@ def _splits(tiling: Tiling, m: int, n: int, k: int) -> set[int]:
 def _cycles(tiling: Tiling, split: int, m: int, n: int, k: int) -> float:
     """Estimate the cycles of a product.
 
-    In a cycle a multiprocessor makes 128 multiply-adds, or reads the numbers of shared memory for
-    16 threads, which serve as many of them as a thread has rows of outputs; and gets 32 bytes of A
-    and B from the L2 cache. Since one tile of terms at a time is on its way, each takes a latency
-    at least. With splits, it takes a latency to write a slab, another to count the block, and one
-    for every batch of slabs that the last block adds up, 64 bytes a cycle at most.
+    A multiprocessor makes 128 multiply-adds a cycle: a warp whose threads have t x t outputs takes
+    t^2 / 4 cycles for a term, and t more to read its numbers from shared memory, in t / 2 loads. It
+    gets 32 bytes of A and B a cycle from the L2 cache. One tile of terms at a time is on its way,
+    so each takes a latency at least. With splits, it takes a latency to write a slab, another to
+    count the block, and one for every batch of slabs that the last block adds up, or as long as
+    these take at 64 bytes a cycle.
     """
     tile = tiling.tile
     splits = max(ceil_div(k, split), 1)

@@ -97,7 +97,7 @@ def assert_is_product(
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
-def test_products_of_every_shape(
+def test_matmul_of_every_shape(
     simulator: CudaBackend,
     m: int,
     k: int,
@@ -118,7 +118,7 @@ ODD, EVEN = (131, 77, 67), (132, 136, 68)  # sizes loaded one by one, and 16 byt
 @pytest.mark.parametrize("transpose_b", [False, True])
 @pytest.mark.parametrize("split", [64, 256])
 @pytest.mark.parametrize("tiling", TILINGS, ids=lambda tiling: f"tile {tiling.tile}")
-def test_products_in_every_tiling(
+def test_matmul_in_every_tiling(
     simulator: CudaBackend,
     monkeypatch: pytest.MonkeyPatch,
     m: int,
@@ -135,7 +135,7 @@ def test_products_in_every_tiling(
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2, 4])
-def test_products_of_arrays_that_are_not_aligned(simulator: CudaBackend, offset: int) -> None:
+def test_matmul_of_arrays_that_are_not_aligned(simulator: CudaBackend, offset: int) -> None:
     memory = whole_numbers(2, 64 * 64 + offset)
     a, b = (each[offset:].reshape(64, 64) for each in memory)
     out = np.full((64, 64), np.nan, np.float32)
@@ -196,7 +196,9 @@ SHAPES = [(1, 1), (70_000, 8), (5_000, 10), (600, 100), (0, 3), (1, 70), (5, 0),
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_sums_of_every_shape(simulator: CudaBackend, shape: tuple[int, int], dtype: str) -> None:
+def test_sum_rows_of_every_shape(
+    simulator: CudaBackend, shape: tuple[int, int], dtype: str
+) -> None:
     a, out = whole_numbers(*shape, dtype=dtype), np.full(shape[1], np.nan, dtype)
     simulator.sum_rows(a, out)
     assert_array_equal(out, a.sum(axis=0))
@@ -493,7 +495,7 @@ def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> N
 
 
 @pytest.mark.parametrize("filters", [8, 64])
-def test_products_beyond_32_bits(last: CudaBackend, holes: Holes, filters: int) -> None:
+def test_matmul_beyond_32_bits(last: CudaBackend, holes: Holes, filters: int) -> None:
     rows = BEYOND_32_BITS // filters + 1
     a, out = holes.zeros("float32", rows, filters), holes.zeros("float32", rows, filters)
     b = whole_numbers(filters, filters)
@@ -502,7 +504,7 @@ def test_products_beyond_32_bits(last: CudaBackend, holes: Holes, filters: int) 
     assert_array_equal(out[-1], a[-1] @ b)
 
 
-def test_sums_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+def test_sum_rows_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     rows = BEYOND_32_BITS // 8 + 1
     a, out = holes.zeros("float32", rows, 8), np.zeros(8, np.float32)
     a[-1] = range(8)
