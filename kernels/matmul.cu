@@ -1,106 +1,228 @@
 // The matrix product out = A B + bias; A of (m, k) and B of (k, n) may each lie transposed.
 //
-// A's element (i, l) is a[i * a_row + l * a_column], and B's element (l, j) is
-// b[l * b_row + j * b_column]: a transposed matrix is one whose strides are exchanged.
+// Index map: block (tile, z) adds up the terms l from z * split to (z + 1) * split - 1 for a tile of
+// TILE x TILE outputs; the tiles are in row-major order. A and B go through shared memory in steps
+// of STEP terms. There a term is a row, of A's tile as of B's, so that a thread reads what it needs
+// of a term in vectors of 16 bytes. There are two of each tile: while one is multiplied, the next
+// is on its way to registers, and from there goes to the other.
 //
-// Index map: block (x, y, z) adds up the terms l of z * split to (z + 1) * split - 1, for the
-// TILE_M x TILE_N outputs from (x * TILE_M, y * TILE_N). A and B go through shared memory in tiles
-// of TILE_K terms. A thread keeps THREAD_M x THREAD_N sums in registers: row tm + THREADS_M * r and
-// column tn + THREADS_N * c of the tile for each r and c, so that a warp reads consecutive elements
-// of B's tile, broadcasts of A's, and writes consecutive outputs.
+// The threads form SLICES squares of GROUP x GROUP. Each square adds up its share of the terms of
+// every step for all outputs, so that a small tile keeps as many threads busy as a large one. A
+// thread keeps THREAD x THREAD sums in registers, which take 2 * THREAD numbers of shared memory a
+// term. In the end the sums of the slices are added up in shared memory.
 //
-// With one split, out is the result. With more, each writes a matrix of its own, out[z], which
-// sum_rows then adds up in a fixed order: so the few outputs of a sum over many thousand terms, a
-// weight gradient, are shared out over the whole device and come out the same each time. The
-// bias goes into the first.
+// With more than one split, each block writes its tile to `slabs`, and the last block of a tile to
+// finish adds these up in the order of the splits: so the few outputs of a sum over many terms are
+// shared out over the whole device, and come out the same each time.
 //
-// Bytes per output, at best: (k / TILE_M + k / TILE_N + 1) * sizeof(REAL), the first two mostly
-// from cache. Operations per output: k multiply-adds. A step of a thread over THREAD_M * THREAD_N
-// multiply-adds reads THREAD_M + THREAD_N numbers of shared memory.
+// Bytes per output, at best: (2 k / TILE + 1) * sizeof(REAL), the first mostly from cache, and
+// 2 sizeof(REAL) for each of several splits. Operations per output: k multiply-adds.
 //
-// Two blocks a multiprocessor are asked for: left to aim at more, the compiler spills registers.
+// BLOCKS of float32 are asked for on a multiprocessor, half as many of float64: left to itself, the
+// compiler takes 150 registers for a thread of 8 x 8 sums, which leaves room for one block.
 
-#define THREADS_M (TILE_M / THREAD_M)
-#define THREADS_N (TILE_N / THREAD_N)
+#include "last_block.cuh"
 
-// A tile of TILE_K terms of `lines` rows of A or columns of B, zeros beyond the matrix. A row of
-// `tile` has one element more than it holds, so that a warp that writes a column of it writes to
-// different banks.
-__device__ __forceinline__ void load_tile(
-    REAL* tile,
-    int lines,
-    const REAL* __restrict__ matrix,
-    long long line_stride,
-    long long term_stride,
-    long long first_line,
-    long long end_line,
-    long long first_term,
-    long long end_term)
+#define VECTOR (16 / (int)sizeof(REAL))                        // elements of 16 bytes
+#define STEP (TERMS * (int)sizeof(float) / (int)sizeof(REAL))  // terms of a tile
+#define ROW (TILE + VECTOR)  // elements from a term of a tile to the next
+#define GROUP (TILE / THREAD)
+#define SLICES (THREADS / (GROUP * GROUP))
+#define SHARE (STEP / SLICES)             // terms of a step that a slice adds up
+#define LOADED (THREADS * VECTOR / TILE)  // terms of a tile that are loaded at once
+#define LOADS (STEP / LOADED)
+#define STRIP (GROUP * VECTOR)  // rows of outputs whose slices are added up at once
+#define UNROLL (THREAD < 8 ? SHARE : 1)
+#define MIN_BLOCKS (BLOCKS * sizeof(float) / sizeof(REAL))
+
+#define EACH(i, count) _Pragma("unroll") for (int i = 0; i < (count); i++)
+
+struct __align__(16) Vector {
+    REAL elements[VECTOR];
+};
+
+typedef REAL Sums[THREAD][THREAD];
+typedef REAL Tile[STEP][ROW];
+
+union Shared {
+    struct {
+        Tile a, b;
+    } tiles[2];
+    REAL strip[SLICES][STRIP][TILE];
+};
+
+__device__ __forceinline__ Vector& vector_at(REAL* address) { return *(Vector*)address; }
+
+__device__ __forceinline__ const Vector& vector_at(const REAL* address)
 {
-    // Neighbours in a warp read neighbours in memory, whichever way the matrix lies.
-    const bool terms_are_neighbours = term_stride == 1;
-    for (int e = threadIdx.x; e < lines * TILE_K; e += THREADS) {
-        const int line = terms_are_neighbours ? e / TILE_K : e % lines;
-        const int term = terms_are_neighbours ? e % TILE_K : e / lines;
-        const bool inside = first_line + line < end_line && first_term + term < end_term;
-        tile[term * (lines + 1) + line] =
-            inside ? matrix[(first_line + line) * line_stride + (first_term + term) * term_stride]
-                   : (REAL)0;
+    return *(const Vector*)address;
+}
+
+// What a thread brings from A or B to shared memory. A line is a row of A or a column of B.
+//
+// A warp loads neighbouring vectors where lines are neighbours in memory. Where terms are, it loads
+// two vectors of each of 16 lines, 32 bytes at a place, which go to different banks.
+struct Operand {
+    const REAL* next;       // its first element of the next tile
+    long long load_stride;  // elements from one load to the next
+    int terms_left;         // from that element to the end of the split; 0 beyond the matrix
+    int lines_left;         // from that element to the end of the matrix, at most VECTOR
+    int place;              // of that element in the tile
+    bool along_lines;       // whether lines are neighbours in memory
+    bool in_vectors;        // whether 16 bytes may be loaded at once
+    Vector loaded[LOADS];
+};
+
+__device__ __forceinline__ Operand operand(
+    const REAL* __restrict__ matrix,
+    bool along_lines,
+    long long lines,
+    long long terms,
+    long long first_line,
+    long long first_term,
+    int split_terms)
+{
+    const int t = threadIdx.x;
+    const int tile_line = along_lines ? t % (TILE / VECTOR) * VECTOR : t / 2 % TILE;
+    const int tile_term =
+        along_lines ? t / (TILE / VECTOR) : (t / (2 * TILE) * 2 + t % 2) * VECTOR;
+    const long long line = first_line + tile_line;
+    const long long term = first_term + tile_term;
+    Operand o;
+    o.next = matrix + (along_lines ? term * lines + line : line * terms + term);
+    o.load_stride = along_lines ? LOADED * lines : LOADED;
+    o.terms_left = line < lines ? split_terms - tile_term : 0;
+    o.lines_left = (int)min(lines - line, (long long)VECTOR);
+    o.place = tile_term * ROW + tile_line;
+    o.along_lines = along_lines;
+    o.in_vectors = (along_lines ? lines : terms) % VECTOR == 0 && (size_t)matrix % 16 == 0;
+    return o;
+}
+
+// Loads a thread's part of the next tile, zeros beyond the matrix and the split.
+__device__ __forceinline__ void load(Operand& o)
+{
+    EACH(i, LOADS) {
+        if (o.in_vectors) {
+            o.loaded[i] = o.terms_left > 0 ? vector_at(o.next) : Vector{};
+        } else {
+            const int count = !o.along_lines ? o.terms_left : o.terms_left > 0 ? o.lines_left : 0;
+            EACH(j, VECTOR) o.loaded[i].elements[j] = j < count ? o.next[j] : (REAL)0;
+        }
+        o.next += o.load_stride;
+        o.terms_left -= LOADED;
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 2) matmul(
+__device__ __forceinline__ void store(const Operand& o, Tile& tile)
+{
+    EACH(i, LOADS) {
+        REAL* to = &tile[0][0] + o.place + i * LOADED * ROW;
+        if (o.along_lines) {
+            vector_at(to) = o.loaded[i];
+        } else {
+            EACH(j, VECTOR) to[j * ROW] = o.loaded[i].elements[j];
+        }
+    }
+}
+
+// Adds the products of a slice's share of the terms. Of its rows, a thread takes VECTOR neighbours
+// from tm * VECTOR, from (tm + GROUP) * VECTOR, ...; columns alike.
+__device__ __forceinline__ void multiply(
+    Sums& sums, const Tile& a, const Tile& b, int slice, int tm, int tn)
+{
+#pragma unroll UNROLL
+    for (int l = 0; l < SHARE; l++) {
+        Vector x[THREAD / VECTOR], y[THREAD / VECTOR];
+        EACH(v, THREAD / VECTOR) {
+            x[v] = vector_at(&a[slice * SHARE + l][(tm + v * GROUP) * VECTOR]);
+            y[v] = vector_at(&b[slice * SHARE + l][(tn + v * GROUP) * VECTOR]);
+        }
+        EACH(r, THREAD) EACH(c, THREAD)
+            sums[r][c] += x[r / VECTOR].elements[r % VECTOR] * y[c / VECTOR].elements[c % VECTOR];
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) matmul(
     const REAL* __restrict__ a,
     const REAL* __restrict__ b,
     const REAL* __restrict__ bias,
     REAL* __restrict__ out,
+    REAL* __restrict__ slabs,
+    unsigned* __restrict__ tickets,
     long long m,
     long long n,
     long long k,
-    long long a_row,
-    long long a_column,
-    long long b_row,
-    long long b_column,
+    int a_transposed,
+    int b_transposed,
     long long split)
 {
-    __shared__ REAL a_tile[TILE_K][TILE_M + 1];
-    __shared__ REAL b_tile[TILE_K][TILE_N + 1];
-    const int tm = threadIdx.x / THREADS_N;
-    const int tn = threadIdx.x % THREADS_N;
-    const long long first_row = (long long)blockIdx.x * TILE_M;
-    const long long first_column = (long long)blockIdx.y * TILE_N;
-    const long long first_term = blockIdx.z * split;
-    const long long end_term = min(first_term + split, k);
+    __shared__ Shared shared;
+    const int t = threadIdx.x;
+    const int slice = t / (GROUP * GROUP);
+    const int tm = t / GROUP % GROUP;
+    const int tn = t % GROUP;
+    const unsigned columns_of_tiles = (unsigned)((n + TILE - 1) / TILE);
+    const long long first_row = (long long)(blockIdx.x / columns_of_tiles) * TILE;
+    const long long first_column = (long long)(blockIdx.x % columns_of_tiles) * TILE;
+    const long long first_term = blockIdx.y * split;
+    const int terms = (int)min(split, k - first_term);  // long sums are split
 
-    REAL sums[THREAD_M][THREAD_N] = {};
-    for (long long term = first_term; term < end_term; term += TILE_K) {
-        load_tile(&a_tile[0][0], TILE_M, a, a_row, a_column, first_row, m, term, end_term);
-        load_tile(&b_tile[0][0], TILE_N, b, b_column, b_row, first_column, n, term, end_term);
+    Sums sums = {};
+    Operand rows = operand(a, a_transposed, m, k, first_row, first_term, terms);
+    Operand columns = operand(b, !b_transposed, n, k, first_column, first_term, terms);
+    load(rows);
+    load(columns);
+    for (int left = terms, turn = 0;; left -= STEP, turn ^= 1) {
+        store(rows, shared.tiles[turn].a);
+        store(columns, shared.tiles[turn].b);
         __syncthreads();
-#pragma unroll
-        for (int l = 0; l < TILE_K; l++) {
-            REAL column[THREAD_M];
-#pragma unroll
-            for (int r = 0; r < THREAD_M; r++) column[r] = a_tile[l][tm + THREADS_M * r];
-#pragma unroll
-            for (int c = 0; c < THREAD_N; c++) {
-                const REAL element = b_tile[l][tn + THREADS_N * c];
-#pragma unroll
-                for (int r = 0; r < THREAD_M; r++) sums[r][c] += column[r] * element;
-            }
+        if (left > STEP) {
+            load(rows);
+            load(columns);
         }
-        __syncthreads();  // before the tiles are overwritten
+        multiply(sums, shared.tiles[turn].a, shared.tiles[turn].b, slice, tm, tn);
+        if (left <= STEP) break;
     }
 
-    REAL* result = out + blockIdx.z * m * n;
-    const bool with_bias = bias != nullptr && blockIdx.z == 0;
+    REAL* slab = slabs + ((long long)blockIdx.x * gridDim.y + blockIdx.y) * (TILE * TILE);
+    EACH(v, THREAD / VECTOR) {
+        __syncthreads();  // before the tiles, or the strip before, are overwritten
+        EACH(r, VECTOR) EACH(w, THREAD / VECTOR) {
+            Vector part;
+            EACH(c, VECTOR) part.elements[c] = sums[v * VECTOR + r][w * VECTOR + c];
+            vector_at(&shared.strip[slice][tm * VECTOR + r][(tn + w * GROUP) * VECTOR]) = part;
+        }
+        __syncthreads();
 #pragma unroll
-    for (int r = 0; r < THREAD_M; r++) {
-        const long long i = first_row + tm + THREADS_M * r;
-#pragma unroll
-        for (int c = 0; c < THREAD_N; c++) {
-            const long long j = first_column + tn + THREADS_N * c;
-            if (i < m && j < n) result[i * n + j] = sums[r][c] + (with_bias ? bias[j] : (REAL)0);
+        for (int e = t; e < STRIP * TILE; e += THREADS) {
+            REAL sum = 0;
+            EACH(s, SLICES) sum += shared.strip[s][e / TILE][e % TILE];
+            const long long i = first_row + v * STRIP + e / TILE;
+            const long long j = first_column + e % TILE;
+            if (slabs != nullptr)
+                slab[v * STRIP * TILE + e] = sum;
+            else if (i < m && j < n)
+                out[i * n + j] = sum + (bias != nullptr ? bias[j] : (REAL)0);
+        }
+    }
+    if (slabs == nullptr || !is_last_block(tickets + blockIdx.x, gridDim.y)) return;
+
+    slab = slabs + (long long)blockIdx.x * gridDim.y * (TILE * TILE);
+    for (int e = t * VECTOR; e < TILE * TILE; e += THREADS * VECTOR) {
+        Vector sum = {};
+        for (unsigned z = 0; z < gridDim.y; z += AT_ONCE) {
+            Vector parts[AT_ONCE];
+            EACH(s, AT_ONCE)
+                parts[s] = z + s < gridDim.y ? vector_at(slab + (z + s) * (TILE * TILE) + e)
+                                             : Vector{};
+            EACH(s, AT_ONCE) EACH(c, VECTOR) sum.elements[c] += parts[s].elements[c];
+        }
+        const long long i = first_row + e / TILE;
+        EACH(c, VECTOR) {
+            const long long j = first_column + e % TILE + c;
+            if (i < m && j < n)
+                out[i * n + j] = sum.elements[c] + (bias != nullptr ? bias[j] : (REAL)0);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 from gpucnn.backends.backend import Backend, CpuBackend
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
-from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
+from gpucnn.backends.fused import ConvClassifier, ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, BatchMemory, Buffer, Shape
 from gpucnn.backends.ops.matrices import as_rows
 from gpucnn.backends.window import Window
@@ -15,6 +15,7 @@ __all__ = [
     "BatchMemory",
     "Buffer",
     "Communicator",
+    "ConvClassifier",
     "ConvReluPool",
     "ConvReluPoolPlan",
     "CpuBackend",

@@ -1,7 +1,8 @@
 """Backends: all families of operations on a device."""
 
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools
+from gpucnn.backends.ops.conv_classifier import ConvClassifiers, CudaConvClassifiers
+from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools, CudaConvReluPools
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
@@ -13,7 +14,16 @@ from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
 
 
 class Backend(
-    Data, ConvReluPools, Convolution, Matrices, Pooling, Random, Elementwise, Loss, Optimizers
+    ConvClassifiers,
+    Data,
+    ConvReluPools,
+    Convolution,
+    Matrices,
+    Pooling,
+    Random,
+    Elementwise,
+    Loss,
+    Optimizers,
 ):
     """Every operation that layers, losses and optimizers need, in plain array code over `xp`.
 
@@ -59,7 +69,9 @@ class CpuBackend(
 
 
 class CudaBackend(
+    CudaConvClassifiers,
     CudaData,
+    CudaConvReluPools,
     CudaConvolution,
     CudaMatrices,
     CudaPooling,

@@ -20,6 +20,10 @@ class DeviceDataset:
         dtype: of the batches, float32 or float64.
         x: checked images, (n, *shape), uint8 or floating-point.
         y: checked labels, (n,), integers, or None.
+
+    Attributes:
+        images: uint8 or `dtype` (n, *shape), on the device.
+        labels: int64 (n,), on the device, or None.
     """
 
     def __init__(
@@ -30,11 +34,11 @@ class DeviceDataset:
         y: NDArray[Any] | None = None,
     ) -> None:
         self._backend = backend
-        self._images = backend.asarray(x, None if x.dtype == np.uint8 else dtype)
-        self._labels = None if y is None else backend.asarray(y, np.int64)
+        self.images = backend.asarray(x, None if x.dtype == np.uint8 else dtype)
+        self.labels = None if y is None else backend.asarray(y, np.int64)
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.images)
 
     def gather_images(self, indices: Array, out: Array) -> None:
         """Gather the images of a batch.
@@ -43,7 +47,7 @@ class DeviceDataset:
             indices: int64 (n,), on the device.
             out: (n, *shape) of the batches' dtype; the images are written to it.
         """
-        self._backend.gather_images(self._images, indices, out)
+        self._backend.gather_images(self.images, indices, out)
 
     def gather_labels(self, indices: Array, out: Array) -> None:
         """Gather the labels of a batch.
@@ -52,8 +56,8 @@ class DeviceDataset:
             indices: int64 (n,), on the device.
             out: int64 (n,); the labels are written to it.
         """
-        assert self._labels is not None
-        self._backend.gather_labels(self._labels, indices, out)
+        assert self.labels is not None
+        self._backend.gather_labels(self.labels, indices, out)
 
 
 def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArray[Any]:

@@ -1,11 +1,21 @@
-"""Fusion of convolution, ReLU and max-pooling into one layer, where a backend gains from it."""
+"""Fusion of several layers into one operation, where a backend gains from it."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
-from gpucnn.backends import Array, Backend, Buffer, ConvReluPool, ConvReluPoolPlan, Shape
+from gpucnn.backends import (
+    Array,
+    Backend,
+    Buffer,
+    ConvClassifier,
+    ConvReluPool,
+    ConvReluPoolPlan,
+    Shape,
+)
 from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.conv2d import Conv2D
+from gpucnn.layers.dense import Dense
+from gpucnn.layers.flatten import Flatten
 from gpucnn.layers.max_pool2d import MaxPool2D
 from gpucnn.layers.relu import ReLU
 
@@ -101,3 +111,17 @@ def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
         ):
             fused[-3:] = [FusedConv2D(convolution, relu, pooling)]
     return tuple(fused)
+
+
+CLASSIFIER = (Conv2D, ReLU, MaxPool2D, Flatten, Dense)
+
+
+def as_classifier(layers: Sequence[Layer]) -> ConvClassifier | None:
+    """Placed layers as one operation, a `ConvClassifier`; None if they are not one."""
+    if tuple(type(layer) for layer in layers) != CLASSIFIER or layers[0].input_shape[2] != 1:
+        return None
+    convolution, _, pooling, _, dense = layers
+    assert isinstance(convolution, Conv2D)
+    assert isinstance(pooling, MaxPool2D)
+    filters, classes = convolution.output_shape[2], dense.output_shape[0]
+    return ConvClassifier(convolution.window, pooling.window, filters, classes, convolution.real)

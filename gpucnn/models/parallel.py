@@ -103,8 +103,10 @@ class ParallelTrainer(Trainer):
             if self._sharing.has_joined():
                 position = self._count, self._iterations
                 self._together(partial(_train, batches=list(left), position=position), steps)
-            else:
+            elif self._sharing.can_be_joined:
                 done(self.step(left[0]))
+            else:
+                super().run(list(left), done)
 
     def validate(self) -> Evaluation:
         """The mean loss and the accuracy over the validation data, without dropout."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 from gpucnn.datasets.device_dataset import DeviceDataset, is_finite
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Layer, Step, fuse
+from gpucnn.layers import Layer, Step, as_classifier, fuse
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -86,6 +86,7 @@ class Replica:
         gradients: real (p,).
         plain: the layers as given.
         layers: the layers as they run, fused where the backend can, see `fuse`.
+        classifier: all layers and the loss as one operation, if they are one.
         loss: the loss function of the logits.
     """
 
@@ -108,6 +109,7 @@ class Replica:
             gradients = {each.key: each.view(self.gradients) for each in mine}
             layer.place(backend, dtype, parameters, gradients)
         self.layers = fuse(layers, backend)
+        self.classifier = as_classifier(layers)
         self.loss = SoftmaxCrossEntropy(backend, layers[-1].output_shape[0], dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._labels = BatchMemory(backend, Buffer((), "int64"), dtype)

@@ -72,6 +72,11 @@ class Sharing:
         self._copies: SharedArrays | None = None
         self.arrays = {**self._given, **written}
 
+    @property
+    def can_be_joined(self) -> bool:
+        """Whether there are workers, or will be."""
+        return self._workers > 0
+
     def has_joined(self) -> bool:
         """Let the workers join if they are ready; whether they take part."""
         if self._team is None and self._workers:

@@ -1,6 +1,6 @@
 """Training: epochs of optimizer steps over a set of images, and their metrics."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite
@@ -17,6 +17,9 @@ from gpucnn.errors import TrainingError
 from gpucnn.models.replica import Replica
 from gpucnn.optimizers import Optimizer
 from gpucnn.utils.arithmetic import ceil_div
+
+STEPS_AT_ONCE = 8
+"""Steps on full batches that are recorded together: between two recordings a GPU pauses."""
 
 EpochRecord = dict[str, Any]
 Progress = Callable[[int], None]
@@ -115,7 +118,11 @@ class Trainer:
         batches = ceil_div(len(data), self._batch_size)
         self._epoch_factors = backend.empty((batches, factors), replica.dtype)
         self._factors = backend.empty((factors,), replica.dtype)
-        self._steps: dict[int, Replayed] = {}  # by the number of images
+        classifier = replica.classifier
+        self._is_classifier = classifier is not None and backend.can_fuse_classifier(
+            classifier, data.images
+        )
+        self._steps: dict[tuple[int, int], Replayed] = {}  # by images of a batch, and steps
         self._settings: list[dict[str, Any]] = []
         self.continue_from(0, 0)
         replica.reserve(self._batch_size, training=True)
@@ -175,8 +182,10 @@ class Trainer:
 
     def run(self, batches: Iterable[int], progress: Progress = lambda count: None) -> None:
         """Take a training step on each of `batches`, numbers of batches of the epoch, from 0."""
-        for batch in batches:
-            progress(self.step(batch))
+        for group in self._groups(batches):
+            self._run_group(group)
+            for batch in group:
+                progress(self._images(batch))
 
     def step(self, batch: int) -> int:
         """Take the training step on a batch of the epoch.
@@ -189,15 +198,45 @@ class Trainer:
         Returns:
             The number of images in the batch.
         """
-        self._seek(batch)
-        self.optimizer.iterations = self._iterations + batch + 1
-        count = min(self._batch_size, self._count - batch * self._batch_size)
-        if self.run_eagerly or self.communicator.size > 1:
-            self._take_step(count)
+        self._run_group([batch])
+        return self._images(batch)
+
+    def _images(self, batch: int) -> int:
+        """The number of images in a batch of the epoch."""
+        return min(self._batch_size, self._count - batch * self._batch_size)
+
+    def _groups(self, batches: Iterable[int]) -> Iterator[list[int]]:
+        """Where steps are recorded, `STEPS_AT_ONCE` consecutive full batches; the others alone."""
+        group: list[int] = []
+        for batch in batches:
+            if group and batch != group[-1] + 1:
+                yield from ([each] for each in group)
+                group = []
+            group.append(batch)
+            if not self._records or self._images(batch) < self._batch_size:
+                yield from ([each] for each in group)
+                group = []
+            elif len(group) == STEPS_AT_ONCE:
+                yield group
+                group = []
+        yield from ([each] for each in group)
+
+    def _run_group(self, batches: list[int]) -> None:
+        """Take the training steps on consecutive batches of as many images each."""
+        first, count, steps = batches[0], self._images(batches[0]), len(batches)
+        self._seek(first)
+        self.optimizer.iterations = self._iterations + first + steps
+        if self._records:
+            self._replayed(count, steps)()
         else:
-            self._replayed(count)()
-        self._next_batch = batch + 1
-        return count
+            self._take_steps(count, steps)
+        self._next_batch = first + steps
+
+    @property
+    def _records(self) -> bool:
+        """Whether steps are recorded: by this rank alone, where the device can."""
+        can = self.replica.backend.can_record
+        return can and not self.run_eagerly and self.communicator.size == 1
 
     def _note_settings(self) -> None:
         """Drop recorded steps if a number that they hold, such as a dropout rate, was changed."""
@@ -207,11 +246,13 @@ class Trainer:
             self._settings = settings
             self._steps.clear()
 
-    def _replayed(self, count: int) -> Replayed:
-        """A step on a batch of `count` images, recorded where the device can."""
-        if count not in self._steps:
-            self._steps[count] = Replayed(self.replica.backend, partial(self._take_step, count))
-        return self._steps[count]
+    def _replayed(self, count: int, steps: int) -> Replayed:
+        """Some steps on batches of `count` images, recorded."""
+        work = self._steps.get((count, steps))
+        if work is None:
+            take = partial(self._take_steps, count, steps)
+            work = self._steps[count, steps] = Replayed(self.replica.backend, take)
+        return work
 
     def _seek(self, batch: int) -> None:
         """Set the position on the device before a batch, unless the last step left it there."""
@@ -220,12 +261,25 @@ class Trainer:
             self.replica.backend.copy(position, self._position)
         self._next_batch = None  # until the step is done
 
+    def _take_steps(self, count: int, steps: int) -> None:
+        """Take the training steps on the next batches, of `count` images each."""
+        for _ in range(steps):
+            self._take_step(count)
+
     def _take_step(self, count: int) -> None:
         """Take the training step on the next batch, of `count` images.
 
         For all batches of `count` images this is the same sequence of operations on the same
         memory, from which they read what changes: so a device can record and replay it.
         """
+        if self._is_classifier:
+            gradients = self._classifier_gradients(count)
+        else:
+            gradients = self._gradients(count)
+        self.optimizer.update(self.replica.parameters, gradients, self._factors)
+
+    def _gradients(self, count: int) -> Array:
+        """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""
         backend, batch = self.replica.backend, self._batch_metrics.of(slice(count))
         backend.next_batch(
             self._position, self._order, self._epoch_factors, self._indices, self._factors
@@ -239,7 +293,28 @@ class Trainer:
                 self._position, *batch.of(shard), *self._metrics, self._batch_size, shard.start
             )
         self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
-        self.optimizer.update(self.replica.parameters, gradients, self._factors)
+        return gradients
+
+    def _classifier_gradients(self, count: int) -> Array:
+        """The same as one operation."""
+        replica, data = self.replica, self.data
+        assert replica.classifier is not None
+        assert data.labels is not None
+        replica.backend.conv_classifier_gradients(
+            replica.classifier,
+            data.images,
+            data.labels,
+            self._position,
+            self._order,
+            self._epoch_factors,
+            self._factors,
+            *self._metrics,
+            self._batch_size,
+            count,
+            replica.parameters,
+            replica.gradients,
+        )
+        return replica.gradients
 
     def means(self) -> Evaluation:
         """The mean loss and the accuracy over the training steps of the epoch."""

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from math import prod
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -303,3 +304,80 @@ class TestSteadyState:
 
         monkeypatch.setattr(CpuBackend, "conv2d_relu_max_pool", with_a_temporary)
         assert max(self.peaks(self.model(AdamW()))) > self.BOUND
+
+
+class Recording(CpuBackend):
+    """A backend that can record, and counts what it records and replays."""
+
+    can_record = True
+
+    def __init__(self) -> None:
+        super().__init__(threads=1)
+        self.recorded = self.replayed = 0
+
+    def record(self, work: Callable[[], None]) -> Any:
+        self.recorded += 1
+        return SimpleNamespace(replay=partial(self._replay, work))
+
+    def _replay(self, work: Callable[[], None]) -> None:
+        self.replayed += 1
+        work()
+
+
+class TestRecordedSteps:
+    def trained(self, model: Sequential, images: int, epochs: int) -> list[int]:
+        """Train on batches of 2; the numbers of images of the steps."""
+        done: list[int] = []
+        mine = trainer(model, images, 2)
+        for epoch in range(1, epochs + 1):
+            mine.epoch(epoch, epoch_order(0, epoch, images), done.append)
+        return done
+
+    def model(self, backend: Backend, optimizer: Optimizer) -> Sequential:
+        model = Sequential([Flatten(), Dense(4), Dropout(0.5), Dense(small.CLASSES)], small.SHAPE)
+        model.place(backend)
+        model.compile(optimizer)
+        return model
+
+    @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
+    def test_end_where_eager_ones_do(self, optimizer: Optimizer) -> None:
+        models = [
+            self.model(backend, deepcopy(optimizer)) for backend in (Recording(), CpuBackend(1))
+        ]
+        counts = [self.trained(model, 43, 3) for model in models]
+        assert counts[0] == counts[1] == ([2] * 21 + [1]) * 3
+        assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
+        assert models[0].optimizer.iterations == models[1].optimizer.iterations == 66
+
+    def test_are_recorded_once_for_each_size_of_a_batch(self) -> None:
+        backend = Recording()
+        self.trained(self.model(backend, SGD()), 43, 3)
+        assert backend.recorded == 3  # of 8 full batches, of one, of the last
+        assert backend.replayed == (1 + 4 + 0) + (2 + 5 + 1) + (2 + 5 + 1)
+
+    def test_are_not_recorded_where_the_model_runs_eagerly(self) -> None:
+        backend = Recording()
+        mine = trainer(self.model(backend, SGD()), 43, 2)
+        mine.run_eagerly = True
+        mine.epoch(1, np.arange(43))
+        mine.epoch(2, np.arange(43))
+        assert backend.recorded == 0
+
+    def test_are_recorded_anew_where_a_setting_was_changed(self) -> None:
+        models = [self.model(each, SGD(momentum=0.5)) for each in (Recording(), CpuBackend(1))]
+        for model in models:
+            mine = trainer(model, 43, 2)
+            for epoch in (1, 2, 3):
+                mine.epoch(epoch, np.arange(43))
+                assert isinstance(model.optimizer, SGD)
+                model.optimizer.momentum = 0.25 * epoch
+        assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
+
+    def test_follow_a_learning_rate_that_was_changed(self) -> None:
+        models = [self.model(each, SGD(0.5)) for each in (Recording(), CpuBackend(1))]
+        for model in models:
+            mine = trainer(model, 43, 2)
+            for epoch in (1, 2, 3):
+                model.optimizer.learning_rate = 0.25 * epoch
+                mine.epoch(epoch, np.arange(43))
+        assert models[0].parameters.tobytes() == models[1].parameters.tobytes()

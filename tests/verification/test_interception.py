@@ -9,6 +9,8 @@ from gpucnn.verification.interception import MEMORY, Intercepted, describe
 
 # Backends may fuse operations, or run microbatches: here each operation runs as defined.
 TOGETHER = (
+    "can_fuse_classifier",
+    "conv_classifier_gradients",
     "can_fuse",
     "conv_relu_pool_buffers",
     "conv_relu_pool_plan",

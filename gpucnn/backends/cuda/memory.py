@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.cuda.runtime import NOT_RECORDED, Runtime
 from gpucnn.backends.memory import Array, Memory, Recording, Workspaces
 from gpucnn.errors import DeviceError
+
+TICKETS = 256
+"""The tickets of a backend: the most sums of one launch that each have several blocks."""
 
 
 class CudaMemory(Memory):
@@ -78,6 +82,14 @@ class CudaMemory(Memory):
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return self._workspaces.get(name, shape, dtype)
+
+    @cached_property
+    def tickets(self) -> Array:
+        """uint32 zeros, for kernels that count blocks with them and leave zeros behind.
+
+        See kernels/last_block.cuh.
+        """
+        return self.zeros((TICKETS,), np.uint32)
 
     def counting(self, count: int) -> Array:
         return self.asarray(np.arange(count, dtype=np.int64))

@@ -15,7 +15,7 @@ FOLDER = "gpucnn.kernels"
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 
 SIGNATURE = re.compile(
-    r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, \d+)?\) (\w+)\((.*?)\)\s*\{',
+    r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, \w+)?\) (\w+)\((.*?)\)\s*\{',
     re.DOTALL,
 )
 

@@ -1,13 +1,27 @@
 """Convolution, ReLU and max-pooling as one operation."""
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from gpucnn.backends.cpu.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
+from gpucnn.backends.cuda.conv_relu_pool import (
+    Constants,
+    CudaConvReluPoolPlan,
+    can_compute,
+    forward,
+    input_gradient,
+    kernel_gradient,
+)
+from gpucnn.backends.cuda.kernel import IMAGES, kernel
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer
-from gpucnn.backends.ops.convolution import Convolution, CpuConvolution
-from gpucnn.backends.ops.elementwise import CpuElementwise, Elementwise
-from gpucnn.backends.ops.pooling import CpuPooling, Pooling
+from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
+from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
+from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
+from gpucnn.backends.window import Window
 
 
 class ConvReluPools(Convolution, Pooling, Elementwise):
@@ -129,3 +143,126 @@ class CpuConvReluPools(CpuConvolution, CpuPooling, CpuElementwise, ConvReluPools
     ) -> None:
         assert isinstance(plan, CpuConvReluPoolPlan)
         plan.gradients(output_gradient, kernel_gradient, bias_gradient, input_gradient)
+
+
+def _samples(real: str) -> list[ConvReluPool]:
+    """The layers of the presets, and one with all that these have not."""
+    layers = [
+        (Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (1, 8)),
+        (Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (1, 32)),
+        (Window((13, 13), (3, 3), (1, 1), "valid"), (2, 2), (32, 64)),
+        (Window((23, 31), (5, 4), (2, 1), "same"), (1, 3), (5, 21)),
+    ]
+    return [
+        ConvReluPool(window, Window(window.output, pool, pool, "valid"), *sizes, np.dtype(real))
+        for window, pool, sizes in layers
+    ]
+
+
+def _constants(of: Callable[[ConvReluPool], Constants]) -> dict[str, Any]:
+    """The constants of a kernel and their samples, as `kernel` takes them."""
+    return {
+        "constants": tuple(of(_samples("float32")[0])),
+        "samples": lambda real: [of(each) for each in _samples(real)],
+    }
+
+
+POOLED = "images pooled_rows pooled_columns filters"
+KERNEL = "height width channels filters"
+
+
+class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluPools):
+    """The fused operation in CUDA, where its kernels fit: `CudaConvReluPoolPlan`."""
+
+    _conv_relu_pool = kernel(
+        "conv_relu_pool.cu",
+        {"x": IMAGES, "kernel": KERNEL, "bias": "filters", "out": POOLED, "argmax": POOLED},
+        lambda sizes: (sizes["images"], sizes["tiles"], sizes["filter_tiles"]),
+        small=("image_height*image_width*channels", "height*width*channels*filters"),
+        **_constants(forward),
+    )
+    _pooled_kernel_gradient = kernel(
+        "pooled_kernel_gradient.cu",
+        {
+            "x": IMAGES,
+            "output_gradient": POOLED,
+            "argmax": POOLED,
+            "kernel_slabs": f"slabs {KERNEL}",
+            "bias_slabs": "slabs filters",
+        },
+        lambda sizes: (sizes["slabs"], sizes["filter_tiles"], sizes["channel_tiles"]),
+        small=("image_height*image_width*channels", "height*width*channels*filters"),
+        **_constants(kernel_gradient),
+    )
+    _pooled_input_gradient = kernel(
+        "pooled_input_gradient.cu",
+        {"output_gradient": POOLED, "kernel": KERNEL, "argmax": POOLED, "input_gradient": IMAGES},
+        lambda sizes: (sizes["images"], sizes["tiles"], sizes["channel_tiles"]),
+        small=("image_height*image_width*channels", "height*width*channels*filters"),
+        **_constants(lambda fused: input_gradient(fused, images=64)),
+    )
+
+    def can_fuse(self, fused: ConvReluPool) -> bool:
+        return can_compute(fused)
+
+    def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
+        if not can_compute(fused):
+            return super().conv_relu_pool_buffers(fused)
+        return {"argmax": Buffer((*fused.pool.output, fused.filters), "uint8")}
+
+    def conv_relu_pool_plan(
+        self, fused: ConvReluPool, arrays: dict[str, Array]
+    ) -> ConvReluPoolPlan:
+        if not can_compute(fused):
+            return super().conv_relu_pool_plan(fused, arrays)
+        return CudaConvReluPoolPlan(fused, arrays)
+
+    def conv2d_relu_max_pool(
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array,
+        plan: ConvReluPoolPlan,
+        out: Array,
+        *,
+        training: bool,
+    ) -> None:
+        if not isinstance(plan, CudaConvReluPoolPlan):
+            super().conv2d_relu_max_pool(x, kernel, bias, plan, out, training=training)
+            return
+        plan.images = x
+        self._conv_relu_pool(
+            x=x, kernel=kernel, bias=bias, out=out, argmax=plan.arrays["argmax"], **plan.forward
+        )
+
+    def conv2d_relu_max_pool_gradients(
+        self,
+        output_gradient: Array,
+        kernel: Array,
+        plan: ConvReluPoolPlan,
+        kernel_gradient: Array,
+        bias_gradient: Array,
+        input_gradient: Array | None = None,
+    ) -> None:
+        if not isinstance(plan, CudaConvReluPoolPlan):
+            super().conv2d_relu_max_pool_gradients(
+                output_gradient, kernel, plan, kernel_gradient, bias_gradient, input_gradient
+            )
+            return
+        given = {"output_gradient": output_gradient, "argmax": plan.arrays["argmax"]}
+        slabs = self.workspace("kernel slabs", (plan.slabs, kernel.size), kernel.dtype)
+        bias_slabs = self.workspace("bias slabs", (plan.slabs, bias_gradient.size), kernel.dtype)
+        self._pooled_kernel_gradient(
+            x=plan.images,
+            kernel_slabs=slabs.reshape(plan.slabs, *kernel.shape),
+            bias_slabs=bias_slabs,
+            slab_tiles=plan.slab_tiles,
+            **given,
+            **plan.kernel_gradient,
+        )
+        self.sum_rows(slabs, kernel_gradient.reshape(-1))
+        self.sum_rows(bias_slabs, bias_gradient)
+        if input_gradient is not None:
+            self._pooled_input_gradient(
+                kernel=kernel, input_gradient=input_gradient, **given, **plan.input_gradient
+            )

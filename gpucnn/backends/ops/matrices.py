@@ -1,14 +1,14 @@
 """Products of matrices, and sums over their rows."""
 
-from typing import Any
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cpu.products import product
 from gpucnn.backends.cuda.kernel import THREADS, WARP, kernel
-from gpucnn.backends.cuda.launch import LARGEST_GRID
-from gpucnn.backends.cuda.memory import CudaMemory
+from gpucnn.backends.cuda.memory import TICKETS, CudaMemory
 from gpucnn.backends.memory import Array, Memory
 from gpucnn.backends.ops.bounds import bounded, inner, rows, sums
 from gpucnn.utils.arithmetic import ceil_div
@@ -78,55 +78,55 @@ class CpuMatrices(CpuMemory, Matrices):
         np.matmul(self._constant(1, len(a), a.dtype), a, out=out)
 
 
-MATMUL_TILES = {
-    # (rows, columns) of the outputs of a block, then of a thread
-    "matmul": (64, 64, 4, 4),
-    "matmul_tall": (128, 16, 4, 2),
-    "matmul_small": (16, 16, 1, 1),
-}
-"""The tiles of the output of a product, by kernel: for any shape, for few columns, for few rows."""
+MULTIPROCESSORS = 132
+"""The multiprocessors that work is shared out over, an H100's: the same for every device, so that a
+sum is split the same way on each."""
 
-TILE_K = 16
-"""Terms of each sum that a block brings to shared memory at once."""
+LATENCY = 700
+"""The cycles from a load from the L2 cache until its number has been put to use."""
 
-MOST_BLOCKS = 256
-"""The most blocks that the terms of a product, or the rows of a sum, are split over."""
+BLOCK = 500
+"""The cycles that a block of a product takes of a multiprocessor besides its multiply-adds."""
 
-LEAST_TERMS = 256
-"""The fewest terms of a product that are worth a block."""
+MOST_SPLITS = 256
+"""The most blocks that the terms of an output are split over."""
 
 LEAST_ROWS = 16
 """The fewest rows of a sum that are worth a thread."""
 
 
-def _tiled(name: str) -> Any:
-    tile_m, tile_n, thread_m, thread_n = MATMUL_TILES[name]
-    return kernel(
-        "matmul.cu",
-        {"a": "*m*k", "b": "*k*n", "bias": "n", "out": "splits m n"},
-        lambda sizes: (
-            ceil_div(sizes["m"], tile_m),
-            ceil_div(sizes["n"], tile_n),
-            sizes["splits"],
-        ),
-        threads=tile_m // thread_m * (tile_n // thread_n),
-        macros={
-            "TILE_M": tile_m,
-            "TILE_N": tile_n,
-            "TILE_K": TILE_K,
-            "THREAD_M": thread_m,
-            "THREAD_N": thread_n,
-        },
-        function="matmul",
-    )
+class Tiling(NamedTuple):
+    """How a product is shared out: the constants of its kernel.
+
+    Attributes:
+        tile: the rows, and the columns, of the outputs of a block.
+        thread: those of a thread.
+        terms: the terms of each sum that a block has in shared memory at once, in float32.
+        at_once: the splits of a sum that are loaded at once when they are added up.
+        blocks: the blocks that a multiprocessor has registers for, in float32.
+    """
+
+    tile: int
+    thread: int
+    terms: int
+    at_once: int
+    blocks: int
+
+    def tiles(self, m: int, n: int) -> int:
+        """The tiles of m by n outputs."""
+        return ceil_div(m, self.tile) * ceil_div(n, self.tile)
+
+
+TILINGS = (
+    Tiling(tile=16, thread=4, terms=64, at_once=16, blocks=3),
+    Tiling(tile=32, thread=4, terms=64, at_once=16, blocks=3),
+    Tiling(tile=64, thread=8, terms=32, at_once=4, blocks=2),
+    Tiling(tile=128, thread=8, terms=16, at_once=4, blocks=2),
+)
 
 
 class CudaMatrices(CudaMemory, Matrices):
     """Matrix products in CUDA: tiled in shared memory; long sums are split, and added in order."""
-
-    _matmul = _tiled("matmul")
-    _matmul_tall = _tiled("matmul_tall")
-    _matmul_small = _tiled("matmul_small")
 
     def matmul(
         self,
@@ -141,82 +141,119 @@ class CudaMatrices(CudaMemory, Matrices):
         """Where outputs are few and terms many, the terms are split over blocks."""
         m, n = out.shape
         k = a.shape[0] if transpose_a else a.shape[1]
-        name = _matmul_kernel(m, n)
-        split = _split(name, m, n, k)
-        splits = max(ceil_div(k, split), 1)
-        results = out.reshape(1, m, n)
-        if splits > 1:
-            results = self.workspace("matmul splits", (splits, m, n), out.dtype)
-        kernels = {
-            "matmul": self._matmul,
-            "matmul_tall": self._matmul_tall,
-            "matmul_small": self._matmul_small,
-        }
-        kernels[name](
+        tiling, split = _plan(m, n, k)
+        slabs = None
+        if split < k:
+            elements = ceil_div(k, split) * tiling.tiles(m, n) * tiling.tile**2
+            slabs = self.workspace("matmul slabs", (elements,), out.dtype)
+        self._matmul(
             a=a,
             b=b,
             bias=bias,
-            out=results,
+            out=out,
+            slabs=slabs,
+            tickets=self.tickets,
             m=m,
             n=n,
             k=k,
-            a_row=1 if transpose_a else k,
-            a_column=m if transpose_a else 1,
-            b_row=1 if transpose_b else n,
-            b_column=k if transpose_b else 1,
+            a_transposed=transpose_a,
+            b_transposed=transpose_b,
             split=split,
+            **tiling._asdict(),
         )
-        if splits > 1:
-            self._sum_slabs(results.reshape(splits, m * n), out.reshape(1, m * n), splits)
+
+    _matmul = kernel(
+        "matmul.cu",
+        {
+            "a": "*m*k",
+            "b": "*k*n",
+            "bias": "n",
+            "out": "m n",
+            "slabs": "slab_elements",
+            "tickets": "tickets",
+        },
+        lambda sizes: (
+            ceil_div(sizes["m"], sizes["tile"]) * ceil_div(sizes["n"], sizes["tile"]),
+            max(ceil_div(sizes["k"], sizes["split"]), 1),
+        ),
+        constants=Tiling._fields,
+        samples=lambda real: [tiling._asdict() for tiling in TILINGS],
+    )
 
     def sum_rows(self, a: Array, out: Array) -> None:
-        """Slabs of rows are summed first, then the slabs."""
+        """Where columns are few and rows many, slabs of rows are shared out over blocks."""
         rows, columns = a.shape
-        blocks = max(ceil_div(columns, _lanes(columns)), 1)
-        rows_at_once = THREADS // _lanes(columns)
-        most_slabs = max(MOST_BLOCKS // blocks, 1)
-        slabs = min(max(ceil_div(rows, LEAST_ROWS * rows_at_once), 1), most_slabs)
-        slab_rows = max(ceil_div(rows, slabs), 1)
-        slabs = max(ceil_div(rows, slab_rows), 1)
-        if slabs == 1:
-            self._sum_slabs(a, out.reshape(1, columns), slab_rows)
-            return
-        sums = self.workspace("sum_rows slabs", (slabs, columns), a.dtype)
-        self._sum_slabs(a, sums, slab_rows)
-        self._sum_slabs(sums, out.reshape(1, columns), slabs)
-
-    def _sum_slabs(self, a: Array, out: Array, slab_rows: int) -> None:
-        """Sum each slab of `slab_rows` rows of `a` into a row of `out`."""
-        lanes = _lanes(a.shape[1])
-        self._sum_rows(a=a, out=out, slab_rows=slab_rows, lanes=lanes)
+        lanes = _lanes(rows, columns)
+        slab_rows = _slab_rows(rows, columns, lanes)
+        slabs = None
+        if slab_rows < rows:
+            shape = ceil_div(rows, slab_rows), columns
+            slabs = self.workspace("sum_rows slabs", shape, a.dtype)
+        self._sum_rows(
+            a=a,
+            out=out,
+            slabs=slabs,
+            tickets=self.tickets,
+            slab_rows=slab_rows,
+            lanes=lanes,
+        )
 
     _sum_rows = kernel(
         "sum_rows.cu",
-        {"a": "rows columns", "out": "slabs columns"},
-        lambda sizes: (ceil_div(sizes["columns"], sizes["lanes"]), sizes["slabs"]),
+        {"a": "rows columns", "out": "columns", "slabs": "slabs columns", "tickets": "tickets"},
+        lambda sizes: (
+            ceil_div(sizes["columns"], sizes["lanes"]),
+            max(ceil_div(sizes["rows"], sizes["slab_rows"]), 1),
+        ),
     )
 
 
-def _matmul_kernel(m: int, n: int) -> str:
-    """The kernel whose tiles suit a product of m rows and n columns."""
-    small_m, small_n, *_ = MATMUL_TILES["matmul_small"]
-    if m <= small_m and ceil_div(n, small_n) <= LARGEST_GRID[1]:
-        return "matmul_small"
-    return "matmul_tall" if n <= MATMUL_TILES["matmul_tall"][1] else "matmul"
+@cache
+def _plan(m: int, n: int, k: int) -> tuple[Tiling, int]:
+    """The tiling, and the terms that each block adds up, that are estimated to take least time."""
+    plans = ((tiling, split) for tiling in TILINGS for split in _splits(tiling, m, n, k))
+    return min(plans, key=lambda plan: _cycles(plan[0], plan[1], m, n, k))
 
 
-def _split(name: str, m: int, n: int, k: int) -> int:
-    """The number of a sum's k terms that each block adds up, a multiple of TILE_K.
+def _splits(tiling: Tiling, m: int, n: int, k: int) -> set[int]:
+    """The numbers of terms that a block may be given: multiples of those in shared memory."""
+    steps = max(ceil_div(k, tiling.terms), 1)
+    most = min(steps, MOST_SPLITS) if tiling.tiles(m, n) <= TICKETS else 1
+    return {ceil_div(steps, splits) * tiling.terms for splits in range(1, most + 1)}
 
-    The terms are split into as many parts as make MOST_BLOCKS blocks in all, but into no more than
-    one for every LEAST_TERMS terms.
+
+def _cycles(tiling: Tiling, split: int, m: int, n: int, k: int) -> float:
+    """Estimate the cycles of a product.
+
+    In a cycle a multiprocessor makes 128 multiply-adds, or reads the numbers of shared memory for
+    16 threads, which serve as many of them as a thread has rows of outputs; and gets 32 bytes of A
+    and B from the L2 cache. Since one tile of terms at a time is on its way, each takes a latency
+    at least. With splits, it takes a latency to write a slab, another to count the block, and one
+    for every batch of slabs that the last block adds up, 64 bytes a cycle at most.
     """
-    tile_m, tile_n, *_ = MATMUL_TILES[name]
-    tiles = max(ceil_div(m, tile_m) * ceil_div(n, tile_n), 1)
-    splits = max(min(MOST_BLOCKS // tiles, ceil_div(k, LEAST_TERMS)), 1)
-    return max(ceil_div(ceil_div(k, splits), TILE_K), 1) * TILE_K
+    tile = tiling.tile
+    splits = max(ceil_div(k, split), 1)
+    blocks = ceil_div(tiling.tiles(m, n) * splits, MULTIPROCESSORS)  # of a multiprocessor
+    term = max(tile * tile / 128 * (1 + 4 / tiling.thread), 2 * tile * 4 / 32)
+    products = split // tiling.terms * max(blocks * tiling.terms * term, LATENCY)
+    batch = max(tiling.at_once * tile * tile * 4 / 64, LATENCY)
+    adding = 2 * LATENCY + ceil_div(splits, tiling.at_once) * batch if splits > 1 else 0
+    return LATENCY + products + blocks * BLOCK + adding
 
 
-def _lanes(columns: int) -> int:
-    """The number of columns rounded up to a power of two, at most a warp."""
-    return min(1 << (columns - 1).bit_length(), WARP)
+def _lanes(rows: int, columns: int) -> int:
+    """The columns that a block adds up, a power of two.
+
+    A warp at most, so that even a narrow matrix has many blocks, and many threads for a column;
+    more where the rows are fewer than these threads.
+    """
+    whole = 1 << (columns - 1).bit_length()
+    threads = 1 << (max(rows, 1).bit_length() - 1)  # of a column, each with a row at least
+    return min(whole, max(WARP, THREADS // threads))
+
+
+def _slab_rows(rows: int, columns: int, lanes: int) -> int:
+    """The rows of a slab: LEAST_ROWS or more for each thread, in no more blocks than fill a GPU."""
+    most = 2 * MULTIPROCESSORS // max(ceil_div(columns, lanes), 1)
+    slabs = min(rows // (LEAST_ROWS * (THREADS // lanes)), most)
+    return max(ceil_div(rows, max(slabs, 1)), 1)

@@ -44,12 +44,12 @@ def test_operations_outside_of_a_session(build: Builder) -> None:
 
 def test_fused_operation_outside_of_a_session() -> None:
     backend = get_backend("simulator")
-    case = conv_relu_pool(Window((7, 6), (3, 2), (1, 1), "same"), (2, 2), channels=1, filters=8)
-    call = fused_call(case, Values(0, "float32"), WHOLE)
+    fused = conv_relu_pool(SIZES.window, (2, 2), SIZES.channels, SIZES.filters)
+    call = fused_call(fused, Values(0, "float32"), WHOLE, images=SIZES.images)
     with backend.session():
-        plan = fused_plan(backend, case, call)
+        plan = fused_plan(backend, fused, call)
     written = run_fused(backend, call, plan)
-    for name, right in define_fused(case, call).items():
+    for name, right in define_fused(fused, call).items():
         np.testing.assert_array_equal(written[name], right, name)
 
 

@@ -15,13 +15,16 @@ from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
+from gpucnn.backends.ops import matrices
 from gpucnn.backends.ops.matrices import (
-    MATMUL_TILES,
-    MOST_BLOCKS,
-    TILE_K,
+    MULTIPROCESSORS,
+    TILINGS,
+    Tiling,
+    _cycles,
     _lanes,
-    _matmul_kernel,
-    _split,
+    _plan,
+    _slab_rows,
+    _splits,
 )
 from gpucnn.backends.ops.random import philox4x32
 from gpucnn.utils.arithmetic import ceil_div
@@ -54,6 +57,29 @@ PRODUCTS = {
 }
 
 
+def assert_is_product(
+    backend: CudaBackend,
+    m: int,
+    k: int,
+    n: int,
+    dtype: str,
+    transpose_a: bool,
+    transpose_b: bool,
+) -> None:
+    a, b, bias = (whole_numbers(*shape, dtype=dtype) for shape in ((m, k), (k, n), (n,)))
+    out = np.full((m, n), np.nan, dtype)
+    backend.matmul(
+        np.ascontiguousarray(a.T) if transpose_a else a,
+        np.ascontiguousarray(b.T) if transpose_b else b,
+        out,
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+        bias=bias,
+    )
+    assert_array_equal(out, a @ b + bias)
+    assert not backend.tickets.any()
+
+
 @pytest.mark.parametrize(("m", "k", "n"), PRODUCTS.values(), ids=PRODUCTS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("transpose_a", [False, True])
@@ -67,38 +93,92 @@ def test_products_of_every_shape(
     transpose_a: bool,
     transpose_b: bool,
 ) -> None:
-    a, b, bias = (whole_numbers(*shape, dtype=dtype) for shape in ((m, k), (k, n), (n,)))
-    out = np.full((m, n), np.nan, dtype)
-    simulator.matmul(
-        np.ascontiguousarray(a.T) if transpose_a else a,
-        np.ascontiguousarray(b.T) if transpose_b else b,
-        out,
-        transpose_a=transpose_a,
-        transpose_b=transpose_b,
-        bias=bias,
-    )
-    assert_array_equal(out, a @ b + bias)
+    assert_is_product(simulator, m, k, n, dtype, transpose_a, transpose_b)
+
+
+ODD, EVEN = (131, 77, 67), (132, 136, 68)  # sizes loaded one by one, and 16 bytes at once
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [ODD, EVEN], ids=["odd", "even"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("split", [64, 256])
+@pytest.mark.parametrize("tiling", TILINGS, ids=lambda tiling: f"tile {tiling.tile}")
+def test_products_in_every_tiling(
+    simulator: CudaBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    m: int,
+    k: int,
+    n: int,
+    dtype: str,
+    transpose_a: bool,
+    transpose_b: bool,
+    split: int,
+    tiling: Tiling,
+) -> None:
+    monkeypatch.setattr(matrices, "_plan", lambda *_: (tiling, split))
+    assert_is_product(simulator, m, k, n, dtype, transpose_a, transpose_b)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2, 4])
+def test_products_of_arrays_that_are_not_aligned(simulator: CudaBackend, offset: int) -> None:
+    memory = whole_numbers(2, 64 * 64 + offset)
+    a, b = (each[offset:].reshape(64, 64) for each in memory)
+    out = np.full((64, 64), np.nan, np.float32)
+    simulator.matmul(a, b, out)
+    assert_array_equal(out, a @ b)
+
+
+@pytest.mark.parametrize("tiling", TILINGS, ids=lambda tiling: f"tile {tiling.tile}")
+def test_lines_beyond_a_matrix_and_terms_beyond_a_split_count_for_nothing(
+    simulator: CudaBackend, monkeypatch: pytest.MonkeyPatch, tiling: Tiling
+) -> None:
+    """Neither do they where what lies there is NaN."""
+    monkeypatch.setattr(matrices, "_plan", lambda *_: (tiling, 64))
+    memory = np.full(3 * 40 * 40, np.nan, np.float32)
+    a, b = (memory[at : at + 40 * 40].reshape(40, 40) for at in (16, 1640))
+    a[...], b[...] = whole_numbers(2, 40, 40)
+    out = np.full((40, 40), np.nan, np.float32)
+    simulator.matmul(a, b, out)
+    assert_array_equal(out, a @ b)
 
 
 @pytest.mark.parametrize(("m", "k", "n"), PRODUCTS.values(), ids=PRODUCTS)
-def test_products_are_split_over_enough_blocks(m: int, k: int, n: int) -> None:
-    kernel = _matmul_kernel(m, n)
-    tiles = ceil_div(m, MATMUL_TILES[kernel][0]) * ceil_div(n, MATMUL_TILES[kernel][1])
-    split = _split(kernel, m, n, k)
-    assert split % TILE_K == 0
-    assert ceil_div(k, split) * tiles <= max(MOST_BLOCKS, tiles)
+def test_no_plan_of_a_product_is_estimated_to_be_faster(m: int, k: int, n: int) -> None:
+    tiling, split = _plan(m, n, k)
+    assert split % tiling.terms == 0
+    cycles = _cycles(tiling, split, m, n, k)
+    for other in TILINGS:
+        assert all(cycles <= _cycles(other, each, m, n, k) for each in _splits(other, m, n, k))
 
 
-def test_sum_of_many_terms_is_shared_out() -> None:
-    """The weight gradient of a first convolution: 9 by 8 outputs, one tile."""
-    assert ceil_div(40_000, _split("matmul_small", 9, 8, 40_000)) >= MOST_BLOCKS // 2
+@pytest.mark.parametrize(
+    ("m", "k", "n", "least"),
+    [
+        (64, 1600, 128, MULTIPROCESSORS // 2),
+        (1600, 64, 128, MULTIPROCESSORS),
+        (64, 128, 1600, MULTIPROCESSORS // 2),
+        (64, 1352, 10, MULTIPROCESSORS // 4),
+        (1352, 64, 10, MULTIPROCESSORS // 2),
+        (9, 43_264, 8, MULTIPROCESSORS // 2),
+    ],
+)
+def test_products_of_few_outputs_are_shared_out(m: int, k: int, n: int, least: int) -> None:
+    tiling, split = _plan(m, n, k)
+    assert tiling.tiles(m, n) * ceil_div(k, split) >= least
 
 
 def test_each_tiling_is_used() -> None:
-    assert {_matmul_kernel(m, n) for m, _, n in PRODUCTS.values()} == set(MATMUL_TILES)
+    shapes = [(64, 10, 1352), (64, 128, 1600), (7744, 64, 288), (4096, 4096, 4096)]
+    assert {_plan(m, n, k)[0] for m, n, k in shapes} == set(TILINGS)
 
 
-SHAPES = [(1, 1), (70_000, 8), (5_000, 10), (300, 100), (0, 3), (1, 70), (5, 0)]
+def test_products_of_many_tiles_are_not_split() -> None:
+    assert _splits(TILINGS[0], 4096, 4096, 1024) == {1024}
+
+
+SHAPES = [(1, 1), (70_000, 8), (5_000, 10), (600, 100), (0, 3), (1, 70), (5, 0), (2, 300)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -107,13 +187,29 @@ def test_sums_of_every_shape(simulator: CudaBackend, shape: tuple[int, int], dty
     a, out = whole_numbers(*shape, dtype=dtype), np.full(shape[1], np.nan, dtype)
     simulator.sum_rows(a, out)
     assert_array_equal(out, a.sum(axis=0))
+    assert not simulator.tickets.any()
 
 
 @pytest.mark.parametrize(
     ("columns", "lanes"), [(1, 1), (2, 2), (3, 4), (8, 8), (10, 16), (32, 32), (33, 32)]
 )
 def test_lanes(columns: int, lanes: int) -> None:
-    assert _lanes(columns) == lanes
+    assert _lanes(256, columns) == lanes
+
+
+@pytest.mark.parametrize(
+    ("rows", "lanes"), [(0, 256), (1, 256), (2, 128), (3, 128), (4, 64), (8, 32), (9, 32)]
+)
+def test_lanes_of_few_rows(rows: int, lanes: int) -> None:
+    """The threads of a column are no more than the rows, so that none is idle."""
+    assert _lanes(rows, 1000) == lanes
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "slabs"), [(64, 10, 1), (1024, 10, 4), (43_264, 8, 84), (700_000, 8, 264)]
+)
+def test_slabs(rows: int, columns: int, slabs: int) -> None:
+    assert ceil_div(rows, _slab_rows(rows, columns, _lanes(rows, columns))) == slabs
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -127,10 +223,6 @@ def test_losses_of_many_classes(simulator: CudaBackend, classes: int, dtype: str
 def test_no_images_at_all(simulator: CudaBackend) -> None:
     images, out = np.zeros((3, 2, 2, 1), np.uint8), np.zeros((0, 2, 2, 1), np.float32)
     simulator.gather_images(images, np.zeros(0, np.int64), out)
-
-
-def test_product_of_more_columns_than_a_grid_has_tiles() -> None:
-    assert _matmul_kernel(1, 2**20) == "matmul"
 
 
 @pytest.mark.parametrize("distance", [1, 32], ids=["another lane", "the same lane"])
@@ -334,10 +426,13 @@ def test_products_beyond_32_bits(last: CudaBackend, holes: Holes, filters: int) 
 
 def test_sums_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     rows = BEYOND_32_BITS // 8 + 1
-    a, out = holes.zeros("float32", rows, 8), np.zeros((2, 8), np.float32)
+    a, out = holes.zeros("float32", rows, 8), np.zeros(8, np.float32)
     a[-1] = range(8)
-    last._sum_slabs(a, out, rows - 1)
-    assert_array_equal(out[1], range(8))
+    slabs = ceil_div(rows, _slab_rows(rows, 8, _lanes(rows, 8)))
+    last.workspace("sum_rows slabs", (slabs, 8), "float32").fill(0)
+    last.tickets[0] = slabs - 1  # as the blocks would leave it that are not run
+    last.sum_rows(a, out)
+    assert_array_equal(out, range(8))
 
 
 def test_losses_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:

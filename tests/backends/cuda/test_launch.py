@@ -265,10 +265,10 @@ def test_shapes_that_do_not_fit(
 
 def matrices(*shapes: tuple[int, int]) -> dict[str, NDArray[np.float32]]:
     a, b, out = shapes
-    return {"a": reals(*a), "b": reals(*b), "out": reals(1, *out)}
+    return {"a": reals(*a), "b": reals(*b), "out": reals(*out), "tickets": np.zeros(2, np.uint32)}
 
 
-STRIDES = {"a_row": 4, "a_column": 1, "b_row": 2, "b_column": 1, "split": 16}
+PLAIN = {"bias": None, "slabs": None, "a_transposed": 0, "b_transposed": 0, "split": 16}
 
 
 @pytest.mark.parametrize("shapes", [((4, 4), (2, 2), (4, 2)), ((2, 4), (4, 2), (4, 2))])
@@ -276,7 +276,7 @@ def test_matrices_that_do_not_fit(
     launch: LaunchByName, shapes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 ) -> None:
     with pytest.raises(InvalidValueError, match="has the shape"):
-        launch("matmul", **matrices(*shapes), bias=None, m=4, n=2, k=4, **STRIDES)
+        launch("matmul", **matrices(*shapes), m=4, n=2, k=4, **PLAIN, tile=16)
 
 
 def test_last_axes_that_are_taken_together(recorder: Recorder, launch: LaunchByName) -> None:

@@ -1,0 +1,120 @@
+// The gradients of the kernel and the bias of conv_relu_pool.cu, a slab for each group of tiles.
+//
+// Of the positions of a pooling window one alone has a gradient: so the sum goes over the outputs,
+// not over the positions, of which there are POOL times as many. With g = output_gradient, 0 where
+// argmax is CUT:
+//
+// kernel_slabs[slab, i, j, channel, filter] = sum over the outputs of the slab's tiles of
+//     g[output, filter] * x[y + i, x + j, channel], (y, x) being where its argmax begins;
+// bias_slabs[slab, filter] = sum of g[output, filter].
+//
+// sum_rows adds up the slabs, in their order. How tiles are grouped depends on the shape alone.
+//
+// Index map: block (slab, y, z) takes the tiles from slab * slab_tiles on, counted through the
+// images, for TILE_FILTERS filters from y * TILE_FILTERS and TILE_CHANNELS channels from
+// z * TILE_CHANNELS. Thread t keeps the sums of filter t % TILE_FILTERS, all taps, and
+// THREAD_CHANNELS channels, and takes the outputs t / SLICE_THREADS, + SLICES, ... of a tile. The
+// gradients and the places of their pixels are in shared memory, and so are the pixels, of which a
+// thread reads THREAD_CHANNELS at once; a warp reads from as many places as windows have elements.
+//
+// Bytes per weight and slab: sizeof(REAL) written. Operations per output and weight: a multiply-add,
+// for which sizeof(REAL) bytes of shared memory are read.
+
+#include "regions.cuh"
+
+#define CHANNEL_GROUPS (TILE_CHANNELS / THREAD_CHANNELS)
+#define SLICE_THREADS (THREADS / SLICES)
+#define SUMS (TAPS * THREAD_CHANNELS + 1)
+#define SLICE_SUMS (SLICES / 2 * SLICE_THREADS * SUMS)
+#define TILE_GRADIENTS (TILE * TILE_FILTERS)
+#define MEMORY LARGER(REGION + TILE_GRADIENTS, SLICE_SUMS)
+#define VECTOR (THREAD_CHANNELS * sizeof(REAL))
+
+// Some channels of a pixel, which are read at once.
+struct __align__(VECTOR < 16 ? VECTOR : 16) Pixel {
+    REAL of[THREAD_CHANNELS];
+};
+
+// The gradients of a tile's outputs, and in the region of its pixels the places where they arise.
+__device__ __forceinline__ void load_gradients(
+    REAL* gradients,
+    unsigned short* places,
+    const REAL* __restrict__ output_gradient,
+    const unsigned char* __restrict__ argmax,
+    long long image,
+    int tile,
+    int first_filter)
+{
+#pragma unroll 4
+    for (int e = threadIdx.x; e < TILE_GRADIENTS; e += THREADS) {
+        const int filter = first_filter + e % TILE_FILTERS;
+        const int row_in_tile = e / TILE_FILTERS / TILE_COLUMNS;
+        const int column_in_tile = e / TILE_FILTERS % TILE_COLUMNS;
+        const int row = FIRST_ROW(tile) + row_in_tile;
+        const int column = FIRST_COLUMN(tile) + column_in_tile;
+        const bool inside = row < POOLED_ROWS && column < POOLED_COLUMNS && filter < FILTERS;
+        const long long output =
+            ((image * POOLED_ROWS + row) * POOLED_COLUMNS + column) * FILTERS + filter;
+        const int element = inside ? argmax[output] : CUT;
+        const REAL gradient = inside ? output_gradient[output] : (REAL)0;
+        const bool has_one = element < CUT;
+        const int y = row_in_tile * CELL_HEIGHT + ELEMENT_ROW(element);
+        const int x = column_in_tile * CELL_WIDTH + ELEMENT_COLUMN(element);
+        gradients[e] = has_one ? gradient : (REAL)0;
+        places[e] = has_one ? (y * REGION_WIDTH + x) * PIXEL : 0;
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1) pooled_kernel_gradient(
+    const REAL* __restrict__ x,
+    const REAL* __restrict__ output_gradient,
+    const unsigned char* __restrict__ argmax,
+    REAL* __restrict__ kernel_slabs,
+    REAL* __restrict__ bias_slabs,
+    long long images,
+    long long slab_tiles)
+{
+    __shared__ __align__(16) REAL memory[MEMORY];
+    __shared__ unsigned short places[TILE_GRADIENTS];
+    REAL* region = memory;
+    REAL* gradients = memory + REGION;
+    const int filter = threadIdx.x % TILE_FILTERS;
+    const int first_channel = threadIdx.x / TILE_FILTERS % CHANNEL_GROUPS * THREAD_CHANNELS;
+    const int slice = threadIdx.x / SLICE_THREADS;
+    const long long first = blockIdx.x * slab_tiles;
+    const long long end = min(first + slab_tiles, images * TILES);
+
+    REAL sums[SUMS] = {};  // the last is that of the bias
+    for (long long t = first; t < end; t++) {
+        __syncthreads();  // before the memory is overwritten
+        load_region(region, x, t / TILES, t % TILES, blockIdx.z * TILE_CHANNELS);
+        load_gradients(
+            gradients, places, output_gradient, argmax, t / TILES, t % TILES,
+            blockIdx.y * TILE_FILTERS);
+        __syncthreads();
+        for (int o = slice; o < TILE; o += SLICES) {
+            const REAL gradient = gradients[o * TILE_FILTERS + filter];
+            const REAL* pixels = region + places[o * TILE_FILTERS + filter] + first_channel;
+            UNROLLED(tap, TAPS) {
+                const int offset = (tap / WIDTH * REGION_WIDTH + tap % WIDTH) * PIXEL;
+                const Pixel pixel = *(const Pixel*)(pixels + offset);
+                UNROLLED(c, THREAD_CHANNELS)
+                    sums[tap * THREAD_CHANNELS + c] += gradient * pixel.of[c];
+            }
+            sums[SUMS - 1] += gradient;
+        }
+    }
+    add_slices(sums, SUMS, SLICE_THREADS, memory);
+
+    const int own_filter = blockIdx.y * TILE_FILTERS + filter;
+    if (slice != 0 || own_filter >= FILTERS) return;
+    const long long slab = blockIdx.x;
+    UNROLLED(i, SUMS - 1) {
+        const int channel = blockIdx.z * TILE_CHANNELS + first_channel + i % THREAD_CHANNELS;
+        const int weight = (i / THREAD_CHANNELS * CHANNELS + channel) * FILTERS + own_filter;
+        if (channel < CHANNELS)
+            kernel_slabs[slab * (TAPS * CHANNELS * FILTERS) + weight] = sums[i];
+    }
+    if (blockIdx.z == 0 && first_channel == 0)
+        bias_slabs[slab * FILTERS + own_filter] = sums[SUMS - 1];
+}

@@ -1,0 +1,50 @@
+// A block works on a tile of TILE_ROWS x TILE_COLUMNS pooled outputs of an image, whose patches form
+// a region of pixels. TILE_CHANNELS channels of it are brought to shared memory, with zeros for the
+// padding and for channels beyond the last, PIXEL elements from pixel to pixel.
+
+#include "patches.cuh"
+
+#define TILE (TILE_ROWS * TILE_COLUMNS)
+#define REGION_HEIGHT ((TILE_ROWS - 1) * CELL_HEIGHT + PATCH_HEIGHT)
+#define REGION_WIDTH ((TILE_COLUMNS - 1) * CELL_WIDTH + PATCH_WIDTH)
+#define REGION (REGION_HEIGHT * REGION_WIDTH * PIXEL)
+
+// The first pooled row and column of a tile.
+#define FIRST_ROW(tile) ((tile) / TILES_ACROSS * TILE_ROWS)
+#define FIRST_COLUMN(tile) ((tile) % TILES_ACROSS * TILE_COLUMNS)
+
+__device__ __forceinline__ void load_region(
+    REAL* region, const REAL* __restrict__ x, long long image, int tile, int first_channel)
+{
+    const int top = FIRST_ROW(tile) * CELL_HEIGHT - PADDING_TOP;
+    const int left = FIRST_COLUMN(tile) * CELL_WIDTH - PADDING_LEFT;
+    const REAL* pixels = x + image * (IMAGE_HEIGHT * IMAGE_WIDTH * CHANNELS);
+#pragma unroll 4
+    for (int e = threadIdx.x; e < REGION_HEIGHT * REGION_WIDTH * TILE_CHANNELS; e += THREADS) {
+        const int pixel = e / TILE_CHANNELS;
+        const int channel = first_channel + e % TILE_CHANNELS;
+        const int row = top + pixel / REGION_WIDTH;
+        const int column = left + pixel % REGION_WIDTH;
+        const bool inside = row >= 0 && row < IMAGE_HEIGHT && column >= 0 && column < IMAGE_WIDTH &&
+                            channel < CHANNELS;
+        region[pixel * PIXEL + e % TILE_CHANNELS] =
+            inside ? pixels[(row * IMAGE_WIDTH + column) * CHANNELS + channel] : (REAL)0;
+    }
+}
+
+// The first SLICES slices of `threads` threads share out the terms of the same sums. This adds up the
+// `count` sums of each thread over the slices, in halves: in an order that the shape alone decides.
+// Slice 0 has the results. `memory` holds `count` reals for each thread of half of the slices.
+__device__ __forceinline__ void add_slices(REAL* sums, int count, int threads, REAL* memory)
+{
+    const int slice = threadIdx.x / threads;
+#pragma unroll
+    for (int half = SLICES / 2; half > 0; half /= 2) {
+        REAL* of_thread = memory + threadIdx.x % (half * threads);
+        __syncthreads();  // before the memory is overwritten
+        if (slice >= half && slice < 2 * half)
+            UNROLLED(i, count) of_thread[i * half * threads] = sums[i];
+        __syncthreads();
+        if (slice < half) UNROLLED(i, count) sums[i] += of_thread[i * half * threads];
+    }
+}
