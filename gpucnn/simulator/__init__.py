@@ -15,15 +15,20 @@ another thread, as in a spin lock, never ends.
 
 from gpucnn.simulator.compiler import Compiler, find_compiler
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.simulator.module import Function, Module, Order
+from gpucnn.simulator.memory import Block, DeviceMemory, block_of
+from gpucnn.simulator.module import Function, Module, Order, Prepared
 from gpucnn.simulator.sanitizers import sanitizer_environment, with_fixed_addresses
 
 __all__ = [
+    "Block",
     "Compiler",
+    "DeviceMemory",
     "Function",
     "Module",
     "Order",
+    "Prepared",
     "SimulatorError",
+    "block_of",
     "find_compiler",
     "sanitizer_environment",
     "with_fixed_addresses",

@@ -86,7 +86,23 @@ class Function:
         shared_mem: int = 0,
         blocks: Iterable[int] | None = None,
     ) -> None:
-        """Launch the kernel, and wait until it ends.
+        """Launch the kernel, and wait until it ends; the arguments are those of `prepare`.
+
+        Raises:
+            SimulatorError: as `prepare`, or threads wait for others that never arrive.
+        """
+        self.prepare(grid, block, args, shared_mem=shared_mem, blocks=blocks)()
+
+    def prepare(
+        self,
+        grid: Sequence[int],
+        block: Sequence[int],
+        args: Sequence[Argument],
+        *,
+        shared_mem: int = 0,
+        blocks: Iterable[int] | None = None,
+    ) -> "Prepared":
+        """Check a launch, and get it ready to be run any number of times.
 
         Args:
             grid: the number of blocks, in 1 to 3 dimensions.
@@ -100,16 +116,18 @@ class Function:
             blocks: the linear indices, x + gridDim.x * (y + gridDim.y * z), of the blocks to run;
                 all if None. It is for testing blocks of a grid that is too large to run in full.
 
+        Returns:
+            The launch with the values of its scalars and the addresses of its arrays, which it
+            does not keep alive.
+
         Raises:
-            SimulatorError: CUDA does not allow the launch, an argument does not match its
-                parameter, or threads wait for others that never arrive.
+            SimulatorError: CUDA does not allow the launch, or an argument does not match its
+                parameter.
         """
         sizes = self._checked_sizes(grid, block, shared_mem)
         parameters = self._kernel.parameters[: self._kernel.parameter_count]
         arguments = Arguments(self.name, parameters, args)
         chosen = None if blocks is None else self._checked_blocks(blocks, prod(sizes[0]))
-        if chosen is not None and chosen.size == 0:
-            return
         launch = Launch(
             kernel=ctypes.pointer(self._kernel),
             name=self.name.encode(),
@@ -122,7 +140,7 @@ class Function:
             blocks=None if chosen is None else chosen.ctypes.data,
             block_count=prod(sizes[0]) if chosen is None else chosen.size,
         )
-        self._library.launch(launch)
+        return Prepared(self._library, launch, (arguments, chosen))
 
     def _checked_sizes(
         self, grid: Sequence[int], block: Sequence[int], shared_mem: int
@@ -175,3 +193,20 @@ class Function:
                 f"{count - 1}"
             )
         return chosen
+
+
+class Prepared:
+    """A launch that was checked: call it to run the kernel, and to wait until it ends."""
+
+    def __init__(self, library: Library, launch: Launch, pointed_at: object) -> None:
+        self._library, self._launch = library, launch
+        self._pointed_at = pointed_at  # kept for `launch`, which has addresses
+
+    def __call__(self) -> None:
+        """Run it.
+
+        Raises:
+            SimulatorError: threads wait for others that never arrive.
+        """
+        if self._launch.block_count:
+            self._library.launch(self._launch)

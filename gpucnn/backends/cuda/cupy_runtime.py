@@ -5,18 +5,20 @@ CuPy is imported only when a GPU is asked for: its import takes as long as all o
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache, cached_property
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from gpucnn.backends.cuda.runtime import Function
+from gpucnn.backends.cuda.runtime import NOT_RECORDED, Function
+from gpucnn.backends.memory import Array
 from gpucnn.errors import DeviceError, DeviceMemoryError, printable
 from gpucnn.utils.quiet import without_warnings
 
@@ -56,6 +58,7 @@ class CupyRuntime:
                 f"there is no device cuda:{index}: CUDA finds {count}, from cuda:0 on"
             )
         self._index = index
+        self._here = threading.local()  # capturing: the stream that this thread captures, or None
         with _proving(), self.active():
             _check_compiler(self.xp)
             self.xp.ones(1) + 1  # compiles a kernel, so that anything missing shows here
@@ -90,10 +93,11 @@ class CupyRuntime:
 
     def _is_active(self) -> bool:
         try:  # CuPy has a current stream for each thread and device
-            return self.xp.cuda.get_current_stream() is self._stream
+            current = self.xp.cuda.get_current_stream()
         except Exception as error:
             self._tell(error)
             raise
+        return current is self._stream or (self.is_recording and current is self._here.capturing)
 
     @contextmanager
     def _activated(self) -> Iterator[None]:
@@ -113,14 +117,40 @@ class CupyRuntime:
             raise
 
     def record(self, work: Callable[[], None]) -> "_Graph":
-        """Capture the launches in a CUDA graph."""
-        stream = self.xp.cuda.get_current_stream()
-        stream.begin_capture()
+        """Capture the launches in a CUDA graph, on a stream that no other thread uses.
+
+        It takes no turns with the default stream: other threads may use that one meanwhile.
+        """
+        self._here.capturing = stream = self.xp.cuda.Stream(non_blocking=True)
+        try:
+            with stream, self.xp.cuda.using_allocator(_refuse_allocation):
+                return _Graph(self._capture(work, stream))
+        finally:
+            self._here.capturing = None
+
+    def _capture(self, work: Callable[[], None], stream: Any) -> Any:
+        with self._capturing():
+            stream.begin_capture()
         try:
             work()
-        finally:
-            graph = stream.end_capture()
-        return _Graph(graph, stream)
+        except BaseException as error:
+            with suppress(Exception):  # what went wrong is told by the error of `work`
+                stream.end_capture()
+            self._tell(error)
+            raise
+        with self._capturing():
+            return stream.end_capture()
+
+    @contextmanager
+    def _capturing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise DeviceError(f"{self.device} captured no graph ({_told(error)})") from error
+
+    @property
+    def is_recording(self) -> bool:
+        return getattr(self._here, "capturing", None) is not None
 
     def load(self, source: str, options: tuple[str, ...]) -> "_Module":
         """CuPy caches what it compiles in a folder of its own."""
@@ -129,16 +159,22 @@ class CupyRuntime:
     def holds(self, array: Any) -> bool:
         return isinstance(array, self.xp.ndarray) and array.data.device_id == self._index
 
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return self.xp.empty(shape, dtype)  # type: ignore[no-any-return]
+
+    def to_device(self, array: Any, dtype: DTypeLike | None) -> Array:
+        return self.xp.asarray(array, dtype, order="C")  # type: ignore[no-any-return]
+
     def to_host(self, array: Any) -> NDArray[Any]:
         return self.xp.asnumpy(array)  # type: ignore[no-any-return]
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: BaseException) -> None:
         """Raise an error of the device in its one-line form; do nothing for others."""
         explained = self._explain(error)
         if explained is not None:
             raise explained from error
 
-    def _explain(self, error: Exception) -> DeviceError | None:
+    def _explain(self, error: BaseException) -> DeviceError | None:
         """The one-line form of an error of the device; None for an error that is not one."""
         cuda, text = self.xp.cuda, _one_line(str(error))
         if isinstance(error, cuda.memory.OutOfMemoryError):
@@ -172,11 +208,20 @@ class _Module:
 class _Graph:
     """A CUDA graph as a `Recording`."""
 
-    def __init__(self, graph: Any, stream: Any) -> None:
-        self._graph, self._stream = graph, stream
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
 
     def replay(self) -> None:
-        self._graph.launch(self._stream)
+        self._graph.launch()
+
+
+def _refuse_allocation(size: int) -> Any:
+    """An allocator that refuses: CuPy would hand out the memory again, and the graph still use it.
+
+    Raises:
+        DeviceError: always.
+    """
+    raise DeviceError(NOT_RECORDED.format("an allocation"))
 
 
 def gpu_name(index: int) -> str:
@@ -344,7 +389,7 @@ def _concerns(error: OSError, folder: Path) -> bool:
     return folder.is_relative_to(file) or file.is_relative_to(folder)
 
 
-def _lacks_headers(error: Exception, compile_exception: type[Exception]) -> bool:
+def _lacks_headers(error: BaseException, compile_exception: type[Exception]) -> bool:
     """Whether CUDA's headers are missing, as CuPy's search for them or else NVRTC reports."""
     text = str(error)
     if isinstance(error, compile_exception):

@@ -1,7 +1,9 @@
 """Launching kernels: arguments are checked, scalars cast and modules compiled, all once."""
 
 from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from math import prod
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +36,7 @@ class Launcher:
         self._runtime = runtime
         self._array: Any = runtime.xp.ndarray
         self._plans: dict[Hashable, _Plan] = {}
+        self._noted: dict[int, list[Any]] = {}  # by thread, see `noting_arrays`
         self._functions: dict[tuple[Kernel, str, tuple[int, ...]], Function] = {}
 
     def __call__(self, kernel: Kernel, arguments: Arguments) -> None:
@@ -60,8 +63,21 @@ class Launcher:
         passed = plan.scalars.copy()
         for index, name in plan.arrays:
             passed[index] = arguments[name]
+        if self._noted and (noted := self._noted.get(get_ident())) is not None:
+            noted += (passed[index] for index, _ in plan.arrays)
         with self._runtime.active():
             plan.function(plan.grid, plan.block, tuple(passed))
+
+    @contextmanager
+    def noting_arrays(self) -> Iterator[list[Any]]:
+        """Collect the arrays of all launches by this thread in this context."""
+        thread = get_ident()
+        arrays: list[Any] = []
+        self._noted[thread] = arrays
+        try:
+            yield arrays
+        finally:
+            del self._noted[thread]
 
     def _key(self, kernel: Kernel, arguments: Arguments) -> Hashable:
         """All that the plan of a launch depends on; None if it is not to be kept."""

@@ -1,7 +1,7 @@
 """The memory of a device that runs CUDA kernels, and their launch."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike
 
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.launch import Launcher
-from gpucnn.backends.cuda.runtime import Runtime
+from gpucnn.backends.cuda.runtime import NOT_RECORDED, Runtime
 from gpucnn.backends.memory import Array, Memory, Recording, Workspaces
+from gpucnn.errors import DeviceError
 
 TICKETS = 256
 """The tickets of a backend: the most sums of one launch that each have several blocks."""
@@ -48,9 +49,8 @@ class CudaMemory(Memory):
         return self._runtime.description
 
     def record(self, work: Callable[[], None]) -> Recording:
-        """See `Runtime.record`."""
-        with self._runtime.active():
-            return self._runtime.record(work)
+        with self._runtime.active(), self._launcher.noting_arrays() as arrays:
+            return _Kept(self._runtime, self._runtime.record(work), arrays)
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -59,28 +59,26 @@ class CudaMemory(Memory):
             yield
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        with self._runtime.active():
-            return super().empty(shape, dtype)
+        with self._unrecorded("an allocation"):
+            return self._runtime.empty(shape, dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        with self._runtime.active():
-            return super().zeros(shape, dtype)
+        with self._unrecorded("an allocation"):
+            out = self._runtime.empty(shape, dtype)
+            out.fill(0)
+            return out
 
     def asarray(self, array: Array, dtype: DTypeLike | None = None) -> Array:
-        with self._runtime.active():
-            return super().asarray(array, dtype)
+        with self._unrecorded("a copy to the device"):
+            return self._runtime.to_device(array, dtype)
 
     def to_host(self, array: Array) -> Array:
-        with self._runtime.active():
+        with self._unrecorded("a copy to the host"):
             return self._runtime.to_host(array)
 
     def copy(self, source: Array, out: Array) -> None:
-        with self._runtime.active():
+        with self._unrecorded("a copy"):
             super().copy(source, out)
-
-    def _allocate(self, size: int) -> Array:
-        self.allocations += 1
-        return self.empty((size,), np.uint8)
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return self._workspaces.get(name, shape, dtype)
@@ -94,5 +92,29 @@ class CudaMemory(Memory):
         return self.zeros((TICKETS,), np.uint32)
 
     def counting(self, count: int) -> Array:
+        return self.asarray(np.arange(count, dtype=np.int64))
+
+    def _allocate(self, size: int) -> Array:
+        self.allocations += 1
+        return self.empty((size,), np.uint8)
+
+    def _unrecorded(self, what: str) -> AbstractContextManager[None]:
+        """The device as the current one, for what no recording can hold.
+
+        Raises:
+            DeviceError: this thread is recording.
+        """
+        if self._runtime.is_recording:
+            raise DeviceError(NOT_RECORDED.format(what))
+        return self._runtime.active()
+
+
+class _Kept:
+    """A recording, and the arrays that it points at."""
+
+    def __init__(self, runtime: Runtime, recording: Recording, arrays: list[Array]) -> None:
+        self._runtime, self._recording, self._arrays = runtime, recording, arrays
+
+    def replay(self) -> None:
         with self._runtime.active():
-            return super().counting(count)
+            self._recording.replay()

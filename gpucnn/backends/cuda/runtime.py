@@ -4,12 +4,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from gpucnn.backends.memory import Recording
+from gpucnn.backends.memory import Array, Recording
 
 Function = Callable[[tuple[int, ...], tuple[int, ...], tuple[Any, ...]], None]
 """A loaded kernel, called with the grid, the block (threads along each axis), and the arguments."""
+
+NOT_RECORDED = (
+    "{} cannot be recorded: a recording holds launches of kernels alone, on memory that was there "
+    "before"
+)
+"""The text of an error, in which an operation is to be named."""
 
 
 class Module(Protocol):
@@ -38,16 +44,29 @@ class Runtime(Protocol):
         """A context in which the device is the current one, and its errors are told in one line."""
 
     def record(self, work: Callable[[], None]) -> Recording:
-        """Record the launches of `work`, without running them.
+        """Record the launches of `work`, without running them; call it while `active`.
 
         `work` may only launch kernels, on memory that outlives the recording.
+
+        Raises:
+            DeviceError: the work cannot be recorded.
         """
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether this thread is recording."""
 
     def load(self, source: str, options: tuple[str, ...]) -> Module:
         """Compile CUDA C for the device, or load it from a cache of compiled code."""
 
     def holds(self, array: Any) -> bool:
         """Whether `array` is an array on the device."""
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Allocate an array without setting its elements."""
+
+    def to_device(self, array: Any, dtype: DTypeLike | None) -> Array:
+        """Copy an array, on the host or the device, to a C-contiguous one; itself if it is that."""
 
     def to_host(self, array: Any) -> NDArray[Any]:
         """Copy an array on the device to a new NumPy array."""

@@ -1,20 +1,22 @@
 """The simulator as a device: kernels compiled for the CPU, on NumPy arrays."""
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.cuda.runtime import Function
-from gpucnn.simulator import Module, Order, find_compiler
-
-Launches = list[Callable[[], None]]
-
+from gpucnn.backends.memory import Array
+from gpucnn.errors import DeviceError
+from gpucnn.simulator import Block, DeviceMemory, Module, Order, Prepared, block_of, find_compiler
 
 NOTHING = nullcontext()
+
+Launches = list[tuple[Prepared, tuple[Any, ...]]]
+"""Launches and their arguments."""
 
 
 class SimulatorRuntime:
@@ -34,7 +36,8 @@ class SimulatorRuntime:
     def __init__(self, order: Order = "forward") -> None:
         self._compiler = find_compiler()
         self._order = order
-        self._recorded: Launches | None = None
+        self._memory = DeviceMemory()
+        self._here = threading.local()  # launches: those that this thread records, or None
 
     @property
     def description(self) -> str:
@@ -44,25 +47,48 @@ class SimulatorRuntime:
         return NOTHING
 
     def record(self, work: Callable[[], None]) -> "_Recording":
-        self._recorded = launches = Launches()
+        """What `work` does besides launches is done now and not again, so it is refused."""
+        before = {each: each.contents.copy() for each in self._memory.blocks()}
+        self._here.launches = launches = Launches()
         try:
             work()
         finally:
-            self._recorded = None
-        return _Recording(launches)
+            self._here.launches = None
+            is_changed = _restore(launches, before)
+        if is_changed:
+            raise DeviceError(
+                "an operation of NumPy, which changed an array of the device, cannot be recorded: "
+                "a recording holds launches of kernels alone"
+            )
+        return _Recording([launch for launch, _ in launches])
+
+    @property
+    def is_recording(self) -> bool:
+        return getattr(self._here, "launches", None) is not None
 
     def load(self, source: str, options: tuple[str, ...]) -> "_Module":
         return _Module(self, Module(source, options, order=self._order))
 
-    def launch(self, launch: Callable[[], None]) -> None:
-        """Launch a kernel, or add it to what is being recorded."""
-        if self._recorded is None:
-            launch()
+    def launch(self, launch: Prepared, arguments: tuple[Any, ...]) -> None:
+        """Launch a kernel, or add it to what this thread is recording."""
+        if self.is_recording:
+            self._here.launches.append((launch, arguments))
         else:
-            self._recorded.append(launch)
+            launch()
 
     def holds(self, array: Any) -> bool:
         return isinstance(array, np.ndarray)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return self._memory.empty(shape, dtype)
+
+    def to_device(self, array: Any, dtype: DTypeLike | None) -> Array:
+        values = np.asarray(array, dtype, order="C")
+        if block_of(values) is not None:
+            return values
+        out = self.empty(values.shape, values.dtype)
+        out[...] = values
+        return out
 
     def to_host(self, array: Any) -> NDArray[Any]:
         return np.array(array)
@@ -77,18 +103,30 @@ class _Module:
     def get_function(self, name: str) -> Function:
         function = self._module.get_function(name)
 
-        def launch(*arguments: Any, **options: Any) -> None:
-            self._runtime.launch(partial(function, *arguments, **options))
+        def launch(
+            grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], **options: Any
+        ) -> None:
+            self._runtime.launch(function.prepare(grid, block, args, **options), args)
 
         return launch
 
 
 class _Recording:
-    """Launches as a `Recording`."""
+    """Launches as a `Recording`: the addresses of their arrays, and the values of their scalars."""
 
-    def __init__(self, launches: Launches) -> None:
+    def __init__(self, launches: list[Prepared]) -> None:
         self._launches = launches
 
     def replay(self) -> None:
         for launch in self._launches:
             launch()
+
+
+def _restore(launches: Launches, before: dict[Block, NDArray[np.uint8]]) -> bool:
+    """Make the memory that recorded launches use what it was; return whether it was changed."""
+    arrays = (each for _, args in launches for each in args if isinstance(each, np.ndarray))
+    blocks = {block for each in arrays if (block := block_of(each)) is not None}
+    changed = [each for each in blocks if not np.array_equal(each.contents, before[each])]
+    for block in changed:
+        block.contents[...] = before[block]
+    return bool(changed)

@@ -64,9 +64,9 @@ class Apart:
         self._values.fill(value)
 
 
-def _asarray(array: Any, dtype: DTypeLike | None = None, order: Any = None) -> Apart:
+def _asarray(array: Any, dtype: DTypeLike | None = None) -> Apart:
     values = array._values if isinstance(array, Apart) else np.array(array)
-    return _new(np.asarray(values, dtype, order=order))
+    return _new(np.asarray(values, dtype))
 
 
 def _new(values: NDArray[Any]) -> Apart:
@@ -79,9 +79,6 @@ class ApartSimulatorRuntime(SimulatorRuntime):
 
     xp = SimpleNamespace(
         ndarray=Apart,
-        empty=lambda *given: _new(np.empty(*given)),
-        zeros=lambda *given: _new(np.zeros(*given)),
-        arange=lambda *given, **named: _new(np.arange(*given, **named)),
         asarray=_asarray,
     )
 
@@ -98,6 +95,15 @@ class ApartSimulatorRuntime(SimulatorRuntime):
 
     def holds(self, array: Any) -> bool:
         return isinstance(array, Apart)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        return _new(super().empty(shape, dtype))
+
+    def to_device(self, array: Any, dtype: DTypeLike | None) -> Any:
+        values = array._values if isinstance(array, Apart) else np.asarray(array)
+        out = self.empty(values.shape, dtype or values.dtype)
+        out._values[...] = values
+        return out
 
     def to_host(self, array: Any) -> NDArray[Any]:
         assert isinstance(array, Apart)

@@ -58,6 +58,7 @@ class FakeCupy(ModuleType):
     Attributes:
         compile: is called by every computation.
         device: the index of the current device.
+        capture_errors: what to "begin" and to "end" a capture raises, if anything.
         load_error: what loading a kernel raises, or None.
         launches: what kernels were launched with.
         order: what streams were given, in time: (stream, "record" or "wait", event).
@@ -80,6 +81,8 @@ class FakeCupy(ModuleType):
         self.load_error: Exception | None = None
         self.launches: list[tuple[Any, ...]] = []
         self.order: list[tuple[Stream, str, Event]] = []
+        self.allocate: Callable[[int], Any] = lambda size: None
+        self.capture_errors: dict[str, Exception] = {}
         self.null = Stream(self, ptr=0)
         self.streams = [[self.null] for _ in range(gpus)]  # by device, entered and not left
         self.current = [self.null] * gpus  # by device
@@ -87,6 +90,7 @@ class FakeCupy(ModuleType):
         self.cuda = SimpleNamespace(
             Device=self._device,
             Stream=partial(Stream, self),
+            using_allocator=self._using_allocator,
             get_current_stream=lambda: self.current[self.device],
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             compiler=SimpleNamespace(CompileException=CompileException),
@@ -106,6 +110,23 @@ class FakeCupy(ModuleType):
 
     def ones(self, count: int) -> "Resident":
         return Resident(self)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> "Resident":
+        self.allocate(1)
+        return Resident(self)
+
+    def fail_to(self, what: str) -> None:
+        """Fail if a capture is to fail there."""
+        if what in self.capture_errors:
+            raise self.capture_errors[what]
+
+    @contextmanager
+    def _using_allocator(self, allocator: Callable[[int], Any]) -> Iterator[None]:
+        before, self.allocate = self.allocate, allocator
+        try:
+            yield
+        finally:
+            self.allocate = before
 
     def RawModule(self, code: str, options: tuple[str, ...]) -> SimpleNamespace:  # noqa: N802
         def kernel(*given: Any) -> None:
@@ -142,10 +163,22 @@ class Stream:
     The null stream belongs to all devices, any other to the device that was current.
     """
 
-    def __init__(self, cupy: FakeCupy, ptr: int | None = None) -> None:
+    def __init__(self, cupy: FakeCupy, ptr: int | None = None, non_blocking: bool = False) -> None:
         self._cupy = cupy
         self._device = None if ptr == 0 else cupy.device
         self.ptr = id(self) if ptr is None else ptr
+        self.is_non_blocking = non_blocking
+        self.launched: list[Graph] = []
+
+    def begin_capture(self) -> None:
+        if self.ptr == 0:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        self._cupy.launches.clear()
+        self._cupy.fail_to("begin")
+
+    def end_capture(self) -> "Graph":
+        self._cupy.fail_to("end")
+        return Graph(self._cupy, list(self._cupy.launches))
 
     def use(self) -> "Stream":
         self._check_device()
@@ -174,6 +207,16 @@ class Stream:
     def _check_device(self) -> None:
         if self._device not in (None, self._cupy.device):
             raise RuntimeError("The device that the stream is created on does not match")
+
+
+class Graph:
+    """A graph of launches."""
+
+    def __init__(self, cupy: FakeCupy, launches: list[tuple[Any, ...]]) -> None:
+        self._cupy, self.launches = cupy, launches
+
+    def launch(self) -> None:
+        self._cupy.cuda.get_current_stream().launched.append(self)
 
 
 class Resident:

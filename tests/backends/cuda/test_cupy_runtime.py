@@ -448,6 +448,83 @@ def test_launch(install: Install) -> None:
     assert cupy.launches == [("code", ("-DREAL=float",), (1,), (32,), (None, 5))]
 
 
+# Recording
+
+
+def test_launches_are_captured_in_a_graph(install: Install) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    kernel = runtime.load("code", ()).get_function("f")
+    seen: list[Any] = []
+
+    def work() -> None:
+        with runtime.active():
+            seen.extend([cupy.cuda.get_current_stream(), runtime.is_recording])
+            kernel((1,), (32,), (5,))
+
+    with runtime.active():
+        mine = cupy.cuda.get_current_stream()
+        recording = runtime.record(work)
+        assert cupy.cuda.get_current_stream() is mine
+        assert mine.launched == []
+        recording.replay()
+        recording.replay()
+    stream, is_recording = seen
+    assert (stream is mine, stream.is_non_blocking, mine.is_non_blocking) == (False, True, False)
+    assert (is_recording, runtime.is_recording) == (True, False)
+    first, second = mine.launched
+    assert first is second
+    assert first.launches == [("code", (), (1,), (32,), (5,))]
+    assert cupy.order == []  # streams are not ordered with one that is captured
+    with runtime.active():
+        pass
+
+
+@pytest.mark.parametrize("when", ["begin", "end"])
+@pytest.mark.parametrize("error", [RuntimeError("no"), fake_cupy.CUDARuntimeError("no")])
+def test_no_graph_is_told_in_one_line(install: Install, when: str, error: Exception) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    cupy.capture_errors[when] = error
+    line = rf"^cuda captured no graph \({type(error).__module__}\.|^cuda captured no graph \(Runtim"
+    with runtime.active(), pytest.raises(DeviceError, match=line):
+        runtime.record(lambda: None)
+    assert not runtime.is_recording
+    assert cupy.current == [cupy.null]
+
+
+@pytest.mark.parametrize("error", [KeyError("mine"), GpucnnError("mine"), KeyboardInterrupt()])
+def test_an_error_of_recorded_work_passes_as_it_is(install: Install, error: BaseException) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    cupy.capture_errors["end"] = fake_cupy.CUDARuntimeError("invalidated")
+    with runtime.active(), pytest.raises(type(error)) as told:
+        runtime.record(raising(error))
+    assert told.value is error
+    assert not runtime.is_recording
+
+
+def test_cuda_errors_of_recorded_work_are_told_in_one_line(install: Install) -> None:
+    install()
+    runtime = CupyRuntime()
+    with runtime.active(), pytest.raises(DeviceError, match=r"^cuda failed: unsupported$"):
+        runtime.record(raising(fake_cupy.CUDARuntimeError("unsupported")))
+
+
+def test_memory_is_not_allocated_while_recording(install: Install) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    line = "^an allocation cannot be recorded: a recording holds launches of kernels alone, on mem"
+
+    def work() -> None:
+        cupy.empty((1,), "float32")
+
+    with runtime.active(), pytest.raises(DeviceError, match=line):
+        runtime.record(work)
+    with runtime.active():
+        cupy.empty((1,), "float32")
+
+
 def test_import_is_silent(install: Install) -> None:
     cupy = install()
     assert import_cupy() is cupy

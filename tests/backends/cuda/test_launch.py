@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import IMAGES, OUTPUTS, PER_BLOCK, Sizes, kernel
@@ -43,8 +43,16 @@ class Recorder:
     def get_function(self, name: str) -> Callable[..., None]:
         return lambda grid, block, args: self.launches.append((name, grid, block, args))
 
+    is_recording = False
+
     def holds(self, array: Any) -> bool:
         return isinstance(array, np.ndarray) and array.size % 2 == 0
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        return np.empty(shape, dtype)
+
+    def to_device(self, array: Any, dtype: DTypeLike | None) -> NDArray[Any]:
+        return np.asarray(array, dtype)
 
     def to_host(self, array: Any) -> NDArray[Any]:
         return np.array(array)
