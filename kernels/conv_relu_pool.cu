@@ -42,18 +42,28 @@ struct __align__(16) Weights {
 
 // weights[tap][channel][filter]: of the channels from `first_channel` and the filters from
 // `first_filter` on, zeros beyond the last.
+#define LOADED_FILTERS AT_ONCE(TILE_FILTERS, FILTERS)
+#define FILTER_VECTORS (TILE_FILTERS / LOADED_FILTERS)
+
+struct __align__(LOADED_FILTERS * sizeof(REAL)) LoadedFilters {
+    REAL of[LOADED_FILTERS];
+};
+
 __device__ __forceinline__ void load_weights(
     REAL* weights, const REAL* __restrict__ kernel, int first_channel, int first_filter)
 {
-    const int filter = threadIdx.x % TILE_FILTERS;
+    const int filter = threadIdx.x % FILTER_VECTORS * LOADED_FILTERS;
     const bool is_filter = first_filter + filter < FILTERS;
 #pragma unroll 4
-    for (int c = threadIdx.x / TILE_FILTERS; c < TILE_CHANNELS; c += THREADS / TILE_FILTERS) {
-        const bool inside = is_filter && first_channel + c < CHANNELS;
-        const REAL* of_channel = kernel + (first_channel + c) * FILTERS + first_filter + filter;
-        UNROLLED(tap, TAPS)
-            weights[(tap * TILE_CHANNELS + c) * TILE_FILTERS + filter] =
-                inside ? of_channel[tap * CHANNELS * FILTERS] : (REAL)0;
+    for (int e = threadIdx.x / FILTER_VECTORS; e < TAPS * TILE_CHANNELS;
+         e += THREADS / FILTER_VECTORS) {
+        const int tap = e / TILE_CHANNELS;
+        const int channel = first_channel + e % TILE_CHANNELS;
+        LoadedFilters loaded = {};
+        if (is_filter && channel < CHANNELS)
+            loaded = *(const LoadedFilters*)(
+                kernel + (tap * CHANNELS + channel) * FILTERS + first_filter + filter);
+        *(LoadedFilters*)(weights + e * TILE_FILTERS + filter) = loaded;
     }
 }
 

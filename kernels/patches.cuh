@@ -20,5 +20,11 @@
 // What stands for the argmax of an output that ReLU cut to 0: it has no gradient.
 #define CUT POOL
 
+// How many of `count` consecutive reals, of which `total` follow each other in memory, are read at
+// once: 16 bytes of them, where whole vectors make both up.
+#define REALS_OF_VECTOR ((int)(16 / sizeof(REAL)))
+#define AT_ONCE(count, total) \
+    ((count) % REALS_OF_VECTOR == 0 && (total) % REALS_OF_VECTOR == 0 ? REALS_OF_VECTOR : 1)
+
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define UNROLLED(i, count) _Pragma("unroll") for (int i = 0; i < (count); i++)

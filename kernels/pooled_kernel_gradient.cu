@@ -35,6 +35,18 @@ struct __align__(VECTOR < 16 ? VECTOR : 16) Pixel {
     REAL of[THREAD_CHANNELS];
 };
 
+// Filters of an output that are read at once.
+#define LOADED_FILTERS AT_ONCE(TILE_FILTERS, FILTERS)
+#define OUTPUT_VECTORS (TILE_FILTERS / LOADED_FILTERS)
+
+struct __align__(LOADED_FILTERS * sizeof(REAL)) LoadedGradients {
+    REAL of[LOADED_FILTERS];
+};
+
+struct __align__(LOADED_FILTERS) LoadedElements {
+    unsigned char of[LOADED_FILTERS];
+};
+
 // The gradients of a tile's outputs, and in the region of its pixels the places where they arise.
 __device__ __forceinline__ void load_gradients(
     REAL* gradients,
@@ -46,22 +58,30 @@ __device__ __forceinline__ void load_gradients(
     int first_filter)
 {
 #pragma unroll 4
-    for (int e = threadIdx.x; e < TILE_GRADIENTS; e += THREADS) {
-        const int filter = first_filter + e % TILE_FILTERS;
-        const int row_in_tile = e / TILE_FILTERS / TILE_COLUMNS;
-        const int column_in_tile = e / TILE_FILTERS % TILE_COLUMNS;
+    for (int e = threadIdx.x; e < TILE * OUTPUT_VECTORS; e += THREADS) {
+        const int filter_in_tile = e % OUTPUT_VECTORS * LOADED_FILTERS;
+        const int output_in_tile = e / OUTPUT_VECTORS;
+        const int row_in_tile = output_in_tile / TILE_COLUMNS;
+        const int column_in_tile = output_in_tile % TILE_COLUMNS;
         const int row = FIRST_ROW(tile) + row_in_tile;
         const int column = FIRST_COLUMN(tile) + column_in_tile;
+        const int filter = first_filter + filter_in_tile;
         const bool inside = row < POOLED_ROWS && column < POOLED_COLUMNS && filter < FILTERS;
         const long long output =
             ((image * POOLED_ROWS + row) * POOLED_COLUMNS + column) * FILTERS + filter;
-        const int element = inside ? argmax[output] : CUT;
-        const REAL gradient = inside ? output_gradient[output] : (REAL)0;
-        const bool has_one = element < CUT;
-        const int y = row_in_tile * CELL_HEIGHT + ELEMENT_ROW(element);
-        const int x = column_in_tile * CELL_WIDTH + ELEMENT_COLUMN(element);
-        gradients[e] = has_one ? gradient : (REAL)0;
-        places[e] = has_one ? (y * REGION_WIDTH + x) * PIXEL : 0;
+        LoadedGradients loaded = {};
+        LoadedElements elements = {};
+        if (inside) loaded = *(const LoadedGradients*)(output_gradient + output);
+        if (inside) elements = *(const LoadedElements*)(argmax + output);
+        UNROLLED(k, LOADED_FILTERS) {
+            const int element = elements.of[k];
+            const bool has_one = inside && element < CUT;
+            const int y = row_in_tile * CELL_HEIGHT + ELEMENT_ROW(element);
+            const int x = column_in_tile * CELL_WIDTH + ELEMENT_COLUMN(element);
+            const int place = output_in_tile * TILE_FILTERS + filter_in_tile + k;
+            gradients[place] = has_one ? loaded.of[k] : (REAL)0;
+            places[place] = has_one ? (y * REGION_WIDTH + x) * PIXEL : 0;
+        }
     }
 }
 

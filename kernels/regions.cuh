@@ -13,6 +13,14 @@
 #define FIRST_ROW(tile) ((tile) / TILES_ACROSS * TILE_ROWS)
 #define FIRST_COLUMN(tile) ((tile) % TILES_ACROSS * TILE_COLUMNS)
 
+// Channels of a pixel that are read at once.
+#define REGION_CHANNELS AT_ONCE(TILE_CHANNELS, CHANNELS)
+#define PIXEL_VECTORS (TILE_CHANNELS / REGION_CHANNELS)
+
+struct __align__(REGION_CHANNELS * sizeof(REAL)) RegionChannels {
+    REAL of[REGION_CHANNELS];
+};
+
 __device__ __forceinline__ void load_region(
     REAL* region, const REAL* __restrict__ x, long long image, int tile, int first_channel)
 {
@@ -20,15 +28,18 @@ __device__ __forceinline__ void load_region(
     const int left = FIRST_COLUMN(tile) * CELL_WIDTH - PADDING_LEFT;
     const REAL* pixels = x + image * (IMAGE_HEIGHT * IMAGE_WIDTH * CHANNELS);
 #pragma unroll 4
-    for (int e = threadIdx.x; e < REGION_HEIGHT * REGION_WIDTH * TILE_CHANNELS; e += THREADS) {
-        const int pixel = e / TILE_CHANNELS;
-        const int channel = first_channel + e % TILE_CHANNELS;
+    for (int e = threadIdx.x; e < REGION_HEIGHT * REGION_WIDTH * PIXEL_VECTORS; e += THREADS) {
+        const int pixel = e / PIXEL_VECTORS;
+        const int channel_in_tile = e % PIXEL_VECTORS * REGION_CHANNELS;
+        const int channel = first_channel + channel_in_tile;
         const int row = top + pixel / REGION_WIDTH;
         const int column = left + pixel % REGION_WIDTH;
         const bool inside = row >= 0 && row < IMAGE_HEIGHT && column >= 0 && column < IMAGE_WIDTH &&
                             channel < CHANNELS;
-        region[pixel * PIXEL + e % TILE_CHANNELS] =
-            inside ? pixels[(row * IMAGE_WIDTH + column) * CHANNELS + channel] : (REAL)0;
+        RegionChannels channels = {};
+        if (inside)
+            channels = *(const RegionChannels*)(pixels + (row * IMAGE_WIDTH + column) * CHANNELS + channel);
+        UNROLLED(k, REGION_CHANNELS) region[pixel * PIXEL + channel_in_tile + k] = channels.of[k];
     }
 }
 
