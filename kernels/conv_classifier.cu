@@ -393,7 +393,7 @@ __device__ void sum_products(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 4) conv_classifier_gradients(
+extern "C" __global__ void __launch_bounds__(THREADS, 3) conv_classifier_gradients(
     const REAL* __restrict__ features,
     const REAL* __restrict__ logits_gradient,
     const REAL* __restrict__ convolution_gradients,

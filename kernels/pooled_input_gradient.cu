@@ -131,7 +131,7 @@ __device__ __forceinline__ void list_filters(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 2) pooled_input_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_input_gradient(
     const REAL* __restrict__ output_gradient,
     const REAL* __restrict__ kernel,
     const unsigned char* __restrict__ argmax,

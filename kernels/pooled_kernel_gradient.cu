@@ -57,7 +57,7 @@ __device__ __forceinline__ void load_gradients(
     int tile,
     int first_filter)
 {
-#pragma unroll 4
+#pragma unroll 2
     for (int e = threadIdx.x; e < TILE * OUTPUT_VECTORS; e += THREADS) {
         const int filter_in_tile = e % OUTPUT_VECTORS * LOADED_FILTERS;
         const int output_in_tile = e / OUTPUT_VECTORS;
@@ -85,7 +85,7 @@ __device__ __forceinline__ void load_gradients(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) pooled_kernel_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_gradient(
     const REAL* __restrict__ x,
     const REAL* __restrict__ output_gradient,
     const unsigned char* __restrict__ argmax,

@@ -197,6 +197,7 @@ def kernel_gradient(fused: ConvReluPool) -> Constants:
         "slices": THREADS // (filters * groups),
         "filter_tiles": ceil_div(fused.filters, filters),
         "channel_tiles": ceil_div(fused.channels, channels),
+        "blocks": _blocks(fused),
     }
 
 
@@ -242,7 +243,13 @@ def input_gradient(fused: ConvReluPool, images: int) -> Constants:
         "tile_outputs": outputs,
         "tile_filters": filters,
         "channel_tiles": ceil_div(fused.channels, lanes),
+        "blocks": _blocks(fused),
     }
+
+
+def _blocks(fused: ConvReluPool) -> int:
+    """The blocks that a multiprocessor has registers for: two, of threads that keep float32."""
+    return 2 if fused.real.itemsize == 4 else 1
 
 
 def _shape(fused: ConvReluPool) -> Constants:
