@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache, cached_property
 from importlib import import_module, metadata
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,6 +49,8 @@ class CupyRuntime:
     Raises:
         DeviceError: the GPU cannot be used; the text says why, and what to install or change.
     """
+
+    traits = attrgetter("__class__", "shape", "dtype", "flags.c_contiguous", "data.device_id")
 
     def __init__(self, index: int = 0) -> None:
         self.device = gpu_name(index)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class SimulatorRuntime:
 
     device = "simulator"
     xp: Any = np
+    traits = attrgetter("__class__", "shape", "dtype", "flags.c_contiguous")
 
     def __init__(self, order: Order = "forward") -> None:
         self._compiler = find_compiler()

@@ -437,6 +437,10 @@ def test_array_of_another_device_is_not_held(install: Install) -> None:
     first, second = CupyRuntime(0), CupyRuntime(1)
     with second.active():
         array = cupy.ones(1)
+        other = cupy.ones(1)
+    with first.active():
+        first_array = cupy.ones(1)
+    assert second.traits(array) == second.traits(other) != second.traits(first_array)
     assert second.holds(array)
     assert not first.holds(array)
     assert not first.holds([1.0])
