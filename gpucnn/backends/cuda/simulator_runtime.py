@@ -127,7 +127,7 @@ class _Recording:
 def _restore(launches: Launches, before: dict[Block, NDArray[np.uint8]]) -> bool:
     """Make the memory that recorded launches use what it was; return whether it was changed."""
     arrays = (each for _, args in launches for each in args if isinstance(each, np.ndarray))
-    blocks = {block for each in arrays if (block := block_of(each)) is not None}
+    blocks = {block for each in arrays if (block := block_of(each)) in before}
     changed = [each for each in blocks if not np.array_equal(each.contents, before[each])]
     for block in changed:
         block.contents[...] = before[block]

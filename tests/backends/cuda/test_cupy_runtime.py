@@ -484,6 +484,21 @@ def test_launches_are_captured_in_a_graph(install: Install) -> None:
         pass
 
 
+def test_all_work_is_captured_whatever_stream_is_current(install: Install) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    streams: list[Any] = []
+
+    def work() -> None:
+        streams.append(cupy.cuda.get_current_stream())
+        with cupy.cuda.Stream(), runtime.active():
+            streams.append(cupy.cuda.get_current_stream())
+
+    with runtime.active():
+        runtime.record(work)
+    assert streams[0] is streams[1]
+
+
 @pytest.mark.parametrize("when", ["begin", "end"])
 @pytest.mark.parametrize("error", [RuntimeError("no"), fake_cupy.CUDARuntimeError("no")])
 def test_no_graph_is_told_in_one_line(install: Install, when: str, error: Exception) -> None:
