@@ -21,7 +21,11 @@ ROOT = Path(__file__).parents[1]
 # What pytest exits with where it could not run the tests, and where there are none of that name.
 NOT_RUN, NO_TESTS = (2, 3, 4), 5
 
-TESTS = ["tests/backends/test_contract.py", "tests/backends/cuda/test_backend.py"]
+TESTS = [
+    "tests/backends/test_contract.py",
+    "tests/backends/cuda/test_backend.py",
+    "tests/backends/ops/test_conv_classifier.py",
+]
 
 LONGEST = 600
 """Seconds that the tests may take, many times what they do: a mutant may loop for ever."""

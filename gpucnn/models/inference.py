@@ -1,13 +1,15 @@
 """Inference with a replica, as one rank of a communicator, without dropout."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from gpucnn.backends import Array, Communicator
+from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.models.replica import Replica
+from gpucnn.utils.arithmetic import ceil_div
 
 
 def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Communicator) -> None:
@@ -23,14 +25,6 @@ def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Comm
         for rows in replica.microbatches(shard):
             replica.backend.copy(replica.forward(replica.to_layout(x[rows])), logits[rows])
     communicator.barrier()
-
-
-class _Microbatch(NamedTuple):
-    """Images of the data set, by range and by index, and their logits, overwritten by the next."""
-
-    rows: slice
-    indices: Array
-    logits: Array
 
 
 def measure(
@@ -51,9 +45,19 @@ def measure(
         losses: real (n,), written; shared by the ranks.
         correct: real (n,), written, 1 or 0; shared by the ranks.
     """
-    for rows, indices, logits in _forward_all(replica, data, batch_size, communicator):
-        labels = replica.load_labels(data, indices)
-        replica.loss.evaluate(logits, labels, losses[rows], correct[rows])
+    backend, size = replica.backend, min(batch_size, len(data))
+    batch_losses, batch_correct = (backend.empty((size,), replica.dtype) for _ in range(2))
+
+    def work(position: Array, indices: Array) -> None:
+        for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
+            for each in replica.microbatches(shard):
+                logits = replica.forward(replica.load(data, indices[each]))
+                labels = replica.load_labels(data, indices[each])
+                replica.loss.evaluate(logits, labels, batch_losses[each], batch_correct[each])
+            metrics = batch_losses[shard], batch_correct[shard]
+            backend.store_metrics(position, *metrics, losses, correct, size, shard.start)
+
+    _for_each_batch(replica, len(data), size, work, is_alone=communicator.size == 1)
     communicator.barrier()
 
 
@@ -73,15 +77,15 @@ def classify(
         communicator: of the ranks, each of which computes its shards.
         probabilities: real (n, classes), written; shared by the ranks.
     """
-    for rows, _, logits in _forward_all(replica, data, batch_size, communicator):
+    for rows, logits in _forward_all(replica, data, batch_size, communicator):
         replica.backend.softmax(logits, probabilities[rows])
     communicator.barrier()
 
 
 def _forward_all(
     replica: Replica, data: DeviceDataset, batch_size: int, communicator: Communicator
-) -> Iterator[_Microbatch]:
-    """Run the forward pass of this rank's images, a microbatch at a time."""
+) -> Iterator[tuple[slice, Array]]:
+    """The range of each of this rank's microbatches, and its logits, which the next overwrites."""
     count = len(data)
     indices = replica.backend.asarray(np.arange(count, dtype=np.int64))
     replica.reserve(min(batch_size, count))
@@ -90,5 +94,41 @@ def _forward_all(
         for shard in replica.shards(len(batch))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
                 logits = replica.forward(replica.load(data, batch[each]))
-                rows = slice(start + each.start, start + each.stop)
-                yield _Microbatch(rows, batch[each], logits)
+                yield slice(start + each.start, start + each.stop), logits
+
+
+def _for_each_batch(
+    replica: Replica,
+    count: int,
+    size: int,
+    work: Callable[[Array, Array], None],
+    *,
+    is_alone: bool,
+) -> None:
+    """Do `work` for each batch of a data set in its order, recorded where the device can.
+
+    Args:
+        replica: the model, for whose batches memory is reserved.
+        count: images of the data set.
+        size: images of a full batch.
+        work: is given the position of the batch, see `Data`, and the indices of its images.
+        is_alone: whether no other rank takes part, for which work could have to wait.
+    """
+    backend = replica.backend
+    replica.reserve(size)
+    position = backend.asarray(np.array([-1, 0]))
+    order = backend.asarray(np.arange(count, dtype=np.int64))
+    indices = backend.empty((size,), np.int64)
+    factors = backend.zeros((ceil_div(count, size), 1), replica.dtype)  # of no optimizer
+
+    def do(images: int) -> None:
+        backend.next_batch(position, order, factors, indices, factors[0])
+        work(position, indices[:images])
+
+    batches: dict[int, Callable[[], None]] = {}
+    for start in range(0, count, size):
+        images = min(size, count - start)
+        if images not in batches:
+            once = partial(do, images)
+            batches[images] = Replayed(backend, once) if is_alone else once
+        batches[images]()

@@ -213,7 +213,7 @@ def slab_tiles(tiles: int, blocks: int) -> int:
 
 
 def input_gradient(fused: ConvReluPool, images: int) -> Constants:
-    """The constants of pooled_input_gradient.cu: half as many channels of a block if images are few.
+    """The constants of pooled_input_gradient.cu: half the channels of a block if images are few.
 
     A thread keeps the patches of some outputs, for up to four channels, in at most 64 registers.
     """
