@@ -77,6 +77,17 @@ __device__ __forceinline__ REAL sum_of_warp(REAL* values, int count, int groups,
     return values[0];
 }
 
+// The largest value of the lanes of a warp.
+__device__ __forceinline__ REAL largest_of_warp(REAL value)
+{
+    EACH(step, 5)
+    {
+        const REAL other = __shfl_xor_sync(ALL_LANES, value, 16 >> step);
+        value = other > value ? other : value;
+    }
+    return value;
+}
+
 // An image and its label on their way from memory.
 struct Image {
     uchar4 pixels[PIXEL_LOADS];
@@ -211,8 +222,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) conv_classifier(
 
     Image next = load_image(images, labels, order[first + blockIdx.x]);
     if (t < CONVOLUTION / VECTOR) convolution[t] = ((const Vector*)parameters)[t];
-    REAL bias[CLASSES];
-    EACH(c, CLASSES) bias[c] = dense[FEATURES * CLASSES + c];
+    const bool is_class = lane < CLASSES;
+    const REAL bias = is_class ? dense[FEATURES * CLASSES + lane] : -__int_as_float(0x7f800000);
+    const REAL share = (REAL)1 / (REAL)count;  // of an image in the mean loss
     REAL weights[VECTOR * CLASSES] = {};
     load_weights((const Vector*)dense, staged, weights);
     REAL gradient_sum = 0;  // of parameter t of the convolution
@@ -239,35 +251,24 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) conv_classifier(
             logit_parts[warp][class_of_lane] = logit;
         __syncthreads();
 
-        REAL z[CLASSES];
-        EACH(c, CLASSES)
-        {
-            z[c] = bias[c];
-            EACH(w, WARPS) z[c] += logit_parts[w][c];
-        }
-        REAL largest = z[0];
-        int best = 0;
-        EACH(c, CLASSES)
-        {
-            if (z[c] > largest) {
-                largest = z[c];
-                best = c;
-            }
-        }
-        REAL of_label = 0;
-        REAL sum = 0;
-        EACH(c, CLASSES)
-        {
-            if (c == label) of_label = z[c] - largest;
-            z[c] = exp(z[c] - largest);
-            sum += z[c];
-        }
-        EACH(c, CLASSES) z[c] = (z[c] / sum - (c == label ? (REAL)1 : (REAL)0)) / (REAL)count;
+        // In each warp, lane c works on class c.
+        REAL z = bias;
+        if (is_class) EACH(w, WARPS) z += logit_parts[w][lane];
+        const REAL largest = largest_of_warp(z);
+        const REAL exponential = is_class ? exp(z - largest) : (REAL)0;
+        REAL sum = exponential;
+        sum = sum_of_warp(&sum, 1, 1, lane);
+        const REAL of_label = __shfl_sync(ALL_LANES, z, label) - largest;
+        const unsigned best = __ballot_sync(ALL_LANES, is_class && z == largest);
+        const REAL mine_of_label = lane == label ? (REAL)1 : (REAL)0;
+        const REAL of_class = (exponential / sum - mine_of_label) * share;
+        REAL z_gradient[CLASSES];
+        EACH(c, CLASSES) z_gradient[c] = __shfl_sync(ALL_LANES, of_class, c);
         if (t == 0) {
             epoch_losses[first + i] = log(sum) - of_label;
-            epoch_correct[first + i] = best == label ? (REAL)1 : (REAL)0;
-            EACH(c, CLASSES) logits_gradient[(long long)i * CLASSES + c] = z[c];
+            epoch_correct[first + i] = __ffs((int)best) - 1 == label ? (REAL)1 : (REAL)0;
         }
+        if (warp == 0 && is_class) logits_gradient[(long long)i * CLASSES + lane] = of_class;
 
         if (has_window) {
             Vector vector;
@@ -278,7 +279,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) conv_classifier(
         EACH(f, VECTOR)
         {
             gradient[f] = 0;
-            EACH(c, CLASSES) gradient[f] += weights[f * CLASSES + c] * z[c];
+            EACH(c, CLASSES) gradient[f] += weights[f * CLASSES + c] * z_gradient[c];
             if (!has_window || !(mine[f] > 0)) gradient[f] = 0;
         }
         EACH(tap, TAPS + 1)

@@ -185,8 +185,9 @@ MUTANTS = [
     Mutant("conv_classifier.cu", " || score != score", ""),
     Mutant("conv_classifier.cu", "corner + row * IMAGE_WIDTH + column", "corner + row + column"),
     Mutant("conv_classifier.cu", "if (!has_window) logits[c] = 0;", ""),
-    Mutant("conv_classifier.cu", "z[c] > largest", "z[c] >= largest"),
-    Mutant("conv_classifier.cu", "c == label ? (REAL)1", "c == best ? (REAL)1"),
+    Mutant("conv_classifier.cu", "__ffs((int)best)", "(32 - __clz((int)best))"),
+    Mutant("conv_classifier.cu", "other > value ? other : value", "other < value ? other : value"),
+    Mutant("conv_classifier.cu", "lane == label ? (REAL)1", "lane == 0 ? (REAL)1"),
     Mutant("conv_classifier.cu", "log(sum) - of_label", "log(sum)"),
     Mutant("conv_classifier.cu", "!(mine[f] > 0)", "mine[f] < 0"),
     Mutant(

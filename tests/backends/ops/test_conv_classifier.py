@@ -45,8 +45,8 @@ class Step:
     arguments: dict[str, Any]
 
 
-def a_step(classifier: ConvClassifier, batch_size: int, number: int, seed: int = 0) -> Step:
-    values = Values(seed, classifier.real)
+def a_step(classifier: ConvClassifier, batch_size: int, number: int, epoch: int = EPOCH) -> Step:
+    values = Values(0, classifier.real)
     dense = (classifier.features + 1) * classifier.classes
     parameters = [
         values.choices([-2, -1, 0, 1, 2], classifier.convolution_parameters),
@@ -59,15 +59,15 @@ def a_step(classifier: ConvClassifier, batch_size: int, number: int, seed: int =
         "images": pixels,
         "labels": values.integers(classifier.classes, IMAGES),
         "position": np.array([number - 1, 40]),
-        "order": values.integers(IMAGES, EPOCH),
-        "epoch_factors": values.reals(EPOCH, 2),
+        "order": values.integers(IMAGES, epoch),
+        "epoch_factors": values.reals(epoch, 2),
         "factors": values.unset(2),
-        "epoch_losses": values.reals(EPOCH),
-        "epoch_correct": values.reals(EPOCH),
+        "epoch_losses": values.reals(epoch),
+        "epoch_correct": values.reals(epoch),
         "parameters": np.concatenate(parameters),
         "gradients": values.unset(len(parameters[0]) + dense),
     }
-    count = min(batch_size, EPOCH - number * batch_size)
+    count = min(batch_size, epoch - number * batch_size)
     return Step(classifier, arguments | {"batch_size": batch_size, "count": count})
 
 
@@ -170,6 +170,22 @@ def test_a_block_works_on_several_images(backend: Backend, monkeypatch: pytest.M
     written = run(backend, step)
     assert (np.abs(written["gradients"] - right["gradients"]) <= allowed["gradients"]).all()
     assert_array_equal(written["epoch_correct"], right["epoch_correct"])
+
+
+@pytest.mark.parametrize("name", ["odd", "float64"])
+def test_a_batch_of_more_images_than_blocks(backend: Backend, name: str) -> None:
+    step = a_step(CASES[name], 150, 0, epoch=150)
+    right, allowed = define(step), bounds(step)
+    written = run(backend, step)
+    for each in ("epoch_losses", "gradients"):
+        assert (np.abs(written[each] - right[each]) <= allowed[each]).all(), each
+
+
+def test_the_first_of_equal_logits_is_the_answer(backend: Backend) -> None:
+    step = a_step(CASES["odd"], 8, 0)
+    step.arguments["parameters"][step.classifier.convolution_parameters :] = 0
+    labels = step.arguments["labels"][step.arguments["order"]]
+    assert_array_equal(run(backend, step)["epoch_correct"], labels == 0)
 
 
 def test_nan_shows_in_the_losses(backend: Backend) -> None:
