@@ -230,12 +230,24 @@ def read_checkpoint(
         with safe_open(file, framework="numpy") as opened:
             description = _description(path, opened.metadata() or {})
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            _check_dtypes(arrays)
     except (SafetensorError, TypeError) as error:  # TypeError for a dtype that NumPy lacks
         raise InvalidFileError(
             f"{path} is cut short or not a safetensors file ({printable(error)}): "
             "give another copy, or train again"
         ) from error
     return arrays, description
+
+
+def _check_dtypes(arrays: dict[str, NDArray[Any]]) -> None:
+    """Refuse dtypes that NumPy has only where another library, such as ml_dtypes, is imported.
+
+    Raises:
+        TypeError: an array has one.
+    """
+    for name, array in arrays.items():
+        if array.dtype.kind == "V":
+            raise TypeError(f"{name} is of dtype {array.dtype}")
 
 
 def _description(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import json
 import os
 import struct
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,11 @@ def test_a_file_of_another_version_is_told(tmp_path: Path, version: Any, told: s
         read_checkpoint(path)
 
 
-def test_a_model_with_numbers_that_numpy_does_not_know_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("library", ["numpy", "ml_dtypes"])  # the second brings bfloat16
+def test_a_model_with_numbers_that_numpy_does_not_know_is_told(
+    tmp_path: Path, library: str
+) -> None:
+    import_module(library)
     path = tmp_path / "other.safetensors"
     metadata = {"gpucnn": json.dumps({"version": 1})}
     array = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
