@@ -4,20 +4,26 @@ By hand: `python tests/launch_cost.py`. Every kernel is launched as an operation
 runtime that does nothing.
 """
 
+import sys
+from pathlib import Path
 from time import process_time
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from backends.fused import conv_relu_pool, fused_call, fused_plan, run_fused
 from backends.operations import CALLS, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Window
 from gpucnn.backends.backend import CudaBackend
-from gpucnn.backends.cuda.kernel import Kernel
+from gpucnn.backends.cuda.kernel import Form, Kernel
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.verification.calls import place
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=8)
-LAUNCHES = 2000  # of a sample
-SAMPLES = 7
+FUSED = conv_relu_pool(SIZES.window, (2, 2), SIZES.channels, SIZES.filters)
+LAUNCHES = 200  # of a sample
+SAMPLES = 50
 
 
 class NothingRuntime(SimulatorRuntime):
@@ -37,9 +43,9 @@ class Listener(CudaBackend):
         super().__init__(NothingRuntime())
         self.launched: dict[Kernel, dict[str, Any]] = {}
 
-    def launch(self, kernel: Kernel, arguments: dict[str, Any]) -> None:
-        self.launched[kernel] = arguments
-        super().launch(kernel, arguments)
+    def launch(self, form: Form, values: tuple[Any, ...]) -> None:
+        self.launched[form.kernel] = dict(zip(form.names, values, strict=True))
+        super().launch(form, values)
 
 
 def microseconds(backend: CudaBackend, kernel: Kernel, arguments: dict[str, Any]) -> float:
@@ -58,10 +64,12 @@ def main() -> None:
     for build in CALLS.values():
         call = build(SIZES, Values(0, "float32"))
         getattr(listener, call.operation)(**place(listener, call))
+    call = fused_call(FUSED, Values(0, "float32"))
+    run_fused(listener, call, fused_plan(listener, FUSED, call))
     backend = CudaBackend(NothingRuntime())
-    costs = {k.name: microseconds(backend, k, given) for k, given in listener.launched.items()}
-    for name, cost in sorted(costs.items(), key=lambda each: each[1]):
-        print(f"{cost:5.2f} us  {name}")
+    costs = {k: microseconds(backend, k, given) for k, given in listener.launched.items()}
+    for kernel, cost in sorted(costs.items(), key=lambda each: each[1]):
+        print(f"{cost:5.2f} us  {kernel.name}, {len(listener.launched[kernel])} arguments")
 
 
 if __name__ == "__main__":

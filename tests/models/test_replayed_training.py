@@ -12,13 +12,26 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import small
-from gpucnn import SGD, Adam, AdamW, CosineDecay, Dense, Flatten, OneCycle, ReLU, Sequential
+from gpucnn import (
+    SGD,
+    Adam,
+    AdamW,
+    Conv2D,
+    CosineDecay,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    OneCycle,
+    ReLU,
+    Sequential,
+)
 from gpucnn.backends import ALONE, Array
 from gpucnn.backends.cuda.memory import _Kept
 from gpucnn.backends.cuda.simulator_runtime import _Recording
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import GpucnnWarning
-from gpucnn.layers import Step
+from gpucnn.layers import Layer, Step
+from gpucnn.models import training
 from gpucnn.models.inference import measure
 from gpucnn.models.training import Metrics, Trainer
 from gpucnn.optimizers import Optimizer
@@ -83,6 +96,31 @@ def test_same_bytes(optimizer: Callable[[], Optimizer], dtype: str, replays: lis
         assert bool(replays) is not eagerly
     assert results[0] == results[1]
     assert len(replays) == STEPS - 2  # but for the first step with either number of images
+
+
+def classifier() -> list[Layer]:
+    """Layers of which some devices compute a step as one operation."""
+    return [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(small.CLASSES)]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 8])
+@pytest.mark.parametrize("layers", [small.layers, classifier], ids=["all kinds", "classifier"])
+def test_steps_that_are_recorded_together(
+    layers: Callable[[], list[Layer]],
+    at_once: int,
+    monkeypatch: pytest.MonkeyPatch,
+    replays: list[int],
+) -> None:
+    monkeypatch.setattr(training, "STEPS_AT_ONCE", at_once)
+    results = []
+    for eagerly in (True, False):
+        model = Sequential(layers(), small.SHAPE, device="simulator")
+        model.compile(Adam(0.02), run_eagerly=eagerly)
+        history = model.fit(X[:9], Y[:9], batch_size=2, epochs=EPOCHS, verbose=0)
+        losses = [each["loss"] for each in history.epochs]
+        results.append((losses, bytes_of(model)))
+    assert results[0] == results[1]
+    assert replays
 
 
 def test_evaluation_with_other_batch_sizes_in_between(replays: list[int]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache, cached_property
 from importlib import import_module, metadata
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,9 +39,9 @@ class NoGpuError(DeviceError):
 class CupyRuntime:
     """One GPU as a `Runtime`.
 
-    Everything runs on one stream of the GPU, which is not the default stream, since no work on that
-    can be captured in a graph. It takes turns with the default stream, and is ordered with a
-    current stream of the user's by events, see `active`.
+    Everything runs on one stream of the GPU, which is not the default stream, on which no graph can
+    be captured. It takes turns with the default stream, and is ordered with a current stream of the
+    user's by events, see `active`.
 
     Args:
         index: the index of the GPU in CUDA's order.
@@ -48,6 +49,8 @@ class CupyRuntime:
     Raises:
         DeviceError: the GPU cannot be used; the text says why, and what to install or change.
     """
+
+    traits = attrgetter("__class__", "shape", "dtype", "flags.c_contiguous", "data.device_id")
 
     def __init__(self, index: int = 0) -> None:
         self.device = gpu_name(index)
@@ -87,31 +90,31 @@ class CupyRuntime:
         """
         return NOTHING if self._is_active() else self._activated()
 
-    @cached_property
+    @property
     def _stream(self) -> Any:
-        return _stream_of(self.xp, self._index)
+        """The stream that this thread captures, or else the one that all work runs on."""
+        return getattr(self._here, "capturing", None) or _stream_of(self.xp, self._index)
 
     def _is_active(self) -> bool:
         try:  # CuPy has a current stream for each thread and device
-            current = self.xp.cuda.get_current_stream()
+            return self.xp.cuda.get_current_stream() is self._stream
         except Exception as error:
             self._tell(error)
             raise
-        return current is self._stream or (self.is_recording and current is self._here.capturing)
 
     @contextmanager
     def _activated(self) -> Iterator[None]:
         cuda = self.xp.cuda
         try:
             with cuda.Device(self._index):
-                users = cuda.get_current_stream()
-                _order(users, self._stream)
+                users, mine = cuda.get_current_stream(), self._stream
+                _order(users, mine)
                 try:
-                    with self._stream:
+                    with mine:
                         yield
                 finally:
                     users.use()  # which the `with` before does not know if `use` made it current
-                    _order(self._stream, users)
+                    _order(mine, users)
         except Exception as error:
             self._tell(error)
             raise
@@ -121,7 +124,9 @@ class CupyRuntime:
 
         It takes no turns with the default stream: other threads may use that one meanwhile.
         """
-        self._here.capturing = stream = self.xp.cuda.Stream(non_blocking=True)
+        with self._capturing():
+            stream = self.xp.cuda.Stream(non_blocking=True)
+        self._here.capturing = stream
         try:
             with stream, self.xp.cuda.using_allocator(_refuse_allocation):
                 return _Graph(self._capture(work, stream))

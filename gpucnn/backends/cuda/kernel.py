@@ -41,11 +41,39 @@ REALS = {"float32": "float", "float64": "double"}
 """The C types of reals, by dtype."""
 
 
+class Form:
+    """A form of call of a kernel: which arguments are given, in which order.
+
+    Attributes:
+        kernel: the kernel.
+        names: the names of the arguments.
+        defaults: the values of the last ones, where the call leaves them out.
+    """
+
+    def __init__(self, kernel: "Kernel", names: tuple[str, ...], defaults: tuple[Any, ...]) -> None:
+        self.kernel, self.names, self.defaults = kernel, names, defaults
+
+    @cached_property
+    def arrays(self) -> tuple[int, ...]:
+        """The indices of arrays among the arguments."""
+        return self._indices(lambda parameter: parameter.is_array)
+
+    @cached_property
+    def reals(self) -> tuple[int, ...]:
+        """The indices of real scalars among the arguments."""
+        return self._indices(lambda parameter: not parameter.is_array and parameter.is_real)
+
+    def _indices(self, are: Callable[[KernelParameter], bool]) -> tuple[int, ...]:
+        parameters = self.kernel.parameters
+        given = [name in parameters and are(parameters[name]) for name in self.names]
+        return tuple(index for index, is_one in enumerate(given) if is_one)
+
+
 class Launching(Protocol):
     """An object whose class has kernels as attributes."""
 
-    def launch(self, kernel: "Kernel", arguments: dict[str, Any]) -> None:
-        """Launch a kernel with arguments by name."""
+    def launch(self, form: Form, values: tuple[Any, ...]) -> None:
+        """Launch a kernel with the values of its arguments, in the order of the form of call."""
 
 
 def no_constants(real: str) -> Sequence[Sizes]:
@@ -87,7 +115,7 @@ class Kernel:
         self._arguments: tuple[str, ...] = ()  # those of the operation that it overrides
         self._positional: tuple[str, ...] = ()
         self._defaults: dict[str, Any] = {}
-        self._forms: set[tuple[object, ...]] = set()  # of calls that were found to be right
+        self._forms: dict[tuple[object, ...], Form] = {}  # by arguments in order, and by name
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name.lstrip("_")
@@ -108,21 +136,19 @@ class Kernel:
         Raises:
             TypeError: the arguments are not those of the operation.
         """
-        form = len(arguments), *named
-        if form not in self._forms:
-            self._check(arguments, named)
-            self._forms.add(form)
-        given = dict(zip(self._positional, arguments, strict=False)) | named if arguments else named
-        if len(given) < len(self._arguments):
-            given = self._defaults | given
-        backend.launch(self, given)
+        key = len(arguments), *named
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = self._form(arguments, named)
+        backend.launch(form, (*arguments, *named.values(), *form.defaults))
 
-    def _check(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Check a form of call: how many arguments are given in order, and which by name."""
-        given = self._defaults | dict(zip(self._positional, arguments, strict=False)) | named
-        twice = named.keys() & self._positional[: len(arguments)]
-        if twice or len(arguments) > len(self._positional) or not self._are_all(given):
+    def _form(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Form:
+        given = dict(zip(self._positional, arguments, strict=False)) | named
+        left_out = {name: value for name, value in self._defaults.items() if name not in given}
+        is_once = len(given) == len(arguments) + len(named)
+        if not is_once or not self._are_all(given | left_out):
             self._refuse(arguments, named)
+        return Form(self, (*given, *left_out), tuple(left_out.values()))
 
     def _are_all(self, given: dict[str, Any]) -> bool:
         """Whether arguments are those of the operation; or else parameters, sizes and constants."""

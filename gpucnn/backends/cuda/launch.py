@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import REALS, Kernel, value
+from gpucnn.backends.cuda.kernel import REALS, Form, Kernel, value
 from gpucnn.backends.cuda.runtime import Function, Runtime
 from gpucnn.backends.cuda.sources import REAL, KernelParameter, source
 from gpucnn.backends.window import Window
@@ -34,37 +34,32 @@ class Launcher:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._array: Any = runtime.xp.ndarray
+        self._traits = runtime.traits
         self._plans: dict[Hashable, _Plan] = {}
         self._noted: dict[int, list[Any]] = {}  # by thread, see `noting_arrays`
         self._functions: dict[tuple[Kernel, str, tuple[int, ...]], Function] = {}
 
-    def __call__(self, kernel: Kernel, arguments: Arguments) -> None:
+    def __call__(self, form: Form, values: tuple[Any, ...]) -> None:
         """Launch a kernel; do nothing if its grid is empty.
 
         Args:
-            kernel: the kernel.
-            arguments: its arguments by name, and the sizes that do not follow from the shapes of
-                its arrays. Scalars that follow from these shapes may be left out.
+            form: the kernel, and the names of its arguments, with those of the sizes that do not
+                follow from the shapes of its arrays. Scalars that follow may be left out.
+            values: of the arguments.
 
         Raises:
             InvalidTypeError: an argument is not an array on the device, or has a wrong dtype.
             InvalidValueError: a shape does not fit the others, an array is not contiguous, or the
                 launch is larger than a device can run.
         """
-        key = self._key(kernel, arguments)
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plan(kernel, arguments)
-            if key is not None:
-                self._keep(key, plan)
+        plan = self._known(form, values) or self._plan(form, values)
         if plan.function is None:
             return
         passed = plan.scalars.copy()
-        for index, name in plan.arrays:
-            passed[index] = arguments[name]
+        for index, place in plan.arrays:
+            passed[index] = values[place]
         if self._noted and (noted := self._noted.get(get_ident())) is not None:
-            noted += (passed[index] for index, _ in plan.arrays)
+            noted += (values[place] for _, place in plan.arrays)
         with self._runtime.active():
             plan.function(plan.grid, plan.block, tuple(passed))
 
@@ -79,39 +74,42 @@ class Launcher:
         finally:
             del self._noted[thread]
 
-    def _key(self, kernel: Kernel, arguments: Arguments) -> Hashable:
-        """All that the plan of a launch depends on; None if it is not to be kept."""
-        key: list[Any] = [kernel, *arguments]
-        for argument in arguments.values():
-            if isinstance(argument, self._array):
-                if not self._runtime.holds(argument):
-                    return None
-                key += argument.shape, argument.dtype, argument.flags.c_contiguous
-            elif isinstance(argument, (int, float, np.number)):
-                key.append(argument or repr(argument))  # since 0.0 == -0.0
-            elif argument is None or isinstance(argument, Window):
-                key.append(argument)
-            else:
-                return None
+    def _known(self, form: Form, values: tuple[Any, ...]) -> "_Plan | None":
+        """The plan of an earlier launch like this one."""
+        try:
+            return self._plans.get(self._key(form, values))
+        except (AttributeError, TypeError):  # no arrays, or values that cannot be a key
+            return None
+
+    def _key(self, form: Form, values: tuple[Any, ...]) -> Hashable:
+        """All that the plan of a launch depends on."""
+        key: list[Any] = [form, *values]
+        traits = self._traits
+        for place in form.arrays:
+            if values[place] is not None:
+                key[place + 1] = traits(values[place])
+        for place in form.reals:
+            key[place + 1] = values[place] or repr(values[place])  # since 0.0 == -0.0
         return tuple(key)
 
-    def _plan(self, kernel: Kernel, arguments: Arguments) -> "_Plan":
+    def _plan(self, form: Form, values: tuple[Any, ...]) -> "_Plan":
+        """Check a launch and plan it, for later ones like it too."""
+        kernel, arguments = form.kernel, dict(zip(form.names, values, strict=True))
         arrays = list(_given_arrays(kernel, arguments))
         for given in arrays:
             self._check_device(given)
         real = _real(arrays)
-        values = _values(arguments)
-        _check_arrays(arrays, real, values)
-        grid = kernel.grid(values)
-        _check_size(kernel, grid, values)
-        function = None if 0 in grid else self._function(kernel, real, values)
-        scalars = list(_scalars(kernel, arguments, values, real))
-        return _Plan(function, grid, (kernel.threads,), scalars, list(_places(kernel, arguments)))
-
-    def _keep(self, key: Hashable, plan: "_Plan") -> None:
+        sizes = _values(arguments)
+        _check_arrays(arrays, real, sizes)
+        grid = kernel.grid(sizes)
+        _check_size(kernel, grid, sizes)
+        function = None if 0 in grid else self._function(kernel, real, sizes)
+        scalars = list(_scalars(kernel, arguments, sizes, real))
+        plan = _Plan(function, grid, (kernel.threads,), scalars, list(_places(form, arguments)))
         if len(self._plans) == MOST_PLANS:
             self._plans.clear()
-        self._plans[key] = plan
+        self._plans[self._key(form, values)] = plan
+        return plan
 
     def _function(self, kernel: Kernel, real: str, values: Values) -> Function:
         key = kernel, real, tuple(values[name] for name in kernel.constants)
@@ -137,14 +135,14 @@ class _Plan(NamedTuple):
         grid: the number of blocks along each axis.
         block: the number of threads.
         scalars: what the kernel is passed, in order, with None in the place of each array.
-        arrays: the index there and the name of each array that is not a null pointer.
+        arrays: the index there, and among the arguments, of each array that is not a null pointer.
     """
 
     function: Function | None
     grid: tuple[int, ...]
     block: tuple[int, ...]
     scalars: list[Any]
-    arrays: list[tuple[int, str]]
+    arrays: list[tuple[int, int]]
 
 
 class _Given(NamedTuple):
@@ -243,11 +241,11 @@ def _scalars(kernel: Kernel, arguments: Arguments, values: Values, real: str) ->
             yield _dtype(parameter.dtype, real).type(values[name])
 
 
-def _places(kernel: Kernel, arguments: Arguments) -> Iterator[tuple[int, str]]:
-    """The index among the kernel's parameters, and the name, of each array that is given."""
-    for index, (name, parameter) in enumerate(kernel.parameters.items()):
+def _places(form: Form, arguments: Arguments) -> Iterator[tuple[int, int]]:
+    """The index among the parameters, and among the arguments, of each array that is given."""
+    for index, (name, parameter) in enumerate(form.kernel.parameters.items()):
         if parameter.is_array and arguments[name] is not None:
-            yield index, name
+            yield index, form.names.index(name)
 
 
 def _check_size(kernel: Kernel, grid: tuple[int, ...], values: Values) -> None:

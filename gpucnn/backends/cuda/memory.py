@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends.cuda.kernel import Kernel
+from gpucnn.backends.cuda.kernel import Form
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.cuda.runtime import NOT_RECORDED, Runtime
 from gpucnn.backends.memory import Array, Memory, Recording, Workspaces
@@ -40,9 +40,9 @@ class CudaMemory(Memory):
         twin._launcher = self._launcher
         return twin
 
-    def launch(self, kernel: Kernel, arguments: dict[str, Any]) -> None:
-        """Launch a kernel with arguments by name, see `Launcher`."""
-        self._launcher(kernel, arguments)
+    def launch(self, form: Form, values: tuple[Any, ...]) -> None:
+        """Launch a kernel with the values of its arguments, see `Launcher`."""
+        self._launcher(form, values)
 
     @property
     def description(self) -> str:

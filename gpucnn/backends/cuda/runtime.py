@@ -1,6 +1,6 @@
 """The interface of the runtimes on which kernels run: a GPU through CuPy, and the simulator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -61,6 +61,10 @@ class Runtime(Protocol):
 
     def holds(self, array: Any) -> bool:
         """Whether `array` is an array on the device."""
+
+    @property
+    def traits(self) -> Callable[[Any], Hashable]:
+        """Gives what a launch depends on of an array: type, shape, dtype, contiguity, device."""
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Allocate an array without setting its elements."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class SimulatorRuntime:
 
     device = "simulator"
     xp: Any = np
+    traits = attrgetter("__class__", "shape", "dtype", "flags.c_contiguous")
 
     def __init__(self, order: Order = "forward") -> None:
         self._compiler = find_compiler()
@@ -125,7 +127,7 @@ class _Recording:
 def _restore(launches: Launches, before: dict[Block, NDArray[np.uint8]]) -> bool:
     """Make the memory that recorded launches use what it was; return whether it was changed."""
     arrays = (each for _, args in launches for each in args if isinstance(each, np.ndarray))
-    blocks = {block for each in arrays if (block := block_of(each)) is not None}
+    blocks = {block for each in arrays if (block := block_of(each)) in before}
     changed = [each for each in blocks if not np.array_equal(each.contents, before[each])]
     for block in changed:
         block.contents[...] = before[block]

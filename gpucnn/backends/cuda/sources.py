@@ -50,6 +50,11 @@ class KernelParameter:
     is_written: bool
     is_optional: bool
 
+    @property
+    def is_real(self) -> bool:
+        """Whether it is, or points to, numbers that are not whole."""
+        return self.dtype in (REAL, "float64")
+
 
 @cache
 def source(file: str) -> str:

@@ -225,6 +225,8 @@ class Resident:
     def __init__(self, cupy: FakeCupy) -> None:
         self._cupy = cupy
         self.data = SimpleNamespace(device_id=cupy.device)
+        self.shape, self.dtype = (1,), np.dtype(np.float64)
+        self.flags = SimpleNamespace(c_contiguous=True)
 
     def __add__(self, other: int) -> "Resident":
         self._cupy.compile()

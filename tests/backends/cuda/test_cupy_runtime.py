@@ -437,6 +437,10 @@ def test_array_of_another_device_is_not_held(install: Install) -> None:
     first, second = CupyRuntime(0), CupyRuntime(1)
     with second.active():
         array = cupy.ones(1)
+        other = cupy.ones(1)
+    with first.active():
+        first_array = cupy.ones(1)
+    assert second.traits(array) == second.traits(other) != second.traits(first_array)
     assert second.holds(array)
     assert not first.holds(array)
     assert not first.holds([1.0])
@@ -478,6 +482,21 @@ def test_launches_are_captured_in_a_graph(install: Install) -> None:
     assert cupy.order == []  # streams are not ordered with one that is captured
     with runtime.active():
         pass
+
+
+def test_all_work_is_captured_whatever_stream_is_current(install: Install) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    streams: list[Any] = []
+
+    def work() -> None:
+        streams.append(cupy.cuda.get_current_stream())
+        with cupy.cuda.Stream(), runtime.active():
+            streams.append(cupy.cuda.get_current_stream())
+
+    with runtime.active():
+        runtime.record(work)
+    assert streams[0] is streams[1]
 
 
 @pytest.mark.parametrize("when", ["begin", "end"])

@@ -9,7 +9,7 @@ import pytest
 
 from gpucnn.backends import Backend, Window
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda.kernel import Kernel, kernel, value
+from gpucnn.backends.cuda.kernel import Form, Kernel, kernel, value
 from gpucnn.backends.cuda.sources import REAL, KernelParameter, signatures, source
 from gpucnn.verification.bounds import BOUNDS
 
@@ -104,8 +104,8 @@ class Recorder:
     def __init__(self) -> None:
         self.launched: list[tuple[str, dict[str, object]]] = []
 
-    def launch(self, kernel: Kernel, arguments: dict[str, object]) -> None:
-        self.launched.append((kernel.name, arguments))
+    def launch(self, form: Form, values: tuple[object, ...]) -> None:
+        self.launched.append((form.kernel.name, dict(zip(form.names, values, strict=True))))
 
 
 class Defined(Recorder):
