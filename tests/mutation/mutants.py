@@ -160,7 +160,9 @@ MUTANTS = [
         place=1,
     ),
     Mutant("conv_relu_pool.cu", "        __syncthreads();\n", ""),
-    Mutant("conv_relu_pool.cu", "    __syncthreads();\n    for", "    for"),
+    Mutant(
+        "conv_relu_pool.cu", "    __syncthreads();\n    const int filter", "    const int filter"
+    ),
     Mutant("conv_relu_pool.cu", "column < POOLED_COLUMNS", "column <= POOLED_COLUMNS"),
     Mutant("conv_relu_pool.cu", "const long long image", "const int image"),
     Mutant("pooled_kernel_gradient.cu", "__syncthreads();  // before", "// before"),
