@@ -126,6 +126,91 @@ MUTANTS = [
     Mutant("max_pool_gradient.cu", "row <= last_row", "row < last_row"),
     Mutant("max_pool_gradient.cu", "i * window.width + j", "j * window.width + i"),
     Mutant("max_pool_gradient.cu", "sum += chosen", "sum = chosen"),
+    # Convolution, ReLU and pooling as one
+    Mutant("patches.cuh", "(POOL_HEIGHT - 1) * STRIDE_HEIGHT", "POOL_HEIGHT * STRIDE_WIDTH"),
+    Mutant("patches.cuh", "(e) / POOL_WIDTH * STRIDE_HEIGHT", "(e) / POOL_WIDTH * STRIDE_WIDTH"),
+    Mutant("patches.cuh", "(e) % POOL_WIDTH", "(e) % POOL_HEIGHT"),
+    Mutant("patches.cuh", "(POOL_WIDTH * STRIDE_WIDTH)", "(POOL_WIDTH)"),
+    Mutant("regions.cuh", "(tile) / TILES_ACROSS", "(tile) % TILES_ACROSS"),
+    Mutant("regions.cuh", "(tile) % TILES_ACROSS * TILE_COLUMNS", "(tile) * TILE_COLUMNS"),
+    Mutant("regions.cuh", "- PADDING_TOP", "- PADDING_LEFT"),
+    Mutant("regions.cuh", "row < IMAGE_HEIGHT", "row <= IMAGE_HEIGHT"),
+    Mutant("regions.cuh", "column >= 0", "column >= -1"),
+    Mutant("regions.cuh", "channel < CHANNELS", "channel <= CHANNELS"),
+    Mutant("regions.cuh", "first_channel + e", "e"),
+    Mutant("regions.cuh", "        __syncthreads();  // before the memory is overwritten\n", ""),
+    Mutant("regions.cuh", "        __syncthreads();\n", ""),
+    Mutant("regions.cuh", "half > 0", "half > 1"),
+    Mutant("regions.cuh", "slice < 2 * half", "slice < 2 * half - 1"),
+    Mutant("conv_relu_pool.cu", "slice == 0 && filter", "filter"),
+    Mutant("conv_relu_pool.cu", "first_channel + c < CHANNELS", "first_channel + c <= CHANNELS"),
+    Mutant("conv_relu_pool.cu", "tap * CHANNELS * FILTERS", "tap * TILE_CHANNELS * FILTERS"),
+    Mutant("conv_relu_pool.cu", "c += SLICES", "c += 2 * SLICES"),
+    Mutant("conv_relu_pool.cu", "greater || sums[e][i] != sums[e][i]", "greater"),
+    Mutant("conv_relu_pool.cu", "sums[e][i] > best", "sums[e][i] >= best"),
+    Mutant("conv_relu_pool.cu", "best <= 0 ? (REAL)0 : best", "best > 0 ? best : (REAL)0"),
+    Mutant("conv_relu_pool.cu", "best > 0 ? element", "best >= 0 ? element"),
+    Mutant(
+        "conv_relu_pool.cu", "        __syncthreads();  // before the memory is overwritten\n", ""
+    ),
+    Mutant(
+        "conv_relu_pool.cu",
+        "    __syncthreads();  // before the memory is overwritten\n",
+        "",
+        place=1,
+    ),
+    Mutant("conv_relu_pool.cu", "        __syncthreads();\n", ""),
+    Mutant(
+        "conv_relu_pool.cu", "    __syncthreads();\n    const int filter", "    const int filter"
+    ),
+    Mutant("conv_relu_pool.cu", "column < POOLED_COLUMNS", "column <= POOLED_COLUMNS"),
+    Mutant("conv_relu_pool.cu", "const long long image", "const int image"),
+    Mutant("pooled_kernel_gradient.cu", "__syncthreads();  // before", "// before"),
+    Mutant("pooled_kernel_gradient.cu", "        __syncthreads();\n", ""),
+    Mutant("pooled_kernel_gradient.cu", "element < CUT", "element <= CUT"),
+    Mutant("pooled_kernel_gradient.cu", "o += SLICES", "o += SLICES + 1"),
+    Mutant("pooled_kernel_gradient.cu", "min(first + slab_tiles,", "min(first + slab_tiles - 1,"),
+    Mutant("pooled_kernel_gradient.cu", "images * TILES)", "images * TILES - 1)"),
+    Mutant("pooled_kernel_gradient.cu", "sums[SUMS - 1] += gradient", "sums[SUMS - 1] += 1"),
+    Mutant("pooled_kernel_gradient.cu", "&& first_channel == 0", "&& first_channel > 0"),
+    Mutant("pooled_kernel_gradient.cu", "blockIdx.z == 0 &&", "blockIdx.z == 1 &&"),
+    Mutant("pooled_kernel_gradient.cu", "if (channel < CHANNELS)", "if (channel <= CHANNELS)"),
+    Mutant("pooled_kernel_gradient.cu", "long long image", "int image"),
+    Mutant(
+        "pooled_input_gradient.cu",
+        "(PATCH_HEIGHT - 1) / CELL_HEIGHT",
+        "PATCH_HEIGHT / CELL_HEIGHT - 1",
+    ),
+    Mutant("pooled_input_gradient.cu", "cell_row - HALO_ROWS, 0", "cell_row, 0"),
+    Mutant("pooled_input_gradient.cu", "cell_column - HALO_COLUMNS, 0", "cell_column, 0"),
+    Mutant(
+        "pooled_input_gradient.cu",
+        "cell_row + TILE_ROWS, POOLED",
+        "cell_row + TILE_ROWS - 1, POOLED",
+    ),
+    Mutant("pooled_input_gradient.cu", "        __syncthreads();  // before", "        // before"),
+    Mutant(
+        "pooled_input_gradient.cu", "        __syncthreads();\n        if (slot", "        if (slot"
+    ),
+    Mutant(
+        "pooled_input_gradient.cu",
+        "    __syncthreads();  // before the weights",
+        "    // before the weights",
+    ),
+    Mutant(
+        "pooled_input_gradient.cu", "        __syncthreads();\n        UNROLLED", "        UNROLLED"
+    ),
+    Mutant(
+        "pooled_input_gradient.cu", "    __syncthreads();\n    REAL* pixels", "    REAL* pixels"
+    ),
+    Mutant("pooled_input_gradient.cu", "column % (HALO_COLUMNS + 1);", "column % HALO_COLUMNS;"),
+    Mutant("pooled_input_gradient.cu", "y < REGION_HEIGHT", "y < REGION_HEIGHT - 1"),
+    Mutant("pooled_input_gradient.cu", "x >= 0 && x < REGION_WIDTH", "x < REGION_WIDTH"),
+    Mutant("pooled_input_gradient.cu", "- PADDING_LEFT", "- PADDING_TOP"),
+    Mutant(
+        "pooled_input_gradient.cu", "slot + p * SLOTS < outputs", "slot + p * SLOTS < outputs - 1"
+    ),
+    Mutant("pooled_input_gradient.cu", "const long long image", "const int image"),
     # Element by element
     Mutant("relu.cu", "values[k] < 0 ?", "values[k] < 1 ?"),
     Mutant("relu.cu", "values[k] < 0 ? (REAL)0 : values[k]", "values[k] > 0 ? values[k] : (REAL)0"),
