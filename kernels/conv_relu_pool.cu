@@ -147,15 +147,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) conv_relu_pool(
         }
     }
     __syncthreads();
-    for (int e = threadIdx.x; e < TILE * TILE_FILTERS; e += THREADS) {
-        const int filter = first_filter + e % TILE_FILTERS;
-        const int row = FIRST_ROW(tile) + e / TILE_FILTERS / TILE_COLUMNS;
-        const int column = FIRST_COLUMN(tile) + e / TILE_FILTERS % TILE_COLUMNS;
-        if (row < POOLED_ROWS && column < POOLED_COLUMNS && filter < FILTERS) {
-            const long long output =
-                ((image * POOLED_ROWS + row) * POOLED_COLUMNS + column) * FILTERS + filter;
-            out[output] = pooled[e / TILE_FILTERS * OUTPUT + e % TILE_FILTERS];
-            argmax[output] = elements[e / TILE_FILTERS * OUTPUT + e % TILE_FILTERS];
+    const int filter = threadIdx.x % TILE_FILTERS;
+    for (int o = threadIdx.x / TILE_FILTERS; o < TILE; o += THREADS / TILE_FILTERS) {
+        const int row = FIRST_ROW(tile) + o / TILE_COLUMNS;
+        const int column = FIRST_COLUMN(tile) + o % TILE_COLUMNS;
+        if (row < POOLED_ROWS && column < POOLED_COLUMNS && first_filter + filter < FILTERS) {
+            const long long position = (image * POOLED_ROWS + row) * POOLED_COLUMNS + column;
+            out[position * FILTERS + first_filter + filter] = pooled[o * OUTPUT + filter];
+            argmax[position * FILTERS + first_filter + filter] = elements[o * OUTPUT + filter];
         }
     }
 }
