@@ -40,8 +40,7 @@ struct __align__(16) Weights {
     REAL of[VECTOR];
 };
 
-// weights[tap][channel][filter]: of the channels from `first_channel` and the filters from
-// `first_filter` on, zeros beyond the last.
+// Filters whose weights are read at once from memory.
 #define LOADED_FILTERS AT_ONCE(TILE_FILTERS, FILTERS)
 #define FILTER_VECTORS (TILE_FILTERS / LOADED_FILTERS)
 
@@ -49,20 +48,26 @@ struct __align__(LOADED_FILTERS * sizeof(REAL)) LoadedFilters {
     REAL of[LOADED_FILTERS];
 };
 
+// weights[tap][channel][filter]: of the channels from `first_channel` and the filters from
+// `first_filter` on, zeros beyond the last. The kernel is a part of the vector of all parameters, so
+// it may lie at an address that vectors cannot be read from.
 __device__ __forceinline__ void load_weights(
     REAL* weights, const REAL* __restrict__ kernel, int first_channel, int first_filter)
 {
     const int filter = threadIdx.x % FILTER_VECTORS * LOADED_FILTERS;
     const bool is_filter = first_filter + filter < FILTERS;
+    const bool is_aligned = (unsigned long long)kernel % sizeof(LoadedFilters) == 0;
 #pragma unroll 4
     for (int e = threadIdx.x / FILTER_VECTORS; e < TAPS * TILE_CHANNELS;
          e += THREADS / FILTER_VECTORS) {
         const int tap = e / TILE_CHANNELS;
         const int channel = first_channel + e % TILE_CHANNELS;
+        const REAL* from = kernel + (tap * CHANNELS + channel) * FILTERS + first_filter + filter;
         LoadedFilters loaded = {};
-        if (is_filter && channel < CHANNELS)
-            loaded = *(const LoadedFilters*)(
-                kernel + (tap * CHANNELS + channel) * FILTERS + first_filter + filter);
+        if (is_filter && channel < CHANNELS) {
+            if (is_aligned) loaded = *(const LoadedFilters*)from;
+            else UNROLLED(k, LOADED_FILTERS) loaded.of[k] = from[k];
+        }
         *(LoadedFilters*)(weights + e * TILE_FILTERS + filter) = loaded;
     }
 }
@@ -142,15 +147,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) conv_relu_pool(
         }
     }
     __syncthreads();
-    for (int e = threadIdx.x; e < TILE * TILE_FILTERS; e += THREADS) {
-        const int filter = first_filter + e % TILE_FILTERS;
-        const int row = FIRST_ROW(tile) + e / TILE_FILTERS / TILE_COLUMNS;
-        const int column = FIRST_COLUMN(tile) + e / TILE_FILTERS % TILE_COLUMNS;
-        if (row < POOLED_ROWS && column < POOLED_COLUMNS && filter < FILTERS) {
-            const long long output =
-                ((image * POOLED_ROWS + row) * POOLED_COLUMNS + column) * FILTERS + filter;
-            out[output] = pooled[e / TILE_FILTERS * OUTPUT + e % TILE_FILTERS];
-            argmax[output] = elements[e / TILE_FILTERS * OUTPUT + e % TILE_FILTERS];
+    const int filter = threadIdx.x % TILE_FILTERS;
+    for (int o = threadIdx.x / TILE_FILTERS; o < TILE; o += THREADS / TILE_FILTERS) {
+        const int row = FIRST_ROW(tile) + o / TILE_COLUMNS;
+        const int column = FIRST_COLUMN(tile) + o % TILE_COLUMNS;
+        if (row < POOLED_ROWS && column < POOLED_COLUMNS && first_filter + filter < FILTERS) {
+            const long long position = (image * POOLED_ROWS + row) * POOLED_COLUMNS + column;
+            out[position * FILTERS + first_filter + filter] = pooled[o * OUTPUT + filter];
+            argmax[position * FILTERS + first_filter + filter] = elements[o * OUTPUT + filter];
         }
     }
 }

@@ -73,15 +73,15 @@ struct Outputs {
 __device__ __forceinline__ void load_weights(
     REAL* weights, const REAL* __restrict__ kernel, int first_filter, int first_channel)
 {
-#pragma unroll 8
-    for (int e = threadIdx.x; e < TILE_FILTERS * TAPS * LANES; e += THREADS) {
-        const int filter = e % TILE_FILTERS;
-        const int channel = e / TILE_FILTERS % LANES;
-        const int tap = e / (TILE_FILTERS * LANES);
-        const bool inside = first_filter + filter < FILTERS && first_channel + channel < CHANNELS;
-        const int weight = (tap * CHANNELS + first_channel + channel) * FILTERS;
-        weights[filter * FILTER + tap * LANES + channel] =
-            inside ? kernel[weight + first_filter + filter] : (REAL)0;
+    const int filter = threadIdx.x % TILE_FILTERS;
+    const bool is_filter = first_filter + filter < FILTERS;
+#pragma unroll 2
+    for (int c = threadIdx.x / TILE_FILTERS; c < LANES; c += THREADS / TILE_FILTERS) {
+        const bool inside = is_filter && first_channel + c < CHANNELS;
+        const REAL* of_channel = kernel + (first_channel + c) * FILTERS + first_filter + filter;
+        UNROLLED(tap, TAPS)
+            weights[filter * FILTER + tap * LANES + c] =
+                inside ? of_channel[tap * CHANNELS * FILTERS] : (REAL)0;
     }
 }
 

@@ -137,14 +137,14 @@ MUTANTS = [
     Mutant("regions.cuh", "row < IMAGE_HEIGHT", "row <= IMAGE_HEIGHT"),
     Mutant("regions.cuh", "column >= 0", "column >= -1"),
     Mutant("regions.cuh", "channel < CHANNELS", "channel <= CHANNELS"),
-    Mutant("regions.cuh", "first_channel + e", "e"),
+    Mutant("regions.cuh", "first_channel + channel_in_tile", "channel_in_tile"),
     Mutant("regions.cuh", "        __syncthreads();  // before the memory is overwritten\n", ""),
     Mutant("regions.cuh", "        __syncthreads();\n", ""),
     Mutant("regions.cuh", "half > 0", "half > 1"),
     Mutant("regions.cuh", "slice < 2 * half", "slice < 2 * half - 1"),
     Mutant("conv_relu_pool.cu", "slice == 0 && filter", "filter"),
-    Mutant("conv_relu_pool.cu", "first_channel + c < CHANNELS", "first_channel + c <= CHANNELS"),
-    Mutant("conv_relu_pool.cu", "tap * CHANNELS * FILTERS", "tap * TILE_CHANNELS * FILTERS"),
+    Mutant("conv_relu_pool.cu", "channel < CHANNELS", "channel <= CHANNELS"),
+    Mutant("conv_relu_pool.cu", "(tap * CHANNELS + channel)", "(tap * TILE_CHANNELS + channel)"),
     Mutant("conv_relu_pool.cu", "c += SLICES", "c += 2 * SLICES"),
     Mutant("conv_relu_pool.cu", "greater || sums[e][i] != sums[e][i]", "greater"),
     Mutant("conv_relu_pool.cu", "sums[e][i] > best", "sums[e][i] >= best"),
@@ -176,41 +176,46 @@ MUTANTS = [
     Mutant("pooled_kernel_gradient.cu", "blockIdx.z == 0 &&", "blockIdx.z == 1 &&"),
     Mutant("pooled_kernel_gradient.cu", "if (channel < CHANNELS)", "if (channel <= CHANNELS)"),
     Mutant("pooled_kernel_gradient.cu", "long long image", "int image"),
-    Mutant(
-        "pooled_input_gradient.cu",
-        "(PATCH_HEIGHT - 1) / CELL_HEIGHT",
-        "PATCH_HEIGHT / CELL_HEIGHT - 1",
-    ),
+    Mutant("pooled_input_gradient.cu", "(PATCH_HEIGHT - 1) / CELL_HEIGHT", "0"),
+    Mutant("pooled_input_gradient.cu", "(PATCH_WIDTH - 1) / CELL_WIDTH", "0"),
     Mutant("pooled_input_gradient.cu", "cell_row - HALO_ROWS, 0", "cell_row, 0"),
     Mutant("pooled_input_gradient.cu", "cell_column - HALO_COLUMNS, 0", "cell_column, 0"),
     Mutant(
-        "pooled_input_gradient.cu",
-        "cell_row + TILE_ROWS, POOLED",
-        "cell_row + TILE_ROWS - 1, POOLED",
+        "pooled_input_gradient.cu", "min(cell_row + TILE_ROWS,", "min(cell_row + TILE_ROWS - 1,"
+    ),
+    Mutant("pooled_input_gradient.cu", "elements[i][j] == k", "elements[i][j] <= k"),
+    Mutant("pooled_input_gradient.cu", "((1u << lane) - 1)", "((2u << lane) - 1)"),
+    Mutant("pooled_input_gradient.cu", "const int place = end + ", "const int place = "),
+    Mutant(
+        "pooled_input_gradient.cu", "filters[o][place] = j * 32 + lane", "filters[o][place] = lane"
+    ),
+    Mutant("pooled_input_gradient.cu", "i < end; i++", "i < end - 1; i++"),
+    Mutant(
+        "pooled_input_gradient.cu", "if (o >= outputs.count) break;\n            int i", "int i"
     ),
     Mutant("pooled_input_gradient.cu", "        __syncthreads();  // before", "        // before"),
-    Mutant(
-        "pooled_input_gradient.cu", "        __syncthreads();\n        if (slot", "        if (slot"
-    ),
-    Mutant(
-        "pooled_input_gradient.cu",
-        "    __syncthreads();  // before the weights",
-        "    // before the weights",
-    ),
     Mutant(
         "pooled_input_gradient.cu", "        __syncthreads();\n        UNROLLED", "        UNROLLED"
     ),
     Mutant(
+        "pooled_input_gradient.cu",
+        "        __syncthreads();\n        UNROLLED",
+        "        UNROLLED",
+        place=1,
+    ),
+    Mutant(
+        "pooled_input_gradient.cu", "    __syncthreads();  // before the w", "    // before the w"
+    ),
+    Mutant(
         "pooled_input_gradient.cu", "    __syncthreads();\n    REAL* pixels", "    REAL* pixels"
     ),
-    Mutant("pooled_input_gradient.cu", "column % (HALO_COLUMNS + 1);", "column % HALO_COLUMNS;"),
+    Mutant("pooled_input_gradient.cu", "column % (HALO_COLUMNS + 1);", "0;"),
     Mutant("pooled_input_gradient.cu", "y < REGION_HEIGHT", "y < REGION_HEIGHT - 1"),
-    Mutant("pooled_input_gradient.cu", "x >= 0 && x < REGION_WIDTH", "x < REGION_WIDTH"),
+    Mutant("pooled_input_gradient.cu", "y >= 0 && y < REGION", "y < REGION"),
+    Mutant("pooled_input_gradient.cu", "x >= 0 && x < REGION", "x < REGION"),
     Mutant("pooled_input_gradient.cu", "- PADDING_LEFT", "- PADDING_TOP"),
-    Mutant(
-        "pooled_input_gradient.cu", "slot + p * SLOTS < outputs", "slot + p * SLOTS < outputs - 1"
-    ),
     Mutant("pooled_input_gradient.cu", "const long long image", "const int image"),
+    Mutant("conv_relu_pool.cu", "(unsigned long long)kernel %", "(unsigned long long)0 %"),
     # Element by element
     Mutant("relu.cu", "values[k] < 0 ?", "values[k] < 1 ?"),
     Mutant("relu.cu", "values[k] < 0 ? (REAL)0 : values[k]", "values[k] > 0 ? values[k] : (REAL)0"),

@@ -213,9 +213,10 @@ def slab_tiles(tiles: int, blocks: int) -> int:
 
 
 def input_gradient(fused: ConvReluPool, images: int) -> Constants:
-    """The constants of pooled_input_gradient.cu: half the channels of a block if images are few.
+    """The constants of pooled_input_gradient.cu.
 
-    A thread keeps the patches of some outputs, for up to four channels, in at most 64 registers.
+    If images are few, blocks take half as many channels, so that there are more of them. A thread
+    keeps the patches of some outputs, for up to four channels, in at most 64 registers.
     """
     patches, size, taps = Patches(fused), fused.real.itemsize, fused.window.elements
     lanes = min(_power_of_two(fused.channels), WARP)

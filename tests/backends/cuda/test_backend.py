@@ -280,6 +280,24 @@ def test_fused_convolutions_of_every_shape(
         assert_array_equal(written[name], right, name)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_fused_convolutions_whose_kernel_lies_anywhere(simulator: CudaBackend, dtype: str) -> None:
+    """It is a part of the vector of all parameters, of any number before it."""
+    fused = conv_relu_pool(Window((5, 6), *THREE, "valid"), (2, 2), 4, 8)
+    call = fused_call(fused, Values(0, dtype), WHOLE)
+    kernel = call.arguments["kernel"]
+    parameters = np.zeros(kernel.size + 1, dtype)
+    moved = parameters[1:].reshape(kernel.shape)
+    moved[...] = kernel
+    plan = fused_plan(simulator, fused, call)
+    of = call.arguments
+    simulator.conv2d_relu_max_pool(of["x"], moved, of["bias"], plan, of["out"], training=True)
+    gradient, into = of["output_gradient"], (of["kernel_gradient"], of["bias_gradient"])
+    simulator.conv2d_relu_max_pool_gradients(gradient, moved, plan, *into, of["input_gradient"])
+    for name, right in define_fused(fused, fused_call(fused, Values(0, dtype), WHOLE)).items():
+        assert_array_equal(of[name], right, name)
+
+
 def test_an_output_that_is_not_positive_has_no_gradient(simulator: CudaBackend) -> None:
     fused = conv_relu_pool(Window((2, 4), (1, 1), (1, 1), "valid"), (2, 2), 1, 1)
     call = fused_call(fused, Values(0, "float32"), images=1)

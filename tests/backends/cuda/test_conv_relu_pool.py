@@ -96,14 +96,17 @@ def test_kernel_gradient(fused: ConvReluPool) -> None:
 def test_input_gradient(fused: ConvReluPool, images: int) -> None:
     of, patches = input_gradient(fused, images), Patches(fused)
     assert_tiled(of, *patches.cells)
-    outputs = THREADS // of["lanes"] * of["thread_outputs"]
-    assert patches.outputs((of["tile_rows"], of["tile_columns"])) <= outputs
+    outputs = of["tile_outputs"]
+    assert patches.outputs((of["tile_rows"], of["tile_columns"])) == outputs
+    assert of["lanes"] % of["thread_channels"] == 0
     assert of["channel_tiles"] * of["lanes"] >= fused.channels
-    weights = of["tile_filters"] * (fused.window.elements * of["lanes"] + 1)
+    of_filter = fused.window.elements * of["lanes"] + of["thread_channels"]
     region = of["tile_rows"] * of["tile_columns"] * prod(patches.cell) * of["lanes"]
-    gradients = outputs * of["tile_filters"]
+    listed = outputs * of["tile_filters"]
+    assert of["tile_filters"] < 2**8  # ends of lists are unsigned char
     size = fused.real.itemsize
-    assert max(weights, region) * size + gradients * (size + 1) <= STATIC
+    lists = listed * (size + 1) + outputs * fused.pool.elements + size
+    assert max(of["tile_filters"] * of_filter, region) * size + lists <= STATIC
 
 
 LENET = conv_relu_pool(Window((13, 13), (3, 3), (1, 1), "valid"), (2, 2), 32, 64)
