@@ -74,7 +74,7 @@ def next_batch(sizes: Sizes, values: Values) -> Call:
         {
             "position": np.array([number, 7]),
             "order": values.integers(1000, images),
-            "epoch_factors": values.reals(number + 2, 2),
+            "epoch_factors": values.reals(number + 3, 2),  # for a test that does it twice
             "indices": unset((size,), np.int64),
             "factors": values.unset(2),
         },

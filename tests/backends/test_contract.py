@@ -124,6 +124,30 @@ def test_twin(backend: Backend) -> None:
     assert_agrees(call, results(twin, call), define(call))
 
 
+# Recorded
+
+
+def test_record(backend: Backend) -> None:
+    """What is recorded is done when it is replayed, each time with what is in memory then."""
+    x, out = backend.zeros((2, 3), "float32"), backend.zeros((2, 3), "float32")
+
+    def work() -> None:
+        backend.relu(x, out)
+        backend.multiply(out, out, out)
+
+    if not backend.can_record:
+        with pytest.raises(NotImplementedError, match="cannot record operations"):
+            backend.record(work)
+        return
+    with backend.session():
+        work()  # what a first call allocates is not for a recording
+        recording = backend.record(work)
+        for number in (2, 3):
+            backend.copy(np.full((2, 3), number, np.float32), x)
+            recording.replay()
+            assert_array_equal(backend.to_host(out), number**2)
+
+
 # Parts of a batch
 
 
