@@ -1,7 +1,7 @@
 """The memory of a device, and buffers and workspaces that are kept from batch to batch."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from math import prod
@@ -15,6 +15,8 @@ Shape = tuple[int, ...]
 Order = Literal["C", "F"]
 
 Same = TypeVar("Same", bound="Memory")
+
+NOTHING = nullcontext()
 
 CACHE_LINE = 64
 """Bytes of a line of the caches."""
@@ -103,6 +105,18 @@ class Memory:
             work: calls operations on memory that is allocated already and is kept.
         """
         raise NotImplementedError(f"{self.device} cannot record operations")
+
+    def branch(self) -> AbstractContextManager[None]:
+        """A context whose operations may run beside those that come after it, until `join`.
+
+        So none of these may write what they read or write, or read what they write. In a recording
+        they are a branch of the graph; elsewhere they run in their turn. One branch follows the
+        other.
+        """
+        return NOTHING
+
+    def join(self) -> None:
+        """Let all that comes after this wait for the operations of earlier branches."""
 
     # Arrays
 

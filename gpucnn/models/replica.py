@@ -233,8 +233,9 @@ class Replica:
         gradient: Array | None = logits_gradient
         for layer in reversed(self.layers):
             if gradient is None:
-                return
+                break
             gradient = layer.backward(gradient)
+        self.backend.join()
 
     # Gradients of a batch
 

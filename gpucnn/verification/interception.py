@@ -22,10 +22,12 @@ from gpucnn.verification.calls import Call, unset
 MEMORY = (
     "asarray",
     "batch_view",
+    "branch",
     "copy",
     "counting",
     "empty",
     "empty_local",
+    "join",
     "record",
     "session",
     "to_host",

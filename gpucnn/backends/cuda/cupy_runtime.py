@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, cached_property
 from importlib import import_module, metadata
 from operator import attrgetter
@@ -19,15 +19,13 @@ from typing import Any
 from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.cuda.runtime import NOT_RECORDED, Function
-from gpucnn.backends.memory import Array
+from gpucnn.backends.memory import NOTHING, Array
 from gpucnn.errors import DeviceError, DeviceMemoryError, printable
 from gpucnn.utils.quiet import without_warnings
 
 WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA version that they are built for
 
 USE_CPU = 'or use the device "cpu"'
-
-NOTHING = nullcontext()
 
 NULL_STREAMS = (0, 1)  # the legacy default stream, by either of its handles
 
@@ -61,7 +59,8 @@ class CupyRuntime:
                 f"there is no device cuda:{index}: CUDA finds {count}, from cuda:0 on"
             )
         self._index = index
-        self._here = threading.local()  # capturing: the stream that this thread captures, or None
+        # The streams that this thread captures, or None: the current one, and that of branches.
+        self._here = threading.local()
         with _proving(), self.active():
             _check_compiler(self.xp)
             self.xp.ones(1) + 1  # compiles a kernel, so that anything missing shows here
@@ -126,12 +125,12 @@ class CupyRuntime:
         """
         with self._capturing():
             stream = self.xp.cuda.Stream(non_blocking=True)
-        self._here.capturing = stream
+        self._here.capturing, self._here.branch = stream, None
         try:
             with stream, self.xp.cuda.using_allocator(_refuse_allocation):
                 return _Graph(self._capture(work, stream))
         finally:
-            self._here.capturing = None
+            self._here.capturing = self._here.branch = None
 
     def _capture(self, work: Callable[[], None], stream: Any) -> Any:
         with self._capturing():
@@ -156,6 +155,29 @@ class CupyRuntime:
     @property
     def is_recording(self) -> bool:
         return getattr(self._here, "capturing", None) is not None
+
+    def branch(self) -> AbstractContextManager[None]:
+        """While a graph is captured, a branch of it, on a second stream.
+
+        Kernels that are launched by the host leave it no time to gain by a branch.
+        """
+        return self._branched(self._here.capturing) if self.is_recording else NOTHING
+
+    @contextmanager
+    def _branched(self, main: Any) -> Iterator[None]:
+        if self._here.branch is None:
+            self._here.branch = self.xp.cuda.Stream(non_blocking=True)
+        branch = self._here.capturing = self._here.branch
+        try:
+            _order(main, branch)
+            with branch:
+                yield
+        finally:
+            self._here.capturing = main
+
+    def join(self) -> None:
+        if self.is_recording and self._here.branch is not None:
+            _order(self._here.branch, self._here.capturing)
 
     def load(self, source: str, options: tuple[str, ...]) -> "_Module":
         """CuPy caches what it compiles in a folder of its own."""

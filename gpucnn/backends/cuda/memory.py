@@ -32,7 +32,9 @@ class CudaMemory(Memory):
         self.device = runtime.device
         self._runtime = runtime
         self._launcher = Launcher(runtime)
-        self._workspaces = Workspaces(self._allocate)
+        # A branch may run beside what follows it, so it has workspaces and tickets of its own.
+        self._workspaces = [Workspaces(self._allocate) for _ in ("main", "branch")]
+        self._branch = 0
 
     def __copy__(self) -> "CudaMemory":
         """Copy it, with workspaces of its own; the compiled kernels are shared."""
@@ -51,6 +53,18 @@ class CudaMemory(Memory):
     def record(self, work: Callable[[], None]) -> Recording:
         with self._runtime.active(), self._launcher.noting_arrays() as arrays:
             return _Kept(self._runtime, self._runtime.record(work), arrays)
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        self._branch = 1
+        try:
+            with self._runtime.branch():
+                yield
+        finally:
+            self._branch = 0
+
+    def join(self) -> None:
+        self._runtime.join()
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -81,15 +95,19 @@ class CudaMemory(Memory):
             super().copy(source, out)
 
     def workspace(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        return self._workspaces.get(name, shape, dtype)
+        return self._workspaces[self._branch].get(name, shape, dtype)
 
-    @cached_property
+    @property
     def tickets(self) -> Array:
         """uint32 zeros, for kernels that count blocks with them and leave zeros behind.
 
         See kernels/last_block.cuh.
         """
-        return self.zeros((TICKETS,), np.uint32)
+        return self._tickets[self._branch]
+
+    @cached_property
+    def _tickets(self) -> list[Array]:
+        return [self.zeros((TICKETS,), np.uint32) for _ in self._workspaces]
 
     def counting(self, count: int) -> Array:
         return self.asarray(np.arange(count, dtype=np.int64))

@@ -56,6 +56,12 @@ class Runtime(Protocol):
     def is_recording(self) -> bool:
         """Whether this thread is recording."""
 
+    def branch(self) -> AbstractContextManager[None]:
+        """A context whose launches, if they are recorded, are a branch of the recording."""
+
+    def join(self) -> None:
+        """Let what is recorded from now on wait for the branches."""
+
     def load(self, source: str, options: tuple[str, ...]) -> Module:
         """Compile CUDA C for the device, or load it from a cache of compiled code."""
 

@@ -1,8 +1,8 @@
 """The simulator as a device: kernels compiled for the CPU, on NumPy arrays."""
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.cuda.runtime import Function
-from gpucnn.backends.memory import Array
+from gpucnn.backends.memory import NOTHING, Array
 from gpucnn.errors import DeviceError
 from gpucnn.simulator import Block, DeviceMemory, Module, Order, Prepared, block_of, find_compiler
-
-NOTHING = nullcontext()
 
 Launches = list[tuple[Prepared, tuple[Any, ...]]]
 """Launches and their arguments."""
@@ -52,11 +50,14 @@ class SimulatorRuntime:
         """What `work` does besides launches is done now and not again, so it is refused."""
         before = {each: each.contents.copy() for each in self._memory.blocks()}
         self._here.launches = launches = Launches()
+        self._here.branch = Launches()
         try:
             work()
         finally:
             self._here.launches = None
             is_changed = _restore(launches, before)
+        if self._here.branch:
+            raise DeviceError("a branch cannot be recorded that is not joined")
         if is_changed:
             raise DeviceError(
                 "an operation of NumPy, which changed an array of the device, cannot be recorded: "
@@ -67,6 +68,27 @@ class SimulatorRuntime:
     @property
     def is_recording(self) -> bool:
         return getattr(self._here, "launches", None) is not None
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """Recorded launches of a branch come as late as they may: as a GPU may run them.
+
+        Those that are not recorded come in their turn, as early as they may.
+        """
+        main = getattr(self._here, "launches", None)
+        if main is None:
+            yield
+            return
+        self._here.launches = self._here.branch
+        try:
+            yield
+        finally:
+            self._here.launches = main
+
+    def join(self) -> None:
+        if self.is_recording:
+            self._here.launches.extend(self._here.branch)
+            self._here.branch.clear()
 
     def load(self, source: str, options: tuple[str, ...]) -> "_Module":
         return _Module(self, Module(source, options, order=self._order))

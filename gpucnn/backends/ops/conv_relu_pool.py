@@ -249,20 +249,38 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
                 output_gradient, kernel, plan, kernel_gradient, bias_gradient, input_gradient
             )
             return
-        given = {"output_gradient": output_gradient, "argmax": plan.arrays["argmax"]}
-        slabs = self.workspace("kernel slabs", (plan.slabs, kernel.size), kernel.dtype)
-        bias_slabs = self.workspace("bias slabs", (plan.slabs, bias_gradient.size), kernel.dtype)
+        if input_gradient is None:
+            self._pooled_parameter_gradients(output_gradient, plan, kernel_gradient, bias_gradient)
+            return
+        with self.branch():
+            self._pooled_parameter_gradients(output_gradient, plan, kernel_gradient, bias_gradient)
+        self._pooled_input_gradient(
+            output_gradient=output_gradient,
+            kernel=kernel,
+            argmax=plan.arrays["argmax"],
+            input_gradient=input_gradient,
+            **plan.input_gradient,
+        )
+
+    def _pooled_parameter_gradients(
+        self,
+        output_gradient: Array,
+        plan: CudaConvReluPoolPlan,
+        kernel_gradient: Array,
+        bias_gradient: Array,
+    ) -> None:
+        """The gradients of the kernel and the bias: slabs of them, then their sums."""
+        real = output_gradient.dtype
+        slabs = self.workspace("kernel slabs", (plan.slabs, kernel_gradient.size), real)
+        bias_slabs = self.workspace("bias slabs", (plan.slabs, bias_gradient.size), real)
         self._pooled_kernel_gradient(
             x=plan.images,
-            kernel_slabs=slabs.reshape(plan.slabs, *kernel.shape),
+            output_gradient=output_gradient,
+            argmax=plan.arrays["argmax"],
+            kernel_slabs=slabs.reshape(plan.slabs, *kernel_gradient.shape),
             bias_slabs=bias_slabs,
             slab_tiles=plan.slab_tiles,
-            **given,
             **plan.kernel_gradient,
         )
         self.sum_rows(slabs, kernel_gradient.reshape(-1))
         self.sum_rows(bias_slabs, bias_gradient)
-        if input_gradient is not None:
-            self._pooled_input_gradient(
-                kernel=kernel, input_gradient=input_gradient, **given, **plan.input_gradient
-            )

@@ -484,6 +484,43 @@ def test_launches_are_captured_in_a_graph(install: Install) -> None:
         pass
 
 
+def test_a_branch_is_captured_on_a_stream_of_its_own(install: Install) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    streams: list[fake_cupy.Stream] = []
+
+    def work() -> None:
+        for _ in range(2):
+            streams.append(cupy.cuda.get_current_stream())
+            with runtime.active(), runtime.branch(), runtime.active():
+                streams.append(cupy.cuda.get_current_stream())
+            runtime.join()
+            streams.append(cupy.cuda.get_current_stream())
+
+    with runtime.active():
+        cupy.order.clear()
+        runtime.record(work)
+    main, branch, *_ = streams
+    assert streams == [main, branch, main] * 2
+    assert main is not branch
+    assert branch.is_non_blocking
+    waits = [(main, "record"), (branch, "wait"), (branch, "record"), (main, "wait")]
+    assert [(stream, what) for stream, what, _ in cupy.order] == waits * 2
+    events = [event for *_, event in cupy.order]
+    assert events[::2] == events[1::2]
+
+
+def test_a_branch_that_is_not_captured_is_on_the_same_stream(install: Install) -> None:
+    cupy = install()
+    runtime = CupyRuntime()
+    with runtime.active():
+        before, ordered = cupy.cuda.get_current_stream(), len(cupy.order)
+        with runtime.branch():
+            assert cupy.cuda.get_current_stream() is before
+        runtime.join()
+        assert len(cupy.order) == ordered
+
+
 def test_all_work_is_captured_whatever_stream_is_current(install: Install) -> None:
     cupy = install()
     runtime = CupyRuntime()

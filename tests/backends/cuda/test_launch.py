@@ -36,6 +36,12 @@ class Recorder:
     def active(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def branch(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def join(self) -> None:
+        pass
+
     def record(self, work: Callable[[], None]) -> Recording:
         raise NotImplementedError
 

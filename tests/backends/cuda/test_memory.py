@@ -199,3 +199,60 @@ def test_other_threads_are_not_recorded(backend: CudaBackend) -> None:
     recording.replay()
     assert_array_equal(out, [1, 1, 1])
     assert_array_equal(theirs, [5, 5, 5])
+
+
+# Branches
+
+
+def hasty(backend: CudaBackend, *, join: bool) -> tuple[Callable[[], None], Array]:
+    """Work whose branch reads what is overwritten after it, and where the branch writes."""
+    a, out = ones(backend, 2)
+    two = backend.asarray(np.full(3, 2, np.float32))
+
+    def work() -> None:
+        with backend.branch():
+            backend.multiply(a, two, out)
+        if join:
+            backend.join()
+        backend.multiply(two, two, a)
+        backend.join()
+
+    return work, out
+
+
+@pytest.mark.parametrize(("join", "written"), [(True, 2), (False, 8)])
+def test_a_branch_is_replayed_as_late_as_it_may(
+    backend: CudaBackend, join: bool, written: int
+) -> None:
+    work, out = hasty(backend, join=join)
+    backend.record(work).replay()
+    assert_array_equal(out, written)
+
+
+def test_a_branch_that_is_not_recorded_comes_in_its_turn(backend: CudaBackend) -> None:
+    work, out = hasty(backend, join=False)
+    work()
+    assert_array_equal(out, 2)
+
+
+def test_a_branch_must_be_joined(backend: CudaBackend) -> None:
+    a, b, out = ones(backend, 3)
+
+    def work() -> None:
+        with backend.branch():
+            backend.multiply(a, b, out)
+
+    with pytest.raises(DeviceError, match=r"^a branch cannot be recorded that is not joined$"):
+        backend.record(work)
+
+
+def test_a_branch_has_scratch_memory_of_its_own(backend: CudaBackend) -> None:
+    def scratch() -> list[Array]:
+        return [backend.workspace("w", (2,), np.float32), backend.tickets]
+
+    before = scratch()
+    with backend.branch():
+        its = scratch()
+    assert all(mine is not other for mine, other in zip(before, its, strict=True))
+    assert not any(np.shares_memory(*each) for each in zip(before, its, strict=True))
+    assert all(mine is same for mine, same in zip(before, scratch(), strict=True))
