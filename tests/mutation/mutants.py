@@ -209,10 +209,8 @@ MUTANTS = [
     Mutant(
         "pooled_input_gradient.cu", "    __syncthreads();\n    REAL* pixels", "    REAL* pixels"
     ),
-    Mutant("pooled_input_gradient.cu", "column % (HALO_COLUMNS + 1);", "0;"),
+    Mutant("pooled_input_gradient.cu", "own_turn != turn", "own_turn < turn"),
     Mutant("pooled_input_gradient.cu", "y < REGION_HEIGHT", "y < REGION_HEIGHT - 1"),
-    Mutant("pooled_input_gradient.cu", "y >= 0 && y < REGION", "y < REGION"),
-    Mutant("pooled_input_gradient.cu", "x >= 0 && x < REGION", "x < REGION"),
     Mutant("pooled_input_gradient.cu", "- PADDING_LEFT", "- PADDING_TOP"),
     Mutant("pooled_input_gradient.cu", "const long long image", "const int image"),
     Mutant("conv_relu_pool.cu", "(unsigned long long)kernel %", "(unsigned long long)0 %"),

@@ -262,6 +262,10 @@ FUSED = {
         140,
         conv_relu_pool(Window((5, 6), *THREE, "same"), (2, 2), 2, 3),
     ),
+    "tiles of some rows": (
+        1,
+        conv_relu_pool(Window((90, 9), *THREE, "valid"), (2, 2), 33, 3),
+    ),
     "tiles of parts of rows": (
         1,
         conv_relu_pool(Window((4, 530), (1, 3), (1, 1), "valid"), (1, 2), 33, 5),
