@@ -7,7 +7,7 @@
 //   z = f W + bias,  p = softmax(z),  loss = -log p[label]
 //   g = (p - [label]) / images, the gradient of z
 //   and the gradient of the convolution's kernel and bias, summed over the images of a block.
-// conv_classifier_gradients: adds these up over the blocks, and f_i g_i and g_i over the images, in
+// classifier_gradients: adds these up over the blocks, and f_i g_i and g_i over the images, in
 //   a fixed order; and moves on to the next batch, as next_batch in batch.cu.
 //
 // Index map: block b works on the images b, b + gridDim.x, ... of the batch. Its thread t has the
@@ -19,7 +19,7 @@
 // different banks. What a block needs of its first image is under way before it needs the weights,
 // and each further image while the one before is worked on. Sums over the threads of a warp halve the
 // values as they double the threads that are added up, see `sum_of_warp`.
-// In conv_classifier_gradients blocks 0 to gridDim.x - 3 work on OUTPUTS weights of the dense layer
+// In classifier_gradients blocks 0 to gridDim.x - 3 work on OUTPUTS weights of the dense layer
 // each, thread t on weight t % OUTPUTS and the images t / OUTPUTS, t / OUTPUTS + GROUPS, ...; the
 // last two on the convolution, and on the bias of the dense layer and the position.
 //
@@ -394,7 +394,7 @@ __device__ void sum_products(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 3) conv_classifier_gradients(
+extern "C" __global__ void __launch_bounds__(THREADS, 3) classifier_gradients(
     const REAL* __restrict__ features,
     const REAL* __restrict__ logits_gradient,
     const REAL* __restrict__ convolution_gradients,

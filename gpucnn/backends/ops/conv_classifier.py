@@ -213,7 +213,7 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
         constants=CONSTANTS,
         samples=_samples,
     )
-    _conv_classifier_gradients = kernel(
+    _classifier_gradients = kernel(
         "conv_classifier.cu",
         {
             "features": "count feature_count",
@@ -268,7 +268,7 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
             batch_size=batch_size,
             **constants,
         )
-        self._conv_classifier_gradients(
+        self._classifier_gradients(
             features=features,
             logits_gradient=logits_gradient,
             convolution_gradients=slabs,
