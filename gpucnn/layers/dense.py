@@ -63,8 +63,8 @@ class Dense(Layer):
 
     def backward(self, output_gradient: Array) -> Array | None:
         backend = self.backend
-        backend.matmul(self._input, output_gradient, self.gradients["kernel"], transpose_a=True)
-        backend.sum_rows(output_gradient, self.gradients["bias"])
+        kernel_gradient, bias_gradient = self.gradients["kernel"], self.gradients["bias"]
+        backend.dense_gradients(self._input, output_gradient, kernel_gradient, bias_gradient)
         if not self.needs_input_gradient:
             return None
         input_gradient = self.buffer("input_gradient", len(output_gradient))
