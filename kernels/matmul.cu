@@ -1,4 +1,8 @@
-// The matrix product out = A B + bias; A of (m, k) and B of (k, n) may each lie transposed.
+// Products of matrices, and the gradients of a dense layer, which are such a product and a sum.
+//
+// matmul:          out = A B + bias; A of (m, k) and B of (k, n) may each lie transposed.
+// dense_gradients: kernel_gradient = the transpose of x times output_gradient,
+//                  bias_gradient[j] = sum of output_gradient[l, j] over l
 //
 // Index map: block (tile, z) adds up the terms l from z * split to (z + 1) * split - 1 for a tile of
 // TILE x TILE outputs; the tiles are in row-major order. A and B go through shared memory in steps
@@ -15,8 +19,13 @@
 // finish adds these up in the order of the splits: so the few outputs of a sum over many terms are
 // shared out over the whole device, and come out the same each time.
 //
+// The columns of B are summed by blocks of their own, one more row of tiles. Thread t of such a block
+// adds up column t % TILE of the terms t / TILE, t / TILE + LINES, ... of the split; these LINES sums
+// are then added up in shared memory, and the splits like those of the products.
+//
 // Bytes per output, at best: (2 k / TILE + 1) * sizeof(REAL), the first mostly from cache, and
-// 2 sizeof(REAL) for each of several splits. Operations per output: k multiply-adds.
+// 2 sizeof(REAL) for each of several splits. Operations per output: k multiply-adds. Per sum of a
+// column: k sizeof(REAL) from cache, and k additions.
 //
 // BLOCKS of float32 are asked for on a multiprocessor, half as many of float64: left to itself, the
 // compiler takes 150 registers for a thread of 8 x 8 sums, which leaves room for one block.
@@ -31,6 +40,7 @@
 #define SHARE (STEP / SLICES)             // terms of a step that a slice adds up
 #define LOADED (THREADS * VECTOR / TILE)  // terms of a tile that are loaded at once
 #define LOADS (STEP / LOADED)
+#define LINES (THREADS / TILE)    // threads that add up a column of B
 #define STRIP (GROUP * VECTOR)  // rows of outputs whose slices are added up at once
 #define UNROLL (THREAD < 8 ? SHARE : 1)
 #define MIN_BLOCKS (BLOCKS * sizeof(float) / sizeof(REAL))
@@ -49,6 +59,7 @@ union Shared {
         Tile a, b;
     } tiles[2];
     REAL strip[SLICES][STRIP][TILE];
+    REAL lines[LINES][TILE];
 };
 
 __device__ __forceinline__ Vector& vector_at(REAL* address) { return *(Vector*)address; }
@@ -143,7 +154,8 @@ __device__ __forceinline__ void multiply(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) matmul(
+// The tile of outputs of this block.
+__device__ __forceinline__ void product(
     const REAL* __restrict__ a,
     const REAL* __restrict__ b,
     const REAL* __restrict__ bias,
@@ -153,11 +165,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) matmul(
     long long m,
     long long n,
     long long k,
-    int a_transposed,
-    int b_transposed,
-    long long split)
+    bool a_transposed,
+    bool b_transposed,
+    long long split,
+    Shared& shared)
 {
-    __shared__ Shared shared;
     const int t = threadIdx.x;
     const int slice = t / (GROUP * GROUP);
     const int tm = t / GROUP % GROUP;
@@ -225,4 +237,87 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) matmul(
                 out[i * n + j] = sum.elements[c] + (bias != nullptr ? bias[j] : (REAL)0);
         }
     }
+}
+
+// The sums of the columns of `b`, of (terms, columns), that are those of tile number `column_tile`.
+__device__ __forceinline__ void sum_columns(
+    const REAL* __restrict__ b,
+    REAL* __restrict__ out,
+    REAL* slabs,
+    unsigned* tickets,
+    long long terms,
+    long long columns,
+    long long column_tile,
+    long long split,
+    REAL (&lines)[LINES][TILE])
+{
+    const int line = threadIdx.x / TILE;
+    const int column = threadIdx.x % TILE;
+    const long long j = column_tile * TILE + column;
+    const long long first_term = blockIdx.y * split;
+    const int count = (int)min(split, terms - first_term);
+    const REAL* next = b + (first_term + line) * columns + j;
+    REAL sum = 0;
+    if (j < columns) {
+#pragma unroll 16
+        for (int l = line; l < count; l += LINES, next += LINES * columns) sum += *next;
+    }
+    lines[line][column] = sum;
+    __syncthreads();
+    const bool writes = line == 0 && j < columns;
+    EACH(other, LINES - 1) sum += lines[other + 1][column];
+    if (slabs == nullptr) {
+        if (writes) out[j] = sum;
+        return;
+    }
+    REAL* slab = slabs + (long long)blockIdx.x * gridDim.y * (TILE * TILE) + column;
+    if (writes) slab[blockIdx.y * (TILE * TILE)] = sum;
+    if (!is_last_block(tickets + blockIdx.x, gridDim.y) || !writes) return;
+    sum = 0;
+#pragma unroll 16
+    for (unsigned z = 0; z < gridDim.y; z++) sum += slab[z * (TILE * TILE)];
+    out[j] = sum;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) matmul(
+    const REAL* __restrict__ a,
+    const REAL* __restrict__ b,
+    const REAL* __restrict__ bias,
+    REAL* __restrict__ out,
+    REAL* slabs,
+    unsigned* tickets,
+    long long m,
+    long long n,
+    long long k,
+    int a_transposed,
+    int b_transposed,
+    long long split)
+{
+    __shared__ Shared shared;
+    product(a, b, bias, out, slabs, tickets, m, n, k, a_transposed, b_transposed, split, shared);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dense_gradients(
+    const REAL* __restrict__ x,
+    const REAL* __restrict__ output_gradient,
+    REAL* __restrict__ kernel_gradient,
+    REAL* __restrict__ bias_gradient,
+    REAL* slabs,
+    unsigned* tickets,
+    long long images,
+    long long inputs,
+    long long units,
+    long long split)
+{
+    __shared__ Shared shared;
+    const long long column_tile = blockIdx.x - (gridDim.x - (units + TILE - 1) / TILE);
+    if (column_tile >= 0) {
+        sum_columns(
+            output_gradient, bias_gradient, slabs, tickets, images, units, column_tile, split,
+            shared.lines);
+        return;
+    }
+    product(
+        x, output_gradient, nullptr, kernel_gradient, slabs, tickets, inputs, units, images, true,
+        false, split, shared);
 }

@@ -63,9 +63,9 @@ class Dense(Layer):
 
     def backward(self, output_gradient: Array) -> Array | None:
         backend = self.backend
+        kernel_gradient, bias_gradient = self.gradients["kernel"], self.gradients["bias"]
         with backend.branch():
-            backend.matmul(self._input, output_gradient, self.gradients["kernel"], transpose_a=True)
-            backend.sum_rows(output_gradient, self.gradients["bias"])
+            backend.dense_gradients(self._input, output_gradient, kernel_gradient, bias_gradient)
         if not self.needs_input_gradient:
             return None
         input_gradient = self.buffer("input_gradient", len(output_gradient))

@@ -125,6 +125,19 @@ def sum_rows(sizes: Sizes, values: Values) -> Call:
     return Call("sum_rows", {"a": a, "out": values.unset(sizes.filters)})
 
 
+def dense_gradients(sizes: Sizes, values: Values) -> Call:
+    images, inputs, units = _pixels(sizes), sizes.window.elements, sizes.filters
+    return Call(
+        "dense_gradients",
+        {
+            "x": values.reals(images, inputs),
+            "output_gradient": values.reals(images, units),
+            "kernel_gradient": values.unset(inputs, units),
+            "bias_gradient": values.unset(units),
+        },
+    )
+
+
 def multiply(sizes: Sizes, values: Values) -> Call:
     shape = _input(sizes)
     a, b = values.reals(*shape), values.reals(*shape)
@@ -355,6 +368,7 @@ CALLS: dict[str, Builder] = {
         matmul, transpose_a=True, transpose_b=True, bias=True
     ),
     "sum_rows": sum_rows,
+    "dense_gradients": dense_gradients,
     "multiply": multiply,
     "accumulate": accumulate,
     "im2col": im2col,

@@ -112,6 +112,13 @@ def parameter_gradients(
     return {"kernel_gradient": kernel, "bias_gradient": loops.sum_rows(gradient)}
 
 
+def dense_gradients(x: Array, output_gradient: Array, **_: Any) -> Results:
+    return {
+        "kernel_gradient": loops.matmul(x.T, output_gradient),
+        "bias_gradient": loops.sum_rows(output_gradient),
+    }
+
+
 def input_gradient(
     output_gradient: Array, kernel: Array, window: Window, patches: Array, input_gradient: Array
 ) -> Results:
@@ -235,6 +242,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "gather_labels": gather_labels,
     "matmul": matmul,
     "sum_rows": sum_rows,
+    "dense_gradients": dense_gradients,
     "multiply": multiply,
     "accumulate": accumulate,
     "im2col": im2col,

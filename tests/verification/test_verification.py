@@ -134,7 +134,7 @@ def test_only_what_layers_call_is_compared() -> None:
 FAULTS = [
     (WrongBorder, 1, ("conv2d", "conv2d", "patches")),
     (DroppedBias, 2, ("conv2d", "conv2d", "out")),  # biases are zero in the first step
-    (WrongGradient, 1, ("dense", "matmul", "out")),
+    (WrongGradient, 1, ("dense", "dense_gradients", "kernel_gradient")),
     (WrongCorrection, 1, ("the optimizer", "adam", "parameters")),
     (WrongLabels, 1, ("the batch", "gather_labels", "out")),
     (ChangedInput, 1, ("relu", "relu", "x")),

@@ -70,11 +70,10 @@ def source(file: str) -> str:
 @cache
 def signatures(file: str) -> Mapping[str, Mapping[str, KernelParameter]]:
     """The parameters of each kernel in a file, by the name of the kernel, then their own."""
-    _, *kernels = SIGNATURE.split(source(file))
-    functions, declarations, bodies = kernels[::3], kernels[1::3], kernels[2::3]
+    text = source(file)
     return {
-        function: dict(_parameter(each, body) for each in parameters.split(","))
-        for function, parameters, body in zip(functions, declarations, bodies, strict=True)
+        function: dict(_parameter(each, text) for each in parameters.split(","))
+        for function, parameters in SIGNATURE.findall(text)
     }
 
 
@@ -83,10 +82,10 @@ def _inlined(text: str, file: str, include: re.Match[str]) -> str:
     return f'{source(include[1])}#line {next_line} "{file}"'
 
 
-def _parameter(declaration: str, body: str) -> tuple[str, KernelParameter]:
+def _parameter(declaration: str, text: str) -> tuple[str, KernelParameter]:
     words = declaration.replace("__restrict__", "").replace("*", " * ").split()
     name = words.pop()
     is_array, is_constant = "*" in words, "const" in words
     dtype = DTYPES[" ".join(word for word in words if word not in ("*", "const"))]
-    is_optional = re.search(rf"\b{name} [=!]= nullptr", body) is not None
+    is_optional = re.search(rf"\b{name} [=!]= nullptr", text) is not None
     return name, KernelParameter(dtype, is_array, is_array and not is_constant, is_optional)

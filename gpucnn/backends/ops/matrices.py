@@ -10,7 +10,7 @@ from gpucnn.backends.cpu.products import product
 from gpucnn.backends.cuda.kernel import THREADS, WARP, kernel
 from gpucnn.backends.cuda.memory import TICKETS, CudaMemory
 from gpucnn.backends.memory import Array, Memory
-from gpucnn.backends.ops.bounds import bounded, inner, rows, sums
+from gpucnn.backends.ops.bounds import bounded, inner, positions, rows, sums
 from gpucnn.utils.arithmetic import ceil_div
 
 
@@ -46,6 +46,22 @@ class Matrices(Memory):
     def sum_rows(self, a: Array, out: Array) -> None:
         """Sum the rows of `a`, real (m, n), into `out`, real (n,)."""
         self.xp.sum(a, axis=0, out=out)
+
+    @bounded(kernel_gradient=sums(positions), bias_gradient=sums(positions))
+    def dense_gradients(
+        self, x: Array, output_gradient: Array, kernel_gradient: Array, bias_gradient: Array
+    ) -> None:
+        """Compute the gradients of the kernel and the bias of a dense layer.
+
+        Args:
+            x: real (n, inputs), the layer's input.
+            output_gradient: real (n, units).
+            kernel_gradient: real (inputs, units), the product of the transpose of `x` and
+                `output_gradient`.
+            bias_gradient: real (units,), the sum of the rows of `output_gradient`.
+        """
+        self.matmul(x, output_gradient, kernel_gradient, transpose_a=True)
+        self.sum_rows(output_gradient, bias_gradient)
 
 
 def as_rows(array: Array) -> Array:
@@ -142,16 +158,12 @@ class CudaMatrices(CudaMemory, Matrices):
         m, n = out.shape
         k = a.shape[0] if transpose_a else a.shape[1]
         tiling, split = _plan(m, n, k)
-        slabs = None
-        if split < k:
-            elements = ceil_div(k, split) * tiling.tiles(m, n) * tiling.tile**2
-            slabs = self.workspace("matmul slabs", (elements,), out.dtype)
         self._matmul(
             a=a,
             b=b,
             bias=bias,
             out=out,
-            slabs=slabs,
+            slabs=self._slabs(tiling, tiling.tiles(m, n), k, split, out),
             tickets=self.tickets,
             m=m,
             n=n,
@@ -179,6 +191,50 @@ class CudaMatrices(CudaMemory, Matrices):
         constants=Tiling._fields,
         samples=lambda real: [tiling._asdict() for tiling in TILINGS],
     )
+
+    def dense_gradients(
+        self, x: Array, output_gradient: Array, kernel_gradient: Array, bias_gradient: Array
+    ) -> None:
+        """The product in tiles, and the sums in one more row of them."""
+        images, (inputs, units) = len(x), kernel_gradient.shape
+        tiling, split = _plan(inputs, units, images)
+        tiles = tiling.tiles(inputs + tiling.tile, units)
+        self._dense_gradients(
+            x=x,
+            output_gradient=output_gradient,
+            kernel_gradient=kernel_gradient,
+            bias_gradient=bias_gradient,
+            slabs=self._slabs(tiling, tiles, images, split, kernel_gradient),
+            tickets=self.tickets,
+            split=split,
+            **tiling._asdict(),
+        )
+
+    _dense_gradients = kernel(
+        "matmul.cu",
+        {
+            "x": "images inputs",
+            "output_gradient": "images units",
+            "kernel_gradient": "inputs units",
+            "bias_gradient": "units",
+            "slabs": "slab_elements",
+            "tickets": "tickets",
+        },
+        lambda sizes: (
+            (ceil_div(sizes["inputs"], sizes["tile"]) + 1)
+            * ceil_div(sizes["units"], sizes["tile"]),
+            max(ceil_div(sizes["images"], sizes["split"]), 1),
+        ),
+        constants=Tiling._fields,
+        samples=lambda real: [tiling._asdict() for tiling in TILINGS],
+    )
+
+    def _slabs(self, tiling: Tiling, tiles: int, k: int, split: int, out: Array) -> Array | None:
+        """Memory for sums of k terms that add up to `out`, if these are split."""
+        if split >= k:
+            return None
+        elements = ceil_div(k, split) * tiles * tiling.tile**2
+        return self.workspace("matmul slabs", (elements,), out.dtype)
 
     def sum_rows(self, a: Array, out: Array) -> None:
         """Where columns are few and rows many, slabs of rows are shared out over blocks."""
@@ -218,7 +274,8 @@ def _plan(m: int, n: int, k: int) -> tuple[Tiling, int]:
 def _splits(tiling: Tiling, m: int, n: int, k: int) -> set[int]:
     """The numbers of terms that a block may be given: multiples of those in shared memory."""
     steps = max(ceil_div(k, tiling.terms), 1)
-    most = min(steps, MOST_SPLITS) if tiling.tiles(m, n) <= TICKETS else 1
+    has_tickets = tiling.tiles(m + tiling.tile, n) <= TICKETS  # also for the sums of columns
+    most = min(steps, MOST_SPLITS) if has_tickets else 1
     return {ceil_div(steps, splits) * tiling.terms for splits in range(1, most + 1)}
 
 

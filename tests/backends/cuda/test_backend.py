@@ -134,6 +134,31 @@ def test_matmul_in_every_tiling(
     assert_is_product(simulator, m, k, n, dtype, transpose_a, transpose_b)
 
 
+@pytest.mark.parametrize(("inputs", "images", "units"), [ODD, EVEN], ids=["odd", "even"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("split", [64, 256])
+@pytest.mark.parametrize("tiling", TILINGS, ids=lambda tiling: f"tile {tiling.tile}")
+def test_gradients_of_a_dense_layer_in_every_tiling(
+    simulator: CudaBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: int,
+    images: int,
+    units: int,
+    dtype: str,
+    split: int,
+    tiling: Tiling,
+) -> None:
+    monkeypatch.setattr(matrices, "_plan", lambda *_: (tiling, split))
+    x = whole_numbers(images, inputs, dtype=dtype)
+    output_gradient = whole_numbers(images, units, dtype=dtype)
+    kernel_gradient = np.full((inputs, units), np.nan, dtype)
+    bias_gradient = np.full(units, np.nan, dtype)
+    simulator.dense_gradients(x, output_gradient, kernel_gradient, bias_gradient)
+    assert_array_equal(kernel_gradient, x.T @ output_gradient)
+    assert_array_equal(bias_gradient, output_gradient.sum(axis=0))
+    assert not simulator.tickets.any()
+
+
 @pytest.mark.parametrize("offset", [0, 1, 2, 4])
 def test_matmul_of_arrays_that_are_not_aligned(simulator: CudaBackend, offset: int) -> None:
     memory = whole_numbers(2, 64 * 64 + offset)
@@ -535,6 +560,19 @@ def test_sum_rows_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     last.tickets[0] = slabs - 1  # as the blocks would leave it that are not run
     last.sum_rows(a, out)
     assert_array_equal(out, range(8))
+
+
+def test_gradients_of_a_bias_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    images = BEYOND_32_BITS // 8 + 1
+    x, output_gradient = holes.zeros("float32", images, 1), holes.zeros("float32", images, 8)
+    output_gradient[-1] = range(8)
+    kernel_gradient, bias_gradient = np.zeros((1, 8), np.float32), np.zeros(8, np.float32)
+    tiling, split = _plan(1, 8, images)
+    slabs = ceil_div(images, split)
+    last.workspace("matmul slabs", (2 * slabs * tiling.tile**2,), "float32").fill(0)
+    last.tickets[1] = slabs - 1  # as the blocks would leave it that are not run
+    last.dense_gradients(x, output_gradient, kernel_gradient, bias_gradient)
+    assert_array_equal(bias_gradient, range(8))
 
 
 def test_losses_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:

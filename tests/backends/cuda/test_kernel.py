@@ -42,6 +42,7 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
     assert optional == {
         ("matmul", "bias"),
         ("matmul", "slabs"),
+        ("dense_gradients", "slabs"),
         ("sum_rows", "slabs"),
         ("softmax_cross_entropy", "gradient"),
     }
