@@ -72,15 +72,27 @@ class DeviceContender:
         device: its name.
         workload: what it computes.
         threads: of the CPU; None for as many as there are cores.
+        run_eagerly: whether it launches the operations of a step one by one, also where it could
+            replay them as one; then it does training steps alone.
+
+    Attributes:
+        name: that of the device, with ", eager" if `run_eagerly`.
+        tasks: see `Contender`.
     """
 
-    def __init__(self, device: str, workload: Workload, threads: int | None) -> None:
-        self.name, self._workload, self._threads = device, workload, threads
-        self.tasks: Tasks = {TRAINING_STEP: self._training_step, INFERENCE: self._inference}
+    def __init__(
+        self, device: str, workload: Workload, threads: int | None, *, run_eagerly: bool = False
+    ) -> None:
+        self._device, self._workload, self._threads = device, workload, threads
+        self._run_eagerly = run_eagerly
+        self.name = f"{device}, eager" if run_eagerly else device
+        self.tasks: Tasks = {TRAINING_STEP: self._training_step}
+        if not run_eagerly:
+            self.tasks[INFERENCE] = self._inference
 
     def network(self, threads: int | None) -> Sequential:
         """A new network with its initial weights, on `threads` threads."""
-        return make_network(self._workload.model, self._workload.dtype, self.name, threads)
+        return make_network(self._workload.model, self._workload.dtype, self._device, threads)
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
         """See `TrainingContender.learner`."""
@@ -95,6 +107,7 @@ class DeviceContender:
         twin = network.replica.twin()
         trainer = ParallelTrainer(twin, network.optimizer, (images, labels), batch_size)
         trainer.load(network.replica, network.optimizer)
+        trainer.run_eagerly = self._run_eagerly
         order = np.concatenate(full_batches(len(images), batch_size))
         trainer.begin(order)
         numbers = cycle(range(trainer.batches))

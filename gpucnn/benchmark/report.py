@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -139,6 +139,40 @@ class LayerMeasurement:
 
 
 @dataclass(frozen=True)
+class KernelMeasurement:
+    """The times of one launch of a training step, one in each round, see `measure_kernels`.
+
+    Args:
+        contender: a device of gpucnn.
+        part: the layer and direction, such as "conv2d backward", that the launch is a part of, or
+            "all layers"; "" for what is outside of the layers.
+        kernel: its name in the source.
+        batch_size: images in a batch.
+        grid: the blocks along each axis, such as "132 x 2".
+        threads: of a block.
+        seconds: for one launch, in each round.
+        operations: the least floating-point operations of the part, see `roofline`; 0 outside of
+            the layers.
+        bytes: the least bytes that the part moves, likewise.
+    """
+
+    contender: str
+    part: str
+    kernel: str
+    batch_size: int
+    grid: str
+    threads: int
+    seconds: list[float]
+    operations: int
+    bytes: int
+
+    @property
+    def median(self) -> float:
+        """The median of the seconds."""
+        return median(self.seconds)
+
+
+@dataclass(frozen=True)
 class TimeToAccuracy:
     """The time that a contender trained, without evaluations, to reach an accuracy.
 
@@ -188,11 +222,14 @@ class Report:
     layers: list[LayerMeasurement]
     accuracies: list[TimeToAccuracy]
     memory: list[PeakMemory]
+    kernels: list[KernelMeasurement] = field(default_factory=list)  # files of old have none
 
 
 MAY_BE_ZERO = {
     (Preparation, "seconds"),
     (LayerMeasurement, "operations"),
+    (KernelMeasurement, "operations"),
+    (KernelMeasurement, "bytes"),
     (TimeToAccuracy, "accuracy"),
 }
 
@@ -238,7 +275,7 @@ def read_report(path: str | os.PathLike[str]) -> Report:
 
 
 def _report(content: dict[str, Any]) -> Report:
-    values, kinds = _fields(Report, content), get_type_hints(Report)
+    values, kinds = _fields(Report, {"kernels": []} | content), get_type_hints(Report)
     environment = _record(Environment, values.pop("environment"))
     lists = {
         name: [_record(get_args(kinds[name])[0], each) for each in value]

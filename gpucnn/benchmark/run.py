@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from importlib.util import find_spec
+from itertools import product
 from typing import cast
 
 import numpy as np
@@ -18,10 +19,12 @@ from gpucnn.benchmark.contenders import (
     TrainingContender,
 )
 from gpucnn.benchmark.environment import describe_environment
+from gpucnn.benchmark.kernels import measure_kernels
 from gpucnn.benchmark.peers import TrainingPeer, make_peer, peer_class
 from gpucnn.benchmark.plan import Plan
 from gpucnn.benchmark.processes import import_seconds, peak_memory
 from gpucnn.benchmark.report import (
+    KernelMeasurement,
     LayerMeasurement,
     Measurement,
     PeakMemory,
@@ -82,6 +85,7 @@ class _Benchmark:
         self._layers: list[LayerMeasurement] = []
         self._accuracies: list[TimeToAccuracy] = []
         self._memory: list[PeakMemory] = []
+        self._kernels: list[KernelMeasurement] = []
 
     def report(self) -> Report:
         """The results of the jobs that have run."""
@@ -94,6 +98,7 @@ class _Benchmark:
             self._layers,
             self._accuracies,
             self._memory,
+            self._kernels,
         )
 
     def jobs(self) -> Iterator[Job]:
@@ -111,6 +116,9 @@ class _Benchmark:
             for device in self._devices:
                 what = f"layers on {device.name}, batches of {size}"
                 yield what, partial(self._measure_layers, device, size)
+            for device in self._recording:
+                what = f"kernels on {device.name}, batches of {size}"
+                yield what, partial(self._measure_kernels, device, size)
         if plan.to_accuracy is not None:
             for name in self._trained:
                 what = f"training to {plan.to_accuracy:.2%} on {name}"
@@ -127,15 +135,41 @@ class _Benchmark:
         return [DeviceContender(name, self._workload, self._plan.threads) for name in names]
 
     @cached_property
+    def _recording(self) -> list[DeviceContender]:
+        """The devices that record a step of kernels."""
+        return [each for each in self._devices if get_backend(each.name).can_record]
+
+    @cached_property
+    def _gpus(self) -> list[str]:
+        return [each.name for each in self._devices if get_backend(each.name).xp is not np]
+
+    @cached_property
+    def _peers_on_cpu(self) -> list[str]:
+        """The peers, but for those that can run on a GPU where only GPUs are timed."""
+        are_all_gpus = len(self._gpus) == len(self._devices)
+        return [
+            peer for peer in self._plan.peers if not (are_all_gpus and peer_class(peer).runs_on_gpu)
+        ]
+
+    @cached_property
     def _contenders(self) -> list[Contender]:
-        peers = [make_peer(name, self._workload, self._threads) for name in self._plan.peers]
-        contenders: list[Contender] = [*self._devices, *peers]
+        plan, workload = self._plan, self._workload
+        contenders: list[Contender] = []
+        for device in self._devices:
+            contenders.append(device)
+            if device in self._recording:
+                contenders.append(
+                    DeviceContender(device.name, workload, plan.threads, run_eagerly=True)
+                )
+        contenders += [make_peer(name, workload, self._threads) for name in self._peers_on_cpu]
+        for peer, gpu in product(plan.peers, self._gpus):
+            contenders += peer_class(peer).on_gpu(gpu, workload)
         return contenders
 
     @property
     def _trained(self) -> list[str]:
         """The names of the contenders that can be trained to an accuracy."""
-        peers = [peer for peer in self._plan.peers if issubclass(peer_class(peer), TrainingPeer)]
+        peers = [peer for peer in self._peers_on_cpu if issubclass(peer_class(peer), TrainingPeer)]
         return [*(device.name for device in self._devices), *peers]
 
     def _import(self, contender: str, *modules: str) -> None:
@@ -180,6 +214,9 @@ class _Benchmark:
     def _measure_layers(self, device: DeviceContender, batch_size: int) -> None:
         network, rounds = device.network(threads=1), self._plan.rounds
         self._layers += measure_layers(network, self._workload.data, batch_size, rounds)
+
+    def _measure_kernels(self, device: DeviceContender, batch_size: int) -> None:
+        self._kernels += measure_kernels(device.name, self._workload, batch_size, self._plan.rounds)
 
     def _train(self, name: str, target: float) -> None:
         contender = next(each for each in self._contenders if each.name == name)

@@ -3,7 +3,14 @@
 from rich.table import Table
 
 from gpucnn.benchmark.comparison import Change, Comparison, Figure
-from gpucnn.benchmark.report import Environment, LayerMeasurement, Measurement, Report, Roofline
+from gpucnn.benchmark.report import (
+    Environment,
+    KernelMeasurement,
+    LayerMeasurement,
+    Measurement,
+    Report,
+    Roofline,
+)
 from gpucnn.benchmark.timing import paired_ratio, quartiles
 from gpucnn.commands.terminal import new_table, print_table
 
@@ -17,6 +24,7 @@ def print_report(report: Report) -> None:
     for roofline in report.rooflines:
         layers = [each for each in report.layers if each.contender == roofline.contender]
         _print_layers(roofline, layers)
+    print_kernels(report.kernels)
     _section("training to an accuracy on the test images, evaluations apart", _accuracies(report))
     _section("the most memory of a process that trains", _memory(report))
 
@@ -120,6 +128,37 @@ def _layers(roofline: Roofline, layers: list[LayerMeasurement]) -> Table:
     operations = sum(each.operations for each in layers)
     costs = _costs(seconds, operations, sum(each.bytes for each in layers))
     table.add_row("all layers", "", f"{seconds * 1e6:,.1f}", "", *costs, f"{least / seconds:.0%}")
+    return table
+
+
+def print_kernels(kernels: list[KernelMeasurement]) -> None:
+    """Print a table of the launches of a step for each device and batch size."""
+    for contender, size in dict.fromkeys((each.contender, each.batch_size) for each in kernels):
+        mine = [each for each in kernels if (each.contender, each.batch_size) == (contender, size)]
+        heading = (
+            f"the {len(mine)} launches of a training step on {contender}, {size:,} images\n"
+            "(GFLOP/s and GB/s: of all launches of the part)"
+        )
+        _section(heading, _kernels(mine))
+
+
+def _kernels(kernels: list[KernelMeasurement]) -> Table:
+    table = new_table("", "", "grid", numbers=("threads", "us", "GFLOP/s", "GB/s"))
+    shown: set[str] = set()
+    for each in kernels:
+        is_first = each.part not in shown
+        shown.add(each.part)
+        of_part = [other.median for other in kernels if other.part == each.part]
+        rates = _costs(sum(of_part), each.operations, each.bytes)[2:]
+        table.add_row(
+            each.part,
+            each.kernel,
+            each.grid,
+            str(each.threads),
+            f"{each.median * 1e6:,.2f}",
+            *(rates if each.part and is_first else []),
+        )
+    table.add_row("all launches", "", "", "", f"{sum(e.median for e in kernels) * 1e6:,.2f}")
     return table
 
 

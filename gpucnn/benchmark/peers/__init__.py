@@ -1,4 +1,4 @@
-"""Peers: other implementations, timed beside gpucnn on the CPU.
+"""Peers: other implementations, timed beside gpucnn on the CPU, and on GPUs where they can.
 
 A peer is a module of this folder, and its name is the module's: `gpucnn bench --peer torch` times
 `torch.py`. The module defines a class `Peer`, derived from `BasePeer`, or from `TrainingPeer` if it
@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.benchmark.contenders import Learner, Tasks
+from gpucnn.benchmark.contenders import Contender, Learner, Tasks
 from gpucnn.benchmark.workload import Workload
 from gpucnn.errors import InvalidValueError
 from gpucnn.optimizers import Adam
@@ -58,9 +58,11 @@ class BasePeer(ABC):
             import is timed, and their versions are reported.
         name: that of the module.
         tasks: see `Contender`.
+        runs_on_gpu: whether `on_gpu` gives contenders.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
+    runs_on_gpu: ClassVar[bool] = False
     name: str
     tasks: Tasks
 
@@ -69,6 +71,19 @@ class BasePeer(ABC):
 
     @abstractmethod
     def __init__(self, workload: Workload, threads: int) -> None: ...
+
+    @classmethod
+    def on_gpu(cls, device: str, workload: Workload) -> list[Contender]:
+        """The ways of the peer to do the tasks on a GPU, each a contender by itself.
+
+        Args:
+            device: of gpucnn, such as "cuda:1".
+            workload: what to compute.
+
+        Raises:
+            InvalidValueError: the peer finds no GPU, or computes something else than gpucnn.
+        """
+        return []
 
     @classmethod
     def check_support(cls, model: str, dtype: str) -> None:

@@ -1,4 +1,7 @@
-"""PyTorch on the CPU: eager mode, in whichever of its memory formats is faster."""
+"""PyTorch on the CPU: eager mode, in whichever of its memory formats is faster.
+
+On a GPU it has contenders of its own, see `_torch_on_gpu`.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -9,9 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Learner, Tasks
+from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Contender, Learner, Tasks
 from gpucnn.benchmark.peers import TrainingPeer, check_agreement
 from gpucnn.benchmark.peers._channels_first import check_layers, to_nchw
+from gpucnn.benchmark.peers._torch_on_gpu import WAYS, TorchOnGpu
 from gpucnn.benchmark.timing import Sampler, Task, host_seconds, take_turns
 from gpucnn.benchmark.workload import (
     LEARNING_RATE,
@@ -21,6 +25,7 @@ from gpucnn.benchmark.workload import (
     make_network,
     normalise,
 )
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import epoch_order
@@ -45,6 +50,7 @@ class Peer(TrainingPeer):
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
+    runs_on_gpu: ClassVar[bool] = True
 
     def __init__(self, workload: Workload, threads: int) -> None:
         import torch
@@ -57,6 +63,23 @@ class Peer(TrainingPeer):
         self._images = to_tensor(normalise(images, network.dtype))
         self._test_images = to_tensor(normalise(test_images, network.dtype))
         self.tasks: Tasks = {TRAINING_STEP: self._training_step, INFERENCE: self._inference}
+
+    @classmethod
+    def on_gpu(cls, device: str, workload: Workload) -> list[Contender]:
+        """See `BasePeer.on_gpu`."""
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InvalidValueError(
+                "torch finds no GPU: install PyTorch for the driver's CUDA version, or leave the "
+                "peer out"
+            )
+        images, labels = workload.data[0]
+        check_torch(workload.model, images[:CHECKED], labels[:CHECKED])
+        network = make_network(workload.model, workload.dtype, "cpu", 1)
+        module = torch_module(network)
+        x, y = to_tensor(normalise(images, network.dtype)), torch.from_numpy(labels)
+        return [TorchOnGpu(device, way, module, x, y) for way in WAYS]
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
         """See `TrainingContender.learner`."""
