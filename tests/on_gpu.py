@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -27,6 +27,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
+
+from small_mnist import write_small_mnist
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
@@ -37,6 +39,8 @@ PYTEST = [*PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:ben
 
 MODELS = ("notebook", "lenet")
 BATCH_SIZES = (64, 1024)
+KINDS = ("graph", "eager")  # of a training
+NO_GRAPH = "--no-graph"
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 PACKAGES = ("numpy", "torch", "cupy-cuda12x", "cupy-cuda13x", "nvidia-cuda-nvrtc", "triton")
 
@@ -111,11 +115,16 @@ class Report:
 
     def run(self, check: Check) -> None:
         """Run a check, and write the report."""
-        result = run(check, self.folder, self.deadline - time.monotonic())
+        left = self.deadline - time.monotonic()
+        try:
+            result = run(check, self.folder, left)
+        except Exception as error:  # the other checks go on
+            command = " ".join(check.command)
+            result = Result(check.name, FAILED, False, 0, command, [f"{error!r}"])
         with self._lock:
             self.checks.append(result)
             self.write()
-        print(f"{result.status:<10} {result.seconds:6.1f} s  {result.name}", flush=True)
+            print(f"{result.status:<10} {result.seconds:6.1f} s  {result.name}", flush=True)
 
     def has_passed(self, name: str) -> bool:
         """Whether the check of that name passed."""
@@ -192,8 +201,8 @@ def run_all(report: Report, scratch: Path) -> None:
     with ThreadPoolExecutor(len(side_by_side) if is_gpu else os.cpu_count()) as pool:
         list(pool.map(report.run, side_by_side))
     alone = timed_on_gpu if is_gpu else timed_on_simulator
-    for make in alone(report, scratch):
-        report.run(make())
+    for check in alone(report, scratch):
+        report.run(check)
 
 
 # The checks of a GPU
@@ -236,20 +245,18 @@ def on_gpu(scratch: Path) -> list[Check]:
     ]
 
 
-def timed_on_gpu(report: Report, scratch: Path) -> Iterable[Callable[[], Check]]:
-    """Make the checks that time something, each when the one before is done."""
+def timed_on_gpu(report: Report, scratch: Path) -> Iterator[Check]:
+    """The checks that time something; each is asked for when the one before is done."""
     for model in MODELS:
-        yield lambda model=model: Check(
-            f"train_{model}", train("cuda", model, scratch, "graph"), 60
-        )
-        yield lambda model=model: same_bytes(model, scratch)
+        yield Check(f"train_{model}", train("cuda", model, scratch, "graph"), 60)
+        yield same_bytes(model, scratch)
     for model, size in product(MODELS, BATCH_SIZES):
-        yield lambda model=model, size=size: timed(report, model, size)
+        yield timed(report, model, size)
     bench = [*GPUCNN, "bench", "--device", "cuda", "--peer", "torch", "--batch-size", "64"]
-    yield lambda: Check("bench", [*bench, "--json", f"{report.folder}/bench.json"], 90)
+    yield Check("bench", [*bench, "--json", f"{report.folder}/bench.json"], 90)
     training = [*PYTHON, f"{TESTS}/on_gpu_training.py"]
     ncu = [found("ncu"), "--launch-skip", "40", "--launch-count", "40", "--csv", *training]
-    yield lambda: Check("ncu", ncu, 60, optional=True)
+    yield Check("ncu", ncu, 60, optional=True)
 
 
 def timed(report: Report, model: str, size: int) -> Check:
@@ -279,33 +286,26 @@ def on_simulator(scratch: Path) -> list[Check]:
     ]
 
 
-def timed_on_simulator(report: Report, scratch: Path) -> Iterable[Callable[[], Check]]:
-    """A training of both kinds, of few images, and a timing."""
-    sys.path.insert(0, str(TESTS))
-    from small_mnist import write_small_mnist
-
+def timed_on_simulator(report: Report, scratch: Path) -> Iterator[Check]:
+    """A training of both kinds, on few images, and a timing."""
     small = scratch / "mnist"
     small.mkdir()
     write_small_mnist(small, 80, 16)
     few = ["--data", str(small), "--epochs", "1", "--batch-size", "8"]
     for model in MODELS:
-        for kind, options in (("eager", [NO_GRAPH]), ("graph", [])):
-            command = [*train("simulator", model, scratch, kind), *few, *options]
-            name = f"train_{model}" if kind == "graph" else f"train_{model}_eager"
-            yield lambda name=name, command=command: Check(name, command, 120)
-        yield lambda model=model: same_bytes(model, scratch)
-    timed = [
+        eagerly = [*train("simulator", model, scratch, "eager"), *few, NO_GRAPH]
+        yield Check(f"train_{model}_eager", eagerly, 120)
+        yield Check(f"train_{model}", [*train("simulator", model, scratch, "graph"), *few], 120)
+        yield same_bytes(model, scratch)
+    steps = [
         *timing("notebook", 4, "simulator"),
         "--json",
         f"{report.folder}/timing_notebook_4.json",
     ]
-    yield lambda: Check("timing_notebook_4", timed, 120)
+    yield Check("timing_notebook_4", steps, 120)
 
 
 # Commands
-
-
-NO_GRAPH = "--no-graph"
 
 
 def train(device: str, model: str, scratch: Path, kind: str) -> list[str]:
@@ -318,9 +318,6 @@ def same_bytes(model: str, scratch: Path) -> Check:
     """The graph and the eager training have to leave the same checkpoint."""
     files = [str(scratch / f"{model}_{kind}" / "checkpoint.safetensors") for kind in KINDS]
     return Check(f"graph_is_eager_{model}", ["cmp", *files], 10)
-
-
-KINDS = ("graph", "eager")
 
 
 def timing(model: str, size: int, device: str = "cuda") -> list[str]:
@@ -343,11 +340,8 @@ def run(check: Check, folder: Path, left: float) -> Result:
     if limit <= 0:
         return Result(check.name, NO_TIME, not_run, 0, command, [])
     log, began = folder / f"{check.name}.log", time.monotonic()
-    try:
-        with log.open("wb") as out:
-            status = _status(check.command, limit, out)
-    except OSError as error:
-        return Result(check.name, FAILED, False, 0, command, [str(error)])
+    with log.open("wb") as out:
+        status = _status(check.command, limit, out)
     seconds = round(time.monotonic() - began, 1)
     _shorten(log)
     has_passed = status == PASSED

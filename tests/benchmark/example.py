@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gpucnn.benchmark.report import (
     Environment,
+    KernelMeasurement,
     LayerMeasurement,
     Measurement,
     PeakMemory,
@@ -39,6 +40,13 @@ def layer(
     return LayerMeasurement(contender, name, direction, 64, rounds(seconds), operations, moved)
 
 
+def kernel(
+    part: str, name: str, grid: str, seconds: float, operations: int, moved: int
+) -> KernelMeasurement:
+    times = rounds(seconds)
+    return KernelMeasurement("cuda", part, name, 64, grid, 256, times, operations, moved)
+
+
 REPORT = Report(
     environment=ENVIRONMENT,
     preparations=[
@@ -61,6 +69,11 @@ REPORT = Report(
         TimeToAccuracy("torch", 0.98, 12.5, 5, 0.9789),
     ],
     memory=[PeakMemory("cpu", 64, 200_000_000)],
+    kernels=[
+        kernel("", "next_batch", "1", 2e-6, 0, 0),
+        kernel("dense backward", "matmul", "8 x 4", 3e-6, 8_000_000, 400_000),
+        kernel("dense backward", "sum_rows", "2", 1e-6, 8_000_000, 400_000),
+    ],
 )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from benchmark.small_plan import small_data, small_workload
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
 from gpucnn.benchmark.timing import host_seconds
 from gpucnn.benchmark.workload import make_network
@@ -34,14 +35,14 @@ def calls_of(monkeypatch: pytest.MonkeyPatch, kind: type, method: str) -> list[A
 
 def test_a_step_trains_on_the_next_images(monkeypatch: pytest.MonkeyPatch) -> None:
     orders = calls_of(monkeypatch, Trainer, "begin")
-    steps = calls_of(monkeypatch, Trainer, "step")
+    steps = calls_of(monkeypatch, Trainer, "_run_group")
     task = contender().tasks[TRAINING_STEP](4)
     assert task.clock is host_seconds
     with task.session():
         for _ in range(17):
             task.call()
     np.testing.assert_array_equal(orders, [epoch_order(0, 1, 64)])
-    assert steps == [*range(16), 0]  # after the last, the first again
+    assert np.concatenate(steps).tolist() == [*range(16), 0]  # after the last, the first again
 
 
 def test_inference_takes_normalised_images_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +53,17 @@ def test_inference_takes_normalised_images_in_order(monkeypatch: pytest.MonkeyPa
     (x,) = inputs
     assert x.dtype == np.float32
     np.testing.assert_allclose(x, DATA[0][0][:4] / 255 - 0.5, atol=1e-7)
+
+
+def test_an_eager_device_does_training_steps_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = DeviceContender("simulator", small_workload(), None, run_eagerly=True)
+    assert device.name == "simulator, eager"
+    assert list(device.tasks) == [TRAINING_STEP]
+    task = device.tasks[TRAINING_STEP](4)
+    monkeypatch.setattr(CudaBackend, "record", None)  # not to be called
+    with task.session():
+        for _ in range(3):
+            task.call()
 
 
 def test_a_learner_trains_and_is_measured() -> None:

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,18 @@ def test_a_report_is_read_as_it_was_written(path: Path) -> None:
 def test_keys_of_earlier_files_are_kept(path: Path) -> None:
     write_report(path, REPORT)
     content = json.loads(path.read_text())
-    parts = ["preparations", "limits", "measurements", "layers", "accuracies", "memory"]
+    parts = ["preparations", "limits", "measurements", "layers", "accuracies", "memory", "kernels"]
     assert list(content) == ["gpucnn_benchmark", "stamp", *parts]
     assert content["stamp"] == asdict(REPORT.environment)
     assert all("contender" not in each and "subject" in each for p in parts for each in content[p])
+
+
+def test_a_file_from_before_kernels_were_timed_is_read(path: Path) -> None:
+    write_report(path, REPORT)
+    content = json.loads(path.read_text())
+    assert content.pop("kernels")
+    path.write_text(json.dumps(content))
+    assert read_report(path) == replace(REPORT, kernels=[])
 
 
 def test_a_measurement_counts_by_its_median() -> None:

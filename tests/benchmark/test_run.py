@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.example import REPORT
 from benchmark.small_plan import StubPeer, small_data, small_plan, small_workload
 from expect import refusal
 from gpucnn.benchmark import PEERS, Plan, environment, peers, run, run_benchmark
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
-from gpucnn.benchmark.report import Preparation, Report, Roofline
+from gpucnn.benchmark.peers import peer_class
+from gpucnn.benchmark.report import KernelMeasurement, Preparation, Report, Roofline
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +87,46 @@ def test_what_is_paid_once_is_told_apart(stubs: dict[str, StubPeer]) -> None:
     ]
     assert told["torch", "warm-up"] == 4  # two calls for each task, a second each
     assert report.rooflines == [Roofline("cpu", 1, 2)]
+
+
+def test_a_device_that_records_is_timed_eagerly_too_and_its_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernels = REPORT.kernels[:1]
+    seen: list[tuple[str, int, int]] = []
+
+    def measure(device: str, workload: Any, size: int, rounds: int) -> list[KernelMeasurement]:
+        seen.append((device, size, rounds))
+        return kernels
+
+    monkeypatch.setattr(run, "measure_kernels", measure)
+    report = measured(small_plan(devices=("simulator",), threads=None, rounds=1))
+    assert [(each.contender, each.task) for each in report.measurements] == [
+        ("simulator", TRAINING_STEP),
+        ("simulator, eager", TRAINING_STEP),
+        ("simulator", INFERENCE),
+    ]
+    assert [each.contender for each in report.memory] == ["simulator"]
+    assert seen == [("simulator", 4, 1)]
+    assert report.kernels == kernels
+
+
+@pytest.mark.parametrize(
+    ("gpus", "on_cpu"), [(["cuda"], ["onnxruntime"]), ([], ["torch", "onnxruntime"])]
+)
+def test_a_peer_that_runs_on_gpus_leaves_the_cpu_to_others_where_only_gpus_are_timed(
+    stubs: dict[str, StubPeer], monkeypatch: pytest.MonkeyPatch, gpus: list[str], on_cpu: list[str]
+) -> None:
+    made = run._Benchmark(small_plan(peers=("torch", "onnxruntime")), small_data())
+    monkeypatch.setitem(vars(made), "_gpus", gpus)
+    on_gpu = [StubPeer(f"torch on {gpu}, graph") for gpu in gpus]
+    monkeypatch.setattr(peer_class("torch"), "on_gpu", lambda gpu, workload: on_gpu)
+    assert [each.name for each in made._contenders] == [
+        "cpu",
+        *on_cpu,
+        *(each.name for each in on_gpu),
+    ]
+    assert made._trained == ["cpu", *(peer for peer in on_cpu if peer == "torch")]
 
 
 def test_layers_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,17 @@ def test_it_prints_every_figure(command: Command) -> None:
     assert ["64", "images", "200.0"] in rows(out, "cpu")
 
 
+def test_it_prints_the_kernels_of_a_step(command: Command) -> None:
+    out = command("bench").out
+    assert "the 3 launches of a training step on cuda, 64 images" in out
+    assert rows(out, "next_batch") == [["1", "256", "2.00"]]
+    assert rows(out, "dense", "backward", "matmul") == [
+        ["8", "x", "4", "256", "3.00", "2,000.0", "100.0"]
+    ]
+    assert rows(out, "dense", "backward", "sum_rows") == [["2", "256", "1.00"]]
+    assert rows(out, "all", "launches") == [["6.00"]]
+
+
 def test_what_was_not_measured_has_no_heading(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

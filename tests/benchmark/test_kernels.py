@@ -1,0 +1,70 @@
+from functools import cache
+
+import numpy as np
+import pytest
+
+from benchmark.small_plan import small_workload
+from gpucnn.benchmark import kernels
+from gpucnn.benchmark.kernels import WHOLE, TrainingStep, measure_kernels
+from gpucnn.benchmark.workload import make_network
+
+
+@cache
+def step(model: str) -> TrainingStep:
+    return TrainingStep("simulator", small_workload(model), 4)
+
+
+def test_launches_come_in_order_each_with_its_part() -> None:
+    found = [(each.part, each.kernel) for each in step("lenet").launches()]
+    parts = list(dict.fromkeys(part for part, _ in found))
+    assert parts == [
+        "",
+        "conv2d+relu+maxpool2d forward",
+        "conv2d_1+relu_1+maxpool2d_1 forward",
+        "dense forward",
+        "relu_2 forward",
+        "dense_1 forward",
+        "dense_1 backward",
+        "relu_2 backward",
+        "dense backward",
+        "conv2d_1+relu_1+maxpool2d_1 backward",
+        "conv2d+relu+maxpool2d backward",
+    ]
+    assert ("dense forward", "matmul") in found
+    assert found[0] == ("", "next_batch")
+    assert found[-1] == ("", "sgd")
+
+
+def test_an_operation_that_is_the_whole_network_is_a_part_of_its_own() -> None:
+    found = step("notebook").launches()
+    assert {each.part for each in found if each.kernel.startswith("conv_")} == {WHOLE}
+    costs = step("notebook").costs()
+    assert costs[WHOLE] == tuple(map(sum, zip(*list(costs.values())[:-2], strict=True)))
+    assert costs[""] == (0, 0)
+
+
+def test_afterwards_a_step_is_what_it_was() -> None:
+    first, again = (
+        [each[:4] for each in step("notebook").launches()],
+        [each[:4] for each in step("notebook").launches()],
+    )
+    assert first == again
+    step("notebook").rewind()
+
+
+def test_it_starts_with_the_weights_of_the_network() -> None:
+    made = TrainingStep("simulator", small_workload(), 4)
+    expected = make_network("notebook", "float32", "cpu", 1).parameters
+    np.testing.assert_array_equal(made._trainer.replica.parameters, expected)
+
+
+def test_each_launch_is_timed_in_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "REPEATS", 2)
+    found = measure_kernels("simulator", small_workload(), 4, 2)
+    launches = step("notebook").launches()
+    assert [each.kernel for each in found] == [each.kernel for each in launches]
+    assert all(len(each.seconds) == 2 and min(each.seconds) > 0 for each in found)
+    gradients = found[1]
+    assert gradients.threads == int(np.prod(launches[1].block))
+    assert gradients.grid == " x ".join(map(str, launches[1].grid))
+    assert gradients.operations > gradients.bytes > 0
