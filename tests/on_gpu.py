@@ -235,7 +235,7 @@ def on_gpu(scratch: Path) -> list[Check]:
             150,
         ),
         *(
-            Check(f"train_{model}_eager", [*train("cuda", model, scratch, "eager"), NO_GRAPH], 120)
+            Check(f"train_{model}_eager", [*train("cuda", model, scratch, "eager"), NO_GRAPH], 150)
             for model in MODELS
         ),
         *(

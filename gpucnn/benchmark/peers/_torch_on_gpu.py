@@ -3,7 +3,7 @@
 All three gather a batch of images that lie on the GPU, and do a step of SGD. The compiled one has
 `torch.compile(mode="reduce-overhead")` for the forward and the backward pass, which replays them as
 CUDA graphs, and an eager update. The captured one is a single graph of the whole step, always on
-the same batch.
+the same batch. Settings are PyTorch's own, which let convolutions round to TF32.
 """
 
 from collections.abc import Callable
