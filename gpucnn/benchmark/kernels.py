@@ -194,7 +194,8 @@ def measure_kernels(
     """Time each launch of a training step by itself, all in turns.
 
     Each time is that of a kernel that depends on the one before, as most of a step do, and
-    contains its part of what starting a graph takes.
+    contains its part of what starting a graph takes. A recorded step may take less than their sum:
+    its branches run side by side.
 
     Args:
         device: a GPU, or the simulator, by name.

@@ -17,8 +17,9 @@ class Plan:
 
     Args:
         devices: of gpucnn, by name, at least one, see `get_backend`.
-        peers: other implementations, from `PEERS`, which run on the CPU; each supports some models
-            and dtypes, see its `check_support`.
+        peers: other implementations, from `PEERS`, which run on the CPU, and on each GPU among the
+            devices where they can; where all devices are GPUs, on these alone. Each supports some
+            models and dtypes, see its `check_support`.
         model: the name of a preset; its dropout layers are left out.
         batch_sizes: images in a batch, at least one size.
         dtype: "float32" or "float64", of all arithmetic.

@@ -36,8 +36,10 @@ def test_launches_come_in_order_each_with_its_part() -> None:
 
 
 def test_an_operation_that_is_the_whole_network_is_a_part_of_its_own() -> None:
-    found = step("notebook").launches()
-    assert {each.part for each in found if each.kernel.startswith("conv_")} == {WHOLE}
+    *of_layers, update = step("notebook").launches()
+    assert of_layers[0].kernel == "conv_classifier"
+    assert {each.part for each in of_layers} == {WHOLE}
+    assert (update.part, update.kernel) == ("", "sgd")
     costs = step("notebook").costs()
     assert costs[WHOLE] == tuple(map(sum, zip(*list(costs.values())[:-2], strict=True)))
     assert costs[""] == (0, 0)

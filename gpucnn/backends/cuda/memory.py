@@ -54,8 +54,11 @@ class CudaMemory(Memory):
         with self._runtime.active(), self._launcher.noting_arrays() as arrays:
             return _Kept(self._runtime, self._runtime.record(work), arrays)
 
+    def branch(self) -> AbstractContextManager[None]:
+        return self._branched()
+
     @contextmanager
-    def branch(self) -> Iterator[None]:
+    def _branched(self) -> Iterator[None]:
         self._branch = 1
         try:
             with self._runtime.branch():

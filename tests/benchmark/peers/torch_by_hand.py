@@ -3,6 +3,7 @@
 `pytest tests/benchmark/peers/torch_by_hand.py`
 """
 
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 
 from benchmark.small_plan import small_data, small_workload
+from expect import refusal
 from gpucnn.benchmark import processes
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
-from gpucnn.benchmark.peers import make_peer
+from gpucnn.benchmark.peers import _torch_on_gpu, make_peer
 from gpucnn.benchmark.peers import torch as torch_peer
 from gpucnn.benchmark.peers._channels_first import to_nchw
 from gpucnn.benchmark.peers.torch import TorchTrainer, to_tensor, torch_module
-from gpucnn.benchmark.workload import make_network, normalise
+from gpucnn.benchmark.workload import LEARNING_RATE, full_batches, make_network, normalise
 from gpucnn.models import MODELS
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
@@ -52,6 +54,35 @@ def test_torch_does_its_tasks(torch: Any) -> None:
         task = make(4)
         with task.session():
             task.call()
+
+
+def test_a_step_on_a_gpu_is_that_on_the_cpu(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The eager one, on the CPU in the GPU's place."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    for owner in (torch.Tensor, torch.nn.Module):
+        monkeypatch.setattr(owner, "cuda", lambda self: self)
+    contenders = torch_peer.Peer.on_gpu("cuda", small_workload())
+    assert [each.name.split(", ")[1] for each in contenders] == ["eager", "compiled", "graph"]
+    module, images, labels = (
+        vars(contenders[0])[name] for name in ("_module", "_images", "_labels")
+    )
+    training = _torch_on_gpu._Training(module, images, labels, 16)
+    step = _torch_on_gpu.eager(training)
+    trainer = TorchTrainer(module, images, labels.numpy(), torch.contiguous_format)
+    trainer.optimizer = torch.optim.SGD(trainer.module.parameters(), LEARNING_RATE)
+    for indices in full_batches(64, 16):
+        step()
+        trainer.step(torch.from_numpy(indices))
+    for mine, theirs in zip(training.module.parameters(), trainer.module.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_without_a_gpu_torch_says_so(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    advice = "install PyTorch for the driver's CUDA version, or leave the peer out"
+    with refusal(f"torch finds no GPU: {advice}"):
+        torch_peer.Peer.on_gpu("cuda", small_workload())
 
 
 def test_torch_with_other_weights_is_found_out(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
