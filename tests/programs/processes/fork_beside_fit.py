@@ -1,10 +1,12 @@
 """A process is forked by a thread while its model fits; the child has a model of its own."""
 
 import os
+import warnings
 from threading import Thread
 
 from digits import EPOCHS, new_model, train, weights, x, y
 
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 model = new_model()
 
 
