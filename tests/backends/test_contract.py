@@ -82,10 +82,14 @@ def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, n
     assert_agrees(after, written, define(after))
 
 
+CLASSIFIER = {"can_fuse_classifier", "conv_classifier_gradients"}
+"""Tested on every backend in ops/test_conv_classifier.py."""
+
+
 def test_every_operation_is_tested() -> None:
     called = {build(SIZES, Values(0, "float32")).operation for build in CALLS.values()}
     tested = {name.removeprefix("test_") for name in globals()}
-    assert PUBLIC - called - tested == set()
+    assert PUBLIC - called - tested == CLASSIFIER
 
 
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
@@ -146,6 +150,29 @@ def test_record(backend: Backend) -> None:
             backend.copy(np.full((2, 3), number, np.float32), x)
             recording.replay()
             assert_array_equal(backend.to_host(out), number**2)
+
+
+def test_branch(backend: Backend) -> None:
+    """What comes after `join` reads what a branch has written."""
+    x = backend.asarray(np.array([[-3, 2, 4]], np.float32))
+    rectified, squares = (backend.zeros(x.shape, "float32") for _ in range(2))
+    with backend.session():
+        with backend.branch():
+            backend.relu(x, rectified)
+        backend.join()
+        backend.multiply(rectified, rectified, squares)
+        assert_array_equal(backend.to_host(squares), [[0, 4, 16]])
+
+
+def test_join(backend: Backend) -> None:
+    """It may stand where there is no branch."""
+    x = backend.asarray(np.array([[-3, 2, 4]], np.float32))
+    out = backend.zeros(x.shape, "float32")
+    with backend.session():
+        backend.join()
+        backend.relu(x, out)
+        backend.join()
+        assert_array_equal(backend.to_host(out), [[0, 2, 4]])
 
 
 # Parts of a batch
