@@ -1,6 +1,9 @@
-// Products of matrices, and the gradients of a dense layer, which are such a product and a sum.
+// Products of matrices: by themselves, or with what else a dense layer needs.
 //
 // matmul:          out = A B + bias; A of (m, k) and B of (k, n) may each lie transposed.
+// dense_relu:      out = max(A B + bias, 0), NaN where that is NaN, of which dropout zeroes some
+//                  elements and scales the others, unless `step` is null; its words are those of
+//                  philox.cuh, for element first + i of the batch.
 // dense_gradients: kernel_gradient = the transpose of x times output_gradient,
 //                  bias_gradient[j] = sum of output_gradient[l, j] over l
 //
@@ -25,12 +28,13 @@
 //
 // Bytes per output, at best: (2 k / TILE + 1) * sizeof(REAL), the first mostly from cache, and
 // 2 sizeof(REAL) for each of several splits. Operations per output: k multiply-adds. Per sum of a
-// column: k sizeof(REAL) from cache, and k additions.
+// column: k sizeof(REAL) from cache, and k additions. Dropout adds about 80 operations of integers.
 //
 // BLOCKS of float32 are asked for on a multiprocessor, half as many of float64: left to itself, the
 // compiler takes 150 registers for a thread of 8 x 8 sums, which leaves room for one block.
 
 #include "last_block.cuh"
+#include "philox.cuh"
 
 #define VECTOR (16 / (int)sizeof(REAL))                        // elements of 16 bytes
 #define STEP (TERMS * (int)sizeof(float) / (int)sizeof(REAL))  // terms of a tile
@@ -42,7 +46,7 @@
 #define LOADS (STEP / LOADED)
 #define LINES (THREADS / TILE)    // threads that add up a column of B
 #define STRIP (GROUP * VECTOR)  // rows of outputs whose slices are added up at once
-#define UNROLL (THREAD < 8 ? SHARE : 1)
+#define UNROLL (THREAD < 8 ? SHARE / 2 : 1)
 #define MIN_BLOCKS (BLOCKS * sizeof(float) / sizeof(REAL))
 
 #define EACH(i, count) _Pragma("unroll") for (int i = 0; i < (count); i++)
@@ -154,6 +158,50 @@ __device__ __forceinline__ void multiply(
     }
 }
 
+// What is made of a product with its bias.
+struct Activation {
+    bool is_relu;
+    bool drops;
+    Dropout dropout;
+    long long first;  // the number of the first output among the batch's
+};
+
+// Writes VECTOR neighbouring outputs from (i, j) on, those within the matrix, given their sums.
+__device__ __forceinline__ void write(
+    REAL* __restrict__ out,
+    Vector values,
+    long long i,
+    long long j,
+    long long m,
+    long long n,
+    const REAL* __restrict__ bias,
+    const Activation& activation)
+{
+    if (i >= m || j >= n) return;
+    long long drawn = -1;
+    Words words;
+    EACH(c, VECTOR)
+    {
+        REAL& value = values.elements[c];
+        if (bias != nullptr && j + c < n) value += bias[j + c];
+        if (activation.is_relu) value = value < 0 ? (REAL)0 : value;
+        if (activation.drops) {
+            const long long element = activation.first + i * n + j + c;
+            if (element / 4 != drawn) words = random_words(activation.dropout, element / 4);
+            drawn = element / 4;
+            unsigned word = 0;
+            EACH(k, 4) word = element % 4 == k ? words.of[k] : word;
+            value *= factor(activation.dropout, word);
+        }
+    }
+    out += i * n + j;
+    if (n % VECTOR == 0 && (size_t)out % 16 == 0) {
+        vector_at(out) = values;
+    } else {
+        EACH(c, VECTOR) if (j + c < n) out[c] = values.elements[c];
+    }
+}
+
 // The tile of outputs of this block.
 __device__ __forceinline__ void product(
     const REAL* __restrict__ a,
@@ -168,6 +216,7 @@ __device__ __forceinline__ void product(
     bool a_transposed,
     bool b_transposed,
     long long split,
+    const Activation& activation,
     Shared& shared)
 {
     const int t = threadIdx.x;
@@ -207,15 +256,18 @@ __device__ __forceinline__ void product(
         }
         __syncthreads();
 #pragma unroll
-        for (int e = t; e < STRIP * TILE; e += THREADS) {
-            REAL sum = 0;
-            EACH(s, SLICES) sum += shared.strip[s][e / TILE][e % TILE];
-            const long long i = first_row + v * STRIP + e / TILE;
-            const long long j = first_column + e % TILE;
+        for (int e = t * VECTOR; e < STRIP * TILE; e += THREADS * VECTOR) {
+            Vector sum = {};
+            EACH(s, SLICES)
+            {
+                const Vector part = vector_at(&shared.strip[s][e / TILE][e % TILE]);
+                EACH(c, VECTOR) sum.elements[c] += part.elements[c];
+            }
+            const int row = v * STRIP + e / TILE;
             if (slabs != nullptr)
-                slab[v * STRIP * TILE + e] = sum;
-            else if (i < m && j < n)
-                out[i * n + j] = sum + (bias != nullptr ? bias[j] : (REAL)0);
+                vector_at(slab + row * TILE + e % TILE) = sum;
+            else
+                write(out, sum, first_row + row, first_column + e % TILE, m, n, bias, activation);
         }
     }
     if (slabs == nullptr || !is_last_block(tickets + blockIdx.x, gridDim.y)) return;
@@ -230,12 +282,7 @@ __device__ __forceinline__ void product(
                                              : Vector{};
             EACH(s, AT_ONCE) EACH(c, VECTOR) sum.elements[c] += parts[s].elements[c];
         }
-        const long long i = first_row + e / TILE;
-        EACH(c, VECTOR) {
-            const long long j = first_column + e % TILE + c;
-            if (i < m && j < n)
-                out[i * n + j] = sum.elements[c] + (bias != nullptr ? bias[j] : (REAL)0);
-        }
+        write(out, sum, first_row + e / TILE, first_column + e % TILE, m, n, bias, activation);
     }
 }
 
@@ -294,7 +341,36 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) matmul(
     long long split)
 {
     __shared__ Shared shared;
-    product(a, b, bias, out, slabs, tickets, m, n, k, a_transposed, b_transposed, split, shared);
+    product(
+        a, b, bias, out, slabs, tickets, m, n, k, a_transposed, b_transposed, split, Activation{},
+        shared);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dense_relu(
+    const REAL* __restrict__ x,
+    const REAL* __restrict__ kernel,
+    const REAL* __restrict__ bias,
+    const long long* __restrict__ step,
+    REAL* __restrict__ out,
+    REAL* slabs,
+    unsigned* tickets,
+    long long images,
+    long long inputs,
+    long long units,
+    long long split,
+    long long first,
+    unsigned threshold,
+    unsigned key_low,
+    unsigned key_high,
+    unsigned stream,
+    REAL scale)
+{
+    __shared__ Shared shared;
+    Activation activation = {true, step != nullptr, {0, threshold, key_low, key_high, stream, scale}, first};
+    if (step != nullptr) activation.dropout.step = (unsigned)step[0];
+    product(
+        x, kernel, bias, out, slabs, tickets, images, units, inputs, false, false, split,
+        activation, shared);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dense_gradients(
@@ -319,5 +395,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dense_gradient
     }
     product(
         x, output_gradient, nullptr, kernel_gradient, slabs, tickets, inputs, units, images, true,
-        false, split, shared);
+        false, split, Activation{}, shared);
 }

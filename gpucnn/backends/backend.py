@@ -5,6 +5,7 @@ from gpucnn.backends.ops.conv_classifier import ConvClassifiers, CudaConvClassif
 from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools, CudaConvReluPools
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
+from gpucnn.backends.ops.dense import CudaDense, Dense
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
 from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
@@ -18,6 +19,7 @@ class Backend(
     Data,
     ConvReluPools,
     Convolution,
+    Dense,
     Matrices,
     Pooling,
     Random,
@@ -73,6 +75,7 @@ class CudaBackend(
     CudaData,
     CudaConvReluPools,
     CudaConvolution,
+    CudaDense,
     CudaMatrices,
     CudaPooling,
     CudaRandom,

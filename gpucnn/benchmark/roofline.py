@@ -17,7 +17,7 @@ from gpucnn.benchmark.report import LayerMeasurement, Roofline
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, repeat, take_turns
 from gpucnn.benchmark.workload import Data
 from gpucnn.datasets.device_dataset import DeviceDataset
-from gpucnn.layers import Conv2D, Dense, Flatten, FusedConv2D, Layer, MaxPool2D, Step
+from gpucnn.layers import Conv2D, Dense, Flatten, FusedConv2D, FusedDense, Layer, MaxPool2D, Step
 from gpucnn.models.sequential import Sequential
 
 REPEATS = 5  # of a product or copy, of which the fastest counts
@@ -120,7 +120,7 @@ def bytes_moved(layer: Layer, direction: str, batch: int) -> int:
 
 
 def _parts(layer: Layer) -> tuple[Layer, ...]:
-    return layer.parts if isinstance(layer, FusedConv2D) else (layer,)
+    return layer.parts if isinstance(layer, (FusedConv2D, FusedDense)) else (layer,)
 
 
 def _forward(layer: Layer) -> int:

@@ -10,6 +10,7 @@ from gpucnn.layers.dense import Dense as Dense
 from gpucnn.layers.dropout import Dropout as Dropout
 from gpucnn.layers.flatten import Flatten as Flatten
 from gpucnn.layers.fused import FusedConv2D as FusedConv2D
+from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.leaky_relu import LeakyReLU as LeakyReLU

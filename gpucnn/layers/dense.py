@@ -62,13 +62,17 @@ class Dense(Layer):
         return output
 
     def backward(self, output_gradient: Array) -> Array | None:
-        backend = self.backend
-        kernel_gradient, bias_gradient = self.gradients["kernel"], self.gradients["bias"]
-        with backend.branch():
-            backend.dense_gradients(self._input, output_gradient, kernel_gradient, bias_gradient)
-        if not self.needs_input_gradient:
-            return None
-        input_gradient = self.buffer("input_gradient", len(output_gradient))
-        kernel = self.parameters["kernel"]
-        backend.matmul(output_gradient, kernel, input_gradient, transpose_b=True)
-        return input_gradient
+        return dense_backward(self, self._input, output_gradient)
+
+
+def dense_backward(layer: Layer, x: Array, output_gradient: Array) -> Array | None:
+    """The backward pass of a dense layer, or of one that fuses it, whose input was `x`."""
+    backend = layer.backend
+    kernel_gradient, bias_gradient = layer.gradients["kernel"], layer.gradients["bias"]
+    with backend.branch():
+        backend.dense_gradients(x, output_gradient, kernel_gradient, bias_gradient)
+    if not layer.needs_input_gradient:
+        return None
+    input_gradient = layer.buffer("input_gradient", len(output_gradient))
+    backend.matmul(output_gradient, layer.parameters["kernel"], input_gradient, transpose_b=True)
+    return input_gradient

@@ -14,7 +14,8 @@ from gpucnn.backends import (
 )
 from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.conv2d import Conv2D
-from gpucnn.layers.dense import Dense
+from gpucnn.layers.dense import Dense, dense_backward
+from gpucnn.layers.dropout import Dropout
 from gpucnn.layers.flatten import Flatten
 from gpucnn.layers.max_pool2d import MaxPool2D
 from gpucnn.layers.relu import ReLU
@@ -91,6 +92,61 @@ class FusedConv2D(Layer):
         return plan
 
 
+class FusedDense(Layer):
+    """Replaces a placed dense layer, ReLU and, if there is one, dropout; see `FusedConv2D`.
+
+    Attributes:
+        dense: the dense layer.
+        relu: the ReLU.
+        dropout: what follows it; None for nothing.
+    """
+
+    has_parameters: ClassVar[bool] = True
+
+    def __init__(self, dense: Dense, relu: ReLU, dropout: Dropout | None = None) -> None:
+        self.dense, self.relu, self.dropout = dense, relu, dropout
+        self.name = "+".join(part.name for part in self.parts)
+        self.index, self.seed = dense.index, dense.seed
+        self.needs_input_gradient = dense.needs_input_gradient
+        self.input_shape, self.output_shape = dense.input_shape, dense.output_shape
+        self.place(dense.backend, dense.real, dense.parameters, dense.gradients)
+
+    @property
+    def parts(self) -> tuple[Layer, ...]:
+        """The layers that it replaces."""
+        layers = self.dense, self.relu, self.dropout
+        return tuple(layer for layer in layers if layer is not None)
+
+    def build(self, input_shape: Shape) -> None:
+        """Do nothing: the layers are built."""
+
+    def multiply_adds(self) -> int:
+        return self.dense.multiply_adds()
+
+    def training_buffers(self) -> dict[str, Buffer]:
+        return super().training_buffers() | {"score_gradient": Buffer(self.output_shape)}
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        self._input, self._rate = x, 0.0  # for the gradients
+        output = self.buffer("output", len(x))
+        kernel, bias = self.parameters["kernel"], self.parameters["bias"]
+        dropout = self.dropout
+        if dropout is None or step is None or step.number is None:
+            self.backend.dense_relu(x, kernel, bias, output)
+            return output
+        self._rate = dropout.rate
+        first = step.first * self.output_shape[0]
+        random = dropout.rate, dropout.seed, dropout.index
+        self.backend.dense_relu(x, kernel, bias, output, *random, step.number, first)
+        return output
+
+    def backward(self, output_gradient: Array) -> Array | None:
+        batch = len(output_gradient)
+        output, score_gradient = self.buffer("output", batch), self.buffer("score_gradient", batch)
+        self.backend.dense_relu_gradient(output_gradient, output, self._rate, score_gradient)
+        return dense_backward(self, self._input, score_gradient)
+
+
 def describe(convolution: Conv2D, pooling: MaxPool2D) -> ConvReluPool:
     """A placed convolution, and the pooling of its positive part, as one operation."""
     channels, filters = convolution.input_shape[2], convolution.output_shape[2]
@@ -102,15 +158,36 @@ def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
     fused: list[Layer] = []
     for layer in layers:
         fused.append(layer)
-        convolution, relu, pooling = fused[-3:] if len(fused) >= 3 else (None, None, None)
-        if (
-            isinstance(convolution, Conv2D)
-            and isinstance(relu, ReLU)
-            and isinstance(pooling, MaxPool2D)
-            and backend.can_fuse(describe(convolution, pooling))
-        ):
-            fused[-3:] = [FusedConv2D(convolution, relu, pooling)]
+        _fuse_convolution(fused, backend)
+        _fuse_dense(fused, backend)
     return tuple(fused)
+
+
+def _fuse_convolution(layers: list[Layer], backend: Backend) -> None:
+    """Fuse the last three layers if they are a convolution, ReLU and max-pooling."""
+    convolution, relu, pooling = layers[-3:] if len(layers) >= 3 else (None, None, None)
+    if (
+        isinstance(convolution, Conv2D)
+        and isinstance(relu, ReLU)
+        and isinstance(pooling, MaxPool2D)
+        and backend.can_fuse(describe(convolution, pooling))
+    ):
+        layers[-3:] = [FusedConv2D(convolution, relu, pooling)]
+
+
+def _fuse_dense(layers: list[Layer], backend: Backend) -> None:
+    """Fuse the last two layers if they are a dense layer and ReLU, or these and dropout.
+
+    Subclasses of these layers may compute something else, and are left as they are.
+    """
+    before, last = layers[-2:] if len(layers) >= 2 else (None, None)
+    kinds = type(before), type(last)
+    if kinds == (Dense, ReLU) and backend.can_fuse_dense():
+        assert isinstance(before, Dense)
+        assert isinstance(last, ReLU)
+        layers[-2:] = [FusedDense(before, last)]
+    elif isinstance(before, FusedDense) and before.dropout is None and type(last) is Dropout:
+        layers[-2:] = [FusedDense(before.dense, before.relu, last)]
 
 
 CLASSIFIER = (Conv2D, ReLU, MaxPool2D, Flatten, Dense)

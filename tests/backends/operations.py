@@ -125,6 +125,39 @@ def sum_rows(sizes: Sizes, values: Values) -> Call:
     return Call("sum_rows", {"a": a, "out": values.unset(sizes.filters)})
 
 
+def dense_relu(
+    sizes: Sizes, values: Values, *, rate: float = 0.0, drops: bool = False, first: int = 0
+) -> Call:
+    images, inputs, units = _pixels(sizes), sizes.window.elements, sizes.filters
+    return Call(
+        "dense_relu",
+        {
+            "x": values.reals(images, inputs),
+            "kernel": values.reals(inputs, units),
+            "bias": values.reals(units),
+            "out": values.unset(images, units),
+            "rate": rate,
+            "seed": values.integer(64),
+            "stream": values.integer(32),
+            "step": np.array([values.integer(40)], np.int64) if drops else None,
+            "first": first,
+        },
+    )
+
+
+def dense_relu_gradient(sizes: Sizes, values: Values, rate: float = 0.4) -> Call:
+    shape = _pixels(sizes), sizes.filters
+    return Call(
+        "dense_relu_gradient",
+        {
+            "output_gradient": values.reals(*shape),
+            "out": values.choices([-0.0, 0, 1e-30, 1.5], *shape),
+            "rate": rate,
+            "input_gradient": values.unset(*shape),
+        },
+    )
+
+
 def dense_gradients(sizes: Sizes, values: Values) -> Call:
     images, inputs, units = _pixels(sizes), sizes.window.elements, sizes.filters
     return Call(
@@ -368,6 +401,15 @@ CALLS: dict[str, Builder] = {
         matmul, transpose_a=True, transpose_b=True, bias=True
     ),
     "sum_rows": sum_rows,
+    "dense_relu": dense_relu,
+    "dense_relu with dropout": partial(dense_relu, rate=0.4, drops=True),
+    "dense_relu with dropout of a part": partial(
+        dense_relu, rate=0.4, drops=True, first=4 * 25 + 3
+    ),
+    "dense_relu with dropout beyond the low word": partial(
+        dense_relu, rate=0.4, drops=True, first=2**34 - 2
+    ),
+    "dense_relu_gradient": dense_relu_gradient,
     "dense_gradients": dense_gradients,
     "multiply": multiply,
     "accumulate": accumulate,

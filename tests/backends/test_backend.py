@@ -112,6 +112,16 @@ def parameter_gradients(
     return {"kernel_gradient": kernel, "bias_gradient": loops.sum_rows(gradient)}
 
 
+def dense_relu(x: Array, kernel: Array, bias: Array, step: Array | None, **options: Any) -> Results:
+    out = relu(loops.matmul(x, kernel, bias))["out"]
+    return {"out": out} if step is None else {"out": dropout(out, step=step, **options)["out"]}
+
+
+def dense_relu_gradient(output_gradient: Array, out: Array, rate: float, **_: Any) -> Results:
+    passed = each(loops.relu_gradient, output_gradient, out)
+    return {"input_gradient": passed / (1 - rate)}
+
+
 def dense_gradients(x: Array, output_gradient: Array, **_: Any) -> Results:
     return {
         "kernel_gradient": loops.matmul(x.T, output_gradient),
@@ -242,6 +252,8 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "gather_labels": gather_labels,
     "matmul": matmul,
     "sum_rows": sum_rows,
+    "dense_relu": dense_relu,
+    "dense_relu_gradient": dense_relu_gradient,
     "dense_gradients": dense_gradients,
     "multiply": multiply,
     "accumulate": accumulate,

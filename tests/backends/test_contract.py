@@ -25,7 +25,17 @@ from backends.fused import (
     on,
     run_fused,
 )
-from backends.operations import CALLS, Builder, Values, adam, dropout, max_pool, relu, sgd
+from backends.operations import (
+    CALLS,
+    Builder,
+    Values,
+    adam,
+    dense_relu,
+    dropout,
+    max_pool,
+    relu,
+    sgd,
+)
 from backends.strategies import SETTINGS, Sizes, batches, seeds, sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, Shape, Window
 from gpucnn.backends.memory import Order
@@ -442,6 +452,13 @@ def test_relu_keeps_nan(backend: Backend, dtype: str) -> None:
     call = relu(POOL, Values(0, dtype))
     call.arguments["x"][0, 2, 1, 0] = math.nan
     assert_agrees(call, results(backend, call), define(call))
+
+
+@dtypes
+def test_dense_relu_keeps_nan(backend: Backend, dtype: str) -> None:
+    call = dense_relu(POOL, Values(0, dtype))
+    call.arguments["x"][2, 1] = math.nan
+    assert np.isnan(results(backend, call)["out"][2]).all()
 
 
 @dtypes

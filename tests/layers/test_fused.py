@@ -7,7 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 import small
 from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.backends import Array, Backend, CpuBackend
-from gpucnn.layers import FusedConv2D, Layer, Step
+from gpucnn.backends.backend import CudaBackend
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
+from gpucnn.layers import FusedConv2D, FusedDense, Layer, Step
 from gpucnn.models.network import Network
 from gradients import assert_layer_gradients, smooth_images
 from microbatches import Plain
@@ -148,6 +150,79 @@ class TestFusedConv2D:
         layer.reserve(5, training=True)
         assert_allclose(layer.forward(x, Step())[:2], expected, rtol=1e-12)
         assert_allclose(layer.forward(x[:2], Step()), expected, rtol=1e-12)
+
+
+def dense_network(
+    backend: Backend | None = None, *, rate: float | None = 0.4
+) -> tuple[Network, Layer]:
+    """A network, on the simulator if need be, and its first layer that is no `Flatten`."""
+    dropout = [] if rate is None else [Dropout(rate)]
+    layers = [Flatten(), Dense(6), ReLU(), *dropout, Dense(small.CLASSES)]
+    made = network(layers, backend or CudaBackend(SimulatorRuntime()))
+    return made, made.replica.layers[1]
+
+
+class TestFuseDense:
+    def test_takes_relu_and_one_dropout(self) -> None:
+        layers = [Flatten(), Dense(6), ReLU(), Dropout(0.4), Dropout(0.2), Dense(4), ReLU()]
+        made = network([*layers, Dense(3)], CudaBackend(SimulatorRuntime()))
+        names = [layer.name for layer in made.replica.layers]
+        assert names == ["flatten", "dense+relu+dropout", "dropout_1", "dense_1+relu_1", "dense_2"]
+
+    def test_leaves_what_only_inherits_from_relu(self) -> None:
+        class Negative(ReLU):
+            pass
+
+        made = network([Flatten(), Dense(6), Negative(), Dense(3)], CudaBackend(SimulatorRuntime()))
+        assert made.replica.layers == made.layers
+
+    @pytest.mark.parametrize("backend", [Backend, CpuBackend])
+    def test_leaves_all_where_the_backend_is_not_faster(
+        self, backend: Callable[[], Backend]
+    ) -> None:
+        made, _ = dense_network(backend())
+        assert made.replica.layers == made.layers
+
+    @pytest.mark.parametrize("rate", [None, 0.4])
+    def test_stands_for_its_parts(self, rate: float | None) -> None:
+        made, layer = dense_network(rate=rate)
+        assert isinstance(layer, FusedDense)
+        assert layer.parts == made.layers[1:-1]
+        assert (layer.input_shape, layer.output_shape) == ((264,), (6,))
+        assert layer.multiply_adds() == made.layers[1].multiply_adds()
+        assert layer.parameters is made.layers[1].parameters
+
+    @pytest.mark.parametrize("rate", [None, 0.4])
+    @pytest.mark.parametrize("number", [None, 3])
+    def test_is_one_layer_after_the_other(self, rate: float | None, number: int | None) -> None:
+        made, fused = dense_network(rate=rate)
+        made.reserve(5, training=True)
+        step = Step(None if number is None else np.array([number]), first=3)
+        x = np.random.default_rng(1).standard_normal((5, 264))
+        gradient = np.random.default_rng(2).standard_normal((5, 6))
+        results = []
+        for layers in ([fused], made.layers[1:-1]):
+            value: Array = x
+            back: Array | None = gradient
+            for layer in layers:
+                layer.reserve(5, training=True)
+                value = layer.forward(value, step)
+            for layer in reversed(layers):
+                layer.needs_input_gradient = True
+                layer.reserve(5, training=True)
+                assert back is not None
+                back = layer.backward(back)
+            assert back is not None
+            results.append((value.tobytes(), back.tobytes(), made.replica.gradients.tobytes()))
+            made.replica.gradients.fill(0)
+        assert results[0] == results[1]
+
+    def test_output_is_that_of_training_without_dropout(self) -> None:
+        _, layer = dense_network()
+        layer.reserve(5, training=True)
+        x = np.random.default_rng(1).standard_normal((5, 264))
+        inferred = layer.forward(x, None).copy()
+        assert_array_equal(layer.forward(x, Step()), inferred)
 
 
 class TestNetwork:

@@ -31,7 +31,7 @@ from gpucnn.backends.cuda.simulator_runtime import _Recording
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import GpucnnWarning
 from gpucnn.layers import Layer, Step
-from gpucnn.models import training
+from gpucnn.models import lenet, notebook, training
 from gpucnn.models.inference import measure
 from gpucnn.models.training import Metrics, Trainer
 from gpucnn.optimizers import Optimizer
@@ -121,6 +121,21 @@ def test_steps_that_are_recorded_together(
         results.append((losses, bytes_of(model)))
     assert results[0] == results[1]
     assert replays
+
+
+LAUNCHES = {"lenet": (lenet, 22), "notebook": (notebook, 3)}
+
+
+@pytest.mark.parametrize(("preset", "most"), LAUNCHES.values(), ids=LAUNCHES)
+def test_launches_of_a_step(
+    preset: Callable[..., Sequential], most: int, replays: list[int]
+) -> None:
+    model = preset(device="simulator")
+    model.compile(Adam(0.01))
+    x, y = small.images(6, (28, 28, 1)), small.labels(6, 10)
+    model.fit(x, y, batch_size=2, epochs=1, verbose=0)
+    assert len(replays) == 2  # but for the first step
+    assert max(replays) <= most
 
 
 def test_evaluation_with_other_batch_sizes_in_between(replays: list[int]) -> None:

@@ -12,6 +12,7 @@ TOGETHER = (
     "can_fuse_classifier",
     "conv_classifier_gradients",
     "can_fuse",
+    "can_fuse_dense",
     "conv_relu_pool_buffers",
     "conv_relu_pool_plan",
     "conv2d_relu_max_pool",

@@ -102,6 +102,11 @@ def inner(arguments: Arguments) -> float:
     return float(a.shape[0 if arguments["transpose_a"] else 1] + 1)
 
 
+def dense(arguments: Arguments) -> float:
+    """The roundings of a dense layer, and of two for dropout."""
+    return float(len(arguments["kernel"]) + 3)
+
+
 def rows(arguments: Arguments) -> float:
     """The roundings of a sum over the rows of a matrix."""
     return float(len(arguments["a"]))

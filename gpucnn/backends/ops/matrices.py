@@ -10,7 +10,7 @@ from gpucnn.backends.cpu.products import product
 from gpucnn.backends.cuda.kernel import THREADS, WARP, kernel
 from gpucnn.backends.cuda.memory import TICKETS, CudaMemory
 from gpucnn.backends.memory import Array, Memory
-from gpucnn.backends.ops.bounds import bounded, inner, positions, rows, sums
+from gpucnn.backends.ops.bounds import bounded, inner, rows, sums
 from gpucnn.utils.arithmetic import ceil_div
 
 
@@ -46,22 +46,6 @@ class Matrices(Memory):
     def sum_rows(self, a: Array, out: Array) -> None:
         """Sum the rows of `a`, real (m, n), into `out`, real (n,)."""
         self.xp.sum(a, axis=0, out=out)
-
-    @bounded(kernel_gradient=sums(positions), bias_gradient=sums(positions))
-    def dense_gradients(
-        self, x: Array, output_gradient: Array, kernel_gradient: Array, bias_gradient: Array
-    ) -> None:
-        """Compute the gradients of the kernel and the bias of a dense layer.
-
-        Args:
-            x: real (n, inputs), the layer's input.
-            output_gradient: real (n, units).
-            kernel_gradient: real (inputs, units), the product of the transpose of `x` and
-                `output_gradient`.
-            bias_gradient: real (units,), the sum of the rows of `output_gradient`.
-        """
-        self.matmul(x, output_gradient, kernel_gradient, transpose_a=True)
-        self.sum_rows(output_gradient, bias_gradient)
 
 
 def as_rows(array: Array) -> Array:
@@ -157,13 +141,13 @@ class CudaMatrices(CudaMemory, Matrices):
         """Where outputs are few and terms many, the terms are split over blocks."""
         m, n = out.shape
         k = a.shape[0] if transpose_a else a.shape[1]
-        tiling, split = _plan(m, n, k)
+        tiling, split = plan(m, n, k)
         self._matmul(
             a=a,
             b=b,
             bias=bias,
             out=out,
-            slabs=self._slabs(tiling, tiling.tiles(m, n), k, split, out),
+            slabs=self.slabs(tiling, tiling.tiles(m, n), k, split, out),
             tickets=self.tickets,
             m=m,
             n=n,
@@ -192,44 +176,7 @@ class CudaMatrices(CudaMemory, Matrices):
         samples=lambda real: [tiling._asdict() for tiling in TILINGS],
     )
 
-    def dense_gradients(
-        self, x: Array, output_gradient: Array, kernel_gradient: Array, bias_gradient: Array
-    ) -> None:
-        """The product in tiles, and the sums in one more row of them."""
-        images, (inputs, units) = len(x), kernel_gradient.shape
-        tiling, split = _plan(inputs, units, images)
-        tiles = tiling.tiles(inputs + tiling.tile, units)
-        self._dense_gradients(
-            x=x,
-            output_gradient=output_gradient,
-            kernel_gradient=kernel_gradient,
-            bias_gradient=bias_gradient,
-            slabs=self._slabs(tiling, tiles, images, split, kernel_gradient),
-            tickets=self.tickets,
-            split=split,
-            **tiling._asdict(),
-        )
-
-    _dense_gradients = kernel(
-        "matmul.cu",
-        {
-            "x": "images inputs",
-            "output_gradient": "images units",
-            "kernel_gradient": "inputs units",
-            "bias_gradient": "units",
-            "slabs": "slab_elements",
-            "tickets": "tickets",
-        },
-        lambda sizes: (
-            (ceil_div(sizes["inputs"], sizes["tile"]) + 1)
-            * ceil_div(sizes["units"], sizes["tile"]),
-            max(ceil_div(sizes["images"], sizes["split"]), 1),
-        ),
-        constants=Tiling._fields,
-        samples=lambda real: [tiling._asdict() for tiling in TILINGS],
-    )
-
-    def _slabs(self, tiling: Tiling, tiles: int, k: int, split: int, out: Array) -> Array | None:
+    def slabs(self, tiling: Tiling, tiles: int, k: int, split: int, out: Array) -> Array | None:
         """Memory for sums of k terms that add up to `out`, if these are split."""
         if split >= k:
             return None
@@ -265,7 +212,7 @@ class CudaMatrices(CudaMemory, Matrices):
 
 
 @cache
-def _plan(m: int, n: int, k: int) -> tuple[Tiling, int]:
+def plan(m: int, n: int, k: int) -> tuple[Tiling, int]:
     """The tiling, and the terms that each block adds up, that are estimated to take least time."""
     plans = ((tiling, split) for tiling in TILINGS for split in _splits(tiling, m, n, k))
     return min(plans, key=lambda plan: _cycles(plan[0], plan[1], m, n, k))

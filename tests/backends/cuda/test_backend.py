@@ -25,16 +25,16 @@ from gpucnn.backends import Array, Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.conv_relu_pool import CudaConvReluPoolPlan
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
-from gpucnn.backends.ops import matrices
+from gpucnn.backends.ops import dense, matrices
 from gpucnn.backends.ops.matrices import (
     MULTIPROCESSORS,
     TILINGS,
     Tiling,
     _cycles,
     _lanes,
-    _plan,
     _slab_rows,
     _splits,
+    plan,
 )
 from gpucnn.backends.ops.random import philox4x32
 from gpucnn.utils.arithmetic import ceil_div
@@ -130,7 +130,7 @@ def test_matmul_in_every_tiling(
     split: int,
     tiling: Tiling,
 ) -> None:
-    monkeypatch.setattr(matrices, "_plan", lambda *_: (tiling, split))
+    monkeypatch.setattr(matrices, "plan", lambda *_: (tiling, split))
     assert_is_product(simulator, m, k, n, dtype, transpose_a, transpose_b)
 
 
@@ -148,7 +148,7 @@ def test_gradients_of_a_dense_layer_in_every_tiling(
     split: int,
     tiling: Tiling,
 ) -> None:
-    monkeypatch.setattr(matrices, "_plan", lambda *_: (tiling, split))
+    monkeypatch.setattr(dense, "plan", lambda *_: (tiling, split))
     x = whole_numbers(images, inputs, dtype=dtype)
     output_gradient = whole_numbers(images, units, dtype=dtype)
     kernel_gradient = np.full((inputs, units), np.nan, dtype)
@@ -157,6 +157,38 @@ def test_gradients_of_a_dense_layer_in_every_tiling(
     assert_array_equal(kernel_gradient, x.T @ output_gradient)
     assert_array_equal(bias_gradient, output_gradient.sum(axis=0))
     assert not simulator.tickets.any()
+
+
+@pytest.mark.parametrize(("images", "inputs", "units"), [ODD, EVEN], ids=["odd", "even"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("split", [64, 256])
+@pytest.mark.parametrize("tiling", TILINGS, ids=lambda tiling: f"tile {tiling.tile}")
+@pytest.mark.parametrize("first", [None, 0, 30])
+def test_dense_relu_in_every_tiling_is_one_after_the_other(
+    simulator: CudaBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    images: int,
+    inputs: int,
+    units: int,
+    dtype: str,
+    split: int,
+    tiling: Tiling,
+    first: int | None,
+) -> None:
+    for module in (matrices, dense):
+        monkeypatch.setattr(module, "plan", lambda *_: (tiling, split))
+    values = Values(0, dtype)
+    x, kernel, bias = values.reals(images, inputs), values.reals(inputs, units), values.reals(units)
+    random = 0.4, 5, 6, np.array([7]), first or 0
+    out, *parts = (values.unset(images, units) for _ in range(5))
+    simulator.matmul(x, kernel, parts[0], bias=bias)
+    simulator.relu(parts[0], parts[1])
+    simulator.dropout(parts[1], *random[:-1], parts[2], parts[3], random[-1])
+    if first is None:
+        simulator.dense_relu(x, kernel, bias, out)
+    else:
+        simulator.dense_relu(x, kernel, bias, out, *random)
+    assert out.tobytes() == parts[1 if first is None else 3].tobytes()
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2, 4])
@@ -173,7 +205,7 @@ def test_lines_beyond_a_matrix_and_terms_beyond_a_split_count_for_nothing(
     simulator: CudaBackend, monkeypatch: pytest.MonkeyPatch, tiling: Tiling
 ) -> None:
     """Neither do they where what lies there is NaN."""
-    monkeypatch.setattr(matrices, "_plan", lambda *_: (tiling, 64))
+    monkeypatch.setattr(matrices, "plan", lambda *_: (tiling, 64))
     memory = np.full(3 * 40 * 40, np.nan, np.float32)
     a, b = (memory[at : at + 40 * 40].reshape(40, 40) for at in (16, 1640))
     a[...], b[...] = whole_numbers(2, 40, 40)
@@ -184,7 +216,7 @@ def test_lines_beyond_a_matrix_and_terms_beyond_a_split_count_for_nothing(
 
 @pytest.mark.parametrize(("m", "k", "n"), PRODUCTS.values(), ids=PRODUCTS)
 def test_no_plan_of_a_product_is_estimated_to_be_faster(m: int, k: int, n: int) -> None:
-    tiling, split = _plan(m, n, k)
+    tiling, split = plan(m, n, k)
     assert split % tiling.terms == 0
     cycles = _cycles(tiling, split, m, n, k)
     for other in TILINGS:
@@ -203,13 +235,13 @@ def test_no_plan_of_a_product_is_estimated_to_be_faster(m: int, k: int, n: int) 
     ],
 )
 def test_products_of_few_outputs_are_shared_out(m: int, k: int, n: int, least: int) -> None:
-    tiling, split = _plan(m, n, k)
+    tiling, split = plan(m, n, k)
     assert tiling.tiles(m, n) * ceil_div(k, split) >= least
 
 
 def test_each_tiling_is_used() -> None:
     shapes = [(64, 10, 1352), (64, 128, 1600), (7744, 64, 288), (4096, 4096, 4096)]
-    assert {_plan(m, n, k)[0] for m, n, k in shapes} == set(TILINGS)
+    assert {plan(m, n, k)[0] for m, n, k in shapes} == set(TILINGS)
 
 
 def test_products_of_many_tiles_are_not_split() -> None:
@@ -567,7 +599,7 @@ def test_gradients_of_a_bias_beyond_32_bits(last: CudaBackend, holes: Holes) -> 
     x, output_gradient = holes.zeros("float32", images, 1), holes.zeros("float32", images, 8)
     output_gradient[-1] = range(8)
     kernel_gradient, bias_gradient = np.zeros((1, 8), np.float32), np.zeros(8, np.float32)
-    tiling, split = _plan(1, 8, images)
+    tiling, split = plan(1, 8, images)
     slabs = ceil_div(images, split)
     last.workspace("matmul slabs", (2 * slabs * tiling.tile**2,), "float32").fill(0)
     last.tickets[1] = slabs - 1  # as the blocks would leave it that are not run

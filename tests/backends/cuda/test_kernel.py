@@ -43,6 +43,9 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("matmul", "bias"),
         ("matmul", "slabs"),
         ("dense_gradients", "slabs"),
+        ("dense_relu", "bias"),
+        ("dense_relu", "slabs"),
+        ("dense_relu", "step"),
         ("sum_rows", "slabs"),
         ("softmax_cross_entropy", "gradient"),
     }
