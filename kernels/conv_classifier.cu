@@ -28,6 +28,8 @@
 // TAPS * ROWS * COLUMNS * FILTERS for the scores, TAPS * FEATURES for the convolution's gradients,
 // and FEATURES * CLASSES three times for the dense layer.
 
+#include "warps.cuh"
+
 #define POOLED_COLUMNS (COLUMNS / POOL_WIDTH)
 #define POSITIONS (ROWS / POOL_HEIGHT * POOLED_COLUMNS)
 #define PIXELS (IMAGE_HEIGHT * IMAGE_WIDTH)
@@ -35,7 +37,6 @@
 #define CONVOLUTION (TAPS * FILTERS + FILTERS)
 #define FEATURES (POSITIONS * FILTERS)
 #define WARPS (THREADS / 32)
-#define ALL_LANES 0xffffffffu
 
 // 16 bytes of reals, which are read and written at once.
 #define VECTOR ((int)(16 / sizeof(REAL)))
@@ -49,44 +50,6 @@ struct __align__(16) Vector {
 #define PART ((FEATURE_VECTORS + PARTS - 1) / PARTS)
 #define PART_LOADS ((PART * CLASSES + THREADS - 1) / THREADS)
 #define PIXEL_LOADS ((PIXELS / 4 + THREADS - 1) / THREADS)
-
-#define EACH(i, count) _Pragma("unroll") for (int i = 0; i < (count); i++)
-
-// Sums `values`, whose number `count` is a power of two, over the lanes of a warp that are equal
-// modulo `groups`, a power of two: returns the sum of value number lane / (32 / count).
-//
-// While there are several values, a lane keeps half of them, sends its partner the others, and adds
-// what it is sent; so for the first steps count values take count shuffles, not 5 count.
-__device__ __forceinline__ REAL sum_of_warp(REAL* values, int count, int groups, int lane)
-{
-    EACH(step, 5)
-    {
-        const int distance = 16 >> step;
-        const int half = count >> (step + 1);
-        const bool upper = lane & distance;
-        EACH(i, count / 2)
-        {
-            if (i >= half) break;
-            const REAL sent = upper ? values[i] : values[i + half];
-            const REAL kept = upper ? values[i + half] : values[i];
-            values[i] = kept + __shfl_xor_sync(ALL_LANES, sent, distance);
-        }
-        if (half == 0 && distance >= groups)
-            values[0] += __shfl_xor_sync(ALL_LANES, values[0], distance);
-    }
-    return values[0];
-}
-
-// The largest value of the lanes of a warp.
-__device__ __forceinline__ REAL largest_of_warp(REAL value)
-{
-    EACH(step, 5)
-    {
-        const REAL other = __shfl_xor_sync(ALL_LANES, value, 16 >> step);
-        value = other > value ? other : value;
-    }
-    return value;
-}
 
 // An image and its label on their way from memory.
 struct Image {

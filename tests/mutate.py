@@ -25,17 +25,22 @@ NOT_RUN, NO_TESTS = (2, 3, 4), 5
 TESTS = [
     "tests/backends/test_contract.py",
     "tests/backends/cuda/test_backend.py",
+    "tests/backends/ops/test_classifier_head.py",
     "tests/backends/ops/test_conv_classifier.py",
 ]
 
 NAMES = {
     "batch": "next_batch or store_metrics",
+    "classifier_head": "classifier_head or dense_softmax",
     "conv_relu_pool": "fused",
     "last_block": "matmul or sum_rows",
+    "matmul": "matmul or dense",
     "patches": "fused",
+    "philox": "dropout or dense_relu",
     "pooled_input_gradient": "fused",
     "pooled_kernel_gradient": "fused",
     "regions": "fused",
+    "warps": "classifier",
     "windows": "im2col or col2im or max_pool",
 }
 """What tests of a file have in their names, where that is not the name of the file."""
@@ -69,7 +74,9 @@ def passes(
             file = kernels / mutant.file
             file.write_text(mutant.apply(file.read_text()))
         plugin = {FOLDER: str(kernels), "PYTHONPATH": str(Path(__file__).parent)}
-        choice = "(simulator or test_backend)" + (f" and ({name})" if name else "")
+        choice = "(simulator or test_backend or test_classifier_head)" + (
+            f" and ({name})" if name else ""
+        )
         command = [sys.executable, "-m", "pytest", "-q", "-x", *TESTS, "-k", choice]
         command += ["-p", "mutation.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
         try:

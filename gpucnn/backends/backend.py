@@ -1,6 +1,7 @@
 """Backends: all families of operations on a device."""
 
 from gpucnn.backends.cuda.kernel import Kernel
+from gpucnn.backends.ops.classifier_head import ClassifierHeads, CudaClassifierHeads
 from gpucnn.backends.ops.conv_classifier import ConvClassifiers, CudaConvClassifiers
 from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools, CudaConvReluPools
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
@@ -15,6 +16,7 @@ from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
 
 
 class Backend(
+    ClassifierHeads,
     ConvClassifiers,
     Data,
     ConvReluPools,
@@ -71,6 +73,7 @@ class CpuBackend(
 
 
 class CudaBackend(
+    CudaClassifierHeads,
     CudaConvClassifiers,
     CudaData,
     CudaConvReluPools,

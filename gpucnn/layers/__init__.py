@@ -13,6 +13,7 @@ from gpucnn.layers.fused import FusedConv2D as FusedConv2D
 from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
+from gpucnn.layers.fused import fuse_head as fuse_head
 from gpucnn.layers.leaky_relu import LeakyReLU as LeakyReLU
 from gpucnn.layers.max_pool2d import MaxPool2D as MaxPool2D
 from gpucnn.layers.relu import ReLU as ReLU

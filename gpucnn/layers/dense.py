@@ -67,12 +67,17 @@ class Dense(Layer):
 
 def dense_backward(layer: Layer, x: Array, output_gradient: Array) -> Array | None:
     """The backward pass of a dense layer, or of one that fuses it, whose input was `x`."""
-    backend = layer.backend
-    kernel_gradient, bias_gradient = layer.gradients["kernel"], layer.gradients["bias"]
-    with backend.branch():
-        backend.dense_gradients(x, output_gradient, kernel_gradient, bias_gradient)
+    compute_parameter_gradients(layer, x, output_gradient)
     if not layer.needs_input_gradient:
         return None
     input_gradient = layer.buffer("input_gradient", len(output_gradient))
-    backend.matmul(output_gradient, layer.parameters["kernel"], input_gradient, transpose_b=True)
+    kernel = layer.parameters["kernel"]
+    layer.backend.matmul(output_gradient, kernel, input_gradient, transpose_b=True)
     return input_gradient
+
+
+def compute_parameter_gradients(layer: Layer, x: Array, output_gradient: Array) -> None:
+    """Compute the gradients of the kernel and the bias of such a layer, beside what follows."""
+    kernel_gradient, bias_gradient = layer.gradients["kernel"], layer.gradients["bias"]
+    with layer.backend.branch():
+        layer.backend.dense_gradients(x, output_gradient, kernel_gradient, bias_gradient)

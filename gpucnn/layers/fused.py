@@ -6,6 +6,7 @@ from typing import ClassVar
 from gpucnn.backends import (
     Array,
     Backend,
+    BatchMemory,
     Buffer,
     ConvClassifier,
     ConvReluPool,
@@ -14,7 +15,7 @@ from gpucnn.backends import (
 )
 from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.conv2d import Conv2D
-from gpucnn.layers.dense import Dense, dense_backward
+from gpucnn.layers.dense import Dense, compute_parameter_gradients, dense_backward
 from gpucnn.layers.dropout import Dropout
 from gpucnn.layers.flatten import Flatten
 from gpucnn.layers.max_pool2d import MaxPool2D
@@ -99,6 +100,7 @@ class FusedDense(Layer):
         dense: the dense layer.
         relu: the ReLU.
         dropout: what follows it; None for nothing.
+        rate: that at which the last `forward` dropped outputs.
     """
 
     has_parameters: ClassVar[bool] = True
@@ -127,14 +129,14 @@ class FusedDense(Layer):
         return super().training_buffers() | {"score_gradient": Buffer(self.output_shape)}
 
     def forward(self, x: Array, step: Step | None) -> Array:
-        self._input, self._rate = x, 0.0  # for the gradients
+        self._input, self.rate = x, 0.0  # for the gradients
         output = self.buffer("output", len(x))
         kernel, bias = self.parameters["kernel"], self.parameters["bias"]
         dropout = self.dropout
         if dropout is None or step is None or step.number is None:
             self.backend.dense_relu(x, kernel, bias, output)
             return output
-        self._rate = dropout.rate
+        self.rate = dropout.rate
         first = step.first * self.output_shape[0]
         random = dropout.rate, dropout.seed, dropout.index
         self.backend.dense_relu(x, kernel, bias, output, *random, step.number, first)
@@ -143,8 +145,90 @@ class FusedDense(Layer):
     def backward(self, output_gradient: Array) -> Array | None:
         batch = len(output_gradient)
         output, score_gradient = self.buffer("output", batch), self.buffer("score_gradient", batch)
-        self.backend.dense_relu_gradient(output_gradient, output, self._rate, score_gradient)
+        self.backend.dense_relu_gradient(output_gradient, output, self.rate, score_gradient)
+        return self.backward_from_scores(score_gradient)
+
+    def backward_from_scores(self, score_gradient: Array) -> Array | None:
+        """The same from the gradient of what ReLU was given."""
         return dense_backward(self, self._input, score_gradient)
+
+
+class FusedHead:
+    """A placed dense layer of logits and softmax cross-entropy, for the gradients of a batch.
+
+    The mask of a `FusedDense` before it is applied where it makes the gradient.
+
+    Args:
+        dense: the dense layer.
+        before: the `FusedDense` before it, if there is one.
+    """
+
+    def __init__(self, dense: Dense, before: FusedDense | None = None) -> None:
+        self._dense, self._before = dense, before
+        self._logits_gradient = BatchMemory(dense.backend, Buffer(dense.output_shape), dense.real)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that it runs."""
+        return (self._dense,) if self._before is None else (self._before, self._dense)
+
+    def gradients(
+        self,
+        x: Array,
+        step: Step,
+        labels: Array,
+        indices: Array,
+        losses: Array,
+        correct: Array,
+        images: int,
+    ) -> Array | None:
+        """Compute the losses of a microbatch, and the gradients of the mean loss of its batch.
+
+        Args:
+            x: real (n, *input_shape) of the first layer.
+            step: the training step.
+            labels: int64 (N,), those of the data set.
+            indices: int64 (n,), of the microbatch's images in the data set.
+            losses: real (n,), written.
+            correct: real (n,), written, 1 or 0.
+            images: the number of images in the whole batch.
+
+        Returns:
+            The gradient with respect to `x`, or None if it is not needed.
+        """
+        before, dense = self._before, self._dense
+        features = x if before is None else before.forward(x, step)
+        logits_gradient = self._logits_gradient[len(x)]
+        wanted = dense.needs_input_gradient
+        input_gradient = dense.buffer("input_gradient", len(x)) if wanted else None
+        dense.backend.dense_softmax_cross_entropy(
+            features,
+            dense.parameters["kernel"],
+            dense.parameters["bias"],
+            labels,
+            indices,
+            losses,
+            correct,
+            logits_gradient,
+            input_gradient,
+            images,
+            None if before is None else before.rate,
+        )
+        compute_parameter_gradients(dense, features, logits_gradient)
+        if before is None or input_gradient is None:
+            return input_gradient
+        return before.backward_from_scores(input_gradient)
+
+
+def fuse_head(layers: Sequence[Layer]) -> FusedHead | None:
+    """The end of placed layers and their loss as one operation; None where that gains nothing."""
+    dense = layers[-1]
+    if type(dense) is not Dense or not dense.backend.can_fuse_head(
+        dense.input_shape[0], dense.units, dense.real
+    ):
+        return None
+    before = layers[-2] if len(layers) > 1 else None
+    return FusedHead(dense, before if isinstance(before, FusedDense) else None)
 
 
 def describe(convolution: Conv2D, pooling: MaxPool2D) -> ConvReluPool:

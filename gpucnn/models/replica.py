@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 from gpucnn.datasets.device_dataset import DeviceDataset, is_finite
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Layer, Step, as_classifier, fuse
+from gpucnn.layers import Layer, Step, as_classifier, fuse, fuse_head
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -110,6 +110,7 @@ class Replica:
             layer.place(backend, dtype, parameters, gradients)
         self.layers = fuse(layers, backend)
         self.classifier = as_classifier(layers)
+        self._head = fuse_head(self.layers)
         self.loss = SoftmaxCrossEntropy(backend, layers[-1].output_shape[0], dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._labels = BatchMemory(backend, Buffer((), "int64"), dtype)
@@ -220,9 +221,7 @@ class Replica:
         Returns:
             real (n, classes), which the next call overwrites.
         """
-        for layer in self.layers:
-            x = layer.forward(x, step)
-        return x
+        return _forward(self.layers, x, step)
 
     def backward(self, logits_gradient: Array) -> None:
         """Compute `gradients` for the microbatch of the last `forward`.
@@ -230,11 +229,7 @@ class Replica:
         Args:
             logits_gradient: real (n, classes), the gradient of the loss with respect to the logits.
         """
-        gradient: Array | None = logits_gradient
-        for layer in reversed(self.layers):
-            if gradient is None:
-                break
-            gradient = layer.backward(gradient)
+        _backward(self.layers, logits_gradient)
         self.backend.join()
 
     # Gradients of a batch
@@ -299,13 +294,40 @@ class Replica:
         """Compute in `gradients` the gradients of the batch's mean loss over a shard."""
         microbatches = list(self.microbatches(shard))
         for rows in microbatches:
-            x = self.load(data, indices[rows])
-            labels = self.load_labels(data, indices[rows])
-            logits = self.forward(x, Step(step, rows.start))
-            self.backward(
-                self.loss.gradient(logits, labels, losses[rows], correct[rows], len(indices))
+            self._compute_gradients(
+                data,
+                indices[rows],
+                losses[rows],
+                correct[rows],
+                Step(step, rows.start),
+                len(indices),
             )
             self._add_microbatch(is_first=rows is microbatches[0], is_last=rows is microbatches[-1])
+
+    def _compute_gradients(
+        self,
+        data: DeviceDataset,
+        indices: Array,
+        losses: Array,
+        correct: Array,
+        step: Step,
+        images: int,
+    ) -> None:
+        """Compute in `gradients` those of a microbatch of a batch of `images` images."""
+        x = self.load(data, indices)
+        if self._head is None:
+            labels = self.load_labels(data, indices)
+            logits = self.forward(x, step)
+            self.backward(self.loss.gradient(logits, labels, losses, correct, images))
+            return
+        assert data.labels is not None
+        body = self.layers[: -len(self._head.layers)]
+        features = _forward(body, x, step)
+        gradient = self._head.gradients(
+            features, step, data.labels, indices, losses, correct, images
+        )
+        _backward(body, gradient)
+        self.backend.join()
 
     def _add_microbatch(self, *, is_first: bool, is_last: bool) -> None:
         """Add `gradients` to the sum over microbatches; the last one leaves the sum in them."""
@@ -325,6 +347,21 @@ class Replica:
     @cached_property
     def _shard_sum(self) -> Array:
         return self.backend.empty(self.gradients.shape, self.dtype)
+
+
+def _forward(layers: Sequence[Layer], x: Array, step: Step | None) -> Array:
+    """The output of the last of consecutive layers."""
+    for layer in layers:
+        x = layer.forward(x, step)
+    return x
+
+
+def _backward(layers: Sequence[Layer], gradient: Array | None) -> None:
+    """Compute the gradients of consecutive layers, given that of their output."""
+    for layer in reversed(layers):
+        if gradient is None:
+            return
+        gradient = layer.backward(gradient)
 
 
 def split(whole: slice, count: int) -> Iterator[slice]:

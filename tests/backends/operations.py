@@ -158,6 +158,36 @@ def dense_relu_gradient(sizes: Sizes, values: Values, rate: float = 0.4) -> Call
     )
 
 
+def dense_softmax_cross_entropy(
+    sizes: Sizes, values: Values, *, rate: float | None = None, input_gradient: bool = True
+) -> Call:
+    """Of whole numbers, so that the logits are exact and equal ones are equal everywhere.
+
+    Layers are of few sizes, for each of which a kernel is compiled.
+    """
+    rows, inputs, classes = (
+        _pixels(sizes),
+        (5, 40, 130)[sizes.channels % 3],
+        sizes.filters % 2 * 7 + 3,
+    )
+    return Call(
+        "dense_softmax_cross_entropy",
+        {
+            "x": values.choices([-1, 0, 1, 2], rows, inputs),
+            "kernel": values.choices([-1, 0, 1], inputs, classes),
+            "bias": values.choices([-1, 0, 1], classes),
+            "labels": values.integers(classes, rows + 2),
+            "indices": values.integers(rows + 2, rows),
+            "losses": values.unset(rows),
+            "correct": values.unset(rows),
+            "logits_gradient": values.unset(rows, classes),
+            "input_gradient": values.unset(rows, inputs) if input_gradient else None,
+            "images": rows + 3,  # of a batch of which these are a part
+            "rate": rate,
+        },
+    )
+
+
 def dense_gradients(sizes: Sizes, values: Values) -> Call:
     images, inputs, units = _pixels(sizes), sizes.window.elements, sizes.filters
     return Call(
@@ -411,6 +441,16 @@ CALLS: dict[str, Builder] = {
     ),
     "dense_relu_gradient": dense_relu_gradient,
     "dense_gradients": dense_gradients,
+    "dense_softmax_cross_entropy": dense_softmax_cross_entropy,
+    "dense_softmax_cross_entropy of what is rectified": partial(
+        dense_softmax_cross_entropy, rate=0.0
+    ),
+    "dense_softmax_cross_entropy of what is dropped": partial(
+        dense_softmax_cross_entropy, rate=0.4
+    ),
+    "dense_softmax_cross_entropy without the input's gradient": partial(
+        dense_softmax_cross_entropy, input_gradient=False
+    ),
     "multiply": multiply,
     "accumulate": accumulate,
     "im2col": im2col,

@@ -122,6 +122,29 @@ def dense_relu_gradient(output_gradient: Array, out: Array, rate: float, **_: An
     return {"input_gradient": passed / (1 - rate)}
 
 
+def dense_softmax_cross_entropy(
+    x: Array,
+    kernel: Array,
+    bias: Array,
+    labels: Array,
+    indices: Array,
+    images: int,
+    rate: float | None,
+    **_: Any,
+) -> Results:
+    logits = loops.matmul(x, kernel, bias)
+    loss = softmax_cross_entropy(logits, loops.gather(labels, indices), images)
+    gradient = loops.matmul(loss["gradient"], kernel.T)
+    if rate is not None:
+        gradient = dense_relu_gradient(gradient, x, rate)["input_gradient"]
+    return {
+        "losses": loss["losses"],
+        "correct": loss["correct"],
+        "logits_gradient": loss["gradient"],
+        "input_gradient": gradient,
+    }
+
+
 def dense_gradients(x: Array, output_gradient: Array, **_: Any) -> Results:
     return {
         "kernel_gradient": loops.matmul(x.T, output_gradient),
@@ -255,6 +278,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "dense_relu": dense_relu,
     "dense_relu_gradient": dense_relu_gradient,
     "dense_gradients": dense_gradients,
+    "dense_softmax_cross_entropy": dense_softmax_cross_entropy,
     "multiply": multiply,
     "accumulate": accumulate,
     "im2col": im2col,

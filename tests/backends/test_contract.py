@@ -222,6 +222,17 @@ def test_can_fuse(backend: Backend, pool: Window) -> None:
     assert not backend.can_fuse(ConvReluPool(window, pool, 1, 2, np.dtype(np.float32)))
 
 
+def test_can_fuse_dense(backend: Backend) -> None:
+    """Where it can, a twin can as well."""
+    assert backend.can_fuse_dense() == backend.twin().can_fuse_dense()
+
+
+@dtypes
+def test_can_fuse_head(backend: Backend, dtype: str) -> None:
+    """No device takes a head of any size."""
+    assert not backend.can_fuse_head(10**6, 1000, np.dtype(dtype))
+
+
 @dtypes
 @few_and_many
 def test_fused_is_one_after_the_other(backend: Backend, dtype: str, fused: ConvReluPool) -> None:

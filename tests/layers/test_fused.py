@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import small
-from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from gpucnn import SGD, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
 from gpucnn.backends import Array, Backend, CpuBackend
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
@@ -223,6 +224,44 @@ class TestFuseDense:
         x = np.random.default_rng(1).standard_normal((5, 264))
         inferred = layer.forward(x, None).copy()
         assert_array_equal(layer.forward(x, Step()), inferred)
+
+
+class TestFusedHead:
+    """The gradients of a batch with it agree with those on the CPU, which has none."""
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            [],
+            [Dense(6)],
+            [Dense(6), ReLU()],
+            [Dense(6), ReLU(), Dropout(0.4)],
+            [ReLU(), Dropout(0.4)],
+        ],
+        ids=str,
+    )
+    def test_loss_and_gradients(self, end: list[Layer]) -> None:
+        results = []
+        for backend in (CudaBackend(SimulatorRuntime()), CpuBackend(1)):
+            layers = [Flatten(), *(copy(layer) for layer in end), Dense(small.CLASSES)]
+            made = network(layers, backend)
+            images = np.random.default_rng(0).standard_normal((9, *IMAGE))
+            results.append(made.loss_and_gradients(images, small.labels(9)))
+        (loss, gradients), (right, expected) = results
+        assert loss == pytest.approx(right, rel=1e-12)
+        for gradient, each in zip(gradients, expected, strict=True):
+            assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
+
+    def test_training_with_dropout(self) -> None:
+        weights = []
+        for device in ("simulator", "cpu"):
+            layers = [Flatten(), Dense(6), ReLU(), Dropout(0.4), Dense(small.CLASSES)]
+            model = Sequential(layers, small.SHAPE, "float64", device)
+            model.compile(SGD(0.1))
+            model.fit(small.images(10), small.labels(10), batch_size=4, epochs=2, verbose=0)
+            weights.append(model.get_weights())
+        for simulated, right in zip(*weights, strict=True):
+            assert_allclose(simulated, right, rtol=1e-9, atol=1e-12)
 
 
 class TestNetwork:

@@ -13,6 +13,7 @@ TOGETHER = (
     "conv_classifier_gradients",
     "can_fuse",
     "can_fuse_dense",
+    "can_fuse_head",
     "conv_relu_pool_buffers",
     "conv_relu_pool_plan",
     "conv2d_relu_max_pool",

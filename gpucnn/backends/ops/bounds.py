@@ -150,6 +150,29 @@ def softmax_roundings(arguments: Arguments) -> float:
     return 2 * (5 + 3 * classes + 2 * spread) - 1
 
 
+def head_logits(arguments: Arguments) -> float:
+    """The roundings of the loss of a dense layer's outputs, relative to 1.
+
+    A logit is a sum of inputs + 1 products, which is off by as many roundings of its absolute terms
+    and one more; it moves the loss by at most twice as much, and a probability by less.
+    """
+    x, kernel, bias = (arguments[name].astype(np.float64) for name in ("x", "kernel", "bias"))
+    terms = np.abs(x) @ np.abs(kernel) + np.abs(bias)
+    off = 2 * (len(kernel) + 2) * float(terms.max(initial=0))
+    return off + softmax_roundings({"logits": x @ kernel + bias})
+
+
+def head_inputs(arguments: Arguments) -> float:
+    """The roundings of the gradient of these inputs: sums of products with weights.
+
+    To the errors of the gradients of the logits, each at most 1 / images, are added the roundings
+    of the sum, and those of the scale that dropout puts on it.
+    """
+    kernel, rate = arguments["kernel"].astype(np.float64), arguments["rate"] or 0
+    weights = float(np.abs(kernel).sum(axis=1).max(initial=0)) / (1 - rate)
+    return float(weights * (head_logits(arguments) + 1 + kernel.shape[1] + 3))
+
+
 def real_dtype(arguments: Arguments) -> "np.dtype[np.floating]":
     """The floating-point dtype of a call; float64 if no argument is a floating-point array."""
     dtypes = (value.dtype for value in arguments.values() if isinstance(value, np.ndarray))

@@ -1,0 +1,97 @@
+// The dense layer of logits, softmax cross-entropy, and the gradients of both, of an image a block.
+//
+// dense_softmax_cross_entropy, for image i of a part of the batch, of INPUTS inputs x:
+//   z = x W + bias,  p = softmax(z),  losses[i] = -log p[label],  label = labels[indices[i]]
+//   correct[i] = 1 where the first largest logit is the label's, else 0
+//   logits_gradient[i] = g = (p - [label]) / images
+//   input_gradient[i] = W g; if x is what dense_relu made, that times `scale` where x > 0, else 0:
+//   the gradient of what dense_relu took the positive part of.
+//
+// Index map: block b works on the images b, b + gridDim.x, ... Its thread t has the inputs t,
+// t + THREADS, ..., and their weights in registers. The logits are added up over a warp by shuffles,
+// see `sum_of_warp`, and over the warps in shared memory; then lane c of each warp has class c.
+//
+// Bytes per image: 2 INPUTS + CLASSES + 2 reals and 16 bytes, and INPUTS * CLASSES reals a block, from
+// cache. Operations per image: 2 INPUTS * CLASSES multiply-adds, and CLASSES exponentials a warp.
+
+#include "warps.cuh"
+
+#define OF_THREAD ((INPUTS + THREADS - 1) / THREADS)  // inputs
+#define WARPS (THREADS / 32)
+#define LANES_OF_CLASS (32 / CLASS_SLOTS)
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1) dense_softmax_cross_entropy(
+    const REAL* __restrict__ x,
+    const REAL* __restrict__ kernel,
+    const REAL* __restrict__ bias,
+    const long long* __restrict__ labels,
+    const long long* __restrict__ indices,
+    REAL* __restrict__ losses,
+    REAL* __restrict__ correct,
+    REAL* __restrict__ logits_gradient,
+    REAL* __restrict__ input_gradient,
+    long long count,
+    REAL images,
+    int is_rectified,
+    REAL scale)
+{
+    __shared__ REAL logit_parts[WARPS][CLASSES];
+    const int t = threadIdx.x;
+    const int lane = t % 32;
+    const int warp = t / 32;
+    const bool is_class = lane < CLASSES;
+    REAL weights[OF_THREAD][CLASSES];
+    EACH(k, OF_THREAD)
+    {
+        const int input = k * THREADS + t;
+        EACH(c, CLASSES) weights[k][c] = input < INPUTS ? kernel[input * CLASSES + c] : (REAL)0;
+    }
+    const REAL bias_of_class = bias[is_class ? lane : 0];
+
+    for (long long i = blockIdx.x; i < count; i += gridDim.x) {
+        const int label = (int)labels[indices[i]];
+        REAL inputs[OF_THREAD];
+        EACH(k, OF_THREAD)
+        {
+            const int input = k * THREADS + t;
+            inputs[k] = input < INPUTS ? x[i * INPUTS + input] : (REAL)0;
+        }
+        REAL logits[CLASS_SLOTS] = {};
+        EACH(k, OF_THREAD) EACH(c, CLASSES) logits[c] += inputs[k] * weights[k][c];
+        const REAL logit = sum_of_warp(logits, CLASS_SLOTS, 1, lane);
+        if (lane % LANES_OF_CLASS == 0 && lane / LANES_OF_CLASS < CLASSES)
+            logit_parts[warp][lane / LANES_OF_CLASS] = logit;
+        __syncthreads();
+
+        REAL z = bias_of_class;  // a lane that has no class has the first
+        EACH(w, WARPS) z += logit_parts[w][is_class ? lane : 0];
+        const REAL largest = largest_of_warp(z);
+        const REAL exponential = is_class ? exp(z - largest) : (REAL)0;
+        REAL sum = exponential;
+        sum = sum_of_warp(&sum, 1, 1, lane);
+        const REAL of_label = __shfl_sync(ALL_LANES, z, label) - largest;
+        const unsigned best = __ballot_sync(ALL_LANES, is_class && z == largest);
+        const REAL wanted = lane == label ? (REAL)1 : (REAL)0;
+        const REAL gradient = (exponential / sum - wanted) / images;
+        if (t == 0) {
+            losses[i] = log(sum) - of_label;
+            correct[i] = __ffs((int)best) - 1 == label ? (REAL)1 : (REAL)0;
+        }
+        if (warp == 0 && is_class) logits_gradient[i * CLASSES + lane] = gradient;
+
+        REAL sums[OF_THREAD] = {};
+        EACH(c, CLASSES)
+        {
+            const REAL of_class = __shfl_sync(ALL_LANES, gradient, c);
+            EACH(k, OF_THREAD) sums[k] += weights[k][c] * of_class;
+        }
+        EACH(k, OF_THREAD)
+        {
+            const int input = k * THREADS + t;
+            if (input >= INPUTS || input_gradient == nullptr) continue;
+            const REAL passed = inputs[k] > 0 ? sums[k] * scale : (REAL)0;
+            input_gradient[i * INPUTS + input] = is_rectified ? passed : sums[k];
+        }
+        __syncthreads();  // before the next image's parts are written
+    }
+}
