@@ -34,6 +34,8 @@ def measure(
     communicator: Communicator,
     losses: Array,
     correct: Array,
+    *,
+    run_eagerly: bool = False,
 ) -> None:
     """Compute the loss of each image, and whether it is classified correctly.
 
@@ -44,6 +46,7 @@ def measure(
         communicator: of the ranks, each of which computes its shards.
         losses: real (n,), written; shared by the ranks.
         correct: real (n,), written, 1 or 0; shared by the ranks.
+        run_eagerly: whether batches are never recorded, also where the device can.
     """
     backend, size = replica.backend, min(batch_size, len(data))
     batch_losses, batch_correct = (backend.empty((size,), replica.dtype) for _ in range(2))
@@ -57,7 +60,8 @@ def measure(
             metrics = batch_losses[shard], batch_correct[shard]
             backend.store_metrics(position, *metrics, losses, correct, size, shard.start)
 
-    _for_each_batch(replica, len(data), size, work, is_alone=communicator.size == 1)
+    records = communicator.size == 1 and not run_eagerly  # another rank would have to be waited for
+    _for_each_batch(replica, len(data), size, work, records=records)
     communicator.barrier()
 
 
@@ -103,16 +107,16 @@ def _for_each_batch(
     size: int,
     work: Callable[[Array, Array], None],
     *,
-    is_alone: bool,
+    records: bool,
 ) -> None:
-    """Do `work` for each batch of a data set in its order, recorded where the device can.
+    """Do `work` for each batch of a data set in its order.
 
     Args:
         replica: the model, for whose batches memory is reserved.
         count: images of the data set.
         size: images of a full batch.
         work: is given the position of the batch, see `Data`, and the indices of its images.
-        is_alone: whether no other rank takes part, for which work could have to wait.
+        records: whether to record it, where the device can.
     """
     backend = replica.backend
     replica.reserve(size)
@@ -130,5 +134,5 @@ def _for_each_batch(
         images = min(size, count - start)
         if images not in batches:
             once = partial(do, images)
-            batches[images] = Replayed(backend, once) if is_alone else once
+            batches[images] = Replayed(backend, once) if records else once
         batches[images]()

@@ -115,7 +115,8 @@ class ParallelTrainer(Trainer):
 
         def measure_mine(communicator: Communicator) -> None:
             with backend.session():
-                measure(self.replica, data, size, communicator, *metrics)
+                eagerly = self.run_eagerly
+                measure(self.replica, data, size, communicator, *metrics, run_eagerly=eagerly)
 
         theirs = partial(_validate, batch_size=size)
         if not (self._sharing.has_joined() and self._together(theirs, measure_mine)):
@@ -216,10 +217,13 @@ Infer = Callable[..., None]
 """`measure` or `classify`."""
 
 
-def evaluate(replica: Replica, data: Labelled, batch_size: int) -> Evaluation:
+def evaluate(
+    replica: Replica, data: Labelled, batch_size: int, *, run_eagerly: bool = False
+) -> Evaluation:
     """The mean loss and the accuracy over labelled images, without dropout."""
     given = _labelled("", data)
-    found = _infer(replica, measure, given, _metrics("", len(data[0]), replica), batch_size)
+    infer = partial(measure, run_eagerly=run_eagerly)
+    found = _infer(replica, infer, given, _metrics("", len(data[0]), replica), batch_size)
     return Metrics(*found).means(replica.backend)
 
 

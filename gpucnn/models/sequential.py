@@ -50,8 +50,8 @@ class Sequential(Network):
 
     Attributes:
         optimizer: used by `fit`; `Adam()` unless `compile` sets another.
-        run_eagerly: whether `fit` launches the operations of a step one by one, where it would
-            replay them as one on a device that can record them; the results are the same.
+        run_eagerly: whether `fit` and `evaluate` launch the operations of a step one by one, where
+            they would replay them as one on a device that can record; the results are the same.
         epochs_trained: the number of epochs trained, over all calls of `fit`.
         pixels: of the training images; None before training, and for files of early versions.
     """
@@ -250,7 +250,8 @@ class Sequential(Network):
         data = self._labelled(x, y, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)
-            return evaluate_replica(self.replica, data, batch_size)
+            eagerly = self.run_eagerly
+            return evaluate_replica(self.replica, data, batch_size, run_eagerly=eagerly)
 
     def predict(self, x: NDArray[Any], batch_size: int = 128) -> NDArray[Any]:
         """Compute the probability of each class for each image.
