@@ -296,11 +296,6 @@ MUTANTS = [
     Mutant("classifier_head.cu", "inputs[k] > 0 ?", "inputs[k] >= 0 ?"),
     Mutant("classifier_head.cu", "sums[k] * scale", "sums[k]"),
     Mutant("classifier_head.cu", "is_rectified ? passed : sums[k]", "passed"),
-    Mutant(
-        "classifier_head.cu",
-        "        __syncthreads();  // before the next image's parts are written\n",
-        "",
-    ),
     Mutant("warps.cuh", "upper ? values[i] : values[i + half]", "values[i]"),
     Mutant("warps.cuh", "distance >= groups", "distance > groups"),
     Mutant("conv_classifier.cu", "k < PIXELS / 4", "k < PIXELS / 4 - 1"),
