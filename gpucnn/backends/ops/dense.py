@@ -64,7 +64,8 @@ class Dense(Matrices, Random, Elementwise):
             rate: what `dense_relu` was given; 0 where it dropped nothing.
             input_gradient: real.
         """
-        input_gradient[...] = output_gradient * (out > 0) * (1 / (1 - rate))
+        self.relu_gradient(output_gradient, out, input_gradient)
+        input_gradient *= 1 / (1 - rate)
 
     @bounded(kernel_gradient=sums(positions), bias_gradient=sums(positions))
     def dense_gradients(
