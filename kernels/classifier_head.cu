@@ -1,6 +1,6 @@
 // The dense layer of logits, softmax cross-entropy, and the gradients of both, of an image a block.
 //
-// dense_softmax_cross_entropy, for image i of a part of the batch, of INPUTS inputs x:
+// classifier_head, for image i of a part of the batch, of INPUTS inputs x:
 //   z = x W + bias,  p = softmax(z),  losses[i] = -log p[label],  label = labels[indices[i]]
 //   correct[i] = 1 where the first largest logit is the label's, else 0
 //   logits_gradient[i] = g = (p - [label]) / images
@@ -20,7 +20,7 @@
 #define WARPS (THREADS / 32)
 #define LANES_OF_CLASS (32 / CLASS_SLOTS)
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) dense_softmax_cross_entropy(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) classifier_head(
     const REAL* __restrict__ x,
     const REAL* __restrict__ kernel,
     const REAL* __restrict__ bias,

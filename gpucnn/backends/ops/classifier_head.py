@@ -138,7 +138,7 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
                 rate,
             )
             return
-        self._dense_softmax_cross_entropy(
+        self._classifier_head(
             x=x,
             kernel=kernel,
             bias=bias,
@@ -154,7 +154,7 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
             **_constants(inputs, classes),
         )
 
-    _dense_softmax_cross_entropy = kernel(
+    _classifier_head = kernel(
         "classifier_head.cu",
         {
             "x": "count inputs",

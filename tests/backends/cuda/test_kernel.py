@@ -46,7 +46,7 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("dense_relu", "bias"),
         ("dense_relu", "slabs"),
         ("dense_relu", "step"),
-        ("dense_softmax_cross_entropy", "input_gradient"),
+        ("classifier_head", "input_gradient"),
         ("sum_rows", "slabs"),
         ("softmax_cross_entropy", "gradient"),
     }
