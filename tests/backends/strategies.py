@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 
 from gpucnn.backends import Window
 
-SETTINGS = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 
 seeds = st.integers(0, 2**32 - 1)
 batches = st.integers(1, 3)
