@@ -1,14 +1,12 @@
-// The gradients of the kernel and the bias of conv_relu_pool.cu, a slab for each group of tiles.
+// The gradients of the kernel and the bias of conv_relu_pool.cu.
 //
 // Of the positions of a pooling window one alone has a gradient: so the sum goes over the outputs,
 // not over the positions, of which there are POOL times as many. With g = output_gradient, 0 where
 // argmax is CUT:
 //
-// kernel_slabs[slab, i, j, channel, filter] = sum over the outputs of the slab's tiles of
+// kernel_gradient[i, j, channel, filter] = sum over the outputs of
 //     g[output, filter] * x[y + i, x + j, channel], (y, x) being where its argmax begins;
-// bias_slabs[slab, filter] = sum of g[output, filter].
-//
-// sum_rows adds up the slabs, in their order. How tiles are grouped depends on the shape alone.
+// bias_gradient[filter] = sum of g[output, filter].
 //
 // Index map: block (slab, y, z) takes the tiles from slab * slab_tiles on, counted through the
 // images, for TILE_FILTERS filters from y * TILE_FILTERS and TILE_CHANNELS channels from
@@ -17,9 +15,16 @@
 // gradients and the places of their pixels are in shared memory, and so are the pixels, of which a
 // thread reads THREAD_CHANNELS at once; a warp reads from as many places as windows have elements.
 //
-// Bytes per weight and slab: sizeof(REAL) written. Operations per output and weight: a multiply-add,
-// for which sizeof(REAL) bytes of shared memory are read.
+// With more than one slab, each block writes its sums to its own, in the order of its threads. They
+// are added up in two stages, so that no block adds up many: of every `group_slabs` slabs by the
+// last of their blocks to finish, and these sums by the last of all groups; each in an order that
+// depends on the shape alone.
+//
+// Bytes per weight: sizeof(REAL) written, and 2 sizeof(REAL) for each slab, and for each group.
+// Operations per output and weight: a multiply-add, for which sizeof(REAL) bytes of shared memory are
+// read.
 
+#include "last_block.cuh"
 #include "regions.cuh"
 
 #define CHANNEL_GROUPS (TILE_CHANNELS / THREAD_CHANNELS)
@@ -28,6 +33,8 @@
 #define SLICE_SUMS (SLICES / 2 * SLICE_THREADS * SUMS)
 #define TILE_GRADIENTS (TILE * TILE_FILTERS)
 #define MEMORY LARGER(REGION + TILE_GRADIENTS, SLICE_SUMS)
+#define SLAB (SUMS * SLICE_THREADS)
+#define SLABS_AT_ONCE (SUMS <= 20 ? 4 : 1)  // of a thread, whose loads do not wait for each other
 #define VECTOR (THREAD_CHANNELS * sizeof(REAL))
 
 // Some channels of a pixel, which are read at once.
@@ -85,14 +92,59 @@ __device__ __forceinline__ void load_gradients(
     }
 }
 
+// Writes the sums of slice 0 to a slab.
+__device__ __forceinline__ void store_slab(REAL* slab, const REAL* sums)
+{
+    if (threadIdx.x < SLICE_THREADS)
+        UNROLLED(i, SUMS) slab[i * SLICE_THREADS + threadIdx.x] = sums[i];
+}
+
+// The sums of `count` slabs, `stride` elements apart, shared out over the slices.
+__device__ __forceinline__ void add_slabs(
+    REAL* sums, const REAL* slabs, int count, int stride, REAL* memory)
+{
+    const REAL* of_thread = slabs + threadIdx.x % SLICE_THREADS;
+    UNROLLED(i, SUMS) sums[i] = 0;
+#pragma unroll SLABS_AT_ONCE
+    for (int slab = threadIdx.x / SLICE_THREADS; slab < count; slab += SLICES)
+        UNROLLED(i, SUMS) sums[i] += of_thread[(long long)slab * stride + i * SLICE_THREADS];
+    add_slices(sums, SUMS, SLICE_THREADS, memory);
+}
+
+// Adds up the sums of all blocks that have the same filters and channels. Whether this block is the
+// last of them, and so has the result.
+__device__ __forceinline__ bool add_blocks(
+    REAL* sums, REAL* slabs, unsigned* tickets, int group_slabs, REAL* memory)
+{
+    const int count = gridDim.x;
+    const int groups = (count + group_slabs - 1) / group_slabs;
+    const int group = blockIdx.x / group_slabs;
+    const int size = min(group_slabs, count - group * group_slabs);
+    const int tile = blockIdx.z * gridDim.y + blockIdx.y;
+    REAL* of_tile = slabs + (long long)tile * count * SLAB;
+    REAL* of_group = of_tile + (long long)group * group_slabs * SLAB;
+
+    store_slab(of_tile + (long long)blockIdx.x * SLAB, sums);
+    if (!is_last_block(tickets + tile * groups + group, size)) return false;
+    add_slabs(sums, of_group, size, SLAB, memory);
+    if (groups == 1) return true;
+    store_slab(of_group, sums);
+    if (!is_last_block(tickets + gridDim.y * gridDim.z * groups + tile, groups)) return false;
+    add_slabs(sums, of_tile, groups, group_slabs * SLAB, memory);
+    return true;
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_gradient(
     const REAL* __restrict__ x,
     const REAL* __restrict__ output_gradient,
     const unsigned char* __restrict__ argmax,
-    REAL* __restrict__ kernel_slabs,
-    REAL* __restrict__ bias_slabs,
+    REAL* __restrict__ kernel_gradient,
+    REAL* __restrict__ bias_gradient,
+    REAL* slabs,
+    unsigned* tickets,
     long long images,
-    long long slab_tiles)
+    long long slab_tiles,
+    int group_slabs)
 {
     __shared__ __align__(16) REAL memory[MEMORY];
     __shared__ unsigned short places[TILE_GRADIENTS];
@@ -126,15 +178,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
     }
     add_slices(sums, SUMS, SLICE_THREADS, memory);
 
+    if (slabs != nullptr && !add_blocks(sums, slabs, tickets, group_slabs, memory)) return;
+
     const int own_filter = blockIdx.y * TILE_FILTERS + filter;
     if (slice != 0 || own_filter >= FILTERS) return;
-    const long long slab = blockIdx.x;
     UNROLLED(i, SUMS - 1) {
         const int channel = blockIdx.z * TILE_CHANNELS + first_channel + i % THREAD_CHANNELS;
         const int weight = (i / THREAD_CHANNELS * CHANNELS + channel) * FILTERS + own_filter;
-        if (channel < CHANNELS)
-            kernel_slabs[slab * (TAPS * CHANNELS * FILTERS) + weight] = sums[i];
+        if (channel < CHANNELS) kernel_gradient[weight] = sums[i];
     }
-    if (blockIdx.z == 0 && first_channel == 0)
-        bias_slabs[slab * FILTERS + own_filter] = sums[SUMS - 1];
+    if (blockIdx.z == 0 && first_channel == 0) bias_gradient[own_filter] = sums[SUMS - 1];
 }

@@ -7,9 +7,10 @@ compilation. So the tiles of a model are chosen once, here, and not by the kerne
 
 from collections.abc import Iterator
 from itertools import product
-from math import prod
+from math import ceil, prod, sqrt
 
 from gpucnn.backends.cuda.kernel import THREADS, WARP
+from gpucnn.backends.cuda.memory import TICKETS
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array
 from gpucnn.backends.window import Pair, Window
@@ -100,6 +101,8 @@ class CudaConvReluPoolPlan(ConvReluPoolPlan):
         input_gradient: those of pooled_input_gradient.cu.
         slab_tiles: the tiles that are added up to one slab of gradients of the kernel.
         slabs: the number of these.
+        group_slabs: the slabs that are added up in the first of two stages.
+        slab_elements: the sums of all slabs; 0 where one block has the whole sum.
         images: the `x` of the last forward pass, for the gradients.
     """
 
@@ -110,9 +113,12 @@ class CudaConvReluPoolPlan(ConvReluPoolPlan):
         self.forward = forward(fused)
         self.kernel_gradient = of = kernel_gradient(fused)
         self.input_gradient = input_gradient(fused, count)
-        tiles = count * of["tiles"]
-        self.slab_tiles = slab_tiles(tiles, of["filter_tiles"] * of["channel_tiles"])
+        tiles, blocks = count * of["tiles"], of["filter_tiles"] * of["channel_tiles"]
+        self.slab_tiles = slab_tiles(tiles, blocks)
         self.slabs = ceil_div(tiles, self.slab_tiles)
+        self.group_slabs = ceil(sqrt(self.slabs))
+        of_block = (THREADS // of["slices"]) * (fused.window.elements * of["thread_channels"] + 1)
+        self.slab_elements = self.slabs * blocks * of_block if self.slabs > 1 else 0
 
 
 def forward(fused: ConvReluPool) -> Constants:
@@ -206,8 +212,10 @@ def slab_tiles(tiles: int, blocks: int) -> int:
 
     Args:
         tiles: the tiles of all images.
-        blocks: the blocks that a slab takes.
+        blocks: the blocks that a slab takes, each of which has a ticket where slabs are added up.
     """
+    if blocks > TICKETS:
+        return tiles
     slabs = max(MULTIPROCESSORS // blocks, 1)
     return ceil_div(tiles, slabs if tiles <= 2 * slabs else 2 * slabs)
 

@@ -22,6 +22,7 @@ from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaCon
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.window import Window
+from gpucnn.utils.arithmetic import ceil_div
 
 
 class ConvReluPools(Convolution, Pooling, Elementwise):
@@ -187,10 +188,16 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
             "x": IMAGES,
             "output_gradient": POOLED,
             "argmax": POOLED,
-            "kernel_slabs": f"slabs {KERNEL}",
-            "bias_slabs": "slabs filters",
+            "kernel_gradient": KERNEL,
+            "bias_gradient": "filters",
+            "slabs": "slab_elements",
+            "tickets": "tickets",
         },
-        lambda sizes: (sizes["slabs"], sizes["filter_tiles"], sizes["channel_tiles"]),
+        lambda sizes: (
+            max(ceil_div(sizes["images"] * sizes["tiles"], sizes["slab_tiles"]), 1),
+            sizes["filter_tiles"],
+            sizes["channel_tiles"],
+        ),
         small=("image_height*image_width*channels", "height*width*channels*filters"),
         **_constants(kernel_gradient),
     )
@@ -269,18 +276,18 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
         kernel_gradient: Array,
         bias_gradient: Array,
     ) -> None:
-        """The gradients of the kernel and the bias: slabs of them, then their sums."""
-        real = output_gradient.dtype
-        slabs = self.workspace("kernel slabs", (plan.slabs, kernel_gradient.size), real)
-        bias_slabs = self.workspace("bias slabs", (plan.slabs, bias_gradient.size), real)
+        slabs = None
+        if plan.slab_elements:
+            slabs = self.workspace("kernel slabs", (plan.slab_elements,), output_gradient.dtype)
         self._pooled_kernel_gradient(
             x=plan.images,
             output_gradient=output_gradient,
             argmax=plan.arrays["argmax"],
-            kernel_slabs=slabs.reshape(plan.slabs, *kernel_gradient.shape),
-            bias_slabs=bias_slabs,
+            kernel_gradient=kernel_gradient,
+            bias_gradient=bias_gradient,
+            slabs=slabs,
+            tickets=self.tickets,
             slab_tiles=plan.slab_tiles,
+            group_slabs=plan.group_slabs,
             **plan.kernel_gradient,
         )
-        self.sum_rows(slabs, kernel_gradient.reshape(-1))
-        self.sum_rows(bias_slabs, bias_gradient)

@@ -566,11 +566,23 @@ def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> N
     given = {"output_gradient": out, "argmax": argmax}
     last._pooled_input_gradient(kernel=kernel, input_gradient=x, **given, **plan.input_gradient)
     assert_array_equal(x[-1, -1, -2:, 0], [0, 8 * 5])
-    slabs, bias_slabs = holes.zeros("float32", count, 1, 1, 1, 8), holes.zeros("float32", count, 8)
-    tiles = {"slab_tiles": plan.kernel_gradient["tiles"], **plan.kernel_gradient}
-    last._pooled_kernel_gradient(x=x, kernel_slabs=slabs, bias_slabs=bias_slabs, **given, **tiles)
-    assert_array_equal(slabs[-1].ravel(), np.full(8, 5 * 8 * 5))
-    assert_array_equal(bias_slabs[-1], np.full(8, 5))
+    kernel_gradient, bias_gradient = np.zeros_like(kernel), np.zeros_like(bias)
+    slab = plan.slab_elements // plan.slabs
+    others = (count - 1) * plan.kernel_gradient["tiles"]  # the tiles of a slab that is not added up
+    last.tickets[0] = 1  # as the block would leave it that is not run
+    last._pooled_kernel_gradient(
+        x=x,
+        kernel_gradient=kernel_gradient,
+        bias_gradient=bias_gradient,
+        slabs=np.zeros(2 * slab, np.float32),
+        tickets=last.tickets,
+        slab_tiles=others,
+        group_slabs=2,
+        **given,
+        **plan.kernel_gradient,
+    )
+    assert_array_equal(kernel_gradient.ravel(), np.full(8, 5 * 8 * 5))
+    assert_array_equal(bias_gradient, np.full(8, 5))
 
 
 @pytest.mark.parametrize("filters", [8, 64])

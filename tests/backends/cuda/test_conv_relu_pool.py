@@ -123,7 +123,7 @@ def test_patches() -> None:
 
 @pytest.mark.parametrize(
     ("tiles", "blocks", "expected"),
-    [(64, 4, 2), (128, 1, 1), (1024, 4, 16), (2048, 1, 8), (1, 1, 1), (7, 1000, 4)],
+    [(64, 4, 2), (128, 1, 1), (1024, 4, 16), (2048, 1, 8), (1, 1, 1), (7, 256, 4), (7, 257, 7)],
 )
 def test_slab_tiles(tiles: int, blocks: int, expected: int) -> None:
     assert slab_tiles(tiles, blocks) == expected
