@@ -1,8 +1,9 @@
 // The dense layer of logits, softmax cross-entropy, and the gradients of both, of an image a block.
 //
 // classifier_head, for image i of a part of the batch, of INPUTS inputs x:
-//   z = x W + bias,  p = softmax(z),  losses[i] = -log p[label],  label = labels[indices[i]]
-//   correct[i] = 1 where the first largest logit is the label's, else 0
+//   z = x W + bias,  p = softmax(z),  label = labels[indices[i]]
+//   epoch_losses[place] = -log p[label],  place = position[0] * batch_size + first + i
+//   epoch_correct[place] = 1 where the first largest logit is the label's, else 0
 //   logits_gradient[i] = g = (p - [label]) / images
 //   input_gradient[i] = W g; if x is what dense_relu made, that times `scale` where x > 0, else 0:
 //   the gradient of what dense_relu took the positive part of.
@@ -26,11 +27,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) classifier_head(
     const REAL* __restrict__ bias,
     const long long* __restrict__ labels,
     const long long* __restrict__ indices,
-    REAL* __restrict__ losses,
-    REAL* __restrict__ correct,
+    const long long* __restrict__ position,
+    REAL* __restrict__ epoch_losses,
+    REAL* __restrict__ epoch_correct,
     REAL* __restrict__ logits_gradient,
     REAL* __restrict__ input_gradient,
     long long count,
+    long long batch_size,
+    long long first,
     REAL images,
     int is_rectified,
     REAL scale)
@@ -47,6 +51,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) classifier_head(
         EACH(c, CLASSES) weights[k][c] = input < INPUTS ? kernel[input * CLASSES + c] : (REAL)0;
     }
     const REAL bias_of_class = bias[is_class ? lane : 0];
+    const long long place = position[0] * batch_size + first;
 
     for (long long i = blockIdx.x; i < count; i += gridDim.x) {
         const int label = (int)labels[indices[i]];
@@ -74,8 +79,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) classifier_head(
         const REAL wanted = lane == label ? (REAL)1 : (REAL)0;
         const REAL gradient = (exponential / sum - wanted) / images;
         if (t == 0) {
-            losses[i] = log(sum) - of_label;
-            correct[i] = __ffs((int)best) - 1 == label ? (REAL)1 : (REAL)0;
+            epoch_losses[place + i] = log(sum) - of_label;
+            epoch_correct[place + i] = __ffs((int)best) - 1 == label ? (REAL)1 : (REAL)0;
         }
         if (warp == 0 && is_class) logits_gradient[i * CLASSES + lane] = gradient;
 

@@ -28,6 +28,7 @@
 // TAPS * ROWS * COLUMNS * FILTERS for the scores, TAPS * FEATURES for the convolution's gradients,
 // and FEATURES * CLASSES three times for the dense layer.
 
+#include "pixels.cuh"
 #include "warps.cuh"
 
 #define POOLED_COLUMNS (COLUMNS / POOL_WIDTH)
@@ -77,10 +78,10 @@ __device__ __forceinline__ void store_pixels(const Image& image, REAL* pixels)
     {
         const int k = i * THREADS + threadIdx.x;
         if (k >= PIXELS / 4) break;
-        pixels[4 * k] = (REAL)image.pixels[i].x / (REAL)255 - (REAL)0.5;
-        pixels[4 * k + 1] = (REAL)image.pixels[i].y / (REAL)255 - (REAL)0.5;
-        pixels[4 * k + 2] = (REAL)image.pixels[i].z / (REAL)255 - (REAL)0.5;
-        pixels[4 * k + 3] = (REAL)image.pixels[i].w / (REAL)255 - (REAL)0.5;
+        pixels[4 * k] = normalized(image.pixels[i].x);
+        pixels[4 * k + 1] = normalized(image.pixels[i].y);
+        pixels[4 * k + 2] = normalized(image.pixels[i].z);
+        pixels[4 * k + 3] = normalized(image.pixels[i].w);
     }
 }
 

@@ -5,6 +5,7 @@
 //                                             * x[image, y + i, x + j, channel]);
 // argmax = the first element of the window, in row-major order, with that maximum, or CUT where the
 // maximum is not positive: one byte is all that the gradients need. A NaN makes the output NaN.
+// Where x is null, image i is bytes[indices[i]], normalised as by gather_bytes.
 //
 // Index map: block (image, tile, z) computes a tile of outputs of TILE_FILTERS filters. A thread
 // keeps the POOL x THREAD_FILTERS sums of one output and THREAD_FILTERS filters in registers, where
@@ -94,6 +95,8 @@ __device__ __forceinline__ void add_channel(
 
 extern "C" __global__ void __launch_bounds__(THREADS) conv_relu_pool(
     const REAL* __restrict__ x,
+    const unsigned char* __restrict__ bytes,
+    const long long* __restrict__ indices,
     const REAL* __restrict__ kernel,
     const REAL* __restrict__ bias,
     REAL* __restrict__ out,
@@ -121,7 +124,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) conv_relu_pool(
     for (int first = 0; first < CHANNELS; first += TILE_CHANNELS) {
         __syncthreads();  // before the memory is overwritten
         load_weights(weights, kernel, first, first_filter);
-        load_region(region, x, image, tile, first);
+        load_region(region, {x, bytes, indices}, image, tile, first);
         __syncthreads();
         if (slice < SLICES) {
 #pragma unroll 1

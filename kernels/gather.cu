@@ -12,6 +12,7 @@
 // division and 1 subtraction, the others none.
 
 #include "elements.cuh"
+#include "pixels.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS) gather_bytes(
     const unsigned char* __restrict__ images,
@@ -30,7 +31,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) gather_bytes(
     EACH_ITEM(k)
     {
         const long long p = element(blockIdx.y, k);
-        if (p < pixels) target[p] = (REAL)values[k] / (REAL)255 - (REAL)0.5;
+        if (p < pixels) target[p] = normalized(values[k]);
     }
 }
 

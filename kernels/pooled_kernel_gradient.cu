@@ -7,6 +7,7 @@
 // kernel_gradient[i, j, channel, filter] = sum over the outputs of
 //     g[output, filter] * x[y + i, x + j, channel], (y, x) being where its argmax begins;
 // bias_gradient[filter] = sum of g[output, filter].
+// Where x is null, image i is bytes[indices[i]], normalised as by gather_bytes.
 //
 // Index map: block (slab, y, z) takes the tiles from slab * slab_tiles on, counted through the
 // images, for TILE_FILTERS filters from y * TILE_FILTERS and TILE_CHANNELS channels from
@@ -136,6 +137,8 @@ __device__ __forceinline__ bool add_blocks(
 
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_gradient(
     const REAL* __restrict__ x,
+    const unsigned char* __restrict__ bytes,
+    const long long* __restrict__ indices,
     const REAL* __restrict__ output_gradient,
     const unsigned char* __restrict__ argmax,
     REAL* __restrict__ kernel_gradient,
@@ -159,7 +162,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
     REAL sums[SUMS] = {};  // the last is that of the bias
     for (long long t = first; t < end; t++) {
         __syncthreads();  // before the memory is overwritten
-        load_region(region, x, t / TILES, t % TILES, blockIdx.z * TILE_CHANNELS);
+        load_region(
+            region, {x, bytes, indices}, t / TILES, t % TILES, blockIdx.z * TILE_CHANNELS);
         load_gradients(
             gradients, places, output_gradient, argmax, t / TILES, t % TILES,
             blockIdx.y * TILE_FILTERS);

@@ -3,6 +3,7 @@
 // padding and for channels beyond the last, PIXEL elements from pixel to pixel.
 
 #include "patches.cuh"
+#include "pixels.cuh"
 
 #define TILE (TILE_ROWS * TILE_COLUMNS)
 #define REGION_HEIGHT ((TILE_ROWS - 1) * CELL_HEIGHT + PATCH_HEIGHT)
@@ -21,12 +22,21 @@ struct __align__(REGION_CHANNELS * sizeof(REAL)) RegionChannels {
     REAL of[REGION_CHANNELS];
 };
 
+// Where the images of a batch are: one after the other in `x`, or picked by `indices` from the bytes
+// of a data set. What is not needed is null.
+struct Images {
+    const REAL* x;
+    const unsigned char* bytes;
+    const long long* indices;
+};
+
 __device__ __forceinline__ void load_region(
-    REAL* region, const REAL* __restrict__ x, long long image, int tile, int first_channel)
+    REAL* region, const Images& images, long long image, int tile, int first_channel)
 {
     const int top = FIRST_ROW(tile) * CELL_HEIGHT - PADDING_TOP;
     const int left = FIRST_COLUMN(tile) * CELL_WIDTH - PADDING_LEFT;
-    const REAL* pixels = x + image * (IMAGE_HEIGHT * IMAGE_WIDTH * CHANNELS);
+    const long long index = images.indices == nullptr ? image : images.indices[image];
+    const long long first = index * (IMAGE_HEIGHT * IMAGE_WIDTH * CHANNELS);
 #pragma unroll 4
     for (int e = threadIdx.x; e < REGION_HEIGHT * REGION_WIDTH * PIXEL_VECTORS; e += THREADS) {
         const int pixel = e / PIXEL_VECTORS;
@@ -36,9 +46,11 @@ __device__ __forceinline__ void load_region(
         const int column = left + pixel % REGION_WIDTH;
         const bool inside = row >= 0 && row < IMAGE_HEIGHT && column >= 0 && column < IMAGE_WIDTH &&
                             channel < CHANNELS;
+        const long long place = first + (row * IMAGE_WIDTH + column) * CHANNELS + channel;
         RegionChannels channels = {};
-        if (inside)
-            channels = *(const RegionChannels*)(pixels + (row * IMAGE_WIDTH + column) * CHANNELS + channel);
+        if (inside && images.x != nullptr) channels = *(const RegionChannels*)(images.x + place);
+        if (inside && images.bytes != nullptr)
+            UNROLLED(k, REGION_CHANNELS) channels.of[k] = normalized(images.bytes[place + k]);
         UNROLLED(k, REGION_CHANNELS) region[pixel * PIXEL + channel_in_tile + k] = channels.of[k];
     }
 }

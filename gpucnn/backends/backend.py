@@ -18,8 +18,8 @@ from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
 class Backend(
     ClassifierHeads,
     ConvClassifiers,
-    Data,
     ConvReluPools,
+    Data,
     Convolution,
     Dense,
     Matrices,
@@ -50,8 +50,8 @@ class Backend(
 
 
 class CpuBackend(
-    CpuData,
     CpuConvReluPools,
+    CpuData,
     CpuConvolution,
     CpuMatrices,
     CpuPooling,
@@ -75,8 +75,8 @@ class CpuBackend(
 class CudaBackend(
     CudaClassifierHeads,
     CudaConvClassifiers,
-    CudaData,
     CudaConvReluPools,
+    CudaData,
     CudaConvolution,
     CudaDense,
     CudaMatrices,

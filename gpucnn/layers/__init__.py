@@ -3,6 +3,7 @@
 To add a layer, import it here: `LAYERS` and the names of `gpucnn` follow from the imports.
 """
 
+from gpucnn.layers.base import Batch as Batch
 from gpucnn.layers.base import Layer as Layer
 from gpucnn.layers.base import Step as Step
 from gpucnn.layers.conv2d import Conv2D as Conv2D

@@ -24,6 +24,28 @@ class Step:
     first: int = 0
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A batch of a data set, and where its metrics belong, on the device.
+
+    Args:
+        labels: int64 (N,), those of the data set.
+        indices: int64 (n,), of the batch's images in the data set.
+        position: int64 (2,), the batch's place in its epoch, see `Backend.next_batch`.
+        size: the number of images of a full batch.
+        losses: real (M,), of the epoch's images, in the order of training; those of the batch are
+            written.
+        correct: real (M,), 1 for each image that was classified correctly, else 0; likewise.
+    """
+
+    labels: Array
+    indices: Array
+    position: Array
+    size: int
+    losses: Array
+    correct: Array
+
+
 class Layer(Placeable, ABC):
     """A function of an input and of parameters, with its gradients.
 

@@ -13,7 +13,7 @@ from gpucnn.backends import (
     ConvReluPoolPlan,
     Shape,
 )
-from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.base import Batch, Layer, Step
 from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.dense import Dense, compute_parameter_gradients, dense_backward
 from gpucnn.layers.dropout import Dropout
@@ -65,6 +65,20 @@ class FusedConv2D(Layer):
         kernel, bias = self.parameters["kernel"], self.parameters["bias"]
         self.backend.conv2d_relu_max_pool(
             x, kernel, bias, self._plan(len(x)), output, training=step is not None
+        )
+        return output
+
+    def can_gather(self, images: Array) -> bool:
+        """Whether it is faster to let `forward_gathered` pick from `images`, a data set."""
+        return self.backend.can_fuse_gather(self._fused, images)
+
+    def forward_gathered(self, images: Array, indices: Array, step: Step | None) -> Array:
+        """The output for the images with the indices `indices`, see `Backend.gather_images`."""
+        output = self.buffer("output", len(indices))
+        kernel, bias = self.parameters["kernel"], self.parameters["bias"]
+        plan, training = self._plan(len(indices)), step is not None
+        self.backend.gathered_conv2d_relu_max_pool(
+            images, indices, kernel, bias, plan, output, training=training
         )
         return output
 
@@ -176,22 +190,14 @@ class FusedHead:
         self,
         x: Array,
         step: Step,
-        labels: Array,
-        indices: Array,
-        losses: Array,
-        correct: Array,
-        images: int,
+        batch: Batch,
     ) -> Array | None:
-        """Compute the losses of a microbatch, and the gradients of the mean loss of its batch.
+        """Compute the metrics of a microbatch, and the gradients of the mean loss of its batch.
 
         Args:
             x: real (n, *input_shape) of the first layer.
-            step: the training step.
-            labels: int64 (N,), those of the data set.
-            indices: int64 (n,), of the microbatch's images in the data set.
-            losses: real (n,), written.
-            correct: real (n,), written, 1 or 0.
-            images: the number of images in the whole batch.
+            step: the training step, and where the microbatch begins.
+            batch: that of the microbatch, whose metrics are written.
 
         Returns:
             The gradient with respect to `x`, or None if it is not needed.
@@ -205,13 +211,16 @@ class FusedHead:
             features,
             dense.parameters["kernel"],
             dense.parameters["bias"],
-            labels,
-            indices,
-            losses,
-            correct,
+            batch.labels,
+            batch.indices[step.first : step.first + len(x)],
+            batch.position,
+            batch.losses,
+            batch.correct,
+            batch.size,
+            step.first,
             logits_gradient,
             input_gradient,
-            images,
+            len(batch.indices),
             None if before is None else before.rate,
         )
         compute_parameter_gradients(dense, features, logits_gradient)

@@ -54,7 +54,7 @@ def measure(
     def work(position: Array, indices: Array) -> None:
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                logits = replica.forward(replica.load(data, indices[each]))
+                logits = replica.forward_gathered(data, indices[each])
                 labels = replica.load_labels(data, indices[each])
                 replica.loss.evaluate(logits, labels, batch_losses[each], batch_correct[each])
             metrics = batch_losses[shard], batch_correct[shard]
@@ -97,7 +97,7 @@ def _forward_all(
         batch = indices[start : start + batch_size]
         for shard in replica.shards(len(batch))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                logits = replica.forward(replica.load(data, batch[each]))
+                logits = replica.forward_gathered(data, batch[each])
                 yield slice(start + each.start, start + each.stop), logits
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 from gpucnn.datasets.device_dataset import DeviceDataset, is_finite
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Layer, Step, as_classifier, fuse, fuse_head
+from gpucnn.layers import Batch, FusedConv2D, Layer, Step, as_classifier, fuse, fuse_head
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -114,6 +114,7 @@ class Replica:
         self.loss = SoftmaxCrossEntropy(backend, layers[-1].output_shape[0], dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._labels = BatchMemory(backend, Buffer((), "int64"), dtype)
+        self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
         self._least_shard = LEAST_SHARD
         self._shards: dict[int, list[slice]] = {}
 
@@ -223,6 +224,18 @@ class Replica:
         """
         return _forward(self.layers, x, step)
 
+    def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
+        """The logits of a microbatch of a data set, without dropout.
+
+        Args:
+            data: all images.
+            indices: int64 (n,), on the device.
+
+        Returns:
+            real (n, classes), which the next call overwrites.
+        """
+        return self._forward_gathered(self.layers, data, indices, None)
+
     def backward(self, logits_gradient: Array) -> None:
         """Compute `gradients` for the microbatch of the last `forward`.
 
@@ -241,21 +254,20 @@ class Replica:
             The loss, and real (p,), which the next call overwrites.
         """
         backend, count = self.backend, len(data)
+        assert data.labels is not None
         losses, correct = (backend.empty((count,), self.dtype) for _ in range(2))
         indices = backend.asarray(np.arange(count, dtype=np.int64))
+        position = backend.zeros((2,), np.int64)
+        batch = Batch(data.labels, indices, position, count, losses, correct)
         self.reserve(count, training=True)
-        gradients = self.accumulate_gradients(
-            self.shards(count), data, indices, losses, correct, None
-        )
+        gradients = self.accumulate_gradients(self.shards(count), data, batch, None)
         return float(backend.to_host(losses).mean(dtype=np.float64)), gradients
 
     def accumulate_gradients(
         self,
         shards: Sequence[slice],
         data: DeviceDataset,
-        indices: Array,
-        losses: Array,
-        correct: Array,
+        batch: Batch,
         step: Array | None,
     ) -> Array:
         """The gradients of the batch's mean loss over some of its shards, summed in their order.
@@ -265,17 +277,14 @@ class Replica:
         Args:
             shards: of the batch, in order; empty for a rank without work.
             data: all images.
-            indices: int64 (n,), on the device, of the images in the batch.
-            losses: real (n,), the loss of each image; the shards' elements are written.
-            correct: real (n,), 1 for each image that was classified correctly, else 0; the shards'
-                elements are written.
+            batch: the metrics of the shards' images are written.
             step: int64 (1,), the number of the training step; None without dropout.
 
         Returns:
             real (p,), which the next call overwrites; not set if there are no shards.
         """
         for shard in shards:
-            self._accumulate_shard(shard, data, indices, losses, correct, step)
+            self._accumulate_shard(shard, data, batch, step)
             if len(shards) > 1 and shard is shards[0]:
                 self.backend.copy(self.gradients, self._shard_sum)
             elif len(shards) > 1:
@@ -283,51 +292,46 @@ class Replica:
         return self._shard_sum if len(shards) > 1 else self.gradients
 
     def _accumulate_shard(
-        self,
-        shard: slice,
-        data: DeviceDataset,
-        indices: Array,
-        losses: Array,
-        correct: Array,
-        step: Array | None,
+        self, shard: slice, data: DeviceDataset, batch: Batch, step: Array | None
     ) -> None:
         """Compute in `gradients` the gradients of the batch's mean loss over a shard."""
         microbatches = list(self.microbatches(shard))
         for rows in microbatches:
-            self._compute_gradients(
-                data,
-                indices[rows],
-                losses[rows],
-                correct[rows],
-                Step(step, rows.start),
-                len(indices),
-            )
+            self._compute_gradients(rows, data, batch, Step(step, rows.start))
             self._add_microbatch(is_first=rows is microbatches[0], is_last=rows is microbatches[-1])
+        if self._head is None:
+            metrics = self._batch_metrics(len(batch.indices), shard)
+            self.backend.store_metrics(
+                batch.position, *metrics, batch.losses, batch.correct, batch.size, shard.start
+            )
 
     def _compute_gradients(
-        self,
-        data: DeviceDataset,
-        indices: Array,
-        losses: Array,
-        correct: Array,
-        step: Step,
-        images: int,
+        self, rows: slice, data: DeviceDataset, batch: Batch, step: Step
     ) -> None:
-        """Compute in `gradients` those of a microbatch of a batch of `images` images."""
-        x = self.load(data, indices)
+        """Compute in `gradients` those of a microbatch, the rows `rows` of a batch."""
+        indices, images = batch.indices[rows], len(batch.indices)
         if self._head is None:
-            labels = self.load_labels(data, indices)
-            logits = self.forward(x, step)
-            self.backward(self.loss.gradient(logits, labels, losses, correct, images))
+            logits = self._forward_gathered(self.layers, data, indices, step)
+            labels, metrics = self.load_labels(data, indices), self._batch_metrics(images, rows)
+            self.backward(self.loss.gradient(logits, labels, *metrics, images))
             return
-        assert data.labels is not None
         body = self.layers[: -len(self._head.layers)]
-        features = _forward(body, x, step)
-        gradient = self._head.gradients(
-            features, step, data.labels, indices, losses, correct, images
-        )
-        _backward(body, gradient)
+        features = self._forward_gathered(body, data, indices, step)
+        _backward(body, self._head.gradients(features, step, batch))
         self.backend.join()
+
+    def _forward_gathered(
+        self, layers: Sequence[Layer], data: DeviceDataset, indices: Array, step: Step | None
+    ) -> Array:
+        """The output of the first of the layers, `layers`, for images of a data set."""
+        first = layers[0] if layers else None
+        if isinstance(first, FusedConv2D) and first.can_gather(data.images):
+            return _forward(layers[1:], first.forward_gathered(data.images, indices, step), step)
+        return _forward(layers, self.load(data, indices), step)
+
+    def _batch_metrics(self, batch: int, rows: slice) -> tuple[Array, Array]:
+        """The losses, and what is correct, of some rows of a batch of `batch` images."""
+        return self._losses[batch][rows], self._correct[batch][rows]
 
     def _add_microbatch(self, *, is_first: bool, is_last: bool) -> None:
         """Add `gradients` to the sum over microbatches; the last one leaves the sum in them."""

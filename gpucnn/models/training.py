@@ -14,6 +14,7 @@ from gpucnn.backends import ALONE, Array, Backend, Communicator
 from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import TrainingError
+from gpucnn.layers import Batch
 from gpucnn.models.replica import Replica
 from gpucnn.optimizers import Optimizer
 from gpucnn.utils.arithmetic import ceil_div
@@ -112,7 +113,6 @@ class Trainer:
         self._order = backend.empty((len(data),), np.int64) if order is None else order
         self._metrics = metrics or Metrics.empty(backend, len(data), replica.dtype)
         self._indices = backend.empty((self._batch_size,), np.int64)
-        self._batch_metrics = Metrics.empty(backend, self._batch_size, replica.dtype)
         self._position = backend.empty((2,), np.int64)
         factors = len(optimizer.factors(0))
         batches = ceil_div(len(data), self._batch_size)
@@ -280,18 +280,15 @@ class Trainer:
 
     def _gradients(self, count: int) -> Array:
         """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""
-        backend, batch = self.replica.backend, self._batch_metrics.of(slice(count))
-        backend.next_batch(
+        assert self.data.labels is not None
+        self.replica.backend.next_batch(
             self._position, self._order, self._epoch_factors, self._indices, self._factors
         )
-        shards = self._shards(count)
+        indices, size = self._indices[:count], self._batch_size
+        batch = Batch(self.data.labels, indices, self._position, size, *self._metrics)
         gradients = self.replica.accumulate_gradients(
-            shards, self.data, self._indices[:count], *batch, self._position[1:]
+            self._shards(count), self.data, batch, self._position[1:]
         )
-        for shard in shards:
-            backend.store_metrics(
-                self._position, *batch.of(shard), *self._metrics, self._batch_size, shard.start
-            )
         self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
         return gradients
 

@@ -178,8 +178,11 @@ def dense_softmax_cross_entropy(
             "bias": values.choices([-1, 0, 1], classes),
             "labels": values.integers(classes, rows + 2),
             "indices": values.integers(rows + 2, rows),
-            "losses": values.unset(rows),
-            "correct": values.unset(rows),
+            "position": np.array([2, 7]),
+            "epoch_losses": values.reals(3 * (rows + 3) + 1),
+            "epoch_correct": values.reals(3 * (rows + 3) + 1),
+            "batch_size": rows + 3,
+            "first": 2,
             "logits_gradient": values.unset(rows, classes),
             "input_gradient": values.unset(rows, inputs) if input_gradient else None,
             "images": rows + 3,  # of a batch of which these are a part

@@ -128,6 +128,11 @@ def dense_softmax_cross_entropy(
     bias: Array,
     labels: Array,
     indices: Array,
+    position: Array,
+    epoch_losses: Array,
+    epoch_correct: Array,
+    batch_size: int,
+    first: int,
     images: int,
     rate: float | None,
     **_: Any,
@@ -137,12 +142,9 @@ def dense_softmax_cross_entropy(
     gradient = loops.matmul(loss["gradient"], kernel.T)
     if rate is not None:
         gradient = dense_relu_gradient(gradient, x, rate)["input_gradient"]
-    return {
-        "losses": loss["losses"],
-        "correct": loss["correct"],
-        "logits_gradient": loss["gradient"],
-        "input_gradient": gradient,
-    }
+    epoch = {"epoch_losses": epoch_losses, "epoch_correct": epoch_correct}
+    stored = store_metrics(position, loss["losses"], loss["correct"], batch_size, first, **epoch)
+    return stored | {"logits_gradient": loss["gradient"], "input_gradient": gradient}
 
 
 def dense_gradients(x: Array, output_gradient: Array, **_: Any) -> Results:

@@ -12,7 +12,7 @@ from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
 from gpucnn.backends import Array, CpuBackend
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import InvalidTypeError
-from gpucnn.layers import Layer
+from gpucnn.layers import Batch, Layer
 from gpucnn.models.network import Network
 from gradients import assert_network_gradients, smooth_images
 
@@ -72,11 +72,12 @@ class TestGradients:
         x, y, step = smooth_images(made, 3), small.labels(3), np.array([4])
         data = DeviceDataset(made.backend, made.dtype, x, y)
         losses, correct = np.empty((2, 3))
+        assert data.labels is not None
+        batch = Batch(data.labels, np.arange(3), np.zeros(2, np.int64), 3, losses, correct)
         made.reserve(3, training=True)
 
         def loss() -> float:
-            whole = [slice(0, 3)]
-            made.replica.accumulate_gradients(whole, data, np.arange(3), losses, correct, step)
+            made.replica.accumulate_gradients([slice(0, 3)], data, batch, step)
             return float(losses.mean())
 
         loss()

@@ -14,6 +14,7 @@ from backends.strategies import SETTINGS
 from gpucnn import Adam
 from gpucnn.backends import Array, Backend
 from gpucnn.datasets.device_dataset import DeviceDataset
+from gpucnn.layers import Batch
 from gpucnn.models import replica
 from gpucnn.models.network import Network
 from gpucnn.models.replica import Replica, split
@@ -46,9 +47,11 @@ def learned(made: Network, step: int | None) -> tuple[Array, Array, Array]:
     losses, correct = np.empty((2, IMAGES))
     data = DeviceDataset(made.backend, made.dtype, small.images(IMAGES), small.labels(IMAGES))
     indices, number = np.arange(IMAGES)[::-1].copy(), None if step is None else np.array([step])
+    assert data.labels is not None
+    batch = Batch(data.labels, indices, np.zeros(2, np.int64), IMAGES, losses, correct)
     made.reserve(IMAGES, training=True)
     shards = made.replica.shards(IMAGES)
-    gradients = made.replica.accumulate_gradients(shards, data, indices, losses, correct, number)
+    gradients = made.replica.accumulate_gradients(shards, data, batch, number)
     return losses, correct, gradients.copy()
 
 

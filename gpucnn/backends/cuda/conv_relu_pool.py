@@ -103,12 +103,13 @@ class CudaConvReluPoolPlan(ConvReluPoolPlan):
         slabs: the number of these.
         group_slabs: the slabs that are added up in the first of two stages.
         slab_elements: the sums of all slabs; 0 where one block has the whole sum.
-        images: the `x` of the last forward pass, for the gradients.
+        images: those of the last forward pass, for the gradients: "x", or "bytes" and "indices";
+            what is not needed is None.
     """
 
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array]) -> None:
         super().__init__(fused, arrays)
-        self.images: Array | None = None
+        self.images: dict[str, Array | None] = {}
         count = len(arrays["argmax"])
         self.forward = forward(fused)
         self.kernel_gradient = of = kernel_gradient(fused)

@@ -20,8 +20,8 @@ class ClassifierHeads(Data, Dense, Loss):
         return False
 
     @bounded(
-        losses=Bound(head_logits, "one"),
-        correct=EXACT,
+        epoch_losses=Bound(head_logits, "one"),
+        epoch_correct=EXACT,
         logits_gradient=Bound(head_logits, "mean"),
         input_gradient=Bound(head_inputs, "mean"),
     )
@@ -32,8 +32,11 @@ class ClassifierHeads(Data, Dense, Loss):
         bias: Array,
         labels: Array,
         indices: Array,
-        losses: Array,
-        correct: Array,
+        position: Array,
+        epoch_losses: Array,
+        epoch_correct: Array,
+        batch_size: int,
+        first: int,
         logits_gradient: Array,
         input_gradient: Array | None,
         images: int,
@@ -47,8 +50,11 @@ class ClassifierHeads(Data, Dense, Loss):
             bias: real (classes,).
             labels: int64 (N,), those of the data set, each in [0, classes).
             indices: int64 (n,), each in [0, N): row i has the label `labels[indices[i]]`.
-            losses: as for `softmax_cross_entropy`.
-            correct: as for `softmax_cross_entropy`.
+            position: int64 (2,), as for `store_metrics`, like all that follow.
+            epoch_losses: real (M,).
+            epoch_correct: real (M,).
+            batch_size: the size of a full batch.
+            first: the number in the batch of the first row.
             logits_gradient: as for `softmax_cross_entropy`.
             input_gradient: real (n, inputs), or None if it is not needed.
             images: as for `softmax_cross_entropy`.
@@ -59,7 +65,12 @@ class ClassifierHeads(Data, Dense, Loss):
         logits = self.workspace("head logits", (len(x), len(bias)), x.dtype)
         self.gather_labels(labels, indices, labels_of_rows)
         self.matmul(x, kernel, logits, bias=bias)
+        losses = self.workspace("head losses", (len(x),), x.dtype)
+        correct = self.workspace("head correct", (len(x),), x.dtype)
         self.softmax_cross_entropy(logits, labels_of_rows, losses, correct, logits_gradient, images)
+        self.store_metrics(
+            position, losses, correct, epoch_losses, epoch_correct, batch_size, first
+        )
         if input_gradient is None:
             return
         if rate is None:
@@ -114,8 +125,11 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
         bias: Array,
         labels: Array,
         indices: Array,
-        losses: Array,
-        correct: Array,
+        position: Array,
+        epoch_losses: Array,
+        epoch_correct: Array,
+        batch_size: int,
+        first: int,
         logits_gradient: Array,
         input_gradient: Array | None,
         images: int,
@@ -130,8 +144,11 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
                 bias,
                 labels,
                 indices,
-                losses,
-                correct,
+                position,
+                epoch_losses,
+                epoch_correct,
+                batch_size,
+                first,
                 logits_gradient,
                 input_gradient,
                 images,
@@ -144,8 +161,11 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
             bias=bias,
             labels=labels,
             indices=indices,
-            losses=losses,
-            correct=correct,
+            position=position,
+            epoch_losses=epoch_losses,
+            epoch_correct=epoch_correct,
+            batch_size=batch_size,
+            first=first,
             logits_gradient=logits_gradient,
             input_gradient=input_gradient,
             images=images,
@@ -162,8 +182,9 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
             "bias": "classes",
             "labels": "all",
             "indices": "count",
-            "losses": "count",
-            "correct": "count",
+            "position": "2",
+            "epoch_losses": "images_of_epoch",
+            "epoch_correct": "images_of_epoch",
             "logits_gradient": "count classes",
             "input_gradient": "count inputs",
         },

@@ -19,17 +19,22 @@ from gpucnn.backends.cuda.kernel import IMAGES, kernel
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
+from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.window import Window
 from gpucnn.utils.arithmetic import ceil_div
 
 
-class ConvReluPools(Convolution, Pooling, Elementwise):
+class ConvReluPools(Data, Convolution, Pooling, Elementwise):
     """Definitions of the fused convolution, ReLU and max-pooling."""
 
     def can_fuse(self, fused: ConvReluPool) -> bool:
         """Whether the three layers run faster on this backend as one operation."""
+        return False
+
+    def can_fuse_gather(self, fused: ConvReluPool, images: Array) -> bool:
+        """Whether picking from `images`, a data set, runs faster as a part of the operation."""
         return False
 
     def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
@@ -75,6 +80,36 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
         self.relu(of["convolved"], of["rectified"])
         self.max_pool(of["rectified"], pool, out, of["argmax"])
 
+    def gathered_conv2d_relu_max_pool(
+        self,
+        images: Array,
+        indices: Array,
+        kernel: Array,
+        bias: Array,
+        plan: ConvReluPoolPlan,
+        out: Array,
+        *,
+        training: bool,
+    ) -> None:
+        """Compute `gather_images` and `conv2d_relu_max_pool` in sequence.
+
+        Args:
+            images: as for `gather_images`.
+            indices: int64 (n,), as for `gather_images`.
+            kernel: as for `conv2d_relu_max_pool`, like all that follow.
+            bias: real (filters,).
+            plan: made by `conv_relu_pool_plan`.
+            out: real (n, ph, pw, filters).
+            training: whether `conv2d_relu_max_pool_gradients` will follow, until which `images` and
+                `indices` must not change.
+        """
+        shape = (*plan.fused.window.image, plan.fused.channels)
+        size = len(indices) * prod(shape)
+        memory = self.workspace("gathered images", (size,), out.dtype)
+        x = self.batch_view(memory, len(indices), shape)
+        self.gather_images(images, indices, x)
+        self.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=training)
+
     def conv2d_relu_max_pool_gradients(
         self,
         output_gradient: Array,
@@ -106,7 +141,7 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
             self.conv2d_input_gradient(gradient, kernel, window, patches, input_gradient)
 
 
-class CpuConvReluPools(CpuConvolution, CpuPooling, CpuElementwise, ConvReluPools):
+class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, ConvReluPools):
     """The fused operation in NumPy, in row tiles that stay in the caches: `CpuConvReluPoolPlan`."""
 
     def can_fuse(self, fused: ConvReluPool) -> bool:
@@ -170,14 +205,15 @@ def _constants(of: Callable[[ConvReluPool], Constants]) -> dict[str, Any]:
 
 POOLED = "images pooled_rows pooled_columns filters"
 KERNEL = "height width channels filters"
+PICKED = {"x": IMAGES, "bytes": IMAGES.replace("images", "all", 1), "indices": "images"}
 
 
-class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluPools):
+class CudaConvReluPools(CudaData, CudaConvolution, CudaPooling, CudaElementwise, ConvReluPools):
     """The fused operation in CUDA, where its kernels fit: `CudaConvReluPoolPlan`."""
 
     _conv_relu_pool = kernel(
         "conv_relu_pool.cu",
-        {"x": IMAGES, "kernel": KERNEL, "bias": "filters", "out": POOLED, "argmax": POOLED},
+        {**PICKED, "kernel": KERNEL, "bias": "filters", "out": POOLED, "argmax": POOLED},
         lambda sizes: (sizes["images"], sizes["tiles"], sizes["filter_tiles"]),
         small=("image_height*image_width*channels", "height*width*channels*filters"),
         **_constants(forward),
@@ -185,7 +221,7 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
     _pooled_kernel_gradient = kernel(
         "pooled_kernel_gradient.cu",
         {
-            "x": IMAGES,
+            **PICKED,
             "output_gradient": POOLED,
             "argmax": POOLED,
             "kernel_gradient": KERNEL,
@@ -212,6 +248,9 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
     def can_fuse(self, fused: ConvReluPool) -> bool:
         return can_compute(fused)
 
+    def can_fuse_gather(self, fused: ConvReluPool, images: Array) -> bool:
+        return can_compute(fused) and images.dtype == np.uint8
+
     def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
         if not can_compute(fused):
             return super().conv_relu_pool_buffers(fused)
@@ -237,9 +276,36 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
         if not isinstance(plan, CudaConvReluPoolPlan):
             super().conv2d_relu_max_pool(x, kernel, bias, plan, out, training=training)
             return
-        plan.images = x
+        plan.images = {"x": x, "bytes": None, "indices": None}
+        self._run_forward(kernel, bias, plan, out)
+
+    def gathered_conv2d_relu_max_pool(
+        self,
+        images: Array,
+        indices: Array,
+        kernel: Array,
+        bias: Array,
+        plan: ConvReluPoolPlan,
+        out: Array,
+        *,
+        training: bool,
+    ) -> None:
+        """As one launch where `can_fuse_gather`, else one operation after the other."""
+        if not self.can_fuse_gather(plan.fused, images):
+            super().gathered_conv2d_relu_max_pool(
+                images, indices, kernel, bias, plan, out, training=training
+            )
+            return
+        assert isinstance(plan, CudaConvReluPoolPlan)
+        plan.images = {"x": None, "bytes": images, "indices": indices}
+        self._run_forward(kernel, bias, plan, out)
+
+    def _run_forward(
+        self, kernel: Array, bias: Array, plan: CudaConvReluPoolPlan, out: Array
+    ) -> None:
+        argmax = plan.arrays["argmax"]
         self._conv_relu_pool(
-            x=x, kernel=kernel, bias=bias, out=out, argmax=plan.arrays["argmax"], **plan.forward
+            **plan.images, kernel=kernel, bias=bias, out=out, argmax=argmax, **plan.forward
         )
 
     def conv2d_relu_max_pool_gradients(
@@ -280,7 +346,7 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
         if plan.slab_elements:
             slabs = self.workspace("kernel slabs", (plan.slab_elements,), output_gradient.dtype)
         self._pooled_kernel_gradient(
-            x=plan.images,
+            **plan.images,
             output_gradient=output_gradient,
             argmax=plan.arrays["argmax"],
             kernel_gradient=kernel_gradient,
