@@ -20,6 +20,9 @@ WHOLE = (-2, -1, 0, 1, 2)
 
 GIVEN = ("x", "kernel", "bias", "output_gradient")
 
+Picked = tuple[Array, Array]
+"""Images of a data set, and the indices of those of a batch."""
+
 
 def conv_relu_pool(window: Window, pool: Pair, channels: int, filters: int) -> ConvReluPool:
     """In float64, pooled by windows of the size `pool`, side by side."""
@@ -96,13 +99,42 @@ def fused_plan(backend: Backend, fused: ConvReluPool, call: Call) -> ConvReluPoo
     return backend.conv_relu_pool_plan(fused, arrays)
 
 
+def picked(call: Call, *, bytes_: bool) -> tuple[Picked, Call]:
+    """Images of a data set, and the call on those of them that a batch picks.
+
+    They are of bytes whose normalised values, 1/2 and -1/2, are exact, or the call's in another
+    order.
+    """
+    x = call.arguments["x"]
+    indices = np.arange(len(x))[::-1].copy()
+    if not bytes_:
+        return (x[::-1].copy(), indices), call
+    images = np.where(x > 0, 255, 0).astype(np.uint8)
+    of_batch = (images[indices] / 255 - 0.5).astype(x.dtype)
+    return (images, indices), replace(call, arguments=call.arguments | {"x": of_batch})
+
+
 def run_fused(
-    backend: Backend, call: Call, plan: ConvReluPoolPlan, *, input_gradient: bool = True
+    backend: Backend,
+    call: Call,
+    plan: ConvReluPoolPlan,
+    *,
+    input_gradient: bool = True,
+    gathered: Picked | None = None,
 ) -> Results:
-    """What the operation and its gradients write; fails if they write to what they are given."""
+    """What the operation and its gradients write; fails if they write to what they are given.
+
+    Of images in place of the call's `x`, if `gathered`.
+    """
     of = place(backend, call)
     x, kernel, bias, out = of["x"], of["kernel"], of["bias"], of["out"]
-    backend.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=True)
+    if gathered is None:
+        backend.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=True)
+    else:
+        images, indices = map(backend.asarray, gathered)
+        backend.gathered_conv2d_relu_max_pool(
+            images, indices, kernel, bias, plan, out, training=True
+        )
     backend.conv2d_relu_max_pool_gradients(
         of["output_gradient"],
         kernel,

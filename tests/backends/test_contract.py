@@ -23,6 +23,7 @@ from backends.fused import (
     fused_plan,
     infer_fused,
     on,
+    picked,
     run_fused,
 )
 from backends.operations import (
@@ -312,6 +313,28 @@ def test_conv_relu_pool_buffers(backend: Backend, fused: ConvReluPool) -> None:
     plan = fused_plan(backend, fused, call)
     assert plan.fused == fused
     assert plan.arrays.keys() == backend.conv_relu_pool_buffers(fused).keys()
+
+
+@dtypes
+@few_and_many
+@pytest.mark.parametrize("bytes_", [True, False], ids=["bytes", "reals"])
+def test_gathered_conv2d_relu_max_pool(
+    backend: Backend, dtype: str, fused: ConvReluPool, bytes_: bool
+) -> None:
+    gathered, call = picked(fused_call(fused, Values(0, dtype), WHOLE, images=3), bytes_=bytes_)
+    plan = fused_plan(backend, fused, call)
+    assert_same(run_fused(backend, call, plan, gathered=gathered), define_fused(fused, call))
+    assert_same(run_fused(backend, call, plan), define_fused(fused, call))
+
+
+def test_can_fuse_gather(backend: Backend) -> None:
+    """Bytes alone, and nowhere what cannot be fused."""
+    images = backend.zeros((1, *FEW.window.image, 1), "float32")
+    assert not backend.can_fuse_gather(FEW, images)
+    large = conv_relu_pool(Window((30, 30), (9, 9), (1, 1), "valid"), (2, 2), 1, 1)
+    images = backend.zeros((1, *large.window.image, 1), "uint8")
+    assert backend.can_fuse_gather(FEW, images) <= backend.can_fuse(FEW)
+    assert backend.can_fuse_gather(large, images) <= backend.can_fuse(large)
 
 
 @few_and_many
