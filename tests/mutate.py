@@ -36,6 +36,7 @@ NAMES = {
     "last_block": "matmul or sum_rows",
     "matmul": "matmul or dense",
     "patches": "fused",
+    "pixels": "gather or conv_classifier",
     "philox": "dropout or dense_relu",
     "pooled_input_gradient": "fused",
     "pooled_kernel_gradient": "fused",

@@ -22,6 +22,7 @@ from gpucnn.benchmark.roofline import bytes_moved, operations
 from gpucnn.benchmark.timing import clock_of, repeat
 from gpucnn.benchmark.workload import LEARNING_RATE, Workload, full_batches, make_network
 from gpucnn.datasets.device_dataset import DeviceDataset
+from gpucnn.layers import FusedConv2D
 from gpucnn.models.replica import Replica
 from gpucnn.models.training import STEPS_AT_ONCE, Trainer
 from gpucnn.optimizers import SGD, Optimizer
@@ -159,6 +160,9 @@ class TrainingStep:
             for layer in self._trainer.replica.layers:
                 for direction in DIRECTIONS:
                     parts.enter_context(self._named(layer, direction, f"{layer.name} {direction}"))
+                if isinstance(layer, FusedConv2D):
+                    part = f"{layer.name} forward"
+                    parts.enter_context(self._named(layer, "forward_gathered", part))
             parts.enter_context(self._named(self.backend, "conv_classifier_gradients", WHOLE))
             launches: list[Launch] = parts.enter_context(self._listener.listening())
             self._trainer.step(self._before)

@@ -571,7 +571,7 @@ def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> N
     others = (count - 1) * plan.kernel_gradient["tiles"]  # the tiles of a slab that is not added up
     last.tickets[0] = 1  # as the block would leave it that is not run
     last._pooled_kernel_gradient(
-        x=x,
+        **plan.images,
         kernel_gradient=kernel_gradient,
         bias_gradient=bias_gradient,
         slabs=np.zeros(2 * slab, np.float32),
@@ -583,6 +583,21 @@ def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> N
     )
     assert_array_equal(kernel_gradient.ravel(), np.full(8, 5 * 8 * 5))
     assert_array_equal(bias_gradient, np.full(8, 5))
+
+
+def test_gathered_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    fused = conv_relu_pool(Window((8, 8), (1, 1), (1, 1), "valid"), (2, 2), 1, 8)
+    count = BEYOND_32_BITS // (8 * 8) + 1
+    images, indices = holes.zeros("uint8", count, 8, 8, 1), np.array([count - 1])
+    images[-1, -1, -1] = 255
+    kernel, bias = np.ones((1, 1, 1, 8), np.float32), np.zeros(8, np.float32)
+    out, argmax = np.zeros((1, 4, 4, 8), np.float32), np.zeros((1, 4, 4, 8), np.uint8)
+    plan = last.conv_relu_pool_plan(replace(fused, real=np.dtype(np.float32)), {"argmax": argmax})
+    last.gathered_conv2d_relu_max_pool(images, indices, kernel, bias, plan, out, training=True)
+    assert_array_equal(out[-1, -1, -1], np.full(8, 0.5))
+    kernel_gradient, bias_gradient = np.zeros_like(kernel), np.zeros_like(bias)
+    last.conv2d_relu_max_pool_gradients(out, kernel, plan, kernel_gradient, bias_gradient)
+    assert_array_equal(kernel_gradient.ravel(), np.full(8, 0.25))
 
 
 @pytest.mark.parametrize("filters", [8, 64])

@@ -47,6 +47,13 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("dense_relu", "slabs"),
         ("dense_relu", "step"),
         ("classifier_head", "input_gradient"),
+        ("conv_relu_pool", "x"),
+        ("conv_relu_pool", "bytes"),
+        ("conv_relu_pool", "indices"),
+        ("pooled_kernel_gradient", "x"),
+        ("pooled_kernel_gradient", "bytes"),
+        ("pooled_kernel_gradient", "indices"),
+        ("pooled_kernel_gradient", "slabs"),
         ("sum_rows", "slabs"),
         ("softmax_cross_entropy", "gradient"),
     }
