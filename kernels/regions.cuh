@@ -37,6 +37,8 @@ __device__ __forceinline__ void load_region(
     const int left = FIRST_COLUMN(tile) * CELL_WIDTH - PADDING_LEFT;
     const long long index = images.indices == nullptr ? image : images.indices[image];
     const long long first = index * (IMAGE_HEIGHT * IMAGE_WIDTH * CHANNELS);
+    const REAL* pixels = images.x == nullptr ? nullptr : images.x + first;
+    const unsigned char* bytes = images.bytes == nullptr ? nullptr : images.bytes + first;
 #pragma unroll 4
     for (int e = threadIdx.x; e < REGION_HEIGHT * REGION_WIDTH * PIXEL_VECTORS; e += THREADS) {
         const int pixel = e / PIXEL_VECTORS;
@@ -46,11 +48,11 @@ __device__ __forceinline__ void load_region(
         const int column = left + pixel % REGION_WIDTH;
         const bool inside = row >= 0 && row < IMAGE_HEIGHT && column >= 0 && column < IMAGE_WIDTH &&
                             channel < CHANNELS;
-        const long long place = first + (row * IMAGE_WIDTH + column) * CHANNELS + channel;
+        const int place = (row * IMAGE_WIDTH + column) * CHANNELS + channel;
         RegionChannels channels = {};
-        if (inside && images.x != nullptr) channels = *(const RegionChannels*)(images.x + place);
-        if (inside && images.bytes != nullptr)
-            UNROLLED(k, REGION_CHANNELS) channels.of[k] = normalized(images.bytes[place + k]);
+        if (inside && pixels != nullptr) channels = *(const RegionChannels*)(pixels + place);
+        if (inside && bytes != nullptr)
+            UNROLLED(k, REGION_CHANNELS) channels.of[k] = normalized(bytes[place + k]);
         UNROLLED(k, REGION_CHANNELS) region[pixel * PIXEL + channel_in_tile + k] = channels.of[k];
     }
 }
