@@ -125,7 +125,7 @@ def test_steps_that_are_recorded_together(
     assert replays
 
 
-LAUNCHES = {"lenet": (lenet, 18), "notebook": (notebook, 3)}
+LAUNCHES = {"lenet": (lenet, 12), "notebook": (notebook, 3)}
 
 
 @pytest.mark.parametrize(("preset", "most"), LAUNCHES.values(), ids=LAUNCHES)
