@@ -240,6 +240,14 @@ def test_fused_is_one_after_the_other(backend: Backend, dtype: str, fused: ConvR
     assert_is_one_after_the_other(backend, fused, fused_call(fused, Values(0, dtype), WHOLE))
 
 
+@few_and_many
+def test_fused_gradients_of_many_images(backend: Backend, fused: ConvReluPool) -> None:
+    """As many as are summed in several stages."""
+    call = fused_call(fused, Values(0, "float64"), WHOLE, images=70)
+    plan = fused_plan(backend, fused, call)
+    assert_same(run_fused(backend, call, plan), define_fused(fused, call))
+
+
 @dtypes
 @SETTINGS
 @given(data=st.data(), images=batches, seed=seeds)

@@ -202,9 +202,7 @@ MUTANTS = [
     Mutant("pooled_kernel_gradient.cu", "tickets + tile * groups + group", "tickets + group"),
     Mutant("pooled_kernel_gradient.cu", "min(group_slabs, count - group", "max(1, count - group"),
     Mutant("pooled_kernel_gradient.cu", "group_slabs * SLAB, memory", "SLAB, memory"),
-    Mutant(
-        "pooled_kernel_gradient.cu", "add_slabs(sums, of_tile, groups", "add_slabs(sums, of_tile, 1"
-    ),
+    Mutant("pooled_kernel_gradient.cu", "(sums, of_tile, groups", "(sums, of_tile, 1"),
     Mutant("regions.cuh", "images.indices == nullptr ? image", "true ? image"),
     Mutant("regions.cuh", "const long long index", "const int index"),
     Mutant("pooled_input_gradient.cu", "(PATCH_HEIGHT - 1) / CELL_HEIGHT", "0"),
