@@ -20,6 +20,12 @@ ROWS_OF_BATCH = ("all", "images_of_epoch")
 ROW_OF_STEP = "batches"
 """The first size of arrays of which a launch needs one row."""
 
+POSITION = "position"
+"""An array of two numbers, of which a launch that does not update it needs the first."""
+
+PIXELS = frozenset({"image_height", "image_width"})
+"""Sizes of arrays of images, of which windows may leave out pixels."""
+
 TICKETS = "tickets"
 """The array with which blocks count themselves: a few bytes, which stay in cache."""
 
@@ -34,14 +40,12 @@ class Cost:
         batch: the size that is the number of images of the batch.
         rows: where a launch needs some rows of another array: their number, a size, by its name.
         updated: the arrays that are read before they are written.
-        seen: the array of images of which windows at their strides may leave out pixels.
     """
 
     operations: str = "0"
     batch: str = "images"
     rows: Mapping[str, str] = field(default_factory=dict)
     updated: tuple[str, ...] = ()
-    seen: str = ""
 
 
 POOLED = "images*pooled_rows*pooled_columns*filters"
@@ -59,11 +63,8 @@ COSTS = {
         "2*count*feature_count*pool_height*pool_width*height*width"
         " + 2*count*feature_count*height*width + 4*count*feature_count*classes",
         batch="count",
-        rows={"position": "1"},
     ),
-    "conv_relu_pool": Cost(
-        f"pool_height*pool_width*{PRODUCTS} + pool_height*pool_width*{POOLED}", seen="x"
-    ),
+    "conv_relu_pool": Cost(f"pool_height*pool_width*{PRODUCTS} + pool_height*pool_width*{POOLED}"),
     "dense_gradients": Cost("2*images*inputs*units + images*units"),
     "dense_relu": Cost("2*images*inputs*units"),
     "dense_relu_gradient": Cost("2*size"),
@@ -71,22 +72,22 @@ COSTS = {
     "gather_bytes": Cost("2*images*pixels"),
     "gather_labels": Cost(batch="count"),
     "gather_reals": Cost(),
-    "im2col": Cost(seen="x"),
+    "im2col": Cost(),
     "leaky_relu": Cost("2*size"),
     "leaky_relu_gradient": Cost("2*size"),
     "matmul": Cost("2*m*n*k"),
-    "max_pool": Cost("images*rows*columns*height*width*channels", seen="x"),
+    "max_pool": Cost("images*rows*columns*height*width*channels"),
     "max_pool_gradient": Cost("images*rows*columns*height*width*channels"),
     "multiply": Cost("size"),
     "next_batch": Cost(rows={"order": "batch_size"}, updated=("position",)),
     "pooled_input_gradient": Cost(PRODUCTS),
-    "pooled_kernel_gradient": Cost(PRODUCTS, seen="x"),
+    "pooled_kernel_gradient": Cost(PRODUCTS),
     "relu": Cost("size"),
     "relu_gradient": Cost("size"),
     "sgd": Cost("6*size + 2*nesterov*size", updated=("parameters", "velocity")),
     "softmax": Cost("7*rows*classes"),
     "softmax_cross_entropy": Cost("8*rows*classes"),
-    "store_metrics": Cost(batch="rows", rows={"position": "1"}),
+    "store_metrics": Cost(batch="rows"),
     "sum_rows": Cost("rows*columns"),
 }
 """By the names of the kernels, in the words of their definitions in gpucnn/backends/ops."""
@@ -148,9 +149,9 @@ def _moved(
             continue
         rows = _rows(name, kernel.shapes[name][0], cost)
         elements = value(rows, sizes) * prod(array.shape[1:]) if rows else array.size
+        if not parameter.is_written and PIXELS.issubset(kernel.shapes[name]):
+            elements = elements * _seen(sizes) // prod(sizes[each] for each in PIXELS)
         size = elements * array.itemsize
-        if name == cost.seen:
-            size = size * _seen(sizes) // (sizes["image_height"] * sizes["image_width"])
         is_read = not parameter.is_written or name in cost.updated
         yield name, Moved(is_read * size, parameter.is_written * size)
 
@@ -165,7 +166,9 @@ def _rows(name: str, first: str, cost: Cost) -> str:
     """
     if first in ROWS_OF_BATCH:
         return cost.batch
-    return "1" if first == ROW_OF_STEP else cost.rows.get(name, "")
+    if first == ROW_OF_STEP or (name == POSITION and name not in cost.updated):
+        return "1"
+    return cost.rows.get(name, "")
 
 
 def _seen(sizes: Sizes) -> int:

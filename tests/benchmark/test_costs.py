@@ -17,7 +17,7 @@ from gpucnn.backends.backend import KERNELS, CudaBackend
 from gpucnn.backends.cuda.kernel import Form, Kernel, Sizes, value
 from gpucnn.backends.cuda.launch import sizes_of
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
-from gpucnn.benchmark.costs import COSTS, TICKETS, Moved, work_of
+from gpucnn.benchmark.costs import COSTS, PIXELS, TICKETS, Moved, work_of
 from gpucnn.benchmark.kernels import TrainingStep
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Conv2D, Dense
@@ -117,7 +117,7 @@ def expected(launch: Counted) -> dict[str, Moved]:
     arguments, name = launch.arguments, launch.kernel.name
     if "indices" in moved and not moved["indices"].written:
         drawn = arguments["indices"]
-        gathered = next(each for each in ("images", "labels") if each in moved)
+        gathered = next(each for each in moved if launch.kernel.shapes[each][0] == "all")
         moved[gathered] = Moved(moved[gathered].read // len(drawn) * len(np.unique(drawn)), 0)
     if name == "next_batch" and len(arguments["order"]) % len(arguments["indices"]) == 1:
         moved["order"] = Moved(moved["order"].read // len(arguments["indices"]), 0)
@@ -219,6 +219,10 @@ LINES = 14  # features that the weights of a block of classifier_gradients belon
 Loads = Callable[[Sizes], int]
 
 
+def once(of: Sizes) -> int:
+    return 1
+
+
 def tiles(size: str) -> Loads:
     return lambda of: ceil_div(of[size], of["tile"])
 
@@ -260,30 +264,40 @@ AT_MOST: dict[tuple[str, str], tuple[str, Loads]] = {
         "slabs",
         lambda of: of["slabs"] * (of["parameter_count"] + (WARPS - 1) * of["classes"]),
     ),
-    ("conv_relu_pool", "x"): ("filter_tiles", regions),
     ("pooled_input_gradient", "argmax"): ("channel_tiles", reaching),
     ("pooled_input_gradient", "output_gradient"): ("channel_tiles", reaching),
-    ("pooled_kernel_gradient", "x"): ("filter_tiles", regions),
 }
 """Where blocks share what lies at their edges: how often a launch loads at least each byte that it
 reads, and the elements that it loads at most."""
+
+
+OF_REGIONS = ("conv_relu_pool", "pooled_kernel_gradient")
+"""Kernels of which each block loads the pixels of its region."""
+
+
+def most_loads(kernel: Kernel, array: str) -> tuple[str, Loads] | None:
+    """See `AT_MOST`."""
+    if kernel.name in OF_REGIONS and PIXELS.issubset(kernel.shapes[array]):
+        return "filter_tiles", regions
+    return AT_MOST.get((kernel.name, array))
 
 
 def check_loads(launch: Counted) -> None:
     name, of = launch.kernel.name, launch.sizes
     of = dict(of) | {"grid": prod(launch.kernel.grid(of))}
     for array, found in launch.arrays.items():
-        where, key = f"{array} of {name}", (name, array)
+        where = f"{array} of {name}"
+        bounds = most_loads(launch.kernel, array)
         if array in SAME_FOR_MANY:
             continue
         if array == "slabs":
             assert found.loaded == found.stored, where
-        elif key in AT_MOST:
-            least, most = AT_MOST[key]
+        elif bounds:
+            least, most = bounds
             itemsize = launch.arguments[array].itemsize
             assert value(least, of) * found.read <= found.loaded <= most(of) * itemsize, where
         else:
-            times = TIMES[key](of) if key in TIMES else 1
+            times = TIMES.get((name, array), once)(of)
             assert found.loaded == times * found.read, where
         assert array == "slabs" or found.stored == found.written, where
 
