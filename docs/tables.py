@@ -3,6 +3,7 @@
 A generated table stands between two comments of a page, `<!-- NAME -->` and `<!-- end of NAME -->`:
 
 - `kernels`, in docs/kernels.md, is what `gpucnn kernels` prints, registers and occupancy by NVRTC;
+- `floor`, there too, is computed from the launches of a step, see `gpucnn.benchmark.floor`;
 - `training step, MODEL` and `inference, MODEL`, in docs/benchmarks.md and README.md, come from the
   reports given, files that `gpucnn bench --json` wrote. Without a report of their model they stay
   as they are.
@@ -11,14 +12,19 @@ A generated table stands between two comments of a page, `<!-- NAME -->` and `<!
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from gpucnn.benchmark.floor import LaunchFloor, StepFloor, step_floor
 from gpucnn.benchmark.report import Measurement, Report, read_report
 from gpucnn.benchmark.timing import paired_ratio
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 KERNELS = "kernels"
+FLOOR = "floor"
+PRESETS = ("notebook", "lenet")
+BATCH_SIZES = (64, 1024)
 
 
 def with_block(text: str, name: str, block: str) -> str:
@@ -40,6 +46,50 @@ def kernels_block() -> str:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
     return f"```console\n$ gpucnn kernels\n{lines}```\n"
+
+
+def floor_block() -> str:
+    """Two tables: the floors of the presets' steps, and of the kernels of each."""
+    floors = {(model, size): step_floor(model, size) for model in PRESETS for size in BATCH_SIZES}
+    heads = ["step", "launches", "one after another", "MB", "MFLOP", "µs to move and compute"]
+    rows = [[*heads, "floor, µs"]]
+    for (model, size), floor in floors.items():
+        rows.append(
+            [
+                f"{model}, {size:,} images",
+                str(len(floor.launches)),
+                str(floor.chain),
+                *_work(floor.launches),
+                f"{floor.seconds * 1e6:.1f}",
+            ]
+        )
+    return "\n".join([_table(rows), *(_kernels_table(model, floors) for model in PRESETS)])
+
+
+def _kernels_table(model: str, floors: dict[tuple[str, int], StepFloor]) -> str:
+    """What the kernels of a model's step move, compute and take, a row a kernel."""
+    steps = {size: floors[model, size].launches for size in BATCH_SIZES}
+    heads = [model, "launches"]
+    for size in steps:
+        heads += [f"{size:,}: MB", "MFLOP", "µs"]
+    rows = [heads]
+    for kernel in dict.fromkeys(each.kernel for of in steps.values() for each in of):
+        mine = [[each for each in of if each.kernel == kernel] for of in steps.values()]
+        counts = dict.fromkeys(str(len(of)) for of in mine)
+        rows.append(
+            [f"`{kernel}`", " and ".join(counts), *(cell for of in mine for cell in _work(of))]
+        )
+    return _table(rows)
+
+
+def _work(launches: Sequence[LaunchFloor]) -> list[str]:
+    """The megabytes, the millions of operations, and the microseconds of launches in all."""
+    moved, computed = (
+        sum(each.bytes for each in launches),
+        sum(each.operations for each in launches),
+    )
+    seconds = sum(each.seconds for each in launches)
+    return [f"{moved / 1e6:,.2f}", f"{computed / 1e6:,.1f}", f"{seconds * 1e6:,.2f}"]
 
 
 def report_blocks(report: Report) -> dict[str, str]:
@@ -71,13 +121,20 @@ def _speed_table(measurements: list[Measurement]) -> str:
     heads = ["images", f"gpucnn ({first})"]
     for other in others:
         heads += [other, f"{other}: ratio"]
-    rows = [heads, ["---"] * len(heads)]
+    rows = [heads]
     for size in dict.fromkeys(each.batch_size for each in measurements):
         row = [f"{size:,}", _speed(found[first, size])]
         for other in others:
             row += _compared(found.get((other, size)), found[first, size])
         rows.append(row)
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return _table(rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, the first row its head."""
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _speed(measurement: Measurement) -> str:
@@ -94,7 +151,7 @@ def _compared(measurement: Measurement | None, first: Measurement) -> list[str]:
 
 def main(files: list[str]) -> None:
     """Rewrite the pages."""
-    blocks = {KERNELS: kernels_block()}
+    blocks = {KERNELS: kernels_block(), FLOOR: floor_block()}
     for file in files:
         blocks |= report_blocks(read_report(file))
     for page in PAGES:

@@ -23,10 +23,13 @@
 // each, thread t on weight t % OUTPUTS and the images t / OUTPUTS, t / OUTPUTS + GROUPS, ...; the
 // last two on the convolution, and on the bias of the dense layer and the position.
 //
-// Bytes per image: PIXELS read, FEATURES + CLASSES + 2 reals written, and these read again; a block
-// reads the parameters once, and writes CONVOLUTION reals. Operations per image, in multiply-adds:
-// TAPS * ROWS * COLUMNS * FILTERS for the scores, TAPS * FEATURES for the convolution's gradients,
-// and FEATURES * CLASSES three times for the dense layer.
+// Bytes per image: PIXELS + 16 read, FEATURES + CLASSES + 2 reals written; a block reads the
+// parameters, mostly from cache, the bias of the dense layer once a warp, and writes CONVOLUTION
+// reals. classifier_gradients reads the features, those in which two blocks meet twice, and in every
+// block the CLASSES reals of an image, from cache; it writes the gradients of all parameters.
+// Operations per image, in multiply-adds: TAPS * POOL_HEIGHT * POOL_WIDTH * FEATURES for the scores,
+// TAPS * FEATURES for the convolution's gradients, and FEATURES * CLASSES three times for the dense
+// layer.
 
 #include "pixels.cuh"
 #include "warps.cuh"

@@ -16,10 +16,11 @@
 // same in most of a warp. The pooled outputs go through shared memory, so that a warp writes
 // consecutive ones.
 //
-// Bytes per output: sizeof(REAL) + 1 written; read mostly from cache, REGION / (TILE * TILE_FILTERS)
-// pixels and TAPS * CHANNELS / TILE weights. Operations per output: POOL * TAPS * CHANNELS
-// multiply-adds, POOL comparisons. For a channel, a thread reads PATCH_HEIGHT * PATCH_WIDTH pixels
-// and TAPS * THREAD_FILTERS weights of shared memory for POOL * TAPS * THREAD_FILTERS multiply-adds.
+// Bytes per output: sizeof(REAL) + 1 written; read mostly from cache, at most REGION_HEIGHT *
+// REGION_WIDTH * CHANNELS / (TILE * TILE_FILTERS) pixels, and TAPS * CHANNELS / TILE weights.
+// Operations per output: POOL * TAPS * CHANNELS multiply-adds, POOL comparisons. For a channel, a
+// thread reads PATCH_HEIGHT * PATCH_WIDTH pixels and TAPS * THREAD_FILTERS weights of shared memory
+// for POOL * TAPS * THREAD_FILTERS multiply-adds.
 
 #include "regions.cuh"
 

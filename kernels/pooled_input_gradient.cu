@@ -17,9 +17,10 @@
 // patches are added up in shared memory, those that do not overlap together. The lists are in the
 // order of the filters: so the order of each sum is fixed.
 //
-// Bytes per pixel and channel: sizeof(REAL) written; read mostly from cache. Operations per output,
-// filter and channel: TAPS multiply-adds, for each of which a weight of shared memory is read; and as
-// many more as the outputs whose patches reach several tiles.
+// Bytes per pixel and channel: sizeof(REAL) written. Read mostly from cache: each block reads the
+// kernel of its channels, and the gradients and argmaxes of the outputs whose patches reach its tile.
+// Operations per output, filter and channel: TAPS multiply-adds, for each of which a weight of shared
+// memory is read; and as many more as the outputs whose patches reach several tiles.
 
 #include "patches.cuh"
 

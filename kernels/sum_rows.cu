@@ -10,8 +10,8 @@
 // block of some columns to finish adds these up in the same way: in an order that depends on the
 // shape alone.
 //
-// Bytes per output: rows * sizeof(REAL) read, sizeof(REAL) written, and twice as much for each slab.
-// Operations per output: rows additions.
+// Bytes per output: rows * sizeof(REAL) read, sizeof(REAL) written, and of several slabs
+// each is written and read. Operations per output: rows additions.
 
 #include "last_block.cuh"
 

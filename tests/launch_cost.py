@@ -17,23 +17,13 @@ from backends.strategies import Sizes
 from gpucnn.backends import Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.kernel import Form, Kernel
-from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
+from gpucnn.benchmark.floor import NothingRuntime
 from gpucnn.verification.calls import place
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=8)
 FUSED = conv_relu_pool(SIZES.window, (2, 2), SIZES.channels, SIZES.filters)
 LAUNCHES = 200  # of a sample
 SAMPLES = 50
-
-
-class NothingRuntime(SimulatorRuntime):
-    """Launches nothing."""
-
-    def load(self, source: str, options: tuple[str, ...]) -> Any:
-        return self
-
-    def get_function(self, name: str) -> Any:
-        return lambda grid, block, args: None
 
 
 class Listener(CudaBackend):

@@ -179,6 +179,12 @@ def test_the_table_of_kernels_is_what_the_command_prints() -> None:
     assert tables.with_block(text, tables.KERNELS, tables.kernels_block()) == text
 
 
+def test_the_floors_are_what_is_computed() -> None:
+    text = (ROOT / "docs" / "kernels.md").read_text()
+    assert text.count("<!-- floor -->\n| step |") == 1
+    assert tables.with_block(text, tables.FLOOR, tables.floor_block()) == text
+
+
 def test_a_report_becomes_tables() -> None:
     found = tables.report_blocks(REPORT)
     assert set(found) == {"training step, notebook", "inference, notebook"}

@@ -15,6 +15,7 @@ import numpy as np
 
 from gpucnn.backends import get_backend
 from gpucnn.backends.backend import CudaBackend
+from gpucnn.backends.cuda.kernel import Form, Kernel
 from gpucnn.backends.cuda.runtime import Function, Module, Runtime
 from gpucnn.backends.memory import Recording
 from gpucnn.benchmark.report import KernelMeasurement
@@ -43,6 +44,10 @@ class Launch(NamedTuple):
         grid: blocks along each axis.
         block: threads along each axis.
         run: launches it again.
+        definition: what is launched.
+        arguments: those of the operation or of the kernel, by name.
+        depth: the launches of the longest chain that ends with it, each after the one before: those
+            of a branch of the recorded step come after what was launched before it.
     """
 
     part: str
@@ -50,6 +55,39 @@ class Launch(NamedTuple):
     grid: tuple[int, ...]
     block: tuple[int, ...]
     run: Callable[[], None]
+    definition: Kernel
+    arguments: dict[str, Any]
+    depth: int
+
+
+class _Chains:
+    """The lengths of the chains of launches, of which those of a branch run beside the others."""
+
+    def __init__(self) -> None:
+        self._main = self._branch = 0
+        self._is_branch = False
+
+    def launch(self) -> int:
+        """Lengthen the current chain by a launch; returns its length."""
+        if self._is_branch:
+            self._branch += 1
+            return self._branch
+        self._main += 1
+        return self._main
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """Launches in this context come after those before, and after those of earlier branches."""
+        self._branch = max(self._main, self._branch)
+        self._is_branch = True
+        try:
+            yield
+        finally:
+            self._is_branch = False
+
+    def join(self) -> None:
+        """Launches after it come after those of all branches."""
+        self._main = max(self._main, self._branch)
 
 
 class _Listener:
@@ -59,6 +97,8 @@ class _Listener:
         self._runtime = runtime
         self._launches: list[Launch] | None = None
         self._part = ""
+        self._call: tuple[Kernel, dict[str, Any]]
+        self._chains = _Chains()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runtime, name)
@@ -71,13 +111,29 @@ class _Listener:
         if self._launches is not None:
             grid, block, _ = launch
             run = partial(function, *launch)
-            self._launches.append(Launch(self._part, kernel, grid, block, run))
+            depth = self._chains.launch()
+            self._launches.append(Launch(self._part, kernel, grid, block, run, *self._call, depth))
+
+    def called(self, kernel: Kernel, arguments: dict[str, Any]) -> None:
+        """Note of which call the next launch is."""
+        self._call = kernel, arguments
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """See `Runtime`."""
+        with self._chains.branch(), self._runtime.branch():
+            yield
+
+    def join(self) -> None:
+        """See `Runtime`."""
+        self._chains.join()
+        self._runtime.join()
 
     @contextmanager
     def listening(self) -> Iterator[list[Launch]]:
         """Collect the launches in this context."""
         launches: list[Launch] = []
-        self._launches = launches
+        self._launches, self._chains = launches, _Chains()
         try:
             yield launches
         finally:
@@ -112,24 +168,40 @@ class _HeardModule:
         return launch
 
 
+class _HeardBackend(CudaBackend):
+    """A backend that tells a listener of its calls of kernels."""
+
+    def __init__(self, listener: Any) -> None:
+        super().__init__(listener)
+        self._listener = listener
+
+    def launch(self, form: Form, values: tuple[Any, ...]) -> None:
+        """See `CudaMemory`."""
+        self._listener.called(form.kernel, dict(zip(form.names, values, strict=True)))
+        super().launch(form, values)
+
+
 class TrainingStep:
     """A training step whose launches can be listened to and timed.
 
     Args:
-        device: a GPU, or the simulator, by name.
+        device: a GPU, or the simulator, by name; or a runtime.
         workload: what it computes.
         batch_size: images in a batch.
         optimizer: of the step; by default the one that other contenders are timed with.
     """
 
     def __init__(
-        self, device: str, workload: Workload, batch_size: int, optimizer: Optimizer | None = None
+        self,
+        device: str | Runtime,
+        workload: Workload,
+        batch_size: int,
+        optimizer: Optimizer | None = None,
     ) -> None:
-        runtime = get_backend(device)._runtime  # type: ignore[attr-defined]
-        self._listener: Any = _Listener(runtime)
+        self._listener: Any = _Listener(_runtime(device))
         network = make_network(workload.model, workload.dtype, "cpu", 1)
         layers = [copy(layer) for layer in network.layers]
-        self.backend = CudaBackend(self._listener)
+        self.backend = _HeardBackend(self._listener)
         replica = Replica(layers, self.backend, network.input_shape, network.dtype)
         self.backend.copy(network.parameters, replica.parameters)
         optimizer = optimizer or SGD(LEARNING_RATE)
@@ -190,6 +262,13 @@ class TrainingStep:
         }
         counted, moved = map(sum, zip(*each.values(), strict=True))
         return each | {WHOLE: (counted, moved), "": (0, 0)}
+
+
+def _runtime(device: str | Runtime) -> Runtime:
+    if not isinstance(device, str):
+        return device
+    runtime: Runtime = get_backend(device)._runtime  # type: ignore[attr-defined]
+    return runtime
 
 
 def measure_kernels(

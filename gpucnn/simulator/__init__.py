@@ -14,12 +14,15 @@ another thread, as in a spin lock, never ends.
 """
 
 from gpucnn.simulator.compiler import Compiler, find_compiler
+from gpucnn.simulator.counting import Accesses, ArrayAccesses, Traffic, counting
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.memory import Block, DeviceMemory, block_of
 from gpucnn.simulator.module import Function, Module, Order, Prepared
 from gpucnn.simulator.sanitizers import sanitizer_environment, with_fixed_addresses
 
 __all__ = [
+    "Accesses",
+    "ArrayAccesses",
     "Block",
     "Compiler",
     "DeviceMemory",
@@ -28,7 +31,9 @@ __all__ = [
     "Order",
     "Prepared",
     "SimulatorError",
+    "Traffic",
     "block_of",
+    "counting",
     "find_compiler",
     "sanitizer_environment",
     "with_fixed_addresses",

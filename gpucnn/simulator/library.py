@@ -2,23 +2,23 @@
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from threading import RLock
 
 from gpucnn.simulator.cache import cached_library
-from gpucnn.simulator.compiler import find_compiler
+from gpucnn.simulator.compiler import Compiler, find_compiler
+from gpucnn.simulator.counting import Counting
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.parameters import Parameter
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
-from gpucnn.simulator.source import LANGUAGE, RUNTIME, preprocess, translate
+from gpucnn.simulator.source import LANGUAGE, RUNTIME, Source, preprocess, translate
 
 # Semantics of device code: fused multiply-add only where it is called, no strict aliasing, and no
 # errno from mathematical functions.
 _CODE = (
-    "-shared",
     "-fPIC",
     "-fvisibility=hidden",
     "-ffp-contract=off",
@@ -26,6 +26,9 @@ _CODE = (
     "-fno-math-errno",
     "-fno-threadsafe-statics",
 )
+
+_COUNTED = ("-O1", "-fno-exceptions", "-fsanitize=thread")
+"""Compiler flags for kernels whose accesses are counted."""
 
 
 class SharedMemory(ctypes.Structure):
@@ -69,6 +72,7 @@ class Launch(ctypes.Structure):
         ("block_count", ctypes.c_ulonglong),
         ("message", ctypes.c_char_p),
         ("message_size", ctypes.c_size_t),
+        ("counting", ctypes.POINTER(Counting)),
     )
 
 
@@ -77,8 +81,19 @@ class Library:
     """The compiled and loaded kernels of a source, and the scheduler that launches them."""
 
     code: ctypes.CDLL
-    kernels: tuple[str, ...]
+    source: Source
+    options: tuple[str, ...]
     scheduler: ctypes.CDLL
+
+    @cached_property
+    def counted(self) -> "Library":
+        """The same kernels, compiled so that their accesses to memory are counted."""
+        return _load(find_compiler(), self.source, _COUNTED, self.options, _build_counted)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The names of the kernels."""
+        return self.source.kernels
 
     def kernel(self, name: str) -> Kernel:
         """The description of a kernel."""
@@ -117,19 +132,43 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
         SimulatorError: the source does not compile, an option is unknown, or there is no compiler
             or sanitizer.
     """
-    sanitizer = chosen_sanitizer()
+    flags = FLAGS[chosen_sanitizer()]
     compiler = find_compiler()
-    flags = (*LANGUAGE, *_CODE, *FLAGS[sanitizer], *options)
     translated = translate(preprocess(compiler, source, options))
+    return _load(compiler, translated, flags, tuple(options), _build)
 
-    def build(path: Path) -> None:
-        compiler.run([*flags, "-x", "c++-cpp-output", "-", "-o", path], translated.text)
 
-    contents = [translated.text, *flags, *compiler.key]
+def _load(
+    compiler: Compiler,
+    source: Source,
+    flags: tuple[str, ...],
+    options: tuple[str, ...],
+    build: "_Build",
+) -> Library:
+    """Load a translated source, from the cache or else built by `build` with `flags`."""
+    every = (*LANGUAGE, *_CODE, *flags, *options)
+    contents = [source.text, *every, *compiler.key]
     with _lock:
         scheduler = _scheduler()  # first: the kernels' libraries link to it
-        code = cached_library("module.so", contents, build)
-    return Library(code, translated.kernels, scheduler)
+        code = cached_library(
+            "module.so", contents, lambda path: build(compiler, source.text, every, path)
+        )
+    return Library(code, source, options, scheduler)
+
+
+_Build = Callable[[Compiler, str, tuple[str, ...], Path], None]
+"""Compiles a text with flags, to a library of that path."""
+
+
+def _build(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) -> None:
+    compiler.run([*flags, "-shared", "-x", "c++-cpp-output", "-", "-o", path], text)
+
+
+def _build_counted(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) -> None:
+    """As assembly first, in which the calls for the sanitizer become those of counting.hpp."""
+    assembly = compiler.run([*flags, "-S", "-x", "c++-cpp-output", "-", "-o", "-"], text)
+    counted = assembly.replace("__tsan_", "gpucnn_count_")
+    compiler.run(["-shared", "-x", "assembler", "-", "-o", path], counted)
 
 
 @cache
@@ -140,7 +179,7 @@ def _scheduler() -> ctypes.CDLL:
     contents = [path.read_text() for path in sorted(RUNTIME.glob("*.?pp"))]
 
     def build(path: Path) -> None:
-        compiler.run([*flags, RUNTIME / "runtime.cpp", "-o", path])
+        compiler.run([*flags, "-shared", RUNTIME / "runtime.cpp", "-o", path])
 
     return cached_library(
         "runtime.so", [*contents, *flags, *compiler.key], build, ctypes.RTLD_GLOBAL

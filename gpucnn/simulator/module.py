@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from gpucnn.simulator.counting import Counter, Traffic, counted_launches
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.library import Launch, Library, load
 from gpucnn.simulator.parameters import Argument, Arguments
@@ -140,7 +141,7 @@ class Function:
             blocks=None if chosen is None else chosen.ctypes.data,
             block_count=prod(sizes[0]) if chosen is None else chosen.size,
         )
-        return Prepared(self._library, launch, (arguments, chosen))
+        return Prepared(self._library, launch, arguments, chosen)
 
     def _checked_sizes(
         self, grid: Sequence[int], block: Sequence[int], shared_mem: int
@@ -198,9 +199,11 @@ class Function:
 class Prepared:
     """A launch that was checked: call it to run the kernel, and to wait until it ends."""
 
-    def __init__(self, library: Library, launch: Launch, pointed_at: object) -> None:
-        self._library, self._launch = library, launch
-        self._pointed_at = pointed_at  # kept for `launch`, which has addresses
+    def __init__(
+        self, library: Library, launch: Launch, arguments: Arguments, blocks: object
+    ) -> None:
+        self._library, self._launch, self._arguments = library, launch, arguments
+        self._blocks = blocks  # kept for `launch`, which has its address
 
     def __call__(self) -> None:
         """Run it.
@@ -208,5 +211,19 @@ class Prepared:
         Raises:
             SimulatorError: threads wait for others that never arrive.
         """
-        if self._launch.block_count:
+        launches = counted_launches()
+        if launches is not None:
+            launches.append(self._counted())
+        elif self._launch.block_count:
             self._library.launch(self._launch)
+
+    def _counted(self) -> Traffic:
+        """Run it, and return what it does with memory."""
+        name, library = self._launch.name.decode(), self._library.counted
+        counter = Counter(name, self._arguments.arrays)
+        launch = Launch.from_buffer_copy(self._launch)
+        launch.kernel = ctypes.pointer(library.kernel(name))
+        launch.counting = ctypes.pointer(counter.counting)
+        if launch.block_count:
+            library.launch(launch)
+        return counter.traffic()

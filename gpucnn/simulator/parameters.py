@@ -53,6 +53,7 @@ class Arguments:
     Attributes:
         values: an array of one element for each argument: its value, or the address for a pointer.
         pointers: the addresses of `values`.
+        arrays: the address and the bytes of each array, by its place.
 
     Raises:
         SimulatorError: an argument does not match its parameter.
@@ -71,6 +72,11 @@ class Arguments:
             _value(f"argument {i} of {kernel}", parameter, argument)
             for i, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True))
         ]
+        self.arrays = {
+            i: (argument.ctypes.data, argument.nbytes)
+            for i, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True))
+            if parameter.pointer and isinstance(argument, np.ndarray)
+        }
         addresses = [value.ctypes.data for value in self.values]
         self.pointers = (ctypes.c_void_p * len(addresses))(*addresses)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmark.small_plan import small_workload
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.benchmark import kernels
 from gpucnn.benchmark.kernels import WHOLE, TrainingStep, measure_kernels
 from gpucnn.benchmark.workload import make_network
@@ -29,6 +30,23 @@ def test_launches_come_in_order_each_with_its_part() -> None:
     assert ("", "classifier_head") in found  # with the gradients of what it is made of
     assert found[0] == ("", "next_batch")
     assert found[-1] == ("", "sgd")
+
+
+def test_a_branch_runs_beside_what_follows_it() -> None:
+    """Each launch waits for one before it: of those of branches, and of the others."""
+    launches = step("lenet").launches()
+    depths = [each.depth for each in launches]
+    forked = next(i for i, each in enumerate(launches) if each.kernel == "dense_gradients")
+    assert depths[:forked] == list(range(1, forked + 1))
+    of_matmul = next(each.depth for each in launches if each.kernel == "matmul")
+    assert of_matmul == depths[forked] == forked + 1
+    assert depths[-1] == max(depths[:-1]) + 1  # after the join
+
+
+def test_a_launch_is_known_by_its_definition_and_arguments() -> None:
+    *_, update = step("notebook").launches()
+    assert update.definition is CudaBackend.sgd
+    assert update.arguments["parameters"].size == 13_610
 
 
 def test_an_operation_that_is_the_whole_network_is_a_part_of_its_own() -> None:

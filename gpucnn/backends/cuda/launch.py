@@ -168,6 +168,19 @@ class _Given(NamedTuple):
         return *shape[:before], prod(shape[before:])
 
 
+def sizes_of(kernel: Kernel, arguments: Arguments) -> Values:
+    """The values of the sizes and scalars of a launch, by name.
+
+    Args:
+        kernel: what is launched.
+        arguments: those of the launch, by name, which fit the kernel.
+    """
+    values = _values(arguments)
+    for given in _given_arrays(kernel, arguments):
+        _add_sizes(given, values)
+    return values
+
+
 def _given_arrays(kernel: Kernel, arguments: Arguments) -> Iterator[_Given]:
     for name, parameter in kernel.parameters.items():
         if parameter.is_array and not (parameter.is_optional and arguments[name] is None):

@@ -145,8 +145,8 @@ class CudaData(CudaMemory, Data):
             "position": "2",
             "losses": "rows",
             "correct": "rows",
-            "epoch_losses": "images",
-            "epoch_correct": "images",
+            "epoch_losses": "images_of_epoch",
+            "epoch_correct": "images_of_epoch",
         },
         lambda sizes: (ceil_div(sizes["rows"], THREADS),),
     )

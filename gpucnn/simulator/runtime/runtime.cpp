@@ -11,6 +11,7 @@
 // host's later ones; a barrier orders the accesses of the threads that it releases. This file is
 // compiled without the sanitizer, which does not need to see the scheduler's own accesses.
 
+#include "counting.hpp"
 #include "fibers.hpp"
 #include "order.hpp"
 #include "runtime.hpp"
@@ -42,6 +43,7 @@ struct Launch {
     unsigned long long block_count;
     char* message;
     size_t message_size;
+    Counting* counting;  // null if accesses are not counted
 };
 
 namespace {
@@ -527,7 +529,9 @@ extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
     choose_order(launch.order, launch.seed);
     begin_on_host();
     prepare_threads();
+    count_into(launch.counting, launch.kernel, launch.dynamic_shared);
     run_blocks();
+    count_into(nullptr, nullptr, 0);
     if (failed) forget_threads();
     fflush(stdout);
     return failed;

@@ -1,0 +1,186 @@
+"""What a launch of each kernel has to do: the bytes that it moves at least, and its operations.
+
+The bytes follow from the arrays: what a launch needs of each is read once, or written once. The
+operations follow from the sizes, by a formula for each kernel. Tests hold the bytes to what the
+simulator counts.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+from gpucnn.backends.cuda.kernel import Kernel, Sizes, value
+from gpucnn.backends.cuda.launch import sizes_of
+from gpucnn.errors import InvalidValueError
+
+ROWS_OF_BATCH = ("all", "images_of_epoch")
+"""First sizes of arrays of a data set, or of an epoch, of which a launch needs those of a batch."""
+
+ROW_OF_STEP = "batches"
+"""The first size of arrays of which a launch needs one row."""
+
+POSITION = "position"
+"""An array of two numbers, of which a launch that does not update it needs the first."""
+
+PIXELS = frozenset({"image_height", "image_width"})
+"""Sizes of arrays of images, of which windows may leave out pixels."""
+
+TICKETS = "tickets"
+"""The array with which blocks count themselves: a few bytes, which stay in cache."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the source of a kernel does not say of its cost.
+
+    Args:
+        operations: a sum of products of sizes, of scalars and of numbers. A multiply-add counts as
+            two, any other operation on reals as one; what is negligible is left out.
+        batch: the size that is the number of images of the batch.
+        rows: where a launch needs some rows of another array: their number, a size, by its name.
+        updated: the arrays that are read before they are written.
+    """
+
+    operations: str = "0"
+    batch: str = "images"
+    rows: Mapping[str, str] = field(default_factory=dict)
+    updated: tuple[str, ...] = ()
+
+
+POOLED = "images*pooled_rows*pooled_columns*filters"
+PRODUCTS = f"2*{POOLED}*height*width*channels"  # of one position of each pooling window
+
+COSTS = {
+    "adam": Cost("14*size", updated=("parameters", "mean", "square")),
+    "classifier_gradients": Cost(
+        "2*count*feature_count*classes + count*classes + slabs*convolution_count",
+        updated=("position",),
+    ),
+    "classifier_head": Cost("4*count*inputs*classes", batch="count"),
+    "col2im": Cost("images*rows*columns*height*width*channels"),
+    "conv_classifier": Cost(
+        "2*count*feature_count*pool_height*pool_width*height*width"
+        " + 2*count*feature_count*height*width + 4*count*feature_count*classes",
+        batch="count",
+    ),
+    "conv_relu_pool": Cost(f"pool_height*pool_width*{PRODUCTS} + pool_height*pool_width*{POOLED}"),
+    "dense_gradients": Cost("2*images*inputs*units + images*units"),
+    "dense_relu": Cost("2*images*inputs*units"),
+    "dense_relu_gradient": Cost("2*size"),
+    "dropout": Cost("size"),
+    "gather_bytes": Cost("2*images*pixels"),
+    "gather_labels": Cost(batch="count"),
+    "gather_reals": Cost(),
+    "im2col": Cost(),
+    "leaky_relu": Cost("2*size"),
+    "leaky_relu_gradient": Cost("2*size"),
+    "matmul": Cost("2*m*n*k"),
+    "max_pool": Cost("images*rows*columns*height*width*channels"),
+    "max_pool_gradient": Cost("images*rows*columns*height*width*channels"),
+    "multiply": Cost("size"),
+    "next_batch": Cost(rows={"order": "batch_size"}, updated=("position",)),
+    "pooled_input_gradient": Cost(PRODUCTS),
+    "pooled_kernel_gradient": Cost(PRODUCTS),
+    "relu": Cost("size"),
+    "relu_gradient": Cost("size"),
+    "sgd": Cost("6*size + 2*nesterov*size", updated=("parameters", "velocity")),
+    "softmax": Cost("7*rows*classes"),
+    "softmax_cross_entropy": Cost("8*rows*classes"),
+    "store_metrics": Cost(batch="rows"),
+    "sum_rows": Cost("rows*columns"),
+}
+"""By the names of the kernels, in the words of their definitions in gpucnn/backends/ops."""
+
+
+class Moved(NamedTuple):
+    """The bytes that a launch moves of an array at least."""
+
+    read: int
+    written: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a launch has to do at least.
+
+    Attributes:
+        moved: for each array, by its name.
+        operations: of floating-point numbers.
+    """
+
+    moved: Mapping[str, Moved]
+    operations: int
+
+    @property
+    def bytes(self) -> int:
+        """Those of all arrays, read and written."""
+        return sum(read + written for read, written in self.moved.values())
+
+
+def work_of(kernel: Kernel, arguments: dict[str, Any]) -> Work:
+    """What a launch has to do at least.
+
+    Args:
+        kernel: what is launched.
+        arguments: those of the launch, by name.
+
+    Raises:
+        InvalidValueError: it is not known what the kernel costs.
+    """
+    cost = COSTS.get(kernel.name)
+    if cost is None:
+        raise InvalidValueError(
+            f"the cost of the kernel {kernel.name} is not known: add it to benchmark/costs.py"
+        )
+    sizes = sizes_of(kernel, arguments)
+    terms = cost.operations.split(" + ")
+    return Work(
+        dict(_moved(kernel, cost, arguments, sizes)), sum(value(each, sizes) for each in terms)
+    )
+
+
+def _moved(
+    kernel: Kernel, cost: Cost, arguments: dict[str, Any], sizes: Sizes
+) -> Iterator[tuple[str, Moved]]:
+    for name, parameter in kernel.parameters.items():
+        array = arguments.get(name)
+        if not parameter.is_array or array is None or name == TICKETS:
+            continue
+        rows = _rows(name, kernel.shapes[name][0], cost)
+        elements = value(rows, sizes) * prod(array.shape[1:]) if rows else array.size
+        if not parameter.is_written and PIXELS.issubset(kernel.shapes[name]):
+            elements = elements * _seen(sizes) // prod(sizes[each] for each in PIXELS)
+        size = elements * array.itemsize
+        is_read = not parameter.is_written or name in cost.updated
+        yield name, Moved(is_read * size, parameter.is_written * size)
+
+
+def _rows(name: str, first: str, cost: Cost) -> str:
+    """The size that is the number of rows that a launch needs of an array; "" if it is all.
+
+    Args:
+        name: the array's.
+        first: the size that is the number of its rows.
+        cost: of the kernel.
+    """
+    if first in ROWS_OF_BATCH:
+        return cost.batch
+    if first == ROW_OF_STEP or (name == POSITION and name not in cost.updated):
+        return "1"
+    return cost.rows.get(name, "")
+
+
+def _seen(sizes: Sizes) -> int:
+    """The pixels of an image that windows see, where they are pooled if there is pooling."""
+    return _reached(sizes, "rows", "height", "top") * _reached(sizes, "columns", "width", "left")
+
+
+def _reached(sizes: Sizes, of: str, extent: str, side: str) -> int:
+    """How many rows, or columns, of an image windows reach."""
+    is_pooled = f"pooled_{of}" in sizes
+    positions = sizes[f"pooled_{of}"] * sizes[f"pool_{extent}"] if is_pooled else sizes[of]
+    stride, padding = sizes[f"stride_{extent}"], sizes[f"padding_{side}"]
+    starts = (position * stride - padding for position in range(positions))
+    reached = {start + i for start in starts for i in range(sizes[extent])}
+    return len(reached.intersection(range(sizes[f"image_{extent}"])))
