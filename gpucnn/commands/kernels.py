@@ -69,7 +69,7 @@ def _compile_all(dtype: str) -> Needs:
         )
         results = dict(zip(distinct, compiled, strict=True))
     return {
-        key: reduce(or_, (results[each][KERNELS[key[0]].function] for each in samples))
+        key: reduce(or_, (results[each].resources[KERNELS[key[0]].function] for each in samples))
         for key, samples in wanted.items()
     }
 
