@@ -47,7 +47,8 @@ struct __align__(LOADED_FILTERS) LoadedElements {
     unsigned char of[LOADED_FILTERS];
 };
 
-// The gradients of a tile's outputs, and in the region of its pixels the places where they arise.
+// The gradients of a tile's outputs, and the places in the region of its pixels where they arise: in
+// bytes, which a thread adds to an address without multiplying.
 __device__ __forceinline__ void load_gradients(
     REAL* gradients,
     unsigned short* places,
@@ -80,7 +81,7 @@ __device__ __forceinline__ void load_gradients(
             const int x = column_in_tile * CELL_WIDTH + ELEMENT_COLUMN(element);
             const int place = output_in_tile * TILE_FILTERS + filter_in_tile + k;
             gradients[place] = has_one ? loaded.of[k] : (REAL)0;
-            places[place] = has_one ? (y * REGION_WIDTH + x) * PIXEL : 0;
+            places[place] = has_one ? (y * REGION_WIDTH + x) * (int)(PIXEL * sizeof(REAL)) : 0;
         }
     }
 }
@@ -101,6 +102,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
     const int filter = threadIdx.x % TILE_FILTERS;
     const int first_channel = threadIdx.x / TILE_FILTERS % CHANNEL_GROUPS * THREAD_CHANNELS;
     const int slice = threadIdx.x / SLICE_THREADS;
+    const char* of_channels = (const char*)(region + first_channel);  // of the first pixel
     const long long first = blockIdx.x * slab_tiles;
     const long long end = min(first + slab_tiles, images * TILES);
 
@@ -114,10 +116,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
         __syncthreads();
         for (int o = slice; o < TILE; o += SLICES) {
             const REAL gradient = gradients[o * TILE_FILTERS + filter];
-            const REAL* pixels = region + places[o * TILE_FILTERS + filter] + first_channel;
+            const char* pixels = of_channels + places[o * TILE_FILTERS + filter];
             UNROLLED(tap, TAPS) {
                 const int offset = (tap / WIDTH * REGION_WIDTH + tap % WIDTH) * PIXEL;
-                const Pixel pixel = *(const Pixel*)(pixels + offset);
+                const Pixel pixel = *(const Pixel*)((const REAL*)pixels + offset);
                 UNROLLED(c, THREAD_CHANNELS)
                     sums[tap * THREAD_CHANNELS + c] += gradient * pixel.of[c];
             }
