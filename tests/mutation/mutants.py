@@ -190,6 +190,7 @@ MUTANTS = [
     Mutant("pooled_kernel_gradient.cu", "__syncthreads();  // before", "// before"),
     Mutant("pooled_kernel_gradient.cu", "        __syncthreads();\n", ""),
     Mutant("pooled_kernel_gradient.cu", "element < CUT", "element <= CUT"),
+    Mutant("pooled_kernel_gradient.cu", "(int)(PIXEL * sizeof(REAL))", "PIXEL"),
     Mutant("pooled_kernel_gradient.cu", "o += SLICES", "o += SLICES + 1"),
     Mutant("pooled_kernel_gradient.cu", "min(first + slab_tiles,", "min(first + slab_tiles - 1,"),
     Mutant("pooled_kernel_gradient.cu", "images * TILES)", "images * TILES - 1)"),
@@ -208,9 +209,8 @@ MUTANTS = [
     Mutant("pooled_input_gradient.cu", "elements[i][j] == k", "elements[i][j] <= k"),
     Mutant("pooled_input_gradient.cu", "((1u << lane) - 1)", "((2u << lane) - 1)"),
     Mutant("pooled_input_gradient.cu", "const int place = end + ", "const int place = "),
-    Mutant(
-        "pooled_input_gradient.cu", "filters[o][place] = j * 32 + lane", "filters[o][place] = lane"
-    ),
+    Mutant("pooled_input_gradient.cu", "(j * 32 + lane) * (int)", "lane * (int)"),
+    Mutant("pooled_input_gradient.cu", "(int)(FILTER * sizeof(REAL))", "FILTER"),
     Mutant("pooled_input_gradient.cu", "i < end; i++", "i < end - 1; i++"),
     Mutant(
         "pooled_input_gradient.cu", "if (o >= outputs.count) break;\n            int i", "int i"
