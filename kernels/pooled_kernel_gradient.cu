@@ -29,6 +29,7 @@
 #define TILE_GRADIENTS (TILE * TILE_FILTERS)
 #define MEMORY LARGER(REGION + TILE_GRADIENTS, SLICE_SUMS)
 #define VECTOR (THREAD_CHANNELS * sizeof(REAL))
+#define UNROLL (THREAD_CHANNELS == 1 ? 8 : 4)  // outputs in a turn of the innermost loop
 
 // Some channels of a pixel, which are read at once.
 struct __align__(VECTOR < 16 ? VECTOR : 16) Pixel {
@@ -114,6 +115,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
             gradients, places, output_gradient, argmax, t / TILES, t % TILES,
             blockIdx.y * TILE_FILTERS);
         __syncthreads();
+#pragma unroll UNROLL
         for (int o = slice; o < TILE; o += SLICES) {
             const REAL gradient = gradients[o * TILE_FILTERS + filter];
             const char* pixels = of_channels + places[o * TILE_FILTERS + filter];

@@ -91,7 +91,7 @@ MUTANTS = [
     Mutant("matmul.cu", "blockIdx.x / columns_of_tiles", "blockIdx.x % columns_of_tiles"),
     Mutant("matmul.cu", "(n + TILE - 1) / TILE", "n / TILE + 1"),
     Mutant("matmul.cu", "* gridDim.y + blockIdx.y)", "* gridDim.y)"),
-    Mutant("matmul.cu", "slab + row * TILE", "slab + e / TILE * TILE"),
+    Mutant("matmul.cu", "place = row * TILE", "place = e / TILE * TILE"),
     Mutant("matmul.cu", "z + s < gridDim.y", "z + s < gridDim.y - 1"),
     Mutant("matmul.cu", "z += AT_ONCE", "z += 2 * AT_ONCE"),
     Mutant("matmul.cu", "tickets + blockIdx.x", "tickets"),

@@ -2,9 +2,11 @@ from collections import Counter
 
 import pytest
 
+from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.hot_loop import accesses, hot_loop, multiply_adds
 from gpucnn.backends.cuda.nvdisasm import Instruction, disassemble
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, compile_kernels
+from gpucnn.backends.cuda.resources import compilations
 
 
 def code(*lines: str) -> list[Instruction]:
@@ -78,6 +80,23 @@ def test_a_branch_back_to_what_is_not_on_every_path_is_no_loop() -> None:
 def test_a_loop_may_end_in_several_places() -> None:
     looped = code("MOV", "FFMA", "BRA if 1", "FADD", "EXIT if", "BRA 1", "BRA 6")
     assert opcodes(hot_loop(looped)) == ["FFMA", "BRA", "FADD", "EXIT", "BRA"]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name", ["conv_relu_pool", "pooled_kernel_gradient", "pooled_input_gradient"]
+)
+def test_implicit_products_are_multiply_adds_for_the_most_part(
+    name: str, architecture: str
+) -> None:
+    """Of lenet's second layer, from 32 channels to 64 filters."""
+    kernel = KERNELS[name]
+    samples = zip(
+        kernel.samples("float32"), compilations(kernel, "float32", architecture), strict=True
+    )
+    (compilation,) = (each for sample, each in samples if sample["filters"] == 64)
+    loop = hot_loop(disassemble(compilation.run().machine_code)[name])
+    assert multiply_adds(loop) >= 0.7 * len(loop)
 
 
 # A product in tiles: a loop over tiles, in which one brings tiles and one multiplies.
