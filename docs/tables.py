@@ -2,7 +2,8 @@
 
 A generated table stands between two comments of a page, `<!-- NAME -->` and `<!-- end of NAME -->`:
 
-- `kernels`, in docs/kernels.md, is what `gpucnn kernels` prints, registers and occupancy by NVRTC;
+- `gpucnn kernels` and `gpucnn kernels --sass sm_90`, in docs/kernels.md, are what these print:
+  registers and occupancy by NVRTC, and what the machine code consists of by nvdisasm;
 - `floor`, there too, is computed from the launches of a step, see `gpucnn.benchmark.floor`;
 - `training step, MODEL` and `inference, MODEL`, in docs/benchmarks.md and README.md, come from the
   reports given, files that `gpucnn bench --json` wrote. Without a report of their model they stay
@@ -21,7 +22,9 @@ from gpucnn.benchmark.timing import paired_ratio
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-KERNELS = "kernels"
+COMMANDS = ("gpucnn kernels", "gpucnn kernels --sass sm_90")
+"""The commands whose output is a block, which has the command as its name."""
+
 FLOOR = "floor"
 PRESETS = ("notebook", "lenet")
 BATCH_SIZES = (64, 1024)
@@ -40,12 +43,12 @@ def with_block(text: str, name: str, block: str) -> str:
     return pattern.sub(lambda _: f"{start}{block}{end}", text)
 
 
-def kernels_block() -> str:
-    """What `gpucnn kernels` prints, as a block of code."""
-    command = [sys.executable, "-m", "gpucnn", "kernels"]
+def printed_block(line: str) -> str:
+    """What a command line of gpucnn prints, as a block of code."""
+    command = [sys.executable, "-m", *line.split()]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
-    return f"```console\n$ gpucnn kernels\n{lines}```\n"
+    lines = "".join(f"{each.rstrip()}\n" for each in printed.splitlines())
+    return f"```console\n$ {line}\n{lines}```\n"
 
 
 def floor_block() -> str:
@@ -151,7 +154,7 @@ def _compared(measurement: Measurement | None, first: Measurement) -> list[str]:
 
 def main(files: list[str]) -> None:
     """Rewrite the pages."""
-    blocks = {KERNELS: kernels_block(), FLOOR: floor_block()}
+    blocks = {line: printed_block(line) for line in COMMANDS} | {FLOOR: floor_block()}
     for file in files:
         blocks |= report_blocks(read_report(file))
     for page in PAGES:

@@ -264,8 +264,10 @@ __device__ __forceinline__ void product(
                 EACH(c, VECTOR) sum.elements[c] += part.elements[c];
             }
             const int row = v * STRIP + e / TILE;
+            // Unsigned: of a sum of signed indices the compiler stores the elements one by one.
+            const unsigned place = row * TILE + e % TILE;
             if (slabs != nullptr)
-                vector_at(slab + row * TILE + e % TILE) = sum;
+                vector_at(slab + place) = sum;
             else
                 write(out, sum, first_row + row, first_column + e % TILE, m, n, bias, activation);
         }

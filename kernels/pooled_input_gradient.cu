@@ -54,10 +54,11 @@ struct __align__(VECTOR < 16 ? VECTOR : 16) Channels {
 };
 
 // The filters that have a gradient in each output of a tile, by their argmax: those of element k are
-// from ends[output][k - 1], or 0 for the first, to ends[output][k].
+// from ends[output][k - 1], or 0 for the first, to ends[output][k]. Of each its gradient, and the
+// place of its weights: in bytes, which a thread adds to an address without multiplying.
 struct Lists {
     REAL gradients[TILE_OUTPUTS][TILE_FILTERS];
-    unsigned char filters[TILE_OUTPUTS][TILE_FILTERS];
+    unsigned short places[TILE_OUTPUTS][TILE_FILTERS];
     unsigned char ends[TILE_OUTPUTS][POOL];
 };
 
@@ -123,7 +124,7 @@ __device__ __forceinline__ void list_filters(
                 const int place = end + __popc(mask & ((1u << lane) - 1));
                 if (listed) {
                     lists->gradients[o][place] = gradients[i][j];
-                    lists->filters[o][place] = j * 32 + lane;
+                    lists->places[o][place] = (j * 32 + lane) * (int)(FILTER * sizeof(REAL));
                 }
                 end += __popc(mask);
             }
@@ -144,6 +145,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_input_gradi
     const int first_of_lane = threadIdx.x % LANE_GROUPS * THREAD_CHANNELS;
     const int slot = threadIdx.x / LANE_GROUPS;
     const int first_channel = blockIdx.z * LANES;
+    const char* of_lane = (const char*)(memory + first_of_lane);  // the first of its weights
 
     // The cells of the tile, and the outputs whose patches reach it.
     const int cell_row = blockIdx.y / TILES_ACROSS * TILE_ROWS;
@@ -171,7 +173,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_input_gradi
 #pragma unroll 2
                 for (; i < end; i++) {
                     const REAL gradient = lists.gradients[o][i];
-                    const REAL* weights = memory + lists.filters[o][i] * FILTER + first_of_lane;
+                    const REAL* weights = (const REAL*)(of_lane + lists.places[o][i]);
                     UNROLLED(tap, TAPS) {
                         const Channels weight = *(const Channels*)(weights + tap * LANES);
                         UNROLLED(c, THREAD_CHANNELS)

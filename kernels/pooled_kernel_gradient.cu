@@ -37,6 +37,7 @@
 #define SLAB (SUMS * SLICE_THREADS)
 #define SLABS_AT_ONCE (SUMS <= 20 ? 4 : 1)  // of a thread, whose loads do not wait for each other
 #define VECTOR (THREAD_CHANNELS * sizeof(REAL))
+#define UNROLL (THREAD_CHANNELS == 1 ? 8 : 4)  // outputs in a turn of the innermost loop
 
 // Some channels of a pixel, which are read at once.
 struct __align__(VECTOR < 16 ? VECTOR : 16) Pixel {
@@ -55,7 +56,8 @@ struct __align__(LOADED_FILTERS) LoadedElements {
     unsigned char of[LOADED_FILTERS];
 };
 
-// The gradients of a tile's outputs, and in the region of its pixels the places where they arise.
+// The gradients of a tile's outputs, and the places in the region of its pixels where they arise: in
+// bytes, which a thread adds to an address without multiplying.
 __device__ __forceinline__ void load_gradients(
     REAL* gradients,
     unsigned short* places,
@@ -88,7 +90,7 @@ __device__ __forceinline__ void load_gradients(
             const int x = column_in_tile * CELL_WIDTH + ELEMENT_COLUMN(element);
             const int place = output_in_tile * TILE_FILTERS + filter_in_tile + k;
             gradients[place] = has_one ? loaded.of[k] : (REAL)0;
-            places[place] = has_one ? (y * REGION_WIDTH + x) * PIXEL : 0;
+            places[place] = has_one ? (y * REGION_WIDTH + x) * (int)(PIXEL * sizeof(REAL)) : 0;
         }
     }
 }
@@ -156,6 +158,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
     const int filter = threadIdx.x % TILE_FILTERS;
     const int first_channel = threadIdx.x / TILE_FILTERS % CHANNEL_GROUPS * THREAD_CHANNELS;
     const int slice = threadIdx.x / SLICE_THREADS;
+    const char* of_channels = (const char*)(region + first_channel);  // of the first pixel
     const long long first = blockIdx.x * slab_tiles;
     const long long end = min(first + slab_tiles, images * TILES);
 
@@ -168,12 +171,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
             gradients, places, output_gradient, argmax, t / TILES, t % TILES,
             blockIdx.y * TILE_FILTERS);
         __syncthreads();
+#pragma unroll UNROLL
         for (int o = slice; o < TILE; o += SLICES) {
             const REAL gradient = gradients[o * TILE_FILTERS + filter];
-            const REAL* pixels = region + places[o * TILE_FILTERS + filter] + first_channel;
+            const char* pixels = of_channels + places[o * TILE_FILTERS + filter];
             UNROLLED(tap, TAPS) {
                 const int offset = (tap / WIDTH * REGION_WIDTH + tap % WIDTH) * PIXEL;
-                const Pixel pixel = *(const Pixel*)(pixels + offset);
+                const Pixel pixel = *(const Pixel*)((const REAL*)pixels + offset);
                 UNROLLED(c, THREAD_CHANNELS)
                     sums[tap * THREAD_CHANNELS + c] += gradient * pixel.of[c];
             }

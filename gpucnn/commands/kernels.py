@@ -1,12 +1,12 @@
 """`gpucnn kernels`: the resources that the CUDA kernels take on each architecture."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from itertools import chain
 from operator import or_
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,12 +16,16 @@ from rich.table import Table
 from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda import nvrtc
 from gpucnn.backends.cuda.kernel import Kernel
+from gpucnn.backends.cuda.nvdisasm import disassemble
 from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
 from gpucnn.backends.cuda.occupancy import occupancy
 from gpucnn.backends.cuda.resources import Compilation, compilations
+from gpucnn.commands.machine_code import Code, print_machine_code, sample_names
 from gpucnn.commands.terminal import new_table, print_table
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
+
+T = TypeVar("T")
 
 Needs = dict[tuple[str, str], Resources]
 """The resources of each kernel on each architecture, by the names of both.
@@ -32,9 +36,19 @@ Of a kernel that is compiled for the sizes it is launched with, what suffices fo
 
 def kernels(
     dtype: Annotated[str, typer.Option(help=", ".join(DTYPES))] = "float32",
+    sass: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARCHITECTURE",
+            help="Show what the machine code for an architecture, such as sm_90, consists of",
+        ),
+    ] = None,
 ) -> None:
     """Compile every CUDA kernel for each architecture, and show its resources; needs no GPU."""
     arguments.one_of(dtype, "dtype", DTYPES)
+    if sass is not None:
+        _show_machine_code(dtype, arguments.one_of(sass, "sass", ARCHITECTURES))
+        return
     version = nvrtc.version()
     needs = _compile_all(dtype)
     print(
@@ -57,21 +71,57 @@ def _compile_all(dtype: str) -> Needs:
         for kernel in KERNELS.values()
         for architecture in ARCHITECTURES
     }
-    distinct = list(dict.fromkeys(chain.from_iterable(wanted.values())))
+    results = _each("compiling", chain.from_iterable(wanted.values()), Compilation.run)
+    return {
+        key: reduce(or_, (results[each].resources[KERNELS[key[0]].function] for each in samples))
+        for key, samples in wanted.items()
+    }
+
+
+def _each(
+    doing: str, compilations: Iterable[Compilation], do: Callable[[Compilation], T]
+) -> dict[Compilation, T]:
+    """What `do` gives for each compilation, several at once."""
+    distinct = list(dict.fromkeys(compilations))
     with ThreadPoolExecutor() as pool:
-        compiled = track(
-            pool.map(Compilation.run, distinct),
-            "compiling",
+        done = track(
+            pool.map(do, distinct),
+            doing,
             len(distinct),
             console=Console(),
             transient=True,
             disable=not sys.stdout.isatty(),
         )
-        results = dict(zip(distinct, compiled, strict=True))
-    return {
-        key: reduce(or_, (results[each][KERNELS[key[0]].function] for each in samples))
-        for key, samples in wanted.items()
-    }
+        return dict(zip(distinct, done, strict=True))
+
+
+def _show_machine_code(dtype: str, architecture: str) -> None:
+    version = nvrtc.version()
+    wanted = [
+        (kernel, *sample)
+        for kernel in KERNELS.values()
+        for sample in zip(
+            sample_names(kernel.samples(dtype)),
+            compilations(kernel, dtype, architecture),
+            strict=True,
+        )
+    ]
+    compiled = _each("compiling", (each for *_, each in wanted), Compilation.run)
+    functions = _each("reading", compiled, lambda each: disassemble(compiled[each].machine_code))
+    print(
+        f"machine code of {len(KERNELS)} kernels on {dtype} for {architecture}, "
+        f"compiled by NVRTC {version}"
+    )
+    codes = [
+        Code(
+            kernel,
+            name,
+            functions[each][kernel.function],
+            compiled[each].resources[kernel.function],
+        )
+        for kernel, name, each in wanted
+    ]
+    print_machine_code(codes, architecture)
 
 
 def _registers(needs: Needs) -> Table:

@@ -1,34 +1,24 @@
 """The cache of compiled libraries, in the user's cache folder.
 
 Loading a truncated library can crash the process, and loading one that somebody else planted runs
-their code with this user's rights. So each library ends with a digest of its content and of its
-sources, and lies in a folder that nobody else can write to.
+their code with this user's rights. So libraries are kept as `gpucnn.utils.sealed` keeps files.
 """
 
 import ctypes
 import logging
-import os
-import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from gpucnn.errors import InvalidFileError
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.utils.cache import make_own_folder, temporary_folder, user_cache_folder
-from gpucnn.utils.files import remove_leftovers, replacing
-from gpucnn.utils.locks import shared_lock
-
-LOCK = "lock"
-
-Build = Callable[[Path], object]
-"""Writes a library to the given path."""
+from gpucnn.utils.cache import temporary_folder, user_cache_folder
+from gpucnn.utils.sealed import Write, key_of, make_private, name_of, read_sealed, write_sealed
 
 
 def cached_library(
-    name: str, contents: Sequence[str], build: Build, mode: int = ctypes.DEFAULT_MODE
+    name: str, contents: Sequence[str], build: Write, mode: int = ctypes.DEFAULT_MODE
 ) -> ctypes.CDLL:
     """Load the library built from `contents`; build it first if the cache does not have it.
 
@@ -38,20 +28,20 @@ def cached_library(
     Args:
         name: the end of the file's name; the rest is a hash of `contents`.
         contents: everything that the library depends on: sources, flags, compiler.
-        build: called to build it.
+        build: writes it to a path.
         mode: of `dlopen`.
 
     Raises:
         SimulatorError: it calls an undefined function, or no folder can be written to.
     """
-    key = sha256("\0".join(contents).encode(errors="surrogateescape"))
-    file = f"{key.hexdigest()[:32]}-{name}"
+    key = key_of(contents)
+    file = name_of(key, name)
     try:
-        return _load_or_build(_cache_folder() / file, key.digest(), build, mode)
+        return _load_or_build(_cache_folder() / file, key, build, mode)
     except (OSError, InvalidFileError) as error:
         unusable = _reason(error)
     try:
-        library = _load_or_build(_temporary_folder() / file, key.digest(), build, mode)
+        library = _load_or_build(_temporary_folder() / file, key, build, mode)
     except (OSError, InvalidFileError) as error:
         raise SimulatorError(
             f"compiled kernels can be kept neither in the cache ({unusable}) nor among temporary "
@@ -81,16 +71,12 @@ def _temporary_folder() -> Path:
     return temporary_folder() / "simulator"
 
 
-def _load_or_build(path: Path, key: bytes, build: Build, mode: int) -> ctypes.CDLL:
-    _make_private(path.parent)
-    if _is_whole(path, key):
+def _load_or_build(path: Path, key: bytes, build: Write, mode: int) -> ctypes.CDLL:
+    make_private(path.parent)
+    if read_sealed(path, key) is not None:
         with suppress(OSError):  # built on a system with other libraries
             return _load(path, mode)
-    folder = path.parent
-    locked = shared_lock(folder / LOCK, when_alone=lambda: remove_leftovers(folder))
-    with locked, replacing(path) as temporary:
-        build(temporary)
-        _seal(temporary, key)
+    write_sealed(path, key, build)  # with its seal at its end, which the dynamic loader ignores
     return _load(path, mode)
 
 
@@ -105,43 +91,6 @@ def _load(path: Path, mode: int) -> ctypes.CDLL:
             f"the compiled kernels cannot be loaded, {undefined}{name}: define all functions that "
             "are called"
         ) from error
-
-
-def _make_private(folder: Path) -> None:
-    """Create a folder that nobody else can use, in one that nobody else can write to.
-
-    Raises:
-        OSError: it cannot be created, or either is a symbolic link or another user's.
-    """
-    for each, closed in ((folder.parent, 0o022), (folder, 0o077)):
-        mode = make_own_folder(each)
-        if mode & closed:
-            each.chmod(mode & ~closed)
-
-
-def _is_whole(path: Path, key: bytes) -> bool:
-    """Whether `path` is a complete library of that key, and this user's."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            return False
-        content = path.read_bytes()
-    except OSError:
-        return False
-    digest = sha256(key).digest_size
-    return content[-digest:] == _digest(key, content[:-digest])
-
-
-def _seal(path: Path, key: bytes) -> None:
-    """Append a library's digest, which the dynamic loader ignores."""
-    digest = _digest(key, path.read_bytes())
-    with path.open("ab") as file:
-        file.write(digest)
-    path.chmod(0o600)
-
-
-def _digest(key: bytes, content: bytes) -> bytes:
-    return sha256(key + content).digest()
 
 
 def _reason(error: OSError | InvalidFileError) -> str:

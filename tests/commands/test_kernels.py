@@ -1,5 +1,6 @@
 import io
 import sys
+from dataclasses import dataclass
 
 import pytest
 
@@ -7,7 +8,7 @@ from commands.conftest import Command, Refused
 from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda import nvrtc
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
+from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Compiled, Resources
 from gpucnn.backends.cuda.resources import Compilation
 from gpucnn.commands import kernels
 
@@ -27,14 +28,22 @@ TABLE = (
 )
 
 
-def compiled(self: Compilation) -> dict[str, Resources]:
+@dataclass
+class Made:
+    """A stand-in for what the compiler makes."""
+
+    resources: dict[str, Resources]
+
+
+def compiled(self: Compilation) -> Made:
     """A stand-in for the compiler: registers depend on the architecture, memory on the tile."""
     registers = int(self.architecture.removeprefix("sm_"))
     if self.file == "copy.cu":
         spilled = 16 if self.architecture == "sm_90" else 0
-        return {"copy": Resources(registers, 0, spilled, spilled - spilled // 4, spilled // 2)}
+        needs = Resources(registers, 0, spilled, spilled - spilled // 4, spilled // 2)
+        return Made({"copy": needs})
     (tile,) = (int(each.split("=")[1]) for each in self.options if each.startswith("-DTILE="))
-    return {"multiply": Resources(registers, tile * 1024, 0, 0, 0)}
+    return Made({"multiply": Resources(registers, tile * 1024, 0, 0, 0)})
 
 
 @pytest.fixture
@@ -42,7 +51,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Compilation]:
     """A table of three kernels and a fast compiler; the list of its compilations."""
     done: list[Compilation] = []
 
-    def run(self: Compilation) -> dict[str, Resources]:
+    def run(self: Compilation) -> Made:
         done.append(self)
         return compiled(self)
 
@@ -82,9 +91,9 @@ def test_it_shows_what_each_kernel_needs_of_each_architecture(command: Command) 
 def test_shared_memory_that_differs_is_told(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(self: Compilation) -> dict[str, Resources]:
+    def run(self: Compilation) -> Made:
         needs = Resources(32, 1024 if self.architecture == "sm_75" else 2048, 0, 0, 0)
-        return {"copy": needs, "multiply": needs}
+        return Made({"copy": needs, "multiply": needs})
 
     monkeypatch.setattr(Compilation, "run", run)
     assert "1,024 or 2,048" in command("kernels").out
@@ -175,7 +184,7 @@ def test_without_nvrtc_it_gets_one_line(refused: Refused, monkeypatch: pytest.Mo
 def test_source_that_does_not_compile_gets_one_line(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(self: Compilation) -> dict[str, Resources]:
+    def run(self: Compilation) -> Compiled:
         return nvrtc.compile_kernels("wrong", self.options, self.architecture, self.file)
 
     monkeypatch.setattr(Compilation, "run", run)

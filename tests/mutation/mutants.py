@@ -91,7 +91,7 @@ MUTANTS = [
     Mutant("matmul.cu", "blockIdx.x / columns_of_tiles", "blockIdx.x % columns_of_tiles"),
     Mutant("matmul.cu", "(n + TILE - 1) / TILE", "n / TILE + 1"),
     Mutant("matmul.cu", "* gridDim.y + blockIdx.y)", "* gridDim.y)"),
-    Mutant("matmul.cu", "slab + row * TILE", "slab + e / TILE * TILE"),
+    Mutant("matmul.cu", "place = row * TILE", "place = e / TILE * TILE"),
     Mutant("matmul.cu", "z + s < gridDim.y", "z + s < gridDim.y - 1"),
     Mutant("matmul.cu", "z += AT_ONCE", "z += 2 * AT_ONCE"),
     Mutant("matmul.cu", "tickets + blockIdx.x", "tickets"),
@@ -190,6 +190,7 @@ MUTANTS = [
     Mutant("pooled_kernel_gradient.cu", "__syncthreads();  // before", "// before"),
     Mutant("pooled_kernel_gradient.cu", "        __syncthreads();\n", ""),
     Mutant("pooled_kernel_gradient.cu", "element < CUT", "element <= CUT"),
+    Mutant("pooled_kernel_gradient.cu", "(int)(PIXEL * sizeof(REAL))", "PIXEL"),
     Mutant("pooled_kernel_gradient.cu", "o += SLICES", "o += SLICES + 1"),
     Mutant("pooled_kernel_gradient.cu", "min(first + slab_tiles,", "min(first + slab_tiles - 1,"),
     Mutant("pooled_kernel_gradient.cu", "images * TILES)", "images * TILES - 1)"),
@@ -215,9 +216,8 @@ MUTANTS = [
     Mutant("pooled_input_gradient.cu", "elements[i][j] == k", "elements[i][j] <= k"),
     Mutant("pooled_input_gradient.cu", "((1u << lane) - 1)", "((2u << lane) - 1)"),
     Mutant("pooled_input_gradient.cu", "const int place = end + ", "const int place = "),
-    Mutant(
-        "pooled_input_gradient.cu", "filters[o][place] = j * 32 + lane", "filters[o][place] = lane"
-    ),
+    Mutant("pooled_input_gradient.cu", "(j * 32 + lane) * (int)", "lane * (int)"),
+    Mutant("pooled_input_gradient.cu", "(int)(FILTER * sizeof(REAL))", "FILTER"),
     Mutant("pooled_input_gradient.cu", "i < end; i++", "i < end - 1; i++"),
     Mutant(
         "pooled_input_gradient.cu", "if (o >= outputs.count) break;\n            int i", "int i"

@@ -17,6 +17,7 @@ from gpucnn.simulator import SimulatorError, find_compiler
 from gpucnn.simulator import cache as caches
 from gpucnn.simulator.cache import cached_library
 from gpucnn.utils.files import SUFFIX
+from gpucnn.utils.sealed import digest_of
 
 NAME = "library.so"
 
@@ -108,7 +109,7 @@ def test_only_this_user_can_read_it(folder: Path, built: Built) -> None:
 
 
 def other_key(content: bytes) -> bytes:
-    return content[:-32] + caches._digest(b"another", content[:-32])
+    return content[:-32] + digest_of(b"another", content[:-32])
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def input_gradient(fused: ConvReluPool, images: int) -> Constants:
         outputs = patches.outputs(tile)
         region = prod(tile) * prod(patches.cell) * lanes
         weights = filters * (taps * lanes + thread_channels)
-        lists = outputs * (filters * (size + 1) + fused.pool.elements) + size
+        lists = outputs * (filters * (size + 2) + fused.pool.elements) + size
         memory = max(weights, region) * size + lists
         if outputs <= slots * most_outputs and memory <= SHARED_MEMORY:
             break

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
+from pathlib import Path
 
 from gpucnn.errors import GpucnnError
 
@@ -37,6 +38,8 @@ _ARGUMENTS = {
     "nvrtcCompileProgram": [_Program, ctypes.c_int, _Chars],
     "nvrtcGetProgramLogSize": [_Program, ctypes.POINTER(ctypes.c_size_t)],
     "nvrtcGetProgramLog": [_Program, ctypes.c_char_p],
+    "nvrtcGetCUBINSize": [_Program, ctypes.POINTER(ctypes.c_size_t)],
+    "nvrtcGetCUBIN": [_Program, ctypes.c_char_p],
 }
 
 _ENTRY = re.compile(r"Compiling entry function '(\S+)' for")
@@ -86,9 +89,28 @@ def version() -> str:
     return f"{major.value}.{minor.value}"
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiler made of a source."""
+
+    log: str
+    """The reports of the assembler."""
+
+    machine_code: bytes
+    """A CUBIN, an ELF file."""
+
+    @property
+    def resources(self) -> dict[str, Resources]:
+        """The resources of each `__global__` function, by its name in the machine code.
+
+        That is its name in the source if it is `extern "C"`.
+        """
+        return _resources(self.log)
+
+
 def compile_kernels(
     source: str, options: Sequence[str], architecture: str, name: str = "kernels.cu"
-) -> dict[str, Resources]:
+) -> Compiled:
     """Compile kernels to machine code, as CuPy compiles a RawModule.
 
     Args:
@@ -97,23 +119,32 @@ def compile_kernels(
         architecture: such as "sm_90".
         name: the name of the source in error messages.
 
-    Returns:
-        The resources of each `__global__` function, by its name in the machine code, which is its
-        name in the source if it is `extern "C"`.
-
     Raises:
         CompilationError: NVRTC rejects the source, an option or the architecture.
         GpucnnError: NVRTC is not installed.
     """
-    every_option = [*options, *CUPY_OPTIONS, f"-arch={architecture}", "--ptxas-options=-v"]
     with _program(source, name) as program:
-        as_bytes = [option.encode() for option in every_option]
+        as_bytes = [option.encode() for option in every_option(options, architecture)]
         array = (ctypes.c_char_p * len(as_bytes))(*as_bytes)
         status = _library().nvrtcCompileProgram(program, len(as_bytes), array)
-        log = _log(program)
-    if status != 0:
-        raise CompilationError(f"{_first_error(log, name)} (NVRTC {version()}, {architecture})")
-    return _resources(log)
+        log = _output(program, "ProgramLog").rstrip(b"\0").decode(errors="replace")
+        if status != 0:
+            raise CompilationError(f"{_first_error(log, name)} (NVRTC {version()}, {architecture})")
+        return Compiled(log, _output(program, "CUBIN"))
+
+
+def every_option(options: Sequence[str], architecture: str) -> list[str]:
+    """What NVRTC is given for the options of a RawModule."""
+    return [*options, *CUPY_OPTIONS, f"-arch={architecture}", "--ptxas-options=-v"]
+
+
+def build() -> str:
+    """What tells this NVRTC from others: its version, and its size, as each version has several.
+
+    Raises:
+        GpucnnError: NVRTC is not installed.
+    """
+    return f"{version()}, {Path(_path()).stat().st_size} bytes"
 
 
 @cache
@@ -148,12 +179,13 @@ def _program(source: str, name: str) -> Iterator[_Program]:
         _library().nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def _log(program: _Program) -> str:
+def _output(program: _Program, kind: str) -> bytes:
+    """What NVRTC's functions nvrtcGet`kind`Size and nvrtcGet`kind` give of a program."""
     size = ctypes.c_size_t()
-    _library().nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    _library().nvrtcGetProgramLog(program, log)
-    return log.value.decode(errors="replace")
+    getattr(_library(), f"nvrtcGet{kind}Size")(program, ctypes.byref(size))
+    output = ctypes.create_string_buffer(size.value)
+    getattr(_library(), f"nvrtcGet{kind}")(program, output)
+    return output.raw
 
 
 def _first_error(log: str, name: str) -> str:

@@ -1,9 +1,10 @@
-"""The compilations that report the resources of each kernel."""
+"""The compilations that tell what each kernel is on a GPU."""
 
 from dataclasses import dataclass
 
+from gpucnn.backends.cuda.compiler_cache import compile_once
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.cuda.nvrtc import Resources, compile_kernels
+from gpucnn.backends.cuda.nvrtc import Compiled
 from gpucnn.backends.cuda.sources import source
 
 
@@ -15,14 +16,14 @@ class Compilation:
     options: tuple[str, ...]
     architecture: str
 
-    def run(self) -> dict[str, Resources]:
-        """Compile, and return the resources of each function by its name.
+    def run(self) -> Compiled:
+        """Compile, or take from the cache what was compiled before.
 
         Raises:
             CompilationError: the file does not compile.
             GpucnnError: NVRTC is not installed.
         """
-        return compile_kernels(source(self.file), self.options, self.architecture, self.file)
+        return compile_once(source(self.file), self.options, self.architecture, self.file)
 
 
 def compilations(kernel: Kernel, real: str, architecture: str) -> list[Compilation]:

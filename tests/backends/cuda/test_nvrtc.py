@@ -65,7 +65,7 @@ def without_nvrtc(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_each_kernel_is_reported_by_its_name(architecture: str) -> None:
-    resources = compile_kernels(REVERSE + SCALE, OPTIONS, architecture)
+    resources = compile_kernels(REVERSE + SCALE, OPTIONS, architecture).resources
     assert set(resources) == {"reverse", "scale"}
     assert resources["reverse"].shared_memory == 256 * 4
     assert resources["scale"].shared_memory == 0
@@ -76,15 +76,15 @@ def test_each_kernel_is_reported_by_its_name(architecture: str) -> None:
 
 def test_macros_reach_the_source() -> None:
     source = REVERSE.replace("float", "REAL")
-    resources = compile_kernels(source, (*OPTIONS, "-DREAL=double"), "sm_90")
+    resources = compile_kernels(source, (*OPTIONS, "-DREAL=double"), "sm_90").resources
     assert resources["reverse"].shared_memory == 256 * 8
 
 
 def test_registers_that_are_spilled_are_counted() -> None:
-    free = compile_kernels(ROTATE, OPTIONS, "sm_90")["rotate"]
+    free = compile_kernels(ROTATE, OPTIONS, "sm_90").resources["rotate"]
     assert free.registers > 64
     assert free.spill_stores == 0
-    bound = compile_kernels(ROTATE, (*OPTIONS, "--maxrregcount=32"), "sm_90")["rotate"]
+    bound = compile_kernels(ROTATE, (*OPTIONS, "--maxrregcount=32"), "sm_90").resources["rotate"]
     assert bound.registers <= 32
     assert bound.spill_stores >= 32 * 4
     assert bound.spill_loads >= 32 * 4
@@ -92,7 +92,7 @@ def test_registers_that_are_spilled_are_counted() -> None:
 
 
 def test_the_stack_of_called_functions_is_counted() -> None:
-    assert compile_kernels(PICK, OPTIONS, "sm_90")["choose"].stack >= 16
+    assert compile_kernels(PICK, OPTIONS, "sm_90").resources["choose"].stack >= 16
 
 
 def test_reports_of_the_assembler_are_understood() -> None:
@@ -117,7 +117,16 @@ ptxas info    : Used 6 registers, used 0 barriers, 360 bytes cmem[0]
 
 
 def test_source_without_kernels_has_no_resources() -> None:
-    assert compile_kernels("__device__ int answer() { return 42; }", OPTIONS, "sm_90") == {}
+    compiled = compile_kernels("__device__ int answer() { return 42; }", OPTIONS, "sm_90")
+    assert compiled.resources == {}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_machine_code_is_an_elf_file_for_cuda(architecture: str) -> None:
+    machine_code = compile_kernels(SCALE, OPTIONS, architecture).machine_code
+    assert machine_code[:4] == b"\x7fELF"
+    assert int.from_bytes(machine_code[18:20], "little") == 190  # e_machine: EM_CUDA
+    assert b"scale" in machine_code
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,10 @@ def test_it_tells_its_version() -> None:
     assert re.fullmatch(r"1[23]\.\d+", nvrtc.version())
 
 
+def test_it_tells_its_build() -> None:
+    assert re.fullmatch(rf"{re.escape(nvrtc.version())}, \d{{7,}} bytes", nvrtc.build())
+
+
 @pytest.mark.usefixtures("without_nvrtc")
 def test_without_nvrtc_it_is_told_how_to_get_it() -> None:
     line = (
@@ -163,3 +176,5 @@ def test_without_nvrtc_it_is_told_how_to_get_it() -> None:
         compile_kernels(SCALE, OPTIONS, "sm_90")
     with refusal(line, GpucnnError):
         nvrtc.version()
+    with refusal(line, GpucnnError):
+        nvrtc.build()

@@ -34,7 +34,7 @@ def describe(value: Compilation | Kernels) -> str:
 def test_kernels_fit_in_registers_and_shared_memory(
     compiled: Compilation, kernels: Kernels
 ) -> None:
-    resources = compiled.run()
+    resources = compiled.run().resources
     for kernel in kernels:
         needs = resources[kernel.function]
         where = f"{kernel.name} on {compiled.architecture}: {needs}"

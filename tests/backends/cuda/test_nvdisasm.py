@@ -1,0 +1,110 @@
+import sys
+from collections import Counter
+
+import pytest
+
+from expect import refusal
+from gpucnn.backends.cuda import nvdisasm
+from gpucnn.backends.cuda.nvdisasm import Instruction, disassemble
+from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, compile_kernels
+from gpucnn.errors import GpucnnError
+
+# What is multiplied differs in each turn, so that the compiler keeps the loop.
+SOURCE = """
+extern "C" __global__ void sum(const REAL* x, REAL* out, int count) {
+  REAL sum = 0;
+#pragma unroll 1
+  for (int i = 0; i < count; i++) sum += x[i] * x[i];
+  out[threadIdx.x] = sum;
+}
+extern "C" __global__ void copy(const float4* x, float4* out) {
+  out[threadIdx.x] = x[threadIdx.x];
+}
+"""
+
+
+def functions(architecture: str, real: str = "float") -> dict[str, list[Instruction]]:
+    return disassemble(compile_kernels(SOURCE, [f"-DREAL={real}"], architecture).machine_code)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_each_function_has_its_instructions(architecture: str) -> None:
+    of = functions(architecture)
+    assert set(of) == {"sum", "copy"}
+    sums, copies = (Counter(each.operation for each in of[name]) for name in ("sum", "copy"))
+    assert (sums["FFMA"], sums["LDG"], sums["STG"]) == (1, 1, 1)
+    assert (copies["FFMA"], copies["LDG"], copies["STG"]) == (0, 1, 1)
+    assert sums["EXIT"] >= 1
+    assert ["128" in each.modifiers for each in of["copy"] if each.operation == "LDG"] == [True]
+    assert ["128" in each.modifiers for each in of["sum"] if each.operation == "LDG"] == [False]
+
+
+def test_doubles_have_instructions_of_their_own() -> None:
+    operations = Counter(each.operation for each in functions("sm_90", "double")["sum"])
+    assert (operations["DFMA"], operations["FFMA"]) == (1, 0)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_branches_have_targets(architecture: str) -> None:
+    instructions = functions(architecture)["sum"]
+    branches = [(i, each) for i, each in enumerate(instructions) if each.operation == "BRA"]
+    (multiply,) = (i for i, each in enumerate(instructions) if each.operation == "FFMA")
+    around = [
+        each
+        for index, each in branches
+        if each.target is not None and each.target <= multiply < index
+    ]
+    assert [each.is_conditional for each in around] == [True]
+    assert all(0 <= each.target < len(instructions) for _, each in branches if each.target)
+    assert all(each.target is None for each in instructions if each.operation != "BRA")
+    _, last = branches[-1]  # at the end of the code, to itself
+    assert (last.target, last.is_conditional) == (branches[-1][0], False)
+
+
+def listed(opcode: str, operands: str, **others: str) -> Instruction:
+    return nvdisasm._instruction({"opcode": opcode, "operands": operands, **others}, 0x100, 16)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "expected"),
+    [
+        (listed("BRA", "0x100"), Instruction("BRA", "0x100", False, 0)),
+        (listed("BRA", "0x130", predicate="@!P0"), Instruction("BRA", "0x130", True, 3)),
+        (listed("BRA", "!P5,0x130"), Instruction("BRA", "!P5,0x130", True, 3)),
+        (listed("BRA.DIV", "UR4,0x130"), Instruction("BRA.DIV", "UR4,0x130", True, 3)),
+        (listed("EXIT", "", predicate="@P0"), Instruction("EXIT", "", True)),
+        (listed("BSSY", "B0,0x130"), Instruction("BSSY", "B0,0x130")),
+    ],
+)
+def test_what_is_listed_is_understood(instruction: Instruction, expected: Instruction) -> None:
+    assert instruction == expected
+
+
+def test_an_opcode_is_an_operation_and_modifiers() -> None:
+    load = Instruction("LDG.E.128.CONSTANT")
+    assert (load.operation, load.modifiers) == ("LDG", ("E", "128", "CONSTANT"))
+    assert (Instruction("EXIT").operation, Instruction("EXIT").modifiers) == ("EXIT", ())
+
+
+@pytest.mark.parametrize("machine_code", [b"", b"no ELF file", b"\x7fELF"])
+def test_what_is_no_machine_code_gets_one_line(machine_code: bytes) -> None:
+    with pytest.raises(GpucnnError, match=r"^nvdisasm cannot read this machine code: ") as caught:
+        disassemble(machine_code)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["nvdisasm", "cuda-pathfinder"])
+def test_without_nvdisasm_it_is_told_how_to_get_it(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvdisasm._path.cache_clear()
+    if missing == "nvdisasm":
+        monkeypatch.setattr("cuda.pathfinder.find_nvidia_binary_utility", lambda name: None)
+    else:
+        monkeypatch.setitem(sys.modules, "cuda.pathfinder", None)
+    with refusal(
+        "disassembling kernels needs nvdisasm, which is not installed: pip install "
+        "nvidia-cuda-nvdisasm cuda-pathfinder, which are in the extra kernels",
+        GpucnnError,
+    ):
+        disassemble(b"")
