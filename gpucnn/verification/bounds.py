@@ -124,7 +124,7 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 UPDATED = frozenset(
     {
         *("parameters", "velocity", "mean", "square", "total"),
-        *("position", "epoch_losses", "epoch_correct"),
+        *("position", "epoch_losses", "epoch_correct", "probabilities"),
     }
 )
 """The arguments that are read before they are written, or written in part."""
