@@ -5,7 +5,7 @@ import numpy as np
 from gpucnn.backends.cuda.kernel import Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array
-from gpucnn.backends.ops.bounds import EXACT, Bound, bounded, head_inputs, head_logits
+from gpucnn.backends.ops.bounds import CHOSEN, Bound, bounded, head_inputs, head_logits
 from gpucnn.backends.ops.data import Data
 from gpucnn.backends.ops.dense import Dense
 from gpucnn.backends.ops.loss import Loss
@@ -21,7 +21,7 @@ class ClassifierHeads(Data, Dense, Loss):
 
     @bounded(
         losses=Bound(head_logits, "one"),
-        correct=EXACT,
+        correct=CHOSEN,
         logits_gradient=Bound(head_logits, "mean"),
         input_gradient=Bound(head_inputs, "mean"),
     )

@@ -9,6 +9,7 @@ from gpucnn.backends.cuda.kernel import WARP, Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.fused import ConvClassifier
 from gpucnn.backends.memory import Array
+from gpucnn.backends.ops.bounds import CHOSEN, EXACT, bounded
 from gpucnn.backends.ops.convolution import Convolution
 from gpucnn.backends.ops.data import Data
 from gpucnn.backends.ops.elementwise import Elementwise
@@ -25,6 +26,13 @@ class ConvClassifiers(Data, Convolution, Pooling, Elementwise, Loss):
         """Whether a step on some of `images`, the data set, is faster as one operation here."""
         return False
 
+    @bounded(
+        position=EXACT,
+        factors=EXACT,
+        epoch_losses=CHOSEN,
+        epoch_correct=CHOSEN,
+        gradients=CHOSEN,
+    )
     def conv_classifier_gradients(
         self,
         classifier: ConvClassifier,

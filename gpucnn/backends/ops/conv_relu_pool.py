@@ -18,6 +18,7 @@ from gpucnn.backends.cuda.conv_relu_pool import (
 from gpucnn.backends.cuda.kernel import IMAGES, kernel
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer
+from gpucnn.backends.ops.bounds import CHOSEN, bounded, pooled_patch, sums
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
@@ -49,6 +50,7 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
         """Make a plan for batches of one size, with the arrays of `conv_relu_pool_buffers`."""
         return ConvReluPoolPlan(fused, arrays)
 
+    @bounded(out=sums(pooled_patch))
     def conv2d_relu_max_pool(
         self,
         x: Array,
@@ -74,6 +76,7 @@ class ConvReluPools(Convolution, Pooling, Elementwise):
         self.relu(of["convolved"], of["rectified"])
         self.max_pool(of["rectified"], pool, out, of["argmax"])
 
+    @bounded(kernel_gradient=CHOSEN, bias_gradient=CHOSEN, input_gradient=CHOSEN)
     def conv2d_relu_max_pool_gradients(
         self,
         output_gradient: Array,
