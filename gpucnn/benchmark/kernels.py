@@ -22,6 +22,7 @@ from gpucnn.benchmark.roofline import bytes_moved, operations
 from gpucnn.benchmark.timing import clock_of, repeat
 from gpucnn.benchmark.workload import LEARNING_RATE, Workload, full_batches, make_network
 from gpucnn.datasets.device_dataset import DeviceDataset
+from gpucnn.layers.fused import FusedDense
 from gpucnn.models.replica import Replica
 from gpucnn.models.training import STEPS_AT_ONCE, Trainer
 from gpucnn.optimizers import SGD, Optimizer
@@ -36,8 +37,9 @@ class Launch(NamedTuple):
     """A launch of a kernel.
 
     Attributes:
-        part: the layer and direction, such as "conv2d forward", `WHOLE`, or "" for what is outside
-            of the layers.
+        part: the layer and direction, such as "conv2d forward"; the last layer and the loss, such
+            as "dense and loss", where they are one operation; `WHOLE`; or "" for what is outside of
+            the layers.
         kernel: its name in the source.
         grid: blocks along each axis.
         block: threads along each axis.
@@ -83,14 +85,15 @@ class _Listener:
             self._launches = None
 
     def within(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """`call`, whose launches are noted as those of `part`."""
+        """`call`, whose launches are noted as those of `part` if they are of none yet."""
 
-        def named(*arguments: Any) -> Any:
-            self._part = part
+        def named(*arguments: Any, **by_name: Any) -> Any:
+            before = self._part
+            self._part = before or part
             try:
-                return call(*arguments)
+                return call(*arguments, **by_name)
             finally:
-                self._part = ""
+                self._part = before
 
         return named
 
@@ -124,8 +127,9 @@ class TrainingStep:
     def __init__(
         self, device: str, workload: Workload, batch_size: int, optimizer: Optimizer | None = None
     ) -> None:
-        runtime = get_backend(device)._runtime  # type: ignore[attr-defined]
-        self._listener: Any = _Listener(runtime)
+        backend = get_backend(device)
+        assert isinstance(backend, CudaBackend)
+        self._listener: Any = _Listener(backend.runtime)
         network = make_network(workload.model, workload.dtype, "cpu", 1)
         layers = [copy(layer) for layer in network.layers]
         self.backend = CudaBackend(self._listener)
@@ -156,14 +160,28 @@ class TrainingStep:
         self.rewind()  # what is allocated once, is now
         self._trainer.run_eagerly = True
         with ExitStack() as parts:
-            for layer in self._trainer.replica.layers:
-                for direction in DIRECTIONS:
-                    parts.enter_context(self._named(layer, direction, f"{layer.name} {direction}"))
-            parts.enter_context(self._named(self.backend, "conv_classifier_gradients", WHOLE))
+            for owner, method, part in self._parts():
+                parts.enter_context(self._named(owner, method, part))
             launches: list[Launch] = parts.enter_context(self._listener.listening())
             self._trainer.step(self._before)
         self._trainer.run_eagerly = False
         return launches
+
+    def _parts(self) -> Iterator[tuple[object, str, str]]:
+        """The methods that launch kernels, each with its object and its part."""
+        for layer in self._trainer.replica.layers:
+            for direction in DIRECTIONS:
+                yield layer, direction, f"{layer.name} {direction}"
+            if isinstance(layer, FusedDense):
+                yield layer, "backward_from_scores", f"{layer.name} backward"
+        yield self.backend, "conv_classifier_gradients", WHOLE
+        for operation in ("dense_softmax_cross_entropy", "dense_gradients"):  # of a `FusedHead`
+            yield self.backend, operation, self._head
+
+    @property
+    def _head(self) -> str:
+        """The part of the last layer and the loss."""
+        return f"{self._trainer.replica.layers[-1].name} and loss"
 
     @contextmanager
     def _named(self, owner: object, method: str, part: str) -> Iterator[None]:
@@ -184,8 +202,14 @@ class TrainingStep:
             for layer in self._trainer.replica.layers
             for direction in DIRECTIONS
         }
-        counted, moved = map(sum, zip(*each.values(), strict=True))
-        return each | {WHOLE: (counted, moved), "": (0, 0)}
+        costs = list(each.values())
+        return each | {WHOLE: _total(costs), self._head: _total(costs[-2:]), "": (0, 0)}
+
+
+def _total(costs: list[tuple[int, int]]) -> tuple[int, int]:
+    """The operations and the bytes of several parts."""
+    counted, moved = zip(*costs, strict=True)
+    return sum(counted), sum(moved)
 
 
 def measure_kernels(

@@ -351,7 +351,7 @@ def test_a_stale_pointer_shows(is_planted: bool) -> None:
 
 
 def zeros_in_all_free_memory(model: Sequential) -> list[Array]:
-    memory = model.backend._runtime._memory  # type: ignore[attr-defined]
+    memory = model.backend.runtime._memory  # type: ignore[attr-defined]
     sizes = [size for size, free in memory._free.items() for _ in free]
     return [model.backend.zeros((size,), np.uint8) for size in sizes]
 
@@ -415,7 +415,7 @@ def test_a_step_allocates_nothing_once_it_is_recorded(replays: list[int]) -> Non
     (trainer,) = trainers(False, model)
     trainer.begin(np.arange(IMAGES))
     trainer.run(range(trainer.batches))
-    memory = model.backend._runtime._memory  # type: ignore[attr-defined]
+    memory = model.backend.runtime._memory  # type: ignore[attr-defined]
     before = len(memory.blocks())
     trainer.begin(np.arange(IMAGES))
     with patch.object(type(memory), "empty", side_effect=AssertionError):
