@@ -1,8 +1,10 @@
 """The head of a classifier: its dense layer of logits and its loss as one operation."""
 
+from functools import cache
+
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import Sizes, kernel
+from gpucnn.backends.cuda.kernel import Constants, Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array
 from gpucnn.backends.ops.bounds import CHOSEN, Bound, bounded, head_inputs, head_logits
@@ -90,6 +92,11 @@ def _constants(inputs: int, classes: int) -> dict[str, int]:
     return {"inputs": inputs, "classes": classes, "class_slots": slots}
 
 
+@cache
+def _given_constants(inputs: int, classes: int) -> Constants:
+    return Constants(_constants(inputs, classes))
+
+
 def _weights(inputs: int, classes: int, real: "np.dtype[np.floating]") -> int:
     """The bytes of weights of a thread."""
     return ceil_div(inputs, THREADS) * classes * real.itemsize
@@ -151,7 +158,7 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
             images=images,
             is_rectified=rate is not None,
             scale=1 / (1 - (rate or 0)),
-            **_constants(inputs, classes),
+            constants=_given_constants(inputs, classes),
         )
 
     _classifier_head = kernel(

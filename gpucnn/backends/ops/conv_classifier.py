@@ -1,11 +1,11 @@
 """The gradients of a whole step of a small classifier as one operation."""
 
+from functools import cache
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import WARP, Sizes, kernel
+from gpucnn.backends.cuda.kernel import WARP, Constants, Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.fused import ConvClassifier
 from gpucnn.backends.memory import Array
@@ -148,6 +148,11 @@ def _constants(classifier: ConvClassifier) -> dict[str, int]:
     }
 
 
+@cache
+def _given_constants(classifier: ConvClassifier) -> Constants:
+    return Constants(_constants(classifier))
+
+
 def _samples(real: str) -> tuple[Sizes, ...]:
     """The notebook's network, with as many filters as fit the dtype, and one of odd sizes."""
     filters = {"float32": 8, "float64": 4}[real]
@@ -261,7 +266,7 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
         features = real("features", count, classifier.features)
         logits_gradient = real("logits gradient", count, classifier.classes)
         slabs = real("slabs", min(count, MOST_BLOCKS), classifier.convolution_parameters)
-        constants: dict[str, Any] = _constants(classifier)
+        constants = _given_constants(classifier)
         self._conv_classifier(
             images=images,
             labels=labels,
@@ -274,7 +279,7 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
             epoch_losses=epoch_losses,
             epoch_correct=epoch_correct,
             batch_size=batch_size,
-            **constants,
+            constants=constants,
         )
         self._classifier_gradients(
             features=features,
@@ -284,5 +289,5 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
             epoch_factors=epoch_factors,
             factors=factors,
             position=position,
-            **constants,
+            constants=constants,
         )

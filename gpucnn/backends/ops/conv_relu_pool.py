@@ -8,8 +8,8 @@ import numpy as np
 
 from gpucnn.backends.cpu.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
 from gpucnn.backends.cuda.conv_relu_pool import (
-    Constants,
     CudaConvReluPoolPlan,
+    Values,
     can_compute,
     forward,
     input_gradient,
@@ -162,7 +162,7 @@ def _samples(real: str) -> list[ConvReluPool]:
     ]
 
 
-def _constants(of: Callable[[ConvReluPool], Constants]) -> dict[str, Any]:
+def _constants(of: Callable[[ConvReluPool], Values]) -> dict[str, Any]:
     """The constants of a kernel and their samples, as `kernel` takes them."""
     return {
         "constants": tuple(of(_samples("float32")[0])),
@@ -235,7 +235,12 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
             return
         plan.images = x
         self._conv_relu_pool(
-            x=x, kernel=kernel, bias=bias, out=out, argmax=plan.arrays["argmax"], **plan.forward
+            x=x,
+            kernel=kernel,
+            bias=bias,
+            out=out,
+            argmax=plan.arrays["argmax"],
+            constants=plan.forward,
         )
 
     def conv2d_relu_max_pool_gradients(
@@ -262,7 +267,7 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
             kernel=kernel,
             argmax=plan.arrays["argmax"],
             input_gradient=input_gradient,
-            **plan.input_gradient,
+            constants=plan.input_gradient,
         )
 
     def _pooled_parameter_gradients(
@@ -283,7 +288,7 @@ class CudaConvReluPools(CudaConvolution, CudaPooling, CudaElementwise, ConvReluP
             kernel_slabs=slabs.reshape(plan.slabs, *kernel_gradient.shape),
             bias_slabs=bias_slabs,
             slab_tiles=plan.slab_tiles,
-            **plan.kernel_gradient,
+            constants=plan.kernel_gradient,
         )
         self.sum_rows(slabs, kernel_gradient.reshape(-1))
         self.sum_rows(bias_slabs, bias_gradient)

@@ -564,10 +564,13 @@ def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> N
     assert_array_equal(out[-1, -1, -1], np.full(8, 5))
     assert_array_equal(argmax[-1, -1, -1], np.full(8, 3))
     given = {"output_gradient": out, "argmax": argmax}
-    last._pooled_input_gradient(kernel=kernel, input_gradient=x, **given, **plan.input_gradient)
+    last._pooled_input_gradient(
+        kernel=kernel, input_gradient=x, **given, constants=plan.input_gradient
+    )
     assert_array_equal(x[-1, -1, -2:, 0], [0, 8 * 5])
     slabs, bias_slabs = holes.zeros("float32", count, 1, 1, 1, 8), holes.zeros("float32", count, 8)
-    tiles = {"slab_tiles": plan.kernel_gradient["tiles"], **plan.kernel_gradient}
+    constants = plan.kernel_gradient
+    tiles = {"slab_tiles": constants.values["tiles"], "constants": constants}
     last._pooled_kernel_gradient(x=x, kernel_slabs=slabs, bias_slabs=bias_slabs, **given, **tiles)
     assert_array_equal(slabs[-1].ravel(), np.full(8, 5 * 8 * 5))
     assert_array_equal(bias_slabs[-1], np.full(8, 5))
