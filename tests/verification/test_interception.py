@@ -7,7 +7,7 @@ from gpucnn.applications import default_config
 from gpucnn.backends import Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.kernel import Form
-from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime, _Recording
 from gpucnn.verification.bounds import BOUNDS
 from gpucnn.verification.calls import invoke, make_plan, perform
 from gpucnn.verification.interception import FUSION, MEMORY, Intercepted, Learner, describe
@@ -56,6 +56,23 @@ def test_a_step_that_is_intercepted_launches_what_training_does(model: str) -> N
     ]
     assert training.launched == intercepted.launched
     assert losses[0] == losses[1]
+
+
+def test_a_learner_by_itself_is_replayed_as_training_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    replays: list[_Recording] = []
+    replay = _Recording.replay
+
+    def noted(recording: _Recording) -> None:
+        replays.append(recording)
+        replay(recording)
+
+    monkeypatch.setattr(_Recording, "replay", noted)
+    (images, labels), _ = small_mnist(8, 1)
+    config = default_config(device="cpu", batch_size=4)
+    learner = Learner(config, images, labels, CudaBackend(SimulatorRuntime()))
+    for start in (0, 4, 0):
+        learner.step(np.arange(start, start + 4))
+    assert len(replays) == 2  # all but the first
 
 
 def test_gradients_come_with_what_their_forward_pass_was_given() -> None:
