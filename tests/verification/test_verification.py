@@ -92,10 +92,13 @@ def test_honest_devices_agree_on_lenet(other: type[Backend]) -> None:
     assert verify(other(), steps=4, model="lenet", batch_size=16).finding is None
 
 
+@pytest.mark.parametrize("other", [Permuted, Fusing])
 @pytest.mark.parametrize("learning_rate", [1e6, 1e30])
-def test_honest_devices_agree_until_training_diverges(learning_rate: float) -> None:
+def test_honest_devices_agree_until_training_diverges(
+    learning_rate: float, other: type[Backend]
+) -> None:
     with pytest.raises(TrainingError):  # and no finding before it: all overflow alike
-        verify(Permuted(), 8, optimizer="sgd", learning_rate=learning_rate)
+        verify(other(), 8, optimizer="sgd", learning_rate=learning_rate)
 
 
 def test_a_device_agrees_with_itself_to_the_bit() -> None:
