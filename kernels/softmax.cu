@@ -1,6 +1,9 @@
 // The softmax of each row of logits, and the cross-entropy of its label.
 //
-// softmax:               out[i, j] = exp(z[i, j] - max_i) / sum over j of exp(z[i, j] - max_i)
+// store_probabilities:   probabilities[image, j] = exp(z[i, j] - max_i)
+//                                                  / sum over j of exp(z[i, j] - max_i)
+//                        image = position[0] * batch_size + first + i, for each row i of a part of
+//                        a batch that begins with image `first`, see batch.cu
 // softmax_cross_entropy: losses[i] = log(sum over j of exp(z[i, j] - max_i)) + max_i - z[i, label]
 //                        correct[i] = 1 where the first largest logit is the label's, else 0
 //                        gradient[i, j] = (softmax - (j == label)) / images, those of the whole batch
@@ -11,11 +14,11 @@
 // have, so that in the end every lane has the whole, added up in one fixed order.
 //
 // Bytes per row: classes * sizeof(REAL) read, three times, of which the last two from cache; as
-// much written, but for a loss without gradient; and for the loss 8 read for the label and
-// 2 sizeof(REAL) written. Operations per class: a comparison, 2 exponentials, 3 additions, and a
-// division, two for the gradient.
+// much written, but for a loss without gradient; 8 read for the position, once, or for the label;
+// and for the loss 2 sizeof(REAL) written. Operations per class: a comparison, 2 exponentials,
+// 3 additions, and a division, two for the gradient.
 //
-// Eight blocks a multiprocessor are asked of the loss: left to aim at more, the compiler spills
+// Eight blocks a multiprocessor are asked for: left to aim at more, the compiler spills
 // registers in float64.
 
 #define ALL_LANES 0xffffffffu
@@ -62,8 +65,14 @@ __device__ REAL sum_of_exponentials(const REAL* row, int classes, int lane, REAL
     return sum_of_warp(sum);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) softmax(
-    const REAL* __restrict__ logits, REAL* __restrict__ out, long long rows, int classes)
+extern "C" __global__ void __launch_bounds__(THREADS, 8) store_probabilities(
+    const long long* __restrict__ position,
+    const REAL* __restrict__ logits,
+    REAL* __restrict__ probabilities,
+    long long rows,
+    int classes,
+    long long batch_size,
+    long long first)
 {
     const int lane = threadIdx.x % 32;
     const long long i = (long long)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
@@ -72,7 +81,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax(
     int best_class;
     const REAL largest = largest_of_row(row, classes, lane, &best_class);
     const REAL sum = sum_of_exponentials(row, classes, lane, largest);
-    for (int j = lane; j < classes; j += 32) out[i * classes + j] = exp(row[j] - largest) / sum;
+    REAL* out = probabilities + (position[0] * batch_size + first + i) * classes;
+    for (int j = lane; j < classes; j += 32) out[j] = exp(row[j] - largest) / sum;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 8) softmax_cross_entropy(

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from backends.fused import conv_relu_pool, fused_call, fused_plan, run_fused
 from backends.operations import CALLS, Values
+from backends.ops.test_conv_classifier import CASES, a_step, run
 from backends.strategies import Sizes
 from gpucnn.backends import Window
 from gpucnn.backends.backend import CudaBackend
@@ -56,6 +57,7 @@ def main() -> None:
         getattr(listener, call.operation)(**place(listener, call))
     call = fused_call(FUSED, Values(0, "float32"))
     run_fused(listener, call, fused_plan(listener, FUSED, call))
+    run(listener, a_step(CASES["odd"], 5, 0))
     backend = CudaBackend(NothingRuntime())
     costs = {k: microseconds(backend, k, given) for k, given in listener.launched.items()}
     for kernel, cost in sorted(costs.items(), key=lambda each: each[1]):

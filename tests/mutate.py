@@ -32,6 +32,7 @@ TESTS = [
 NAMES = {
     "batch": "next_batch or store_metrics",
     "classifier_head": "classifier_head or dense_softmax",
+    "softmax": "softmax or store_probabilities",
     "conv_relu_pool": "fused",
     "last_block": "matmul or sum_rows",
     "matmul": "matmul or dense",

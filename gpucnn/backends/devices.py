@@ -25,11 +25,13 @@ class Device:
         name: as `get_backend` takes it, such as "cuda:1".
         description: the hardware and software, or why the device cannot be used.
         usable: whether it can be used.
+        broken: whether it is there and cannot be used, of which `get_backend` warns.
     """
 
     name: str
     description: str
     usable: bool = True
+    broken: bool = False
 
 
 def list_devices() -> list[Device]:
@@ -126,7 +128,9 @@ def _simulated() -> Backend:
 
 
 def _try(name: str, make: Callable[[], Backend]) -> Device:
+    from gpucnn.backends.cuda.cupy_runtime import NoGpuError
+
     try:
         return Device(name, make().description)
     except GpucnnError as error:
-        return Device(name, str(error), usable=False)
+        return Device(name, str(error), usable=False, broken=not isinstance(error, NoGpuError))

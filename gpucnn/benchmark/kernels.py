@@ -23,7 +23,7 @@ from gpucnn.benchmark.roofline import bytes_moved, operations
 from gpucnn.benchmark.timing import clock_of, repeat
 from gpucnn.benchmark.workload import LEARNING_RATE, Workload, full_batches, make_network
 from gpucnn.datasets.device_dataset import DeviceDataset
-from gpucnn.layers import FusedConv2D
+from gpucnn.layers.fused import FusedConv2D, FusedDense
 from gpucnn.models.replica import Replica
 from gpucnn.models.training import STEPS_AT_ONCE, Trainer
 from gpucnn.optimizers import SGD, Optimizer
@@ -38,8 +38,9 @@ class Launch(NamedTuple):
     """A launch of a kernel.
 
     Attributes:
-        part: the layer and direction, such as "conv2d forward", `WHOLE`, or "" for what is outside
-            of the layers.
+        part: the layer and direction, such as "conv2d forward"; the last layer and the loss, such
+            as "dense and loss", where they are one operation; `WHOLE`; or "" for what is outside of
+            the layers.
         kernel: its name in the source.
         grid: blocks along each axis.
         block: threads along each axis.
@@ -140,14 +141,15 @@ class _Listener:
             self._launches = None
 
     def within(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """`call`, whose launches are noted as those of `part`."""
+        """`call`, whose launches are noted as those of `part` if they are of none yet."""
 
-        def named(*arguments: Any) -> Any:
-            self._part = part
+        def named(*arguments: Any, **by_name: Any) -> Any:
+            before = self._part
+            self._part = before or part
             try:
-                return call(*arguments)
+                return call(*arguments, **by_name)
             finally:
-                self._part = ""
+                self._part = before
 
         return named
 
@@ -229,17 +231,30 @@ class TrainingStep:
         self.rewind()  # what is allocated once, is now
         self._trainer.run_eagerly = True
         with ExitStack() as parts:
-            for layer in self._trainer.replica.layers:
-                for direction in DIRECTIONS:
-                    parts.enter_context(self._named(layer, direction, f"{layer.name} {direction}"))
-                if isinstance(layer, FusedConv2D):
-                    part = f"{layer.name} forward"
-                    parts.enter_context(self._named(layer, "forward_gathered", part))
-            parts.enter_context(self._named(self.backend, "conv_classifier_gradients", WHOLE))
+            for owner, method, part in self._parts():
+                parts.enter_context(self._named(owner, method, part))
             launches: list[Launch] = parts.enter_context(self._listener.listening())
             self._trainer.step(self._before)
         self._trainer.run_eagerly = False
         return launches
+
+    def _parts(self) -> Iterator[tuple[object, str, str]]:
+        """The methods that launch kernels, each with its object and its part."""
+        for layer in self._trainer.replica.layers:
+            for direction in DIRECTIONS:
+                yield layer, direction, f"{layer.name} {direction}"
+            if isinstance(layer, FusedConv2D):
+                yield layer, "forward_gathered", f"{layer.name} forward"
+            if isinstance(layer, FusedDense):
+                yield layer, "backward_from_scores", f"{layer.name} backward"
+        yield self.backend, "conv_classifier_gradients", WHOLE
+        for operation in ("dense_softmax_cross_entropy", "dense_gradients"):  # of a `FusedHead`
+            yield self.backend, operation, self._head
+
+    @property
+    def _head(self) -> str:
+        """The part of the last layer and the loss."""
+        return f"{self._trainer.replica.layers[-1].name} and loss"
 
     @contextmanager
     def _named(self, owner: object, method: str, part: str) -> Iterator[None]:
@@ -260,15 +275,22 @@ class TrainingStep:
             for layer in self._trainer.replica.layers
             for direction in DIRECTIONS
         }
-        counted, moved = map(sum, zip(*each.values(), strict=True))
-        return each | {WHOLE: (counted, moved), "": (0, 0)}
+        costs = list(each.values())
+        return each | {WHOLE: _total(costs), self._head: _total(costs[-2:]), "": (0, 0)}
+
+
+def _total(costs: list[tuple[int, int]]) -> tuple[int, int]:
+    """The operations and the bytes of several parts."""
+    counted, moved = zip(*costs, strict=True)
+    return sum(counted), sum(moved)
 
 
 def _runtime(device: str | Runtime) -> Runtime:
     if not isinstance(device, str):
         return device
-    runtime: Runtime = get_backend(device)._runtime  # type: ignore[attr-defined]
-    return runtime
+    backend = get_backend(device)
+    assert isinstance(backend, CudaBackend)
+    return backend.runtime
 
 
 def measure_kernels(

@@ -144,8 +144,8 @@ class KernelMeasurement:
 
     Args:
         contender: a device of gpucnn.
-        part: the layer and direction, such as "conv2d backward", that the launch is a part of, or
-            "all layers"; "" for what is outside of the layers.
+        part: the layer and direction, such as "conv2d backward", that the launch is a part of, the
+            last layer "and loss", or "all layers"; "" for what is outside of the layers.
         kernel: its name in the source.
         batch_size: images in a batch.
         grid: the blocks along each axis, such as "132 x 2".

@@ -145,7 +145,8 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         )
     if by_auto and backend.device == "cpu":
         first = list_devices()[0]
-        print(f"auto took the CPU, since {first.name} cannot be used: {first.description}")
+        if not first.broken:  # else a warning has said so
+            print(f"auto took the CPU, since {first.name} cannot be used: {first.description}")
     print(
         f"{len(run.train_data[0]):,} images to train on, {len(run.test_data[0]):,} to test on, "
         f"from {source}"

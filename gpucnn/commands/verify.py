@@ -37,9 +37,10 @@ def verify(
 ) -> None:
     """Train on two devices from one seed; exit 0 only if they differ by no more than rounding.
 
-    Every operation of the training on A is repeated on B and held to its definition, within a bound
-    for its roundings; and each trains by itself, to the losses of the CPU, within what disturbed
-    training there shows rounding to make of them. The first difference beyond its bound is named.
+    Every operation of a step, layer by layer and as each device runs it, is done on both and held
+    to its definition, within a bound for its roundings; and each trains by itself, to the losses of
+    the CPU, within what disturbed training there shows rounding to make of them. The first
+    difference beyond its bound is named.
     """
     arguments.positive_integer(steps, "steps")
     given = {} if batch_size is None else {"batch_size": batch_size}

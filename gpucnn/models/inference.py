@@ -1,6 +1,6 @@
 """Inference with a replica, as one rank of a communicator, without dropout."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -60,9 +60,7 @@ def measure(
             metrics = batch_losses[shard], batch_correct[shard]
             backend.store_metrics(position, *metrics, losses, correct, size, shard.start)
 
-    records = communicator.size == 1 and not run_eagerly  # another rank would have to be waited for
-    _for_each_batch(replica, len(data), size, work, records=records)
-    communicator.barrier()
+    _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 
 
 def classify(
@@ -71,6 +69,8 @@ def classify(
     batch_size: int,
     communicator: Communicator,
     probabilities: Array,
+    *,
+    run_eagerly: bool = False,
 ) -> None:
     """Compute the probability of each class for each image.
 
@@ -80,25 +80,19 @@ def classify(
         batch_size: images in a batch.
         communicator: of the ranks, each of which computes its shards.
         probabilities: real (n, classes), written; shared by the ranks.
+        run_eagerly: as for `measure`.
     """
-    for rows, logits in _forward_all(replica, data, batch_size, communicator):
-        replica.backend.softmax(logits, probabilities[rows])
-    communicator.barrier()
+    size = min(batch_size, len(data))
 
-
-def _forward_all(
-    replica: Replica, data: DeviceDataset, batch_size: int, communicator: Communicator
-) -> Iterator[tuple[slice, Array]]:
-    """The range of each of this rank's microbatches, and its logits, which the next overwrites."""
-    count = len(data)
-    indices = replica.backend.asarray(np.arange(count, dtype=np.int64))
-    replica.reserve(min(batch_size, count))
-    for start in range(0, count, batch_size):
-        batch = indices[start : start + batch_size]
-        for shard in replica.shards(len(batch))[communicator.rank :: communicator.size]:
+    def work(position: Array, indices: Array) -> None:
+        for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                logits = replica.forward_gathered(data, batch[each])
-                yield slice(start + each.start, start + each.stop), logits
+                logits = replica.forward_gathered(data, indices[each])
+                replica.backend.store_probabilities(
+                    position, logits, probabilities, size, each.start
+                )
+
+    _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 
 
 def _for_each_batch(
@@ -106,19 +100,23 @@ def _for_each_batch(
     count: int,
     size: int,
     work: Callable[[Array, Array], None],
+    communicator: Communicator,
     *,
-    records: bool,
+    run_eagerly: bool,
 ) -> None:
-    """Do `work` for each batch of a data set in its order.
+    """Do `work` for each batch of a data set in its order, and wait until all ranks have.
+
+    A batch is recorded by a rank alone, where the device can: others would have to be waited for.
 
     Args:
         replica: the model, for whose batches memory is reserved.
         count: images of the data set.
         size: images of a full batch.
         work: is given the position of the batch, see `Data`, and the indices of its images.
-        records: whether to record it, where the device can.
+        communicator: of the ranks.
+        run_eagerly: whether batches are never recorded, also where the device can.
     """
-    backend = replica.backend
+    backend, records = replica.backend, communicator.size == 1 and not run_eagerly
     replica.reserve(size)
     position = backend.asarray(np.array([-1, 0]))
     order = backend.asarray(np.arange(count, dtype=np.int64))
@@ -136,3 +134,4 @@ def _for_each_batch(
             once = partial(do, images)
             batches[images] = Replayed(backend, once) if records else once
         batches[images]()
+    communicator.barrier()

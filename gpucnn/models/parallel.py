@@ -227,10 +227,13 @@ def evaluate(
     return Metrics(*found).means(replica.backend)
 
 
-def predict(replica: Replica, images: NDArray[Any], batch_size: int) -> NDArray[Any]:
+def predict(
+    replica: Replica, images: NDArray[Any], batch_size: int, *, run_eagerly: bool = False
+) -> NDArray[Any]:
     """The probability of each class for each image, real (n, classes), on the host."""
     kind = (len(images), *replica.layers[-1].output_shape), replica.dtype
-    (found,) = _infer(replica, classify, {"images": images}, {"probabilities": kind}, batch_size)
+    infer = partial(classify, run_eagerly=run_eagerly)
+    (found,) = _infer(replica, infer, {"images": images}, {"probabilities": kind}, batch_size)
     return replica.backend.to_host(found)
 
 

@@ -50,8 +50,9 @@ class Sequential(Network):
 
     Attributes:
         optimizer: used by `fit`; `Adam()` unless `compile` sets another.
-        run_eagerly: whether `fit` and `evaluate` launch the operations of a step one by one, where
-            they would replay them as one on a device that can record; the results are the same.
+        run_eagerly: whether `fit`, `evaluate` and `predict` launch the operations on a batch one
+            by one, where they would replay them as one on a device that can record; the results
+            are the same.
         epochs_trained: the number of epochs trained, over all calls of `fit`.
         pixels: of the training images; None before training, and for files of early versions.
     """
@@ -273,7 +274,7 @@ class Sequential(Network):
         images = self._images(x, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)
-            return predict(self.replica, images, batch_size)
+            return predict(self.replica, images, batch_size, run_eagerly=self.run_eagerly)
 
     def summary(self) -> None:
         """Print a table of the layers: output shape, parameters, multiply-adds and memory."""

@@ -1,6 +1,7 @@
 """What an operation is expected to make of a call, and how far off a device is.
 
-How far off it may be is derived in `gpucnn.backends.ops.bounds`.
+How far off it may be is derived in `gpucnn.backends.ops.bounds`, and in
+`gpucnn.verification.choices` for what depends on a choice among rounded numbers.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend
 from gpucnn.backends.ops.bounds import Bound
+from gpucnn.verification import choices
 from gpucnn.verification.calls import Call, Results, define
 
 Terms = NDArray[np.float64] | float
@@ -46,6 +48,11 @@ class Expected:
         """The sums of the absolute terms of the results, where these are sums."""
         return define(self.call.with_reals(_all_positive))
 
+    @cached_property
+    def by_choices(self) -> Results:
+        """What is allowed in results that depend on a choice."""
+        return choices.allowed(self.call)
+
     @property
     def eps(self) -> float:
         """The spacing at 1 of the call's real numbers."""
@@ -54,6 +61,8 @@ class Expected:
     def allowed(self, name: str) -> Terms:
         """The difference that is allowed in the result of that name."""
         bound, limits = BOUNDS[self.call.operation][name], np.finfo(self.call.real)
+        if bound.relative_to == "choices":
+            return self.by_choices[name]
         roundings, tiny = bound.roundings(self.call.arguments), float(limits.tiny)
         if roundings == 0:
             return tiny if bound.flushes else 0.0
@@ -124,7 +133,7 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 UPDATED = frozenset(
     {
         *("parameters", "velocity", "mean", "square", "total"),
-        *("position", "epoch_losses", "epoch_correct"),
+        *("position", "epoch_losses", "epoch_correct", "probabilities"),
     }
 )
 """The arguments that are read before they are written, or written in part."""

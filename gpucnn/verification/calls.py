@@ -2,14 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends import Array, Backend
+from gpucnn.backends import (
+    Array,
+    Backend,
+    BatchMemory,
+    ConvClassifier,
+    ConvReluPool,
+    ConvReluPoolPlan,
+)
 from gpucnn.backends.memory import Order, Shape
 from gpucnn.backends.ops.bounds import real_dtype
+
+FUSED = "conv2d_relu_max_pool"
 
 Results = dict[str, Array]
 """What array arguments of a call hold after it, by their names, on the host."""
@@ -20,7 +30,9 @@ class Call:
     """One call of the operation of that name.
 
     Arguments that are written start as `unset`, unless they are read as well, so that an element
-    that an operation does not write shows.
+    that an operation does not write shows. In the place of a plan stands what it is a plan of; the
+    gradients that follow a forward pass have the `bias` of that pass beside their own arguments,
+    and its `x`, or `images` and `indices`.
     """
 
     operation: str
@@ -56,7 +68,27 @@ def place(backend: Backend, call: Call) -> dict[str, Any]:
     """The call's arguments on the backend, in memory of their own, laid out as in training."""
     batches = {name: _place_batch(backend, name, call.arrays[name]) for name in _batches(call)}
     others = {k: backend.asarray(v.copy()) for k, v in call.arrays.items() if k not in batches}
-    return call.arguments | others | batches
+    descriptions = {k: _place_description(backend, call, v) for k, v in call.arguments.items()}
+    return descriptions | others | batches
+
+
+def _place_description(backend: Backend, call: Call, value: Any) -> Any:
+    """A description of a fused operation for the dtype of the call: as a plan, if it has any."""
+    if isinstance(value, ConvClassifier):
+        return replace(value, real=call.real)
+    if isinstance(value, ConvReluPool):
+        batch = call.arguments["indices" if "indices" in call.arguments else "x"]
+        return make_plan(backend, replace(value, real=call.real), len(batch))
+    return value
+
+
+def make_plan(backend: Backend, fused: ConvReluPool, images: int) -> ConvReluPoolPlan:
+    """The plan as layers make it for batches of so many images, of memory that is not written."""
+    buffers = backend.conv_relu_pool_buffers(fused)
+    arrays = {k: BatchMemory(backend, each, fused.real)[images] for k, each in buffers.items()}
+    for array in arrays.values():
+        array.fill(np.nan if array.dtype.kind == "f" else 1)
+    return backend.conv_relu_pool_plan(fused, arrays)
 
 
 def _batches(call: Call) -> set[str]:
@@ -64,7 +96,7 @@ def _batches(call: Call) -> set[str]:
     names = {name for name, array in call.arrays.items() if array.ndim > 1}
     if call.operation == "matmul":  # of a dense layer: the kernel's gradient, or the kernel
         names.remove("out" if call.arguments["transpose_a"] else "b")
-    return names - {"images", "kernel", "kernel_gradient"}
+    return names - {"images", "kernel", "kernel_gradient", "probabilities", "epoch_factors"}
 
 
 def _place_batch(backend: Backend, name: str, array: Array) -> Array:
@@ -76,8 +108,19 @@ def _place_batch(backend: Backend, name: str, array: Array) -> Array:
 
 def run(backend: Backend, call: Call, arguments: dict[str, Any]) -> Results:
     """Run the call on `arguments`, which `place` gave; returns what all arrays hold after it."""
-    getattr(backend, call.operation)(**arguments)
+    if call.operation == f"{FUSED}_gradients":
+        forward = f"gathered_{FUSED}" if "indices" in arguments else FUSED
+        out = backend.empty(arguments["output_gradient"].shape, call.real)
+        invoke(backend, forward, arguments | {"out": out, "training": True})
+    invoke(backend, call.operation, arguments)
     return {name: backend.to_host(arguments[name]) for name in call.arrays}
+
+
+def invoke(backend: Backend, operation: str, arguments: dict[str, Any]) -> None:
+    """Call an operation of the backend with those of the arguments that it takes."""
+    taken = signature(getattr(Backend, operation)).parameters
+    given = {name: value for name, value in arguments.items() if name in taken}
+    getattr(backend, operation)(**given)
 
 
 def perform(backend: Backend, call: Call) -> Results:

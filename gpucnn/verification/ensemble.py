@@ -26,7 +26,7 @@ tie so close that roundings alone decide it. And where training has amplified ro
 devices deviate like members, which got there some steps earlier: of normally distributed values,
 one in a hundred exceeds twice the greatest of eight, if only one step counts, and ever fewer as the
 steps of the members accumulate. Each device is judged by itself, so that these odds are those of
-one; the CPU itself rounds as r does, and does not deviate at all.
+one.
 
 Losses are compared by `gpucnn.verification.bounds.distance`: where r's is a number, a loss that is
 not finite is infinitely far off, and once a member's is not, anything is allowed. Where r's own is

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.applications import TrainConfig
-from gpucnn.backends import Backend
+from gpucnn.backends import Array, Backend, ConvReluPoolPlan
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.models.replica import Replica, lay_out
@@ -36,6 +36,18 @@ MEMORY = (
     "zeros",
 )
 
+FUSION = (
+    "can_fuse",
+    "can_fuse_classifier",
+    "can_fuse_dense",
+    "can_fuse_gather",
+    "can_fuse_head",
+    "conv_relu_pool_buffers",
+    "conv_relu_pool_plan",
+    "images_at_once",
+)
+"""The methods that decide what runs as one operation, and on how many images."""
+
 Perform = Callable[[str, str, dict[str, Any]], None]
 """Performs an operation, given the part of the model, the operation's name and its arguments."""
 
@@ -47,13 +59,17 @@ class Intercepted(Backend):
         backend: where the arrays live.
         perform: called instead of an operation.
         part: of the model, for which this object is the backend.
+        fuses: whether layers are fused as on `backend`, or each operation comes by itself.
     """
 
-    def __init__(self, backend: Backend, perform: Perform, part: str) -> None:
+    def __init__(
+        self, backend: Backend, perform: Perform, part: str, *, fuses: bool = False
+    ) -> None:
         super().__init__(backend.xp)
         self.device = backend.device
         self._perform, self._part = perform, part
-        for name in MEMORY:
+        self._forward: dict[int, dict[str, Array]] = {}  # by plan, what was last given for it
+        for name in (*MEMORY, *FUSION) if fuses else MEMORY:
             setattr(self, name, getattr(backend, name))
         for name in BOUNDS:
             setattr(self, name, partial(self._named, name))
@@ -62,13 +78,27 @@ class Intercepted(Backend):
         bound = signature(getattr(Backend, operation)).bind(self, *args, **options)
         bound.apply_defaults()
         arguments = {name: value for name, value in bound.arguments.items() if name != "self"}
-        self._perform(self._part, operation, arguments)
+        self._perform(self._part, operation, arguments | self._of_forward(operation, arguments))
+
+    def _of_forward(self, operation: str, arguments: dict[str, Any]) -> dict[str, Array]:
+        """For the gradients that follow a forward pass, what that was given besides."""
+        if operation == "conv2d_relu_max_pool":
+            given = {name: arguments[name] for name in ("x", "bias")}
+            self._forward[id(arguments["plan"])] = given
+        if operation == "gathered_conv2d_relu_max_pool":
+            given = {name: arguments[name] for name in ("images", "indices", "bias")}
+            self._forward[id(arguments["plan"])] = given
+        if operation == "conv2d_relu_max_pool_gradients":
+            return self._forward[id(arguments["plan"])]
+        return {}
 
 
 def describe(backend: Backend, operation: str, arguments: dict[str, Any]) -> Call:
     """Describe a call that is about to be made on `backend`, with its arrays on the host."""
 
     def on_host(name: str, value: Any) -> Any:
+        if isinstance(value, ConvReluPoolPlan):
+            return value.fused
         if not isinstance(value, backend.xp.ndarray):
             return value
         if name in BOUNDS[operation].keys() - UPDATED:
@@ -86,7 +116,8 @@ class Learner:
         images: to train on.
         labels: to train on.
         backend: where its arrays live.
-        perform: performs its operations; None for `backend` itself.
+        perform: performs its operations; None for `backend` itself, which may record them.
+        fuses: whether layers are fused for `perform` as they are on `backend`.
     """
 
     def __init__(
@@ -96,9 +127,11 @@ class Learner:
         labels: NDArray[Any],
         backend: Backend,
         perform: Perform | None = None,
+        *,
+        fuses: bool = False,
     ) -> None:
         def serve(part: str) -> Backend:
-            return backend if perform is None else Intercepted(backend, perform, part)
+            return backend if perform is None else Intercepted(backend, perform, part, fuses=fuses)
 
         model = config.make_model(len(images))
         x = check_images(images, model.input_shape, model.dtype)
@@ -107,7 +140,7 @@ class Learner:
         replica = Replica(layers, serve("the model"), model.input_shape, model.dtype)
         for parameter, weights in zip(lay_out(layers), model.get_weights(), strict=True):
             backend.copy(weights, parameter.view(replica.parameters))
-        for layer in layers:
+        for layer in {*layers, *replica.layers}:
             layer.backend = serve(layer.name)
         replica.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
         optimizer = copy(model.optimizer)

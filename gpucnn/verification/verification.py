@@ -13,7 +13,7 @@ from gpucnn.applications import TrainConfig
 from gpucnn.backends import Backend
 from gpucnn.models.training import epoch_order
 from gpucnn.verification.bounds import BOUNDS, Deviation, Expected, expect
-from gpucnn.verification.calls import Results, perform
+from gpucnn.verification.calls import Results, invoke, perform
 from gpucnn.verification.ensemble import Ensemble, apart
 from gpucnn.verification.interception import Learner, describe
 
@@ -63,11 +63,11 @@ class Verification:
         images: uint8 or floating point (n, height, width), to train on.
         labels: integers (n,).
         a: the first device.
-        b: the second device, which also repeats the operations of A.
+        b: the second device; each repeats operations of the other.
 
     Attributes:
-        worst: for each place, in the order of a step, the largest difference relative to its bound,
-            for A and for B.
+        worst: for each place the largest difference relative to its bound, for A and for B: in the
+            order of a step whose operations come one by one, then of those that run fused.
         losses: of each step.
         finding: the first difference beyond its bound, or None.
 
@@ -92,7 +92,13 @@ class Verification:
         self._order = _batches(config, len(images))
         learner = partial(Learner, config, images, labels)
         self._ensemble = Ensemble(learner, config.seed)
-        self._learner_a, self._learner_b = learner(a, self._operate), learner(b)
+        self._free = learner(a), learner(b)
+        self._checked = [
+            learner(mine, partial(self._operate, mine, other), fuses=fuses)
+            for mine, other, fuses in ((a, b, False), (a, b, True), (b, a, True))
+        ]
+        self._seen: set[tuple[str, str]] = set()  # in the step of this learner
+        self._done: set[tuple[str, str]] = set()  # in the step of learners before it
 
     def step(self) -> None:
         """Take a training step, with both checks.
@@ -102,7 +108,12 @@ class Verification:
         """
         indices = next(self._order)
         cpu = self._ensemble.step(indices)
-        a, b = self._learner_a.step(indices), self._learner_b.step(indices)
+        self._done.clear()
+        for learner in self._checked:
+            self._seen.clear()
+            learner.step(indices)
+            self._done |= self._seen
+        a, b = (learner.step(indices) for learner in self._free)
         allowed = 2 * self._ensemble.growth
         deviations = Deviation(apart(a, cpu), allowed), Deviation(apart(b, cpu), allowed)
         for name, deviation in zip(self._names, deviations, strict=True):
@@ -114,13 +125,23 @@ class Verification:
         """The number of the current step, from 1."""
         return len(self.losses) + 1
 
-    def _operate(self, part: str, operation: str, arguments: dict[str, Any]) -> None:
-        """Perform an operation of A's step, repeat it on B, and check both results."""
-        call = describe(self._a, operation, arguments)
-        getattr(self._a, operation)(**arguments)
-        by_a = {name: self._a.to_host(arguments[name]) for name in call.arrays}
-        with self._b.session():
-            by_b = perform(self._b, call)
+    def _operate(
+        self, mine: Backend, other: Backend, part: str, operation: str, arguments: dict[str, Any]
+    ) -> None:
+        """Perform an operation on a device, repeat it on the other one, and check both results.
+
+        What an earlier learner has had checked in this step is performed alone.
+        """
+        if (part, operation) in self._done:
+            invoke(mine, operation, arguments)
+            return
+        self._seen.add((part, operation))
+        call = describe(mine, operation, arguments)
+        invoke(mine, operation, arguments)
+        by_mine = {name: mine.to_host(arguments[name]) for name in call.arrays}
+        with other.session():
+            by_other = perform(other, call)
+        by_a, by_b = (by_mine, by_other) if mine is self._a else (by_other, by_mine)
         self._compare(part, expect(call), by_a, by_b)
 
     def _compare(self, part: str, expected: Expected, *results: Results) -> None:

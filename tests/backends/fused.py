@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 from hypothesis import strategies as st
@@ -10,10 +9,10 @@ from numpy.testing import assert_array_equal
 
 from backends.operations import Values
 from backends.strategies import channels, filters, windows
-from gpucnn.backends import Array, Backend, BatchMemory, ConvReluPool, ConvReluPoolPlan, Window
+from gpucnn.backends import Array, Backend, ConvReluPool, ConvReluPoolPlan, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.window import Pair
-from gpucnn.verification.calls import Call, Results, place, unset
+from gpucnn.verification.calls import Call, Results, make_plan, place
 
 WHOLE = (-2, -1, 0, 1, 2)
 """Numbers of which sums of products are exact, and often equal."""
@@ -90,13 +89,8 @@ def fused_call(
 
 
 def fused_plan(backend: Backend, fused: ConvReluPool, call: Call) -> ConvReluPoolPlan:
-    """The plan as layers make it for the dtype and the images of a call, of unwritten memory."""
-    fused, images = replace(fused, real=call.real), len(call.arguments["x"])
-    buffers = backend.conv_relu_pool_buffers(fused)
-    arrays = {k: BatchMemory(backend, each, call.real)[images] for k, each in buffers.items()}
-    for array in arrays.values():
-        array.fill(np.nan if array.dtype.kind == "f" else 1)
-    return backend.conv_relu_pool_plan(fused, arrays)
+    """The plan for the dtype and the images of a call."""
+    return make_plan(backend, replace(fused, real=call.real), len(call.arguments["x"]))
 
 
 def picked(call: Call, *, bytes_: bool) -> tuple[Picked, Call]:
@@ -163,14 +157,13 @@ def define_fused(fused: ConvReluPool, call: Call) -> Results:
     return run_fused(Backend(), call, fused_plan(Backend(), fused, call))
 
 
-def convolution_of(fused: ConvReluPool, call: Call) -> Call:
-    """The convolution by itself."""
-    window, of = fused.window, call.arguments
-    images = len(of["x"])
-    shape = images, prod(window.output), prod(window.size) * fused.channels
-    written = {
-        "patches": unset(shape, call.real),
-        "out": unset((images, *window.output, fused.filters), call.real),
-    }
-    given = {name: of[name] for name in ("x", "kernel", "bias")}
-    return Call("conv2d", given | {"window": window} | written)
+def forward_call(fused: ConvReluPool, call: Call) -> Call:
+    """The operation by itself."""
+    given = {name: call.arguments[name] for name in ("x", "kernel", "bias", "out")}
+    return Call("conv2d_relu_max_pool", given | {"plan": fused, "training": True})
+
+
+def gradients_call(fused: ConvReluPool, call: Call) -> Call:
+    """The gradients by themselves."""
+    given = {name: value for name, value in call.arguments.items() if name != "out"}
+    return Call("conv2d_relu_max_pool_gradients", given | {"plan": fused})

@@ -356,9 +356,20 @@ def dropout(sizes: Sizes, values: Values, rate: float = 0.4, first: int = 0) -> 
     )
 
 
-def softmax(sizes: Sizes, values: Values) -> Call:
-    logits = 4 * values.reals(_pixels(sizes), sizes.filters)
-    return Call("softmax", {"logits": logits, "out": values.unset(*logits.shape)})
+def store_probabilities(sizes: Sizes, values: Values) -> Call:
+    rows, classes = _pixels(sizes), sizes.filters
+    first, number = sizes.channels, int(values.integers(3))
+    size = first + rows
+    return Call(
+        "store_probabilities",
+        {
+            "position": np.array([number, 7]),
+            "logits": 4 * values.reals(rows, classes),
+            "probabilities": values.reals((number + 1) * size + 1, classes),
+            "batch_size": size,
+            "first": first,
+        },
+    )
 
 
 def softmax_cross_entropy(
@@ -474,7 +485,7 @@ CALLS: dict[str, Builder] = {
     "dropout of nothing": partial(dropout, rate=0.0),
     "dropout of a part that begins within a block": partial(dropout, first=4 * 25 + 3),
     "dropout of a part beyond the low word": partial(dropout, first=2**34 - 2),
-    "softmax": softmax,
+    "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),
     "softmax_cross_entropy alone": partial(softmax_cross_entropy, gradient=False),

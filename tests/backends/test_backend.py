@@ -208,8 +208,13 @@ def dropout(
     return {"mask": mask} | {"out": multiply(x, mask)["out"]}
 
 
-def softmax(logits: Array, **_: Any) -> Results:
-    return {"out": loops.softmax(logits)}
+def store_probabilities(
+    position: Array, logits: Array, probabilities: Array, batch_size: int, first: int
+) -> Results:
+    stored = probabilities.copy()
+    for i, row in enumerate(loops.softmax(logits)):
+        stored[int(position[0]) * batch_size + first + i] = row
+    return {"probabilities": stored}
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, images: int, **_: Any) -> Results:
@@ -295,7 +300,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "leaky_relu": leaky_relu,
     "leaky_relu_gradient": leaky_relu_gradient,
     "dropout": dropout,
-    "softmax": softmax,
+    "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "sgd": sgd,
     "adam": adam,

@@ -108,7 +108,8 @@ def broken_cupys() -> dict[str, ModuleType]:
 def test_broken_cupy_is_listed(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setitem(sys.modules, "cupy", broken_cupys()[line])
     gpu, cpu, *_ = list_devices()
-    assert (gpu.name, gpu.usable, cpu.usable) == ("cuda", False, True)
+    assert (gpu.name, gpu.usable, gpu.broken) == ("cuda", False, True)
+    assert (cpu.usable, cpu.broken) == (True, False)
     assert gpu.description.startswith(line)
 
 
@@ -126,6 +127,7 @@ def test_auto_is_silent_where_there_is_no_gpu(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cupy", FakeCupy(**machine))  # type: ignore[arg-type]
     assert get_backend("auto").device == "cpu"
+    assert not list_devices()[0].broken
 
 
 def test_auto_is_the_default() -> None:

@@ -23,11 +23,16 @@ def test_launches_come_in_order_each_with_its_part() -> None:
         "conv2d+relu+maxpool2d forward",
         "conv2d_1+relu_1+maxpool2d_1 forward",
         "dense+relu_2 forward",
+        "dense_1 and loss",
+        "dense+relu_2 backward",
         "conv2d_1+relu_1+maxpool2d_1 backward",
         "conv2d+relu+maxpool2d backward",
     ]
     assert ("dense+relu_2 forward", "dense_relu") in found
-    assert ("", "classifier_head") in found  # with the gradients of what it is made of
+    of_head = [kernel for part, kernel in found if part == "dense_1 and loss"]
+    assert of_head == ["classifier_head", "dense_gradients"]
+    of_dense = [kernel for part, kernel in found if part == "dense+relu_2 backward"]
+    assert of_dense == ["dense_gradients", "matmul"]
     assert found[0] == ("", "next_batch")
     assert found[-1] == ("", "sgd")
 
@@ -50,13 +55,20 @@ def test_a_launch_is_known_by_its_definition_and_arguments() -> None:
 
 
 def test_an_operation_that_is_the_whole_network_is_a_part_of_its_own() -> None:
-    *of_layers, update = step("notebook").launches()
-    assert of_layers[0].kernel == "conv_classifier"
-    assert {each.part for each in of_layers} == {WHOLE}
+    *of_network, update = step("notebook").launches()
+    assert of_network[0].kernel == "conv_classifier"
+    assert {each.part for each in of_network} == {WHOLE}
     assert (update.part, update.kernel) == ("", "sgd")
     costs = step("notebook").costs()
-    assert costs[WHOLE] == tuple(map(sum, zip(*list(costs.values())[:-2], strict=True)))
+    of_layers = [cost for part, cost in costs.items() if part.endswith(("forward", "backward"))]
+    assert costs[WHOLE] == tuple(map(sum, zip(*of_layers, strict=True)))
     assert costs[""] == (0, 0)
+
+
+def test_the_last_layer_and_the_loss_cost_what_the_layer_does() -> None:
+    costs = step("lenet").costs()
+    both = costs["dense_1 forward"], costs["dense_1 backward"]
+    assert costs["dense_1 and loss"] == tuple(map(sum, zip(*both, strict=True)))
 
 
 def test_afterwards_a_step_is_what_it_was() -> None:

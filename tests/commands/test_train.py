@@ -5,10 +5,14 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from backends.cuda.fake_cupy import FakeCupy, headers_missing
 from commands.conftest import Command, Refused
+from gpucnn.backends import devices
+from gpucnn.backends.devices import _automatic as choose_by_trying
 from gpucnn.commands.runs import Run
 from gpucnn.errors import DeviceError, DeviceMemoryError
 from small_mnist import write_small_mnist
@@ -46,6 +50,22 @@ def test_auto_says_why_it_takes_the_cpu(
     options = ["--data", data, "--epochs", 1]
     assert line in command("train", *options).out
     assert line not in command("train", *options, "--device", "cpu").out
+
+
+def test_the_reason_that_a_gpu_is_broken_is_told_once(
+    command: Command, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cupy = FakeCupy()
+    cupy.compile = Mock(side_effect=headers_missing())
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(devices, "_automatic", choose_by_trying)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        outcome = command("train", "--data", data, "--epochs", 1)
+    told = outcome.out + outcome.err
+    assert outcome.status == 0
+    assert told.count("CUDA's headers were not found") == 1
+    assert "warning: cuda cannot be used: CUDA's headers were not found" in outcome.err
 
 
 def test_gpu_that_cannot_be_used(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,13 +27,14 @@ from gpucnn import (
     Sequential,
 )
 from gpucnn.backends import ALONE, Array
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.memory import _Kept
 from gpucnn.backends.cuda.simulator_runtime import _Recording
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import GpucnnWarning
 from gpucnn.layers import Layer, Step
 from gpucnn.models import lenet, notebook, training
-from gpucnn.models.inference import measure
+from gpucnn.models.inference import classify, measure
 from gpucnn.models.training import Metrics, Trainer
 from gpucnn.optimizers import Optimizer
 
@@ -154,7 +156,42 @@ def test_evaluation_with_other_batch_sizes_in_between(replays: list[int]) -> Non
         fit(model, on_epoch_end=use)
         results.append((measured, bytes_of(model)))
     assert results[0] == results[1]
-    assert len(replays) == STEPS - 2 + EPOCHS * (9 + 2 + 0)  # batches like one before
+    of_evaluation, of_prediction = 9 + 2 + 0, 4 + 1 + 0  # batches like one before
+    assert len(replays) == STEPS - 2 + EPOCHS * (of_evaluation + of_prediction)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("preset", [small.model, notebook, lenet])
+def test_prediction(preset: Callable[..., Sequential], dtype: str, replays: list[int]) -> None:
+    predicted = []
+    for eagerly in (True, False):
+        model = preset(device="simulator", dtype=dtype)
+        model.run_eagerly = eagerly
+        x = small.images(7, model.input_shape)
+        predicted.append([model.predict(x, batch_size=size).tobytes() for size in (2, 3, 1)])
+    assert predicted[0] == predicted[1]
+    assert len(replays) == 2 + 1 + 6
+
+
+def test_prediction_between_the_steps_of_training(replays: list[int]) -> None:
+    """On the same memory, in batches that are at first larger than those of the steps."""
+    results = []
+    for eagerly in (True, False):
+        model = simulated(Adam(0.02), eagerly=eagerly)
+        (trainer,) = trainers(eagerly, model)
+        out = model.backend.empty((IMAGES, small.CLASSES), model.dtype)
+        predicted = []
+        for epoch in range(EPOCHS):
+            trainer.begin(np.random.default_rng(epoch).permutation(IMAGES))
+            for batch in range(trainer.batches):
+                trainer.step(batch)
+                size = BATCH + 1 if epoch == 0 else 2
+                classify(model.replica, trainer.data, size, ALONE, out, run_eagerly=eagerly)
+                predicted.append(out.tobytes())
+        results.append((predicted, bytes_of(model)))
+    assert results[0] == results[1]
+    of_prediction = 3 * 1 + 6 * 4
+    assert of_prediction < len(replays) < of_prediction + STEPS - 2
 
 
 def trainers(eagerly: bool, *models: Sequential) -> list[Trainer]:
@@ -267,6 +304,30 @@ def test_a_frozen_scalar_shows(replays: list[int]) -> None:
     assert replays
 
 
+def test_a_frozen_place_of_predictions_shows(
+    replays: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CudaBackend.store_probabilities
+    predicted = []
+    for eagerly in (True, False):
+        model = simulated(SGD(0.1), eagerly=eagerly)
+        start, places = model.backend.zeros((2,), np.int64), count(step=2)
+
+        def store_there(
+            backend: CudaBackend,
+            position: Array,
+            *arrays: Array,
+            start: Array = start,
+            places: "count[int]" = places,
+        ) -> None:
+            store.__get__(backend)(start, *arrays[:2], 2, next(places))
+
+        monkeypatch.setattr(CudaBackend, "store_probabilities", store_there)
+        predicted.append(model.predict(X, batch_size=2).tobytes())
+    assert predicted[0] != predicted[1]
+    assert replays
+
+
 @pytest.mark.parametrize("is_planted", [False, True])
 def test_a_stale_pointer_shows(is_planted: bool) -> None:
     """Where a recorded step goes on after its buffers were freed: in arrays in their place."""
@@ -290,7 +351,7 @@ def test_a_stale_pointer_shows(is_planted: bool) -> None:
 
 
 def zeros_in_all_free_memory(model: Sequential) -> list[Array]:
-    memory = model.backend._runtime._memory  # type: ignore[attr-defined]
+    memory = model.backend.runtime._memory  # type: ignore[attr-defined]
     sizes = [size for size, free in memory._free.items() for _ in free]
     return [model.backend.zeros((size,), np.uint8) for size in sizes]
 
@@ -354,7 +415,7 @@ def test_a_step_allocates_nothing_once_it_is_recorded(replays: list[int]) -> Non
     (trainer,) = trainers(False, model)
     trainer.begin(np.arange(IMAGES))
     trainer.run(range(trainer.batches))
-    memory = model.backend._runtime._memory  # type: ignore[attr-defined]
+    memory = model.backend.runtime._memory  # type: ignore[attr-defined]
     before = len(memory.blocks())
     trainer.begin(np.arange(IMAGES))
     with patch.object(type(memory), "empty", side_effect=AssertionError):

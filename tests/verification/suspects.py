@@ -1,10 +1,20 @@
 """Devices to verify: a correct one, and others with one fault each."""
 
+from collections import Counter
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from gpucnn.backends import Array, Backend, CpuBackend, Window
+from gpucnn.backends import (
+    Array,
+    Backend,
+    ConvClassifier,
+    ConvReluPool,
+    ConvReluPoolPlan,
+    CpuBackend,
+    Window,
+)
 
 
 class Permuted(Backend):
@@ -97,6 +107,99 @@ class ShiftedSeed(CpuBackend):
         super().dropout(x, rate, seed + 1, *others, **options)
 
 
+# Faults in operations that are fused
+
+
+class Fusing(Backend):
+    """The definitions, with all fused that any device fuses."""
+
+    device = "fusing"
+
+    def can_fuse(self, fused: ConvReluPool) -> bool:
+        return True
+
+    def can_fuse_dense(self) -> bool:
+        return True
+
+    def can_fuse_head(self, inputs: int, classes: int, real: "np.dtype[np.floating]") -> bool:
+        return True
+
+    def can_fuse_classifier(self, classifier: ConvClassifier, images: Array) -> bool:
+        return True
+
+
+class DroppedFusedBias(CpuBackend):
+    def conv2d_relu_max_pool(
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array,
+        plan: ConvReluPoolPlan,
+        out: Array,
+        *,
+        training: bool,
+    ) -> None:
+        none = np.zeros_like(bias)
+        super().conv2d_relu_max_pool(x, kernel, none, plan, out, training=training)
+
+
+class WrongFusedGradient(CpuBackend):
+    """The gradients of the last image are lost."""
+
+    def conv2d_relu_max_pool_gradients(
+        self, output_gradient: Array, *others: Any, **named: Any
+    ) -> None:
+        wrong = np.copy(output_gradient, order="K")
+        wrong[-1] = 0
+        super().conv2d_relu_max_pool_gradients(wrong, *others, **named)
+
+
+def by_name(operation: str, given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call of an operation by their names."""
+    bound = signature(getattr(Backend, operation)).bind(None, *given, **named)
+    return {name: value for name, value in bound.arguments.items() if name != "self"}
+
+
+class ShiftedFusedSeed(Fusing):
+    def dense_relu(self, *given: Any, **named: Any) -> None:
+        of = by_name("dense_relu", given, named)
+        super().dense_relu(**of | {"seed": of.get("seed", 0) + 1})
+
+
+class UnscaledGradient(Fusing):
+    def dense_softmax_cross_entropy(self, *given: Any, **named: Any) -> None:
+        of = by_name("dense_softmax_cross_entropy", given, named)
+        super().dense_softmax_cross_entropy(**of | {"rate": 0.0})
+
+
+class WrongAnswer(Fusing):
+    def dense_softmax_cross_entropy(self, *given: Any, **named: Any) -> None:
+        of = by_name("dense_softmax_cross_entropy", given, named)
+        super().dense_softmax_cross_entropy(**of)
+        of["correct"][0] = 1 - of["correct"][0]
+
+
+class ClassifierOfNextLabels(Fusing):
+    def conv_classifier_gradients(self, *given: Any, **named: Any) -> None:
+        of = by_name("conv_classifier_gradients", given, named)
+        super().conv_classifier_gradients(**of | {"labels": np.roll(of["labels"], 1)})
+
+
+class WrongClassifierGradient(Fusing):
+    def conv_classifier_gradients(self, *given: Any, **named: Any) -> None:
+        of = by_name("conv_classifier_gradients", given, named)
+        super().conv_classifier_gradients(**of)
+        of["gradients"][np.abs(of["gradients"]).argmax()] *= 1.1
+
+
+class StaleFactors(Fusing):
+    def conv_classifier_gradients(self, *given: Any, **named: Any) -> None:
+        of = by_name("conv_classifier_gradients", given, named)
+        before = of["factors"].copy()
+        super().conv_classifier_gradients(**of)
+        of["factors"][...] = before
+
+
 # Faults between operations
 
 
@@ -110,12 +213,14 @@ class RoundedWeights(CpuBackend):
 class StaleBatch(CpuBackend):
     """From the third batch on, the images are those of the one before."""
 
-    copies = 0  # of indices, one for each batch
+    def __init__(self) -> None:
+        super().__init__()
+        self._copies: Counter[int] = Counter()  # of indices, one for each batch of a learner
 
     def copy(self, source: Array, out: Array) -> None:
         if source.dtype == np.int64 and len(source) > 2:
-            self.copies += 1
-            if self.copies > 2:
+            self._copies[out.ctypes.data] += 1
+            if self._copies[out.ctypes.data] > 2:
                 return
         super().copy(source, out)
 

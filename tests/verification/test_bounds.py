@@ -71,12 +71,18 @@ def test_a_sum_that_may_overflow_may_be_anything(actual: float) -> None:
 
 def test_one_row_of_logits_that_is_no_number_leaves_the_others_their_bounds() -> None:
     logits = np.array([[nan, 0], [0, 0]], np.float32)
-    call = Call("softmax", {"logits": logits, "out": unset(logits.shape, np.float32)})
+    arguments = {
+        "position": np.array([0, 1]),
+        "logits": logits,
+        "probabilities": unset(logits.shape, np.float32),
+        "batch_size": len(logits),
+    }
+    call = Call("store_probabilities", arguments)
     expected = expect(call)
     off = np.array([[nan, nan], [0.5, 0.5 + 1e-7]], np.float32)
-    assert 0 < expected.deviation("out", off).share <= 1
+    assert 0 < expected.deviation("probabilities", off).share <= 1
     off[1, 0] = 0.6
-    assert expected.deviation("out", off).share > 1
+    assert expected.deviation("probabilities", off).share > 1
 
 
 def test_nothing_is_a_share_of_nothing_or_of_everything() -> None:

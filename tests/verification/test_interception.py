@@ -3,53 +3,102 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpucnn.applications import default_config
 from gpucnn.backends import Backend, ConvReluPool, CpuBackend, Window
+from gpucnn.backends.backend import CudaBackend
+from gpucnn.backends.cuda.kernel import Form
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime, _Recording
 from gpucnn.verification.bounds import BOUNDS
-from gpucnn.verification.interception import MEMORY, Intercepted, describe
-
-# Backends may fuse operations, or run microbatches: here each operation runs as defined.
-TOGETHER = (
-    "can_fuse_classifier",
-    "conv_classifier_gradients",
-    "can_fuse",
-    "can_fuse_gather",
-    "can_fuse_dense",
-    "can_fuse_head",
-    "conv_relu_pool_buffers",
-    "conv_relu_pool_plan",
-    "conv2d_relu_max_pool",
-    "conv2d_relu_max_pool_gradients",
-    "gathered_conv2d_relu_max_pool",
-    "images_at_once",
-    "twin",
-)
+from gpucnn.verification.calls import invoke, make_plan, perform
+from gpucnn.verification.interception import FUSION, MEMORY, Intercepted, Learner, describe
+from small_mnist import small_mnist
 
 
 def test_every_method_of_a_backend_computes_or_is_memory() -> None:
     public = {name for name in dir(Backend) if callable(getattr(Backend, name)) and name[0] != "_"}
-    assert public == {*BOUNDS, *MEMORY, *TOGETHER}
+    assert public == {*BOUNDS, *MEMORY, *FUSION, "twin"}
 
 
-@pytest.mark.parametrize("name", TOGETHER)
-def test_nothing_is_done_together(name: str) -> None:
-    assert getattr(Intercepted, name) is getattr(Backend, name)
-    backend = Intercepted(CpuBackend(), lambda *_: None, "a layer")
-    assert name not in vars(backend)
-    assert backend.threads == 1
-
-
-def test_the_parts_of_an_operation_that_is_fused_come_one_by_one() -> None:
-    seen: list[str] = []
+@pytest.mark.parametrize("name", FUSION)
+def test_layers_are_fused_as_on_the_device_if_at_all(name: str) -> None:
     cpu = CpuBackend()
-    backend = Intercepted(cpu, lambda _, operation, __: seen.append(operation), "a layer")
+    for fuses in (False, True):
+        backend = Intercepted(cpu, lambda *_: None, "a layer", fuses=fuses)
+        right = getattr(cpu if fuses else Backend(), name)
+        assert getattr(backend, name).__func__ is right.__func__
+        assert backend.threads == 1
+
+
+class Launching(CudaBackend):
+    """The simulator, with a list of the kernels that were launched."""
+
+    def __init__(self) -> None:
+        super().__init__(SimulatorRuntime())
+        self.launched: list[str] = []
+
+    def launch(self, form: Form, values: tuple[Any, ...]) -> None:
+        self.launched.append(form.kernel.name)
+        super().launch(form, values)
+
+
+@pytest.mark.parametrize("model", ["notebook", "lenet"])
+def test_a_step_that_is_intercepted_launches_what_training_does(model: str) -> None:
+    (images, labels), _ = small_mnist(8, 1)
+    config = default_config(model, device="cpu", batch_size=4)
+    training, intercepted = Launching(), Launching()
+
+    def perform(_: str, operation: str, arguments: dict[str, Any]) -> None:
+        invoke(intercepted, operation, arguments)
+
+    losses = [
+        Learner(config, images, labels, training).step(np.arange(4)),
+        Learner(config, images, labels, intercepted, perform, fuses=True).step(np.arange(4)),
+    ]
+    assert training.launched == intercepted.launched
+    assert losses[0] == losses[1]
+
+
+def test_a_learner_by_itself_is_replayed_as_training_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    replays: list[_Recording] = []
+    replay = _Recording.replay
+
+    def noted(recording: _Recording) -> None:
+        replays.append(recording)
+        replay(recording)
+
+    monkeypatch.setattr(_Recording, "replay", noted)
+    (images, labels), _ = small_mnist(8, 1)
+    config = default_config(device="cpu", batch_size=4)
+    learner = Learner(config, images, labels, CudaBackend(SimulatorRuntime()))
+    for start in (0, 4, 0):
+        learner.step(np.arange(start, start + 4))
+    assert len(replays) == 2  # all but the first
+
+
+def test_gradients_come_with_what_their_forward_pass_was_given() -> None:
+    seen: list[Any] = []
+    cpu = CpuBackend()
+
+    def note(_: str, operation: str, arguments: dict[str, Any]) -> None:
+        seen.append(describe(cpu, operation, arguments))
+        invoke(cpu, operation, arguments)
+
+    backend = Intercepted(cpu, note, "a layer", fuses=True)
     window, pool = Window((4, 4), (3, 3), (1, 1), "valid"), Window((2, 2), (2, 2), (2, 2), "valid")
-    x, kernel, bias, out = (np.ones(s) for s in ((1, 4, 4, 1), (3, 3, 1, 2), (2,), (1, 1, 1, 2)))
     fused = ConvReluPool(window, pool, 1, 2, np.dtype(np.float64))
-    buffers = backend.conv_relu_pool_buffers(fused)
-    arrays = {name: np.ones((1, *buffer.shape)) for name, buffer in buffers.items()}
-    plan = backend.conv_relu_pool_plan(fused, arrays)
+    shapes = (1, 4, 4, 1), (3, 3, 1, 2), (2,), (1, 1, 1, 2)
+    x, kernel, bias, out = (np.random.default_rng(0).random(shape) for shape in shapes)
+    of_kernel, of_bias, plan = np.empty_like(kernel), np.empty_like(bias), make_plan(cpu, fused, 1)
     backend.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=True)
-    assert seen == ["conv2d", "relu", "max_pool"]
+    backend.conv2d_relu_max_pool_gradients(out, kernel, plan, of_kernel, of_bias)
+    assert [call.operation for call in seen] == [
+        "conv2d_relu_max_pool",
+        "conv2d_relu_max_pool_gradients",
+    ]
+    assert seen[1].arguments["plan"] == fused
+    repeated = perform(CpuBackend(), seen[1])
+    assert of_kernel.tobytes() == repeated["kernel_gradient"].tobytes()
+    assert of_bias.tobytes() == repeated["bias_gradient"].tobytes()
 
 
 def test_an_operation_comes_with_all_its_arguments_by_name() -> None:

@@ -15,16 +15,25 @@ from microbatches import Plain
 from small_mnist import small_mnist
 from verification.suspects import (
     ChangedInput,
+    ClassifierOfNextLabels,
     DroppedBias,
+    DroppedFusedBias,
+    Fusing,
     Lost,
     Permuted,
     RoundedWeights,
+    ShiftedFusedSeed,
     ShiftedSeed,
     StaleBatch,
+    StaleFactors,
+    UnscaledGradient,
     Unwritten,
+    WrongAnswer,
     WrongArgmax,
     WrongBorder,
+    WrongClassifierGradient,
     WrongCorrection,
+    WrongFusedGradient,
     WrongGradient,
     WrongLabels,
 )
@@ -60,9 +69,9 @@ def found(verification: Verification) -> Finding:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("other", [Backend, CpuBackend, Permuted])
+@pytest.mark.parametrize("other", [Backend, CpuBackend, Permuted, Fusing])
 def test_honest_devices_agree(other: type[Backend], seed: int) -> None:
-    verification = verify(other(), steps=8, seed=seed)
+    verification = verify(other(), steps=8, a=Plain(), seed=seed)
     assert verification.finding is None
     of_a, of_b = zip(*(loss.deviations for loss in verification.losses), strict=True)
     assert all(a.difference == 0 for a in of_a)  # it is the CPU itself
@@ -78,18 +87,22 @@ def test_honest_devices_agree_in_float64() -> None:
     assert verify(Permuted(), steps=5, dtype="float64").finding is None
 
 
-def test_honest_devices_agree_on_lenet() -> None:
-    assert verify(Permuted(), steps=4, model="lenet", batch_size=16).finding is None
+@pytest.mark.parametrize("other", [Permuted, Fusing])
+def test_honest_devices_agree_on_lenet(other: type[Backend]) -> None:
+    assert verify(other(), steps=4, model="lenet", batch_size=16).finding is None
 
 
+@pytest.mark.parametrize("other", [Permuted, Fusing])
 @pytest.mark.parametrize("learning_rate", [1e6, 1e30])
-def test_honest_devices_agree_until_training_diverges(learning_rate: float) -> None:
+def test_honest_devices_agree_until_training_diverges(
+    learning_rate: float, other: type[Backend]
+) -> None:
     with pytest.raises(TrainingError):  # and no finding before it: all overflow alike
-        verify(Permuted(), 8, optimizer="sgd", learning_rate=learning_rate)
+        verify(other(), 8, optimizer="sgd", learning_rate=learning_rate)
 
 
 def test_a_device_agrees_with_itself_to_the_bit() -> None:
-    verification = verify(Plain(), steps=3)
+    verification = verify(Plain(), steps=3, a=Plain())
     assert all({*losses.devices} == {losses.cpu} for losses in verification.losses)
     assert all(a.deviation == b.deviation for a, b in verification.worst.values())
 
@@ -99,7 +112,8 @@ def test_the_same_verification_gives_the_same_bounds() -> None:
     assert first.losses == second.losses
 
 
-@pytest.mark.parametrize(("backend", "is_a"), [(Plain, True), (Plain, False), (CpuBackend, False)])
+@pytest.mark.parametrize("is_a", [True, False])
+@pytest.mark.parametrize("backend", [Plain, CpuBackend])
 def test_losses_are_those_of_training(backend: Callable[[], Backend], is_a: bool) -> None:
     config = default_config(device="cpu", epochs=1)
     model = config.make_model(64)
@@ -128,6 +142,33 @@ def test_only_what_layers_call_is_compared() -> None:
     assert not [place for place in places if place.operation == "im2col"]
 
 
+def operations(verification: Verification) -> list[tuple[str, str]]:
+    """Parts of the model and their operations, in the order in which they were first compared."""
+    return list(dict.fromkeys((place.part, place.operation) for place in verification.worst))
+
+
+@pytest.mark.parametrize("is_a", [False, True], ids=["on B", "on A"])
+def test_what_a_device_fuses_is_compared_fused_as_well(is_a: bool) -> None:
+    devices = (Permuted(), Fusing()) if is_a else (Fusing(), Permuted())
+    assert operations(verify(devices[0], 1, devices[1]))[-1] == (
+        "the model",
+        "conv_classifier_gradients",
+    )
+    of_lenet = operations(verify(devices[0], 1, devices[1], model="lenet", batch_size=4))
+    first, second = "conv2d+relu+maxpool2d", "conv2d_1+relu_1+maxpool2d_1"
+    dense = "dense+relu_2+dropout"
+    assert of_lenet[-8:] == [
+        (first, "conv2d_relu_max_pool"),
+        (second, "conv2d_relu_max_pool"),
+        (dense, "dense_relu"),
+        ("dense_1", "dense_softmax_cross_entropy"),
+        (dense, "dense_gradients"),
+        (dense, "matmul"),
+        (second, "conv2d_relu_max_pool_gradients"),
+        (first, "conv2d_relu_max_pool_gradients"),
+    ]
+
+
 # Faults in operations
 
 
@@ -151,6 +192,43 @@ def test_a_fault_is_named(
     finding = found(verify_one(fault(), is_a))
     assert (finding.step, tuple(finding.place)) == (step, place)
     assert finding.device == ("A (faulty)" if is_a else "B (faulty)")
+
+
+OF_FUSED = [
+    (DroppedFusedBias, 2, ("conv2d+relu+maxpool2d", "conv2d_relu_max_pool", "out")),
+    (
+        WrongFusedGradient,
+        1,
+        ("conv2d+relu+maxpool2d", "conv2d_relu_max_pool_gradients", "kernel_gradient"),
+    ),
+    (ClassifierOfNextLabels, 1, ("the model", "conv_classifier_gradients", "epoch_losses")),
+    (WrongClassifierGradient, 1, ("the model", "conv_classifier_gradients", "gradients")),
+    (StaleFactors, 1, ("the model", "conv_classifier_gradients", "factors")),
+]
+
+
+@pytest.mark.parametrize("is_a", [False, True], ids=["on B", "on A"])
+@pytest.mark.parametrize(("fault", "step", "place"), OF_FUSED)
+def test_a_fault_in_what_is_fused_is_named(
+    fault: Callable[[], Backend], step: int, place: tuple[str, str, str], is_a: bool
+) -> None:
+    finding = found(verify_one(fault(), is_a))
+    assert (finding.step, tuple(finding.place)) == (step, place)
+    assert finding.device == ("A (faulty)" if is_a else "B (faulty)")
+
+
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        (ShiftedFusedSeed, ("dense+relu_2+dropout", "dense_relu", "out")),
+        (UnscaledGradient, ("dense_1", "dense_softmax_cross_entropy", "input_gradient")),
+        (WrongAnswer, ("dense_1", "dense_softmax_cross_entropy", "correct")),
+    ],
+)
+def test_a_fault_in_a_fused_dense_layer_is_named(
+    fault: Callable[[], Backend], place: tuple[str, str, str]
+) -> None:
+    assert found(verify(fault(), 1, model="lenet", batch_size=8)).place == place
 
 
 def test_a_wrong_dropout_mask_is_named() -> None:

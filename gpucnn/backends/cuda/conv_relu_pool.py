@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from itertools import product
 from math import ceil, prod, sqrt
 
-from gpucnn.backends.cuda.kernel import THREADS, WARP
+from gpucnn.backends.cuda.kernel import THREADS, WARP, Constants
 from gpucnn.backends.cuda.memory import TICKETS
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array
 from gpucnn.backends.window import Pair, Window
 from gpucnn.utils.arithmetic import ceil_div
 
-Constants = dict[str, int]
+Values = dict[str, int]  # of the constants of a kernel
 
 SHARED_MEMORY = 47 * 1024
 """Bytes of shared memory that the tiles of a block may take, of the 48 KiB that a block has."""
@@ -111,9 +111,10 @@ class CudaConvReluPoolPlan(ConvReluPoolPlan):
         super().__init__(fused, arrays)
         self.images: dict[str, Array | None] = {}
         count = len(arrays["argmax"])
-        self.forward = forward(fused)
-        self.kernel_gradient = of = kernel_gradient(fused)
-        self.input_gradient = input_gradient(fused, count)
+        of = kernel_gradient(fused)
+        self.forward = Constants(forward(fused))
+        self.kernel_gradient = Constants(of)
+        self.input_gradient = Constants(input_gradient(fused, count))
         tiles, blocks = count * of["tiles"], of["filter_tiles"] * of["channel_tiles"]
         self.slab_tiles = slab_tiles(tiles, blocks)
         self.slabs = ceil_div(tiles, self.slab_tiles)
@@ -122,7 +123,7 @@ class CudaConvReluPoolPlan(ConvReluPoolPlan):
         self.slab_elements = self.slabs * blocks * of_block if self.slabs > 1 else 0
 
 
-def forward(fused: ConvReluPool) -> Constants:
+def forward(fused: ConvReluPool) -> Values:
     """The constants of conv_relu_pool.cu: those whose blocks have the fewest warps in all.
 
     A thread computes 8 filters; 4 where all are few, so that there are more threads, and where
@@ -144,7 +145,7 @@ def forward(fused: ConvReluPool) -> Constants:
 
 def _forward(
     fused: ConvReluPool, thread_filters: int, groups: int, slices: int
-) -> Iterator[Constants]:
+) -> Iterator[Values]:
     """The constants with the largest tile that fits, if any does."""
     patches, size = Patches(fused), fused.real.itemsize
     filters = groups * thread_filters
@@ -169,14 +170,14 @@ def _forward(
             return
 
 
-def _warps(of: Constants) -> int:
+def _warps(of: Values) -> int:
     """The warps of all blocks of an image."""
     outputs = of["tile_rows"] * of["tile_columns"]
     warps = ceil_div(outputs * of["filter_groups"] * of["slices"], WARP)
     return of["tiles"] * of["filter_tiles"] * warps
 
 
-def kernel_gradient(fused: ConvReluPool) -> Constants:
+def kernel_gradient(fused: ConvReluPool) -> Values:
     """The constants of pooled_kernel_gradient.cu.
 
     A thread keeps the sums of up to four channels, in at most 72 registers.
@@ -221,7 +222,7 @@ def slab_tiles(tiles: int, blocks: int) -> int:
     return ceil_div(tiles, slabs if tiles <= 2 * slabs else 2 * slabs)
 
 
-def input_gradient(fused: ConvReluPool, images: int) -> Constants:
+def input_gradient(fused: ConvReluPool, images: int) -> Values:
     """The constants of pooled_input_gradient.cu.
 
     If images are few, blocks take half as many channels, so that there are more of them. A thread
@@ -262,7 +263,7 @@ def _blocks(fused: ConvReluPool) -> int:
     return 2 if fused.real.itemsize == 4 else 1
 
 
-def _shape(fused: ConvReluPool) -> Constants:
+def _shape(fused: ConvReluPool) -> Values:
     """The values of `SHAPE`."""
     of = fused.window.fields | {
         "channels": fused.channels,
@@ -275,7 +276,7 @@ def _shape(fused: ConvReluPool) -> Constants:
     return {name: of[name] for name in SHAPE}
 
 
-def _tile(extent: Pair, tile: Pair) -> Constants:
+def _tile(extent: Pair, tile: Pair) -> Values:
     """The constants of tiles of rows and columns."""
     down, across = ceil_div(extent[0], tile[0]), ceil_div(extent[1], tile[1])
     return {

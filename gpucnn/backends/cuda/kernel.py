@@ -41,6 +41,17 @@ REALS = {"float32": "float", "float64": "double"}
 """The C types of reals, by dtype."""
 
 
+class Constants:
+    """The values of a kernel's constants, by name, given to a launch as one argument.
+
+    Launches with one object are alike without a look at its values; so it is to be kept from launch
+    to launch.
+    """
+
+    def __init__(self, values: Sizes) -> None:
+        self.values = dict(values)
+
+
 class Form:
     """A form of call of a kernel: which arguments are given, in which order.
 
@@ -166,7 +177,7 @@ class Kernel:
             return frozenset(self._arguments)
         sizes = (size.removeprefix("*") for shape in self.shapes.values() for size in shape)
         names = (name for size in sizes for name in size.split("*"))
-        return frozenset(self.parameters).union(names, self.constants)
+        return frozenset(self.parameters).union(names, self.constants, ["constants"])
 
     @property
     def function(self) -> str:
@@ -208,8 +219,8 @@ def kernel(
         small: products of sizes that the kernel computes in 32 bits, which must be below 2^31.
         function: the name of the kernel in the source; None for the name of the attribute.
         constants: sizes, scalars and fields of a window, all integers, for whose values in a launch
-            the kernel is compiled: each is a macro, in upper case. One that is not a parameter of
-            the kernel is given by name like those that are.
+            the kernel is compiled: each is a macro, in upper case. Those that are not parameters of
+            the kernel are given by name like those that are, or together as `constants`.
         samples: gives values of the constants, by the dtype of reals, for which the kernel is
             compiled where it is not launched, to learn which resources it needs.
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import REALS, Form, Kernel, value
+from gpucnn.backends.cuda.kernel import REALS, Constants, Form, Kernel, value
 from gpucnn.backends.cuda.runtime import Function, Runtime
 from gpucnn.backends.cuda.sources import REAL, KernelParameter, source
 from gpucnn.backends.window import Window
@@ -189,11 +189,13 @@ def _given_arrays(kernel: Kernel, arguments: Arguments) -> Iterator[_Given]:
 
 
 def _values(arguments: Arguments) -> Values:
-    """The scalars among the arguments, and the fields of a window, by name."""
+    """The scalars among the arguments, the fields of a window, and constants, by name."""
     values = {name: number for name, number in arguments.items() if _is_number(number)}
     for argument in arguments.values():
         if isinstance(argument, Window):
             values |= argument.fields
+        elif isinstance(argument, Constants):
+            values |= argument.values
     return values
 
 

@@ -23,6 +23,9 @@ class CudaMemory(Memory):
 
     Args:
         runtime: the runtime of the kernels, a GPU or the simulator.
+
+    Attributes:
+        runtime: the same.
     """
 
     can_record = True
@@ -30,7 +33,7 @@ class CudaMemory(Memory):
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime.xp)
         self.device = runtime.device
-        self._runtime = runtime
+        self.runtime = runtime
         self._launcher = Launcher(runtime)
         # A branch may run beside what follows it, so it has workspaces and tickets of its own.
         self._workspaces = [Workspaces(self._allocate) for _ in ("main", "branch")]
@@ -38,7 +41,7 @@ class CudaMemory(Memory):
 
     def __copy__(self) -> "CudaMemory":
         """Copy it, with workspaces of its own; the compiled kernels are shared."""
-        twin = type(self)(self._runtime)
+        twin = type(self)(self.runtime)
         twin._launcher = self._launcher
         return twin
 
@@ -48,11 +51,11 @@ class CudaMemory(Memory):
 
     @property
     def description(self) -> str:
-        return self._runtime.description
+        return self.runtime.description
 
     def record(self, work: Callable[[], None]) -> Recording:
-        with self._runtime.active(), self._launcher.noting_arrays() as arrays:
-            return _Kept(self._runtime, self._runtime.record(work), arrays)
+        with self.runtime.active(), self._launcher.noting_arrays() as arrays:
+            return _Kept(self.runtime, self.runtime.record(work), arrays)
 
     def branch(self) -> AbstractContextManager[None]:
         return self._branched()
@@ -61,37 +64,37 @@ class CudaMemory(Memory):
     def _branched(self) -> Iterator[None]:
         self._branch = 1
         try:
-            with self._runtime.branch():
+            with self.runtime.branch():
                 yield
         finally:
             self._branch = 0
 
     def join(self) -> None:
-        self._runtime.join()
+        self.runtime.join()
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """The device is the current one during the session."""
-        with self._runtime.active(), super().session():
+        with self.runtime.active(), super().session():
             yield
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         with self._unrecorded("an allocation"):
-            return self._runtime.empty(shape, dtype)
+            return self.runtime.empty(shape, dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         with self._unrecorded("an allocation"):
-            out = self._runtime.empty(shape, dtype)
+            out = self.runtime.empty(shape, dtype)
             out.fill(0)
             return out
 
     def asarray(self, array: Array, dtype: DTypeLike | None = None) -> Array:
         with self._unrecorded("a copy to the device"):
-            return self._runtime.to_device(array, dtype)
+            return self.runtime.to_device(array, dtype)
 
     def to_host(self, array: Array) -> Array:
         with self._unrecorded("a copy to the host"):
-            return self._runtime.to_host(array)
+            return self.runtime.to_host(array)
 
     def copy(self, source: Array, out: Array) -> None:
         with self._unrecorded("a copy"):
@@ -125,9 +128,9 @@ class CudaMemory(Memory):
         Raises:
             DeviceError: this thread is recording.
         """
-        if self._runtime.is_recording:
+        if self.runtime.is_recording:
             raise DeviceError(NOT_RECORDED.format(what))
-        return self._runtime.active()
+        return self.runtime.active()
 
 
 class _Kept:

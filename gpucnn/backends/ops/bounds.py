@@ -63,13 +63,14 @@ class Bound:
     Args:
         roundings: the number of roundings of a call; 0 for a result that must be exact.
         relative_to: the scale: "terms", the sum of the absolute terms of the result; "result", the
-            result itself, for a product or a sum in which no terms cancel; "one", 1; or "mean",
-            1 / (images of the batch).
+            result itself, for a product or a sum in which no terms cancel; "one", 1; "mean",
+            1 / (images of the batch); or "choices", for a result that depends on which of some
+            rounded numbers is the greatest, whose bound `gpucnn.verification.choices` derives.
         flushes: whether an exact result may be zero below the smallest normal number.
     """
 
     roundings: Count
-    relative_to: Literal["terms", "result", "one", "mean"]
+    relative_to: Literal["terms", "result", "one", "mean", "choices"]
     flushes: bool = False
 
 
@@ -179,5 +180,11 @@ def real_dtype(arguments: Arguments) -> "np.dtype[np.floating]":
     return next((dtype for dtype in dtypes if dtype.kind == "f"), np.dtype(np.float64))
 
 
+def pooled_patch(arguments: Arguments) -> float:
+    """The roundings of a convolution plus a bias, of which a maximum and ReLU make no more."""
+    return float(prod(arguments["kernel"].shape[:-1]) + 1)
+
+
 EXACT = Bound(always(0), "one")
+CHOSEN = Bound(always(1), "choices")
 PRODUCT = Bound(always(0), "one", flushes=True)

@@ -1,11 +1,13 @@
 """The head of a classifier: its dense layer of logits and its loss as one operation."""
 
+from functools import cache
+
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import Sizes, kernel
+from gpucnn.backends.cuda.kernel import Constants, Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array
-from gpucnn.backends.ops.bounds import EXACT, Bound, bounded, head_inputs, head_logits
+from gpucnn.backends.ops.bounds import CHOSEN, Bound, bounded, head_inputs, head_logits
 from gpucnn.backends.ops.data import Data
 from gpucnn.backends.ops.dense import Dense
 from gpucnn.backends.ops.loss import Loss
@@ -21,7 +23,7 @@ class ClassifierHeads(Data, Dense, Loss):
 
     @bounded(
         epoch_losses=Bound(head_logits, "one"),
-        epoch_correct=EXACT,
+        epoch_correct=CHOSEN,
         logits_gradient=Bound(head_logits, "mean"),
         input_gradient=Bound(head_inputs, "mean"),
     )
@@ -101,6 +103,11 @@ def _constants(inputs: int, classes: int) -> dict[str, int]:
     return {"inputs": inputs, "classes": classes, "class_slots": slots}
 
 
+@cache
+def _given_constants(inputs: int, classes: int) -> Constants:
+    return Constants(_constants(inputs, classes))
+
+
 def _weights(inputs: int, classes: int, real: "np.dtype[np.floating]") -> int:
     """The bytes of weights of a thread."""
     return ceil_div(inputs, THREADS) * classes * real.itemsize
@@ -171,7 +178,7 @@ class CudaClassifierHeads(CudaMemory, ClassifierHeads):
             images=images,
             is_rectified=rate is not None,
             scale=1 / (1 - (rate or 0)),
-            **_constants(inputs, classes),
+            constants=_given_constants(inputs, classes),
         )
 
     _classifier_head = kernel(

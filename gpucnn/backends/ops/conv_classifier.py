@@ -1,14 +1,15 @@
 """The gradients of a whole step of a small classifier as one operation."""
 
+from functools import cache
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import WARP, Sizes, kernel
+from gpucnn.backends.cuda.kernel import WARP, Constants, Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.fused import ConvClassifier
 from gpucnn.backends.memory import Array
+from gpucnn.backends.ops.bounds import CHOSEN, EXACT, bounded
 from gpucnn.backends.ops.convolution import Convolution
 from gpucnn.backends.ops.data import Data
 from gpucnn.backends.ops.elementwise import Elementwise
@@ -25,6 +26,13 @@ class ConvClassifiers(Data, Convolution, Pooling, Elementwise, Loss):
         """Whether a step on some of `images`, the data set, is faster as one operation here."""
         return False
 
+    @bounded(
+        position=EXACT,
+        factors=EXACT,
+        epoch_losses=CHOSEN,
+        epoch_correct=CHOSEN,
+        gradients=CHOSEN,
+    )
     def conv_classifier_gradients(
         self,
         classifier: ConvClassifier,
@@ -140,6 +148,11 @@ def _constants(classifier: ConvClassifier) -> dict[str, int]:
     }
 
 
+@cache
+def _given_constants(classifier: ConvClassifier) -> Constants:
+    return Constants(_constants(classifier))
+
+
 def _samples(real: str) -> tuple[Sizes, ...]:
     """The notebook's network, with as many filters as fit the dtype, and one of odd sizes."""
     filters = {"float32": 8, "float64": 4}[real]
@@ -253,7 +266,7 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
         features = real("features", count, classifier.features)
         logits_gradient = real("logits gradient", count, classifier.classes)
         slabs = real("slabs", min(count, MOST_BLOCKS), classifier.convolution_parameters)
-        constants: dict[str, Any] = _constants(classifier)
+        constants = _given_constants(classifier)
         self._conv_classifier(
             images=images,
             labels=labels,
@@ -266,7 +279,7 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
             epoch_losses=epoch_losses,
             epoch_correct=epoch_correct,
             batch_size=batch_size,
-            **constants,
+            constants=constants,
         )
         self._classifier_gradients(
             features=features,
@@ -276,5 +289,5 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
             epoch_factors=epoch_factors,
             factors=factors,
             position=position,
-            **constants,
+            constants=constants,
         )

@@ -8,8 +8,8 @@ import numpy as np
 
 from gpucnn.backends.cpu.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
 from gpucnn.backends.cuda.conv_relu_pool import (
-    Constants,
     CudaConvReluPoolPlan,
+    Values,
     can_compute,
     forward,
     input_gradient,
@@ -18,6 +18,7 @@ from gpucnn.backends.cuda.conv_relu_pool import (
 from gpucnn.backends.cuda.kernel import IMAGES, kernel
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer
+from gpucnn.backends.ops.bounds import CHOSEN, bounded, pooled_patch, sums
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
@@ -55,6 +56,7 @@ class ConvReluPools(Data, Convolution, Pooling, Elementwise):
         """Make a plan for batches of one size, with the arrays of `conv_relu_pool_buffers`."""
         return ConvReluPoolPlan(fused, arrays)
 
+    @bounded(out=sums(pooled_patch))
     def conv2d_relu_max_pool(
         self,
         x: Array,
@@ -80,6 +82,7 @@ class ConvReluPools(Data, Convolution, Pooling, Elementwise):
         self.relu(of["convolved"], of["rectified"])
         self.max_pool(of["rectified"], pool, out, of["argmax"])
 
+    @bounded(out=CHOSEN)
     def gathered_conv2d_relu_max_pool(
         self,
         images: Array,
@@ -110,6 +113,7 @@ class ConvReluPools(Data, Convolution, Pooling, Elementwise):
         self.gather_images(images, indices, x)
         self.conv2d_relu_max_pool(x, kernel, bias, plan, out, training=training)
 
+    @bounded(kernel_gradient=CHOSEN, bias_gradient=CHOSEN, input_gradient=CHOSEN)
     def conv2d_relu_max_pool_gradients(
         self,
         output_gradient: Array,
@@ -195,7 +199,7 @@ def _samples(real: str) -> list[ConvReluPool]:
     ]
 
 
-def _constants(of: Callable[[ConvReluPool], Constants]) -> dict[str, Any]:
+def _constants(of: Callable[[ConvReluPool], Values]) -> dict[str, Any]:
     """The constants of a kernel and their samples, as `kernel` takes them."""
     return {
         "constants": tuple(of(_samples("float32")[0])),
@@ -305,7 +309,12 @@ class CudaConvReluPools(CudaData, CudaConvolution, CudaPooling, CudaElementwise,
     ) -> None:
         argmax = plan.arrays["argmax"]
         self._conv_relu_pool(
-            **plan.images, kernel=kernel, bias=bias, out=out, argmax=argmax, **plan.forward
+            **plan.images,
+            kernel=kernel,
+            bias=bias,
+            out=out,
+            argmax=argmax,
+            constants=plan.forward,
         )
 
     def conv2d_relu_max_pool_gradients(
@@ -332,7 +341,7 @@ class CudaConvReluPools(CudaData, CudaConvolution, CudaPooling, CudaElementwise,
             kernel=kernel,
             argmax=plan.arrays["argmax"],
             input_gradient=input_gradient,
-            **plan.input_gradient,
+            constants=plan.input_gradient,
         )
 
     def _pooled_parameter_gradients(
@@ -355,5 +364,5 @@ class CudaConvReluPools(CudaData, CudaConvolution, CudaPooling, CudaElementwise,
             tickets=self.tickets,
             slab_tiles=plan.slab_tiles,
             group_slabs=plan.group_slabs,
-            **plan.kernel_gradient,
+            constants=plan.kernel_gradient,
         )

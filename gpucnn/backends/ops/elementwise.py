@@ -111,5 +111,5 @@ class CudaElementwise(CudaMemory, Elementwise):
 
     def accumulate(self, a: Array, total: Array) -> None:
         """Without a kernel: on a GPU a batch is not split, so there is nothing to add up."""
-        with self._runtime.active():
+        with self.runtime.active():
             super().accumulate(a, total)

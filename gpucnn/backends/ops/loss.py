@@ -15,18 +15,31 @@ from gpucnn.utils.arithmetic import ceil_div
 class Loss(Memory):
     """Definitions of softmax and its cross-entropy."""
 
-    @bounded(out=Bound(softmax_roundings, "result"))
-    def softmax(self, logits: Array, out: Array) -> None:
-        """Compute the probabilities exp(z_i) / sum_j exp(z_j) of each row of logits z.
+    @bounded(probabilities=Bound(softmax_roundings, "result"))
+    def store_probabilities(
+        self,
+        position: Array,
+        logits: Array,
+        probabilities: Array,
+        batch_size: int,
+        first: int = 0,
+    ) -> None:
+        """Compute the softmax of a part of a batch, and store it at its place among all images'.
 
-        The maximum of the row is subtracted first, so that no exponential overflows.
+        It is exp(z_i) / sum_j exp(z_j) for each row of logits z. The maximum of the row is
+        subtracted first, so that no exponential overflows.
 
         Args:
+            position: int64 (2,), see `Data`.
             logits: real (n, classes).
-            out: real (n, classes).
+            probabilities: real (N, classes), of which n rows are written.
+            batch_size: the size of a full batch.
+            first: the number in the batch of the part's first image.
         """
+        start = int(position[0]) * batch_size + first
         exponentials = self.xp.exp(logits - logits.max(axis=1, keepdims=True))
-        out[...] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        sums = exponentials.sum(axis=1, keepdims=True)
+        probabilities[start : start + len(logits)] = exponentials / sums
 
     @bounded(
         losses=Bound(softmax_roundings, "one"),
@@ -67,7 +80,16 @@ class Loss(Memory):
 class CpuLoss(CpuMemory, Loss):
     """Softmax in NumPy: images innermost, without temporary arrays."""
 
-    def softmax(self, logits: Array, out: Array) -> None:
+    def store_probabilities(
+        self,
+        position: Array,
+        logits: Array,
+        probabilities: Array,
+        batch_size: int,
+        first: int = 0,
+    ) -> None:
+        start = int(position[0]) * batch_size + first
+        out = probabilities[start : start + len(logits)]
         column = self._scratch("softmax column", (len(logits), 1), logits.dtype)
         np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=out)
@@ -125,7 +147,9 @@ def _row_kernel(shapes: dict[str, str]) -> Any:
 class CudaLoss(CudaMemory, Loss):
     """Softmax in CUDA: a warp per row, whose lanes combine their sums by shuffles."""
 
-    softmax = _row_kernel({"logits": "rows classes", "out": "rows classes"})
+    store_probabilities = _row_kernel(
+        {"position": "2", "logits": "rows classes", "probabilities": "images classes"}
+    )
     softmax_cross_entropy = _row_kernel(
         {
             "logits": "rows classes",

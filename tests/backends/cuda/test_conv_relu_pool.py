@@ -12,8 +12,8 @@ from backends.strategies import SETTINGS
 from gpucnn.backends import ConvReluPool, Window
 from gpucnn.backends.cuda.conv_relu_pool import (
     MULTIPROCESSORS,
-    Constants,
     Patches,
+    Values,
     can_compute,
     forward,
     input_gradient,
@@ -48,7 +48,7 @@ def layers(draw: st.DrawFn) -> ConvReluPool:
     return ConvReluPool(window, pooling, draw(sizes), draw(sizes), real)
 
 
-def assert_tiled(of: Constants, rows: int, columns: int) -> None:
+def assert_tiled(of: Values, rows: int, columns: int) -> None:
     """Tiles cover the rows and the columns, and no tile is empty."""
     across = ceil_div(columns, of["tile_columns"])
     assert of["tiles_across"] == across

@@ -12,7 +12,15 @@ import pytest
 from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda.kernel import IMAGES, OUTPUTS, PER_BLOCK, Kernel, Sizes, kernel
+from gpucnn.backends.cuda.kernel import (
+    IMAGES,
+    OUTPUTS,
+    PER_BLOCK,
+    Constants,
+    Kernel,
+    Sizes,
+    kernel,
+)
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.memory import Recording
 from gpucnn.backends.window import Window
@@ -141,6 +149,31 @@ def test_kernel_is_loaded_once_for_each_value_of_its_constants(recorder: Recorde
         ("-DCHANNELS=2", "-DHEIGHT=4"),
     ]
     assert len(recorder.launches) == 5
+
+
+FILTERED = kernel(
+    "max_pool.cu",
+    {"x": IMAGES, "out": OUTPUTS, "argmax": OUTPUTS},
+    lambda sizes: (sizes["tiles"],),
+    function="max_pool",
+    constants=("tiles", "taps"),
+)
+
+
+def test_constants_may_be_given_together(recorder: Recorder) -> None:
+    launch = by_name(recorder)
+    window = Window((4, 4), (2, 2), (2, 2), "valid")
+    x, out = reals(2, 4, 4, 1), reals(2, 2, 2, 1)
+    given = {"x": x, "out": out, "window": window, "argmax": out.astype(np.int32)}
+    few, many = Constants({"tiles": 3, "taps": 4}), Constants({"tiles": 5, "taps": 4})
+    for constants in (few, many, few):
+        launch(FILTERED, **given, constants=constants)
+    launch(FILTERED, **given, tiles=3, taps=4)
+    assert [options[2:] for options in recorder.loaded] == [
+        ("-DTILES=3", "-DTAPS=4"),
+        ("-DTILES=5", "-DTAPS=4"),
+    ]
+    assert [grid for _, grid, *_ in recorder.launches] == [(3,), (5,), (3,), (3,)]
 
 
 # Launches like earlier ones

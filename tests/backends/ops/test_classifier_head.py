@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from backends.agreement import assert_agrees, results
 from backends.operations import Values
@@ -65,6 +66,13 @@ def test_a_block_works_on_several_images(
     monkeypatch.setattr(classifier_head, "MOST_BLOCKS", 3)
     call = a_call(10, 40, 10, "float32")
     assert_agrees(call, results(simulator, call), define(call))
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+def test_answers_are_exact_of_exact_logits(simulator: Backend, rows: int) -> None:
+    """So that the first of equal ones is the answer."""
+    call = a_call(rows, 3, 10, "float32")
+    assert_array_equal(results(simulator, call)["correct"], define(call)["correct"])
 
 
 TOO_LARGE = [(4, 33, "float32"), (128 * 14 + 1, 8, "float32"), (128 * 7 + 1, 8, "float64")]

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from backends.agreement import assert_agrees, results
 from backends.operations import Values
 from gpucnn.backends import Backend, ConvClassifier
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops.bounds import softmax_roundings
 from gpucnn.backends.ops.conv_classifier import conv_classifier
-from gpucnn.verification.calls import Results
+from gpucnn.verification.calls import Call, Results
+from gpucnn.verification.calls import define as define_call
 
 CASES = {
     "the notebook's": conv_classifier((28, 28), (3, 3), (2, 2), 8, 10, "float32"),
@@ -153,6 +155,21 @@ def test_one_operation_does_as_one_after_the_other(
     for name, written in run(backend, step).items():
         off = np.abs(written.astype(np.float64) - right[name])
         assert (off <= allowed.get(name, 0)).all(), name
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_within_its_bounds(backend: Backend, case: ConvClassifier, seed: int) -> None:
+    """Of pixels and parameters of which none is exact."""
+    values, step = Values(seed, case.real), a_step(case, 5, seed % 2)
+    images, parameters = step.arguments["images"], step.arguments["parameters"]
+    changed = {
+        "images": values.integers(256, *images.shape).astype(np.uint8),
+        "parameters": values.reals(*parameters.shape) / 4,
+    }
+    arguments = {"classifier": case} | step.arguments | changed
+    call = Call("conv_classifier_gradients", arguments)
+    assert_agrees(call, results(backend, call), define_call(call))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
