@@ -85,9 +85,9 @@ COSTS = {
     "relu": Cost("size"),
     "relu_gradient": Cost("size"),
     "sgd": Cost("6*size + 2*nesterov*size", updated=("parameters", "velocity")),
-    "softmax": Cost("7*rows*classes"),
     "softmax_cross_entropy": Cost("8*rows*classes"),
     "store_metrics": Cost(batch="rows"),
+    "store_probabilities": Cost("7*rows*classes", rows={"probabilities": "rows"}),
     "sum_rows": Cost("rows*columns"),
 }
 """By the names of the kernels, in the words of their definitions in gpucnn/backends/ops."""

@@ -25,7 +25,6 @@ from verification.suspects import (
     ShiftedFusedSeed,
     ShiftedSeed,
     StaleBatch,
-    StaleFactors,
     UnscaledGradient,
     Unwritten,
     WrongAnswer,
@@ -33,6 +32,7 @@ from verification.suspects import (
     WrongBorder,
     WrongClassifierGradient,
     WrongCorrection,
+    WrongFactors,
     WrongFusedGradient,
     WrongGradient,
     WrongLabels,
@@ -203,7 +203,7 @@ OF_FUSED = [
     ),
     (ClassifierOfNextLabels, 1, ("the model", "conv_classifier_gradients", "epoch_losses")),
     (WrongClassifierGradient, 1, ("the model", "conv_classifier_gradients", "gradients")),
-    (StaleFactors, 1, ("the model", "conv_classifier_gradients", "factors")),
+    (WrongFactors, 1, ("the model", "conv_classifier_gradients", "factors")),
 ]
 
 
@@ -222,7 +222,7 @@ def test_a_fault_in_what_is_fused_is_named(
     [
         (ShiftedFusedSeed, ("dense+relu_2+dropout", "dense_relu", "out")),
         (UnscaledGradient, ("dense_1", "dense_softmax_cross_entropy", "input_gradient")),
-        (WrongAnswer, ("dense_1", "dense_softmax_cross_entropy", "correct")),
+        (WrongAnswer, ("dense_1", "dense_softmax_cross_entropy", "epoch_correct")),
     ],
 )
 def test_a_fault_in_a_fused_dense_layer_is_named(

@@ -72,7 +72,7 @@ def test_a_block_works_on_several_images(
 def test_answers_are_exact_of_exact_logits(simulator: Backend, rows: int) -> None:
     """So that the first of equal ones is the answer."""
     call = a_call(rows, 3, 10, "float32")
-    assert_array_equal(results(simulator, call)["correct"], define(call)["correct"])
+    assert_array_equal(results(simulator, call)["epoch_correct"], define(call)["epoch_correct"])
 
 
 TOO_LARGE = [(4, 33, "float32"), (128 * 14 + 1, 8, "float32"), (128 * 7 + 1, 8, "float64")]
