@@ -202,7 +202,7 @@ class TrainingStep:
     ) -> None:
         self._listener: Any = _Listener(_runtime(device))
         network = make_network(workload.model, workload.dtype, "cpu", 1)
-        layers = [copy(layer) for layer in network.layers]
+        layers = [copy(layer) for layer in network.replica.plain]
         self.backend = _HeardBackend(self._listener)
         replica = Replica(layers, self.backend, network.input_shape, network.dtype)
         self.backend.copy(network.parameters, replica.parameters)

@@ -9,6 +9,9 @@ from gpucnn.layers.base import Step as Step
 from gpucnn.layers.conv2d import Conv2D as Conv2D
 from gpucnn.layers.dense import Dense as Dense
 from gpucnn.layers.dropout import Dropout as Dropout
+from gpucnn.layers.ends import Activation as Activation
+from gpucnn.layers.ends import Input as Input
+from gpucnn.layers.ends import Softmax as Softmax
 from gpucnn.layers.flatten import Flatten as Flatten
 from gpucnn.layers.fused import FusedConv2D as FusedConv2D
 from gpucnn.layers.fused import FusedDense as FusedDense
@@ -19,6 +22,8 @@ from gpucnn.layers.leaky_relu import LeakyReLU as LeakyReLU
 from gpucnn.layers.max_pool2d import MaxPool2D as MaxPool2D
 from gpucnn.layers.relu import ReLU as ReLU
 from gpucnn.utils.config import configurable
+
+MaxPooling2D = MaxPool2D
 
 LAYERS: tuple[type[Layer], ...] = configurable(globals(), Layer)
 """The layers that a model file may name."""

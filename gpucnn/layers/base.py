@@ -1,8 +1,8 @@
 """The base class of layers: shapes, parameters, and buffers allocated once and reused."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import Field, dataclass, fields, is_dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +65,25 @@ class Layer(Placeable, ABC):
 
     has_parameters: ClassVar[bool] = False
 
+    given_shape: Shape | None = None
+    """The argument `input_shape` of a layer that begins a model, if it was given one."""
+
     backend: Backend
     real: "np.dtype[np.floating]"
     input_shape: Shape
     output_shape: Shape
+
+    def __repr__(self) -> str:
+        """The call that makes the layer, without arguments that have their defaults."""
+        arguments: list[Field[Any]] = (
+            [each for each in fields(self) if each.init] if is_dataclass(self) else []
+        )
+        shown = [
+            f"{each.name}={getattr(self, each.name)!r}"
+            for each in arguments
+            if getattr(self, each.name) != each.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     # Building
 
@@ -79,6 +94,10 @@ class Layer(Placeable, ABC):
         Raises:
             InvalidValueError: the layer does not accept an input of that shape.
         """
+
+    def unrolled(self) -> "tuple[Layer, ...]":
+        """The layers that run for this one, in order: itself, and those of arguments of it."""
+        return (self,)
 
     def parameter_shapes(self) -> dict[str, Shape]:
         """The shapes of the parameters by name, in their order in the flat vector."""
@@ -165,15 +184,3 @@ class Layer(Placeable, ABC):
         Returns:
             The gradient with respect to the input, real (n, *input_shape), or None if not needed.
         """
-
-
-def glorot_uniform(
-    generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
-) -> NDArray[np.float64]:
-    """Weights drawn uniformly from ±sqrt(6 / (fan_in + fan_out)), Keras's default.
-
-    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010.
-    """
-    limit = np.sqrt(6 / (fan_in + fan_out))
-    return generator.uniform(-limit, limit, shape)

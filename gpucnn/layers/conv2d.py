@@ -1,25 +1,23 @@
 """The convolution layer."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass
 from math import prod
-from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
-from gpucnn.layers.base import Layer, Step, glorot_uniform
+from gpucnn.layers.affine import Affine
+from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.sliding import slide
 from gpucnn.utils import arguments
 
 
-@dataclass(eq=False)
-class Conv2D(Layer):
+@dataclass(eq=False, repr=False)
+class Conv2D(Affine):
     """2-D convolution: each output is a weighted sum over a window of the input, plus a bias.
 
-    It maps (height, width, channels) to (rows, columns, filters). The kernel, (kernel height,
-    kernel width, channels, filters), is initialised Glorot-uniform; the bias, (filters,), zero.
+    It maps (height, width, channels) to (rows, columns, filters), by a kernel (kernel height,
+    kernel width, channels, filters).
 
     Args:
         filters: the number of filters, which is that of the output's channels.
@@ -27,6 +25,10 @@ class Conv2D(Layer):
         strides: of the window, (vertical, horizontal), or one number for both.
         padding: "valid" for windows within the image only, or "same" for zero padding to an output
             of ceil(size / strides).
+        activation: as for `Affine`, like all that follow.
+        use_bias: whether a bias is added.
+        kernel_initializer: how the kernel begins.
+        input_shape: of one image, of the first layer of a model; see `Input`.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -36,10 +38,13 @@ class Conv2D(Layer):
     kernel_size: int | Pair
     strides: int | Pair = 1
     padding: Padding = "valid"
+    activation: str | Layer | None = None
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+    input_shape: InitVar[Sequence[int] | None] = None
 
-    has_parameters: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
+    def __post_init__(self, input_shape: Sequence[int] | None) -> None:
+        self._check_arguments(input_shape)
         arguments.positive_integer(self.filters, "filters")
         self._size = arguments.positive_pair(self.kernel_size, "kernel_size")
         self._strides = arguments.positive_pair(self.strides, "strides")
@@ -50,20 +55,15 @@ class Conv2D(Layer):
         self.input_shape = input_shape
         self.output_shape = (*self.window.output, self.filters)
 
-    def parameter_shapes(self) -> dict[str, Shape]:
-        channels = self.input_shape[2]
-        return {"kernel": (*self.window.size, channels, self.filters), "bias": (self.filters,)}
+    def kernel_shape(self) -> Shape:
+        return (*self.window.size, self.input_shape[2], self.filters)
 
-    def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        shape = self.parameter_shapes()["kernel"]
-        fan_in, fan_out = prod(shape[:3]), self.window.elements * self.filters
-        return {
-            "kernel": glorot_uniform(generator, shape, fan_in, fan_out),
-            "bias": np.zeros(self.filters),
-        }
+    def fans(self) -> tuple[int, int]:
+        elements = self.window.elements
+        return elements * self.input_shape[2], elements * self.filters
 
     def multiply_adds(self) -> int:
-        return prod(self.window.output) * prod(self.parameter_shapes()["kernel"])
+        return prod(self.window.output) * prod(self.kernel_shape())
 
     def inference_buffers(self) -> dict[str, Buffer]:
         patch = self.window.elements * self.input_shape[2]
@@ -72,14 +72,14 @@ class Conv2D(Layer):
 
     def forward(self, x: Array, step: Step | None) -> Array:
         patches, output = self.buffer("patches", len(x)), self.buffer("output", len(x))
-        kernel, bias = self.parameters["kernel"], self.parameters["bias"]
-        self.backend.conv2d(x, kernel, bias, self.window, patches, output)
+        kernel = self.parameters["kernel"]
+        self.backend.conv2d(x, kernel, self.bias, self.window, patches, output)
         return output
 
     def backward(self, output_gradient: Array) -> Array | None:
         patches = self.buffer("patches", len(output_gradient))
         self.backend.conv2d_parameter_gradients(
-            output_gradient, patches, self.gradients["kernel"], self.gradients["bias"]
+            output_gradient, patches, self.gradients["kernel"], self.bias_gradient
         )
         if not self.needs_input_gradient:
             return None

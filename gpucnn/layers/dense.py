@@ -1,36 +1,40 @@
 """The fully connected layer."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass
 
 from gpucnn.backends import Array, Shape
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers.base import Layer, Step, glorot_uniform
+from gpucnn.layers.affine import Affine
+from gpucnn.layers.base import Layer, Step
 from gpucnn.utils import arguments
 
 
-@dataclass(eq=False)
-class Dense(Layer):
+@dataclass(eq=False, repr=False)
+class Dense(Affine):
     """Each output is a weighted sum of all inputs, plus a bias.
 
-    It maps (inputs,) to (units,). The kernel, (inputs, units), is initialised Glorot-uniform; the
-    bias, (units,), zero.
+    It maps (inputs,) to (units,), by a kernel (inputs, units).
 
     Args:
         units: the number of outputs.
+        activation: as for `Affine`, like all that follow.
+        use_bias: whether a bias is added.
+        kernel_initializer: how the kernel begins.
+        input_shape: of one image, of the first layer of a model; see `Input`.
 
     Raises:
-        InvalidValueError: `units` is not a positive integer.
+        InvalidValueError: an argument is not as described.
     """
 
     units: int
+    activation: str | Layer | None = None
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+    input_shape: InitVar[Sequence[int] | None] = None
 
-    has_parameters: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
+    def __post_init__(self, input_shape: Sequence[int] | None) -> None:
+        self._check_arguments(input_shape)
         arguments.positive_integer(self.units, "units")
 
     def build(self, input_shape: Shape) -> None:
@@ -42,15 +46,11 @@ class Dense(Layer):
         self.input_shape = input_shape
         self.output_shape = (self.units,)
 
-    def parameter_shapes(self) -> dict[str, Shape]:
-        return {"kernel": (*self.input_shape, self.units), "bias": (self.units,)}
+    def kernel_shape(self) -> Shape:
+        return (*self.input_shape, self.units)
 
-    def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        inputs, units = self.parameter_shapes()["kernel"]
-        return {
-            "kernel": glorot_uniform(generator, (inputs, units), inputs, units),
-            "bias": np.zeros(units),
-        }
+    def fans(self) -> tuple[int, int]:
+        return self.input_shape[0], self.units
 
     def multiply_adds(self) -> int:
         return self.input_shape[0] * self.units
@@ -58,26 +58,27 @@ class Dense(Layer):
     def forward(self, x: Array, step: Step | None) -> Array:
         self._input = x  # for the gradient of the kernel
         output = self.buffer("output", len(x))
-        self.backend.matmul(x, self.parameters["kernel"], output, bias=self.parameters["bias"])
+        self.backend.matmul(x, self.parameters["kernel"], output, bias=self.bias)
         return output
 
     def backward(self, output_gradient: Array) -> Array | None:
-        return dense_backward(self, self._input, output_gradient)
+        wanted = self.needs_input_gradient
+        input_gradient = self.buffer("input_gradient", len(output_gradient)) if wanted else None
+        self.compute_gradients(self._input, output_gradient, input_gradient)
+        return input_gradient
 
+    def compute_gradients(
+        self, x: Array, output_gradient: Array, input_gradient: Array | None
+    ) -> None:
+        """Compute the gradients of the parameters, and of the input `x` unless it is None."""
+        self.compute_parameter_gradients(x, output_gradient)
+        if input_gradient is not None:
+            kernel = self.parameters["kernel"]
+            self.backend.matmul(output_gradient, kernel, input_gradient, transpose_b=True)
 
-def dense_backward(layer: Layer, x: Array, output_gradient: Array) -> Array | None:
-    """The backward pass of a dense layer, or of one that fuses it, whose input was `x`."""
-    compute_parameter_gradients(layer, x, output_gradient)
-    if not layer.needs_input_gradient:
-        return None
-    input_gradient = layer.buffer("input_gradient", len(output_gradient))
-    kernel = layer.parameters["kernel"]
-    layer.backend.matmul(output_gradient, kernel, input_gradient, transpose_b=True)
-    return input_gradient
-
-
-def compute_parameter_gradients(layer: Layer, x: Array, output_gradient: Array) -> None:
-    """Compute the gradients of the kernel and the bias of such a layer, beside what follows."""
-    kernel_gradient, bias_gradient = layer.gradients["kernel"], layer.gradients["bias"]
-    with layer.backend.branch():
-        layer.backend.dense_gradients(x, output_gradient, kernel_gradient, bias_gradient)
+    def compute_parameter_gradients(self, x: Array, output_gradient: Array) -> None:
+        """Compute the gradients of the kernel and the bias, beside what follows."""
+        with self.backend.branch():
+            self.backend.dense_gradients(
+                x, output_gradient, self.gradients["kernel"], self.bias_gradient
+            )

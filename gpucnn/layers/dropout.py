@@ -8,7 +8,7 @@ from gpucnn.layers.base import Layer, Step
 from gpucnn.utils import arguments
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Dropout(Layer):
     """Zeroes random elements and scales the others by 1 / (1 - rate); in training only.
 

@@ -1,15 +1,30 @@
 """The layer between images and vectors."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass
 from math import prod
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.layers.base import Layer, Step
+from gpucnn.utils import arguments
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Flatten(Layer):
-    """Reshapes each image to a vector, in the order rows, columns, channels."""
+    """Reshapes each image to a vector, in the order rows, columns, channels.
+
+    Args:
+        input_shape: of one image, of the first layer of a model; see `Input`.
+
+    Raises:
+        InvalidValueError: `input_shape` is not the shape of an image.
+    """
+
+    input_shape: InitVar[Sequence[int] | None] = None
+
+    def __post_init__(self, input_shape: Sequence[int] | None) -> None:
+        if input_shape is not None:
+            self.given_shape = arguments.image_shape(input_shape, "input_shape")
 
     def build(self, input_shape: Shape) -> None:
         self.input_shape = input_shape

@@ -15,7 +15,7 @@ from gpucnn.backends import (
 )
 from gpucnn.layers.base import Batch, Layer, Step
 from gpucnn.layers.conv2d import Conv2D
-from gpucnn.layers.dense import Dense, compute_parameter_gradients, dense_backward
+from gpucnn.layers.dense import Dense
 from gpucnn.layers.dropout import Dropout
 from gpucnn.layers.flatten import Flatten
 from gpucnn.layers.max_pool2d import MaxPool2D
@@ -44,6 +44,7 @@ class FusedConv2D(Layer):
         self.place(
             convolution.backend, convolution.real, convolution.parameters, convolution.gradients
         )
+        self._bias, self._bias_gradient = convolution.bias, convolution.bias_gradient
 
     def build(self, input_shape: Shape) -> None:
         """Do nothing: the three layers are built."""
@@ -62,7 +63,7 @@ class FusedConv2D(Layer):
 
     def forward(self, x: Array, step: Step | None) -> Array:
         output = self.buffer("output", len(x))
-        kernel, bias = self.parameters["kernel"], self.parameters["bias"]
+        kernel, bias = self.parameters["kernel"], self._bias
         self.backend.conv2d_relu_max_pool(
             x, kernel, bias, self._plan(len(x)), output, training=step is not None
         )
@@ -75,7 +76,7 @@ class FusedConv2D(Layer):
     def forward_gathered(self, images: Array, indices: Array, step: Step | None) -> Array:
         """The output for the images with the indices `indices`, see `Backend.gather_images`."""
         output = self.buffer("output", len(indices))
-        kernel, bias = self.parameters["kernel"], self.parameters["bias"]
+        kernel, bias = self.parameters["kernel"], self._bias
         plan, training = self._plan(len(indices)), step is not None
         self.backend.gathered_conv2d_relu_max_pool(
             images, indices, kernel, bias, plan, output, training=training
@@ -91,7 +92,7 @@ class FusedConv2D(Layer):
             self.parameters["kernel"],
             self._plan(batch),
             self.gradients["kernel"],
-            self.gradients["bias"],
+            self._bias_gradient,
             input_gradient,
         )
         return input_gradient
@@ -145,7 +146,7 @@ class FusedDense(Layer):
     def forward(self, x: Array, step: Step | None) -> Array:
         self._input, self.rate = x, 0.0  # for the gradients
         output = self.buffer("output", len(x))
-        kernel, bias = self.parameters["kernel"], self.parameters["bias"]
+        kernel, bias = self.parameters["kernel"], self.dense.bias
         dropout = self.dropout
         if dropout is None or step is None or step.number is None:
             self.backend.dense_relu(x, kernel, bias, output)
@@ -164,7 +165,10 @@ class FusedDense(Layer):
 
     def backward_from_scores(self, score_gradient: Array) -> Array | None:
         """The same from the gradient of what ReLU was given."""
-        return dense_backward(self, self._input, score_gradient)
+        wanted = self.needs_input_gradient
+        input_gradient = self.buffer("input_gradient", len(score_gradient)) if wanted else None
+        self.dense.compute_gradients(self._input, score_gradient, input_gradient)
+        return input_gradient
 
 
 class FusedHead:
@@ -210,7 +214,7 @@ class FusedHead:
         dense.backend.dense_softmax_cross_entropy(
             features,
             dense.parameters["kernel"],
-            dense.parameters["bias"],
+            dense.bias,
             batch.labels,
             batch.indices[step.first : step.first + len(x)],
             batch.position,
@@ -223,7 +227,7 @@ class FusedHead:
             len(batch.indices),
             None if before is None else before.rate,
         )
-        compute_parameter_gradients(dense, features, logits_gradient)
+        dense.compute_parameter_gradients(features, logits_gradient)
         if before is None or input_gradient is None:
             return input_gradient
         return before.backward_from_scores(input_gradient)
@@ -293,5 +297,8 @@ def as_classifier(layers: Sequence[Layer]) -> ConvClassifier | None:
     convolution, _, pooling, _, dense = layers
     assert isinstance(convolution, Conv2D)
     assert isinstance(pooling, MaxPool2D)
+    assert isinstance(dense, Dense)
+    if not (convolution.use_bias and dense.use_bias):
+        return None
     filters, classes = convolution.output_shape[2], dense.output_shape[0]
     return ConvClassifier(convolution.window, pooling.window, filters, classes, convolution.real)

@@ -7,7 +7,7 @@ from gpucnn.layers.base import Layer, Step
 from gpucnn.utils import arguments
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LeakyReLU(Layer):
     """Each element above 0 as it is, the others times a slope; so is the gradient.
 

@@ -9,7 +9,7 @@ from gpucnn.layers.sliding import slide
 from gpucnn.utils import arguments
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class MaxPool2D(Layer):
     """The maximum of each window of the input, channel by channel.
 

@@ -6,7 +6,7 @@ from gpucnn.backends import Array, Shape
 from gpucnn.layers.base import Layer, Step
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ReLU(Layer):
     """The positive part of each element, max(x, 0); the gradient at 0 is 0."""
 

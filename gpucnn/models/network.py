@@ -12,6 +12,7 @@ from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, get_back
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
+from gpucnn.layers.affine import SOFTMAX, Affine
 from gpucnn.models.inference import compute_logits
 from gpucnn.models.replica import Replica, lay_out
 from gpucnn.utils import arguments
@@ -64,13 +65,14 @@ class Network:
         self.seed = arguments.seed(seed)
         self.input_shape = arguments.image_shape(input_shape, "input_shape")
         self.layers = _check_layers(layers)
+        self._unrolled = unroll(self.layers)
         self._threads = threads
         self._lock = ModelLock(
             "the model is asked by a handler of signals while it computes for the same thread: let "
             "the handler set a flag, and ask later"
         )
         self._build_layers()
-        self._parameters = lay_out(self.layers)
+        self._parameters = lay_out(self._unrolled)
         self._place(get_backend(device, threads), self._initial_weights())
 
     def __repr__(self) -> str:
@@ -79,13 +81,19 @@ class Network:
             f"dtype={self.dtype.name!r}, device={self.backend.device!r}, seed={self.seed})"
         )
 
+    @property
+    def ends_in_softmax(self) -> bool:
+        """Whether the last layer was given softmax as its activation."""
+        last = self.layers[-1]
+        return isinstance(last, Affine) and last.activation == SOFTMAX
+
     # Building
 
     def _build_layers(self) -> None:
         names: Counter[str] = Counter()
         shape = self.input_shape
         below_parameters = True
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self._unrolled):
             kind = type(layer).__name__.lower()
             layer.name = f"{kind}_{names[kind]}" if names[kind] else kind
             layer.index, layer.seed = index, self.seed
@@ -95,8 +103,9 @@ class Network:
             shape = layer.output_shape
             below_parameters = below_parameters and not layer.has_parameters
         if len(shape) != 1:
+            last = self._unrolled[-1].name
             raise InvalidValueError(
-                f"the last layer, {self.layers[-1].name}, gives the shape {shape}: a model ends in "
+                f"the last layer, {last}, gives the shape {shape}: a model ends in "
                 "a vector with an element for each class, so end with Flatten() and Dense(classes)"
             )
         self.classes = shape[0]
@@ -105,7 +114,7 @@ class Network:
         generator = np.random.default_rng(self.seed)
         return [
             values
-            for layer in self.layers
+            for layer in self._unrolled
             for values in layer.initial_parameters(generator).values()
         ]
 
@@ -113,7 +122,7 @@ class Network:
 
     def _place(self, backend: Backend, weights: Sequence[NDArray[Any]]) -> None:
         self.backend = backend
-        self.replica = Replica(self.layers, backend, self.input_shape, self.dtype)
+        self.replica = Replica(self._unrolled, backend, self.input_shape, self.dtype)
         self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         self._copy_weights(weights)
@@ -136,7 +145,7 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         device, weights = state.pop("device"), state.pop("weights")
         vars(self).update(state)
-        self._parameters = lay_out(self.layers)
+        self._parameters = lay_out(self._unrolled)
         self._place(get_backend(device, self._threads), weights)
 
     def to(self, device: str) -> "Network":
@@ -247,6 +256,11 @@ class Network:
             return loss, self.split(gradients)
 
 
+def unroll(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers that run for those of a model, see `Layer.unrolled`."""
+    return tuple(each for layer in layers for each in layer.unrolled())
+
+
 def _check_layers(layers: Any) -> tuple[Layer, ...]:
     if not isinstance(layers, (list, tuple)):
         raise InvalidTypeError(f"layers is {layers!r}: give a list of layers")
@@ -254,7 +268,15 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
     for each in checked:
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
-        if each.is_placed or checked.count(each) > 1:
+    for each in checked[:-1]:
+        if isinstance(each, Affine) and each.activation == SOFTMAX:
+            raise InvalidValueError(
+                f"{each!r} is not the last layer, the only one that may end in softmax: give it "
+                "another activation"
+            )
+    running = unroll(checked)
+    for each in running:
+        if each.is_placed or running.count(each) > 1:
             raise InvalidValueError(f"{each!r} is already part of a model: make a new layer")
     if not any(each.has_parameters for each in checked):
         raise InvalidValueError("no layer has parameters: give at least one Conv2D or Dense")

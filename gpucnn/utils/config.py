@@ -15,7 +15,7 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 
 def configurable(names: Mapping[str, object], base: type) -> tuple[type[Any], ...]:
     """The dataclasses among `names` that derive from `base`, in order: what `to_config` takes."""
-    classes = (each for each in names.values() if isinstance(each, type))
+    classes = dict.fromkeys(each for each in names.values() if isinstance(each, type))
     return tuple(each for each in classes if issubclass(each, base) and is_dataclass(each))
 
 

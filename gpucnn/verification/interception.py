@@ -136,7 +136,7 @@ class Learner:
         model = config.make_model(len(images))
         x = check_images(images, model.input_shape, model.dtype)
         y = check_labels(labels, len(x), model.classes)
-        layers = [copy(layer) for layer in model.layers]
+        layers = [copy(layer) for layer in model.replica.plain]
         replica = Replica(layers, serve("the model"), model.input_shape, model.dtype)
         for parameter, weights in zip(lay_out(layers), model.get_weights(), strict=True):
             backend.copy(weights, parameter.view(replica.parameters))

@@ -36,16 +36,13 @@ def described(model: Sequential) -> str:
 
 def test_layers_of_the_notebook() -> None:
     assert described(models.notebook()) == (
-        "Conv2D(filters=8,kernel_size=3,strides=1,padding='valid') ReLU() "
-        "MaxPool2D(pool_size=2,strides=None,padding='valid') Flatten() Dense(units=10)"
+        "Conv2D(filters=8,kernel_size=3) ReLU() MaxPool2D() Flatten() Dense(units=10)"
     )
 
 
 def test_layers_of_lenet() -> None:
     assert described(models.lenet()) == (
-        "Conv2D(filters=32,kernel_size=3,strides=1,padding='valid') ReLU() "
-        "MaxPool2D(pool_size=2,strides=None,padding='valid') "
-        "Conv2D(filters=64,kernel_size=3,strides=1,padding='valid') ReLU() "
-        "MaxPool2D(pool_size=2,strides=None,padding='valid') Flatten() "
+        "Conv2D(filters=32,kernel_size=3) ReLU() MaxPool2D() "
+        "Conv2D(filters=64,kernel_size=3) ReLU() MaxPool2D() Flatten() "
         "Dense(units=128) ReLU() Dropout(rate=0.5) Dense(units=10)"
     )

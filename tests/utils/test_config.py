@@ -36,6 +36,7 @@ THINGS = [
     LeakyReLU(0.2),
     Flatten(),
     Dense(10),
+    Dense(10, LeakyReLU(0.2), use_bias=False),
     Dropout(0.5),
     SGD(0.1, 0.9, True, 0.01),
     Adam(0.1, 0.8, 0.9, 1e-3),
@@ -77,6 +78,9 @@ def test_a_description_is_the_class_and_its_arguments() -> None:
         "kernel_size": [3, 5],
         "strides": 1,
         "padding": "same",
+        "activation": None,
+        "use_bias": True,
+        "kernel_initializer": "glorot_uniform",
     }
 
 

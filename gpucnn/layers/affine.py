@@ -1,0 +1,107 @@
+"""What layers with a kernel share: a bias and an activation that may be left out."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Array, Backend, Shape
+from gpucnn.errors import InvalidValueError
+from gpucnn.layers.base import Layer
+from gpucnn.layers.initializers import INITIALIZERS
+from gpucnn.layers.leaky_relu import LeakyReLU
+from gpucnn.layers.relu import ReLU
+from gpucnn.utils import arguments
+
+SOFTMAX = "softmax"
+"""The activation of a model's last layer, which is computed with the loss, from the logits."""
+
+ACTIVATIONS: dict[str, Callable[[], Layer]] = {
+    "relu": ReLU,
+    "leaky_relu": lambda: LeakyReLU(0.2),
+}
+"""Makes the layer of an activation by Keras's name; "leaky_relu" has the slope of its function."""
+
+
+def activation_layer(activation: str | Layer | None) -> Layer | None:
+    """The layer of an activation; None for "linear", softmax and None.
+
+    Raises:
+        InvalidValueError: there is no such activation.
+    """
+    if activation in (None, "linear", SOFTMAX):
+        return None
+    if isinstance(activation, Layer) and type(activation) in (ReLU, LeakyReLU):
+        return activation
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise InvalidValueError(
+            f"activation is {activation!r}: choose one of linear, {', '.join(ACTIVATIONS)}, "
+            f"{SOFTMAX}, or give a layer such as LeakyReLU(0.1)"
+        )
+    return ACTIVATIONS[activation]()
+
+
+class Affine(Layer):
+    """A layer that multiplies by a kernel, and adds a bias.
+
+    Attributes:
+        activation: of the outputs, by Keras's name, or as a layer; None for none. It runs as a
+            layer of its own, as if it followed this one in the model.
+        use_bias: whether a bias is added.
+        kernel_initializer: how the kernel begins, one of `INITIALIZERS`; the bias begins as zeros.
+        bias: real (units,), on the device: the parameter, or zeros.
+        bias_gradient: real (units,), where its gradient is written, of use or not.
+    """
+
+    has_parameters: ClassVar[bool] = True
+
+    activation: str | Layer | None
+    use_bias: bool
+    kernel_initializer: str
+    bias: Array
+    bias_gradient: Array
+
+    def _check_arguments(self, input_shape: Sequence[int] | None) -> None:
+        if input_shape is not None:
+            self.given_shape = arguments.image_shape(input_shape, "input_shape")
+        self._activation = activation_layer(self.activation)
+        arguments.flag(self.use_bias, "use_bias")
+        arguments.one_of(self.kernel_initializer, "kernel_initializer", tuple(INITIALIZERS))
+
+    def unrolled(self) -> tuple[Layer, ...]:
+        return (self,) if self._activation is None else (self, self._activation)
+
+    @abstractmethod
+    def kernel_shape(self) -> Shape:
+        """The shape of the kernel, whose last axis is that of the outputs."""
+
+    @abstractmethod
+    def fans(self) -> tuple[int, int]:
+        """The inputs of an output, and the outputs of an input, for the initializer."""
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        kernel = self.kernel_shape()
+        return {"kernel": kernel} | ({"bias": kernel[-1:]} if self.use_bias else {})
+
+    def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+        shapes = self.parameter_shapes()
+        draw = INITIALIZERS[self.kernel_initializer]
+        kernel = draw(generator, shapes.pop("kernel"), *self.fans())
+        return {"kernel": kernel} | {name: np.zeros(shape) for name, shape in shapes.items()}
+
+    def place(
+        self,
+        backend: Backend,
+        real: "np.dtype[np.floating]",
+        parameters: dict[str, Array],
+        gradients: dict[str, Array],
+    ) -> None:
+        super().place(backend, real, parameters, gradients)
+        shape = self.kernel_shape()[-1:]
+        self.bias, self.bias_gradient = (
+            (parameters["bias"], gradients["bias"])
+            if self.use_bias
+            else (backend.zeros(shape, real), backend.empty(shape, real))
+        )
