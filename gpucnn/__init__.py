@@ -28,13 +28,15 @@ def _exports() -> dict[str, Any]:
     from gpucnn.backends import available_devices, get_backend
     from gpucnn.datasets import load_mnist
     from gpucnn.errors import GpucnnError
-    from gpucnn.layers import LAYERS, Layer
+    from gpucnn.layers import LAYERS, Activation, Input, Layer, MaxPooling2D, Softmax
     from gpucnn.models import History, Sequential
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
 
-    functions: list[Any] = [available_devices, get_backend, load_mnist]
-    classes = [GpucnnError, History, Layer, Sequential, *LAYERS, *OPTIMIZERS, *SCHEDULES]
-    return {each.__name__: each for each in functions + classes}
+    functions: list[Any] = [Activation, available_devices, get_backend, load_mnist]
+    classes = [GpucnnError, History, Input, Layer, Sequential, Softmax]
+    kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
+    named = {each.__name__: each for each in functions + classes + kinds}
+    return named | {"MaxPooling2D": MaxPooling2D}
 
 
 if not TYPE_CHECKING:  # mypy would take any name for one of the module

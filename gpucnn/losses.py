@@ -1,8 +1,110 @@
-"""Loss functions."""
+"""Loss functions: those that a model is compiled with, and what computes them."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer
+from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.utils import arguments
+
+
+@dataclass(frozen=True)
+class CategoricalLoss(ABC):
+    """The mean of -log p[label], p being the probabilities of the classes: softmax(logits).
+
+    Args:
+        from_logits: whether the model ends in logits; False if it ends in softmax. The loss is that
+            of the logits in either case, so that nothing overflows.
+
+    Raises:
+        InvalidValueError: `from_logits` is not True or False.
+    """
+
+    from_logits: bool = False
+
+    def __post_init__(self) -> None:
+        arguments.flag(self.from_logits, "from_logits")
+
+    def check_end(self, *, ends_in_softmax: bool) -> None:
+        """Check that the loss fits a model.
+
+        Args:
+            ends_in_softmax: whether the model does.
+
+        Raises:
+            InvalidValueError: it takes the outputs for what they are not.
+        """
+        name = type(self).__name__
+        if self.from_logits and ends_in_softmax:
+            raise InvalidValueError(
+                f"the model ends in softmax, but {name}(from_logits=True) takes logits: leave out "
+                "one of the two"
+            )
+        if not self.from_logits and not ends_in_softmax:
+            raise InvalidValueError(
+                f"the model ends in logits, but {name}() takes probabilities: end the model with "
+                f'activation="softmax", or give {name}(from_logits=True)'
+            )
+
+    @abstractmethod
+    def labels(self, y: Any) -> Any:
+        """The labels as whole numbers (n,), given those that the loss takes, to be checked yet."""
+
+
+@dataclass(frozen=True)
+class SparseCategoricalCrossentropy(CategoricalLoss):
+    """Cross-entropy with labels that are whole numbers, (n,) or (n, 1)."""
+
+    def labels(self, y: Any) -> Any:
+        labels: NDArray[Any] = np.asarray(y)
+        return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+@dataclass(frozen=True)
+class CategoricalCrossentropy(CategoricalLoss):
+    """Cross-entropy with labels that are rows (n, classes) of zeros, and 1 for the class."""
+
+    def labels(self, y: Any) -> Any:
+        rows: NDArray[Any] = np.asarray(y)
+        if rows.ndim != 2:
+            raise InvalidValueError(
+                f"the labels have the shape {rows.shape}: give a row for each, as to_categorical "
+                "makes it, or compile with sparse_categorical_crossentropy"
+            )
+        if not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
+            raise InvalidValueError(
+                "the labels are not rows of zeros with a single 1: give the class of each image, "
+                "as to_categorical makes its row"
+            )
+        return rows.argmax(axis=1)
+
+
+LOSSES = {
+    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "categorical_crossentropy": CategoricalCrossentropy,
+}
+"""The losses that a model can be compiled with, by Keras's names."""
+
+
+def loss_of(loss: Any) -> CategoricalLoss | None:
+    """The loss given to `compile`: an object of one, a name, or None.
+
+    Raises:
+        InvalidTypeError: it is none of these.
+        InvalidValueError: there is no loss of that name.
+    """
+    if isinstance(loss, str):
+        return LOSSES[arguments.one_of(loss, "loss", tuple(LOSSES))]()
+    if loss is not None and not isinstance(loss, CategoricalLoss):
+        raise InvalidTypeError(
+            f'the loss is {loss!r}: give a name such as "sparse_categorical_crossentropy", or an '
+            "object such as SparseCategoricalCrossentropy(from_logits=True)"
+        )
+    return loss
 
 
 class SoftmaxCrossEntropy:

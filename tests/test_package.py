@@ -129,6 +129,8 @@ ORDER = [
     "losses",
     "optimizers",
     "datasets",
+    "metrics",
+    "callbacks",
     "models",
     "applications",
     "verification",

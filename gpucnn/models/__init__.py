@@ -1,7 +1,25 @@
 """Models: training, evaluation, prediction and files; and two presets."""
 
+import os
+
 from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, notebook
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import History
 
-__all__ = ["MNIST_CLASSES", "MNIST_SHAPE", "MODELS", "History", "Sequential", "lenet", "notebook"]
+__all__ = [
+    "MNIST_CLASSES",
+    "MNIST_SHAPE",
+    "MODELS",
+    "History",
+    "Sequential",
+    "lenet",
+    "load_model",
+    "notebook",
+]
+
+
+def load_model(
+    path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
+) -> Sequential:
+    """Load a model from a file that `save` wrote: `Sequential.load` under Keras's name."""
+    return Sequential.load(path, device, threads)

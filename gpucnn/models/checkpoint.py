@@ -19,6 +19,7 @@ from safetensors.numpy import save
 
 from gpucnn.errors import DeviceError, InvalidFileError, InvalidValueError, printable
 from gpucnn.layers import LAYERS, Layer
+from gpucnn.losses import LOSSES, CategoricalLoss
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState
@@ -32,6 +33,8 @@ SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
 MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
 """The classes that the description of an optimizer may name."""
+KINDS_OF_LOSS = tuple(LOSSES.values())
+"""The classes that the description of a loss may name."""
 
 
 # Models
@@ -47,6 +50,7 @@ class Settings:
         dtype: "float32" or "float64".
         seed: of the initial parameters, the shuffles and dropout.
         optimizer: the one of `compile`.
+        loss: the one of `compile`, or None.
     """
 
     layers: Sequence[Layer]
@@ -54,6 +58,7 @@ class Settings:
     dtype: str
     seed: int
     optimizer: Optimizer
+    loss: CategoricalLoss | None = None
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,14 @@ def describe(settings: Settings) -> dict[str, Any]:
     Raises:
         InvalidTypeError: a layer, the optimizer or its schedule is of a class of the user's.
     """
+    loss = {} if settings.loss is None else {"loss": to_config(settings.loss, KINDS_OF_LOSS)}
     return {
         "layers": [to_config(layer, LAYERS) for layer in settings.layers],
         "input_shape": list(settings.input_shape),
         "dtype": settings.dtype,
         "seed": settings.seed,
         "optimizer": to_config(settings.optimizer, TRAINING),
+        **loss,
     }
 
 
@@ -129,7 +136,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         shape, dtype, seed = (description[each] for each in ("input_shape", "dtype", "seed"))
         slots = {name: arrays.pop(SLOT + name) for name in optimizer.slot_names}
         return SavedModel(
-            Settings(layers, shape, dtype, seed, optimizer),
+            Settings(layers, shape, dtype, seed, optimizer, _make_loss(description)),
             weights=arrays,
             state=OptimizerState(_count(description, "iterations"), slots),
             epochs_trained=_count(description, "epochs_trained"),
@@ -176,6 +183,14 @@ def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, i
     if not isinstance(optimizer, Optimizer):
         raise InvalidValueError(f"its optimizer is {optimizer!r}")
     return layers, optimizer, _count_parameters(layers, description["input_shape"])
+
+
+def _make_loss(description: dict[str, Any]) -> CategoricalLoss | None:
+    """The loss of a description; files of models compiled without one name none."""
+    loss: CategoricalLoss | None = None
+    if "loss" in description:
+        loss = from_config(description["loss"], KINDS_OF_LOSS)
+    return loss
 
 
 def _count_parameters(layers: list[Layer], input_shape: Any) -> int:

@@ -5,7 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gpucnn.models.training import EpochRecord
+from gpucnn.errors import InvalidValueError
+from gpucnn.models.training import EpochRecord, Evaluation
 
 
 class Progress(ABC):
@@ -20,18 +21,36 @@ class Progress(ABC):
         """Report that an epoch is done."""
 
 
+def verbosity(verbose: int | str) -> int:
+    """How much to print: 0 for nothing, 1 for a bar on a terminal, 2 for a line an epoch.
+
+    Raises:
+        InvalidValueError: it is none of these, nor "auto" or True for 1, or False for 0.
+    """
+    if verbose not in ("auto", 0, 1, 2):
+        raise InvalidValueError(f"verbose is {verbose!r}: choose one of auto, 0, 1, 2")
+    return 1 if verbose == "auto" else int(verbose)
+
+
+def show_evaluation(verbose: int | str, found: Evaluation) -> None:
+    """Print the result of an evaluation, unless `verbose` is 0."""
+    if verbosity(verbose) and sys.stdout is not None:
+        print(f"loss {found.loss:.4f}  accuracy {found.accuracy:.2%}", flush=True)
+
+
 @contextmanager
-def show_progress(verbose: int, last_epoch: int, images: int) -> Iterator[Progress]:
+def show_progress(verbose: int | str, last_epoch: int, images: int) -> Iterator[Progress]:
     """Show the progress of training within the context.
 
     Args:
-        verbose: 0 to show nothing.
+        verbose: see `verbosity`.
         last_epoch: the number of the last epoch.
         images: the number of images in an epoch.
     """
-    if verbose == 0 or sys.stdout is None:  # None in a program without standard streams
+    level = verbosity(verbose)
+    if level == 0 or sys.stdout is None:  # None in a program without standard streams
         yield _Silence()
-    elif sys.stdout.isatty():
+    elif level == 1 and sys.stdout.isatty():
         with _bar(last_epoch, images) as progress:
             yield progress
     else:

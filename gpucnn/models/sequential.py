@@ -3,14 +3,19 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
+from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError, ModelInUseError, TrainingError
-from gpucnn.layers import Layer
+from gpucnn.layers import Input, Layer, Softmax
+from gpucnn.layers.ends import without_ends
+from gpucnn.losses import CategoricalLoss, loss_of
+from gpucnn.metrics import check_metrics
 from gpucnn.models.checkpoint import (
     SavedModel,
     Settings,
@@ -25,14 +30,15 @@ from gpucnn.models.network import Network
 from gpucnn.models.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.models.parallel import evaluate as evaluate_replica
 from gpucnn.models.pixels import Pixels, like_training, trained_on
-from gpucnn.models.progress import show_progress
+from gpucnn.models.progress import show_evaluation, show_progress, verbosity
 from gpucnn.models.replica import Replica
 from gpucnn.models.summary import print_summary
 from gpucnn.models.training import EpochRecord, Evaluation, History, check_finite, epoch_order
-from gpucnn.optimizers import Adam, Optimizer
+from gpucnn.optimizers import Adam, Optimizer, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.locks import ModelLock
+from gpucnn.utils.seeds import default_seed
 
 
 class Sequential(Network):
@@ -46,10 +52,22 @@ class Sequential(Network):
     of the last completed epoch, and can neither train nor change it. A model can be pickled and
     copied, the state of its training included.
 
+    The shape of the images is that of `input_shape`, or of an `Input` that the layers begin with,
+    or the `input_shape` of the first layer, or that of the first images that `fit` is given.
+    Without the argument, layers can be added until the model is first used.
+
     Arguments, attributes and errors are those of `Network`, and:
+
+    Args:
+        layers: which may end in `Softmax`, see there.
+        input_shape: of one image; None if it is known otherwise.
+        seed: None for that of `gpucnn.utils.set_random_seed`, 0 unless it was called.
 
     Attributes:
         optimizer: used by `fit`; `Adam()` unless `compile` sets another.
+        loss: of which kind the labels are; None for whole numbers, with layers that end in softmax
+            or not.
+        stop_training: set it in `fit`, such as in a callback, to end the training after the epoch.
         run_eagerly: whether `fit`, `evaluate` and `predict` launch the operations on a batch one
             by one, where they would replay them as one on a device that can record; the results
             are the same.
@@ -59,14 +77,52 @@ class Sequential(Network):
 
     def __init__(
         self,
-        layers: Sequence[Layer],
-        input_shape: Sequence[int],
+        layers: Sequence[Layer | Input | Softmax] = (),
+        input_shape: Sequence[int] | None = None,
         dtype: str = "float32",
         device: str = "auto",
-        seed: int = 0,
+        seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        super().__init__(layers, input_shape, dtype, device, seed, threads)
+        self._given: Any = list(layers) if isinstance(layers, (list, tuple)) else layers
+        self._options = dtype, device, default_seed() if seed is None else seed, threads
+        self._compiled: tuple[Any, ...] = (Adam(),)
+        if input_shape is not None:
+            self.build(input_shape)
+
+    # Building
+
+    def add(self, layer: Layer | Input | Softmax) -> None:
+        """Add a layer at the end.
+
+        Raises:
+            InvalidValueError: the model is built, since it has been used.
+        """
+        if self.is_built:
+            raise InvalidValueError("the model is built: add layers before it is first used")
+        self._given.append(layer)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the model has its shapes and weights, and no layers can be added any more."""
+        return "layers" in vars(self)
+
+    def build(self, input_shape: Sequence[int]) -> None:
+        """Make the shapes and the weights of all layers, for images of a shape.
+
+        Raises:
+            InvalidValueError: a layer does not accept the output of the one before it, or an
+                argument of the constructor is not as described.
+            InvalidTypeError: one of the layers is not a layer.
+        """
+        layers = self._given  # anything but a list is refused
+        if isinstance(layers, list):
+            layers, _ = without_ends(layers)
+        try:
+            super().__init__(layers, input_shape, *self._options)
+        except BaseException:
+            vars(self).pop("layers", None)  # it is not built
+            raise
         self._training = ModelLock(
             "the model is being trained by the call of fit that this call comes from: wait for "
             "its end"
@@ -74,35 +130,69 @@ class Sequential(Network):
         self._trained: Replica | None = None
         self.epochs_trained = 0
         self.pixels: Pixels | None = None
-        self.optimizer: Optimizer = Adam()
-        self.run_eagerly = False
-        self.compile(self.optimizer)
+        self.optimizer: Optimizer = self._compiled[0]
+        self.loss: CategoricalLoss | None = None
+        self.stop_training = self.run_eagerly = False
+        self.compile(*self._compiled)
+
+    if not TYPE_CHECKING:  # mypy would take any name for one of a model
+
+        def __getattr__(self, name: str) -> Any:
+            """What a built model has; it is built if the shape of its images is known.
+
+            Raises:
+                InvalidValueError: it is not.
+            """
+            if name.startswith("__") or "_given" not in vars(self) or self.is_built:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            _, shape = without_ends(self._given)
+            if shape is None:
+                raise InvalidValueError(
+                    "the model does not know the shape of its images: begin its layers with "
+                    "Input((28, 28, 1)) or the like, or call fit first"
+                )
+            self.build(shape)
+            return getattr(self, name)
 
     # Training
 
-    def compile(self, optimizer: Optimizer, run_eagerly: bool = False) -> None:
-        """Set the optimizer of `fit`, which starts without state.
+    def compile(
+        self,
+        optimizer: Optimizer | str = "adam",
+        loss: CategoricalLoss | str | None = None,
+        metrics: Sequence[str] = ("accuracy",),
+        run_eagerly: bool = False,
+    ) -> None:
+        """Set the optimizer of `fit`, which starts without state, and the loss.
 
         Args:
-            optimizer: an optimizer that no other model uses.
+            optimizer: an optimizer that no other model uses, or Keras's name of one, such as
+                "adam", for one with its defaults.
+            loss: of `gpucnn.losses`, or its name; None for labels that are whole numbers.
+            metrics: names of the accuracy, which is measured in any case.
             run_eagerly: see the attribute.
 
         Raises:
-            InvalidTypeError: `optimizer` is not an optimizer, or `run_eagerly` not a bool.
-            InvalidValueError: it already trains another model.
+            InvalidTypeError: `optimizer` is not an optimizer, `loss` not a loss, or `run_eagerly`
+                not a bool.
+            InvalidValueError: there is no optimizer, loss or metric of that name, the optimizer
+                already trains another model, or the loss does not fit what the layers end in.
             ModelInUseError: the model is being trained.
         """
-        self._refuse_training()
+        optimizer, loss = optimizer_of(optimizer), loss_of(loss)
+        check_metrics(metrics)
         arguments.flag(run_eagerly, "run_eagerly")
+        self._compiled = optimizer, loss, metrics, run_eagerly
+        if not self.is_built:
+            return
+        self._refuse_training()
+        if loss is not None:
+            loss.check_end(ends_in_softmax=self.ends_in_softmax)
         with self._lock.claim():
             self._compile(optimizer)
-            self.run_eagerly = run_eagerly
+            self.loss, self.run_eagerly = loss, run_eagerly
 
     def _compile(self, optimizer: Optimizer) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise InvalidTypeError(
-                f"the optimizer is {optimizer!r}: give an object such as SGD(0.1) or Adam()"
-            )
         if optimizer.is_placed and optimizer is not self.optimizer:
             raise InvalidValueError(f"{optimizer!r} already trains another model: make a new one")
         optimizer.place(self.backend, self.parameters)
@@ -112,11 +202,13 @@ class Sequential(Network):
         self,
         x: NDArray[Any],
         y: NDArray[Any],
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Sequence[Callback] = (),
+        validation_split: float = 0.0,
         validation_data: tuple[NDArray[Any], NDArray[Any]] | None = None,
         shuffle: bool = True,
-        verbose: int = 1,
         on_epoch_end: Callable[[EpochRecord], None] | None = None,
     ) -> History:
         """Train for `epochs` further epochs.
@@ -129,12 +221,18 @@ class Sequential(Network):
         Args:
             x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
                 may be left out.
-            y: whole numbers (n,), the labels, in [0, classes).
-            batch_size: images in a training step; the last batch of an epoch may be smaller.
+            y: the labels: whole numbers (n,), in [0, classes), or what the loss takes.
+            batch_size: images in a training step, None for 32; the last batch of an epoch may be
+                smaller.
             epochs: the number of passes over the images.
+            verbose: 0 to print nothing, 1 for a bar on a terminal, 2 for a line an epoch; "auto"
+                for 1.
+            callbacks: told of the beginning and the end of the training and of each epoch; they may
+                stop it.
+            validation_split: the share of the images, the last of them, that are not trained on but
+                are the validation data, in [0, 1).
             validation_data: (x, y) on which to evaluate the model after each epoch, or None.
             shuffle: whether to permute the images anew in each epoch.
-            verbose: 0 to print nothing.
             on_epoch_end: called after each epoch with its record, see `History`.
 
         Returns:
@@ -150,9 +248,14 @@ class Sequential(Network):
         Warns:
             GpucnnWarning: the learning rate's schedule ends before the last of these epochs.
         """
+        batch_size = 32 if batch_size is None else batch_size
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
         arguments.flag(shuffle, "shuffle")
+        told = CallbackList(callbacks, self)
+        (x, y), validation_data = split_validation(x, y, validation_split, validation_data)
+        if not self.is_built:
+            self._build_for(x)
         data = self._labelled(x, y)
         check_weights(self, self.parameters)
         self.optimizer.tell_end(epochs * ceil_div(len(data[0]), batch_size))
@@ -167,8 +270,11 @@ class Sequential(Network):
             last_epoch = self.epochs_trained + epochs
             trainer = ParallelTrainer(self._twin(), self.optimizer, data, batch_size, validation)
             trainer.run_eagerly = self.run_eagerly
-            with closing(trainer), show_progress(verbose, last_epoch, len(data[0])) as progress:
+            self.stop_training = False
+            shown = show_progress(verbose, last_epoch, len(data[0]))
+            with closing(trainer), told.training(), shown as progress:
                 for epoch in range(self.epochs_trained + 1, last_epoch + 1):
+                    told.epoch_begins(epoch)
                     order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)
                     with self._trained_by(trainer, epoch):
                         record = trainer.epoch(epoch, order, progress.batch)
@@ -180,7 +286,16 @@ class Sequential(Network):
                     progress.epoch(record)
                     if on_epoch_end is not None:
                         on_epoch_end(record)
+                    told.epoch_ends(epoch, record)
+                    if self.stop_training:
+                        break
         return history
+
+    def _build_for(self, x: Any) -> None:
+        """Build the model for the shape of its first images, or that which its layers tell."""
+        _, shape = without_ends(self._given)
+        images = np.asarray(x).shape[1:]
+        self.build(shape or (images if len(images) != 2 else (*images, 1)))
 
     def _twin(self) -> Replica:
         """The replica that `fit` trains, kept from one call to the next."""
@@ -230,16 +345,48 @@ class Sequential(Network):
 
     # Use
 
-    def evaluate(self, x: NDArray[Any], y: NDArray[Any], batch_size: int = 128) -> Evaluation:
+    @overload
+    def evaluate(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        batch_size: int | None = ...,
+        verbose: int | str = ...,
+        *,
+        return_dict: Literal[False] = ...,
+    ) -> Evaluation: ...
+
+    @overload
+    def evaluate(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        batch_size: int | None = ...,
+        verbose: int | str = ...,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
+
+    def evaluate(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        batch_size: int | None = 128,
+        verbose: int | str = 0,
+        *,
+        return_dict: bool = False,
+    ) -> Evaluation | dict[str, float]:
         """Compute the mean loss and the accuracy over labelled images.
 
         Args:
             x: the images, as for `fit`.
             y: the labels, as for `fit`.
-            batch_size: images in a batch.
+            batch_size: images in a batch, None for 128.
+            verbose: 0 to print nothing, else a line.
+            return_dict: whether to return a dictionary.
 
         Returns:
-            The loss, and the accuracy in [0, 1].
+            The loss, and the accuracy in [0, 1]: a pair, or the values of "loss" and "accuracy".
 
         Raises:
             InvalidTypeError: the dtype of the images or labels cannot be used.
@@ -247,19 +394,24 @@ class Sequential(Network):
                 be used, or the encoding of the pixels cannot be matched to that of training.
             TrainingError: a weight is not finite.
         """
-        arguments.positive_integer(batch_size, "batch_size")
+        size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
         data = self._labelled(x, y, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)
             eagerly = self.run_eagerly
-            return evaluate_replica(self.replica, data, batch_size, run_eagerly=eagerly)
+            found = evaluate_replica(self.replica, data, size, run_eagerly=eagerly)
+        show_evaluation(verbose, found)
+        return found._asdict() if return_dict else found
 
-    def predict(self, x: NDArray[Any], batch_size: int = 128) -> NDArray[Any]:
+    def predict(
+        self, x: NDArray[Any], batch_size: int | None = 128, verbose: int | str = 0
+    ) -> NDArray[Any]:
         """Compute the probability of each class for each image.
 
         Args:
             x: the images, as for `fit`.
-            batch_size: images in a batch.
+            batch_size: images in a batch, None for 128.
+            verbose: as for `evaluate`; but there is nothing to print.
 
         Returns:
             real (n, classes), on the host.
@@ -270,11 +422,12 @@ class Sequential(Network):
                 or the encoding of the pixels cannot be matched to that of training.
             TrainingError: a weight is not finite.
         """
-        arguments.positive_integer(batch_size, "batch_size")
+        size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
+        verbosity(verbose)
         images = self._images(x, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)
-            return predict(self.replica, images, batch_size, run_eagerly=self.run_eagerly)
+            return predict(self.replica, images, size, run_eagerly=self.run_eagerly)
 
     def summary(self) -> None:
         """Print a table of the layers: output shape, parameters, multiply-adds and memory."""
@@ -331,7 +484,8 @@ class Sequential(Network):
         return describe(self._settings())
 
     def _settings(self) -> Settings:
-        return Settings(self.layers, self.input_shape, self.dtype.name, self.seed, self.optimizer)
+        dtype, loss = self.dtype.name, self.loss
+        return Settings(self.layers, self.input_shape, dtype, self.seed, self.optimizer, loss)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file from which `load` continues.
@@ -377,7 +531,7 @@ class Sequential(Network):
     def _restore(self, saved: SavedModel) -> None:
         """Set the weights and the state of training."""
         self.set_weights([saved.weights[name] for name in self.parameter_names])
-        self.compile(saved.settings.optimizer)
+        self.compile(saved.settings.optimizer, saved.settings.loss)
         self.optimizer.place(self.backend, self.parameters, saved.state)
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
 
@@ -390,7 +544,8 @@ class Sequential(Network):
 
     def _labelled(self, x: NDArray[Any], y: NDArray[Any], pixels: Pixels | None = None) -> Labelled:
         images = self._images(x, pixels)
-        return images, check_labels(y, len(images), self.classes)
+        labels = y if self.loss is None else self.loss.labels(y)
+        return images, check_labels(labels, len(images), self.classes)
 
 
 def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
@@ -398,6 +553,34 @@ def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
     loss, accuracy = trainer.validate()
     check_finite(loss, epoch)
     return {"val_loss": loss, "val_accuracy": accuracy}
+
+
+Data = tuple[Any, Any]
+"""Images and labels."""
+
+
+def split_validation(
+    x: Any, y: Any, share: float, validation: Data | None
+) -> tuple[Data, Data | None]:
+    """What to train on, and the validation data: the last `share` of both, if that is not 0.
+
+    Raises:
+        InvalidValueError: `share` is not in [0, 1), leaves nothing on one side, or `validation` is
+            given as well.
+    """
+    if not arguments.share(share, "validation_split"):
+        return (x, y), validation
+    if validation is not None:
+        raise InvalidValueError(
+            "validation_split and validation_data are both given: give one of them"
+        )
+    first = int(len(x) * (1 - share))
+    if not 0 < first < len(x):
+        raise InvalidValueError(
+            f"validation_split is {share} of {len(x)} images, which leaves {first} to train on: "
+            "give another share, or more images"
+        )
+    return (x[:first], y[:first]), (x[first:], y[first:])
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

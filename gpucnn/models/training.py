@@ -46,6 +46,18 @@ class History:
 
     epochs: list[EpochRecord] = field(default_factory=list)
 
+    @property
+    def epoch(self) -> list[int]:
+        """The numbers of the epochs, from 0, as in Keras."""
+        return [record["epoch"] - 1 for record in self.epochs]
+
+    @property
+    def history(self) -> dict[str, list[Any]]:
+        """The values of each metric, epoch by epoch, as in Keras."""
+        names = dict.fromkeys(name for record in self.epochs for name in record)
+        names.pop("epoch", None)
+        return {name: [record[name] for record in self.epochs] for name in names}
+
 
 class Metrics(NamedTuple):
     """The metrics of n images, on the device.

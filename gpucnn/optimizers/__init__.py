@@ -4,6 +4,7 @@ To add either, import it here: `OPTIMIZERS`, `SCHEDULES` and the names of `gpucn
 imports.
 """
 
+from gpucnn.errors import InvalidTypeError
 from gpucnn.optimizers.adam import Adam as Adam
 from gpucnn.optimizers.adam import AdamW as AdamW
 from gpucnn.optimizers.base import Optimizer as Optimizer
@@ -13,6 +14,7 @@ from gpucnn.optimizers.schedules import CosineDecay as CosineDecay
 from gpucnn.optimizers.schedules import OneCycle as OneCycle
 from gpucnn.optimizers.schedules import Schedule as Schedule
 from gpucnn.optimizers.sgd import SGD as SGD
+from gpucnn.utils.arguments import one_of
 from gpucnn.utils.config import configurable
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = configurable(globals(), Optimizer)
@@ -20,3 +22,22 @@ OPTIMIZERS: tuple[type[Optimizer], ...] = configurable(globals(), Optimizer)
 
 SCHEDULES: tuple[type[Schedule], ...] = configurable(globals(), Schedule)
 """The schedules that a model file may name."""
+
+
+def optimizer_of(optimizer: object) -> Optimizer:
+    """The optimizer given to `compile`: an object of one, or its name in lower case.
+
+    Raises:
+        InvalidTypeError: it is neither.
+        InvalidValueError: there is no optimizer of that name.
+    """
+    if isinstance(optimizer, str):
+        by_name = {each.__name__.lower(): each for each in OPTIMIZERS}
+        made: Optimizer = by_name[one_of(optimizer.lower(), "optimizer", tuple(by_name))]()
+        return made
+    if not isinstance(optimizer, Optimizer):
+        raise InvalidTypeError(
+            f"the optimizer is {optimizer!r}: give an object such as SGD(0.1) or Adam(), or a name "
+            'such as "adam"'
+        )
+    return optimizer

@@ -28,7 +28,7 @@ class TestWorkers:
 
         def evaluate_noted(self: Sequential, *arguments: object) -> object:
             models.append(self)
-            return evaluate(self, *arguments)  # type: ignore[arg-type]
+            return evaluate(self, *arguments)  # type: ignore[call-overload]
 
         monkeypatch.setattr(Sequential, "evaluate", evaluate_noted)
         assert command("evaluate", "model.safetensors", "--data", data, option, 3).status == 0

@@ -200,17 +200,17 @@ class TestFitThatDiverges:
 
 class TestWrongArguments:
     @pytest.mark.parametrize("name", ["batch_size", "epochs"])
-    @pytest.mark.parametrize("value", [0, -1, 1.5, "2", None])
+    @pytest.mark.parametrize("value", [0, -1, 1.5, "2"])
     def test_of_fit(self, name: str, value: Any) -> None:
         with refusal(f"{name} is {value!r}: it must be a whole number of at least 1"):
             fit(small.model(), **{name: value})
 
-    @pytest.mark.parametrize("size", [0, None])
+    @pytest.mark.parametrize("size", [0, "2"])
     def test_of_evaluate(self, size: Any) -> None:
         with refusal(f"batch_size is {size!r}: it must be a whole number of at least 1"):
             small.model().evaluate(X, Y, size)
 
-    @pytest.mark.parametrize("size", [0, None])
+    @pytest.mark.parametrize("size", [0, "2"])
     def test_of_predict(self, size: Any) -> None:
         with refusal(f"batch_size is {size!r}: it must be a whole number of at least 1"):
             small.model().predict(X, size)
@@ -252,10 +252,11 @@ class TestWrongArguments:
         with refusal("validation_data is not a pair: give (images, labels)", InvalidTypeError):
             fit(small.model(), validation_data=data)
 
-    @pytest.mark.parametrize("optimizer", ["adam", None, Adam, 0.1])
+    @pytest.mark.parametrize("optimizer", [None, Adam, 0.1])
     def test_of_compile(self, optimizer: Any) -> None:
         with refusal(
-            f"the optimizer is {optimizer!r}: give an object such as SGD(0.1) or Adam()",
+            f"the optimizer is {optimizer!r}: give an object such as SGD(0.1) or Adam(), or a name "
+            'such as "adam"',
             InvalidTypeError,
         ):
             small.model().compile(optimizer)

@@ -1,0 +1,277 @@
+"""Models that are built when they know the shape of their images, and compiled by names."""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import small
+from expect import refusal
+from gpucnn import SGD, Adam, Conv2D, Dense, Flatten, Input, MaxPooling2D, Sequential, Softmax
+from gpucnn.errors import InvalidTypeError
+from gpucnn.layers import Layer
+from gpucnn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
+from gpucnn.utils import set_random_seed, to_categorical
+
+X, Y = small.images(20), small.labels(20)
+
+
+def layers(end: str | None = None) -> list[Layer]:
+    return [
+        Conv2D(4, 3, activation="relu"),
+        MaxPooling2D(2),
+        Flatten(),
+        Dense(small.CLASSES, activation=end),
+    ]
+
+
+def trained(model: Sequential, y: Any = Y, **options: Any) -> bytes:
+    model.fit(X, y, batch_size=5, epochs=2, verbose=0, **options)
+    return small.weight_bytes(model)
+
+
+def known() -> bytes:
+    """The weights of a model that is given its shape at once."""
+    return trained(Sequential(layers(), small.SHAPE))
+
+
+def test_by_an_input() -> None:
+    assert trained(Sequential([Input(small.SHAPE), *layers()])) == known()
+
+
+def test_by_the_first_layer() -> None:
+    first = Conv2D(4, 3, activation="relu", input_shape=small.SHAPE)
+    assert trained(Sequential([first, *layers()[1:]])) == known()
+
+
+def test_by_the_first_images() -> None:
+    assert trained(Sequential(layers())) == known()
+
+
+def test_images_without_the_axis_of_their_channel() -> None:
+    model = Sequential(layers())
+    model.fit(X[..., 0], Y, batch_size=5, epochs=2, verbose=0)
+    assert model.input_shape == small.SHAPE
+    assert small.weight_bytes(model) == known()
+
+
+def test_layer_by_layer() -> None:
+    model = Sequential()
+    model.add(Input(small.SHAPE))
+    for layer in layers():
+        assert not model.is_built
+        model.add(layer)
+    assert len(model.get_weights()) == 4
+    assert model.is_built
+    assert trained(model) == known()
+
+
+def test_nothing_is_added_to_what_is_built() -> None:
+    model = Sequential(layers(), small.SHAPE)
+    with refusal("the model is built: add layers before it is first used"):
+        model.add(Dense(3))
+
+
+def test_a_model_without_a_shape_says_so() -> None:
+    with refusal(
+        "the model does not know the shape of its images: begin its layers with "
+        "Input((28, 28, 1)) or the like, or call fit first"
+    ):
+        Sequential(layers()).summary()
+
+
+def test_a_model_that_cannot_be_built_is_not() -> None:
+    model = Sequential([Input(small.SHAPE), Flatten(), Conv2D(3, 3)])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="conv2d"):
+            model.get_weights()
+        assert not model.is_built
+
+
+@pytest.mark.parametrize("name", ["__len__", "_repr_html_", "nothing"])
+def test_a_built_model_has_no_other_names(name: str) -> None:
+    model = Sequential(layers(), small.SHAPE)
+    assert not hasattr(model, name)
+
+
+def test_what_is_not_built_can_be_copied() -> None:
+    copy = deepcopy(Sequential([Input(small.SHAPE), *layers()]))
+    assert trained(copy) == known()
+
+
+# Compiling
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "Adam", "adamw"])
+def test_an_optimizer_by_name(name: str) -> None:
+    model = Sequential(layers(), small.SHAPE)
+    model.compile(name)
+    assert type(model.optimizer).__name__.lower() == name.lower()
+
+
+def test_no_optimizer_of_that_name() -> None:
+    with refusal("optimizer is 'rmsprop': choose one of adam, adamw, sgd"):
+        Sequential(layers(), small.SHAPE).compile("rmsprop")
+
+
+def test_a_model_is_compiled_before_it_is_built() -> None:
+    model = Sequential(layers())
+    model.compile(SGD(0.3), run_eagerly=True)
+    model.fit(X, Y, verbose=0)
+    assert repr(model.optimizer) == repr(SGD(0.3))
+    assert model.run_eagerly
+
+
+ENDS: list[tuple[Any, Any]] = [
+    (layers("softmax"), "sparse_categorical_crossentropy"),
+    ([*layers(), Softmax()], SparseCategoricalCrossentropy()),
+    (layers(), SparseCategoricalCrossentropy(from_logits=True)),
+    (layers("softmax"), None),
+]
+
+
+@pytest.mark.parametrize(("given", "loss"), ENDS)
+def test_the_loss_is_that_of_the_logits(given: Any, loss: Any) -> None:
+    model = Sequential(deepcopy(given), small.SHAPE)
+    model.compile("adam", loss, metrics=["accuracy"])
+    assert trained(model) == known()
+    assert_array_equal(model.predict(X).sum(axis=1).round(5), np.ones(len(X)))
+
+
+@pytest.mark.parametrize(
+    ("end", "loss"),
+    [
+        ("softmax", "categorical_crossentropy"),
+        (None, CategoricalCrossentropy(from_logits=True)),
+    ],
+)
+def test_labels_as_rows(end: str | None, loss: Any) -> None:
+    model = Sequential(layers(end), small.SHAPE)
+    model.compile("adam", loss)
+    rows = to_categorical(Y)
+    assert trained(model, rows, validation_data=(X, rows)) == known()
+    assert model.evaluate(X, rows).accuracy > 0
+
+
+def test_a_loss_that_does_not_fit_the_end() -> None:
+    with refusal(
+        "the model ends in logits, but SparseCategoricalCrossentropy() takes probabilities: end "
+        'the model with activation="softmax", or give '
+        "SparseCategoricalCrossentropy(from_logits=True)"
+    ):
+        Sequential(layers(), small.SHAPE).compile(loss="sparse_categorical_crossentropy")
+    with refusal(
+        "the model ends in softmax, but CategoricalCrossentropy(from_logits=True) takes logits: "
+        "leave out one of the two"
+    ):
+        Sequential(layers("softmax"), small.SHAPE).compile(
+            loss=CategoricalCrossentropy(from_logits=True)
+        )
+
+
+def test_wrong_losses() -> None:
+    model = Sequential(layers(), small.SHAPE)
+    with refusal(
+        "loss is 'mse': choose one of sparse_categorical_crossentropy, categorical_crossentropy"
+    ):
+        model.compile(loss="mse")
+    with refusal(
+        'the loss is 3: give a name such as "sparse_categorical_crossentropy", or an object such '
+        "as SparseCategoricalCrossentropy(from_logits=True)",
+        InvalidTypeError,
+    ):
+        model.compile(loss=3)  # type: ignore[arg-type]
+
+
+def test_softmax_in_the_middle() -> None:
+    with refusal(
+        "Dense(units=3, activation='softmax') is not the last layer, the only one that may end in "
+        "softmax: give it another activation"
+    ):
+        Sequential([Flatten(), Dense(3, "softmax"), Dense(3)], small.SHAPE)
+
+
+def test_the_loss_is_saved(tmp_path: Any) -> None:
+    model = Sequential(layers("softmax"), small.SHAPE)
+    model.compile("adam", "categorical_crossentropy")
+    model.save(tmp_path / "model.safetensors")
+    loaded = Sequential.load(tmp_path / "model.safetensors")
+    assert loaded.loss == CategoricalCrossentropy()
+    assert loaded.ends_in_softmax
+
+
+# Seeds
+
+
+def test_the_seed_of_models_that_are_given_none() -> None:
+    try:
+        set_random_seed(7)
+        by_default, given = (
+            Sequential(layers(), small.SHAPE),
+            Sequential(layers(), small.SHAPE, seed=0),
+        )
+    finally:
+        set_random_seed(0)
+    assert (by_default.seed, given.seed) == (7, 0)
+    assert Sequential(layers(), small.SHAPE).seed == 0
+
+
+# Fitting and evaluating
+
+
+def test_the_last_images_are_the_validation_data() -> None:
+    model = Sequential(layers(), small.SHAPE)
+    split = model.fit(X, Y, epochs=2, validation_split=0.25, verbose=0)
+    other = Sequential(layers(), small.SHAPE)
+    given = other.fit(X[:15], Y[:15], epochs=2, validation_data=(X[15:], Y[15:]), verbose=0)
+    for name in ("loss", "val_loss", "val_accuracy"):
+        assert split.history[name] == given.history[name]
+
+
+def test_wrong_splits() -> None:
+    model = Sequential(layers(), small.SHAPE)
+    with refusal("validation_split is 1.0: it must be at least 0 and below 1"):
+        model.fit(X, Y, validation_split=1.0)
+    with refusal("validation_split and validation_data are both given: give one of them"):
+        model.fit(X, Y, validation_split=0.5, validation_data=(X, Y))
+    with refusal(
+        "validation_split is 0.9 of 1 images, which leaves 0 to train on: give another share, or "
+        "more images"
+    ):
+        model.fit(X[:1], Y[:1], validation_split=0.9)
+
+
+def test_history() -> None:
+    model = Sequential(layers(), small.SHAPE)
+    history = model.fit(X, Y, epochs=3, validation_data=(X, Y), verbose=0)
+    assert history.epoch == [0, 1, 2]
+    names = ["loss", "accuracy", "seconds", "images_per_second", "val_loss", "val_accuracy"]
+    assert list(history.history) == names
+    assert history.history["loss"] == [each["loss"] for each in history.epochs]
+
+
+def test_evaluate_gives_a_pair_or_a_dictionary(capsys: pytest.CaptureFixture[str]) -> None:
+    model = Sequential(layers(), small.SHAPE)
+    loss, accuracy = model.evaluate(X, Y)
+    assert capsys.readouterr().out == ""
+    assert model.evaluate(X, Y, return_dict=True) == {"loss": loss, "accuracy": accuracy}
+    model.evaluate(X, Y, verbose=1)
+    assert capsys.readouterr().out == f"loss {loss:.4f}  accuracy {accuracy:.2%}\n"
+
+
+def test_verbosity() -> None:
+    model = Sequential(layers(), small.SHAPE)
+    for use in (model.fit, model.evaluate):
+        with refusal("verbose is 3: choose one of auto, 0, 1, 2"):
+            use(X, Y, verbose=3)
+    with refusal("verbose is 'loud': choose one of auto, 0, 1, 2"):
+        model.predict(X, verbose="loud")
+
+
+def test_adam_is_the_default() -> None:
+    model = Sequential(layers())
+    model.compile()
+    model.fit(X, Y, verbose=0)
+    assert repr(model.optimizer) == repr(Adam())
