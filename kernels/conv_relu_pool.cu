@@ -13,8 +13,9 @@
 // and of the TILE_CHANNELS channels that are in shared memory at once those from t / SLICE_THREADS
 // on, SLICES apart. For a channel it reads its patch to registers, from which a pixel goes into
 // several positions, and for each tap the weights of its filters, 16 bytes at once, which are the
-// same in most of a warp. The pooled outputs go through shared memory, so that a warp writes
-// consecutive ones.
+// same in most of a warp. Where the channels take several turns, those of the next are on their way
+// to registers while these are multiplied. The pooled outputs go through shared memory, so that a
+// warp writes consecutive ones.
 //
 // Bytes per output: sizeof(REAL) + 1 written; read mostly from cache, at most REGION_HEIGHT *
 // REGION_WIDTH * CHANNELS / (TILE * TILE_FILTERS) pixels, and TAPS * CHANNELS / TILE weights.
@@ -50,27 +51,74 @@ struct __align__(LOADED_FILTERS * sizeof(REAL)) LoadedFilters {
     REAL of[LOADED_FILTERS];
 };
 
-// weights[tap][channel][filter]: of the channels from `first_channel` and the filters from
-// `first_filter` on, zeros beyond the last. The kernel is a part of the vector of all parameters, so
-// it may lie at an address that vectors cannot be read from.
+// The vectors of weights[tap][channel][filter], of the channels and filters of a tile.
+#define WEIGHT_VECTORS (TAPS * TILE_CHANNELS * FILTER_VECTORS)
+
+// Vector e of the channels from `first_channel` and the filters from `first_filter` on, zeros beyond
+// the last. The kernel is a part of the vector of all parameters, so it may lie at an address that
+// vectors cannot be read from.
+__device__ __forceinline__ LoadedFilters load_filters(
+    const REAL* __restrict__ kernel, int first_channel, int first_filter, int e)
+{
+    const int filter = first_filter + e % FILTER_VECTORS * LOADED_FILTERS;
+    const int row = e / FILTER_VECTORS;
+    const int channel = first_channel + row % TILE_CHANNELS;
+    const bool is_aligned = (unsigned long long)kernel % sizeof(LoadedFilters) == 0;
+    const REAL* from = kernel + (row / TILE_CHANNELS * CHANNELS + channel) * FILTERS + filter;
+    LoadedFilters loaded = {};
+    if (filter < FILTERS && channel < CHANNELS) {
+        if (is_aligned) loaded = *(const LoadedFilters*)from;
+        else UNROLLED(k, LOADED_FILTERS) loaded.of[k] = from[k];
+    }
+    return loaded;
+}
+
+__device__ __forceinline__ void store_filters(REAL* weights, const LoadedFilters& filters, int e)
+{
+    ((LoadedFilters*)weights)[e] = filters;
+}
+
 __device__ __forceinline__ void load_weights(
     REAL* weights, const REAL* __restrict__ kernel, int first_channel, int first_filter)
 {
-    const int filter = threadIdx.x % FILTER_VECTORS * LOADED_FILTERS;
-    const bool is_filter = first_filter + filter < FILTERS;
-    const bool is_aligned = (unsigned long long)kernel % sizeof(LoadedFilters) == 0;
 #pragma unroll 4
-    for (int e = threadIdx.x / FILTER_VECTORS; e < TAPS * TILE_CHANNELS;
-         e += THREADS / FILTER_VECTORS) {
-        const int tap = e / TILE_CHANNELS;
-        const int channel = first_channel + e % TILE_CHANNELS;
-        const REAL* from = kernel + (tap * CHANNELS + channel) * FILTERS + first_filter + filter;
-        LoadedFilters loaded = {};
-        if (is_filter && channel < CHANNELS) {
-            if (is_aligned) loaded = *(const LoadedFilters*)from;
-            else UNROLLED(k, LOADED_FILTERS) loaded.of[k] = from[k];
-        }
-        *(LoadedFilters*)(weights + e * TILE_FILTERS + filter) = loaded;
+    for (int e = threadIdx.x; e < WEIGHT_VECTORS; e += THREADS)
+        store_filters(weights, load_filters(kernel, first_channel, first_filter, e), e);
+}
+
+// The next channels' weights and pixels on their way from memory, while those before them are
+// multiplied: where there are several tiles of channels.
+#define LOADS(vectors) (((vectors) + THREADS - 1) / THREADS)
+
+struct Ahead {
+    LoadedFilters filters[LOADS(WEIGHT_VECTORS)];
+    RegionChannels channels[LOADS(REGION_VECTORS)];
+};
+
+__device__ __forceinline__ void load_ahead(
+    Ahead& ahead, const REAL* __restrict__ kernel, const Region& from, int first_channel,
+    int first_filter)
+{
+    UNROLLED(i, LOADS(WEIGHT_VECTORS)) {
+        const int e = i * THREADS + threadIdx.x;
+        if (e < WEIGHT_VECTORS)
+            ahead.filters[i] = load_filters(kernel, first_channel, first_filter, e);
+    }
+    UNROLLED(i, LOADS(REGION_VECTORS)) {
+        const int e = i * THREADS + threadIdx.x;
+        if (e < REGION_VECTORS) ahead.channels[i] = load_channels(from, first_channel, e);
+    }
+}
+
+__device__ __forceinline__ void store_ahead(const Ahead& ahead, REAL* weights, REAL* region)
+{
+    UNROLLED(i, LOADS(WEIGHT_VECTORS)) {
+        const int e = i * THREADS + threadIdx.x;
+        if (e < WEIGHT_VECTORS) store_filters(weights, ahead.filters[i], e);
+    }
+    UNROLLED(i, LOADS(REGION_VECTORS)) {
+        const int e = i * THREADS + threadIdx.x;
+        if (e < REGION_VECTORS) store_channels(region, ahead.channels[i], e);
     }
 }
 
@@ -122,10 +170,21 @@ extern "C" __global__ void __launch_bounds__(THREADS) conv_relu_pool(
         const int filter = first_filter + first_of_group + i;
         UNROLLED(e, POOL) sums[e][i] = slice == 0 && filter < FILTERS ? bias[filter] : (REAL)0;
     }
+#if CHANNELS > TILE_CHANNELS
+    const Region from = region_of({x, bytes, indices}, image, tile);
+    Ahead ahead;
+    load_ahead(ahead, kernel, from, 0, first_filter);
+#else
+    load_weights(weights, kernel, 0, first_filter);
+    load_region(region, {x, bytes, indices}, image, tile, 0);
+#endif
     for (int first = 0; first < CHANNELS; first += TILE_CHANNELS) {
+#if CHANNELS > TILE_CHANNELS
         __syncthreads();  // before the memory is overwritten
-        load_weights(weights, kernel, first, first_filter);
-        load_region(region, {x, bytes, indices}, image, tile, first);
+        store_ahead(ahead, weights, region);
+        if (first + TILE_CHANNELS < CHANNELS)
+            load_ahead(ahead, kernel, from, first + TILE_CHANNELS, first_filter);
+#endif
         __syncthreads();
         if (slice < SLICES) {
 #pragma unroll 1

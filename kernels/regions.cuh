@@ -1,6 +1,7 @@
 // A block works on a tile of TILE_ROWS x TILE_COLUMNS pooled outputs of an image, whose patches form
 // a region of pixels. TILE_CHANNELS channels of it are brought to shared memory, with zeros for the
-// padding and for channels beyond the last, PIXEL elements from pixel to pixel.
+// padding and for channels beyond the last, PIXEL elements from pixel to pixel: vector by vector,
+// which threads load in turns.
 
 #include "patches.cuh"
 #include "pixels.cuh"
@@ -30,31 +31,58 @@ struct Images {
     const long long* indices;
 };
 
+#define REGION_VECTORS (REGION_HEIGHT * REGION_WIDTH * PIXEL_VECTORS)
+
+// The region of a tile in memory.
+struct Region {
+    const REAL* pixels;  // those of the image, or null
+    const unsigned char* bytes;  // likewise
+    int top, left;  // the first row and column
+};
+
+__device__ __forceinline__ Region region_of(const Images& images, long long image, int tile)
+{
+    const long long index = images.indices == nullptr ? image : images.indices[image];
+    const long long first = index * (IMAGE_HEIGHT * IMAGE_WIDTH * CHANNELS);
+    return {
+        images.x == nullptr ? nullptr : images.x + first,
+        images.bytes == nullptr ? nullptr : images.bytes + first,
+        FIRST_ROW(tile) * CELL_HEIGHT - PADDING_TOP,
+        FIRST_COLUMN(tile) * CELL_WIDTH - PADDING_LEFT,
+    };
+}
+
+// Vector e of the channels from `first_channel` on; zeros outside of the image.
+__device__ __forceinline__ RegionChannels load_channels(const Region& from, int first_channel, int e)
+{
+    const int pixel = e / PIXEL_VECTORS;
+    const int channel = first_channel + e % PIXEL_VECTORS * REGION_CHANNELS;
+    const int row = from.top + pixel / REGION_WIDTH;
+    const int column = from.left + pixel % REGION_WIDTH;
+    const bool inside = row >= 0 && row < IMAGE_HEIGHT && column >= 0 && column < IMAGE_WIDTH &&
+                        channel < CHANNELS;
+    const int place = (row * IMAGE_WIDTH + column) * CHANNELS + channel;
+    RegionChannels channels = {};
+    if (inside && from.pixels != nullptr)
+        channels = *(const RegionChannels*)(from.pixels + place);
+    if (inside && from.bytes != nullptr)
+        UNROLLED(k, REGION_CHANNELS) channels.of[k] = normalized(from.bytes[place + k]);
+    return channels;
+}
+
+__device__ __forceinline__ void store_channels(REAL* region, const RegionChannels& channels, int e)
+{
+    REAL* to = region + e / PIXEL_VECTORS * PIXEL + e % PIXEL_VECTORS * REGION_CHANNELS;
+    UNROLLED(k, REGION_CHANNELS) to[k] = channels.of[k];
+}
+
 __device__ __forceinline__ void load_region(
     REAL* region, const Images& images, long long image, int tile, int first_channel)
 {
-    const int top = FIRST_ROW(tile) * CELL_HEIGHT - PADDING_TOP;
-    const int left = FIRST_COLUMN(tile) * CELL_WIDTH - PADDING_LEFT;
-    const long long index = images.indices == nullptr ? image : images.indices[image];
-    const long long first = index * (IMAGE_HEIGHT * IMAGE_WIDTH * CHANNELS);
-    const REAL* pixels = images.x == nullptr ? nullptr : images.x + first;
-    const unsigned char* bytes = images.bytes == nullptr ? nullptr : images.bytes + first;
+    const Region from = region_of(images, image, tile);
 #pragma unroll 4
-    for (int e = threadIdx.x; e < REGION_HEIGHT * REGION_WIDTH * PIXEL_VECTORS; e += THREADS) {
-        const int pixel = e / PIXEL_VECTORS;
-        const int channel_in_tile = e % PIXEL_VECTORS * REGION_CHANNELS;
-        const int channel = first_channel + channel_in_tile;
-        const int row = top + pixel / REGION_WIDTH;
-        const int column = left + pixel % REGION_WIDTH;
-        const bool inside = row >= 0 && row < IMAGE_HEIGHT && column >= 0 && column < IMAGE_WIDTH &&
-                            channel < CHANNELS;
-        const int place = (row * IMAGE_WIDTH + column) * CHANNELS + channel;
-        RegionChannels channels = {};
-        if (inside && pixels != nullptr) channels = *(const RegionChannels*)(pixels + place);
-        if (inside && bytes != nullptr)
-            UNROLLED(k, REGION_CHANNELS) channels.of[k] = normalized(bytes[place + k]);
-        UNROLLED(k, REGION_CHANNELS) region[pixel * PIXEL + channel_in_tile + k] = channels.of[k];
-    }
+    for (int e = threadIdx.x; e < REGION_VECTORS; e += THREADS)
+        store_channels(region, load_channels(from, first_channel, e), e);
 }
 
 // The first SLICES slices of `threads` threads share out the terms of the same sums. This adds up the

@@ -211,7 +211,12 @@ MANY = conv_relu_pool(Window((6, 7), (3, 3), (1, 1), "same"), (2, 3), channels=4
 
 DEEP = conv_relu_pool(Window((5, 6), (2, 3), (1, 1), "valid"), (2, 2), channels=9, filters=18)
 
-few_and_many = pytest.mark.parametrize("fused", [FEW, MANY, DEEP], ids=["few", "many", "deep"])
+TILED = conv_relu_pool(Window((6, 7), (3, 3), (1, 1), "valid"), (2, 2), channels=37, filters=34)
+"""With so many channels that the kernels load them in several turns."""
+
+few_and_many = pytest.mark.parametrize(
+    "fused", [FEW, MANY, DEEP, TILED], ids=["few", "many", "deep", "tiled"]
+)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ SHARED_MEMORY = 47 * 1024
 MULTIPROCESSORS = 132
 """The blocks that a launch should have at least: one for each multiprocessor of an H100."""
 
+AHEAD = 64
+"""Bytes of the next channels that a thread of conv_relu_pool.cu may have on their way from memory."""
+
 MOST_POOL, MOST_TAPS, MOST_PATCH = 9, 25, 49
 """The largest pooling windows, windows and patches that a thread keeps in registers."""
 
@@ -155,6 +158,8 @@ def _forward(
         sums = prod(tile) * filters * fused.pool.elements * (slices // 2)
         of_reals = (SHARED_MEMORY - outputs) // size
         most = (of_reals - region) // (weights + region)  # a pixel has one element more, or none
+        if fused.channels > most:
+            most = min(most, max(AHEAD * THREADS // size // (weights + region), slices))
         if most >= slices and max(sums, outputs) <= of_reals:
             channels = _shares(fused.channels, most // slices * slices, slices)
             yield {
