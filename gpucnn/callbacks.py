@@ -356,7 +356,8 @@ class ReduceLROnPlateau(_Watching):
                 self._lower()
 
     def _lower(self) -> None:
-        self.model.optimizer.learning_rate = max(_fixed_rate(self) * self.factor, self.min_lr)
+        rate = _fixed_rate(self)  # which may be below min_lr from the beginning
+        self.model.optimizer.learning_rate = min(rate, max(rate * self.factor, self.min_lr))
         self._cooling, self._waited = self.cooldown, 0
 
 

@@ -29,6 +29,9 @@ TESTS = [
     "tests/backends/ops/test_conv_classifier.py",
 ]
 
+CHOICE = "(simulator or test_backend or test_classifier_head)"
+"""Which of them: those that launch kernels, on no GPU."""
+
 NAMES = {
     "batch": "next_batch or store_metrics",
     "classifier_head": "classifier_head or dense_softmax",
@@ -76,9 +79,7 @@ def passes(
             file = kernels / mutant.file
             file.write_text(mutant.apply(file.read_text()))
         plugin = {FOLDER: str(kernels), "PYTHONPATH": str(Path(__file__).parent)}
-        choice = "(simulator or test_backend or test_classifier_head)" + (
-            f" and ({name})" if name else ""
-        )
+        choice = f"{CHOICE} and ({name})" if name else CHOICE
         command = [sys.executable, "-m", "pytest", "-q", "-x", *TESTS, "-k", choice]
         command += ["-p", "mutation.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
         try:

@@ -221,6 +221,7 @@ def test_a_checkpoint_with_a_field_that_is_not_there() -> None:
         ({"patience": 2}, [3, 3, 3, 3], [1, 1, 0.5, 0.5]),
         ({"patience": 1, "cooldown": 2}, [3, 3, 3, 3, 3], [1, 0.5, 0.5, 0.25, 0.25]),
         ({"patience": 1, "min_lr": 0.4}, [3, 3, 3], [1, 0.5, 0.4]),
+        ({"patience": 1, "min_lr": 2}, [3, 3, 3], [1, 1, 1]),
         ({"patience": 1, "mode": "max"}, [1, 2, 1], [1, 1, 0.5]),
     ],
 )

@@ -252,6 +252,7 @@ class Sequential(Network):
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
         arguments.flag(shuffle, "shuffle")
+        verbosity(verbose)
         told = CallbackList(callbacks, self)
         (x, y), validation_data = split_validation(x, y, validation_split, validation_data)
         if not self.is_built:
@@ -395,6 +396,7 @@ class Sequential(Network):
             TrainingError: a weight is not finite.
         """
         size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
+        verbosity(verbose)
         data = self._labelled(x, y, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)

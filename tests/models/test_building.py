@@ -265,7 +265,7 @@ def test_verbosity() -> None:
     model = Sequential(layers(), small.SHAPE)
     for use in (model.fit, model.evaluate):
         with refusal("verbose is 3: choose one of auto, 0, 1, 2"):
-            use(X, Y, verbose=3)
+            use(X, Y[:1], verbose=3)  # before anything is looked at or begun
     with refusal("verbose is 'loud': choose one of auto, 0, 1, 2"):
         model.predict(X, verbose="loud")
 
