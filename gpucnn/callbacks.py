@@ -4,13 +4,14 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 from gpucnn.optimizers import Optimizer, Schedule
 from gpucnn.utils import arguments
 
@@ -82,10 +83,12 @@ class CallbackList:
         model: that is trained.
 
     Raises:
-        InvalidTypeError: one is not a callback, or wants to be told of each step.
+        InvalidTypeError: they are no list, one is not a callback, or wants to be told of each step.
     """
 
     def __init__(self, callbacks: Sequence[Callback] | None, model: Trained) -> None:
+        if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+            raise InvalidTypeError(f"callbacks is {callbacks!r}: give a list of callbacks")
         self._callbacks = [_checked(each) for each in callbacks or ()]
         self._last: Logs = {}
         for each in self._callbacks:
@@ -170,8 +173,8 @@ class _Watching(Callback):
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         arguments.one_of(mode, "mode", MODES)
-        self.monitor = monitor
-        self.min_delta = abs(min_delta)
+        self.monitor = arguments.text(monitor, "monitor")
+        self.min_delta = arguments.non_negative_number(min_delta, "min_delta")
         self._rises = monitor.endswith(("accuracy", "acc")) if mode == "auto" else mode == "max"
         self._forget()
 
@@ -229,14 +232,12 @@ class EarlyStopping(_Watching):
     ) -> None:
         super().__init__(monitor, mode, min_delta)
         self.patience = arguments.non_negative_integer(patience, "patience")
-        self.baseline = baseline
+        self.baseline = None if baseline is None else arguments.number(baseline, "baseline")
         self.restore_best_weights = arguments.flag(restore_best_weights, "restore_best_weights")
         self.start_from_epoch = arguments.non_negative_integer(start_from_epoch, "start_from_epoch")
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._forget()
-        if self.baseline is not None:
-            self.best = self.baseline
         self.stopped_epoch = self.best_epoch = self._waited = 0
         self._best_weights: list[Any] | None = None
 
@@ -246,12 +247,19 @@ class EarlyStopping(_Watching):
             return
         self._waited += 1
         if self._is_better(value):
-            self.best, self.best_epoch, self._waited = value, epoch, 0
+            self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self._best_weights = self.model.get_weights()
-        elif self._waited >= self.patience:
+            if self._beats_baseline(value):
+                self._waited = 0
+        if self._waited and self._waited >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def _beats_baseline(self, value: float) -> bool:
+        if self.baseline is None:
+            return True
+        return value > self.baseline if self._rises else value < self.baseline
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._best_weights is not None:
@@ -299,7 +307,7 @@ class ModelCheckpoint(_Watching):
     def _path(self, epoch: int, logs: Logs) -> str:
         try:
             return self.filepath.format(epoch=epoch + 1, **logs)
-        except (KeyError, IndexError, ValueError) as error:
+        except (AttributeError, KeyError, IndexError, ValueError) as error:
             raise InvalidValueError(
                 f"filepath is {self.filepath!r}, whose fields are not all among epoch, "
                 f"{', '.join(logs)}: use these"
@@ -333,7 +341,7 @@ class ReduceLROnPlateau(_Watching):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.factor = arguments.share(factor, "factor")
+        self.factor = arguments.positive_number(arguments.share(factor, "factor"), "factor")
         self.patience = arguments.non_negative_integer(patience, "patience")
         self.cooldown = arguments.non_negative_integer(cooldown, "cooldown")
         self.min_lr = arguments.non_negative_number(min_lr, "min_lr")
@@ -365,17 +373,19 @@ class LearningRateScheduler(Callback):
     """Sets the learning rate before each epoch.
 
     Args:
-        schedule: gives it for the epoch, from 0, and the present rate.
+        schedule: gives it for the epoch, from 0, and the present rate, if it takes two arguments.
 
     Raises:
         InvalidValueError: the optimizer has a schedule, or the rate is not a number above 0.
     """
 
-    def __init__(self, schedule: Callable[[int, float], float]) -> None:
+    def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
+        self._takes = len(signature(schedule).parameters)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        rate = self.schedule(epoch, _fixed_rate(self))
+        given = epoch, _fixed_rate(self)
+        rate = self.schedule(*given[: self._takes])
         self.model.optimizer.learning_rate = arguments.positive_number(rate, "the learning rate")
 
 
@@ -401,16 +411,24 @@ class CSVLogger(Callback):
         filename: of the file.
         separator: between fields.
         append: whether lines are added to a file that is there.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+        InvalidFileError: the folder of the file does not exist.
     """
 
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
-        self.filename, self.separator = Path(filename), separator
+        self.filename, self.separator = Path(filename), arguments.character(separator, "separator")
+        if not self.filename.parent.is_dir():
+            raise InvalidFileError(
+                f"the folder of {self.filename} does not exist: make it, or give another file"
+            )
         self.append = arguments.flag(append, "append")
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._has_head = self.append and self.filename.exists()
+        self._has_head = self.append and self.filename.exists() and self.filename.stat().st_size > 0
         if not self._has_head:
             self.filename.write_text("")
 

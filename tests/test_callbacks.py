@@ -1,6 +1,7 @@
 """Callbacks, told of metrics that are made up, and within `fit`."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from gpucnn.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
-from gpucnn.errors import InvalidTypeError
+from gpucnn.errors import InvalidFileError, InvalidTypeError
 from gpucnn.optimizers import Optimizer, Schedule
 
 X, Y = small.images(12), small.labels(12)
@@ -184,6 +185,36 @@ def test_more_accuracy_is_better() -> None:
     assert (stopping.best, stopping.best_epoch, stopping.stopped_epoch) == (0.7, 1, 2)
 
 
+def test_the_best_weights_are_restored_below_a_baseline_too() -> None:
+    stopping = EarlyStopping(patience=3, baseline=0.5, restore_best_weights=True)
+    assert run(stopping, [3, 1, 2, 4]).weights == [1]
+
+
+WRONG: list[tuple[Callable[..., Callback], dict[str, Any], str]] = [
+    (EarlyStopping, {"monitor": None}, "monitor is None: it must be a text"),
+    (EarlyStopping, {"min_delta": "a"}, "min_delta is 'a': it must be a number of at least 0"),
+    (EarlyStopping, {"baseline": "a"}, "baseline is 'a': it must be a number"),
+    (ReduceLROnPlateau, {"factor": 0}, "factor is 0.0: it must be a number above 0"),
+    (
+        CSVLogger,
+        {"filename": "log.csv", "separator": ";;"},
+        "separator is ';;': it must be a single character",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "options", "line"), WRONG)
+def test_wrong_arguments(make: Callable[..., Callback], options: dict[str, Any], line: str) -> None:
+    with refusal(line):
+        make(**options)
+
+
+def test_callbacks_that_are_no_list() -> None:
+    stopping = EarlyStopping()
+    with refusal(f"callbacks is {stopping!r}: give a list of callbacks", InvalidTypeError):
+        small.model().fit(X, Y, verbose=0, callbacks=stopping)  # type: ignore[arg-type]
+
+
 def test_a_metric_that_is_not_measured() -> None:
     with refusal(
         "EarlyStopping watches 'val_loss', but there are only loss, accuracy, seconds, "
@@ -212,6 +243,8 @@ def test_a_checkpoint_with_a_field_that_is_not_there() -> None:
         "filepath is '{step}', whose fields are not all among epoch, loss, val_loss: use these"
     ):
         run(ModelCheckpoint("{step}"), [1])
+    with pytest.raises(ValueError, match=r"^filepath is '\{epoch\.foo\}'"):
+        run(ModelCheckpoint("{epoch.foo}"), [1])
 
 
 @pytest.mark.parametrize(
@@ -234,6 +267,10 @@ def test_reduce_on_plateau(
 def test_scheduler() -> None:
     made = run(LearningRateScheduler(lambda epoch, rate: rate / (epoch + 1)), [1, 1, 1])
     assert made.rates == [1, 1 / 2, 1 / 6]
+
+
+def test_a_schedule_of_the_epoch_alone() -> None:
+    assert run(LearningRateScheduler(lambda epoch: epoch + 1), [1, 1]).rates == [1, 2]
 
 
 def test_a_wrong_rate() -> None:
@@ -262,6 +299,20 @@ def test_csv(tmp_path: Path) -> None:
             rows = list(csv.DictReader(file))
         assert len(rows) == before - 1 + 2
         assert rows[-1] == {"epoch": "1", "loss": "0.5", "val_loss": "2"}
+
+
+def test_csv_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "log.csv"
+    line = f"the folder of {path} does not exist: make it, or give another file"
+    with refusal(line, InvalidFileError):
+        CSVLogger(path)
+
+
+def test_csv_after_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.touch()
+    run(CSVLogger(path, append=True), [3])
+    assert path.read_text().startswith("epoch,loss,val_loss\n")
 
 
 def test_csv_with_another_separator(tmp_path: Path) -> None:

@@ -41,6 +41,27 @@ def positive_pair(value: Any, name: str) -> tuple[int, int]:
     return int(both[0]), int(both[1])
 
 
+def number(value: Any, name: str) -> float:
+    """A finite number."""
+    if not _is_finite(value):
+        raise InvalidValueError(f"{name} is {value!r}: it must be a number")
+    return float(value)
+
+
+def text(value: Any, name: str) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise InvalidValueError(f"{name} is {value!r}: it must be a text")
+    return value
+
+
+def character(value: Any, name: str) -> str:
+    """A text of one character."""
+    if not isinstance(value, str) or len(value) != 1:
+        raise InvalidValueError(f"{name} is {value!r}: it must be a single character")
+    return value
+
+
 def positive_number(value: Any, name: str) -> float:
     """A finite number above 0."""
     if not _is_finite(value) or value <= 0:

@@ -44,6 +44,31 @@ class TestPositivePair:
         refuses(arguments.positive_pair, value, allowed)
 
 
+class TestNumber:
+    @pytest.mark.parametrize("value", [-1, 0, 0.5, np.float32(0.5)])
+    def test_takes(self, value: Any) -> None:
+        taken = arguments.number(value, "thing")
+        assert (taken, type(taken)) == (value, float)
+
+    @pytest.mark.parametrize("value", [NAN, INF, "1", None, True, 1j])
+    def test_refuses(self, value: Any) -> None:
+        refuses(arguments.number, value, "it must be a number")
+
+
+class TestText:
+    def test_takes(self) -> None:
+        assert arguments.text("", "thing") == ""
+        assert arguments.character(";", "thing") == ";"
+
+    @pytest.mark.parametrize("value", [None, 3, b"a"])
+    def test_refuses(self, value: Any) -> None:
+        refuses(arguments.text, value, "it must be a text")
+
+    @pytest.mark.parametrize("value", ["", "ab", None, 3])
+    def test_refuses_other_than_a_character(self, value: Any) -> None:
+        refuses(arguments.character, value, "it must be a single character")
+
+
 class TestPositiveNumber:
     @pytest.mark.parametrize("value", [1, 0.5, 1e-300, np.float32(0.5)])
     def test_takes(self, value: Any) -> None:
