@@ -261,21 +261,24 @@ def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
 
 
 def _fuse_convolution(layers: list[Layer], backend: Backend) -> None:
-    """Fuse the last three layers if they are a convolution, ReLU and max-pooling."""
+    """Fuse the last three layers if they are a convolution, ReLU and max-pooling.
+
+    Subclasses of these layers may compute something else, and are left as they are.
+    """
     convolution, relu, pooling = layers[-3:] if len(layers) >= 3 else (None, None, None)
-    if (
-        isinstance(convolution, Conv2D)
-        and isinstance(relu, ReLU)
-        and isinstance(pooling, MaxPool2D)
-        and backend.can_fuse(describe(convolution, pooling))
-    ):
+    if (type(convolution), type(relu), type(pooling)) != (Conv2D, ReLU, MaxPool2D):
+        return
+    assert isinstance(convolution, Conv2D)
+    assert isinstance(relu, ReLU)
+    assert isinstance(pooling, MaxPool2D)
+    if backend.can_fuse(describe(convolution, pooling)):
         layers[-3:] = [FusedConv2D(convolution, relu, pooling)]
 
 
 def _fuse_dense(layers: list[Layer], backend: Backend) -> None:
     """Fuse the last two layers if they are a dense layer and ReLU, or these and dropout.
 
-    Subclasses of these layers may compute something else, and are left as they are.
+    No subclasses, as for convolutions.
     """
     before, last = layers[-2:] if len(layers) >= 2 else (None, None)
     kinds = type(before), type(last)

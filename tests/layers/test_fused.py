@@ -75,6 +75,15 @@ class TestFuse:
         made = network([*layers, Flatten(), Dense(3)])
         assert made.replica.layers == made.layers
 
+    @pytest.mark.parametrize("kind", [Conv2D, ReLU, MaxPool2D])
+    def test_leaves_subclasses_as_they_are(self, kind: type[Layer]) -> None:
+        """Which may compute something else."""
+        layers: list[Layer] = [Conv2D(4, 3), ReLU(), MaxPool2D(2)]
+        (changed,) = (each for each in layers if type(each) is kind)
+        changed.__class__ = type("Own", (kind,), {})
+        made = network([*layers, Flatten(), Dense(3)])
+        assert made.replica.layers == made.layers
+
     @pytest.mark.parametrize("backend", [Backend, Plain])
     def test_leaves_all_where_the_backend_is_not_faster(
         self, backend: Callable[[], Backend]

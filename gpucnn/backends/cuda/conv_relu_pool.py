@@ -25,7 +25,7 @@ MULTIPROCESSORS = 132
 """The blocks that a launch should have at least: one for each multiprocessor of an H100."""
 
 AHEAD = 64
-"""Bytes of the next channels that a thread of conv_relu_pool.cu may have on their way from memory."""
+"""Bytes of the next channels that a thread of conv_relu_pool.cu has on their way, at most."""
 
 MOST_POOL, MOST_TAPS, MOST_PATCH = 9, 25, 49
 """The largest pooling windows, windows and patches that a thread keeps in registers."""
@@ -35,6 +35,10 @@ SHAPE = (
     *("channels", "filters", "pool_height", "pool_width", "pooled_rows", "pooled_columns"),
 )
 """The constants that every kernel has, beside those of its tiles."""
+
+
+Images = dict[str, Array | None]
+"""The images of a batch: "x"; or "bytes", a data set, and "indices". What is not needed is None."""
 
 
 class Patches:
@@ -106,13 +110,12 @@ class CudaConvReluPoolPlan(ConvReluPoolPlan):
         slabs: the number of these.
         group_slabs: the slabs that are added up in the first of two stages.
         slab_elements: the sums of all slabs; 0 where one block has the whole sum.
-        images: those of the last forward pass, for the gradients: "x", or "bytes" and "indices";
-            what is not needed is None.
+        images: those of the last forward pass in training, for the gradients that follow.
     """
 
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array]) -> None:
         super().__init__(fused, arrays)
-        self.images: dict[str, Array | None] = {}
+        self.images: Images | None = None
         count = len(arrays["argmax"])
         of = kernel_gradient(fused)
         self.forward = Constants(forward(fused))

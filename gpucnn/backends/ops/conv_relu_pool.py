@@ -9,6 +9,7 @@ import numpy as np
 from gpucnn.backends.cpu.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
 from gpucnn.backends.cuda.conv_relu_pool import (
     CudaConvReluPoolPlan,
+    Images,
     Values,
     can_compute,
     forward,
@@ -280,8 +281,9 @@ class CudaConvReluPools(CudaData, CudaConvolution, CudaPooling, CudaElementwise,
         if not isinstance(plan, CudaConvReluPoolPlan):
             super().conv2d_relu_max_pool(x, kernel, bias, plan, out, training=training)
             return
-        plan.images = {"x": x, "bytes": None, "indices": None}
-        self._run_forward(kernel, bias, plan, out)
+        self._run_forward(
+            {"x": x, "bytes": None, "indices": None}, kernel, bias, plan, out, training
+        )
 
     def gathered_conv2d_relu_max_pool(
         self,
@@ -301,15 +303,23 @@ class CudaConvReluPools(CudaData, CudaConvolution, CudaPooling, CudaElementwise,
             )
             return
         assert isinstance(plan, CudaConvReluPoolPlan)
-        plan.images = {"x": None, "bytes": images, "indices": indices}
-        self._run_forward(kernel, bias, plan, out)
+        picked = {"x": None, "bytes": images, "indices": indices}
+        self._run_forward(picked, kernel, bias, plan, out, training)
 
     def _run_forward(
-        self, kernel: Array, bias: Array, plan: CudaConvReluPoolPlan, out: Array
+        self,
+        images: Images,
+        kernel: Array,
+        bias: Array,
+        plan: CudaConvReluPoolPlan,
+        out: Array,
+        training: bool,
     ) -> None:
+        if training:
+            plan.images = images
         argmax = plan.arrays["argmax"]
         self._conv_relu_pool(
-            **plan.images,
+            **images,
             kernel=kernel,
             bias=bias,
             out=out,
@@ -354,8 +364,12 @@ class CudaConvReluPools(CudaData, CudaConvolution, CudaPooling, CudaElementwise,
         slabs = None
         if plan.slab_elements:
             slabs = self.workspace("kernel slabs", (plan.slab_elements,), output_gradient.dtype)
+        images = plan.images
+        assert images is not None
+        if images["bytes"] is not None:
+            plan.images = None  # so that the data set can be freed before the plan
         self._pooled_kernel_gradient(
-            **plan.images,
+            **images,
             output_gradient=output_gradient,
             argmax=plan.arrays["argmax"],
             kernel_gradient=kernel_gradient,
