@@ -51,15 +51,20 @@ class CategoricalLoss(ABC):
             )
 
     @abstractmethod
-    def labels(self, y: Any) -> Any:
-        """The labels as whole numbers (n,), given those that the loss takes, to be checked yet."""
+    def labels(self, y: Any, classes: int) -> Any:
+        """The labels as whole numbers (n,), to be checked yet.
+
+        Args:
+            y: the labels as the loss takes them.
+            classes: the number of classes.
+        """
 
 
 @dataclass(frozen=True)
 class SparseCategoricalCrossentropy(CategoricalLoss):
     """Cross-entropy with labels that are whole numbers, (n,) or (n, 1)."""
 
-    def labels(self, y: Any) -> Any:
+    def labels(self, y: Any, classes: int) -> Any:
         labels: NDArray[Any] = np.asarray(y)
         return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
@@ -68,12 +73,12 @@ class SparseCategoricalCrossentropy(CategoricalLoss):
 class CategoricalCrossentropy(CategoricalLoss):
     """Cross-entropy with labels that are rows (n, classes) of zeros, and 1 for the class."""
 
-    def labels(self, y: Any) -> Any:
+    def labels(self, y: Any, classes: int) -> Any:
         rows: NDArray[Any] = np.asarray(y)
-        if rows.ndim != 2:
+        if rows.ndim != 2 or rows.shape[1] != classes:
             raise InvalidValueError(
-                f"the labels have the shape {rows.shape}: give a row for each, as to_categorical "
-                "makes it, or compile with sparse_categorical_crossentropy"
+                f"the labels have the shape {rows.shape}: give a row of {classes} numbers for "
+                "each, as to_categorical makes it, or compile with sparse_categorical_crossentropy"
             )
         if not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
             raise InvalidValueError(

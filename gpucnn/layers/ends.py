@@ -50,27 +50,34 @@ def Activation(activation: str | Layer) -> Layer | Softmax:  # noqa: N802 - a cl
     return layer
 
 
-def without_ends(layers: Sequence[Any]) -> tuple[list[Any], Shape | None]:
-    """The layers between `Input` and `Softmax`, and the shape of the images if they tell it.
+def image_shape(layers: Sequence[Any]) -> Shape | None:
+    """The shape of the images, if `Input` or the first layer tells it."""
+    first = layers[0] if layers else None
+    if isinstance(first, Input):
+        return tuple(first.shape)
+    return first.given_shape if isinstance(first, Layer) else None
 
-    A `Softmax` becomes the activation of the layer before it.
+
+def without_ends(layers: Sequence[Any]) -> list[Any]:
+    """The layers between `Input` and `Softmax`, which becomes the activation of the last of them.
 
     Raises:
         InvalidValueError: there is a `Softmax`, but no layer before it of which it can be the
             activation.
     """
-    rest = list(layers)
-    shape: Shape | None = None
-    if rest and isinstance(rest[0], Input):
-        shape = tuple(rest.pop(0).shape)
-    elif rest and isinstance(rest[0], Layer):
-        shape = rest[0].given_shape
-    if rest and isinstance(rest[-1], Softmax):
-        del rest[-1]
-        last = rest[-1] if rest else None
-        if not isinstance(last, Affine) or last.activation not in (None, "linear"):
-            raise InvalidValueError(
-                "Softmax() does not follow a layer of logits: end with Dense(classes), Softmax()"
-            )
-        last.activation = SOFTMAX
-    return rest, shape
+    rest = list(layers[1:] if layers and isinstance(layers[0], Input) else layers)
+    if not rest or not isinstance(rest[-1], Softmax):
+        return rest
+    last = rest[-2] if len(rest) > 1 else None
+    if not isinstance(last, Affine) or last.activation not in (None, "linear", SOFTMAX):
+        raise InvalidValueError(
+            "Softmax() does not follow a layer of logits: end with Dense(classes), Softmax()"
+        )
+    last.activation = SOFTMAX
+    return rest[:-1]
+
+
+def ends_in_softmax(layers: Sequence[Layer]) -> bool:
+    """Whether the last layer was given softmax as its activation."""
+    last = layers[-1] if layers else None
+    return isinstance(last, Affine) and last.activation == SOFTMAX

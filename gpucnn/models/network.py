@@ -12,7 +12,7 @@ from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, get_back
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
-from gpucnn.layers.affine import SOFTMAX, Affine
+from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.models.inference import compute_logits
 from gpucnn.models.replica import Replica, lay_out
 from gpucnn.utils import arguments
@@ -80,12 +80,6 @@ class Network:
             f"{type(self).__name__}({list(self.layers)}, input_shape={self.input_shape}, "
             f"dtype={self.dtype.name!r}, device={self.backend.device!r}, seed={self.seed})"
         )
-
-    @property
-    def ends_in_softmax(self) -> bool:
-        """Whether the last layer was given softmax as its activation."""
-        last = self.layers[-1]
-        return isinstance(last, Affine) and last.activation == SOFTMAX
 
     # Building
 
@@ -261,15 +255,24 @@ def unroll(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(each for layer in layers for each in layer.unrolled())
 
 
-def _check_layers(layers: Any) -> tuple[Layer, ...]:
+def check_list(layers: Any) -> None:
+    """Check that `layers` is a list.
+
+    Raises:
+        InvalidTypeError: it is not.
+    """
     if not isinstance(layers, (list, tuple)):
         raise InvalidTypeError(f"layers is {layers!r}: give a list of layers")
+
+
+def _check_layers(layers: Any) -> tuple[Layer, ...]:
+    check_list(layers)
     checked = tuple(layers)
     for each in checked:
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
     for each in checked[:-1]:
-        if isinstance(each, Affine) and each.activation == SOFTMAX:
+        if ends_in_softmax([each]):
             raise InvalidValueError(
                 f"{each!r} is not the last layer, the only one that may end in softmax: give it "
                 "another activation"

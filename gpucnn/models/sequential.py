@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -13,7 +14,7 @@ from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images, check_labels
 from gpucnn.errors import InvalidTypeError, InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer, Softmax
-from gpucnn.layers.ends import without_ends
+from gpucnn.layers.ends import ends_in_softmax, image_shape, without_ends
 from gpucnn.losses import CategoricalLoss, loss_of
 from gpucnn.metrics import check_metrics
 from gpucnn.models.checkpoint import (
@@ -26,7 +27,7 @@ from gpucnn.models.checkpoint import (
     save_model,
 )
 from gpucnn.models.divergence import check_finite_arrays, check_weights
-from gpucnn.models.network import Network
+from gpucnn.models.network import Network, check_list
 from gpucnn.models.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.models.parallel import evaluate as evaluate_replica
 from gpucnn.models.pixels import Pixels, like_training, trained_on
@@ -39,6 +40,17 @@ from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.locks import ModelLock
 from gpucnn.utils.seeds import default_seed
+
+BUILDING = RLock()
+"""Held while a model is built, so that threads that use it first build it once."""
+
+OF_BUILT = frozenset(
+    {
+        *("backend", "classes", "dtype", "gradients", "input_shape", "layers", "parameters"),
+        *("replica", "seed", "_lock", "_logits", "_parameters", "_threads", "_unrolled"),
+    }
+)
+"""The attributes that a model has once it is built."""
 
 
 class Sequential(Network):
@@ -84,11 +96,26 @@ class Sequential(Network):
         seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        self._given: Any = list(layers) if isinstance(layers, (list, tuple)) else layers
+        check_list(layers)
+        self._given = list(layers)
         self._options = dtype, device, default_seed() if seed is None else seed, threads
-        self._compiled: tuple[Any, ...] = (Adam(),)
+        self._training = ModelLock(
+            "the model is being trained by the call of fit that this call comes from: wait for "
+            "its end"
+        )
+        self._trained: Replica | None = None
+        self.optimizer: Optimizer = Adam()
+        self.loss: CategoricalLoss | None = None
+        self.stop_training = self.run_eagerly = False
+        self.epochs_trained = 0
+        self.pixels: Pixels | None = None
         if input_shape is not None:
             self.build(input_shape)
+
+    def __repr__(self) -> str:
+        if self.is_built:
+            return super().__repr__()
+        return f"{type(self).__name__}({self._given})"
 
     # Building
 
@@ -105,35 +132,42 @@ class Sequential(Network):
     @property
     def is_built(self) -> bool:
         """Whether the model has its shapes and weights, and no layers can be added any more."""
-        return "layers" in vars(self)
+        return "replica" in vars(self)
 
     def build(self, input_shape: Sequence[int]) -> None:
         """Make the shapes and the weights of all layers, for images of a shape.
 
         Raises:
-            InvalidValueError: a layer does not accept the output of the one before it, or an
-                argument of the constructor is not as described.
+            InvalidValueError: a layer does not accept the output of the one before it, an argument
+                of the constructor is not as described, the loss does not fit the last layer, or the
+                model is built for images of another shape.
             InvalidTypeError: one of the layers is not a layer.
         """
-        layers = self._given  # anything but a list is refused
-        if isinstance(layers, list):
-            layers, _ = without_ends(layers)
-        try:
-            super().__init__(layers, input_shape, *self._options)
-        except BaseException:
-            vars(self).pop("layers", None)  # it is not built
-            raise
-        self._training = ModelLock(
-            "the model is being trained by the call of fit that this call comes from: wait for "
-            "its end"
-        )
-        self._trained: Replica | None = None
-        self.epochs_trained = 0
-        self.pixels: Pixels | None = None
-        self.optimizer: Optimizer = self._compiled[0]
-        self.loss: CategoricalLoss | None = None
-        self.stop_training = self.run_eagerly = False
-        self.compile(*self._compiled)
+        with BUILDING:
+            if not self.is_built:
+                self._build(input_shape)
+            elif tuple(input_shape) != self.input_shape:
+                raise InvalidValueError(
+                    f"the model is built for images of the shape {self.input_shape}: make another "
+                    f"for {tuple(input_shape)}"
+                )
+
+    def _build(self, input_shape: Sequence[int]) -> None:
+        """Build the model all at once, so that another thread sees it built or not.
+
+        It is built as an object of its own, whose attributes this one then takes over.
+        """
+        layers = without_ends(self._given)
+        _check_loss(self.loss, layers)
+        made = type(self).__new__(type(self))
+        Network.__init__(made, layers, input_shape, *self._options)
+        self.optimizer.place(made.backend, made.parameters)
+        vars(self).update(vars(made))
+
+    def _build_for(self, x: Any) -> None:
+        """Build the model for the shape of its first images, or that which its layers tell."""
+        images: tuple[int, ...] = np.shape(x)[1:]
+        self.build(image_shape(self._given) or (images if len(images) != 2 else (*images, 1)))
 
     if not TYPE_CHECKING:  # mypy would take any name for one of a model
 
@@ -143,16 +177,16 @@ class Sequential(Network):
             Raises:
                 InvalidValueError: it is not.
             """
-            if name.startswith("__") or "_given" not in vars(self) or self.is_built:
+            if name not in OF_BUILT or "_given" not in vars(self):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            _, shape = without_ends(self._given)
+            shape = image_shape(self._given)
             if shape is None:
                 raise InvalidValueError(
                     "the model does not know the shape of its images: begin its layers with "
                     "Input((28, 28, 1)) or the like, or call fit first"
                 )
             self.build(shape)
-            return getattr(self, name)
+            return vars(self)[name]
 
     # Training
 
@@ -182,21 +216,14 @@ class Sequential(Network):
         optimizer, loss = optimizer_of(optimizer), loss_of(loss)
         check_metrics(metrics)
         arguments.flag(run_eagerly, "run_eagerly")
-        self._compiled = optimizer, loss, metrics, run_eagerly
-        if not self.is_built:
-            return
-        self._refuse_training()
-        if loss is not None:
-            loss.check_end(ends_in_softmax=self.ends_in_softmax)
-        with self._lock.claim():
-            self._compile(optimizer)
-            self.loss, self.run_eagerly = loss, run_eagerly
-
-    def _compile(self, optimizer: Optimizer) -> None:
         if optimizer.is_placed and optimizer is not self.optimizer:
             raise InvalidValueError(f"{optimizer!r} already trains another model: make a new one")
-        optimizer.place(self.backend, self.parameters)
-        self.optimizer = optimizer
+        self._refuse_training()
+        with BUILDING if not self.is_built else self._lock.claim():
+            if self.is_built:
+                _check_loss(loss, self.layers)
+                optimizer.place(self.backend, self.parameters)
+            self.optimizer, self.loss, self.run_eagerly = optimizer, loss, run_eagerly
 
     def fit(
         self,
@@ -291,12 +318,6 @@ class Sequential(Network):
                     if self.stop_training:
                         break
         return history
-
-    def _build_for(self, x: Any) -> None:
-        """Build the model for the shape of its first images, or that which its layers tell."""
-        _, shape = without_ends(self._given)
-        images = np.asarray(x).shape[1:]
-        self.build(shape or (images if len(images) != 2 else (*images, 1)))
 
     def _twin(self) -> Replica:
         """The replica that `fit` trains, kept from one call to the next."""
@@ -471,10 +492,17 @@ class Sequential(Network):
         super().to(device)
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """As for `Network`; a model that is not built is its attributes."""
+        return super().__getstate__() if self.is_built else dict(vars(self))
+
     def _state(self) -> dict[str, Any]:
         return super()._state() | {"optimizer_state": self.optimizer.state(), "_trained": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "optimizer_state" not in state:  # it is not built
+            vars(self).update(state)
+            return
         optimizer_state = state.pop("optimizer_state")
         super().__setstate__(state)
         self.optimizer.place(self.backend, self.parameters, optimizer_state)
@@ -546,7 +574,7 @@ class Sequential(Network):
 
     def _labelled(self, x: NDArray[Any], y: NDArray[Any], pixels: Pixels | None = None) -> Labelled:
         images = self._images(x, pixels)
-        labels = y if self.loss is None else self.loss.labels(y)
+        labels = y if self.loss is None else self.loss.labels(y, self.classes)
         return images, check_labels(labels, len(images), self.classes)
 
 
@@ -555,6 +583,12 @@ def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
     loss, accuracy = trainer.validate()
     check_finite(loss, epoch)
     return {"val_loss": loss, "val_accuracy": accuracy}
+
+
+def _check_loss(loss: CategoricalLoss | None, layers: Sequence[Layer]) -> None:
+    """Check that a loss fits what the layers end in, see `CategoricalLoss.check_end`."""
+    if loss is not None:
+        loss.check_end(ends_in_softmax=ends_in_softmax(layers))
 
 
 Data = tuple[Any, Any]
@@ -572,6 +606,11 @@ def split_validation(
     """
     if not arguments.share(share, "validation_split"):
         return (x, y), validation
+    x, y = np.asarray(x), np.asarray(y)
+    if x.shape[:1] != y.shape[:1] or not x.ndim:
+        raise InvalidValueError(
+            f"the images have the shape {x.shape}, and the labels {y.shape}: give as many of each"
+        )
     if validation is not None:
         raise InvalidValueError(
             "validation_split and validation_data are both given: give one of them"

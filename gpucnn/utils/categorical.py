@@ -35,5 +35,6 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64
     if most >= count or classes.min(initial=0) < 0:
         wrong = most if most >= count else int(classes.min())
         raise InvalidValueError(f"{wrong} is not a class: give numbers from 0 to {count - 1}")
-    rows: NDArray[np.float64] = np.eye(count)[classes]
+    rows = np.zeros((*classes.shape, count))
+    np.put_along_axis(rows, classes[..., None], 1, axis=-1)
     return rows

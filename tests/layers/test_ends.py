@@ -7,7 +7,7 @@ import pytest
 from expect import refusal
 from gpucnn import Conv2D, Dense, Flatten, LeakyReLU, ReLU
 from gpucnn.layers import Activation, Input, Layer, Softmax
-from gpucnn.layers.ends import without_ends
+from gpucnn.layers.ends import image_shape, without_ends
 
 
 def test_input_has_a_shape() -> None:
@@ -34,9 +34,8 @@ SHAPE = (28, 28, 1)
     ],
 )
 def test_the_shape_of_the_images(layers: list[Layer], shape: tuple[int, ...] | None) -> None:
-    rest, found = without_ends(layers)
-    assert found == shape
-    assert rest == [each for each in layers if isinstance(each, Layer)]
+    assert image_shape(layers) == shape
+    assert without_ends(layers) == [each for each in layers if isinstance(each, Layer)]
 
 
 @pytest.mark.parametrize("make", [Conv2D, Dense])
@@ -49,7 +48,7 @@ def test_wrong_input_shape_of_a_layer(make: Callable[..., Layer]) -> None:
 @pytest.mark.parametrize("end", [Softmax(), Activation("softmax")])
 def test_softmax_is_an_activation_of_the_layer_before(end: Softmax) -> None:
     last = Dense(3)
-    assert without_ends([Flatten(), last, end])[0][-1] is last
+    assert without_ends([Flatten(), last, end])[-1] is last
     assert last.activation == "softmax"
 
 

@@ -1,6 +1,8 @@
 """Models that are built when they know the shape of their images, and compiled by names."""
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import small
 from expect import refusal
 from gpucnn import SGD, Adam, Conv2D, Dense, Flatten, Input, MaxPooling2D, Sequential, Softmax
 from gpucnn.errors import InvalidTypeError
-from gpucnn.layers import Layer
+from gpucnn.layers import Activation, Layer
 from gpucnn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.utils import set_random_seed, to_categorical
 
@@ -66,6 +68,60 @@ def test_layer_by_layer() -> None:
     assert len(model.get_weights()) == 4
     assert model.is_built
     assert trained(model) == known()
+
+
+@pytest.mark.parametrize("end", [Softmax(), Activation("softmax")])
+def test_softmax_as_a_layer_of_its_own(end: Any) -> None:
+    model = Sequential([*layers(), end])
+    model.compile(loss="sparse_categorical_crossentropy")
+    assert trained(model) == known()
+
+
+def test_a_model_is_built_once() -> None:
+    model = Sequential(layers(), small.SHAPE)
+    before = trained(model)
+    model.build(small.SHAPE)
+    with refusal(
+        "the model is built for images of the shape (6, 6, 1): make another for (8, 8, 1)"
+    ):
+        model.build((8, 8, 1))
+    assert small.weight_bytes(model) == before
+
+
+def test_threads_build_a_model_once() -> None:
+    for _ in range(10):
+        model, barrier = Sequential([Input(small.SHAPE), *layers()]), Barrier(4)
+
+        def use(model: Sequential = model, barrier: Barrier = barrier) -> Any:
+            barrier.wait()
+            return model.predict(X)
+
+        with ThreadPoolExecutor(4) as pool:
+            found = [each.result() for each in [pool.submit(use) for _ in range(4)]]
+        for each in found[1:]:
+            assert_array_equal(each, found[0])
+
+
+def test_what_is_set_before_it_is_built_stays() -> None:
+    model, optimizer = Sequential(layers()), SGD(0.3)
+    model.run_eagerly, model.optimizer = True, optimizer
+    model.fit(X, Y, verbose=0)
+    assert model.run_eagerly
+    assert model.optimizer is optimizer
+
+
+def test_a_model_that_is_not_built_shows_its_layers() -> None:
+    model = Sequential([Input(small.SHAPE), Flatten()])
+    assert repr(model) == "Sequential([Input(shape=(6, 6, 1)), Flatten()])"
+    assert not hasattr(model, "_repr_html_")
+    deepcopy(model).add(Dense(3))
+    assert not model.is_built
+    model.add(Dense(3))
+
+
+def test_what_is_no_list_of_layers() -> None:
+    with refusal("layers is 5: give a list of layers", InvalidTypeError):
+        Sequential(5)  # type: ignore[arg-type]
 
 
 def test_nothing_is_added_to_what_is_built() -> None:
@@ -171,6 +227,36 @@ def test_a_loss_that_does_not_fit_the_end() -> None:
         )
 
 
+def test_a_loss_that_does_not_fit_is_told_before_a_model_is_built() -> None:
+    model = Sequential(layers())
+    model.compile(loss="sparse_categorical_crossentropy")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="the model ends in logits"):
+            model.fit(X, Y, verbose=0)
+    assert not model.is_built
+    model.compile()
+    assert trained(model) == known()
+
+
+def test_an_optimizer_trains_one_model() -> None:
+    optimizer = Adam()
+    Sequential(layers(), small.SHAPE).compile(optimizer)
+    other = Sequential(layers())
+    with pytest.raises(ValueError, match="already trains another model"):
+        other.compile(optimizer)
+
+
+@pytest.mark.parametrize("columns", [2, 4])
+def test_rows_for_another_number_of_classes(columns: int) -> None:
+    model = Sequential(layers("softmax"), small.SHAPE)
+    model.compile(loss="categorical_crossentropy")
+    with refusal(
+        f"the labels have the shape (20, {columns}): give a row of 3 numbers for each, as "
+        "to_categorical makes it, or compile with sparse_categorical_crossentropy"
+    ):
+        model.fit(X, np.eye(columns)[np.zeros(20, int)], verbose=0)
+
+
 def test_wrong_losses() -> None:
     model = Sequential(layers(), small.SHAPE)
     with refusal(
@@ -199,7 +285,7 @@ def test_the_loss_is_saved(tmp_path: Any) -> None:
     model.save(tmp_path / "model.safetensors")
     loaded = Sequential.load(tmp_path / "model.safetensors")
     assert loaded.loss == CategoricalCrossentropy()
-    assert loaded.ends_in_softmax
+    assert repr(loaded.layers) == repr(model.layers)
 
 
 # Seeds
@@ -241,6 +327,8 @@ def test_wrong_splits() -> None:
         "more images"
     ):
         model.fit(X[:1], Y[:1], validation_split=0.9)
+    with refusal("the images have the shape (), and the labels (20,): give as many of each"):
+        model.fit(None, Y, validation_split=0.5)  # type: ignore[arg-type]
 
 
 def test_history() -> None:

@@ -15,6 +15,10 @@ def test_rows() -> None:
     assert to_categorical(np.zeros((2, 3), np.uint8), 4).shape == (2, 3, 4)
 
 
+def test_many_classes() -> None:
+    assert to_categorical([200_000]).argmax() == 200_000
+
+
 @pytest.mark.parametrize(("x", "wrong"), [([0, 3], 3), ([-1, 0], -1)])
 def test_no_class(x: Any, wrong: int) -> None:
     with refusal(f"{wrong} is not a class: give numbers from 0 to 2"):
