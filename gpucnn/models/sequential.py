@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from threading import RLock
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -40,9 +39,6 @@ from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.locks import ModelLock
 from gpucnn.utils.seeds import default_seed
-
-BUILDING = RLock()
-"""Held while a model is built, so that threads that use it first build it once."""
 
 OF_BUILT = frozenset(
     {
@@ -103,6 +99,10 @@ class Sequential(Network):
             "the model is being trained by the call of fit that this call comes from: wait for "
             "its end"
         )
+        self._building = ModelLock(
+            "the model is asked by a handler of signals while it is built for the same thread: let "
+            "the handler set a flag, and ask later"
+        )
         self._trained: Replica | None = None
         self.optimizer: Optimizer = Adam()
         self.loss: CategoricalLoss | None = None
@@ -143,7 +143,7 @@ class Sequential(Network):
                 model is built for images of another shape.
             InvalidTypeError: one of the layers is not a layer.
         """
-        with BUILDING:
+        with self._building.claim():
             if not self.is_built:
                 self._build(input_shape)
             elif tuple(input_shape) != self.input_shape:
@@ -219,7 +219,7 @@ class Sequential(Network):
         if optimizer.is_placed and optimizer is not self.optimizer:
             raise InvalidValueError(f"{optimizer!r} already trains another model: make a new one")
         self._refuse_training()
-        with BUILDING if not self.is_built else self._lock.claim():
+        with self._building.claim(), self._lock.claim() if self.is_built else nullcontext():
             if self.is_built:
                 _check_loss(loss, self.layers)
                 optimizer.place(self.backend, self.parameters)

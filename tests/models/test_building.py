@@ -1,8 +1,9 @@
 """Models that are built when they know the shape of their images, and compiled by names."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,28 @@ def test_threads_build_a_model_once() -> None:
             found = [each.result() for each in [pool.submit(use) for _ in range(4)]]
         for each in found[1:]:
             assert_array_equal(each, found[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_builds_what_another_thread_was_building() -> None:
+    model, forked = Sequential([Input(small.SHAPE), *layers()]), Event()
+    with ThreadPoolExecutor(1) as pool:
+        claimed = Event()
+
+        def hold() -> None:
+            with model._building.claim():
+                claimed.set()
+                forked.wait()
+
+        holding = pool.submit(hold)
+        claimed.wait()
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if len(model.get_weights()) == 4 else 1)
+        forked.set()
+        holding.result()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_what_is_set_before_it_is_built_stays() -> None:
