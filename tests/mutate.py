@@ -30,6 +30,7 @@ TESTS = [
 ]
 
 NAMES = {
+    "activations": "elu or tanh or sigmoid or silu",
     "batch": "next_batch or store_metrics",
     "classifier_head": "classifier_head or dense_softmax",
     "softmax": "softmax or store_probabilities",

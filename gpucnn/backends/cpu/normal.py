@@ -10,6 +10,7 @@ by what its evaluation rounds: below 4 eps, of 1.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def distribution(x: Array, t: Array, bell: Array, positive: Array, out: Array) -
     """
     polynomial = _POLYNOMIALS[x.dtype]
     np.absolute(x, out=t)
-    np.multiply(t, np.sqrt(0.5), out=t)
+    np.multiply(t, sqrt(0.5), out=t)
     np.minimum(t, FARTHEST, out=t)
     np.multiply(t, t, out=bell)
     np.negative(bell, out=bell)
@@ -105,4 +106,5 @@ def distribution(x: Array, t: Array, bell: Array, positive: Array, out: Array) -
     np.multiply(out, bell, out=out)
 
     np.greater(x, 0, out=positive)
-    np.subtract(1, out, out=out, where=positive)
+    np.subtract(1, out, out=t)
+    np.copyto(out, t, where=positive)
