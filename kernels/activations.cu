@@ -23,41 +23,32 @@
 
 #include "elements.cuh"
 
-// out[i] = function(x[i])
-template <typename Function>
-__device__ __forceinline__ void map(
-    const REAL* __restrict__ x, REAL* __restrict__ out, long long size, Function function)
-{
-    REAL values[ITEMS];
-    EACH_ITEM(k) values[k] = load(x, element(blockIdx.x, k), size);
-    EACH_ITEM(k)
-    {
-        const long long i = element(blockIdx.x, k);
-        if (i < size) out[i] = function(values[k]);
+// out[i] = RESULT, an expression of `value`, which is x[i].
+#define MAP(RESULT)                                                                                \
+    REAL values[ITEMS];                                                                            \
+    EACH_ITEM(k) values[k] = load(x, element(blockIdx.x, k), size);                                \
+    EACH_ITEM(k)                                                                                   \
+    {                                                                                              \
+        const long long i = element(blockIdx.x, k);                                                \
+        const REAL value = values[k];                                                              \
+        if (i < size) out[i] = RESULT;                                                             \
     }
-}
 
-// input_gradient[i] = function(output_gradient[i], at[i])
-template <typename Function>
-__device__ __forceinline__ void map_gradient(
-    const REAL* __restrict__ output_gradient,
-    const REAL* __restrict__ at,
-    REAL* __restrict__ input_gradient,
-    long long size,
-    Function function)
-{
-    REAL values[ITEMS], gradients[ITEMS];
-    EACH_ITEM(k)
-    {
-        values[k] = load(at, element(blockIdx.x, k), size);
-        gradients[k] = load(output_gradient, element(blockIdx.x, k), size);
+// input_gradient[i] = RESULT, an expression of `gradient`, which is output_gradient[i], and of
+// `value`, which is AT[i].
+#define MAP_GRADIENT(AT, RESULT)                                                                   \
+    REAL values[ITEMS], gradients[ITEMS];                                                          \
+    EACH_ITEM(k)                                                                                   \
+    {                                                                                              \
+        values[k] = load(AT, element(blockIdx.x, k), size);                                        \
+        gradients[k] = load(output_gradient, element(blockIdx.x, k), size);                        \
+    }                                                                                              \
+    EACH_ITEM(k)                                                                                   \
+    {                                                                                              \
+        const long long i = element(blockIdx.x, k);                                                \
+        const REAL gradient = gradients[k], value = values[k];                                     \
+        if (i < size) input_gradient[i] = RESULT;                                                  \
     }
-    EACH_ITEM(k)
-    {
-        const long long i = element(blockIdx.x, k);
-        if (i < size) input_gradient[i] = function(gradients[k], values[k]);
-    }
-}
 
 struct Sigmoids {
     REAL of_x, of_minus_x;
@@ -68,6 +59,12 @@ __device__ __forceinline__ Sigmoids sigmoids(REAL x)
     const REAL exponential = exp(x < 0 ? x : -x);
     const REAL large_share = 1 / (1 + exponential), small_share = exponential * large_share;
     return x < 0 ? Sigmoids{small_share, large_share} : Sigmoids{large_share, small_share};
+}
+
+__device__ __forceinline__ REAL silu_derivative(REAL x)
+{
+    const Sigmoids s = sigmoids(x);
+    return s.of_x + x * (s.of_x * s.of_minus_x);
 }
 
 // F(x)
@@ -85,7 +82,7 @@ __device__ __forceinline__ REAL normal_density(REAL x)
 extern "C" __global__ void __launch_bounds__(THREADS) elu(
     const REAL* __restrict__ x, REAL* __restrict__ out, long long size, REAL alpha)
 {
-    map(x, out, size, [=](REAL x) { return x > 0 ? x : alpha * expm1(x); });
+    MAP(value > 0 ? value : alpha * expm1(value))
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) elu_gradient(
@@ -95,15 +92,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) elu_gradient(
     long long size,
     REAL alpha)
 {
-    map_gradient(output_gradient, x, input_gradient, size, [=](REAL gradient, REAL x) {
-        return x > 0 ? gradient : gradient * alpha * exp(x);
-    });
+    MAP_GRADIENT(x, value > 0 ? gradient : gradient * alpha * exp(value))
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) gelu(
     const REAL* __restrict__ x, REAL* __restrict__ out, long long size)
 {
-    map(x, out, size, [](REAL x) { return x * normal_distribution(x); });
+    MAP(value * normal_distribution(value))
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) gelu_gradient(
@@ -112,15 +107,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) gelu_gradient(
     REAL* __restrict__ input_gradient,
     long long size)
 {
-    map_gradient(output_gradient, x, input_gradient, size, [](REAL gradient, REAL x) {
-        return gradient * (normal_distribution(x) + x * normal_density(x));
-    });
+    MAP_GRADIENT(x, gradient * (normal_distribution(value) + value * normal_density(value)))
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) silu(
     const REAL* __restrict__ x, REAL* __restrict__ out, long long size)
 {
-    map(x, out, size, [](REAL x) { return x * sigmoids(x).of_x; });
+    MAP(value * sigmoids(value).of_x)
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) silu_gradient(
@@ -129,16 +122,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) silu_gradient(
     REAL* __restrict__ input_gradient,
     long long size)
 {
-    map_gradient(output_gradient, x, input_gradient, size, [](REAL gradient, REAL x) {
-        const Sigmoids s = sigmoids(x);
-        return gradient * (s.of_x + x * (s.of_x * s.of_minus_x));
-    });
+    MAP_GRADIENT(x, gradient * silu_derivative(value))
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) tanh_of(
     const REAL* __restrict__ x, REAL* __restrict__ out, long long size)
 {
-    map(x, out, size, [](REAL x) { return tanh(x); });
+    MAP(tanh(value))
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) tanh_gradient(
@@ -147,15 +137,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) tanh_gradient(
     REAL* __restrict__ input_gradient,
     long long size)
 {
-    map_gradient(output_gradient, out, input_gradient, size, [](REAL gradient, REAL out) {
-        return gradient * ((1 - out) * (1 + out));
-    });
+    MAP_GRADIENT(out, gradient * ((1 - value) * (1 + value)))
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) sigmoid(
     const REAL* __restrict__ x, REAL* __restrict__ out, long long size)
 {
-    map(x, out, size, [](REAL x) { return sigmoids(x).of_x; });
+    MAP(sigmoids(value).of_x)
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) sigmoid_gradient(
@@ -164,7 +152,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) sigmoid_gradient(
     REAL* __restrict__ input_gradient,
     long long size)
 {
-    map_gradient(output_gradient, out, input_gradient, size, [](REAL gradient, REAL out) {
-        return gradient * out * (1 - out);
-    });
+    MAP_GRADIENT(out, gradient * value * (1 - value))
 }
