@@ -189,6 +189,57 @@ def leaky_relu_gradient(output_gradient: float, out: float, negative_slope: floa
     return output_gradient * (1.0 if out > 0 else negative_slope)
 
 
+def elu(x: float, alpha: float) -> float:
+    """The value itself above 0, else alpha (exp(x) - 1)."""
+    return x if x > 0 else alpha * math.expm1(x)
+
+
+def elu_gradient(output_gradient: float, x: float, alpha: float) -> float:
+    """The gradient times 1, or where the value is not above 0 times alpha exp(x)."""
+    return output_gradient if x > 0 else output_gradient * (alpha * math.exp(x))
+
+
+def normal_distribution(x: float) -> float:
+    """The share of a standard normal distribution below x."""
+    return 0.5 * math.erfc(-x / math.sqrt(2))
+
+
+def gelu(x: float) -> float:
+    """The value times the share of a normal distribution below it."""
+    return x * normal_distribution(x)
+
+
+def gelu_gradient(output_gradient: float, x: float) -> float:
+    """By the rule of the product."""
+    density = math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    return output_gradient * (normal_distribution(x) + x * density)
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)), with both multiplied by exp(x) where that is the smaller."""
+    return 1 / (1 + math.exp(-x)) if x > 0 else math.exp(x) / (math.exp(x) + 1)
+
+
+def sigmoid_gradient(output_gradient: float, out: float) -> float:
+    """By the derivative s (1 - s)."""
+    return output_gradient * (out * (1 - out))
+
+
+def silu(x: float) -> float:
+    """The value times its sigmoid."""
+    return x * sigmoid(x)
+
+
+def silu_gradient(output_gradient: float, x: float) -> float:
+    """By the rule of the product."""
+    return output_gradient * sigmoid(x) * (1 + x * sigmoid(-x))
+
+
+def tanh_gradient(output_gradient: float, out: float) -> float:
+    """By the derivative 1 - tanh^2, factored."""
+    return output_gradient * (1 + out) * (1 - out)
+
+
 # Loss
 
 

@@ -33,6 +33,7 @@ CHOICE = "(simulator or test_backend or test_classifier_head)"
 """Which of them: those that launch kernels, on no GPU."""
 
 NAMES = {
+    "activations": "elu or tanh or sigmoid or silu",
     "batch": "next_batch or store_metrics",
     "classifier_head": "classifier_head or dense_softmax",
     "softmax": "softmax or store_probabilities",

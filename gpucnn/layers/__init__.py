@@ -3,6 +3,13 @@
 To add a layer, import it here: `LAYERS` and the names of `gpucnn` follow from the imports.
 """
 
+from gpucnn.layers.activations import ELU as ELU
+from gpucnn.layers.activations import GELU as GELU
+from gpucnn.layers.activations import LeakyReLU as LeakyReLU
+from gpucnn.layers.activations import ReLU as ReLU
+from gpucnn.layers.activations import Sigmoid as Sigmoid
+from gpucnn.layers.activations import SiLU as SiLU
+from gpucnn.layers.activations import Tanh as Tanh
 from gpucnn.layers.base import Batch as Batch
 from gpucnn.layers.base import Layer as Layer
 from gpucnn.layers.base import Step as Step
@@ -18,9 +25,7 @@ from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.fused import fuse_head as fuse_head
-from gpucnn.layers.leaky_relu import LeakyReLU as LeakyReLU
 from gpucnn.layers.max_pool2d import MaxPool2D as MaxPool2D
-from gpucnn.layers.relu import ReLU as ReLU
 from gpucnn.utils.config import configurable
 
 MaxPooling2D = MaxPool2D

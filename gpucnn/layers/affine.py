@@ -9,18 +9,25 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
+from gpucnn.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.layers.base import Layer
 from gpucnn.layers.initializers import INITIALIZERS
-from gpucnn.layers.leaky_relu import LeakyReLU
-from gpucnn.layers.relu import ReLU
 from gpucnn.utils import arguments
 
 SOFTMAX = "softmax"
 """The activation of a model's last layer, which is computed with the loss, from the logits."""
 
+ACTIVATION_LAYERS = (ReLU, LeakyReLU, ELU, GELU, SiLU, Tanh, Sigmoid)
+
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "relu": ReLU,
     "leaky_relu": lambda: LeakyReLU(0.2),
+    "elu": ELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "swish": SiLU,
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
 }
 """Makes the layer of an activation by Keras's name; "leaky_relu" has the slope of its function."""
 
@@ -33,7 +40,7 @@ def activation_layer(activation: str | Layer | None) -> Layer | None:
     """
     if activation in (None, "linear", SOFTMAX):
         return None
-    if isinstance(activation, Layer) and type(activation) in (ReLU, LeakyReLU):
+    if isinstance(activation, Layer) and type(activation) in ACTIVATION_LAYERS:
         return activation
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise InvalidValueError(

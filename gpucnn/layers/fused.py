@@ -13,13 +13,13 @@ from gpucnn.backends import (
     ConvReluPoolPlan,
     Shape,
 )
+from gpucnn.layers.activations import ReLU
 from gpucnn.layers.base import Batch, Layer, Step
 from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.dense import Dense
 from gpucnn.layers.dropout import Dropout
 from gpucnn.layers.flatten import Flatten
 from gpucnn.layers.max_pool2d import MaxPool2D
-from gpucnn.layers.relu import ReLU
 
 
 class FusedConv2D(Layer):

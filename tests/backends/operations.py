@@ -339,6 +339,39 @@ def leaky_relu_gradient(sizes: Sizes, values: Values, negative_slope: float = 0.
     )
 
 
+def activation(sizes: Sizes, values: Values, operation: str, **options: float) -> Call:
+    """Of an operation from `x` to `out`."""
+    x = _activated(sizes, values)
+    return Call(operation, {"x": x, **options, "out": values.unset(*x.shape)})
+
+
+def activation_gradient(
+    sizes: Sizes, values: Values, operation: str, of: str = "x", **options: float
+) -> Call:
+    """Of its gradient, from the argument `of`: `x`, or `out`, within what it can be."""
+    at = _activated(sizes, values)
+    if of == "out":
+        at = define(activation(sizes, values, operation.removesuffix("_gradient")))["out"]
+    return Call(
+        operation,
+        {
+            "output_gradient": values.reals(*at.shape),
+            of: at.astype(values.real),
+            **options,
+            "input_gradient": values.unset(*at.shape),
+        },
+    )
+
+
+def _activated(sizes: Sizes, values: Values) -> Array:
+    """What an activation may be given: around 0, where it saturates, and beyond all exponentials.
+
+    exp(-88) is a subnormal number in float32, and -88 times it a normal one.
+    """
+    edges = values.choices([-1e30, -88, -30, -0.0, 0, 1e-30, 30, 1e30], *_input(sizes))
+    return np.where(values.choices([0, 0, 1], *edges.shape), edges, 3 * values.reals(*edges.shape))
+
+
 def dropout(sizes: Sizes, values: Values, rate: float = 0.4, first: int = 0) -> Call:
     shape = _input(sizes)
     return Call(
@@ -481,6 +514,19 @@ CALLS: dict[str, Builder] = {
     "leaky_relu without a leak": partial(leaky_relu, negative_slope=0.0),
     "leaky_relu_gradient": leaky_relu_gradient,
     "leaky_relu_gradient, steep": partial(leaky_relu_gradient, negative_slope=1.75),
+    "elu": partial(activation, operation="elu", alpha=1.0),
+    "elu with alpha": partial(activation, operation="elu", alpha=1.75),
+    "elu without a tail": partial(activation, operation="elu", alpha=0.0),
+    "elu_gradient": partial(activation_gradient, operation="elu_gradient", alpha=1.0),
+    "elu_gradient with alpha": partial(activation_gradient, operation="elu_gradient", alpha=1.75),
+    "gelu": partial(activation, operation="gelu"),
+    "gelu_gradient": partial(activation_gradient, operation="gelu_gradient"),
+    "silu": partial(activation, operation="silu"),
+    "silu_gradient": partial(activation_gradient, operation="silu_gradient"),
+    "tanh": partial(activation, operation="tanh"),
+    "tanh_gradient": partial(activation_gradient, operation="tanh_gradient", of="out"),
+    "sigmoid": partial(activation, operation="sigmoid"),
+    "sigmoid_gradient": partial(activation_gradient, operation="sigmoid_gradient", of="out"),
     "dropout": dropout,
     "dropout of nothing": partial(dropout, rate=0.0),
     "dropout of a part that begins within a block": partial(dropout, first=4 * 25 + 3),

@@ -1,5 +1,6 @@
 """The definitions of the operations against loops over single numbers."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -197,6 +198,26 @@ def leaky_relu_gradient(
     return {"input_gradient": each(gradient, output_gradient, out)}
 
 
+def elu(x: Array, alpha: float, **_: Any) -> Results:
+    return {"out": each(partial(loops.elu, alpha=alpha), x)}
+
+
+def elu_gradient(output_gradient: Array, x: Array, alpha: float, **_: Any) -> Results:
+    return {"input_gradient": each(partial(loops.elu_gradient, alpha=alpha), output_gradient, x)}
+
+
+def forward(function: Callable[[float], float]) -> Callable[..., Results]:
+    """The reference of an operation from `x` to `out`."""
+    return lambda x, **_: {"out": each(function, x)}
+
+
+def backward(function: Callable[[float, float], float], of: str) -> Callable[..., Results]:
+    """The reference of a gradient that is a function of the output's and of argument `of`."""
+    return lambda output_gradient, **arguments: {
+        "input_gradient": each(function, output_gradient, arguments[of])
+    }
+
+
 def dropout(
     x: Array, rate: float, seed: int, stream: int, step: Array, first: int, **_: Any
 ) -> Results:
@@ -299,6 +320,16 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "relu_gradient": relu_gradient,
     "leaky_relu": leaky_relu,
     "leaky_relu_gradient": leaky_relu_gradient,
+    "elu": elu,
+    "elu_gradient": elu_gradient,
+    "gelu": forward(loops.gelu),
+    "gelu_gradient": backward(loops.gelu_gradient, "x"),
+    "silu": forward(loops.silu),
+    "silu_gradient": backward(loops.silu_gradient, "x"),
+    "tanh": forward(math.tanh),
+    "tanh_gradient": backward(loops.tanh_gradient, "out"),
+    "sigmoid": forward(loops.sigmoid),
+    "sigmoid_gradient": backward(loops.sigmoid_gradient, "out"),
     "dropout": dropout,
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 import small
 from expect import refusal
-from gpucnn import Adam, Conv2D, Dense, Flatten, LeakyReLU, MaxPool2D, ReLU, Sequential
+from gpucnn import ELU, Adam, Conv2D, Dense, Flatten, LeakyReLU, MaxPool2D, ReLU, Sequential, Tanh
 from gpucnn.layers import Layer
 from gpucnn.layers.initializers import INITIALIZERS, TRUNCATED
 from gradients import assert_network_gradients, smooth_images
@@ -40,9 +40,11 @@ def trained(layers: list[Layer], **options: Any) -> Sequential:
     [
         (lambda: "relu", ReLU),
         (lambda: "leaky_relu", lambda: LeakyReLU(0.2)),
+        (lambda: "tanh", Tanh),
         (lambda: LeakyReLU(0.7), lambda: LeakyReLU(0.7)),
+        (lambda: ELU(0.7), lambda: ELU(0.7)),
     ],
-    ids=["relu", "leaky_relu", "a layer"],
+    ids=["relu", "leaky_relu", "tanh", "a layer", "another layer"],
 )
 def test_an_activation_is_a_layer_that_follows(
     activation: Callable[[], Any], layer: Callable[[], Layer], device: str
@@ -81,8 +83,8 @@ def test_none(make: Make, activation: str | None) -> None:
 @either
 def test_wrong_activation(make: Make) -> None:
     with refusal(
-        "activation is 'swosh': choose one of linear, relu, leaky_relu, softmax, or give a "
-        "layer such as LeakyReLU(0.1)"
+        "activation is 'swosh': choose one of linear, relu, leaky_relu, elu, gelu, silu, "
+        "swish, tanh, sigmoid, softmax, or give a layer such as LeakyReLU(0.1)"
     ):
         make(activation="swosh")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from expect import refusal
-from gpucnn import Conv2D, Dense, Flatten, LeakyReLU, ReLU
+from gpucnn import ELU, GELU, Conv2D, Dense, Flatten, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.layers import Activation, Input, Layer, Softmax
 from gpucnn.layers.ends import image_shape, without_ends
 
@@ -58,7 +58,19 @@ def test_softmax_of_nothing(before: list[Layer]) -> None:
         without_ends([*before, Softmax()])
 
 
-@pytest.mark.parametrize(("name", "layer"), [("relu", ReLU()), ("leaky_relu", LeakyReLU(0.2))])
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("relu", ReLU()),
+        ("leaky_relu", LeakyReLU(0.2)),
+        ("elu", ELU()),
+        ("gelu", GELU()),
+        ("silu", SiLU()),
+        ("swish", SiLU()),
+        ("tanh", Tanh()),
+        ("sigmoid", Sigmoid()),
+    ],
+)
 def test_activation_is_the_layer_of_its_name(name: str, layer: Layer) -> None:
     assert repr(Activation(name)) == repr(layer)
 

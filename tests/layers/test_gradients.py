@@ -8,9 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
-from gpucnn import Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU
+from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from gpucnn.backends import Array, Window
-from gpucnn.layers import Step
+from gpucnn.layers import Layer, Step
+from gpucnn.layers.affine import ACTIVATION_LAYERS
 from gradients import assert_gradient, assert_layer_gradients, distinct
 from layers.placed import placed
 
@@ -64,10 +65,8 @@ class TestDense:
 
 @given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed=seeds)
 @SETTINGS
-@pytest.mark.parametrize("kind", [ReLU, LeakyReLU, Flatten])
-def test_of_layers_with_no_arguments_needed(
-    kind: type[ReLU] | type[LeakyReLU] | type[Flatten], shape: list[int], seed: int
-) -> None:
+@pytest.mark.parametrize("kind", [*ACTIVATION_LAYERS, Flatten])
+def test_of_layers_with_no_arguments_needed(kind: type[Layer], shape: list[int], seed: int) -> None:
     x = distinct(np.random.default_rng(seed), 3, *shape)
     assert_layer_gradients(placed(kind(), tuple(shape), 3), x)
 

@@ -7,6 +7,8 @@ import pytest
 
 from expect import refusal
 from gpucnn import (
+    ELU,
+    GELU,
     SGD,
     Adam,
     AdamW,
@@ -20,6 +22,9 @@ from gpucnn import (
     MaxPool2D,
     OneCycle,
     ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
 )
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
@@ -34,6 +39,11 @@ THINGS = [
     MaxPool2D((3, 2), 1, "same"),
     ReLU(),
     LeakyReLU(0.2),
+    ELU(0.5),
+    GELU(),
+    SiLU(),
+    Tanh(),
+    Sigmoid(),
     Flatten(),
     Dense(10),
     Dense(10, LeakyReLU(0.2), use_bias=False),

@@ -241,9 +241,16 @@ def over_elements(sizes: Sizes) -> tuple[int, ...]:
     return (ceil_div(sizes["size"], PER_BLOCK),)
 
 
-def elementwise(file: str, arrays: str) -> Any:
-    """Make a kernel that includes elements.cuh over arrays of one shape, listed by name."""
-    return kernel(file, dict.fromkeys(arrays.split(), "*size"), over_elements, macros=ITEMS)
+def elementwise(file: str, arrays: str, function: str | None = None) -> Any:
+    """Make a kernel that includes elements.cuh over arrays of one shape, listed by name.
+
+    Args:
+        file: the source file, in `kernels/`.
+        arrays: the names of the array parameters.
+        function: see `kernel`.
+    """
+    shapes = dict.fromkeys(arrays.split(), "*size")
+    return kernel(file, shapes, over_elements, macros=ITEMS, function=function)
 
 
 IMAGES = "images image_height image_width channels"

@@ -26,6 +26,29 @@ log(s) - z has the relative error of s as an absolute one, 1 eps of log(s) < cla
 logarithm, and two roundings of at most |z| and |z| + classes: below (2 + 3 classes + 2 |z|) eps.
 The right value may be off by as much, as above: twice that.
 
+Other elementary functions (tanh, expm1, erf, and exp in activations) are each taken to be off by
+`FUNCTION` = 4 eps of their value, an ulp being at most eps of it. CUDA's are off by at most 2 ulp
+in either dtype (CUDA Programming Guide, tables of the mathematical functions), the C library's by
+about as much (The GNU C Library, "Known Maximum Errors in Math Functions"), NumPy's vectorised ones
+by 4 ulp (numpy/numpy#19478). The right value is computed by such functions too, and may be off by
+as much as the result: the bounds of activations are twice what follows.
+
+The sigmoid is s(x) = n / (1 + exp(-|x|)), n being 1 or exp(-|x|): the relative error of the
+exponential passes on at most once, and there are three roundings: below 6 eps. x s(x) rounds once
+more: below 7 eps. The derivative s(x) + x s(x) s(-x) has the error of s in one term, twice that in
+the other, and three roundings: below 15 eps. elu and its gradient have a function, and at most
+three roundings, of alpha and two products: below 6 eps.
+
+The normal distribution F(x) = (1 + erf(x / sqrt 2)) / 2 is at least 1/2 for the absolute value of
+x, to which its errors are relative. The rounded argument moves it by at most 1/2 eps, erf adds 4
+eps (the CPU has an erfc of its own, off by 4 eps of 1, see `gpucnn.backends.cpu.normal`), and in x
+F(x) there are three roundings: below 7 eps. The derivative F(x) + x f(x) has an exponential of x^2
+/ 2: its argument's roundings are at most 2 x^2 eps of |x| f(x), thus 1 eps of F, and those of exp 4
+eps of |x| f(x) < 1/4, thus 2 eps of F. With those of the sum and the products: below 12 eps.
+
+An exponential below the smallest normal number may be flushed to zero before it is multiplied by a
+factor above 1, so that what is lost may be a normal number: `flushed` says how much.
+
 Results below the smallest normal number may be zero, since CUDA flushes them, and so may the terms
 of a sum: each rounding may add an error of the smallest normal number. Moves copy such subnormal
 numbers bit for bit. The bounds do not cover subnormal arguments of comparisons, nor of products
@@ -46,6 +69,8 @@ from math import prod
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+
+from gpucnn.backends.memory import Array
 
 Arguments = Mapping[str, Any]
 """The arguments of a call of an operation, by name."""
@@ -90,6 +115,9 @@ def sums(roundings: Count) -> Bound:
 
 
 # Numbers of roundings
+
+FUNCTION = 4
+"""Those that an elementary function stands for."""
 
 
 def always(count: int) -> Count:
@@ -178,6 +206,31 @@ def real_dtype(arguments: Arguments) -> "np.dtype[np.floating]":
     """The floating-point dtype of a call; float64 if no argument is a floating-point array."""
     dtypes = (value.dtype for value in arguments.values() if isinstance(value, np.ndarray))
     return next((dtype for dtype in dtypes if dtype.kind == "f"), np.dtype(np.float64))
+
+
+def flushed(exponents: Array, factors: Array | float, real: "np.dtype[np.floating]") -> float:
+    """The most that `factors` make of what exp(-|exponents|) loses where it is flushed to zero.
+
+    Returns:
+        a multiple of the smallest normal number of `real`.
+    """
+    tiny = np.finfo(real).tiny
+    exponentials = np.exp(-np.abs(exponents.astype(np.float64)))
+    with np.errstate(invalid="ignore"):  # none of an infinite factor
+        lost = np.where(exponentials < tiny, exponentials * np.abs(factors), 0.0)
+    return float(np.fmax.reduce(lost, axis=None, initial=0.0) / tiny)
+
+
+def silu_roundings(arguments: Arguments) -> float:
+    """The roundings of an element times its sigmoid, see the module's docstring."""
+    x = arguments["x"]
+    return 2 * (FUNCTION + 3) + flushed(x, x, real_dtype(arguments))
+
+
+def elu_gradient_roundings(arguments: Arguments) -> float:
+    """The roundings of an exponential times two factors."""
+    x, factors = arguments["x"], arguments["output_gradient"] * arguments["alpha"]
+    return 2 * (FUNCTION + 2) + flushed(np.minimum(x, 0), factors, real_dtype(arguments))
 
 
 def pooled_patch(arguments: Arguments) -> float:

@@ -1,0 +1,150 @@
+"""Activations: functions of each element by itself."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpucnn.backends import Array, Shape
+from gpucnn.layers.base import Layer, Step
+from gpucnn.utils import arguments
+
+
+class Elementwise(Layer):
+    """A function of each element by itself, whose gradient follows from its input or its output."""
+
+    gradient_takes_input: ClassVar[bool] = False
+
+    def build(self, input_shape: Shape) -> None:
+        self.input_shape = self.output_shape = input_shape
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        output = self.buffer("output", len(x))
+        self._apply(x, output)
+        self._kept = x if self.gradient_takes_input else output
+        return output
+
+    def backward(self, output_gradient: Array) -> Array:
+        input_gradient = self.buffer("input_gradient", len(output_gradient))
+        self._apply_gradient(output_gradient, self._kept, input_gradient)
+        return input_gradient
+
+    @abstractmethod
+    def _apply(self, x: Array, out: Array) -> None:
+        """Write the function of `x` to `out`; both real and of one shape."""
+
+    @abstractmethod
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        """Write the gradient of the input; all real and of one shape.
+
+        Args:
+            output_gradient: of the output.
+            kept: the input if `gradient_takes_input`, else the output.
+            input_gradient: is written.
+        """
+
+
+@dataclass(eq=False, repr=False)
+class ReLU(Elementwise):
+    """The positive part of each element, max(x, 0); the gradient at 0 is 0."""
+
+    def _apply(self, x: Array, out: Array) -> None:
+        self.backend.relu(x, out)
+
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        self.backend.relu_gradient(output_gradient, kept, input_gradient)
+
+
+@dataclass(eq=False, repr=False)
+class LeakyReLU(Elementwise):
+    """Each element above 0 as it is, the others times a slope; so is the gradient.
+
+    Args:
+        negative_slope: at least 0.
+
+    Raises:
+        InvalidValueError: `negative_slope` is not such a number.
+    """
+
+    negative_slope: float = 0.3
+
+    def __post_init__(self) -> None:
+        arguments.non_negative_number(self.negative_slope, "negative_slope")
+
+    def _apply(self, x: Array, out: Array) -> None:
+        self.backend.leaky_relu(x, self.negative_slope, out)
+
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        self.backend.leaky_relu_gradient(output_gradient, kept, self.negative_slope, input_gradient)
+
+
+@dataclass(eq=False, repr=False)
+class ELU(Elementwise):
+    """The exponential linear unit: x above 0, else alpha * (exp(x) - 1).
+
+    Args:
+        alpha: at least 0; the gradient at 0 is `alpha`.
+
+    Raises:
+        InvalidValueError: `alpha` is not such a number.
+    """
+
+    gradient_takes_input: ClassVar[bool] = True
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        arguments.non_negative_number(self.alpha, "alpha")
+
+    def _apply(self, x: Array, out: Array) -> None:
+        self.backend.elu(x, self.alpha, out)
+
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        self.backend.elu_gradient(output_gradient, kept, self.alpha, input_gradient)
+
+
+@dataclass(eq=False, repr=False)
+class GELU(Elementwise):
+    """The Gaussian error linear unit, x (1 + erf(x / sqrt(2))) / 2."""
+
+    gradient_takes_input: ClassVar[bool] = True
+
+    def _apply(self, x: Array, out: Array) -> None:
+        self.backend.gelu(x, out)
+
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        self.backend.gelu_gradient(output_gradient, kept, input_gradient)
+
+
+@dataclass(eq=False, repr=False)
+class SiLU(Elementwise):
+    """The sigmoid linear unit, x / (1 + exp(-x)), also called swish."""
+
+    gradient_takes_input: ClassVar[bool] = True
+
+    def _apply(self, x: Array, out: Array) -> None:
+        self.backend.silu(x, out)
+
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        self.backend.silu_gradient(output_gradient, kept, input_gradient)
+
+
+@dataclass(eq=False, repr=False)
+class Tanh(Elementwise):
+    """The hyperbolic tangent."""
+
+    def _apply(self, x: Array, out: Array) -> None:
+        self.backend.tanh(x, out)
+
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        self.backend.tanh_gradient(output_gradient, kept, input_gradient)
+
+
+@dataclass(eq=False, repr=False)
+class Sigmoid(Elementwise):
+    """The sigmoid, 1 / (1 + exp(-x))."""
+
+    def _apply(self, x: Array, out: Array) -> None:
+        self.backend.sigmoid(x, out)
+
+    def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
+        self.backend.sigmoid_gradient(output_gradient, kept, input_gradient)
