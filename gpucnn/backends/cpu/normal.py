@@ -106,5 +106,5 @@ def distribution(x: Array, t: Array, bell: Array, positive: Array, out: Array) -
     np.multiply(out, bell, out=out)
 
     np.greater(x, 0, out=positive)
-    np.subtract(1, out, out=t)
-    np.copyto(out, t, where=positive)
+    np.subtract(positive, out, out=out)  # 1 less the tail where x > 0, else the tail negated
+    np.absolute(out, out=out)

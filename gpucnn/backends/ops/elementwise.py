@@ -234,10 +234,12 @@ class CpuElementwise(CpuMemory, Elementwise):
         self._slope_where_not_positive(out, output_gradient, negative_slope, input_gradient)
 
     def elu(self, x: Array, alpha: float, out: Array) -> None:
-        self._up_to_zero(x, out)
-        np.expm1(out, out=out)
-        np.multiply(out, alpha, out=out)
-        np.copyto(out, x, where=self._positive(x))
+        below = self._scratch("factor", x.shape, x.dtype)
+        self._up_to_zero(x, below)
+        np.expm1(below, out=below)
+        np.multiply(below, alpha, out=below)
+        np.maximum(images_last(x), self._zeros(x), out=images_last(out))
+        np.add(out, below, out=out)  # of which one is 0
 
     def elu_gradient(
         self, output_gradient: Array, x: Array, alpha: float, input_gradient: Array
@@ -245,9 +247,12 @@ class CpuElementwise(CpuMemory, Elementwise):
         factor = self._scratch("factor", x.shape, x.dtype)
         self._up_to_zero(x, factor)
         np.exp(factor, out=factor)
-        np.multiply(output_gradient, alpha, out=input_gradient)
-        np.multiply(input_gradient, factor, out=input_gradient)
-        np.copyto(input_gradient, output_gradient, where=self._positive(x))
+        if alpha != 1:  # else it is 1 above 0 as it should be
+            positive = self._positive(x)
+            np.multiply(factor, alpha, out=factor)
+            np.multiply(factor, np.logical_not(positive, out=positive), out=factor)
+            np.add(factor, np.logical_not(positive, out=positive), out=factor)
+        np.multiply(output_gradient, factor, out=input_gradient)
 
     def gelu(self, x: Array, out: Array) -> None:
         self._write_normal_distribution(x, out)
@@ -268,7 +273,7 @@ class CpuElementwise(CpuMemory, Elementwise):
         return bell
 
     def silu(self, x: Array, out: Array) -> None:
-        self.sigmoid(x, out)
+        self._write_sigmoid(x, out)
         np.multiply(out, x, out=out)
 
     def silu_gradient(self, output_gradient: Array, x: Array, input_gradient: Array) -> None:
@@ -305,10 +310,9 @@ class CpuElementwise(CpuMemory, Elementwise):
         np.add(smaller, 1, out=larger)
         np.divide(1, larger, out=larger)
         np.multiply(smaller, larger, out=smaller)
-        negative = self._scratch("positive", x.shape, np.bool_)
-        np.less(x, 0, out=negative)
-        np.copyto(out, larger)
-        np.copyto(out, smaller, where=negative)
+        self._up_to_zero(x, out)
+        np.exp(out, out=out)  # 1, or what `smaller` began as; to choose it would take longer
+        np.multiply(out, larger, out=out)
         return larger, smaller
 
     def _up_to_zero(self, x: Array, out: Array) -> None:
