@@ -15,14 +15,17 @@ from gpucnn import (
     CosineDecay,
     Dense,
     Dropout,
+    ExponentialDecay,
     Flatten,
     LeakyReLU,
     MaxPool2D,
     OneCycle,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
     ReLU,
 )
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
-from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
+from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
 from gpucnn.utils.config import configurable, from_config, to_config
 
 CLASSES: tuple[type, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULES)
@@ -43,6 +46,10 @@ THINGS = [
     AdamW(CosineDecay(0.1, 100), weight_decay=0.5),
     SGD(OneCycle(0.1, 100)),
     Constant(0.1),
+    CosineDecay(0.0, 100, 0.1, warmup_target=0.2, warmup_steps=10),
+    ExponentialDecay(0.1, 100, 0.5, staircase=True),
+    PiecewiseConstantDecay([3, 7], [0.3, 0.2, 0.1]),
+    PolynomialDecay(0.1, 100, 0.01, 2.0, cycle=True),
 ]
 
 
@@ -68,7 +75,7 @@ def test_a_thing_comes_back_through_json(thing: Any) -> None:
 
 
 def test_every_class_comes_back() -> None:
-    assert {type(each) for each in THINGS} | {CosineDecay, OneCycle} == set(CLASSES)
+    assert {type(each) for each in THINGS} | {OneCycle} == set(CLASSES)
 
 
 def test_a_description_is_the_class_and_its_arguments() -> None:
@@ -110,12 +117,18 @@ def test_a_schedule_is_described_within_its_optimizer() -> None:
         "class": "CosineDecay",
         "initial_learning_rate": 0.1,
         "decay_steps": 100,
+        "alpha": 0.0,
+        "warmup_target": None,
+        "warmup_steps": 0,
     }
 
 
-def test_a_schedule_comes_back_within_its_optimizer() -> None:
-    again = from_config(to_config(SGD(CosineDecay(0.1, 100)), CLASSES), CLASSES)
-    assert again.learning_rate == CosineDecay(0.1, 100)
+@pytest.mark.parametrize(
+    "schedule", [CosineDecay(0.1, 100), PiecewiseConstantDecay([3, 7], [0.3, 0.2, 0.1])]
+)
+def test_a_schedule_comes_back_within_its_optimizer(schedule: Schedule) -> None:
+    again = from_config(to_config(SGD(schedule), CLASSES), CLASSES)
+    assert again.learning_rate == schedule
 
 
 @pytest.mark.parametrize(
