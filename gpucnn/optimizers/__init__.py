@@ -5,10 +5,13 @@ imports.
 """
 
 from gpucnn.errors import InvalidTypeError
+from gpucnn.optimizers.adagrad import Adagrad as Adagrad
 from gpucnn.optimizers.adam import Adam as Adam
 from gpucnn.optimizers.adam import AdamW as AdamW
 from gpucnn.optimizers.base import Optimizer as Optimizer
 from gpucnn.optimizers.base import OptimizerState as OptimizerState
+from gpucnn.optimizers.lion import Lion as Lion
+from gpucnn.optimizers.rmsprop import RMSprop as RMSprop
 from gpucnn.optimizers.schedules import Constant as Constant
 from gpucnn.optimizers.schedules import CosineDecay as CosineDecay
 from gpucnn.optimizers.schedules import ExponentialDecay as ExponentialDecay

@@ -8,6 +8,7 @@ import pytest
 from expect import refusal
 from gpucnn import (
     SGD,
+    Adagrad,
     Adam,
     AdamW,
     Constant,
@@ -18,11 +19,13 @@ from gpucnn import (
     ExponentialDecay,
     Flatten,
     LeakyReLU,
+    Lion,
     MaxPool2D,
     OneCycle,
     PiecewiseConstantDecay,
     PolynomialDecay,
     ReLU,
+    RMSprop,
 )
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
@@ -44,6 +47,9 @@ THINGS = [
     SGD(0.1, 0.9, True, 0.01),
     Adam(0.1, 0.8, 0.9, 1e-3),
     AdamW(CosineDecay(0.1, 100), weight_decay=0.5),
+    RMSprop(0.1, 0.8, 0.5, 1e-3, centered=True),
+    Adagrad(0.1, 0.2, 1e-3),
+    Lion(0.1, 0.8, 0.9),
     SGD(OneCycle(0.1, 100)),
     Constant(0.1),
     CosineDecay(0.0, 100, 0.1, warmup_target=0.2, warmup_steps=10),
