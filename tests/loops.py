@@ -327,6 +327,50 @@ def adam(
     return decayed - rate * mean / (math.sqrt(square) + epsilon), mean, square
 
 
+def rmsprop(
+    parameter: float,
+    gradient: float,
+    square: float,
+    velocity: float,
+    mean: float | None,
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+) -> tuple[float, float, float, float | None]:
+    """The next parameter, square, velocity and mean, of which there may be none."""
+    square += (1 - rho) * (gradient * gradient - square)
+    variance = square
+    if mean is not None:
+        mean += (1 - rho) * (gradient - mean)
+        variance = max(0.0, square - mean * mean)
+    velocity = momentum * velocity - learning_rate * gradient / math.sqrt(variance + epsilon)
+    return parameter + velocity, square, velocity, mean
+
+
+def adagrad(
+    parameter: float, gradient: float, square: float, learning_rate: float, epsilon: float
+) -> tuple[float, float]:
+    """The next parameter and sum of squares."""
+    square += gradient * gradient
+    return parameter - learning_rate * gradient / math.sqrt(square + epsilon), square
+
+
+def lion(
+    parameter: float,
+    gradient: float,
+    mean: float,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+) -> tuple[float, float]:
+    """The next parameter and mean."""
+    direction = mean + (1 - beta_1) * (gradient - mean)
+    if direction != 0:
+        parameter -= math.copysign(learning_rate, direction)
+    return parameter, mean + (1 - beta_2) * (gradient - mean)
+
+
 # Dropout
 
 Block = tuple[int, int, int, int]

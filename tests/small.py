@@ -5,7 +5,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn import SGD, Adam, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Lion,
+    MaxPool2D,
+    ReLU,
+    RMSprop,
+    Sequential,
+)
 from gpucnn.layers import Layer
 from gpucnn.optimizers import Optimizer
 
@@ -38,7 +52,9 @@ def labels(count: int, classes: int = CLASSES) -> NDArray[np.int64]:
 
 def optimizers() -> list[Optimizer]:
     """An optimizer of each class, with all its features, at rates that train `model`."""
-    return [SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01), Adam(0.01), AdamW(0.01)]
+    sgd = SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01)
+    rmsprop = RMSprop(0.005, momentum=0.5, centered=True)
+    return [sgd, Adam(0.01), AdamW(0.01), rmsprop, Adagrad(0.05), Lion(0.005)]
 
 
 def weight_bytes(trained: Sequential) -> bytes:

@@ -86,8 +86,10 @@ def test_names_that_users_type_stay() -> None:
     functions = {"available_devices", "get_backend", "load_mnist", "models", "__version__"}
     classes = {"GpucnnError", "History", "Layer", "Sequential"}
     layers = {"Conv2D", "Dense", "Dropout", "Flatten", "MaxPool2D", "ReLU"}
-    optimizers = {"SGD", "Adam", "AdamW", "Constant", "CosineDecay", "OneCycle"}
-    assert functions | classes | layers | optimizers <= set(NAMES)
+    optimizers = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Lion"}
+    schedules = {"Constant", "CosineDecay", "ExponentialDecay", "OneCycle"}
+    schedules |= {"PiecewiseConstantDecay", "PolynomialDecay"}
+    assert functions | classes | layers | optimizers | schedules <= set(NAMES)
 
 
 def test_star_imports_what_is_listed() -> None:

@@ -52,6 +52,7 @@ POOLED = "images*pooled_rows*pooled_columns*filters"
 PRODUCTS = f"2*{POOLED}*height*width*channels"  # of one position of each pooling window
 
 COSTS = {
+    "adagrad": Cost("7*size", updated=("parameters", "square")),
     "adam": Cost("14*size", updated=("parameters", "mean", "square")),
     "classifier_gradients": Cost(
         "2*count*feature_count*classes + count*classes + slabs*convolution_count",
@@ -79,6 +80,7 @@ COSTS = {
     "im2col": Cost(),
     "leaky_relu": Cost("2*size"),
     "leaky_relu_gradient": Cost("2*size"),
+    "lion": Cost("10*size", updated=("parameters", "mean")),
     "matmul": Cost("2*m*n*k"),
     "max_pool": Cost("images*rows*columns*height*width*channels"),
     "max_pool_gradient": Cost("images*rows*columns*height*width*channels"),
@@ -88,6 +90,7 @@ COSTS = {
     "pooled_kernel_gradient": Cost(PRODUCTS),
     "relu": Cost("size"),
     "relu_gradient": Cost("size"),
+    "rmsprop": Cost("11*size", updated=("parameters", "square", "velocity", "mean")),
     "sgd": Cost("6*size + 2*nesterov*size", updated=("parameters", "velocity")),
     "sigmoid": Cost("5*size"),
     "sigmoid_gradient": Cost("3*size"),

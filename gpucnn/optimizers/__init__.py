@@ -5,13 +5,19 @@ imports.
 """
 
 from gpucnn.errors import InvalidTypeError
+from gpucnn.optimizers.adagrad import Adagrad as Adagrad
 from gpucnn.optimizers.adam import Adam as Adam
 from gpucnn.optimizers.adam import AdamW as AdamW
 from gpucnn.optimizers.base import Optimizer as Optimizer
 from gpucnn.optimizers.base import OptimizerState as OptimizerState
+from gpucnn.optimizers.lion import Lion as Lion
+from gpucnn.optimizers.rmsprop import RMSprop as RMSprop
 from gpucnn.optimizers.schedules import Constant as Constant
 from gpucnn.optimizers.schedules import CosineDecay as CosineDecay
+from gpucnn.optimizers.schedules import ExponentialDecay as ExponentialDecay
 from gpucnn.optimizers.schedules import OneCycle as OneCycle
+from gpucnn.optimizers.schedules import PiecewiseConstantDecay as PiecewiseConstantDecay
+from gpucnn.optimizers.schedules import PolynomialDecay as PolynomialDecay
 from gpucnn.optimizers.schedules import Schedule as Schedule
 from gpucnn.optimizers.sgd import SGD as SGD
 from gpucnn.utils.arguments import one_of

@@ -36,13 +36,17 @@ class Optimizer(Placeable, ABC):
         slots: the flat vectors of the rule's state by name, real (p,), on the device.
     """
 
-    slot_names: ClassVar[tuple[str, ...]]
     square_names: ClassVar[tuple[str, ...]] = ()  # slots of squares, which are not negative
 
     _has_told_end: bool = False
     learning_rate: float | Schedule
     iterations: int
     slots: dict[str, Array]
+
+    @property
+    @abstractmethod
+    def slot_names(self) -> tuple[str, ...]:
+        """The names of the slots, which may depend on the constructor's arguments."""
 
     def place(
         self, backend: Backend, parameters: Array, state: OptimizerState | None = None

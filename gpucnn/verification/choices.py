@@ -1,4 +1,4 @@
-"""How far off a result may be that depends on a choice: of a window's maximum, or of a class.
+"""How far off a result may be that depends on a choice: of a maximum, of a class, or of a sign.
 
 An operation that computes scores and then takes the greatest of some chooses another one than its
 definition does, rightly, where two are as near as their errors. A result which depends on that
@@ -295,10 +295,22 @@ def _classifier(call: Call) -> dict[str, Reals]:
     }
 
 
+def _lion(call: Call) -> dict[str, Reals]:
+    of, rounding = call.in_float64().arguments, _Rounding.of(call)
+    rate = np.abs(of["learning_rate"])
+    terms = of["beta_1"] * np.abs(of["mean"]) + (1 - of["beta_1"]) * np.abs(of["gradients"])
+    direction = of["beta_1"] * of["mean"] + (1 - of["beta_1"]) * of["gradients"]
+    # A sum of zeros is not rounded.
+    is_open = (np.abs(direction) <= rounding.error(4, terms)) & (terms > 0)
+    size = np.abs(of["parameters"]) + rate
+    return {"parameters": rounding.error(2, size) + is_open * 2 * rate}
+
+
 BY_OPERATION: dict[str, Callable[[Call], dict[str, Reals]]] = {
     "gathered_conv2d_relu_max_pool": _gathered,
     "conv2d_relu_max_pool_gradients": _pooled_gradients,
     "dense_softmax_cross_entropy": _head,
     "conv_classifier_gradients": _classifier,
+    "lion": _lion,
 }
 """What is allowed in the results of each operation with such a bound."""

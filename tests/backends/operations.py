@@ -463,6 +463,61 @@ def adam(sizes: Sizes, values: Values, weight_decay: float = 0.0) -> Call:
     )
 
 
+def rmsprop(sizes: Sizes, values: Values, momentum: float = 0.9, centered: bool = False) -> Call:
+    count = _pixels(sizes)
+    mean = values.reals(count)
+    return Call(
+        "rmsprop",
+        {
+            "parameters": values.reals(count),
+            "gradients": values.reals(count),
+            "square": mean**2 + values.reals(count) ** 2 + 0.5,
+            "velocity": values.reals(count),
+            "mean": mean if centered else None,
+            "learning_rate": values.choices([0.1, 0.01], 1),
+            "rho": 0.9,
+            "momentum": momentum,
+            "epsilon": 0.1,  # of a size that shows
+        },
+    )
+
+
+def rmsprop_without_variance(sizes: Sizes, values: Values) -> Call:
+    """Of mean squares below the squares of the means, as rounding may leave them."""
+    call = rmsprop(sizes, values, centered=True)
+    return Call("rmsprop", call.arguments | {"square": call.arguments["mean"] ** 2 / 2})
+
+
+def adagrad(sizes: Sizes, values: Values) -> Call:
+    count = _pixels(sizes)
+    return Call(
+        "adagrad",
+        {
+            "parameters": values.reals(count),
+            "gradients": values.reals(count),
+            "square": values.reals(count) ** 2,
+            "learning_rate": values.choices([0.1, 0.01], 1),
+            "epsilon": 0.1,  # of a size that shows
+        },
+    )
+
+
+def lion(sizes: Sizes, values: Values) -> Call:
+    count = _pixels(sizes)
+    scale = values.choices([0, 1, 1, 1], count)  # a direction of 0 is one of its own
+    return Call(
+        "lion",
+        {
+            "parameters": values.reals(count),
+            "gradients": values.reals(count) * scale,
+            "mean": values.reals(count) * scale,
+            "learning_rate": values.choices([0.1, 0.01], 1),
+            "beta_1": 0.7,
+            "beta_2": 0.9,
+        },
+    )
+
+
 CALLS: dict[str, Builder] = {
     "next_batch": next_batch,
     "store_metrics": store_metrics,
@@ -542,6 +597,12 @@ CALLS: dict[str, Builder] = {
     "sgd, Nesterov's, with decay": partial(sgd, nesterov=True, weight_decay=0.05),
     "adam": adam,
     "adamw": partial(adam, weight_decay=0.05),
+    "rmsprop": partial(rmsprop, momentum=0.0),
+    "rmsprop with momentum": rmsprop,
+    "rmsprop, centred": partial(rmsprop, centered=True),
+    "rmsprop, centred, without a variance": rmsprop_without_variance,
+    "adagrad": adagrad,
+    "lion": lion,
 }
 """The calls by what they do; an operation may have several, for its options."""
 

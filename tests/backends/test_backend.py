@@ -274,6 +274,51 @@ def adam(
     return each_state(move, names, parameters, gradients, mean, square)
 
 
+def rmsprop(
+    parameters: Array,
+    gradients: Array,
+    square: Array,
+    velocity: Array,
+    mean: Array | None,
+    learning_rate: Array,
+    **options: Any,
+) -> Results:
+    def move(
+        parameter: float,
+        gradient: float,
+        square: float,
+        velocity: float,
+        mean: float | None = None,
+    ) -> tuple[Any, ...]:
+        moved = loops.rmsprop(
+            parameter, gradient, square, velocity, mean, learning_rate[0], **options
+        )
+        return moved if mean is not None else moved[:3]
+
+    names, arrays = ["parameters", "square", "velocity"], [parameters, gradients, square, velocity]
+    if mean is not None:
+        names, arrays = [*names, "mean"], [*arrays, mean]
+    return each_state(move, names, *arrays)
+
+
+def adagrad(
+    parameters: Array, gradients: Array, square: Array, learning_rate: Array, **options: Any
+) -> Results:
+    def move(parameter: float, gradient: float, square: float) -> tuple[float, float]:
+        return loops.adagrad(parameter, gradient, square, learning_rate[0], **options)
+
+    return each_state(move, ["parameters", "square"], parameters, gradients, square)
+
+
+def lion(
+    parameters: Array, gradients: Array, mean: Array, learning_rate: Array, **options: Any
+) -> Results:
+    def move(parameter: float, gradient: float, mean: float) -> tuple[float, float]:
+        return loops.lion(parameter, gradient, mean, learning_rate[0], **options)
+
+    return each_state(move, ["parameters", "mean"], parameters, gradients, mean)
+
+
 def next_batch(position: Array, order: Array, epoch_factors: Array, **outputs: Array) -> Results:
     number, size = int(position[0]) + 1, len(outputs["indices"])
     places = range(number * size, (number + 1) * size)
@@ -335,4 +380,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "softmax_cross_entropy": softmax_cross_entropy,
     "sgd": sgd,
     "adam": adam,
+    "rmsprop": rmsprop,
+    "adagrad": adagrad,
+    "lion": lion,
 }

@@ -31,11 +31,14 @@ from backends.operations import (
     CALLS,
     Builder,
     Values,
+    adagrad,
     adam,
     dense_relu,
     dropout,
+    lion,
     max_pool,
     relu,
+    rmsprop,
     sgd,
 )
 from backends.strategies import SETTINGS, Sizes, batches, seeds, sizes
@@ -80,6 +83,9 @@ def test_operation_repeats_to_the_bit(backend: Backend, build: Builder, dtype: s
         (adam, "bias_correction"),
         (adam, "learning_rate"),
         (sgd, "learning_rate"),
+        (rmsprop, "learning_rate"),
+        (adagrad, "learning_rate"),
+        (lion, "learning_rate"),
     ],
 )
 def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, name: str) -> None:

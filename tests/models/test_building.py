@@ -183,7 +183,9 @@ def test_what_is_not_built_can_be_copied() -> None:
 # Compiling
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "Adam", "adamw"])
+@pytest.mark.parametrize(
+    "name", ["sgd", "adam", "Adam", "adamw", "rmsprop", "RMSprop", "adagrad", "lion"]
+)
 def test_an_optimizer_by_name(name: str) -> None:
     model = Sequential(layers(), small.SHAPE)
     model.compile(name)
@@ -191,8 +193,8 @@ def test_an_optimizer_by_name(name: str) -> None:
 
 
 def test_no_optimizer_of_that_name() -> None:
-    with refusal("optimizer is 'rmsprop': choose one of adam, adamw, sgd"):
-        Sequential(layers(), small.SHAPE).compile("rmsprop")
+    with refusal("optimizer is 'ftrl': choose one of adagrad, adam, adamw, lion, rmsprop, sgd"):
+        Sequential(layers(), small.SHAPE).compile("ftrl")
 
 
 def test_a_model_is_compiled_before_it_is_built() -> None:

@@ -15,15 +15,20 @@ from numpy.testing import assert_array_equal
 import small
 from gpucnn import (
     SGD,
+    Adagrad,
     Adam,
     AdamW,
     Conv2D,
     CosineDecay,
     Dense,
     Flatten,
+    Lion,
     MaxPool2D,
     OneCycle,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
     ReLU,
+    RMSprop,
     Sequential,
 )
 from gpucnn.backends import ALONE, Array
@@ -85,6 +90,10 @@ OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "plain SGD": lambda: SGD(0.1),
     "SGD, OneCycle": lambda: SGD(OneCycle(0.2, STEPS), momentum=0.5),
     "Adam, CosineDecay": lambda: Adam(CosineDecay(0.02, STEPS)),
+    "RMSprop": lambda: RMSprop(0.01),
+    "RMSprop, centred": lambda: RMSprop(PolynomialDecay(0.01, STEPS), 0.8, 0.5, centered=True),
+    "Adagrad": lambda: Adagrad(0.05),
+    "Lion, PiecewiseConstantDecay": lambda: Lion(PiecewiseConstantDecay([4], [0.01, 0.001])),
 }
 
 

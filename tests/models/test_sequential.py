@@ -11,7 +11,20 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import small
 from expect import refusal
-from gpucnn import SGD, Adam, AdamW, CosineDecay, Dense, Flatten, History, OneCycle, Sequential
+from gpucnn import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    CosineDecay,
+    Dense,
+    Flatten,
+    History,
+    Lion,
+    OneCycle,
+    RMSprop,
+    Sequential,
+)
 from gpucnn.backends import Array, CpuBackend
 from gpucnn.errors import (
     DeviceMemoryError,
@@ -33,6 +46,10 @@ OPTIMIZERS = [
     pytest.param(lambda: SGD(OneCycle(0.1, 18), 0.9, True, 0.01), id="SGD"),
     pytest.param(lambda: Adam(CosineDecay(0.01, 18)), id="Adam"),
     pytest.param(lambda: AdamW(0.01), id="AdamW"),
+    pytest.param(lambda: RMSprop(0.01), id="RMSprop"),
+    pytest.param(lambda: RMSprop(0.01, momentum=0.5, centered=True), id="RMSprop, centred"),
+    pytest.param(lambda: Adagrad(0.05), id="Adagrad"),
+    pytest.param(lambda: Lion(0.005), id="Lion"),
 ]
 
 

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 import loops
 import small
 from expect import refusal
-from gpucnn import SGD, Adam, AdamW, CosineDecay, OneCycle, get_backend
+from gpucnn import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    CosineDecay,
+    Lion,
+    OneCycle,
+    RMSprop,
+    get_backend,
+)
 from gpucnn.errors import GpucnnWarning
 from gpucnn.optimizers import Optimizer, OptimizerState
 from gpucnn.optimizers.schedules import Constant, Schedule
@@ -85,6 +95,41 @@ def adam_by_numbers(optimizer: Adam, parameter: float, steps: list[float]) -> fl
     return parameter
 
 
+def rmsprop_by_numbers(optimizer: RMSprop, parameter: float, steps: list[float]) -> float:
+    square, velocity, mean = 0.0, 0.0, 0.0 if optimizer.centered else None
+    for step, gradient in enumerate(steps):
+        parameter, square, velocity, mean = loops.rmsprop(
+            parameter,
+            gradient,
+            square,
+            velocity,
+            mean,
+            schedule_of(optimizer)(step),
+            optimizer.rho,
+            optimizer.momentum,
+            optimizer.epsilon,
+        )
+    return parameter
+
+
+def adagrad_by_numbers(optimizer: Adagrad, parameter: float, steps: list[float]) -> float:
+    square = optimizer.initial_accumulator_value
+    for step, gradient in enumerate(steps):
+        rate = schedule_of(optimizer)(step)
+        parameter, square = loops.adagrad(parameter, gradient, square, rate, optimizer.epsilon)
+    return parameter
+
+
+def lion_by_numbers(optimizer: Lion, parameter: float, steps: list[float]) -> float:
+    mean = 0.0
+    for step, gradient in enumerate(steps):
+        rate = schedule_of(optimizer)(step)
+        parameter, mean = loops.lion(
+            parameter, gradient, mean, rate, optimizer.beta_1, optimizer.beta_2
+        )
+    return parameter
+
+
 def agrees(optimizer: Any, by_numbers: Callable[[Any, float, list[float]], float]) -> None:
     """Fail unless `optimizer` updates every parameter as the scalar formula does."""
     trained = train(placed(optimizer), PARAMETERS.copy(), gradients())
@@ -127,6 +172,37 @@ def test_adam_follows_its_formula(optimizer: Adam) -> None:
     agrees(optimizer, adam_by_numbers)
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        RMSprop(),
+        RMSprop(0.1, rho=0.5, momentum=0.7, epsilon=0.1),
+        RMSprop(CosineDecay(0.1, 5), epsilon=0.1),
+        RMSprop(0.1, epsilon=0.1, centered=True),
+        RMSprop(0.1, 0.5, 0.7, 0.1, True),
+    ],
+    ids=repr,
+)
+def test_rmsprop_follows_its_formula(optimizer: RMSprop) -> None:
+    agrees(optimizer, rmsprop_by_numbers)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [Adagrad(), Adagrad(0.1, 0.0, 0.1), Adagrad(0.1, 2.0), Adagrad(CosineDecay(0.1, 5))],
+    ids=repr,
+)
+def test_adagrad_follows_its_formula(optimizer: Adagrad) -> None:
+    agrees(optimizer, adagrad_by_numbers)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [Lion(), Lion(0.1, 0.2, 0.6), Lion(0.1, 0.0), Lion(CosineDecay(0.1, 5))], ids=repr
+)
+def test_lion_follows_its_formula(optimizer: Lion) -> None:
+    agrees(optimizer, lion_by_numbers)
+
+
 def test_the_first_step_of_sgd() -> None:
     assert_array_equal(train(placed(SGD(0.5)), np.ones(4), iter([np.ones(4)])), np.full(4, 0.5))
 
@@ -136,14 +212,59 @@ def test_the_first_step_of_adam_is_the_learning_rate() -> None:
     assert_allclose(trained, [0.75, 1.25, 0.75, 1.25], rtol=1e-5)  # but for epsilon
 
 
+def test_the_first_steps_of_rmsprop() -> None:
+    """With rho of 3/4 the mean square of a gradient of 2 is 1, and then 7/4."""
+    ones, twos = np.ones(4), np.full(4, 2.0)
+    plain = RMSprop(0.5, rho=0.75, epsilon=1e-12)
+    assert_allclose(train(placed(plain), ones.copy(), iter([twos])), np.zeros(4), atol=1e-11)
+    momentum = RMSprop(0.5, rho=0.75, momentum=0.5, epsilon=1e-12)
+    trained = train(placed(momentum), ones.copy(), iter([twos, twos]))
+    assert_allclose(trained, np.full(4, 1 - 1 - 0.5 - 1 / math.sqrt(7 / 4)), rtol=1e-11)
+    centered = RMSprop(0.5, rho=0.75, epsilon=1e-12, centered=True)  # the variance is 3/4
+    trained = train(placed(centered), ones.copy(), iter([twos]))
+    assert_allclose(trained, np.full(4, 1 - 1 / math.sqrt(3 / 4)), rtol=1e-11)
+
+
+def test_centred_rmsprop_of_constant_gradients_stays_finite() -> None:
+    """Rounding leaves their mean square a little below the square of their mean."""
+    gradients = np.linspace(99, 101, 100, dtype=np.float32)
+    optimizer = RMSprop(centered=True)
+    parameters = np.zeros(100, np.float32)
+    optimizer.place(get_backend("cpu"), parameters)
+    for _ in range(200):
+        optimizer.update(parameters, gradients, np.array([0.001], np.float32))
+        assert np.isfinite(parameters).all()
+    assert (optimizer.slots["square"] < optimizer.slots["mean"] ** 2).any()
+
+
+def test_only_centred_rmsprop_keeps_a_mean() -> None:
+    assert RMSprop().slot_names == ("square", "velocity")
+    assert RMSprop(centered=True).slot_names == ("square", "velocity", "mean")
+
+
+def test_the_first_step_of_adagrad() -> None:
+    optimizer = Adagrad(0.5, initial_accumulator_value=5.0, epsilon=1e-12)
+    trained = train(placed(optimizer), np.ones(4), iter([np.full(4, 2.0)]))
+    assert_allclose(trained, np.full(4, 1 - 0.5 * 2 / 3), rtol=1e-11)
+
+
+def test_every_step_of_lion_is_the_learning_rate() -> None:
+    steps = iter([np.array([1e-20, -2.0, 0.0, 3e9])])
+    trained = train(placed(Lion(0.25)), np.ones(4), steps)
+    assert_array_equal(trained, [0.75, 1.25, 1.0, 0.75])
+
+
 @pytest.mark.parametrize(
     ("optimizer", "defaults"),
     [
         (SGD(), SGD(0.01, momentum=0.0, nesterov=False, weight_decay=0.0)),
         (Adam(), Adam(0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7)),
         (AdamW(), AdamW(0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.004)),
+        (RMSprop(), RMSprop(0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False)),
+        (Adagrad(), Adagrad(0.001, initial_accumulator_value=0.1, epsilon=1e-7)),
+        (Lion(), Lion(0.001, beta_1=0.9, beta_2=0.99)),
     ],
-    ids=["SGD", "Adam", "AdamW"],
+    ids=["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Lion"],
 )
 def test_defaults_are_those_of_keras(optimizer: Optimizer, defaults: Optimizer) -> None:
     assert repr(optimizer) == repr(defaults)
@@ -173,8 +294,12 @@ class TestIterations:
         lambda: SGD(CosineDecay(0.1, 5), momentum=0.9, nesterov=True),
         lambda: Adam(CosineDecay(0.1, 5)),
         lambda: AdamW(0.1),
+        lambda: RMSprop(CosineDecay(0.1, 5), momentum=0.5),
+        lambda: RMSprop(0.1, centered=True),
+        lambda: Adagrad(0.1),
+        lambda: Lion(CosineDecay(0.1, 5)),
     ],
-    ids=["SGD", "Adam", "AdamW"],
+    ids=["SGD", "Adam", "AdamW", "RMSprop", "centred RMSprop", "Adagrad", "Lion"],
 )
 class TestState:
     def test_lets_another_go_on_identically(self, make: Callable[[], Optimizer]) -> None:
@@ -184,12 +309,21 @@ class TestState:
         resumed = train(placed(make(), first.state()), halfway, gradients(start=2))
         assert_array_equal(resumed, through)
 
+    def test_changes(self, make: Callable[[], Optimizer]) -> None:
+        optimizer = placed(make())
+        before = optimizer.state().slots
+        train(optimizer, PARAMETERS.copy(), gradients())
+        after = optimizer.state().slots
+        assert before.keys() == after.keys() == set(optimizer.slot_names)
+        assert not any(np.array_equal(before[name], after[name]) for name in before)
+
     def test_is_a_copy(self, make: Callable[[], Optimizer]) -> None:
         optimizer = placed(make())
         state = optimizer.state()
         train(optimizer, PARAMETERS.copy(), gradients())
         assert state.iterations == 0
-        assert not any(slot.any() for slot in state.slots.values())
+        first = 0.1 if isinstance(optimizer, Adagrad) else 0.0
+        assert all((slot == first).all() for slot in state.slots.values())
 
     def test_of_another_size_is_refused(self, make: Callable[[], Optimizer]) -> None:
         optimizer = placed(make())
@@ -267,7 +401,7 @@ def test_learning_rate_can_be_set_later() -> None:
     assert small.weight_bytes(changed) == small.weight_bytes(made)
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
 class TestWrongArguments:
     @pytest.mark.parametrize("rate", [0, -1, "0.1", None, float("inf")])
     def test_learning_rate(self, kind: type[SGD], rate: Any) -> None:
@@ -286,8 +420,23 @@ class TestWrongArguments:
         (Adam, "epsilon", 0, "it must be a number above 0"),
         (AdamW, "beta_1", 1, "it must be at least 0 and below 1"),
         (AdamW, "weight_decay", "1", "it must be a number of at least 0"),
+        (RMSprop, "rho", 1, "it must be at least 0 and below 1"),
+        (RMSprop, "momentum", -0.1, "it must be at least 0 and below 1"),
+        (RMSprop, "epsilon", 0, "it must be a number above 0"),
+        (RMSprop, "centered", 1, "it must be True or False"),
+        (Adagrad, "initial_accumulator_value", -0.1, "it must be a number of at least 0"),
+        (Adagrad, "epsilon", 0, "it must be a number above 0"),
+        (Lion, "beta_1", 1, "it must be at least 0 and below 1"),
+        (Lion, "beta_2", -0.1, "it must be at least 0 and below 1"),
     ],
 )
 def test_wrong_arguments(kind: type[Optimizer], name: str, value: Any, allowed: str) -> None:
     with refusal(f"{name} is {value!r}: {allowed}"):
         kind(**{name: value})
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
+@pytest.mark.parametrize("name", ["clipnorm", "clipvalue", "global_clipnorm", "use_ema", "name"])
+def test_an_argument_that_is_not_here_is_an_error(kind: type[Optimizer], name: str) -> None:
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        kind(**{name: None})

@@ -10,6 +10,7 @@ from gpucnn import (
     ELU,
     GELU,
     SGD,
+    Adagrad,
     Adam,
     AdamW,
     Constant,
@@ -17,17 +18,22 @@ from gpucnn import (
     CosineDecay,
     Dense,
     Dropout,
+    ExponentialDecay,
     Flatten,
     LeakyReLU,
+    Lion,
     MaxPool2D,
     OneCycle,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
     ReLU,
     Sigmoid,
     SiLU,
     Tanh,
+    RMSprop,
 )
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
-from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
+from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
 from gpucnn.utils.config import configurable, from_config, to_config
 
 CLASSES: tuple[type, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULES)
@@ -51,8 +57,15 @@ THINGS = [
     SGD(0.1, 0.9, True, 0.01),
     Adam(0.1, 0.8, 0.9, 1e-3),
     AdamW(CosineDecay(0.1, 100), weight_decay=0.5),
+    RMSprop(0.1, 0.8, 0.5, 1e-3, centered=True),
+    Adagrad(0.1, 0.2, 1e-3),
+    Lion(0.1, 0.8, 0.9),
     SGD(OneCycle(0.1, 100)),
     Constant(0.1),
+    CosineDecay(0.0, 100, 0.1, warmup_target=0.2, warmup_steps=10),
+    ExponentialDecay(0.1, 100, 0.5, staircase=True),
+    PiecewiseConstantDecay([3, 7], [0.3, 0.2, 0.1]),
+    PolynomialDecay(0.1, 100, 0.01, 2.0, cycle=True),
 ]
 
 
@@ -78,7 +91,7 @@ def test_a_thing_comes_back_through_json(thing: Any) -> None:
 
 
 def test_every_class_comes_back() -> None:
-    assert {type(each) for each in THINGS} | {CosineDecay, OneCycle} == set(CLASSES)
+    assert {type(each) for each in THINGS} | {OneCycle} == set(CLASSES)
 
 
 def test_a_description_is_the_class_and_its_arguments() -> None:
@@ -120,12 +133,18 @@ def test_a_schedule_is_described_within_its_optimizer() -> None:
         "class": "CosineDecay",
         "initial_learning_rate": 0.1,
         "decay_steps": 100,
+        "alpha": 0.0,
+        "warmup_target": None,
+        "warmup_steps": 0,
     }
 
 
-def test_a_schedule_comes_back_within_its_optimizer() -> None:
-    again = from_config(to_config(SGD(CosineDecay(0.1, 100)), CLASSES), CLASSES)
-    assert again.learning_rate == CosineDecay(0.1, 100)
+@pytest.mark.parametrize(
+    "schedule", [CosineDecay(0.1, 100), PiecewiseConstantDecay([3, 7], [0.3, 0.2, 0.1])]
+)
+def test_a_schedule_comes_back_within_its_optimizer(schedule: Schedule) -> None:
+    again = from_config(to_config(SGD(schedule), CLASSES), CLASSES)
+    assert again.learning_rate == schedule
 
 
 @pytest.mark.parametrize(

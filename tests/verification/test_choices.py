@@ -127,3 +127,44 @@ def test_what_is_no_number_may_become_anything() -> None:
     call = gradients([np.nan, 2, 1], [1, 1])
     written: dict[str, Any] = {"kernel_gradient": np.zeros((1, 2, 1, 1), np.float32)}
     assert expect(call).deviation("kernel_gradient", written["kernel_gradient"]).share == 0
+
+
+def direction_of(mean: float, gradient: float, parameter: float) -> float:
+    """A parameter after a step of Lion from 0 at a rate of 0.5, as a share of what is allowed."""
+    call = Call(
+        "lion",
+        {
+            "parameters": np.zeros(1, np.float32),
+            "gradients": np.array([gradient], np.float32),
+            "mean": np.array([mean], np.float32),
+            "learning_rate": np.array([0.5], np.float32),
+            "beta_1": 0.5,
+            "beta_2": 0.75,
+        },
+    )
+    return expect(call).deviation("parameters", np.array([parameter], np.float32)).share
+
+
+@pytest.mark.parametrize("apart", [0, 1e-7, -1e-7])
+@pytest.mark.parametrize("parameter", [-0.5, 0, 0.5])
+def test_a_direction_as_near_to_zero_as_roundings_may_have_any_sign(
+    apart: float, parameter: float
+) -> None:
+    assert direction_of(-1, 1 + apart, parameter) <= 1
+
+
+def test_what_no_direction_makes_is_too_far_off() -> None:
+    assert direction_of(-1, 1, 1.6) > 1
+
+
+@pytest.mark.parametrize("apart", [1e-3, -1e-3])
+def test_a_direction_that_is_clear_has_its_sign(apart: float) -> None:
+    sign = float(np.sign(apart))
+    assert direction_of(-1, 1 + apart, -0.5 * sign) == 0
+    assert direction_of(-1, 1 + apart, 0) > 100
+    assert direction_of(-1, 1 + apart, 0.5 * sign) > 100
+
+
+def test_no_direction_is_no_step() -> None:
+    assert direction_of(0, 0, 0) == 0
+    assert direction_of(0, 0, 0.5) > 100

@@ -90,7 +90,8 @@ class Bound:
         relative_to: the scale: "terms", the sum of the absolute terms of the result; "result", the
             result itself, for a product or a sum in which no terms cancel; "one", 1; "mean",
             1 / (images of the batch); or "choices", for a result that depends on which of some
-            rounded numbers is the greatest, whose bound `gpucnn.verification.choices` derives.
+            rounded numbers is the greatest, or on the sign of one, whose bound
+            `gpucnn.verification.choices` derives.
         flushes: whether an exact result may be zero below the smallest normal number.
     """
 
@@ -123,6 +124,31 @@ FUNCTION = 4
 def always(count: int) -> Count:
     """`count` roundings in every call."""
     return lambda arguments: count
+
+
+def centred(count: int) -> Count:
+    """`count` roundings, and those of a variance where the quotient's root is of one.
+
+    The variance s - m^2 + epsilon, of a mean square s and a mean m, is off by as much as its terms
+    are, which are greater than it. Let a be the sum of the absolute terms of m. Four roundings of s
+    and of m, one of m^2 and two of the sum make an error below 11 u (s + a^2 + epsilon); the root
+    halves it relative to itself, to first order.
+    """
+
+    def roundings(arguments: Arguments) -> float:
+        if arguments["mean"] is None:
+            return float(count)
+        gradients, square, mean = (
+            arguments[name].astype(np.float64) for name in ("gradients", "square", "mean")
+        )
+        rho, epsilon = arguments["rho"], arguments["epsilon"]
+        new_square = rho * square + (1 - rho) * gradients**2
+        new_mean = rho * mean + (1 - rho) * gradients
+        terms = new_square + (rho * abs(mean) + (1 - rho) * abs(gradients)) ** 2 + epsilon
+        ratio = terms / (np.maximum(new_square - new_mean**2, 0) + epsilon)
+        return count + 6 * float(ratio[np.isfinite(ratio)].max(initial=0))
+
+    return roundings
 
 
 def inner(arguments: Arguments) -> float:

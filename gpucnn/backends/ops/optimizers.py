@@ -6,7 +6,7 @@ from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import ITEMS, kernel, over_elements
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
-from gpucnn.backends.ops.bounds import Bound, always, bounded, sums
+from gpucnn.backends.ops.bounds import CHOSEN, Bound, always, bounded, centred, sums
 
 
 class Optimizers(Memory):
@@ -85,6 +85,111 @@ class Optimizers(Memory):
         rate = learning_rate * bias_correction
         parameters -= rate * mean / (self.xp.sqrt(square) + epsilon)
 
+    @bounded(
+        parameters=sums(centred(9)),
+        square=Bound(always(5), "result"),
+        velocity=sums(centred(8)),
+        mean=sums(always(4)),
+    )
+    def rmsprop(
+        self,
+        parameters: Array,
+        gradients: Array,
+        square: Array,
+        velocity: Array,
+        mean: Array | None,
+        learning_rate: Array,
+        *,
+        rho: float,
+        momentum: float,
+        epsilon: float,
+    ) -> None:
+        """Take one step of RMSprop with momentum, in Keras's form, or of its centred variant.
+
+        s <- rho s + (1 - rho) g^2, v <- momentum v - learning_rate g / sqrt(s + epsilon), and the
+        parameters move by v. Where there is a mean m, m <- rho m + (1 - rho) g, and the variance
+        s - m^2 takes the place of s under the root; rounding can make it negative, then it is 0.
+
+        Tieleman and Hinton, "Lecture 6.5 - rmsprop", 2012; Graves, "Generating sequences with
+        recurrent neural networks", 2013, for the centred variant.
+
+        Args:
+            parameters: real (p,), updated.
+            gradients: real (p,).
+            square: real (p,), s, updated; zeros before the first step.
+            velocity: real (p,), v, updated; zeros before the first step.
+            mean: real (p,), m, updated; zeros before the first step. None not to centre.
+            learning_rate: real (1,).
+            rho: the decay of s and m, in [0, 1).
+            momentum: the decay of v, in [0, 1).
+            epsilon: keeps the quotient finite.
+        """
+        square[...] = rho * square + (1 - rho) * gradients**2
+        spread = square
+        if mean is not None:
+            mean[...] = rho * mean + (1 - rho) * gradients
+            spread = self.xp.maximum(square - mean**2, 0)
+        velocity[...] = momentum * velocity - learning_rate * gradients / self.xp.sqrt(
+            spread + epsilon
+        )
+        parameters += velocity
+
+    @bounded(parameters=sums(always(6)), square=Bound(always(2), "result"))
+    def adagrad(
+        self,
+        parameters: Array,
+        gradients: Array,
+        square: Array,
+        learning_rate: Array,
+        *,
+        epsilon: float,
+    ) -> None:
+        """Take one step of Adagrad, in Keras's form.
+
+        s <- s + g^2, and the parameters move by -learning_rate g / sqrt(s + epsilon).
+
+        Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
+        optimization", JMLR 12, 2011.
+
+        Args:
+            parameters: real (p,), updated.
+            gradients: real (p,).
+            square: real (p,), s, updated; at least 0 before the first step.
+            learning_rate: real (1,).
+            epsilon: keeps the quotient finite.
+        """
+        square += gradients**2
+        parameters -= learning_rate * gradients / self.xp.sqrt(square + epsilon)
+
+    @bounded(parameters=CHOSEN, mean=sums(always(4)))
+    def lion(
+        self,
+        parameters: Array,
+        gradients: Array,
+        mean: Array,
+        learning_rate: Array,
+        *,
+        beta_1: float,
+        beta_2: float,
+    ) -> None:
+        """Take one step of Lion.
+
+        The parameters move by -learning_rate times the sign of beta_1 m + (1 - beta_1) g, which is
+        0 for 0 and NaN for NaN; and then m <- beta_2 m + (1 - beta_2) g.
+
+        Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023.
+
+        Args:
+            parameters: real (p,), updated.
+            gradients: real (p,).
+            mean: real (p,), m, updated; zeros before the first step.
+            learning_rate: real (1,).
+            beta_1: the share of m in the direction, in [0, 1).
+            beta_2: the decay of m, in [0, 1).
+        """
+        parameters -= learning_rate * self.xp.sign(beta_1 * mean + (1 - beta_1) * gradients)
+        mean[...] = beta_2 * mean + (1 - beta_2) * gradients
+
 
 class CpuOptimizers(CpuMemory, Optimizers):
     """Optimizer steps in NumPy, without temporary arrays."""
@@ -129,13 +234,8 @@ class CpuOptimizers(CpuMemory, Optimizers):
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         root = self.workspace("root", gradients.shape, gradients.dtype)
-        np.multiply(gradients, 1 - beta_1, out=change)
-        mean *= beta_1
-        mean += change
-        np.square(gradients, out=change)
-        change *= 1 - beta_2
-        square *= beta_2
-        square += change
+        self._average(gradients, mean, beta_1, change)
+        self._average_squares(gradients, square, beta_2, change)
 
         if weight_decay:
             self._decay(parameters, learning_rate, weight_decay)
@@ -144,6 +244,92 @@ class CpuOptimizers(CpuMemory, Optimizers):
         np.multiply(mean, learning_rate * bias_correction, out=change)
         change /= root
         parameters -= change
+
+    def rmsprop(
+        self,
+        parameters: Array,
+        gradients: Array,
+        square: Array,
+        velocity: Array,
+        mean: Array | None,
+        learning_rate: Array,
+        *,
+        rho: float,
+        momentum: float,
+        epsilon: float,
+    ) -> None:
+        change = self.workspace("change", gradients.shape, gradients.dtype)
+        root = self.workspace("root", gradients.shape, gradients.dtype)
+        self._average_squares(gradients, square, rho, change)
+        if mean is None:
+            np.add(square, epsilon, out=root)
+        else:
+            self._average(gradients, mean, rho, change)
+            np.square(mean, out=root)
+            np.subtract(square, root, out=root)
+            np.maximum(root, 0, out=root)
+            root += epsilon
+        np.sqrt(root, out=root)
+
+        np.multiply(gradients, learning_rate, out=change)
+        change /= root
+        velocity *= momentum
+        velocity -= change
+        parameters += velocity
+
+    def adagrad(
+        self,
+        parameters: Array,
+        gradients: Array,
+        square: Array,
+        learning_rate: Array,
+        *,
+        epsilon: float,
+    ) -> None:
+        change = self.workspace("change", gradients.shape, gradients.dtype)
+        root = self.workspace("root", gradients.shape, gradients.dtype)
+        np.square(gradients, out=change)
+        square += change
+        np.add(square, epsilon, out=root)
+        np.sqrt(root, out=root)
+        np.multiply(gradients, learning_rate, out=change)
+        change /= root
+        parameters -= change
+
+    def lion(
+        self,
+        parameters: Array,
+        gradients: Array,
+        mean: Array,
+        learning_rate: Array,
+        *,
+        beta_1: float,
+        beta_2: float,
+    ) -> None:
+        change = self.workspace("change", gradients.shape, gradients.dtype)
+        direction = self.workspace("direction", gradients.shape, gradients.dtype)
+        np.multiply(mean, beta_1, out=direction)
+        np.multiply(gradients, 1 - beta_1, out=change)
+        direction += change
+        np.sign(direction, out=direction)
+        direction *= learning_rate
+        parameters -= direction
+        self._average(gradients, mean, beta_2, change)
+
+    def _average(self, gradients: Array, mean: Array, decay: float, scratch: Array) -> None:
+        """Update a running mean of the gradients."""
+        np.multiply(gradients, 1 - decay, out=scratch)
+        mean *= decay
+        mean += scratch
+
+    def _average_squares(
+        self, gradients: Array, square: Array, decay: float, scratch: Array
+    ) -> None:
+        """Update a running mean of the gradients' squares."""
+        np.square(gradients, out=scratch)
+        scratch *= 1 - decay
+        square *= decay
+        square += scratch
 
     def _decay(self, parameters: Array, learning_rate: Array, weight_decay: float) -> None:
         decay = self.workspace("decay", parameters.shape, parameters.dtype)
@@ -170,6 +356,31 @@ class CudaOptimizers(CudaMemory, Optimizers):
             "learning_rate": "1",
             "bias_correction": "1",
         },
+        over_elements,
+        macros=ITEMS,
+    )
+    rmsprop = kernel(
+        "rmsprop.cu",
+        {
+            "parameters": "*size",
+            "gradients": "*size",
+            "square": "*size",
+            "velocity": "*size",
+            "mean": "*size",
+            "learning_rate": "1",
+        },
+        over_elements,
+        macros=ITEMS,
+    )
+    adagrad = kernel(
+        "adagrad.cu",
+        {"parameters": "*size", "gradients": "*size", "square": "*size", "learning_rate": "1"},
+        over_elements,
+        macros=ITEMS,
+    )
+    lion = kernel(
+        "lion.cu",
+        {"parameters": "*size", "gradients": "*size", "mean": "*size", "learning_rate": "1"},
         over_elements,
         macros=ITEMS,
     )

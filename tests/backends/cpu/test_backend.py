@@ -88,7 +88,18 @@ def test_copy_allocates_nothing(cpu: CpuBackend) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["relu_gradient", "max_pool", "softmax_cross_entropy", "dropout", "sgd", "adam"]
+    "name",
+    [
+        "relu_gradient",
+        "max_pool",
+        "softmax_cross_entropy",
+        "dropout",
+        "sgd",
+        "adam",
+        "rmsprop, centred",
+        "adagrad",
+        "lion",
+    ],
 )
 @pytest.mark.usefixtures("traced")
 def test_the_check_sees_what_the_definitions_allocate(name: str) -> None:
