@@ -28,7 +28,7 @@ def _exports() -> dict[str, Any]:
     from gpucnn.backends import available_devices, get_backend
     from gpucnn.datasets import load_mnist
     from gpucnn.errors import GpucnnError
-    from gpucnn.layers import LAYERS, Activation, Input, Layer, MaxPooling2D, Softmax
+    from gpucnn.layers import LAYERS, Activation, AvgPool2D, Input, Layer, MaxPooling2D, Softmax
     from gpucnn.models import History, Sequential
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
 
@@ -36,7 +36,7 @@ def _exports() -> dict[str, Any]:
     classes = [GpucnnError, History, Input, Layer, Sequential, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
     named = {each.__name__: each for each in functions + classes + kinds}
-    return named | {"MaxPooling2D": MaxPooling2D}
+    return named | {"AvgPool2D": AvgPool2D, "MaxPooling2D": MaxPooling2D}
 
 
 if not TYPE_CHECKING:  # mypy would take any name for one of the module

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array
-from gpucnn.layers import Layer, MaxPool2D, ReLU, Step
+from gpucnn.layers import GlobalMaxPooling2D, Layer, MaxPool2D, ReLU, Step
 from gpucnn.models.network import Network
 
 STEP = 1e-5
@@ -103,18 +103,18 @@ def _distance_to_kink(network: Network, x: Array) -> float:
         layer.reserve(len(x), training=False)
         if isinstance(layer, ReLU):
             distances.append(float(np.abs(x).min()))
-        if isinstance(layer, MaxPool2D):
+        if isinstance(layer, (MaxPool2D, GlobalMaxPooling2D)):
             distances.append(_gap(layer, x))
         x = layer.forward(x, None)
     return min(distances)
 
 
-def _gap(pool: MaxPool2D, x: Array) -> float:
+def _gap(pool: MaxPool2D | GlobalMaxPooling2D, x: Array) -> float:
     """The smallest gap between the maximum and the runner-up, over windows that are not all zeros.
 
     Zeros are what ReLU makes of all negative inputs, and a small change leaves them zeros.
     """
-    seen = np.full((pool.window.elements, len(x), *pool.output_shape), -np.inf)
+    seen = np.full((pool.window.elements, len(x), *pool.window.output, x.shape[3]), -np.inf)
     for tap in pool.window.taps:
         seen[(tap.index, *tap.outputs)] = x[tap.inputs]
     second, first = np.sort(seen, axis=0)[-2:]

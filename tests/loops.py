@@ -142,6 +142,25 @@ def max_pool_gradient(output_gradient: Array, argmax: Array, x: Array, slide: Sl
     return x_gradient
 
 
+def average_pool(x: Array, slide: Slide) -> Array:
+    """The sum of the pixels that the window sees, divided by how many it sees."""
+    total, seen = (np.zeros((x.shape[0], *slide.output(x), x.shape[3])) for _ in range(2))
+    for position, _, pixel in slide.views(x):
+        total[position] += x[pixel]
+        seen[position] += 1
+    return total / seen
+
+
+def average_pool_gradient(output_gradient: Array, x: Array, slide: Slide) -> Array:
+    """An output moves by 1 / (how many pixels the window sees) for each unit of one of them."""
+    seen, x_gradient = np.zeros(output_gradient.shape), np.zeros(x.shape)
+    for position, _, _ in slide.views(x):
+        seen[position] += 1
+    for position, _, pixel in slide.views(x):
+        x_gradient[pixel] += output_gradient[position] / seen[position]
+    return x_gradient
+
+
 # Matrices
 
 

@@ -88,6 +88,17 @@ class Window:
         return tuple(self._taps())
 
     @cached_property
+    def counts(self) -> NDArray[np.float32]:
+        """(rows, columns, 1), the pixels that each position sees, at least one: without padding.
+
+        Whole numbers, which divide reals of any dtype without a conversion to a wider one.
+        """
+        counts: NDArray[np.float32] = np.zeros((*self.output, 1), np.float32)
+        for tap in self.taps:
+            counts[tap.outputs[1:]] += 1
+        return counts
+
+    @cached_property
     def fields(self) -> dict[str, int]:
         """The values of the struct's fields, by name."""
         pairs = self.image, self.output, self.size, self.strides, self.padding_before

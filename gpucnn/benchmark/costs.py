@@ -54,6 +54,10 @@ PRODUCTS = f"2*{POOLED}*height*width*channels"  # of one position of each poolin
 COSTS = {
     "adagrad": Cost("7*size", updated=("parameters", "square")),
     "adam": Cost("14*size", updated=("parameters", "mean", "square")),
+    "average_pool": Cost(
+        "images*rows*columns*height*width*channels + images*rows*columns*channels"
+    ),
+    "average_pool_gradient": Cost("2*images*rows*columns*height*width*channels"),
     "classifier_gradients": Cost(
         "2*count*feature_count*classes + count*classes + slabs*convolution_count",
         updated=("position",),

@@ -17,7 +17,19 @@ from gpucnn.benchmark.report import LayerMeasurement, Roofline
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, repeat, take_turns
 from gpucnn.benchmark.workload import Data
 from gpucnn.datasets.device_dataset import DeviceDataset
-from gpucnn.layers import Conv2D, Dense, Flatten, FusedConv2D, FusedDense, Layer, MaxPool2D, Step
+from gpucnn.layers import (
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    FusedConv2D,
+    FusedDense,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    Layer,
+    MaxPool2D,
+    Step,
+)
 from gpucnn.models.sequential import Sequential
 
 REPEATS = 5  # of a product or copy, of which the fastest counts
@@ -127,8 +139,10 @@ def _forward(layer: Layer) -> int:
     """The operations of a forward pass for one image."""
     if isinstance(layer, (Conv2D, Dense)):
         return 2 * layer.multiply_adds()
-    if isinstance(layer, MaxPool2D):
+    if isinstance(layer, (MaxPool2D, GlobalMaxPooling2D)):
         return (layer.window.elements - 1) * prod(layer.output_shape)
+    if isinstance(layer, (AveragePooling2D, GlobalAveragePooling2D)):  # and a division
+        return layer.window.elements * prod(layer.output_shape)
     return _elementwise(layer)
 
 

@@ -25,9 +25,13 @@ from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.fused import fuse_head as fuse_head
-from gpucnn.layers.max_pool2d import MaxPool2D as MaxPool2D
+from gpucnn.layers.pooling2d import AveragePooling2D as AveragePooling2D
+from gpucnn.layers.pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D
+from gpucnn.layers.pooling2d import GlobalMaxPooling2D as GlobalMaxPooling2D
+from gpucnn.layers.pooling2d import MaxPool2D as MaxPool2D
 from gpucnn.utils.config import configurable
 
+AvgPool2D = AveragePooling2D
 MaxPooling2D = MaxPool2D
 
 LAYERS: tuple[type[Layer], ...] = configurable(globals(), Layer)

@@ -19,7 +19,7 @@ from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.dense import Dense
 from gpucnn.layers.dropout import Dropout
 from gpucnn.layers.flatten import Flatten
-from gpucnn.layers.max_pool2d import MaxPool2D
+from gpucnn.layers.pooling2d import MaxPool2D
 
 
 class FusedConv2D(Layer):

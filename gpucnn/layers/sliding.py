@@ -19,6 +19,25 @@ def slide(layer: str, input_shape: Shape, size: Pair, strides: Pair, padding: Pa
         InvalidValueError: `input_shape` is not (height, width, channels), or the window does not
             fit.
     """
+    height, width = image_size(layer, input_shape)
+    if padding == "valid" and (height < size[0] or width < size[1]):
+        raise InvalidValueError(
+            f"{layer} slides a window of {size} over its input, but that has the shape "
+            f'{input_shape}: use a smaller window, fewer layers before it, or padding="same"'
+        )
+    return Window((height, width), size, strides, padding)
+
+
+def image_size(layer: str, input_shape: Shape) -> Pair:
+    """The (height, width) of the images that a layer takes.
+
+    Args:
+        layer: its name, for error messages.
+        input_shape: of one image.
+
+    Raises:
+        InvalidValueError: `input_shape` is not (height, width, channels).
+    """
     if len(input_shape) != 3:
         raise InvalidValueError(
             f"{layer} takes images of shape (height, width, channels), "
@@ -26,9 +45,4 @@ def slide(layer: str, input_shape: Shape, size: Pair, strides: Pair, padding: Pa
             "(28, 28, 1), and put this layer before Flatten and Dense"
         )
     height, width, _ = input_shape
-    if padding == "valid" and (height < size[0] or width < size[1]):
-        raise InvalidValueError(
-            f"{layer} slides a window of {size} over its input, but that has the shape "
-            f'{input_shape}: use a smaller window, fewer layers before it, or padding="same"'
-        )
-    return Window((height, width), size, strides, padding)
+    return height, width

@@ -303,6 +303,28 @@ def max_pool_gradient(sizes: Sizes, values: Values) -> Call:
     )
 
 
+def average_pool(sizes: Sizes, values: Values) -> Call:
+    return Call(
+        "average_pool",
+        {
+            "x": values.reals(*_input(sizes)),
+            "window": sizes.window,
+            "out": values.unset(*_output(sizes, sizes.channels)),
+        },
+    )
+
+
+def average_pool_gradient(sizes: Sizes, values: Values) -> Call:
+    return Call(
+        "average_pool_gradient",
+        {
+            "output_gradient": values.reals(*_output(sizes, sizes.channels)),
+            "window": sizes.window,
+            "input_gradient": values.unset(*_input(sizes)),
+        },
+    )
+
+
 def relu(sizes: Sizes, values: Values) -> Call:
     x = values.choices([-1.5, -0.0, 0, 1e-30, 1.5], *_input(sizes))
     return Call("relu", {"x": x, "out": values.unset(*x.shape)})
@@ -562,6 +584,8 @@ CALLS: dict[str, Builder] = {
     "conv2d_input_gradient": conv2d_input_gradient,
     "max_pool": max_pool,
     "max_pool_gradient": max_pool_gradient,
+    "average_pool": average_pool,
+    "average_pool_gradient": average_pool_gradient,
     "relu": relu,
     "relu_gradient": relu_gradient,
     "leaky_relu": leaky_relu,

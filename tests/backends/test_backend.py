@@ -179,6 +179,15 @@ def max_pool_gradient(
     return {"input_gradient": gradient}
 
 
+def average_pool(x: Array, window: Window, **_: Any) -> Results:
+    return {"out": loops.average_pool(x, slide(window))}
+
+
+def average_pool_gradient(output_gradient: Array, window: Window, input_gradient: Array) -> Results:
+    x = np.zeros(input_gradient.shape)
+    return {"input_gradient": loops.average_pool_gradient(output_gradient, x, slide(window))}
+
+
 def relu(x: Array, **_: Any) -> Results:
     return {"out": each(loops.relu, x)}
 
@@ -361,6 +370,8 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "conv2d_input_gradient": input_gradient,
     "max_pool": max_pool,
     "max_pool_gradient": max_pool_gradient,
+    "average_pool": average_pool,
+    "average_pool_gradient": average_pool_gradient,
     "relu": relu,
     "relu_gradient": relu_gradient,
     "leaky_relu": leaky_relu,

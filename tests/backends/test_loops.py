@@ -60,6 +60,16 @@ def test_max_pool_gradient_is_derivative(slide: loops.Slide) -> None:
     assert_close(gradient, expected)
 
 
+@pytest.mark.parametrize("slide", SLIDES)
+def test_average_pool_gradient_is_derivative(slide: loops.Slide) -> None:
+    values = Values(0, np.float64)
+    x = values.reals(2, 4, 5, 2)
+    output_gradient = values.reals(*loops.average_pool(x, slide).shape)
+    gradient = loops.average_pool_gradient(output_gradient, x, slide)
+    expected = derivative(lambda x: loops.average_pool(x, slide), x, output_gradient)
+    assert_close(gradient, expected)
+
+
 @pytest.mark.parametrize("images", [5, 8])
 def test_cross_entropy_gradient_is_derivative_of_the_mean(images: int) -> None:
     values = Values(0, np.float64)

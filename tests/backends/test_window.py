@@ -66,6 +66,14 @@ def test_taps_select_equal_shapes(window: Window) -> None:
 
 @SETTINGS
 @given(window=windows())
+def test_counts_are_the_pixels_that_each_position_sees(window: Window) -> None:
+    seen = Counter(position for _, position, _ in by_hand(window))
+    positions = numbered(window.output)[0]
+    assert [[[seen[int(each)]] for each in row] for row in positions] == window.counts.tolist()
+
+
+@SETTINGS
+@given(window=windows())
 def test_taps_are_in_order(window: Window) -> None:
     assert [tap.index for tap in window.taps] == list(range(window.elements))
 

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from benchmark.small_plan import small_data
-from gpucnn import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn import (
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+)
 from gpucnn.backends import Backend, CpuBackend
 from gpucnn.benchmark import roofline
 from gpucnn.benchmark.report import LayerMeasurement
@@ -160,6 +170,19 @@ def layer(index: int) -> Layer:
 def test_operations(index: int, forward: int, backward: int) -> None:
     assert operations(layer(index), "forward", 1) == forward
     assert operations(layer(index), "backward", 7) == 7 * backward
+
+
+@pytest.mark.parametrize(
+    ("pooling", "forward"),
+    [
+        (AveragePooling2D(2), 4 * 4 * 3),
+        (GlobalAveragePooling2D(), 16 * 3),
+        (GlobalMaxPooling2D(), 15 * 3),
+    ],
+)
+def test_operations_of_pooling(pooling: Layer, forward: int) -> None:
+    pooling.build((4, 4, 3))
+    assert operations(pooling, "forward", 2) == 2 * forward
 
 
 @pytest.mark.parametrize(

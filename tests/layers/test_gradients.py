@@ -8,7 +8,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
-from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from gpucnn import (
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    ReLU,
+)
 from gpucnn.backends import Array, Window
 from gpucnn.layers import Layer, Step
 from gpucnn.layers.affine import ACTIVATION_LAYERS
@@ -39,7 +49,8 @@ class TestConv2D:
         assert_layer_gradients(layer, x)
 
 
-class TestMaxPool2D:
+@pytest.mark.parametrize("kind", [MaxPool2D, AveragePooling2D])
+class TestPoolingOfWindows:
     @given(small_sizes, seeds)
     @example(sliding((4, 4), (2, 2), (2, 2), "valid"), 0)
     @example(sliding((5, 5), (3, 3), (1, 1), "valid"), 0)  # overlapping
@@ -47,12 +58,24 @@ class TestMaxPool2D:
     @example(sliding((5, 5), (2, 2), (2, 2), "same"), 0)
     @example(sliding((5, 5), (1, 2), (2, 3), "valid"), 0)  # with gaps
     @SETTINGS
-    def test_agree_with_differences(self, case: Sizes, seed: int) -> None:
+    def test_agree_with_differences(
+        self, kind: type[MaxPool2D] | type[AveragePooling2D], case: Sizes, seed: int
+    ) -> None:
         window = case.window
-        layer = MaxPool2D(window.size, window.strides, window.padding)
+        layer = kind(window.size, window.strides, window.padding)
         placed(layer, (*window.image, case.channels), case.images)
         x = distinct(np.random.default_rng(seed), case.images, *layer.input_shape)
         assert_layer_gradients(layer, x)
+
+
+@given(small_sizes, seeds)
+@SETTINGS
+@pytest.mark.parametrize("kind", [GlobalMaxPooling2D, GlobalAveragePooling2D])
+def test_of_pooling_of_whole_images(
+    kind: type[GlobalMaxPooling2D] | type[GlobalAveragePooling2D], case: Sizes, seed: int
+) -> None:
+    x = distinct(np.random.default_rng(seed), case.images, *case.window.image, case.channels)
+    assert_layer_gradients(placed(kind(), x.shape[1:], case.images), x)
 
 
 class TestDense:

@@ -8,7 +8,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 import loops
 import small
 from expect import refusal
-from gpucnn import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn import (
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+)
 from gpucnn.backends import Array, CpuBackend
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import InvalidTypeError
@@ -58,6 +69,14 @@ class TestGradients:
             pytest.param(deep_layers, id="deep"),
             pytest.param(lambda: [Flatten(), Dense(3)], id="linear"),
             pytest.param(lambda: [MaxPool2D(2), ReLU(), Flatten(), Dense(3)], id="pool first"),
+            pytest.param(
+                lambda: [AveragePooling2D(2, 1), Conv2D(4, 2), GlobalMaxPooling2D(), Dense(3)],
+                id="average, then maximum",
+            ),
+            pytest.param(
+                lambda: [Conv2D(4, 2), ReLU(), GlobalAveragePooling2D(), Dense(3)],
+                id="average of images",
+            ),
             pytest.param(lambda: [Conv2D(3, IMAGE[:2]), Flatten()], id="convolution alone"),
         ],
     )

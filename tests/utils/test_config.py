@@ -13,6 +13,7 @@ from gpucnn import (
     Adagrad,
     Adam,
     AdamW,
+    AveragePooling2D,
     Constant,
     Conv2D,
     CosineDecay,
@@ -20,6 +21,8 @@ from gpucnn import (
     Dropout,
     ExponentialDecay,
     Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     LeakyReLU,
     Lion,
     MaxPool2D,
@@ -27,10 +30,10 @@ from gpucnn import (
     PiecewiseConstantDecay,
     PolynomialDecay,
     ReLU,
+    RMSprop,
     Sigmoid,
     SiLU,
     Tanh,
-    RMSprop,
 )
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
@@ -43,6 +46,9 @@ THINGS = [
     Conv2D(8, (3, 5), (2, 1), "same"),
     MaxPool2D(),
     MaxPool2D((3, 2), 1, "same"),
+    AveragePooling2D((3, 2), 1, "same"),
+    GlobalMaxPooling2D(),
+    GlobalAveragePooling2D(),
     ReLU(),
     LeakyReLU(0.2),
     ELU(0.5),

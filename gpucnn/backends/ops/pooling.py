@@ -1,4 +1,4 @@
-"""Max-pooling and its gradient."""
+"""Max-pooling and average pooling, and their gradients."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gpucnn.backends.window import Window
 
 
 class Pooling(Memory):
-    """Definitions of max-pooling and its gradient."""
+    """Definitions of max-pooling and average pooling, and of their gradients."""
 
     @bounded(out=EXACT, argmax=EXACT)
     def max_pool(self, x: Array, window: Window, out: Array, argmax: Array) -> None:
@@ -50,9 +50,39 @@ class Pooling(Memory):
             chosen = argmax[tap.outputs] == tap.index
             input_gradient[tap.inputs] += output_gradient[tap.outputs] * chosen
 
+    @bounded(out=sums(window_elements))
+    def average_pool(self, x: Array, window: Window, out: Array) -> None:
+        """Compute the mean of the pixels that each window sees: padding does not count.
+
+        Args:
+            x: real (n, h, w, c).
+            window: the geometry.
+            out: real (n, oh, ow, c).
+        """
+        out.fill(0)
+        for tap in window.taps:
+            out[tap.outputs] += x[tap.inputs]
+        out /= self.xp.asarray(window.counts)
+
+    @bounded(input_gradient=sums(window_elements))
+    def average_pool_gradient(
+        self, output_gradient: Array, window: Window, input_gradient: Array
+    ) -> None:
+        """Compute the gradient of the input of `average_pool`: each pixel seen has an equal share.
+
+        Args:
+            output_gradient: real (n, oh, ow, c).
+            window: the geometry.
+            input_gradient: real (n, h, w, c).
+        """
+        share = output_gradient / self.xp.asarray(window.counts)
+        input_gradient.fill(0)
+        for tap in window.taps:
+            input_gradient[tap.inputs] += share[tap.outputs]
+
 
 class CpuPooling(CpuMemory, Pooling):
-    """Max-pooling in NumPy: one pass per window element over all outputs, images innermost."""
+    """Pooling in NumPy: one pass per window element over all outputs, images innermost."""
 
     def max_pool(self, x: Array, window: Window, out: Array, argmax: Array) -> None:
         """Without masked writes, which NumPy does one element at a time.
@@ -86,9 +116,18 @@ class CpuPooling(CpuMemory, Pooling):
             np.multiply(gradient, chosen, out=share)
             pixels += share
 
+    def average_pool_gradient(
+        self, output_gradient: Array, window: Window, input_gradient: Array
+    ) -> None:
+        share = self._scratch("share", output_gradient.shape, output_gradient.dtype)
+        np.divide(output_gradient, window.counts, out=share)
+        input_gradient.fill(0)
+        for tap in window.taps:
+            input_gradient[tap.inputs] += share[tap.outputs]
+
 
 class CudaPooling(CudaMemory, Pooling):
-    """Max-pooling in CUDA: a block computes one row of one image."""
+    """Pooling in CUDA: a block computes one row of one image."""
 
     max_pool = windowed(
         "max_pool.cu",
@@ -102,4 +141,10 @@ class CudaPooling(CudaMemory, Pooling):
         {"output_gradient": OUTPUTS, "argmax": OUTPUTS, "input_gradient": IMAGES},
         "image_height",
         "height*width",
+    )
+    average_pool = windowed(
+        "average_pool.cu", {"x": IMAGES, "out": OUTPUTS}, "rows", "columns*channels"
+    )
+    average_pool_gradient = windowed(
+        "average_pool.cu", {"output_gradient": OUTPUTS, "input_gradient": IMAGES}, "image_height"
     )

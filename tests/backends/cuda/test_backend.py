@@ -398,7 +398,10 @@ def test_rows_that_are_longer_than_a_block(simulator: CudaBackend, window: Windo
         backend.col2im(patches, window, back)
         backend.max_pool(x, window, out, argmax)
         backend.max_pool_gradient(out, window, argmax, gradient)
-        written.append([patches, back, out, argmax, gradient])
+        average, share = np.zeros_like(out), np.zeros_like(x)
+        backend.average_pool(x, window, average)
+        backend.average_pool_gradient(out * window.counts, window, share)  # of whole numbers
+        written.append([patches, back, out, argmax, gradient, average, share])
     for simulated, expected in zip(*written, strict=True):
         assert_array_equal(simulated, expected)
 
@@ -554,6 +557,11 @@ def test_pooling_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     assert (out[-1, -1, -1, 0], argmax[-1, -1, -1, 0]) == (5, 3)
     last.max_pool_gradient(out, window, argmax, x)
     assert_array_equal(x[-1, -1, -2:, 0], [0, 5])
+    x[-1, -2:, -2:] = 6
+    last.average_pool(x, window, out)
+    assert out[-1, -1, -1, 0] == 6
+    last.average_pool_gradient(out, window, x)
+    assert_array_equal(x[-1, -1, -2:, 0], [1.5, 1.5])
 
 
 def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
