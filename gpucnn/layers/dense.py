@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 
-from gpucnn.backends import Array, Shape
+from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.base import Layer, Step
@@ -64,21 +64,36 @@ class Dense(Affine):
     def backward(self, output_gradient: Array) -> Array | None:
         wanted = self.needs_input_gradient
         input_gradient = self.buffer("input_gradient", len(output_gradient)) if wanted else None
-        self.compute_gradients(self._input, output_gradient, input_gradient)
+        compute_gradients(self.backend, self, self._input, output_gradient, input_gradient)
         return input_gradient
 
-    def compute_gradients(
-        self, x: Array, output_gradient: Array, input_gradient: Array | None
-    ) -> None:
-        """Compute the gradients of the parameters, and of the input `x` unless it is None."""
-        self.compute_parameter_gradients(x, output_gradient)
-        if input_gradient is not None:
-            kernel = self.parameters["kernel"]
-            self.backend.matmul(output_gradient, kernel, input_gradient, transpose_b=True)
 
-    def compute_parameter_gradients(self, x: Array, output_gradient: Array) -> None:
-        """Compute the gradients of the kernel and the bias, beside what follows."""
-        with self.backend.branch():
-            self.backend.dense_gradients(
-                x, output_gradient, self.gradients["kernel"], self.bias_gradient
-            )
+def compute_gradients(
+    backend: Backend,
+    dense: Dense,
+    x: Array,
+    output_gradient: Array,
+    input_gradient: Array | None,
+) -> None:
+    """Compute the gradients of a dense layer, or of one that fuses it.
+
+    Args:
+        backend: the layer's.
+        dense: the dense layer, whose gradients of parameters are written.
+        x: real (n, inputs), its input.
+        output_gradient: real (n, units).
+        input_gradient: real (n, inputs), written, or None if it is not needed.
+    """
+    compute_parameter_gradients(backend, dense, x, output_gradient)
+    if input_gradient is not None:
+        kernel = dense.parameters["kernel"]
+        backend.matmul(output_gradient, kernel, input_gradient, transpose_b=True)
+
+
+def compute_parameter_gradients(
+    backend: Backend, dense: Dense, x: Array, output_gradient: Array
+) -> None:
+    """Compute the gradients of the kernel and the bias alone, beside what follows."""
+    with backend.branch():
+        kernel_gradient, bias_gradient = dense.gradients["kernel"], dense.bias_gradient
+        backend.dense_gradients(x, output_gradient, kernel_gradient, bias_gradient)

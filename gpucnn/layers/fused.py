@@ -16,7 +16,7 @@ from gpucnn.backends import (
 from gpucnn.layers.activations import ReLU
 from gpucnn.layers.base import Batch, Layer, Step
 from gpucnn.layers.conv2d import Conv2D
-from gpucnn.layers.dense import Dense
+from gpucnn.layers.dense import Dense, compute_gradients, compute_parameter_gradients
 from gpucnn.layers.dropout import Dropout
 from gpucnn.layers.flatten import Flatten
 from gpucnn.layers.pooling2d import MaxPool2D
@@ -167,7 +167,7 @@ class FusedDense(Layer):
         """The same from the gradient of what ReLU was given."""
         wanted = self.needs_input_gradient
         input_gradient = self.buffer("input_gradient", len(score_gradient)) if wanted else None
-        self.dense.compute_gradients(self._input, score_gradient, input_gradient)
+        compute_gradients(self.backend, self.dense, self._input, score_gradient, input_gradient)
         return input_gradient
 
 
@@ -227,7 +227,7 @@ class FusedHead:
             len(batch.indices),
             None if before is None else before.rate,
         )
-        dense.compute_parameter_gradients(features, logits_gradient)
+        compute_parameter_gradients(dense.backend, dense, features, logits_gradient)
         if before is None or input_gradient is None:
             return input_gradient
         return before.backward_from_scores(input_gradient)

@@ -54,6 +54,7 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("pooled_kernel_gradient", "bytes"),
         ("pooled_kernel_gradient", "indices"),
         ("pooled_kernel_gradient", "slabs"),
+        ("rmsprop", "mean"),
         ("sum_rows", "slabs"),
         ("softmax_cross_entropy", "gradient"),
     }
