@@ -225,6 +225,30 @@ def test_the_first_steps_of_rmsprop() -> None:
     assert_allclose(trained, np.full(4, 1 - 1 / math.sqrt(3 / 4)), rtol=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (RMSprop(0.5), [-0.5811, 0.4189, 1.4189, 2.4189]),
+        (Adagrad(0.5), [0.5233, 1.5007, 2.5005, 3.5061]),
+        (Lion(0.5), [0.5, 1.5, 2.5, 3.5]),
+    ],
+    ids=["RMSprop", "Adagrad", "Lion"],
+)
+def test_a_step_is_that_of_keras(optimizer: Optimizer, expected: list[float]) -> None:
+    """The parameters after it are what Keras's own tests hold it to, to four digits."""
+    step = np.array([1.0, 6.0, 7.0, 2.0])
+    trained = train(placed(optimizer), np.array([1.0, 2.0, 3.0, 4.0]), iter([step]))
+    assert_allclose(trained, expected, atol=5.1e-5)
+
+
+def test_steps_of_centred_rmsprop_are_those_of_keras() -> None:
+    """Likewise; the gradients of all but the first step are the same."""
+    optimizer, parameters, steps = placed(RMSprop(centered=True)), np.ones(4), [0.01, *[0.5] * 4]
+    for gradient, expected in zip(steps, [0.9967, 0.9933, 0.9908, 0.9885, 0.9864], strict=True):
+        train(optimizer, parameters, iter([np.full(4, gradient)]))
+        assert_allclose(parameters, np.full(4, expected), atol=5.1e-5)
+
+
 def test_centred_rmsprop_of_constant_gradients_stays_finite() -> None:
     """Rounding leaves their mean square a little below the square of their mean."""
     gradients = np.linspace(99, 101, 100, dtype=np.float32)
