@@ -603,9 +603,9 @@ class TestFilesThatDoNotFit:
 
     def test_with_an_unknown_layer(self, path: Path) -> None:
         names = ", ".join(kind.__name__ for kind in LAYERS)
-        reason = f"{{'class': 'Sigmoid'}} does not describe one of {names}"
+        reason = f"{{'class': 'Swosh'}} does not describe one of {names}"
         with self.told(path, reason):
-            self.load_changed(path, description={"layers": [{"class": "Sigmoid"}]})
+            self.load_changed(path, description={"layers": [{"class": "Swosh"}]})
 
     def test_with_layers_that_do_not_fit_together(self, path: Path) -> None:
         reason = (
