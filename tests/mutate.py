@@ -1,7 +1,7 @@
 """Make each mutant of the kernels, and see that the tests notice: `python tests/mutate.py`.
 
 Prints a line a mutant; exits with 1 if one of them survives. `python tests/mutate.py 2/4` makes the
-second quarter of them, every fourth from the second on: all take half an hour on two cores.
+second quarter of them, every fourth from the second on: all take about an hour on two cores.
 """
 
 import os
