@@ -362,7 +362,7 @@ MUTANTS = [
     Mutant("warps.cuh", "upper ? values[i] : values[i + half]", "values[i]"),
     Mutant("warps.cuh", "distance >= groups", "distance > groups"),
     Mutant("conv_classifier.cu", "k < PIXELS / 4", "k < PIXELS / 4 - 1"),
-    Mutant("conv_classifier.cu", "(REAL)0.5;", "(REAL)0.51;", 2),
+    Mutant("conv_classifier.cu", "normalized(image.pixels[i].z)", "normalized(image.pixels[i].y)"),
     Mutant(
         "conv_classifier.cu",
         "        __syncthreads();\n        const int row =",

@@ -289,6 +289,7 @@ def test_slabs(rows: int, columns: int, slabs: int) -> None:
 def test_losses_of_many_classes(simulator: CudaBackend, classes: int, dtype: str) -> None:
     sizes = Sizes(images=1, window=WINDOWS[3], channels=1, filters=classes)
     call = softmax_cross_entropy(sizes, Values(0, dtype))
+    call.arguments["labels"][::2] = call.arguments["logits"][::2].argmax(axis=1)  # in any lane
     assert_agrees(call, results(simulator, call), define(call))
 
 
