@@ -36,7 +36,7 @@ NAMES = {
     "activations": "elu or tanh or sigmoid or silu",
     "batch": "next_batch or store_metrics",
     "classifier_head": "classifier_head or dense_softmax",
-    "softmax": "softmax or store_probabilities or losses",
+    "softmax": "softmax or store_probabilities or losses or largest",
     "conv_relu_pool": "fused",
     "last_block": "matmul or sum_rows",
     "matmul": "matmul or dense",
