@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gpucnn.benchmark.floor import LaunchFloor, StepFloor, step_floor
+from gpucnn.benchmark.floor.step import LaunchFloor, StepFloor, step_floor
 from gpucnn.benchmark.report import Measurement, Report, read_report
 from gpucnn.benchmark.timing import paired_ratio
 

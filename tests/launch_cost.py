@@ -18,7 +18,7 @@ from backends.strategies import Sizes
 from gpucnn.backends import Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.kernel import Form, Kernel
-from gpucnn.benchmark.floor import NothingRuntime
+from gpucnn.benchmark.floor.step import NothingRuntime
 from gpucnn.verification.calls import place
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=8)

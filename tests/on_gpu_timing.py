@@ -23,7 +23,7 @@ from gpucnn.benchmark.kernels import measure_kernels
 from gpucnn.benchmark.peers import peer_class
 from gpucnn.benchmark.timing import Sampler, paired_ratio, quartiles, take_turns
 from gpucnn.benchmark.workload import Workload, load_data
-from gpucnn.commands.bench_tables import print_kernels
+from gpucnn.commands.tables.bench import print_kernels
 from gpucnn.models import MODELS
 from gpucnn.utils.files import write_bytes
 

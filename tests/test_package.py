@@ -15,7 +15,7 @@ SLOW = [
     "click",
     "cupy",
     "gpucnn.backends.cuda.cupy_runtime",
-    "gpucnn.backends.cuda.nvrtc",
+    "gpucnn.backends.cuda.machine_code.nvrtc",
     "gpucnn.simulator",
     "importlib.metadata",
     "matplotlib",

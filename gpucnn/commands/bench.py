@@ -14,8 +14,8 @@ from gpucnn.benchmark import PEERS, Plan, run_benchmark
 from gpucnn.benchmark.comparison import compare as compare_reports
 from gpucnn.benchmark.plot import check_plot, write_plot
 from gpucnn.benchmark.report import Report, read_report, write_report
-from gpucnn.commands.bench_tables import print_comparison, print_report
 from gpucnn.commands.options import WORKERS, Threads, check_workers
+from gpucnn.commands.tables.bench import print_comparison, print_report
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES

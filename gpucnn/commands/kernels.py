@@ -14,13 +14,13 @@ from rich.progress import track
 from rich.table import Table
 
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda import nvrtc
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.cuda.nvdisasm import disassemble
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
-from gpucnn.backends.cuda.occupancy import occupancy
-from gpucnn.backends.cuda.resources import Compilation, compilations
-from gpucnn.commands.machine_code import Code, print_machine_code, sample_names
+from gpucnn.backends.cuda.machine_code import nvrtc
+from gpucnn.backends.cuda.machine_code.nvdisasm import disassemble
+from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, Resources
+from gpucnn.backends.cuda.machine_code.occupancy import occupancy
+from gpucnn.backends.cuda.machine_code.resources import Compilation, compilations
+from gpucnn.commands.tables.machine_code import Code, print_machine_code, sample_names
 from gpucnn.commands.terminal import new_table, print_table
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments

@@ -6,10 +6,10 @@ import pytest
 
 from commands.conftest import Command, Refused
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda import nvrtc
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Compiled, Resources
-from gpucnn.backends.cuda.resources import Compilation
+from gpucnn.backends.cuda.machine_code import nvrtc
+from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, Compiled, Resources
+from gpucnn.backends.cuda.machine_code.resources import Compilation
 from gpucnn.commands import kernels
 
 LONG = "a_kernel_whose_name_is_longer_than_most"

@@ -4,9 +4,9 @@ from collections import Counter
 import pytest
 
 from expect import refusal
-from gpucnn.backends.cuda import nvdisasm
-from gpucnn.backends.cuda.nvdisasm import Instruction, disassemble
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, compile_kernels
+from gpucnn.backends.cuda.machine_code import nvdisasm
+from gpucnn.backends.cuda.machine_code.nvdisasm import Instruction, disassemble
+from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, compile_kernels
 from gpucnn.errors import GpucnnError
 
 # What is multiplied differs in each turn, so that the compiler keeps the loop.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gpucnn.backends.cuda.kernel import WARP
-from gpucnn.backends.cuda.nvrtc import Resources
+from gpucnn.backends.cuda.machine_code.nvrtc import Resources
 from gpucnn.utils.arithmetic import ceil_div
 
 KIB = 1024

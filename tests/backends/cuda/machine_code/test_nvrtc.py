@@ -5,8 +5,13 @@ import pytest
 from cuda.pathfinder import DynamicLibNotFoundError, LoadedDL
 
 from expect import refusal
-from gpucnn.backends.cuda import nvrtc
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, CompilationError, Resources, compile_kernels
+from gpucnn.backends.cuda.machine_code import nvrtc
+from gpucnn.backends.cuda.machine_code.nvrtc import (
+    ARCHITECTURES,
+    CompilationError,
+    Resources,
+    compile_kernels,
+)
 from gpucnn.errors import GpucnnError
 
 OPTIONS = ("--std=c++17",)

@@ -17,7 +17,7 @@ from gpucnn.backends.backend import KERNELS, CudaBackend
 from gpucnn.backends.cuda.kernel import Form, Kernel, Sizes, value
 from gpucnn.backends.cuda.launch import sizes_of
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
-from gpucnn.benchmark.costs import COSTS, PIXELS, TICKETS, Moved, work_of
+from gpucnn.benchmark.floor.costs import COSTS, PIXELS, TICKETS, Moved, work_of
 from gpucnn.benchmark.kernels import TrainingStep
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Conv2D, Dense
@@ -200,7 +200,7 @@ def test_a_kernel_without_a_cost_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(InvalidValueError) as caught:
         work_of(launch.kernel, launch.arguments)
     assert str(caught.value) == (
-        "the cost of the kernel relu is not known: add it to benchmark/costs.py"
+        "the cost of the kernel relu is not known: add it to benchmark/floor/costs.py"
     )
 
 

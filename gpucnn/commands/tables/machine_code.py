@@ -6,11 +6,11 @@ from itertools import chain, combinations
 
 from rich.table import Table
 
-from gpucnn.backends.cuda.hot_loop import accesses, hot_loop, multiply_adds
 from gpucnn.backends.cuda.kernel import Kernel, Sizes
-from gpucnn.backends.cuda.nvdisasm import Instruction
-from gpucnn.backends.cuda.nvrtc import Resources
-from gpucnn.backends.cuda.occupancy import occupancy
+from gpucnn.backends.cuda.machine_code.hot_loop import accesses, hot_loop, multiply_adds
+from gpucnn.backends.cuda.machine_code.nvdisasm import Instruction
+from gpucnn.backends.cuda.machine_code.nvrtc import Resources
+from gpucnn.backends.cuda.machine_code.occupancy import occupancy
 from gpucnn.commands.terminal import new_table, print_table
 
 

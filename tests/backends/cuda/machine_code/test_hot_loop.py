@@ -3,10 +3,10 @@ from collections import Counter
 import pytest
 
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda.hot_loop import accesses, hot_loop, multiply_adds
-from gpucnn.backends.cuda.nvdisasm import Instruction, disassemble
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, compile_kernels
-from gpucnn.backends.cuda.resources import compilations
+from gpucnn.backends.cuda.machine_code.hot_loop import accesses, hot_loop, multiply_adds
+from gpucnn.backends.cuda.machine_code.nvdisasm import Instruction, disassemble
+from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, compile_kernels
+from gpucnn.backends.cuda.machine_code.resources import compilations
 
 
 def code(*lines: str) -> list[Instruction]:

@@ -2,9 +2,9 @@ import pytest
 
 from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES
-from gpucnn.backends.cuda.occupancy import occupancy
-from gpucnn.backends.cuda.resources import Compilation, compilations
+from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES
+from gpucnn.backends.cuda.machine_code.occupancy import occupancy
+from gpucnn.backends.cuda.machine_code.resources import Compilation, compilations
 from gpucnn.models.network import DTYPES
 
 STATIC = 48 * 1024  # the most bytes of shared memory that arrays of constant size may take

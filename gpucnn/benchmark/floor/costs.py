@@ -148,7 +148,7 @@ def work_of(kernel: Kernel, arguments: dict[str, Any]) -> Work:
     cost = COSTS.get(kernel.name)
     if cost is None:
         raise InvalidValueError(
-            f"the cost of the kernel {kernel.name} is not known: add it to benchmark/costs.py"
+            f"the cost of the kernel {kernel.name} is not known: add it to benchmark/floor/costs.py"
         )
     sizes = sizes_of(kernel, arguments)
     terms = cost.operations.split(" + ")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gpucnn.backends.cuda import nvrtc
-from gpucnn.backends.cuda.nvrtc import Compiled
+from gpucnn.backends.cuda.machine_code import nvrtc
+from gpucnn.backends.cuda.machine_code.nvrtc import Compiled
 from gpucnn.errors import InvalidFileError
 from gpucnn.utils.cache import user_cache_folder
 from gpucnn.utils.sealed import key_of, make_private, name_of, read_sealed, write_sealed

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
-from gpucnn.benchmark.costs import work_of
+from gpucnn.benchmark.floor.costs import work_of
 from gpucnn.benchmark.kernels import TrainingStep
 from gpucnn.benchmark.workload import Workload
 from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE

@@ -1,7 +1,7 @@
 import pytest
 
-from gpucnn.backends.cuda.nvrtc import ARCHITECTURES, Resources
-from gpucnn.backends.cuda.occupancy import MULTIPROCESSORS, occupancy
+from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, Resources
+from gpucnn.backends.cuda.machine_code.occupancy import MULTIPROCESSORS, occupancy
 
 
 def blocks(architecture: str, registers: int, threads: int, shared_memory: int) -> float:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gpucnn.backends.backend import KERNELS
-from gpucnn.backends.cuda import compiler_cache, nvrtc
-from gpucnn.backends.cuda.compiler_cache import compile_once
-from gpucnn.backends.cuda.nvrtc import CompilationError, Compiled
-from gpucnn.backends.cuda.resources import compilations
+from gpucnn.backends.cuda.machine_code import compiler_cache, nvrtc
+from gpucnn.backends.cuda.machine_code.compiler_cache import compile_once
+from gpucnn.backends.cuda.machine_code.nvrtc import CompilationError, Compiled
+from gpucnn.backends.cuda.machine_code.resources import compilations
 
 SCALE = 'extern "C" __global__ void scale(REAL* values) { values[threadIdx.x] *= 2; }'
 FLOAT = ("-DREAL=float",)
@@ -86,7 +86,9 @@ def test_a_header_that_changes_is_compiled(
     relu.run()
     text = compiled[0][0]
     assert "elements.cuh" in text
-    monkeypatch.setattr("gpucnn.backends.cuda.resources.source", lambda file: f"{text}// changed")
+    monkeypatch.setattr(
+        "gpucnn.backends.cuda.machine_code.resources.source", lambda file: f"{text}// changed"
+    )
     relu.run()
     assert len(compiled) == 2
 
@@ -165,7 +167,7 @@ def test_threads_at_once(folder: Path) -> None:
 
 
 SCALE_ONCE = f"""
-from gpucnn.backends.cuda.compiler_cache import compile_once
+from gpucnn.backends.cuda.machine_code.compiler_cache import compile_once
 compiled = compile_once({SCALE!r}, {FLOAT!r}, "sm_90", "scale.cu")
 assert list(compiled.resources) == ["scale"]
 """

@@ -4,8 +4,8 @@ from math import inf
 import pytest
 
 from benchmark.small_plan import small_workload
-from gpucnn.benchmark.costs import work_of
-from gpucnn.benchmark.floor import Device, StepFloor, step_floor
+from gpucnn.benchmark.floor.costs import work_of
+from gpucnn.benchmark.floor.step import Device, StepFloor, step_floor
 from gpucnn.benchmark.kernels import TrainingStep
 from gpucnn.optimizers import Adam
 

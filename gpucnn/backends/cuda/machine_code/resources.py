@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gpucnn.backends.cuda.compiler_cache import compile_once
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.cuda.nvrtc import Compiled
+from gpucnn.backends.cuda.machine_code.compiler_cache import compile_once
+from gpucnn.backends.cuda.machine_code.nvrtc import Compiled
 from gpucnn.backends.cuda.sources import source
 
 

@@ -8,7 +8,7 @@ the way, from where it branches back, is no loop.
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
-from gpucnn.backends.cuda.nvdisasm import Instruction
+from gpucnn.backends.cuda.machine_code.nvdisasm import Instruction
 
 ENDS = ("EXIT", "RET")
 """The operations after which a thread does not go on in the function."""

@@ -1,0 +1,1 @@
+"""The floor of a training step: the work of its kernels, and the least time that it takes."""
