@@ -71,8 +71,7 @@ class Affine(Layer):
     bias_gradient: Array
 
     def _check_arguments(self, input_shape: Sequence[int] | None) -> None:
-        if input_shape is not None:
-            self.given_shape = arguments.image_shape(input_shape, "input_shape")
+        self._begin_model(input_shape)
         self._activation = activation_layer(self.activation)
         arguments.flag(self.use_bias, "use_bias")
         arguments.one_of(self.kernel_initializer, "kernel_initializer", tuple(INITIALIZERS))

@@ -1,6 +1,7 @@
 """The base class of layers: shapes, parameters, and buffers allocated once and reused."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import Field, dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
+from gpucnn.utils import arguments
 from gpucnn.utils.placeable import Placeable
 
 
@@ -75,12 +77,12 @@ class Layer(Placeable, ABC):
 
     def __repr__(self) -> str:
         """The call that makes the layer, without arguments that have their defaults."""
-        arguments: list[Field[Any]] = (
+        given: list[Field[Any]] = (
             [each for each in fields(self) if each.init] if is_dataclass(self) else []
         )
         shown = [
             f"{each.name}={getattr(self, each.name)!r}"
-            for each in arguments
+            for each in given
             if getattr(self, each.name) != each.default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -94,6 +96,15 @@ class Layer(Placeable, ABC):
         Raises:
             InvalidValueError: the layer does not accept an input of that shape.
         """
+
+    def _begin_model(self, input_shape: Sequence[int] | None) -> None:
+        """Take the argument `input_shape` of a layer that may begin a model.
+
+        Raises:
+            InvalidValueError: it is given, and is not the shape of an image.
+        """
+        if input_shape is not None:
+            self.given_shape = arguments.image_shape(input_shape, "input_shape")
 
     def unrolled(self) -> "tuple[Layer, ...]":
         """The layers that run for this one, in order: itself, and those of arguments of it."""
@@ -157,6 +168,10 @@ class Layer(Placeable, ABC):
     def buffer(self, name: str, batch: int) -> Array:
         """The reserved buffer `name` for `batch` images, (batch, *shape)."""
         return self._memory[name][batch]
+
+    def input_gradient_buffer(self, batch: int) -> Array | None:
+        """The buffer of the gradient of the input for `batch` images; None if it is not needed."""
+        return self.buffer("input_gradient", batch) if self.needs_input_gradient else None
 
     # Running
 

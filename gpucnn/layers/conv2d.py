@@ -81,10 +81,9 @@ class Conv2D(Affine):
         self.backend.conv2d_parameter_gradients(
             output_gradient, patches, self.gradients["kernel"], self.bias_gradient
         )
-        if not self.needs_input_gradient:
-            return None
-        input_gradient = self.buffer("input_gradient", len(output_gradient))
-        self.backend.conv2d_input_gradient(
-            output_gradient, self.parameters["kernel"], self.window, patches, input_gradient
-        )
+        input_gradient = self.input_gradient_buffer(len(output_gradient))
+        if input_gradient is not None:
+            self.backend.conv2d_input_gradient(
+                output_gradient, self.parameters["kernel"], self.window, patches, input_gradient
+            )
         return input_gradient

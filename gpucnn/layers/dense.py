@@ -62,8 +62,7 @@ class Dense(Affine):
         return output
 
     def backward(self, output_gradient: Array) -> Array | None:
-        wanted = self.needs_input_gradient
-        input_gradient = self.buffer("input_gradient", len(output_gradient)) if wanted else None
+        input_gradient = self.input_gradient_buffer(len(output_gradient))
         compute_gradients(self.backend, self, self._input, output_gradient, input_gradient)
         return input_gradient
 

@@ -6,7 +6,6 @@ from math import prod
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.layers.base import Layer, Step
-from gpucnn.utils import arguments
 
 
 @dataclass(eq=False, repr=False)
@@ -23,8 +22,7 @@ class Flatten(Layer):
     input_shape: InitVar[Sequence[int] | None] = None
 
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:
-        if input_shape is not None:
-            self.given_shape = arguments.image_shape(input_shape, "input_shape")
+        self._begin_model(input_shape)
 
     def build(self, input_shape: Shape) -> None:
         self.input_shape = input_shape

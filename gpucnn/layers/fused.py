@@ -85,8 +85,7 @@ class FusedConv2D(Layer):
 
     def backward(self, output_gradient: Array) -> Array | None:
         batch = len(output_gradient)
-        wanted = self.needs_input_gradient
-        input_gradient = self.buffer("input_gradient", batch) if wanted else None
+        input_gradient = self.input_gradient_buffer(batch)
         self.backend.conv2d_relu_max_pool_gradients(
             output_gradient,
             self.parameters["kernel"],
@@ -165,8 +164,7 @@ class FusedDense(Layer):
 
     def backward_from_scores(self, score_gradient: Array) -> Array | None:
         """The same from the gradient of what ReLU was given."""
-        wanted = self.needs_input_gradient
-        input_gradient = self.buffer("input_gradient", len(score_gradient)) if wanted else None
+        input_gradient = self.input_gradient_buffer(len(score_gradient))
         compute_gradients(self.backend, self.dense, self._input, score_gradient, input_gradient)
         return input_gradient
 
@@ -190,12 +188,7 @@ class FusedHead:
         """The layers that it runs."""
         return (self._dense,) if self._before is None else (self._before, self._dense)
 
-    def gradients(
-        self,
-        x: Array,
-        step: Step,
-        batch: Batch,
-    ) -> Array | None:
+    def gradients(self, x: Array, step: Step, batch: Batch) -> Array | None:
         """Compute the metrics of a microbatch, and the gradients of the mean loss of its batch.
 
         Args:
@@ -209,8 +202,7 @@ class FusedHead:
         before, dense = self._before, self._dense
         features = x if before is None else before.forward(x, step)
         logits_gradient = self._logits_gradient[len(x)]
-        wanted = dense.needs_input_gradient
-        input_gradient = dense.buffer("input_gradient", len(x)) if wanted else None
+        input_gradient = dense.input_gradient_buffer(len(x))
         dense.backend.dense_softmax_cross_entropy(
             features,
             dense.parameters["kernel"],

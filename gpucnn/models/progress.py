@@ -32,22 +32,21 @@ def verbosity(verbose: int | str) -> int:
     return 1 if verbose == "auto" else int(verbose)
 
 
-def show_evaluation(verbose: int | str, found: Evaluation) -> None:
-    """Print the result of an evaluation, unless `verbose` is 0."""
-    if verbosity(verbose) and sys.stdout is not None:
+def show_evaluation(level: int, found: Evaluation) -> None:
+    """Print the result of an evaluation, unless `level`, see `verbosity`, is 0."""
+    if level and sys.stdout is not None:
         print(f"loss {found.loss:.4f}  accuracy {found.accuracy:.2%}", flush=True)
 
 
 @contextmanager
-def show_progress(verbose: int | str, last_epoch: int, images: int) -> Iterator[Progress]:
+def show_progress(level: int, last_epoch: int, images: int) -> Iterator[Progress]:
     """Show the progress of training within the context.
 
     Args:
-        verbose: see `verbosity`.
+        level: see `verbosity`.
         last_epoch: the number of the last epoch.
         images: the number of images in an epoch.
     """
-    level = verbosity(verbose)
     if level == 0 or sys.stdout is None:  # None in a program without standard streams
         yield _Silence()
     elif level == 1 and sys.stdout.isatty():

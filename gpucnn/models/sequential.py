@@ -279,7 +279,7 @@ class Sequential(Network):
         arguments.positive_integer(batch_size, "batch_size")
         arguments.positive_integer(epochs, "epochs")
         arguments.flag(shuffle, "shuffle")
-        verbosity(verbose)
+        level = verbosity(verbose)
         told = CallbackList(callbacks, self)
         (x, y), validation_data = split_validation(x, y, validation_split, validation_data)
         if not self.is_built:
@@ -299,7 +299,7 @@ class Sequential(Network):
             trainer = ParallelTrainer(self._twin(), self.optimizer, data, batch_size, validation)
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
-            shown = show_progress(verbose, last_epoch, len(data[0]))
+            shown = show_progress(level, last_epoch, len(data[0]))
             with closing(trainer), told.training(), shown as progress:
                 for epoch in range(self.epochs_trained + 1, last_epoch + 1):
                     told.epoch_begins(epoch)
@@ -417,13 +417,13 @@ class Sequential(Network):
             TrainingError: a weight is not finite.
         """
         size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
-        verbosity(verbose)
+        level = verbosity(verbose)
         data = self._labelled(x, y, self.pixels)
         with self._lock.claim():
             check_weights(self, self.parameters)
             eagerly = self.run_eagerly
             found = evaluate_replica(self.replica, data, size, run_eagerly=eagerly)
-        show_evaluation(verbose, found)
+        show_evaluation(level, found)
         return found._asdict() if return_dict else found
 
     def predict(
