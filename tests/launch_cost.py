@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from backends.fused import conv_relu_pool, fused_call, fused_plan, run_fused
 from backends.operations import CALLS, Values
-from backends.ops.test_conv_classifier import CASES, a_step, run
+from backends.ops.fused.test_conv_classifier import CASES, a_step, run
 from backends.strategies import Sizes
 from gpucnn.backends import Window
 from gpucnn.backends.backend import CudaBackend

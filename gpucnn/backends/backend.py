@@ -1,13 +1,17 @@
 """Backends: all families of operations on a device."""
 
 from gpucnn.backends.cuda.kernel import Kernel
-from gpucnn.backends.ops.classifier_head import ClassifierHeads, CudaClassifierHeads
-from gpucnn.backends.ops.conv_classifier import ConvClassifiers, CudaConvClassifiers
-from gpucnn.backends.ops.conv_relu_pool import ConvReluPools, CpuConvReluPools, CudaConvReluPools
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.dense import CudaDense, Dense
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
+from gpucnn.backends.ops.fused.classifier_head import ClassifierHeads, CudaClassifierHeads
+from gpucnn.backends.ops.fused.conv_classifier import ConvClassifiers, CudaConvClassifiers
+from gpucnn.backends.ops.fused.conv_relu_pool import (
+    ConvReluPools,
+    CpuConvReluPools,
+    CudaConvReluPools,
+)
 from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.optimizers import CpuOptimizers, CudaOptimizers, Optimizers

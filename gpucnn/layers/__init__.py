@@ -13,22 +13,22 @@ from gpucnn.layers.activations import Tanh as Tanh
 from gpucnn.layers.base import Batch as Batch
 from gpucnn.layers.base import Layer as Layer
 from gpucnn.layers.base import Step as Step
-from gpucnn.layers.conv2d import Conv2D as Conv2D
 from gpucnn.layers.dense import Dense as Dense
 from gpucnn.layers.dropout import Dropout as Dropout
 from gpucnn.layers.ends import Activation as Activation
 from gpucnn.layers.ends import Input as Input
 from gpucnn.layers.ends import Softmax as Softmax
-from gpucnn.layers.flatten import Flatten as Flatten
 from gpucnn.layers.fused import FusedConv2D as FusedConv2D
 from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.fused import fuse_head as fuse_head
-from gpucnn.layers.pooling2d import AveragePooling2D as AveragePooling2D
-from gpucnn.layers.pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D
-from gpucnn.layers.pooling2d import GlobalMaxPooling2D as GlobalMaxPooling2D
-from gpucnn.layers.pooling2d import MaxPool2D as MaxPool2D
+from gpucnn.layers.reshaping import Flatten as Flatten
+from gpucnn.layers.windowed.conv2d import Conv2D as Conv2D
+from gpucnn.layers.windowed.pooling2d import AveragePooling2D as AveragePooling2D
+from gpucnn.layers.windowed.pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D
+from gpucnn.layers.windowed.pooling2d import GlobalMaxPooling2D as GlobalMaxPooling2D
+from gpucnn.layers.windowed.pooling2d import MaxPool2D as MaxPool2D
 from gpucnn.utils.config import configurable
 
 AvgPool2D = AveragePooling2D

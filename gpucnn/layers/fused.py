@@ -15,11 +15,11 @@ from gpucnn.backends import (
 )
 from gpucnn.layers.activations import ReLU
 from gpucnn.layers.base import Batch, Layer, Step
-from gpucnn.layers.conv2d import Conv2D
 from gpucnn.layers.dense import Dense, compute_gradients, compute_parameter_gradients
 from gpucnn.layers.dropout import Dropout
-from gpucnn.layers.flatten import Flatten
-from gpucnn.layers.pooling2d import MaxPool2D
+from gpucnn.layers.reshaping import Flatten
+from gpucnn.layers.windowed.conv2d import Conv2D
+from gpucnn.layers.windowed.pooling2d import MaxPool2D
 
 
 class FusedConv2D(Layer):

@@ -69,7 +69,7 @@ def test_memory_is_of_the_dtype_of_the_model() -> None:
 
 
 def test_only_convolution_and_dense_have_parameters() -> None:
-    assert [layer for layer in LAYERS if layer.has_parameters] == [Conv2D, Dense]
+    assert {layer for layer in LAYERS if layer.has_parameters} == {Conv2D, Dense}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.window import PADDINGS, Padding, Pair
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.base import Layer, Step
-from gpucnn.layers.sliding import slide
+from gpucnn.layers.windowed.sliding import slide
 from gpucnn.utils import arguments
 
 

@@ -1,4 +1,4 @@
-"""The layer between images and vectors."""
+"""Layers that keep the elements and change their shape."""
 
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass

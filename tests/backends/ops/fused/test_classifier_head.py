@@ -11,7 +11,7 @@ from backends.operations import Values
 from gpucnn.backends import Backend
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
-from gpucnn.backends.ops import classifier_head
+from gpucnn.backends.ops.fused import classifier_head
 from gpucnn.verification.calls import Call, define
 
 

@@ -17,7 +17,7 @@ from gpucnn.backends import Backend, ConvClassifier
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops.bounds import softmax_roundings
-from gpucnn.backends.ops.conv_classifier import conv_classifier
+from gpucnn.backends.ops.fused.conv_classifier import conv_classifier
 from gpucnn.verification.calls import Call, Results
 from gpucnn.verification.calls import define as define_call
 
@@ -182,7 +182,7 @@ def test_it_repeats_to_the_bit(backend: Backend, case: ConvClassifier) -> None:
 
 def test_a_block_works_on_several_images(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     step = a_step(CASES["odd"], 8, 0)
-    monkeypatch.setattr("gpucnn.backends.ops.conv_classifier.MOST_BLOCKS", 3)
+    monkeypatch.setattr("gpucnn.backends.ops.fused.conv_classifier.MOST_BLOCKS", 3)
     right, allowed = define(step), bounds(step)
     written = run(backend, step)
     assert (np.abs(written["gradients"] - right["gradients"]) <= allowed["gradients"]).all()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gpucnn.backends import Array, Buffer, Shape, Window
 from gpucnn.backends.window import PADDINGS, Padding, Pair
 from gpucnn.layers.base import Layer, Step
-from gpucnn.layers.sliding import image_size, slide
+from gpucnn.layers.windowed.sliding import image_size, slide
 from gpucnn.utils import arguments
 
 # What is pooled

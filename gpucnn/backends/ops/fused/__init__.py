@@ -1,0 +1,1 @@
+"""Operations that are several layers, or a whole step, in one."""
