@@ -161,6 +161,55 @@ def average_pool_gradient(output_gradient: Array, x: Array, slide: Slide) -> Arr
     return x_gradient
 
 
+# Batch normalisation
+
+
+class Normal(NamedTuple):
+    """The means and the variances of the channels, and what is added to the latter."""
+
+    means: Array
+    variances: Array
+    epsilon: float
+
+    def __call__(self, x: Array, place: tuple[int, ...]) -> float:
+        """A number of `x`, less the mean of its channel, in standard deviations."""
+        channel = place[-1]
+        deviation = math.sqrt(self.variances[channel] + self.epsilon)
+        return float((x[place] - self.means[channel]) / deviation)
+
+
+def channel_sums(values: Array) -> Array:
+    """The sum of all numbers of each channel."""
+    sums = np.zeros(values.shape[-1])
+    for place in np.ndindex(values.shape):
+        sums[place[-1]] += values[place]
+    return sums
+
+
+def normalize_channels(x: Array, normal: Normal, gamma: Array, beta: Array) -> Array:
+    """Each number in standard deviations, times the gamma of its channel, plus its beta."""
+    out = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        out[place] = normal(x, place) * gamma[place[-1]] + beta[place[-1]]
+    return out
+
+
+def normalize_gradients(output_gradient: Array, x: Array, normal: Normal) -> tuple[Array, Array]:
+    """The gradients of gamma and beta: an output moves by the normalised input, and by 1."""
+    products = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        products[place] = output_gradient[place] * normal(x, place)
+    return channel_sums(products), channel_sums(output_gradient)
+
+
+def batch_normalize(x: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
+    """`x` normalised by the means and the variances of its own channels."""
+    count = x.size // x.shape[-1]
+    means = channel_sums(x) / count
+    variances = channel_sums((x - means) ** 2) / count
+    return normalize_channels(x, Normal(means, variances, epsilon), gamma, beta)
+
+
 # Matrices
 
 

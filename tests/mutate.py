@@ -25,8 +25,8 @@ NOT_RUN, NO_TESTS = (2, 3, 4), 5
 TESTS = [
     "tests/backends/test_contract.py",
     "tests/backends/cuda/test_backend.py",
-    "tests/backends/ops/test_classifier_head.py",
-    "tests/backends/ops/test_conv_classifier.py",
+    "tests/backends/ops/fused/test_classifier_head.py",
+    "tests/backends/ops/fused/test_conv_classifier.py",
 ]
 
 CHOICE = "(simulator or test_backend or test_classifier_head)"
@@ -35,7 +35,9 @@ CHOICE = "(simulator or test_backend or test_classifier_head)"
 NAMES = {
     "activations": "elu or tanh or sigmoid or silu",
     "batch": "next_batch or store_metrics",
+    "batch_normalization": "channel or normalize",
     "classifier_head": "classifier_head or dense_softmax",
+    "columns": "sum_rows or channel or normalize",
     "softmax": "softmax or store_probabilities or losses or largest",
     "conv_relu_pool": "fused",
     "last_block": "matmul or sum_rows",

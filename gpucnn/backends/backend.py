@@ -14,6 +14,11 @@ from gpucnn.backends.ops.fused.conv_relu_pool import (
 )
 from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
+from gpucnn.backends.ops.normalization import (
+    CpuNormalization,
+    CudaNormalization,
+    Normalization,
+)
 from gpucnn.backends.ops.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
@@ -27,6 +32,7 @@ class Backend(
     Convolution,
     Dense,
     Matrices,
+    Normalization,
     Pooling,
     Random,
     Elementwise,
@@ -58,6 +64,7 @@ class CpuBackend(
     CpuData,
     CpuConvolution,
     CpuMatrices,
+    CpuNormalization,
     CpuPooling,
     CpuRandom,
     CpuElementwise,
@@ -84,6 +91,7 @@ class CudaBackend(
     CudaConvolution,
     CudaDense,
     CudaMatrices,
+    CudaNormalization,
     CudaPooling,
     CudaRandom,
     CudaElementwise,

@@ -132,7 +132,7 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 
 UPDATED = frozenset(
     {
-        *("parameters", "velocity", "mean", "square", "total"),
+        *("parameters", "velocity", "mean", "square", "total", "average"),
         *("position", "epoch_losses", "epoch_correct", "probabilities"),
     }
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -210,6 +211,12 @@ def multiply(sizes: Sizes, values: Values) -> Call:
     return Call("multiply", {"a": a, "b": b, "out": values.unset(*shape)})
 
 
+def moving_average(sizes: Sizes, values: Values) -> Call:
+    count = _pixels(sizes)
+    arguments = {"values": values.reals(count), "momentum": 0.9, "average": values.reals(count)}
+    return Call("moving_average", arguments)
+
+
 def accumulate(sizes: Sizes, values: Values) -> Call:
     count = _pixels(sizes)
     return Call("accumulate", {"a": values.reals(count), "total": values.reals(count)})
@@ -323,6 +330,86 @@ def average_pool_gradient(sizes: Sizes, values: Values) -> Call:
             "input_gradient": values.unset(*_input(sizes)),
         },
     )
+
+
+def channel_means(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
+    x = values.reals(*_normalized(sizes, vectors))
+    arguments = {"x": x, "count": 2 * _count(x), "means": values.unset(sizes.filters)}
+    return Call("channel_means", arguments)
+
+
+def channel_variances(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
+    x = values.reals(*_normalized(sizes, vectors))
+    return Call(
+        "channel_variances",
+        {
+            "x": x,
+            "means": values.reals(sizes.filters),
+            "count": 2 * _count(x),
+            "variances": values.unset(sizes.filters),
+        },
+    )
+
+
+def normalize(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
+    x = values.reals(*_normalized(sizes, vectors))
+    return Call(
+        "normalize",
+        {
+            "x": x,
+            **_statistics(sizes, values),
+            "gamma": values.reals(sizes.filters),
+            "beta": values.reals(sizes.filters),
+            "out": values.unset(*x.shape),
+        },
+    )
+
+
+def normalize_parameter_gradients(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
+    shape = _normalized(sizes, vectors)
+    return Call(
+        "normalize_parameter_gradients",
+        {
+            "output_gradient": values.reals(*shape),
+            "x": values.reals(*shape),
+            **_statistics(sizes, values),
+            "gamma_gradient": values.unset(sizes.filters),
+            "beta_gradient": values.unset(sizes.filters),
+        },
+    )
+
+
+def normalize_input_gradient(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
+    x = values.reals(*_normalized(sizes, vectors))
+    return Call(
+        "normalize_input_gradient",
+        {
+            "output_gradient": values.reals(*x.shape),
+            "x": x,
+            **_statistics(sizes, values),
+            "gamma": values.reals(sizes.filters),
+            "gamma_sum": values.reals(sizes.filters),
+            "beta_sum": values.reals(sizes.filters),
+            "count": 2 * _count(x),
+            "input_gradient": values.unset(*x.shape),
+        },
+    )
+
+
+def _normalized(sizes: Sizes, vectors: bool) -> tuple[int, ...]:
+    """The shape of a batch that is normalised, of as many channels as there are filters."""
+    return (_pixels(sizes), sizes.filters) if vectors else _output(sizes, sizes.filters)
+
+
+def _count(x: Array) -> int:
+    """The elements of a channel."""
+    return int(x.size // x.shape[-1])
+
+
+def _statistics(sizes: Sizes, values: Values) -> dict[str, Any]:
+    """Means and variances, of which some are 0."""
+    variances = abs(values.reals(sizes.filters)) * values.choices([0, 1], sizes.filters)
+    return {"means": values.reals(sizes.filters), "variances": variances, "epsilon": 1e-3}
 
 
 def relu(sizes: Sizes, values: Values) -> Call:
@@ -577,6 +664,7 @@ CALLS: dict[str, Builder] = {
     ),
     "multiply": multiply,
     "accumulate": accumulate,
+    "moving_average": moving_average,
     "im2col": im2col,
     "col2im": col2im,
     "conv2d": conv2d,
@@ -586,6 +674,18 @@ CALLS: dict[str, Builder] = {
     "max_pool_gradient": max_pool_gradient,
     "average_pool": average_pool,
     "average_pool_gradient": average_pool_gradient,
+    "channel_means": channel_means,
+    "channel_means of vectors": partial(channel_means, vectors=True),
+    "channel_variances": channel_variances,
+    "channel_variances of vectors": partial(channel_variances, vectors=True),
+    "normalize": normalize,
+    "normalize vectors": partial(normalize, vectors=True),
+    "normalize_parameter_gradients": normalize_parameter_gradients,
+    "normalize_parameter_gradients of vectors": partial(
+        normalize_parameter_gradients, vectors=True
+    ),
+    "normalize_input_gradient": normalize_input_gradient,
+    "normalize_input_gradient of vectors": partial(normalize_input_gradient, vectors=True),
     "relu": relu,
     "relu_gradient": relu_gradient,
     "leaky_relu": leaky_relu,

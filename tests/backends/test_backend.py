@@ -13,6 +13,7 @@ import loops
 from backends.agreement import assert_agrees, results
 from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter_gradients
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
+from backends.test_loops import assert_close, derivative
 from gpucnn.backends import Array, Backend, Window
 from gpucnn.verification.calls import Results
 
@@ -42,6 +43,27 @@ def test_parameter_gradients_of_the_convolution_before(sizes: Sizes, seed: int) 
     )
     expected = {"kernel_gradient": kernel_gradient, "bias_gradient": bias_gradient}
     assert_agrees(backward, results(Backend(), backward), expected)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4, 2)])
+def test_gradients_of_a_batch_that_is_normalized(shape: tuple[int, ...]) -> None:
+    """By the steps of a layer, against the derivative of the loops for a batch as a whole."""
+    values, backend = Values(0, np.float64), Backend()
+    x, output_gradient = values.reals(*shape), values.reals(*shape)
+    gamma, beta, count, epsilon = *values.reals(2, shape[-1]), x.size // shape[-1], 0.01
+    means, variances, of_gamma, of_beta = np.empty((4, shape[-1]))
+    out, gradient = np.empty((2, *shape))
+    backend.channel_means(x, count, means)
+    backend.channel_variances(x, means, count, variances)
+    backend.normalize(x, means, variances, epsilon, gamma, beta, out)
+    np.testing.assert_allclose(out, loops.batch_normalize(x, gamma, beta, epsilon), rtol=1e-10)
+    normal = means, variances, epsilon
+    backend.normalize_parameter_gradients(output_gradient, x, *normal, of_gamma, of_beta)
+    backend.normalize_input_gradient(
+        output_gradient, x, *normal, gamma, of_gamma, of_beta, count, gradient
+    )
+    of_x = derivative(lambda x: loops.batch_normalize(x, gamma, beta, epsilon), x, output_gradient)
+    assert_close(gradient, of_x)
 
 
 # What each operation should write, by the loops. The arguments are the operation's.
@@ -186,6 +208,54 @@ def average_pool(x: Array, window: Window, **_: Any) -> Results:
 def average_pool_gradient(output_gradient: Array, window: Window, input_gradient: Array) -> Results:
     x = np.zeros(input_gradient.shape)
     return {"input_gradient": loops.average_pool_gradient(output_gradient, x, slide(window))}
+
+
+def channel_means(x: Array, count: int, **_: Any) -> Results:
+    return {"means": loops.channel_sums(x) / count}
+
+
+def channel_variances(x: Array, means: Array, count: int, **_: Any) -> Results:
+    return {"variances": loops.channel_sums((x - means) ** 2) / count}
+
+
+def normalize(
+    x: Array, means: Array, variances: Array, epsilon: float, gamma: Array, beta: Array, **_: Any
+) -> Results:
+    normal = loops.Normal(means, variances, epsilon)
+    return {"out": loops.normalize_channels(x, normal, gamma, beta)}
+
+
+def normalize_parameter_gradients(
+    output_gradient: Array, x: Array, means: Array, variances: Array, epsilon: float, **_: Any
+) -> Results:
+    normal = loops.Normal(means, variances, epsilon)
+    gamma_gradient, beta_gradient = loops.normalize_gradients(output_gradient, x, normal)
+    return {"gamma_gradient": gamma_gradient, "beta_gradient": beta_gradient}
+
+
+def normalize_input_gradient(
+    output_gradient: Array,
+    x: Array,
+    means: Array,
+    variances: Array,
+    epsilon: float,
+    gamma: Array,
+    gamma_sum: Array,
+    beta_sum: Array,
+    count: int,
+    **_: Any,
+) -> Results:
+    """The gradient for fixed statistics, less what the mean and the variance of it take away."""
+    normal, gradient = loops.Normal(means, variances, epsilon), np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        j = place[-1]
+        rest = output_gradient[place] - (beta_sum[j] + normal(x, place) * gamma_sum[j]) / count
+        gradient[place] = gamma[j] * rest / math.sqrt(variances[j] + epsilon)
+    return {"input_gradient": gradient}
+
+
+def moving_average(values: Array, momentum: float, average: Array) -> Results:
+    return {"average": each(lambda a, v: momentum * a + (1 - momentum) * v, average, values)}
 
 
 def relu(x: Array, **_: Any) -> Results:
@@ -372,6 +442,12 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "max_pool_gradient": max_pool_gradient,
     "average_pool": average_pool,
     "average_pool_gradient": average_pool_gradient,
+    "channel_means": channel_means,
+    "channel_variances": channel_variances,
+    "normalize": normalize,
+    "normalize_parameter_gradients": normalize_parameter_gradients,
+    "normalize_input_gradient": normalize_input_gradient,
+    "moving_average": moving_average,
     "relu": relu,
     "relu_gradient": relu_gradient,
     "leaky_relu": leaky_relu,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import product
 from math import ceil, prod, sqrt
 
-from gpucnn.backends.cuda.kernel import THREADS, WARP, Constants
+from gpucnn.backends.cuda.kernel import MULTIPROCESSORS, THREADS, WARP, Constants
 from gpucnn.backends.cuda.memory import TICKETS
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array
@@ -20,9 +20,6 @@ Values = dict[str, int]  # of the constants of a kernel
 
 SHARED_MEMORY = 47 * 1024
 """Bytes of shared memory that the tiles of a block may take, of the 48 KiB that a block has."""
-
-MULTIPROCESSORS = 132
-"""The blocks that a launch should have at least: one for each multiprocessor of an H100."""
 
 AHEAD = 64
 """Bytes of the next channels that a thread of conv_relu_pool.cu has on their way, at most."""

@@ -31,6 +31,10 @@ WARP = 32
 THREADS = 256
 """Threads per block, unless a kernel says otherwise."""
 
+MULTIPROCESSORS = 132
+"""The multiprocessors that work is shared out over, an H100's: the same for every device, so that a
+sum is split the same way on each."""
+
 ITEMS = {"ITEMS": 4}
 """The macros of kernels that include elements.cuh: the elements per thread."""
 

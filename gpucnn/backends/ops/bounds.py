@@ -46,6 +46,13 @@ F(x) there are three roundings: below 7 eps. The derivative F(x) + x f(x) has an
 / 2: its argument's roundings are at most 2 x^2 eps of |x| f(x), thus 1 eps of F, and those of exp 4
 eps of |x| f(x) < 1/4, thus 2 eps of F. With those of the sum and the products: below 12 eps.
 
+In batch normalisation sigma, the root of a sum, is off by at most 3/2 u, an element divided by it
+and multiplied by gamma by 5 u: below 6 u of |x - mean| |gamma| / sigma, and u of the sum with beta.
+A product of the output's gradient with a normalised element goes through 5 roundings before it is
+added to the others, and the last term of the input's gradient through 11, two of them of the
+differences that it is subtracted in. The right value is off by as much as the result, in float64:
+twice these. Each bound is that of the channel, or the element, whose terms are the greatest.
+
 An exponential below the smallest normal number may be flushed to zero before it is multiplied by a
 factor above 1, so that what is lost may be a normal number: `flushed` says how much.
 
@@ -175,6 +182,56 @@ def patch(arguments: Arguments) -> float:
 def positions(arguments: Arguments) -> float:
     """The roundings of a sum over all positions of all images."""
     return float(prod(arguments["output_gradient"].shape[:-1]))
+
+
+def positions_of_x(arguments: Arguments) -> float:
+    """The roundings of a mean over all positions of all images."""
+    return float(prod(arguments["x"].shape[:-1]) + 1)
+
+
+def deviations(arguments: Arguments) -> float:
+    """The roundings of a mean of squared deviations from a number, all of which are positive."""
+    return positions_of_x(arguments) + 4
+
+
+def normalized(arguments: Arguments) -> float:
+    """The roundings of a normalised element, relative to 1, see the module's docstring."""
+    scaled = _normal(arguments) * arguments["gamma"].astype(np.float64)
+    beta = arguments["beta"].astype(np.float64)
+    return _greatest(6 * np.abs(scaled) + np.abs(beta))
+
+
+def normalized_products(arguments: Arguments) -> float:
+    """The roundings of sums of products with normalised elements, relative to 1, likewise."""
+    products = arguments["output_gradient"].astype(np.float64) * _normal(arguments)
+    terms = np.abs(products).reshape(-1, products.shape[-1]).sum(axis=0)
+    return (positions(arguments) + 5) * _greatest(terms)
+
+
+def normalized_gradient(arguments: Arguments) -> float:
+    """The roundings of the gradient of a normalised element, relative to 1, likewise."""
+    gamma_sum, beta_sum, gamma = (
+        np.abs(arguments[name].astype(np.float64)) for name in ("gamma_sum", "beta_sum", "gamma")
+    )
+    shares = (beta_sum + np.abs(_normal(arguments)) * gamma_sum) / arguments["count"]
+    terms = np.abs(arguments["output_gradient"].astype(np.float64)) + shares
+    return 12 * _greatest(gamma / _sigma(arguments) * terms)
+
+
+def _normal(arguments: Arguments) -> Array:
+    x, means = (arguments[name].astype(np.float64) for name in ("x", "means"))
+    normal: Array = (x - means) / _sigma(arguments)
+    return normal
+
+
+def _sigma(arguments: Arguments) -> Array:
+    sigma: Array = np.sqrt(arguments["variances"].astype(np.float64) + arguments["epsilon"])
+    return sigma
+
+
+def _greatest(terms: Array) -> float:
+    """The greatest of the finite terms."""
+    return float(terms[np.isfinite(terms)].max(initial=0))
 
 
 def filters(arguments: Arguments) -> float:

@@ -38,6 +38,17 @@ class Elementwise(Memory):
         """Add `a` to `total`, element by element; both real and of one shape."""
         total += a
 
+    @bounded(average=sums(always(3)))
+    def moving_average(self, values: Array, momentum: float, average: Array) -> None:
+        """Move each element of `average` towards that of `values`, by the share 1 - `momentum`.
+
+        Args:
+            values: real, of any shape.
+            momentum: in [0, 1].
+            average: real, of the shape of `values`; is updated.
+        """
+        average[...] = momentum * average + (1 - momentum) * values
+
     @bounded(out=EXACT)
     def relu(self, x: Array, out: Array) -> None:
         """The positive part, max(x, 0), NaN where x is NaN; both real and of one shape."""
@@ -219,6 +230,12 @@ class Elementwise(Memory):
 class CpuElementwise(CpuMemory, Elementwise):
     """Elementwise operations in NumPy, without temporary arrays."""
 
+    def moving_average(self, values: Array, momentum: float, average: Array) -> None:
+        share = self.workspace("share of an average", values.shape, values.dtype)
+        np.multiply(values, 1 - momentum, out=share)
+        np.multiply(average, momentum, out=average)
+        np.add(average, share, out=average)
+
     def relu(self, x: Array, out: Array) -> None:
         np.maximum(images_last(x), self._zeros(x), out=images_last(out))
 
@@ -341,6 +358,7 @@ class CudaElementwise(CudaMemory, Elementwise):
     """Elementwise operations in CUDA, whose blocks work on consecutive elements."""
 
     multiply = elementwise("multiply.cu", "a b out")
+    moving_average = elementwise("moving_average.cu", "values average")
     relu = elementwise("relu.cu", "x out")
     relu_gradient = elementwise("relu.cu", "output_gradient out input_gradient")
     leaky_relu = elementwise("leaky_relu.cu", "x out")

@@ -7,7 +7,8 @@ import numpy as np
 
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cpu.products import product
-from gpucnn.backends.cuda.kernel import THREADS, WARP, kernel
+from gpucnn.backends.cuda.columns import COLUMNS, SUMMING, over_columns, summing
+from gpucnn.backends.cuda.kernel import MULTIPROCESSORS, kernel
 from gpucnn.backends.cuda.memory import TICKETS, CudaMemory
 from gpucnn.backends.memory import Array, Memory
 from gpucnn.backends.ops.bounds import bounded, inner, rows, sums
@@ -78,10 +79,6 @@ class CpuMatrices(CpuMemory, Matrices):
         np.matmul(self._constant(1, len(a), a.dtype), a, out=out)
 
 
-MULTIPROCESSORS = 132
-"""The multiprocessors that work is shared out over, an H100's: the same for every device, so that a
-sum is split the same way on each."""
-
 LATENCY = 700
 """The cycles from a load from the L2 cache until its number has been put to use."""
 
@@ -90,9 +87,6 @@ BLOCK = 500
 
 MOST_SPLITS = 256
 """The most blocks that the terms of an output are split over."""
-
-LEAST_ROWS = 16
-"""The fewest rows of a sum that are worth a thread."""
 
 
 class Tiling(NamedTuple):
@@ -184,31 +178,9 @@ class CudaMatrices(CudaMemory, Matrices):
         return self.workspace("matmul slabs", (elements,), out.dtype)
 
     def sum_rows(self, a: Array, out: Array) -> None:
-        """Where columns are few and rows many, slabs of rows are shared out over blocks."""
-        rows, columns = a.shape
-        lanes = _lanes(rows, columns)
-        slab_rows = _slab_rows(rows, columns, lanes)
-        slabs = None
-        if slab_rows < rows:
-            shape = ceil_div(rows, slab_rows), columns
-            slabs = self.workspace("sum_rows slabs", shape, a.dtype)
-        self._sum_rows(
-            a=a,
-            out=out,
-            slabs=slabs,
-            tickets=self.tickets,
-            slab_rows=slab_rows,
-            lanes=lanes,
-        )
+        self._sum_rows(a=a, out=out, **summing(self, a))
 
-    _sum_rows = kernel(
-        "sum_rows.cu",
-        {"a": "rows columns", "out": "columns", "slabs": "slabs columns", "tickets": "tickets"},
-        lambda sizes: (
-            ceil_div(sizes["columns"], sizes["lanes"]),
-            max(ceil_div(sizes["rows"], sizes["slab_rows"]), 1),
-        ),
-    )
+    _sum_rows = kernel("sum_rows.cu", {"a": COLUMNS, "out": "columns"} | SUMMING, over_columns)
 
 
 @cache
@@ -244,21 +216,3 @@ def _cycles(tiling: Tiling, split: int, m: int, n: int, k: int) -> float:
     batch = max(tiling.at_once * tile * tile * 4 / 64, LATENCY)
     adding = 2 * LATENCY + ceil_div(splits, tiling.at_once) * batch if splits > 1 else 0
     return LATENCY + products + blocks * BLOCK + adding
-
-
-def _lanes(rows: int, columns: int) -> int:
-    """The columns that a block adds up, a power of two.
-
-    A warp at most, so that even a narrow matrix has many blocks, and many threads for a column;
-    more where the rows are fewer than these threads.
-    """
-    whole = 1 << (columns - 1).bit_length()
-    threads = 1 << (max(rows, 1).bit_length() - 1)  # of a column, each with a row at least
-    return min(whole, max(WARP, THREADS // threads))
-
-
-def _slab_rows(rows: int, columns: int, lanes: int) -> int:
-    """The rows of a slab: LEAST_ROWS or more for each thread, in no more blocks than fill a GPU."""
-    most = 2 * MULTIPROCESSORS // max(ceil_div(columns, lanes), 1)
-    slabs = min(rows // (LEAST_ROWS * (THREADS // lanes)), most)
-    return max(ceil_div(rows, max(slabs, 1)), 1)

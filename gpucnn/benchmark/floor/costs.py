@@ -58,6 +58,8 @@ COSTS = {
         "images*rows*columns*height*width*channels + images*rows*columns*channels"
     ),
     "average_pool_gradient": Cost("2*images*rows*columns*height*width*channels"),
+    "channel_means": Cost("rows*columns"),
+    "channel_variances": Cost("3*rows*columns"),
     "classifier_gradients": Cost(
         "2*count*feature_count*classes + count*classes + slabs*convolution_count",
         updated=("position",),
@@ -88,8 +90,12 @@ COSTS = {
     "matmul": Cost("2*m*n*k"),
     "max_pool": Cost("images*rows*columns*height*width*channels"),
     "max_pool_gradient": Cost("images*rows*columns*height*width*channels"),
+    "moving_average": Cost("3*size", updated=("average",)),
     "multiply": Cost("size"),
     "next_batch": Cost(rows={"order": "batch_size"}, updated=("position",)),
+    "normalize": Cost("3*rows*columns"),
+    "normalize_input_gradient": Cost("5*rows*columns"),
+    "normalize_parameter_gradients": Cost("5*rows*columns"),
     "pooled_input_gradient": Cost(PRODUCTS),
     "pooled_kernel_gradient": Cost(PRODUCTS),
     "relu": Cost("size"),

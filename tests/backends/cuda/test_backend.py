@@ -23,16 +23,15 @@ from backends.operations import Values, softmax_cross_entropy
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.backends.backend import CudaBackend
+from gpucnn.backends.cuda.columns import lanes_of, slab_rows_of
 from gpucnn.backends.cuda.conv_relu_pool import CudaConvReluPoolPlan
+from gpucnn.backends.cuda.kernel import MULTIPROCESSORS
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops import dense, matrices
 from gpucnn.backends.ops.matrices import (
-    MULTIPROCESSORS,
     TILINGS,
     Tiling,
     _cycles,
-    _lanes,
-    _slab_rows,
     _splits,
     plan,
 )
@@ -266,7 +265,7 @@ def test_sum_rows_of_every_shape(
     ("columns", "lanes"), [(1, 1), (2, 2), (3, 4), (8, 8), (10, 16), (32, 32), (33, 32)]
 )
 def test_lanes(columns: int, lanes: int) -> None:
-    assert _lanes(256, columns) == lanes
+    assert lanes_of(256, columns) == lanes
 
 
 @pytest.mark.parametrize(
@@ -274,14 +273,14 @@ def test_lanes(columns: int, lanes: int) -> None:
 )
 def test_lanes_of_few_rows(rows: int, lanes: int) -> None:
     """The threads of a column are no more than the rows, so that none is idle."""
-    assert _lanes(rows, 1000) == lanes
+    assert lanes_of(rows, 1000) == lanes
 
 
 @pytest.mark.parametrize(
     ("rows", "columns", "slabs"), [(64, 10, 1), (1024, 10, 4), (43_264, 8, 84), (700_000, 8, 264)]
 )
 def test_slabs(rows: int, columns: int, slabs: int) -> None:
-    assert ceil_div(rows, _slab_rows(rows, columns, _lanes(rows, columns))) == slabs
+    assert ceil_div(rows, slab_rows_of(rows, columns, lanes_of(rows, columns))) == slabs
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -633,8 +632,8 @@ def test_sum_rows_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     rows = BEYOND_32_BITS // 8 + 1
     a, out = holes.zeros("float32", rows, 8), np.zeros(8, np.float32)
     a[-1] = range(8)
-    slabs = ceil_div(rows, _slab_rows(rows, 8, _lanes(rows, 8)))
-    last.workspace("sum_rows slabs", (slabs, 8), "float32").fill(0)
+    slabs = ceil_div(rows, slab_rows_of(rows, 8, lanes_of(rows, 8)))
+    last.workspace("slabs of columns", (slabs, 8), "float32").fill(0)
     last.tickets[0] = slabs - 1  # as the blocks would leave it that are not run
     last.sum_rows(a, out)
     assert_array_equal(out, range(8))

@@ -11,7 +11,6 @@ from backends.fused import conv_relu_pool
 from backends.strategies import SETTINGS
 from gpucnn.backends import ConvReluPool, Window
 from gpucnn.backends.cuda.conv_relu_pool import (
-    MULTIPROCESSORS,
     Patches,
     Values,
     can_compute,
@@ -20,7 +19,7 @@ from gpucnn.backends.cuda.conv_relu_pool import (
     kernel_gradient,
     slab_tiles,
 )
-from gpucnn.backends.cuda.kernel import THREADS
+from gpucnn.backends.cuda.kernel import MULTIPROCESSORS, THREADS
 from gpucnn.utils.arithmetic import ceil_div
 
 STATIC = 48 * 1024  # the most bytes of shared memory that arrays of constant size may take
