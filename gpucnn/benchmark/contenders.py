@@ -23,7 +23,7 @@ from gpucnn.benchmark.workload import (
 from gpucnn.models.inference import compute_logits
 from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.sequential import Sequential
-from gpucnn.models.sharing import Sharing, count_workers, load_parameters
+from gpucnn.models.sharing import Sharing, count_workers, load_vectors
 from gpucnn.optimizers import SGD, Adam
 
 TRAINING_STEP, INFERENCE = "training step", "inference"
@@ -136,9 +136,9 @@ class ParallelForward:
         self._network, replica = network, network.replica
         kinds = {"logits": ((len(x), network.classes), network.dtype)}
         workers = count_workers(replica, EPOCH, len(x))
-        parameters = network.backend.to_host(replica.parameters)
-        given = {"x": x, "parameters": parameters}
-        self._sharing = Sharing(replica, workers, given, kinds, load_parameters)
+        to_host = network.backend.to_host
+        given = {"x": x} | {name: to_host(each) for name, each in replica.vectors.items()}
+        self._sharing = Sharing(replica, workers, given, kinds, load_vectors)
         self._x = network.backend.asarray(self._sharing.arrays["x"])
         replica.reserve(len(x))
 

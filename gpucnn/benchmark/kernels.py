@@ -205,7 +205,8 @@ class TrainingStep:
         layers = [copy(layer) for layer in network.replica.plain]
         self.backend = _HeardBackend(self._listener)
         replica = Replica(layers, self.backend, network.input_shape, network.dtype)
-        self.backend.copy(network.parameters, replica.parameters)
+        for name, vector in network.replica.vectors.items():
+            self.backend.copy(vector, replica.vectors[name])
         optimizer = optimizer or SGD(LEARNING_RATE)
         optimizer.place(self.backend, replica.parameters)
         images, labels = workload.data[0]

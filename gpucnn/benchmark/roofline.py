@@ -214,13 +214,13 @@ def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
     replica.reserve(images, training=True)
     dataset = DeviceDataset(network.backend, network.dtype, *data[0])
     indices = network.backend.asarray(np.arange(images, dtype=np.int64))
-    x = replica.load(dataset, indices)
+    x = replica.lane.load(dataset, indices)
     forward = []
     for layer in replica.layers:
         forward.append(Call(layer, "forward", partial(layer.forward, x, Step())))
         x = layer.forward(x, Step())
     losses, correct = (network.backend.empty((images,), network.dtype) for _ in range(2))
-    labels = replica.load_labels(dataset, indices)
+    labels = replica.lane.load_labels(dataset, indices)
     gradient: Array | None = replica.loss.gradient(x, labels, losses, correct, images)
     backward = []
     for layer in reversed(replica.layers):

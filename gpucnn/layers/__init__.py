@@ -13,6 +13,7 @@ from gpucnn.layers.activations import Tanh as Tanh
 from gpucnn.layers.base import Batch as Batch
 from gpucnn.layers.base import Layer as Layer
 from gpucnn.layers.base import Step as Step
+from gpucnn.layers.batch_normalization import BatchNormalization as BatchNormalization
 from gpucnn.layers.dense import Dense as Dense
 from gpucnn.layers.dropout import Dropout as Dropout
 from gpucnn.layers.ends import Activation as Activation
@@ -24,6 +25,9 @@ from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.fused import fuse_head as fuse_head
 from gpucnn.layers.reshaping import Flatten as Flatten
+from gpucnn.layers.whole_batch import Sums as Sums
+from gpucnn.layers.whole_batch import WholeBatchLayer as WholeBatchLayer
+from gpucnn.layers.whole_batch import by_itself as by_itself
 from gpucnn.layers.windowed.conv2d import Conv2D as Conv2D
 from gpucnn.layers.windowed.pooling2d import AveragePooling2D as AveragePooling2D
 from gpucnn.layers.windowed.pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D

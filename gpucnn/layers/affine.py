@@ -103,8 +103,9 @@ class Affine(Layer):
         real: "np.dtype[np.floating]",
         parameters: dict[str, Array],
         gradients: dict[str, Array],
+        state: Array,
     ) -> None:
-        super().place(backend, real, parameters, gradients)
+        super().place(backend, real, parameters, gradients, state)
         shape = self.kernel_shape()[-1:]
         self.bias, self.bias_gradient = (
             (parameters["bias"], gradients["bias"])

@@ -20,10 +20,12 @@ class Step:
     Args:
         number: int64 (1,), on the device; None to compute gradients without dropout.
         first: the index in the step's batch of the first image of the forward pass.
+        images: the number of images in the step's batch; None for those of the forward pass.
     """
 
     number: Array | None = None
     first: int = 0
+    images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,14 @@ class Layer(Placeable, ABC):
         """Initial values of the parameters by name, drawn from `generator`."""
         return {}
 
+    def state_shapes(self) -> dict[str, Shape]:
+        """The shapes of the state, which is saved but not trained, by name, in order."""
+        return {}
+
+    def initial_state(self) -> dict[str, NDArray[np.float64]]:
+        """Initial values of the state by name."""
+        return {}
+
     def multiply_adds(self) -> int:
         """The multiply-adds of the forward pass of one image."""
         return 0
@@ -138,6 +148,7 @@ class Layer(Placeable, ABC):
         real: "np.dtype[np.floating]",
         parameters: dict[str, Array],
         gradients: dict[str, Array],
+        state: Array,
     ) -> None:
         """Set where the layer runs.
 
@@ -146,10 +157,11 @@ class Layer(Placeable, ABC):
             real: dtype of the model.
             parameters: views of the replica's flat vector, as `parameter_shapes` describes.
             gradients: likewise.
+            state: a view of that of the state, real (s,): what `state_shapes` describes, in order.
         """
         self._begin_placing()
         self.backend, self.real = backend, real
-        self.parameters, self.gradients = parameters, gradients
+        self.parameters, self.gradients, self.state = parameters, gradients, state
         self._memory: dict[str, BatchMemory] = {}
 
     def reserve(self, batch: int, *, training: bool) -> bool:

@@ -42,7 +42,11 @@ class FusedConv2D(Layer):
         self._plans: dict[int, ConvReluPoolPlan] = {}
         self.input_shape, self.output_shape = convolution.input_shape, pooling.output_shape
         self.place(
-            convolution.backend, convolution.real, convolution.parameters, convolution.gradients
+            convolution.backend,
+            convolution.real,
+            convolution.parameters,
+            convolution.gradients,
+            convolution.state,
         )
         self._bias, self._bias_gradient = convolution.bias, convolution.bias_gradient
 
@@ -125,7 +129,7 @@ class FusedDense(Layer):
         self.index, self.seed = dense.index, dense.seed
         self.needs_input_gradient = dense.needs_input_gradient
         self.input_shape, self.output_shape = dense.input_shape, dense.output_shape
-        self.place(dense.backend, dense.real, dense.parameters, dense.gradients)
+        self.place(dense.backend, dense.real, dense.parameters, dense.gradients, dense.state)
 
     @property
     def parts(self) -> tuple[Layer, ...]:

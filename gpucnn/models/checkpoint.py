@@ -199,7 +199,8 @@ def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
     for layer in layers:
         layer.name = type(layer).__name__.lower()  # for error messages
         layer.build(shape)
-        count += sum(map(prod, layer.parameter_shapes().values()))
+        shapes = *layer.parameter_shapes().values(), *layer.state_shapes().values()
+        count += sum(map(prod, shapes))
         shape = layer.output_shape
     return count
 

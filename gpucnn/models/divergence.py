@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array
 from gpucnn.datasets.device_dataset import is_finite
 from gpucnn.errors import TrainingError
 from gpucnn.models.network import Network
+from gpucnn.models.replica import Replica
 
 
 def first_not_finite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
@@ -20,21 +20,20 @@ def first_not_finite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
     return None
 
 
-def check_weights(network: Network, parameters: Array) -> None:
-    """Check that the parameters of a network are finite.
+def check_weights(network: Network, replica: Replica) -> None:
+    """Check that the weights of a network are finite.
 
     Args:
-        network: gives the parameters their names.
-        parameters: real (p,), on its device.
+        network: gives the weights their names.
+        replica: of the network, has the weights.
 
     Raises:
         TrainingError: one is not; the message names the first weights affected.
     """
-    on_host = parameters
-    if not isinstance(parameters, np.ndarray):
-        on_host = network.backend.to_host(parameters)
-    if not is_finite(on_host, network.dtype):
-        check_finite_arrays(dict(zip(network.parameter_names, network.split(on_host), strict=True)))
+    for vector in replica.vectors.values():
+        on_host = vector if isinstance(vector, np.ndarray) else replica.backend.to_host(vector)
+        if not is_finite(on_host, network.dtype):
+            check_finite_arrays(network.named_weights(replica))
 
 
 def check_finite_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:

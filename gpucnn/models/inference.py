@@ -23,7 +23,7 @@ def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Comm
     """
     for shard in replica.shards(len(x))[communicator.rank :: communicator.size]:
         for rows in replica.microbatches(shard):
-            replica.backend.copy(replica.forward(replica.to_layout(x[rows])), logits[rows])
+            replica.backend.copy(replica.forward(x[rows]), logits[rows])
     communicator.barrier()
 
 
@@ -55,7 +55,7 @@ def measure(
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
                 logits = replica.forward_gathered(data, indices[each])
-                labels = replica.load_labels(data, indices[each])
+                labels = replica.lane.load_labels(data, indices[each])
                 replica.loss.evaluate(logits, labels, batch_losses[each], batch_correct[each])
             metrics = batch_losses[shard], batch_correct[shard]
             backend.store_metrics(position, *metrics, losses, correct, size, shard.start)

@@ -1,7 +1,7 @@
 """A stack of layers as a function from images to logits, with its gradients."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -14,7 +14,7 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.replica import Replica, lay_out
+from gpucnn.models.replica import Replica, in_layer_order
 from gpucnn.utils import arguments
 from gpucnn.utils.locks import ModelLock
 
@@ -72,7 +72,7 @@ class Network:
             "the handler set a flag, and ask later"
         )
         self._build_layers()
-        self._parameters = lay_out(self._unrolled)
+        self._weights = in_layer_order(self._unrolled)
         self._place(get_backend(device, threads), self._initial_weights())
 
     def __repr__(self) -> str:
@@ -109,17 +109,18 @@ class Network:
         return [
             values
             for layer in self._unrolled
-            for values in layer.initial_parameters(generator).values()
+            for named in (layer.initial_parameters(generator), layer.initial_state())
+            for values in named.values()
         ]
 
     # Placing
 
-    def _place(self, backend: Backend, weights: Sequence[NDArray[Any]]) -> None:
+    def _place(self, backend: Backend, weights: Iterable[NDArray[Any]]) -> None:
         self.backend = backend
         self.replica = Replica(self._unrolled, backend, self.input_shape, self.dtype)
         self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
-        self._copy_weights(weights)
+        self.replica.load(self._weights, weights)
 
     def __copy__(self) -> "Network":
         """A deep copy, since a layer belongs to one model alone."""
@@ -132,14 +133,15 @@ class Network:
 
     def _state(self) -> dict[str, Any]:
         """All attributes except arrays on the device, and the weights on the host."""
-        on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_parameters")
+        on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_weights")
         state = {name: value for name, value in vars(self).items() if name not in on_device}
-        return state | {"device": self.backend.device, "weights": self.split(self.parameters)}
+        weights = list(self.named_weights(self.replica).values())
+        return state | {"device": self.backend.device, "weights": weights}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         device, weights = state.pop("device"), state.pop("weights")
         vars(self).update(state)
-        self._parameters = lay_out(self._unrolled)
+        self._weights = in_layer_order(self._unrolled)
         self._place(get_backend(device, self._threads), weights)
 
     def to(self, device: str) -> "Network":
@@ -157,19 +159,27 @@ class Network:
     def place(self, backend: Backend) -> None:
         """Move the network to `backend`, with its weights."""
         with self._lock.claim():
-            self._place(backend, self.split(self.parameters))
+            self._place(backend, self.named_weights(self.replica).values())
 
     # Weights
 
     @property
     def parameter_names(self) -> list[str]:
-        """The names of the parameters, such as "conv2d.kernel", in the order of `get_weights`."""
-        return [each.name for each in self._parameters]
+        """The names of the parameters, such as "conv2d.kernel", in layer order."""
+        return [each.name for each in self._weights if each.is_trained]
+
+    @property
+    def weight_names(self) -> list[str]:
+        """The names of the parameters and of the state, in the order of `get_weights`."""
+        return [each.name for each in self._weights]
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Copies of the parameters on the host: kernel, bias, kernel, bias, ... in layer order."""
+        """Copies of the weights on the host: kernel, bias, kernel, bias, ... in layer order.
+
+        These are the parameters, and the state of layers that have some, such as moving averages.
+        """
         with self._lock.claim():
-            return self.split(self.parameters)
+            return list(self.named_weights(self.replica).values())
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Set all weights.
@@ -182,23 +192,26 @@ class Network:
                 element is not finite.
         """
         arrays = [np.asarray(each) for each in weights]
-        if len(arrays) != len(self._parameters):
+        if len(arrays) != len(self._weights):
             raise InvalidValueError(
                 f"{len(arrays)} arrays of weights were given, but the model has "
-                f"{len(self._parameters)}: {', '.join(self.parameter_names)}"
+                f"{len(self._weights)}: {', '.join(self.weight_names)}"
             )
-        for parameter, array in zip(self._parameters, arrays, strict=True):
+        for parameter, array in zip(self._weights, arrays, strict=True):
             parameter.check(array, self.dtype)
         with self._lock.claim():
-            self._copy_weights(arrays)
+            self.replica.load(self._weights, arrays)
 
-    def _copy_weights(self, weights: Sequence[NDArray[Any]]) -> None:
-        for parameter, array in zip(self._parameters, weights, strict=True):
-            self.backend.copy(array, parameter.view(self.parameters))
+    def named_weights(self, replica: Replica) -> dict[str, NDArray[Any]]:
+        """Copies on the host of the weights that a replica of this network has, by name."""
+        vectors = replica.state, replica.parameters
+        to_host = replica.backend.to_host
+        return {each.name: to_host(each.view(vectors[each.is_trained])) for each in self._weights}
 
     def split(self, vector: Array) -> list[NDArray[Any]]:
         """Split `vector`, real (p,), into a copy on the host for each parameter, in its shape."""
-        return [self.backend.to_host(each.view(vector)) for each in self._parameters]
+        trained = [each for each in self._weights if each.is_trained]
+        return [self.backend.to_host(each.view(vector)) for each in trained]
 
     # Running
 
@@ -220,7 +233,7 @@ class Network:
         """
         with self._lock.claim():
             if self.replica.is_microbatch(len(x)):
-                return self.replica.forward(self.replica.to_layout(x))
+                return self.replica.forward(x)
             logits = self._logits[len(x)]
             compute_logits(self.replica, x, logits, ALONE)
             return logits
@@ -235,7 +248,8 @@ class Network:
             y: whole numbers (n,), the labels.
 
         Returns:
-            The loss, and the gradients in the order of `get_weights`.
+            The loss, and the gradients in the order of `parameter_names`. The statistics of a
+            batch are those of these images.
 
         Raises:
             InvalidTypeError: the dtype of `x` or `y` cannot be used.

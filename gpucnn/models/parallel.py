@@ -16,10 +16,9 @@ from gpucnn.backends.workers.pool import pool
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.models.inference import classify, measure
 from gpucnn.models.replica import Replica
-from gpucnn.models.sharing import Arrays, Kinds, Sharing, count_workers, load_parameters
+from gpucnn.models.sharing import Arrays, Kinds, Sharing, count_workers, load_vectors
 from gpucnn.models.training import Evaluation, Metrics, Progress, Trainer
 from gpucnn.optimizers import Optimizer
-from gpucnn.utils.placeable import Placeable
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 """Checked images, uint8 or real (n, *input_shape), and labels, of an integer dtype (n,)."""
@@ -72,13 +71,13 @@ class ParallelTrainer(Trainer):
         """
         self._copy_state(_state(replica, optimizer), _state(self.replica, self.optimizer))
         self.optimizer.iterations = optimizer.iterations
-        _set_like(self._settable(), [optimizer, *replica.plain])
+        _set(self, _settings(replica, optimizer))
 
     def store(self, replica: Replica, optimizer: Optimizer) -> None:
         """Copy the state back to the model; the attributes of layers are those of rank 0."""
         self._copy_state(_state(self.replica, self.optimizer), _state(replica, optimizer))
         optimizer.iterations = self.optimizer.iterations
-        _set_like(replica.plain, self.replica.plain)
+        replica.settings = self.replica.settings
 
     def run(self, batches: Iterable[int], progress: Progress = lambda count: None) -> None:
         """Take a training step on each of `batches`, see `Trainer.run`.
@@ -135,26 +134,28 @@ class ParallelTrainer(Trainer):
         """Run on all ranks, from the state of this one, see `Sharing.together`."""
         for name, array in _state(self.replica, self.optimizer).items():
             np.copyto(self._sharing.arrays[name], array)
-        theirs = partial(theirs, settings=[each.__getstate__() for each in self._settable()])
+        theirs = partial(theirs, settings=_settings(self.replica, self.optimizer))
         return self._sharing.together(theirs, ours)
-
-    def _settable(self) -> list[Placeable]:
-        return [self.optimizer, *self.replica.plain]
 
     def _copy_state(self, source: Arrays, target: Arrays) -> None:
         for name, array in source.items():
             self.replica.backend.copy(array, target[name])
 
 
-def _set_like(things: Iterable[Placeable], others: Iterable[Placeable]) -> None:
-    """Copy the attributes of each of `others`, except those set by placing it."""
-    for thing, other in zip(things, others, strict=True):
-        vars(thing).update(other.__getstate__())
+def _settings(replica: Replica, optimizer: Optimizer) -> list[dict[str, Any]]:
+    """The attributes that a user may set between epochs: the optimizer's, and those of layers."""
+    return [optimizer.__getstate__(), *replica.settings]
+
+
+def _set(trainer: Trainer, settings: list[dict[str, Any]]) -> None:
+    """Set them."""
+    vars(trainer.optimizer).update(settings[0])
+    trainer.replica.settings = settings[1:]
 
 
 def _state(replica: Replica, optimizer: Optimizer) -> dict[str, Array]:
     """The flat vectors that training updates, by name."""
-    return {"parameters": replica.parameters} | optimizer.slots
+    return replica.vectors | optimizer.slots
 
 
 def _training(
@@ -205,8 +206,7 @@ def _with_state(context: Context, settings: list[dict[str, Any]]) -> Trainer:
     trainer: Trainer = context.kept["trainer"]
     for name, array in _state(trainer.replica, trainer.optimizer).items():
         np.copyto(array, context.kept["arrays"][name])
-    for thing, mine in zip([trainer.optimizer, *trainer.replica.plain], settings, strict=True):
-        vars(thing).update(mine)
+    _set(trainer, settings)
     return trainer
 
 
@@ -246,8 +246,8 @@ def _infer(
         pool().request(workers)
         workers = 0
     if workers:
-        given = {**given, "parameters": replica.parameters}
-    sharing = Sharing(replica, workers, given, outputs, load_parameters)
+        given = {**given, **replica.vectors}
+    sharing = Sharing(replica, workers, given, outputs, load_vectors)
     task = partial(_infer_mine, infer, batch_size=batch_size, outputs=list(outputs))
 
     def infer_mine(communicator: Communicator) -> None:

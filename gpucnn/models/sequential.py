@@ -43,7 +43,7 @@ from gpucnn.utils.seeds import default_seed
 OF_BUILT = frozenset(
     {
         *("backend", "classes", "dtype", "gradients", "input_shape", "layers", "parameters"),
-        *("replica", "seed", "_lock", "_logits", "_parameters", "_threads", "_unrolled"),
+        *("replica", "seed", "_lock", "_logits", "_threads", "_unrolled", "_weights"),
     }
 )
 """The attributes that a model has once it is built."""
@@ -285,7 +285,7 @@ class Sequential(Network):
         if not self.is_built:
             self._build_for(x)
         data = self._labelled(x, y)
-        check_weights(self, self.parameters)
+        check_weights(self, self.replica)
         self.optimizer.tell_end(epochs * ceil_div(len(data[0]), batch_size))
         pixels = trained_on(x, self.pixels)
         validation = (
@@ -306,7 +306,7 @@ class Sequential(Network):
                     order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)
                     with self._trained_by(trainer, epoch):
                         record = trainer.epoch(epoch, order, progress.batch)
-                        check_weights(self, trainer.replica.parameters)
+                        check_weights(self, trainer.replica)
                         check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
                         if validation is not None:
                             record |= _validate(trainer, epoch)
@@ -420,7 +420,7 @@ class Sequential(Network):
         level = verbosity(verbose)
         data = self._labelled(x, y, self.pixels)
         with self._lock.claim():
-            check_weights(self, self.parameters)
+            check_weights(self, self.replica)
             eagerly = self.run_eagerly
             found = evaluate_replica(self.replica, data, size, run_eagerly=eagerly)
         show_evaluation(level, found)
@@ -449,7 +449,7 @@ class Sequential(Network):
         verbosity(verbose)
         images = self._images(x, self.pixels)
         with self._lock.claim():
-            check_weights(self, self.parameters)
+            check_weights(self, self.replica)
             return predict(self.replica, images, size, run_eagerly=self.run_eagerly)
 
     def summary(self) -> None:
@@ -533,7 +533,7 @@ class Sequential(Network):
         """
         with self._lock.claim():
             state, epochs_trained = self.optimizer.state(), self.epochs_trained
-            weights = dict(zip(self.parameter_names, self.split(self.parameters), strict=True))
+            weights = self.named_weights(self.replica)
         saved = SavedModel(self._settings(), weights, state, epochs_trained, self.pixels)
         save_model(path, saved)
 
@@ -560,7 +560,7 @@ class Sequential(Network):
 
     def _restore(self, saved: SavedModel) -> None:
         """Set the weights and the state of training."""
-        self.set_weights([saved.weights[name] for name in self.parameter_names])
+        self.set_weights([saved.weights[name] for name in self.weight_names])
         self.compile(saved.settings.optimizer, saved.settings.loss)
         self.optimizer.place(self.backend, self.parameters, saved.state)
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels

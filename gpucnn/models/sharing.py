@@ -155,9 +155,10 @@ def count_workers(replica: Replica, images: int, batch_size: int) -> int:
     return len(replica.shards(min(batch_size, images))) - 1
 
 
-def load_parameters(context: Context) -> None:
-    """In a worker that joins: copy the shared array "parameters" to its replica."""
-    np.copyto(context.kept["replica"].parameters, context.kept["arrays"]["parameters"])
+def load_vectors(context: Context) -> None:
+    """In a worker that joins: copy the shared vectors of parameters and of state to its replica."""
+    for name, vector in context.kept["replica"].vectors.items():
+        np.copyto(vector, context.kept["arrays"][name])
 
 
 def _to_dtype(array: Array, real: "np.dtype[np.floating]") -> Array:

@@ -252,7 +252,7 @@ class Trainer:
 
     def _note_settings(self) -> None:
         """Drop recorded steps if a number that they hold, such as a dropout rate, was changed."""
-        settings = [each.__getstate__() for each in (self.optimizer, *self.replica.plain)]
+        settings = [self.optimizer.__getstate__(), *self.replica.settings]
         settings[0].pop("learning_rate")  # which is read from the epoch's factors
         if settings != self._settings:
             self._settings = settings
@@ -288,6 +288,7 @@ class Trainer:
             gradients = self._classifier_gradients(count)
         else:
             gradients = self._gradients(count)
+        self.replica.update_state()
         self.optimizer.update(self.replica.parameters, gradients, self._factors)
 
     def _gradients(self, count: int) -> Array:
@@ -299,7 +300,7 @@ class Trainer:
         indices, size = self._indices[:count], self._batch_size
         batch = Batch(self.data.labels, indices, self._position, size, *self._metrics)
         gradients = self.replica.accumulate_gradients(
-            self._shards(count), self.data, batch, self._position[1:]
+            self._shards(count), self.data, batch, self._position[1:], self.communicator
         )
         self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
         return gradients

@@ -13,7 +13,7 @@ from gpucnn.applications import TrainConfig
 from gpucnn.backends import Array, Backend, ConvReluPoolPlan
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
 from gpucnn.losses import SoftmaxCrossEntropy
-from gpucnn.models.replica import Replica, lay_out
+from gpucnn.models.replica import Replica, in_layer_order
 from gpucnn.models.training import Trainer
 from gpucnn.verification.bounds import BOUNDS, UPDATED
 from gpucnn.verification.calls import Call, unset
@@ -138,11 +138,10 @@ class Learner:
         y = check_labels(labels, len(x), model.classes)
         layers = [copy(layer) for layer in model.replica.plain]
         replica = Replica(layers, serve("the model"), model.input_shape, model.dtype)
-        for parameter, weights in zip(lay_out(layers), model.get_weights(), strict=True):
-            backend.copy(weights, parameter.view(replica.parameters))
+        replica.load(in_layer_order(layers), model.get_weights())
         for layer in {*layers, *replica.layers}:
             layer.backend = serve(layer.name)
-        replica.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
+        replica.lane.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
         optimizer = copy(model.optimizer)
         optimizer.place(serve("the optimizer"), replica.parameters)
         data = DeviceDataset(serve("the batch"), model.dtype, x, y)

@@ -23,6 +23,8 @@ def placed(
     shapes = layer.parameter_shapes().items()
     parameters = {name: generator.standard_normal(shape).astype(dtype) for name, shape in shapes}
     gradients = {name: np.full(shape, np.nan, dtype) for name, shape in shapes}
-    layer.place(get_backend("cpu"), np.dtype(dtype), parameters, gradients)
+    state = [np.ravel(values) for values in layer.initial_state().values()]
+    flat = np.concatenate([np.empty(0), *state]).astype(dtype)
+    layer.place(get_backend("cpu"), np.dtype(dtype), parameters, gradients, flat)
     layer.reserve(batch, training=True)
     return layer

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn import Conv2D, Dense, Dropout, MaxPool2D, ReLU
+from gpucnn import BatchNormalization, Conv2D, Dense, Dropout, MaxPool2D, ReLU
 from gpucnn.layers import LAYERS, Layer, Step
 from layers.placed import placed
 
@@ -68,8 +68,9 @@ def test_memory_is_of_the_dtype_of_the_model() -> None:
     assert layer.forward(np.ones((2, 3), np.float32), None).dtype == np.float32
 
 
-def test_only_convolution_and_dense_have_parameters() -> None:
-    assert {layer for layer in LAYERS if layer.has_parameters} == {Conv2D, Dense}
+def test_layers_with_parameters() -> None:
+    with_parameters = {BatchNormalization, Conv2D, Dense}
+    assert {layer for layer in LAYERS if layer.has_parameters} == with_parameters
 
 
 @pytest.mark.parametrize(

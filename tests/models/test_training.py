@@ -200,7 +200,7 @@ class TestRecording:
         microbatches: int,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("gpucnn.models.replica.LEAST_SHARD", 1)
+        monkeypatch.setattr("gpucnn.models.replica.replica.LEAST_SHARD", 1)
         layers = [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(8), Dropout(0.5), Dense(3)]
         model = Sequential(layers, (12, 12, 1))
         recorder = Recorder(threads)

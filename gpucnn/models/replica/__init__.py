@@ -1,0 +1,10 @@
+"""Replicas: the layers of a model with parameters, gradients and buffers of their own.
+
+Each rank, and each concurrent user of a model, computes with a replica.
+"""
+
+from gpucnn.models.replica.layout import Parameter as Parameter
+from gpucnn.models.replica.layout import in_layer_order as in_layer_order
+from gpucnn.models.replica.layout import lay_out as lay_out
+from gpucnn.models.replica.replica import Replica as Replica
+from gpucnn.models.replica.replica import split as split

@@ -1,0 +1,220 @@
+"""Lanes: the layers of a replica with buffers for one microbatch, and its passes through them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
+from gpucnn.datasets.device_dataset import DeviceDataset
+from gpucnn.layers import (
+    Batch,
+    FusedConv2D,
+    Layer,
+    Step,
+    Sums,
+    WholeBatchLayer,
+    by_itself,
+    fuse,
+    fuse_head,
+)
+from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
+
+MetricsOfRows = tuple[Array, Array]
+"""The loss of each row of a microbatch, and 1 where it is classified correctly, else 0."""
+
+
+class Lane:
+    """Layers placed on a backend, whose parameters are views of flat vectors.
+
+    Args:
+        layers: built; they are placed here.
+        backend: where they run.
+        input_shape: of one image.
+        dtype: real, of the model.
+        parameters: real (p,).
+        gradients: real (p,).
+        state: real (s,).
+
+    Attributes:
+        plain: the layers as given.
+        layers: the layers as they run, fused where the backend can, see `fuse`.
+        gradients: as given.
+        loss: the loss function of the logits.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        backend: Backend,
+        input_shape: Shape,
+        dtype: "np.dtype[np.floating]",
+        parameters: Array,
+        gradients: Array,
+        state: Array,
+    ) -> None:
+        self._backend, self.plain, self.gradients = backend, tuple(layers), gradients
+        layout, of_state = lay_out(layers), lay_out_state(layers)
+        for layer in layers:
+            mine = [each for each in layout if each.layer is layer]
+            its_parameters = {each.key: each.view(parameters) for each in mine}
+            its_gradients = {each.key: each.view(gradients) for each in mine}
+            its_state = part_of(state, [each for each in of_state if each.layer is layer])
+            layer.place(backend, dtype, its_parameters, its_gradients, its_state)
+        self.layers = fuse(layers, backend)
+        self._head = fuse_head(self.layers)
+        self.loss = SoftmaxCrossEntropy(backend, layers[-1].output_shape[0], dtype)
+        self._images = BatchMemory(backend, Buffer(input_shape), dtype)
+        self._labels = BatchMemory(backend, Buffer((), "int64"), dtype)
+
+    @property
+    def stores_metrics(self) -> bool:
+        """Whether `compute_gradients` stores the metrics at their place in the epoch.
+
+        It does where the last layers and the loss are one operation.
+        """
+        return self._head is not None
+
+    def reserve(self, images: int, *, training: bool) -> None:
+        """Reserve memory for microbatches of up to `images`, with gradients if `training`."""
+        for layer in self.layers:
+            layer.reserve(images, training=training)
+
+    # Images and labels
+
+    def load(self, data: DeviceDataset, indices: Array) -> Array:
+        """Gather the images of a microbatch.
+
+        Args:
+            data: all images.
+            indices: int64 (n,), on the device.
+
+        Returns:
+            real (n, *input_shape), in the layout of the layers; the next call overwrites it.
+        """
+        images = self._images[len(indices)]
+        data.gather_images(indices, images)
+        return images
+
+    def load_labels(self, data: DeviceDataset, indices: Array) -> Array:
+        """Gather the labels of a microbatch: int64 (n,), which the next call overwrites."""
+        labels = self._labels[len(indices)]
+        data.gather_labels(indices, labels)
+        return labels
+
+    def to_layout(self, x: Array) -> Array:
+        """A C-contiguous microbatch, real (n, *input_shape), in the layout of the layers."""
+        return self._backend.to_layout(x, self._images[len(x)])
+
+    # Passes
+
+    def forward(self, x: Array, step: Step | None = None) -> Array:
+        """The logits of a microbatch, which is the batch if it is one of training.
+
+        Args:
+            x: real (n, *input_shape), as returned by `load` or `to_layout`.
+            step: the training step; None if `backward` will not be called.
+
+        Returns:
+            real (n, classes), which the next call overwrites.
+        """
+        return by_itself(_forward(self.layers, x, step))
+
+    def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
+        """The logits of a microbatch of a data set, without dropout.
+
+        Args:
+            data: all images.
+            indices: int64 (n,), on the device.
+
+        Returns:
+            real (n, classes), which the next call overwrites.
+        """
+        return by_itself(self._forward_gathered(self.layers, data, indices, None))
+
+    def backward(self, logits_gradient: Array) -> None:
+        """Compute `gradients` for the microbatch of the last `forward`.
+
+        Args:
+            logits_gradient: real (n, classes), the gradient of the loss with respect to the logits.
+        """
+        by_itself(_backward(self.layers, logits_gradient))
+        self._backend.join()
+
+    def compute_gradients(
+        self,
+        rows: slice,
+        data: DeviceDataset,
+        batch: Batch,
+        step: Array | None,
+        metrics: MetricsOfRows,
+    ) -> Sums[None]:
+        """Compute in `gradients` those of a microbatch, the rows `rows` of a batch.
+
+        Args:
+            rows: of the batch.
+            data: all images.
+            batch: whose mean loss it is; where this `stores_metrics`, they are written there.
+            step: int64 (1,), the number of the training step; None without dropout.
+            metrics: the losses, and what is correct, real (n,) each: elsewhere they are written
+                here.
+        """
+        indices, images = batch.indices[rows], len(batch.indices)
+        now = Step(step, rows.start, images)
+        if self._head is None:
+            logits = yield from self._forward_gathered(self.layers, data, indices, now)
+            labels = self.load_labels(data, indices)
+            yield from _backward(self.layers, self.loss.gradient(logits, labels, *metrics, images))
+        else:
+            body = self.layers[: -len(self._head.layers)]
+            features = yield from self._forward_gathered(body, data, indices, now)
+            yield from _backward(body, self._head.gradients(features, now, batch))
+        self._backend.join()
+
+    def idle(self) -> Sums[None]:
+        """Take part in the sums of `compute_gradients` on other ranks, without images."""
+        for layer in self._of_whole_batches:
+            yield from layer.idle_forward()
+        for layer in reversed(self._of_whole_batches):
+            yield from layer.idle_backward()
+
+    def update_state(self) -> None:
+        """Update the state of the layers by the batch of the last pass."""
+        for layer in self._of_whole_batches:
+            layer.update_state()
+
+    @cached_property
+    def _of_whole_batches(self) -> list[WholeBatchLayer]:
+        return [layer for layer in self.layers if isinstance(layer, WholeBatchLayer)]
+
+    def _forward_gathered(
+        self, layers: Sequence[Layer], data: DeviceDataset, indices: Array, step: Step | None
+    ) -> Sums[Array]:
+        """The output of the first of the layers, `layers`, for images of a data set."""
+        first = layers[0] if layers else None
+        if isinstance(first, FusedConv2D) and first.can_gather(data.images):
+            x = first.forward_gathered(data.images, indices, step)
+            return (yield from _forward(layers[1:], x, step))
+        return (yield from _forward(layers, self.load(data, indices), step))
+
+
+def _forward(layers: Sequence[Layer], x: Array, step: Step | None) -> Sums[Array]:
+    """The output of the last of consecutive layers."""
+    for layer in layers:
+        if isinstance(layer, WholeBatchLayer) and step is not None:
+            x = yield from layer.forward_together(x, step)
+        else:
+            x = layer.forward(x, step)
+    return x
+
+
+def _backward(layers: Sequence[Layer], gradient: Array | None) -> Sums[None]:
+    """Compute the gradients of consecutive layers, given that of their output."""
+    for layer in reversed(layers):
+        if gradient is None:
+            return
+        if isinstance(layer, WholeBatchLayer):
+            gradient = yield from layer.backward_together(gradient)
+        else:
+            gradient = layer.backward(gradient)

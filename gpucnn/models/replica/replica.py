@@ -1,0 +1,359 @@
+"""Replicas: flat vectors of parameters and gradients, and what computes with them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backends import (
+    ALONE,
+    Array,
+    Backend,
+    BatchMemory,
+    Buffer,
+    Communicator,
+    Shape,
+)
+from gpucnn.datasets.device_dataset import DeviceDataset
+from gpucnn.layers import Batch, Layer, WholeBatchLayer, as_classifier, by_itself
+from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.models.replica.lane import Lane, MetricsOfRows
+from gpucnn.models.replica.layout import Parameter, lay_out, lay_out_state, size_of
+from gpucnn.utils.arithmetic import ceil_div
+
+LEAST_SHARD = 900_000
+"""Multiply-adds of a shard's forward pass from which it pays for the synchronisation of ranks."""
+
+
+class Replica:
+    """Layers on a backend, with flat vectors of parameters, gradients and state.
+
+    A batch is split into shards, up to one for each of the backend's threads, and a shard into
+    microbatches of the size that suits the backend's caches. They go through the layers one after
+    the other; but where a layer needs the whole batch, each in a lane of its own, layer by layer.
+
+    Args:
+        layers: built; they are placed here.
+        backend: where they run.
+        input_shape: of one image.
+        dtype: real, of the model.
+
+    Attributes:
+        parameters: real (p,), initially zeros.
+        gradients: real (p,).
+        state: real (s,), what is saved but not trained; initially zeros.
+        plain: the layers as given.
+        lane: runs them.
+        classifier: all layers and the loss as one operation, if they are one.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        backend: Backend,
+        input_shape: Shape,
+        dtype: "np.dtype[np.floating]",
+    ) -> None:
+        self.backend, self.dtype = backend, dtype
+        self.plain, self._input_shape = tuple(layers), input_shape
+        self.parameters = backend.zeros((size_of(lay_out(layers)),), dtype)
+        self.gradients = backend.zeros(self.parameters.shape, dtype)
+        self.state = backend.zeros((size_of(lay_out_state(layers)),), dtype)
+        self.lane = self._make_lane(layers, self.gradients)
+        self.classifier = as_classifier(layers)
+        self._lanes, self._reserved = [self.lane], 0
+        self._is_of_whole_batches = any(isinstance(each, WholeBatchLayer) for each in layers)
+        self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
+        self._least_shard = LEAST_SHARD
+        self._shards: dict[int, list[slice]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the layers without the vectors: in another process, these are zeros."""
+        arguments = self.plain, self.backend, self._input_shape, self.dtype
+        return Replica, arguments, {"_least_shard": self._least_shard}
+
+    def twin(self) -> "Replica":
+        """A copy with the same parameters and state, in memory of its own, for concurrent use."""
+        layers = [copy(layer) for layer in self.plain]
+        twin = Replica(layers, self.backend.twin(), self._input_shape, self.dtype)
+        for name, vector in self.vectors.items():
+            twin.backend.copy(vector, twin.vectors[name])
+        return twin
+
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """The flat vectors that training updates, by name, except those that are empty."""
+        named = {"parameters": self.parameters, "state": self.state}
+        return {name: vector for name, vector in named.items() if vector.size}
+
+    def load(self, layout: Iterable[Parameter], values: Iterable[Array]) -> None:
+        """Copy the values of parameters and of state, in the order of `layout`, to the vectors."""
+        for parameter, each in zip(layout, values, strict=True):
+            vector = self.parameters if parameter.is_trained else self.state
+            self.backend.copy(each, parameter.view(vector))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers as they run, fused where the backend can, see `fuse`."""
+        return self.lane.layers
+
+    @property
+    def loss(self) -> SoftmaxCrossEntropy:
+        """The loss function of the logits."""
+        return self.lane.loss
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """The attributes of each of the layers as given, which a user may set between epochs."""
+        return [layer.__getstate__() for layer in self.plain]
+
+    @settings.setter
+    def settings(self, settings: Sequence[dict[str, Any]]) -> None:
+        for lane in self._lanes:
+            for layer, mine in zip(lane.plain, settings, strict=True):
+                vars(layer).update(mine)
+
+    def _make_lane(self, layers: Sequence[Layer], gradients: Array) -> Lane:
+        """A lane of this replica's parameters and state."""
+        vectors = self.parameters, gradients, self.state
+        return Lane(layers, self.backend, self._input_shape, self.dtype, *vectors)
+
+    # Shards and microbatches of a batch
+
+    def multiply_adds(self, images: int) -> int:
+        """The multiply-adds of the forward pass of `images` images."""
+        return images * sum(layer.multiply_adds() for layer in self.plain)
+
+    def shards(self, batch: int) -> list[slice]:
+        """The shards of a batch of `batch` images, in order.
+
+        They depend on the size of the batch and the backend's number of threads alone, not on how
+        many ranks there are.
+        """
+        shards = self._shards.get(batch)
+        if shards is None:
+            count = self._count_shards(batch)
+            shards = self._shards[batch] = list(split(slice(0, batch), count))
+        return shards
+
+    def microbatches(self, shard: slice) -> Iterator[slice]:
+        """The microbatches of a shard, in order, whose sizes differ by at most one."""
+        count = shard.stop - shard.start
+        limit = self._largest_microbatch
+        return split(shard, 1 if limit is None else ceil_div(count, limit))
+
+    def is_microbatch(self, batch: int) -> bool:
+        """Whether a batch of `batch` images is a single microbatch."""
+        return len(self.shards(batch)) == 1 and batch <= (self._largest_microbatch or batch)
+
+    def reserve(self, batch: int, *, training: bool = False) -> None:
+        """Reserve memory for batches of up to `batch` images, with gradients if `training`."""
+        largest = self._largest_shard(batch)
+        if self._largest_microbatch is not None:
+            largest = min(largest, self._largest_microbatch)
+        self._reserved = max(self._reserved, largest)
+        for lane in self._lanes:
+            lane.reserve(largest, training=training)
+
+    @cached_property
+    def _largest_microbatch(self) -> int | None:
+        """The maximum number of images in a microbatch; None for no limit."""
+        buffers = [layer.inference_buffers() | layer.training_buffers() for layer in self.layers]
+        each = sum(buffer.size(self.dtype) for named in buffers for buffer in named.values())
+        return self.backend.images_at_once(each)
+
+    def _count_shards(self, batch: int) -> int:
+        worth = self.multiply_adds(batch) // self._least_shard
+        return max(min(self.backend.threads, worth, batch), 1)
+
+    def _largest_shard(self, batch: int) -> int:
+        """The largest shard, in images, of all batches of up to `batch` images.
+
+        It may be that of a smaller batch which is just too small for one more shard.
+        """
+        count, each = self._count_shards(batch), max(self.multiply_adds(1), 1)
+        fullest = [min(batch, ((n + 1) * self._least_shard - 1) // each) for n in range(1, count)]
+        return max(ceil_div(images, shards) for shards, images in enumerate([*fullest, batch], 1))
+
+    # Inference
+
+    def forward(self, x: Array) -> Array:
+        """The logits of a C-contiguous microbatch, real (n, classes), see `Lane.forward`."""
+        return self.lane.forward(self.lane.to_layout(x))
+
+    def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
+        """The logits of a microbatch of a data set, likewise, see `Lane.forward_gathered`."""
+        return self.lane.forward_gathered(data, indices)
+
+    # Gradients of a batch
+
+    def loss_and_gradients(self, data: DeviceDataset) -> tuple[float, Array]:
+        """The mean loss over all images of `data`, and its gradients, without dropout.
+
+        Returns:
+            The loss, and real (p,), which the next call overwrites.
+        """
+        backend, count = self.backend, len(data)
+        assert data.labels is not None
+        losses, correct = (backend.empty((count,), self.dtype) for _ in range(2))
+        indices = backend.asarray(np.arange(count, dtype=np.int64))
+        position = backend.zeros((2,), np.int64)
+        batch = Batch(data.labels, indices, position, count, losses, correct)
+        self.reserve(count, training=True)
+        gradients = self.accumulate_gradients(self.shards(count), data, batch, None)
+        return float(backend.to_host(losses).mean(dtype=np.float64)), gradients
+
+    def accumulate_gradients(
+        self,
+        shards: Sequence[slice],
+        data: DeviceDataset,
+        batch: Batch,
+        step: Array | None,
+        communicator: Communicator = ALONE,
+    ) -> Array:
+        """The gradients of the batch's mean loss over some of its shards, summed in their order.
+
+        For the same shards and arrays this is the same sequence of operations on the same memory.
+
+        Args:
+            shards: of the batch, in order; empty for a rank without work.
+            data: all images.
+            batch: the metrics of the shards' images are written.
+            step: int64 (1,), the number of the training step; None without dropout.
+            communicator: of the ranks that have the other shards.
+
+        Returns:
+            real (p,), which the next call overwrites; not set if there are no shards.
+        """
+        if self._is_of_whole_batches:
+            gradients = self._accumulate_in_lanes(shards, data, batch, step, communicator)
+        else:
+            gradients = self._accumulate_in_turn(shards, data, batch, step)
+        if not self.lane.stores_metrics:
+            for shard in shards:
+                metrics = self._batch_metrics(len(batch.indices), shard)
+                self.backend.store_metrics(
+                    batch.position, *metrics, batch.losses, batch.correct, batch.size, shard.start
+                )
+        return gradients
+
+    def update_state(self) -> None:
+        """Update the state by the batch whose gradients were accumulated last."""
+        self.lane.update_state()
+
+    # Microbatches one after the other
+
+    def _accumulate_in_turn(
+        self, shards: Sequence[slice], data: DeviceDataset, batch: Batch, step: Array | None
+    ) -> Array:
+        for shard in shards:
+            self._accumulate_shard(shard, data, batch, step)
+            if len(shards) > 1 and shard is shards[0]:
+                self.backend.copy(self.gradients, self._shard_sum)
+            elif len(shards) > 1:
+                self.backend.accumulate(self.gradients, self._shard_sum)
+        return self._shard_sum if len(shards) > 1 else self.gradients
+
+    def _accumulate_shard(
+        self, shard: slice, data: DeviceDataset, batch: Batch, step: Array | None
+    ) -> None:
+        """Compute in `gradients` the gradients of the batch's mean loss over a shard."""
+        microbatches = list(self.microbatches(shard))
+        for rows in microbatches:
+            metrics = self._batch_metrics(len(batch.indices), rows)
+            by_itself(self.lane.compute_gradients(rows, data, batch, step, metrics))
+            self._add_microbatch(is_first=rows is microbatches[0], is_last=rows is microbatches[-1])
+
+    def _add_microbatch(self, *, is_first: bool, is_last: bool) -> None:
+        """Add `gradients` to the sum over microbatches; the last one leaves the sum in them."""
+        if is_first and is_last:
+            return
+        if is_first:
+            self.backend.copy(self.gradients, self._microbatch_sum)
+        elif is_last:
+            self.backend.accumulate(self._microbatch_sum, self.gradients)
+        else:
+            self.backend.accumulate(self.gradients, self._microbatch_sum)
+
+    @cached_property
+    def _microbatch_sum(self) -> Array:
+        return self.backend.empty(self.gradients.shape, self.dtype)
+
+    @cached_property
+    def _shard_sum(self) -> Array:
+        return self.backend.empty(self.gradients.shape, self.dtype)
+
+    # Microbatches side by side, layer by layer
+
+    def _accumulate_in_lanes(
+        self,
+        shards: Sequence[slice],
+        data: DeviceDataset,
+        batch: Batch,
+        step: Array | None,
+        communicator: Communicator,
+    ) -> Array:
+        parts = [list(self.microbatches(shard)) for shard in shards]
+        count = len(batch.indices)
+        contributors = len(self.shards(count))
+        lanes = self._lanes_for(parts)
+        runs = [
+            lane.compute_gradients(rows, data, batch, step, self._batch_metrics(count, rows))
+            for lane, rows in zip(lanes, chain(*parts), strict=False)
+        ]
+        if not parts and contributors > 1:
+            runs = [self.lane.idle()]
+        sizes = [len(part) for part in parts]
+        for arrays in zip(*runs, strict=True):
+            total = self._add_up(arrays, sizes)
+            communicator.all_reduce(total, contributors)
+            for array in arrays[1:]:
+                self.backend.copy(total, array)
+        return self._add_up([lane.gradients for lane in lanes], sizes)
+
+    def _lanes_for(self, parts: Sequence[Sequence[slice]]) -> list[Lane]:
+        """A lane for each microbatch of some shards, the first of which is `lane`."""
+        needed = max(sum(map(len, parts)), 1)
+        while len(self._lanes) < needed:
+            layers = [copy(layer) for layer in self.plain]
+            lane = self._make_lane(layers, self.backend.empty(self.gradients.shape, self.dtype))
+            lane.reserve(self._reserved, training=True)
+            self._lanes.append(lane)
+        return self._lanes[:needed]
+
+    def _add_up(self, arrays: Sequence[Array], sizes: Sequence[int]) -> Array:
+        """Sum the arrays of microbatches, those of each shard first, into the first of them.
+
+        So the bytes of the sum are the same, whichever ranks have the shards.
+
+        Args:
+            arrays: of all microbatches.
+            sizes: the number of microbatches of each shard.
+        """
+        mine = iter(arrays)
+        sums = []
+        for size in sizes:
+            of_shard = next(mine)
+            for _ in range(size - 1):
+                self.backend.accumulate(next(mine), of_shard)
+            sums.append(of_shard)
+        for each in sums[1:]:
+            self.backend.accumulate(each, sums[0])
+        return arrays[0]
+
+    # Metrics
+
+    def _batch_metrics(self, batch: int, rows: slice) -> MetricsOfRows:
+        """The losses, and what is correct, of some rows of a batch of `batch` images."""
+        return self._losses[batch][rows], self._correct[batch][rows]
+
+
+def split(whole: slice, count: int) -> Iterator[slice]:
+    """Split a range into `count` consecutive ranges whose sizes differ by at most one."""
+    size = whole.stop - whole.start
+    for number in range(count):
+        start, stop = size * number // count, size * (number + 1) // count
+        yield slice(whole.start + start, whole.start + stop)
