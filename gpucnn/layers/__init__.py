@@ -10,6 +10,7 @@ from gpucnn.layers.activations import ReLU as ReLU
 from gpucnn.layers.activations import Sigmoid as Sigmoid
 from gpucnn.layers.activations import SiLU as SiLU
 from gpucnn.layers.activations import Tanh as Tanh
+from gpucnn.layers.affine import Affine as Affine
 from gpucnn.layers.base import Batch as Batch
 from gpucnn.layers.base import Layer as Layer
 from gpucnn.layers.base import Step as Step

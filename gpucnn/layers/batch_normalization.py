@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend, Shape
+from gpucnn.backends import Array, Backend, Shape, as_rows
 from gpucnn.errors import InvalidValueError
+from gpucnn.layers.affine import Affine
 from gpucnn.layers.base import Step
 from gpucnn.layers.whole_batch import Sums, WholeBatchLayer
 from gpucnn.utils import arguments
@@ -155,3 +156,22 @@ class BatchNormalization(WholeBatchLayer):
         output = self.buffer("output", len(x))
         self.backend.normalize(x, means, variances, self.epsilon, self._gamma, self._beta, output)
         return output
+
+    # Folding
+
+    def fold(self, layer: Affine, folded: Affine) -> None:
+        """Make `folded` compute what `layer` and then this one do in inference.
+
+        Args:
+            layer: placed, whose outputs this layer takes.
+            folded: a copy of it with a bias, whose parameters are written.
+        """
+        means, variances = self._moving
+        zeros = self.backend.zeros(self._channels, self.real)
+
+        def scale(values: Array, means: Array, beta: Array, out: Array) -> None:
+            normal = means, variances, self.epsilon, self._gamma, beta
+            self.backend.normalize(as_rows(values), *normal, as_rows(out))
+
+        scale(layer.parameters["kernel"], zeros, zeros, folded.parameters["kernel"])
+        scale(layer.bias[None], means, self._beta, folded.bias[None])

@@ -21,6 +21,7 @@ def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Comm
         logits: real (n, classes), written; shared by the ranks.
         communicator: of the ranks, each of which computes its shards.
     """
+    replica.prepare_inference(len(x))
     for shard in replica.shards(len(x))[communicator.rank :: communicator.size]:
         for rows in replica.microbatches(shard):
             replica.backend.copy(replica.forward(x[rows]), logits[rows])
@@ -117,7 +118,7 @@ def _for_each_batch(
         run_eagerly: whether batches are never recorded, also where the device can.
     """
     backend, records = replica.backend, communicator.size == 1 and not run_eagerly
-    replica.reserve(size)
+    replica.prepare_inference(size)
     position = backend.asarray(np.array([-1, 0]))
     order = backend.asarray(np.arange(count, dtype=np.int64))
     indices = backend.empty((size,), np.int64)

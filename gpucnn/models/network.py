@@ -233,6 +233,7 @@ class Network:
         """
         with self._lock.claim():
             if self.replica.is_microbatch(len(x)):
+                self.replica.prepare_inference(len(x))
                 return self.replica.forward(x)
             logits = self._logits[len(x)]
             compute_logits(self.replica, x, logits, ALONE)

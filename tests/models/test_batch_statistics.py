@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.workers.pool import pool
 from gpucnn.errors import GpucnnWarning
+from gpucnn.layers import FusedConv2D
 from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.training import epoch_order
 from gradients import assert_network_gradients
@@ -86,8 +88,8 @@ class TestWholeBatch:
         """To the rounding of sums: 9 steps of Adam, whose quotients do not amplify it here."""
         whole, parts = model(Plain()), model(split())
         expected, measured = fit(whole), fit(parts)
-        for one, other in zip(expected, measured, strict=True):
-            assert other == pytest.approx(one, rel=1e-9)
+        for record, other_record in zip(expected, measured, strict=True):
+            assert other_record == pytest.approx(record, rel=1e-9)
         for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
             assert_allclose(other, one, rtol=1e-8, atol=1e-10)
 
@@ -185,6 +187,82 @@ def train(
     mine.store(made.replica, made.optimizer)
     mine.close()
     return small.weight_bytes(made), measured
+
+
+FOLDED: dict[str, Callable[[], list[Any]]] = {
+    "a convolution that is fused then": lambda: [
+        Conv2D(4, 3),
+        BatchNormalization(),
+        ReLU(),
+        MaxPool2D(2),
+        Flatten(),
+        Dense(3),
+    ],
+    "without biases": lambda: [
+        Conv2D(4, 3, use_bias=False),
+        BatchNormalization(center=False),
+        Flatten(),
+        Dense(5, use_bias=False),
+        BatchNormalization(scale=False),
+        ReLU(),
+        Dense(3),
+    ],
+    "one of two": lambda: [
+        Flatten(),
+        Dense(5),
+        BatchNormalization(),
+        BatchNormalization(),
+        Dense(3),
+    ],
+}
+
+
+class TestFolding:
+    @pytest.mark.parametrize("device", ["cpu", "simulator"])
+    @pytest.mark.parametrize("make", FOLDED.values(), ids=FOLDED)
+    def test_gives_what_the_layers_give_one_by_one(
+        self, make: Callable[[], list[Any]], device: str
+    ) -> None:
+        made = Sequential(make(), small.SHAPE, "float64", device, seed=4, threads=1)
+        fit(made)
+        folded = made.replica._folded
+        assert folded is not None
+        assert len(folded.plain) == len(made.layers) - sum(
+            isinstance(after, BatchNormalization) and type(each) in (Conv2D, Dense)
+            for each, after in pairwise(made.layers)
+        )
+        x = made.backend.asarray(np.random.default_rng(0).standard_normal((7, *small.SHAPE)))
+        made.replica.reserve(7)
+        expected = made.replica.lane.forward(made.replica.lane.to_layout(x)).copy()
+        assert_allclose(made.forward(x), expected, rtol=1e-10, atol=1e-12)
+
+    def test_lets_the_convolution_be_fused(self) -> None:
+        made = model(CpuBackend(1), "float32")
+        made.predict(X)
+        folded = made.replica._folded
+        assert folded is not None
+        assert type(folded.layers[0]) is FusedConv2D
+
+    def test_follows_what_is_trained_and_set(self) -> None:
+        made = model(CpuBackend(2))
+        made.predict(X)
+        fit(made, 1)
+        made.set_weights([2 * each for each in made.get_weights()])
+        made.layers[1].epsilon = 0.5  # type: ignore[attr-defined]
+        other = model(CpuBackend(2))
+        other.set_weights(made.get_weights())
+        other.layers[1].epsilon = 0.5  # type: ignore[attr-defined]
+        assert_array_equal(made.predict(X), other.predict(X))
+
+    def test_of_none_takes_no_memory(self) -> None:
+        assert small.model().replica._folded is None
+
+    def test_leaves_subclasses_as_they_are(self) -> None:
+        class Mine(BatchNormalization):
+            pass
+
+        layers_ = [Conv2D(4, 3), Mine(), Flatten(), Dense(3)]
+        assert Sequential(layers_, small.SHAPE).replica._folded is None
 
 
 class TestState:

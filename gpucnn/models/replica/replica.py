@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from gpucnn.backends import (
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch, Layer, WholeBatchLayer, as_classifier, by_itself
 from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.models.replica.folding import FoldedLane, can_fold
 from gpucnn.models.replica.lane import Lane, MetricsOfRows
 from gpucnn.models.replica.layout import Parameter, lay_out, lay_out_state, size_of
 from gpucnn.utils.arithmetic import ceil_div
@@ -180,13 +181,32 @@ class Replica:
 
     # Inference
 
+    def prepare_inference(self, batch: int) -> None:
+        """Reserve memory for batches of up to `batch` images, and fold what can be folded.
+
+        To be called before `forward` and `forward_gathered` once the parameters have changed.
+        """
+        self.reserve(batch)
+        folded = self._folded
+        if folded is not None:
+            folded.reserve(self._reserved, training=False)
+            folded.fold()
+
     def forward(self, x: Array) -> Array:
         """The logits of a C-contiguous microbatch, real (n, classes), see `Lane.forward`."""
-        return self.lane.forward(self.lane.to_layout(x))
+        lane = self._folded or self.lane
+        return lane.forward(lane.to_layout(x))
 
     def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
         """The logits of a microbatch of a data set, likewise, see `Lane.forward_gathered`."""
-        return self.lane.forward_gathered(data, indices)
+        return (self._folded or self.lane).forward_gathered(data, indices)
+
+    @cached_property
+    def _folded(self) -> FoldedLane | None:
+        """A lane for inference, if any layers can be folded; else that of training does."""
+        if not any(can_fold(layer, after) for layer, after in pairwise(self.plain)):
+            return None
+        return FoldedLane(self.plain, self.backend, self._input_shape, self.dtype)
 
     # Gradients of a batch
 

@@ -1,0 +1,79 @@
+"""Folding: in inference, batch normalisation is a part of the layer before it.
+
+It multiplies each channel by a number and adds another. So do a kernel and a bias that are computed
+once for many images; and what follows, such as ReLU and pooling, can be fused with them.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+
+import numpy as np
+
+from gpucnn.backends import Backend, Shape
+from gpucnn.layers import Affine, BatchNormalization, Conv2D, Dense, Layer
+from gpucnn.models.replica.lane import Lane
+from gpucnn.models.replica.layout import lay_out, lay_out_state, size_of
+
+FOLDING = (Conv2D, Dense)
+"""The layers that batch normalisation is folded into; not subclasses, which may compute else."""
+
+
+def can_fold(layer: Layer, following: Layer) -> bool:
+    """Whether `following` can be a part of the layer before it."""
+    return type(layer) in FOLDING and type(following) is BatchNormalization
+
+
+class FoldedLane(Lane):
+    """A lane for inference with parameters of its own, which follow from those of other layers.
+
+    Args:
+        layers: placed, in order.
+        backend: where they run.
+        input_shape: of one image.
+        dtype: real, of the model.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        backend: Backend,
+        input_shape: Shape,
+        dtype: "np.dtype[np.floating]",
+    ) -> None:
+        self._sources = _pair(layers)
+        copies = [copy(layer) for layer, _ in self._sources]
+        for mine, (_, normalization) in zip(copies, self._sources, strict=True):
+            if normalization is not None:
+                assert isinstance(mine, Affine)
+                mine.use_bias = True
+        parameters, state = (
+            backend.zeros((size_of(lay(copies)),), dtype) for lay in (lay_out, lay_out_state)
+        )
+        unused = backend.empty(parameters.shape, dtype)
+        super().__init__(copies, backend, input_shape, dtype, parameters, unused, state)
+
+    def fold(self) -> None:
+        """Compute the parameters from those that the layers have now."""
+        for mine, (layer, normalization) in zip(self.plain, self._sources, strict=True):
+            vars(mine).update(layer.__getstate__())
+            if normalization is None:
+                for name, array in layer.parameters.items():
+                    self._backend.copy(array, mine.parameters[name])
+                self._backend.copy(layer.state, mine.state)
+            else:
+                assert isinstance(mine, Affine)
+                assert isinstance(layer, Affine)
+                mine.use_bias = True
+                normalization.fold(layer, mine)
+
+
+def _pair(layers: Sequence[Layer]) -> list[tuple[Layer, BatchNormalization | None]]:
+    """The layers of a folded lane, each with the normalisation that becomes a part of it."""
+    pairs: list[tuple[Layer, BatchNormalization | None]] = []
+    for layer in layers:
+        if pairs and pairs[-1][1] is None and can_fold(pairs[-1][0], layer):
+            assert isinstance(layer, BatchNormalization)
+            pairs[-1] = pairs[-1][0], layer
+        else:
+            pairs.append((layer, None))
+    return pairs
