@@ -2,7 +2,7 @@
 //
 // out[image, row, column, filter] = max(0, max over the POOL positions of its pooling window of
 //     bias[filter] + sum over (i, j, channel) of kernel[i, j, channel, filter]
-//                                             * x[image, y + i, x + j, channel]);
+//         * x[image, y + i * DILATION_HEIGHT, x + j * DILATION_WIDTH, channel]);
 // argmax = the first element of the window, in row-major order, with that maximum, or CUT where the
 // maximum is not positive: one byte is all that the gradients need. A NaN makes the output NaN.
 // Where x is null, image i is bytes[indices[i]], normalised as by gather_bytes.
@@ -135,7 +135,8 @@ __device__ __forceinline__ void add_channel(
         UNROLLED(v, THREAD_FILTERS / VECTOR)
             of_tap[v] = ((const Weights*)(weights + tap * TILE_CHANNELS * TILE_FILTERS))[v];
         UNROLLED(e, POOL) {
-            const REAL pixel = patch[ELEMENT_ROW(e) + tap / WIDTH][ELEMENT_COLUMN(e) + tap % WIDTH];
+            const REAL pixel =
+                patch[ELEMENT_ROW(e) + TAP_ROW(tap)][ELEMENT_COLUMN(e) + TAP_COLUMN(tap)];
             UNROLLED(i, THREAD_FILTERS)
                 sums[e][i] += pixel * of_tap[i / VECTOR].of[i % VECTOR];
         }

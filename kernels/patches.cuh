@@ -10,12 +10,16 @@
 #define POOL (POOL_HEIGHT * POOL_WIDTH)
 #define CELL_HEIGHT (POOL_HEIGHT * STRIDE_HEIGHT)
 #define CELL_WIDTH (POOL_WIDTH * STRIDE_WIDTH)
-#define PATCH_HEIGHT ((POOL_HEIGHT - 1) * STRIDE_HEIGHT + HEIGHT)
-#define PATCH_WIDTH ((POOL_WIDTH - 1) * STRIDE_WIDTH + WIDTH)
+#define PATCH_HEIGHT ((POOL_HEIGHT - 1) * STRIDE_HEIGHT + (HEIGHT - 1) * DILATION_HEIGHT + 1)
+#define PATCH_WIDTH ((POOL_WIDTH - 1) * STRIDE_WIDTH + (WIDTH - 1) * DILATION_WIDTH + 1)
 
 // The row and the column in its patch of what element `e` of a pooling window begins with.
 #define ELEMENT_ROW(e) ((e) / POOL_WIDTH * STRIDE_HEIGHT)
 #define ELEMENT_COLUMN(e) ((e) % POOL_WIDTH * STRIDE_WIDTH)
+
+// The row and the column, from there on, of what tap `t` of the kernel is multiplied with.
+#define TAP_ROW(t) ((t) / WIDTH * DILATION_HEIGHT)
+#define TAP_COLUMN(t) ((t) % WIDTH * DILATION_WIDTH)
 
 // What stands for the argmax of an output that ReLU cut to 0: it has no gradient.
 #define CUT POOL

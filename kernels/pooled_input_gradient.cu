@@ -177,8 +177,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_input_gradi
                     UNROLLED(tap, TAPS) {
                         const Channels weight = *(const Channels*)(weights + tap * LANES);
                         UNROLLED(c, THREAD_CHANNELS)
-                            patches[p][ELEMENT_ROW(k) + tap / WIDTH][ELEMENT_COLUMN(k) + tap % WIDTH]
-                                .of[c] += gradient * weight.of[c];
+                            patches[p][ELEMENT_ROW(k) + TAP_ROW(tap)]
+                                   [ELEMENT_COLUMN(k) + TAP_COLUMN(tap)]
+                                       .of[c] += gradient * weight.of[c];
                     }
                 }
             }

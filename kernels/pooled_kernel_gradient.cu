@@ -176,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pooled_kernel_grad
             const REAL gradient = gradients[o * TILE_FILTERS + filter];
             const char* pixels = of_channels + places[o * TILE_FILTERS + filter];
             UNROLLED(tap, TAPS) {
-                const int offset = (tap / WIDTH * REGION_WIDTH + tap % WIDTH) * PIXEL;
+                const int offset = (TAP_ROW(tap) * REGION_WIDTH + TAP_COLUMN(tap)) * PIXEL;
                 const Pixel pixel = *(const Pixel*)((const REAL*)pixels + offset);
                 UNROLLED(c, THREAD_CHANNELS)
                     sums[tap * THREAD_CHANNELS + c] += gradient * pixel.of[c];

@@ -21,15 +21,20 @@ Index = tuple[int, int, int, int]
 
 
 class Slide(NamedTuple):
-    """A window of `size` that moves over images by `strides`, (down, across)."""
+    """A window of `size` that moves over images by `strides`, (down, across).
+
+    It sees every `dilation`th pixel alone.
+    """
 
     size: Pair
     strides: Pair
     padding: str  # "valid" or "same"
+    dilation: Pair = (1, 1)
 
     def starts(self, length: int, axis: int) -> list[int]:
         """Where the window starts along an axis of `length` pixels; below 0 is padding."""
-        size, stride = self.size[axis], self.strides[axis]
+        stride = self.strides[axis]
+        size = self.size[axis] + (self.size[axis] - 1) * (self.dilation[axis] - 1)  # with gaps
         if self.padding == "valid":
             return list(range(0, length - size + 1, stride))
         count = math.ceil(length / stride)
@@ -54,7 +59,7 @@ class Slide(NamedTuple):
                 for c, left in enumerate(self.starts(width, 1)):
                     for i in range(self.size[0]):
                         for j in range(self.size[1]):
-                            row, column = top + i, left + j
+                            row, column = top + i * self.dilation[0], left + j * self.dilation[1]
                             if 0 <= row < height and 0 <= column < width:
                                 for channel in range(channels):
                                     pixel = (image, row, column, channel)
@@ -114,6 +119,41 @@ def convolve_gradients(
     for image, r, c, f in np.ndindex(output_gradient.shape):
         bias_gradient[f] += output_gradient[image, r, c, f]
     return x_gradient, kernel_gradient, bias_gradient
+
+
+def convolve_in_groups(x: Array, kernel: Array, bias: Array, slide: Slide) -> Array:
+    """Each group of channels convolved with its filters alone, the outputs side by side."""
+    parts = [
+        convolve(of_group, weights, biases, slide)
+        for of_group, weights, biases in _by_group(x, kernel, bias)
+    ]
+    return np.concatenate(parts, axis=3)
+
+
+def convolve_in_groups_gradients(
+    x: Array, kernel: Array, output_gradient: Array, slide: Slide
+) -> tuple[Array, Array, Array]:
+    """The gradients of the input, the kernel and the bias of `convolve_in_groups`."""
+    parts = [
+        convolve_gradients(of_group, weights, gradient, slide)
+        for of_group, weights, gradient in _by_group(x, kernel, output_gradient)
+    ]
+    of_input, of_kernel, of_bias = (list(each) for each in zip(*parts, strict=True))
+    return (
+        np.concatenate(of_input, axis=3),
+        np.concatenate(of_kernel, axis=3),
+        np.concatenate(of_bias),
+    )
+
+
+def _by_group(x: Array, kernel: Array, of_filters: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """The channels of each group, its part of the kernel, and what else its filters have."""
+    channels, groups = kernel.shape[2], x.shape[3] // kernel.shape[2]
+    filters = kernel.shape[3] // groups
+    for group in range(groups):
+        own_channels = range(group * channels, (group + 1) * channels)
+        own_filters = range(group * filters, (group + 1) * filters)
+        yield x[..., own_channels], kernel[..., own_filters], of_filters[..., own_filters]
 
 
 # Pooling

@@ -40,6 +40,8 @@ NAMES = {
     "columns": "sum_rows or channel or normalize",
     "softmax": "softmax or store_probabilities or losses or largest",
     "conv_relu_pool": "fused",
+    "grouped_conv2d": "grouped",
+    "grouped_kernel_gradient": "grouped",
     "last_block": "matmul or sum_rows",
     "matmul": "matmul or dense",
     "patches": "fused",

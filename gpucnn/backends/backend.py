@@ -12,6 +12,11 @@ from gpucnn.backends.ops.fused.conv_relu_pool import (
     CpuConvReluPools,
     CudaConvReluPools,
 )
+from gpucnn.backends.ops.grouped_convolution import (
+    CpuGroupedConvolution,
+    CudaGroupedConvolution,
+    GroupedConvolution,
+)
 from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.normalization import (
@@ -29,6 +34,7 @@ class Backend(
     ConvClassifiers,
     ConvReluPools,
     Data,
+    GroupedConvolution,
     Convolution,
     Dense,
     Matrices,
@@ -62,6 +68,7 @@ class Backend(
 class CpuBackend(
     CpuConvReluPools,
     CpuData,
+    CpuGroupedConvolution,
     CpuConvolution,
     CpuMatrices,
     CpuNormalization,
@@ -88,6 +95,7 @@ class CudaBackend(
     CudaConvClassifiers,
     CudaConvReluPools,
     CudaData,
+    CudaGroupedConvolution,
     CudaConvolution,
     CudaDense,
     CudaMatrices,

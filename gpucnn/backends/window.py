@@ -38,15 +38,20 @@ class Tap:
 class Window:
     """A window of `size` sliding by `strides` over an image of size `image`, all (height, width).
 
+    The elements of the window are `dilation` pixels apart, so that it extends over
+    (size - 1) * dilation + 1 of them. Along no axis are strides and dilation both above 1: the
+    kernels step from window to window without a division (see kernels/windows.cuh).
+
     With padding "valid" the window stays inside the image. With "same" the output has
     ceil(image / strides) positions, for which the image is padded by
-    max((output - 1) * strides + size - image, 0) in all, the odd one at the end (Keras's rule).
+    max((output - 1) * strides + extent - image, 0) in all, the odd one at the end (Keras's rule).
     """
 
     image: Pair
     size: Pair
     strides: Pair
     padding: Padding
+    dilation: Pair = (1, 1)
 
     dtype: ClassVar["np.dtype[np.void]"] = np.dtype(
         [
@@ -62,10 +67,20 @@ class Window:
                 "stride_width",
                 "padding_top",
                 "padding_left",
+                "dilation_height",
+                "dilation_width",
             )
         ]
     )
     """The dtype of the struct Window in kernels/windows.cuh."""
+
+    def __post_init__(self) -> None:
+        assert all(1 in each for each in zip(self.strides, self.dilation, strict=True))
+
+    @cached_property
+    def extent(self) -> Pair:
+        """The (height, width) that the window extends over."""
+        return self._extent(0), self._extent(1)
 
     @cached_property
     def output(self) -> Pair:
@@ -101,7 +116,8 @@ class Window:
     @cached_property
     def fields(self) -> dict[str, int]:
         """The values of the struct's fields, by name."""
-        pairs = self.image, self.output, self.size, self.strides, self.padding_before
+        geometry = self.image, self.output, self.size, self.strides
+        pairs = *geometry, self.padding_before, self.dilation
         names = self.dtype.names or ()
         return dict(zip(names, (each for pair in pairs for each in pair), strict=True))
 
@@ -110,15 +126,18 @@ class Window:
         """The struct as a NumPy array of one element, which a launch passes by value."""
         return np.array(tuple(self.fields.values()), self.dtype)
 
+    def _extent(self, axis: int) -> int:
+        return (self.size[axis] - 1) * self.dilation[axis] + 1
+
     def _output(self, axis: int) -> int:
         if self.padding == "same":
             return ceil_div(self.image[axis], self.strides[axis])
-        return (self.image[axis] - self.size[axis]) // self.strides[axis] + 1
+        return (self.image[axis] - self.extent[axis]) // self.strides[axis] + 1
 
     def _padding_before(self, axis: int) -> int:
         if self.padding == "valid":
             return 0
-        reach = (self.output[axis] - 1) * self.strides[axis] + self.size[axis]
+        reach = (self.output[axis] - 1) * self.strides[axis] + self.extent[axis]
         return max(reach - self.image[axis], 0) // 2
 
     def _taps(self) -> Iterator[Tap]:
@@ -138,7 +157,8 @@ class Window:
 
         Output o reads pixel o * stride + shift, which must be in [0, image).
         """
-        stride, shift = self.strides[axis], element - self.padding_before[axis]
+        stride = self.strides[axis]
+        shift = element * self.dilation[axis] - self.padding_before[axis]
         first = max(ceil_div(-shift, stride), 0)
         stop = min((self.image[axis] - 1 - shift) // stride + 1, self.output[axis])
         if stop <= first:

@@ -38,17 +38,18 @@ COMPILED = (
     conv_relu_pool(Window((5, 4), (1, 1), (1, 1), "valid"), (2, 3), channels=34, filters=2),
     conv_relu_pool(Window((9, 9), (5, 5), (1, 1), "valid"), (3, 2), channels=4, filters=8),
     conv_relu_pool(Window((9, 8), (5, 5), (3, 3), "same"), (2, 2), channels=2, filters=3),
+    conv_relu_pool(Window((9, 9), (3, 2), (1, 1), "same", (2, 3)), (2, 1), channels=2, filters=5),
 )
 """Those that kernels compiled for their shapes are tested with: each takes a compiler its time.
 
-The last are the largest patches that the kernels take, and some that they do not.
+Among the last are the largest patches that the kernels take, some that they do not, and dilation.
 """
 
 
 @st.composite
 def conv_relu_pools(draw: st.DrawFn, largest: int = 9) -> ConvReluPool:
-    """Those that a backend may fuse: pooled side by side, inside the image."""
-    window = draw(windows(largest))
+    """Those that every backend fuses: pooled side by side, inside the image, without dilation."""
+    window = draw(windows(largest, most_dilation=1))
     height, width = window.output
     pool = draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width)))
     return conv_relu_pool(window, pool, draw(channels), draw(filters))

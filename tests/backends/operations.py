@@ -1,6 +1,7 @@
 """A call of every operation of a backend, of any size, filled with random numbers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -284,7 +285,51 @@ def conv2d_input_gradient(sizes: Sizes, values: Values) -> Call:
     )
 
 
+def grouped_conv2d(sizes: Sizes, values: Values, group_channels: int = 1) -> Call:
+    kernel = _grouped_kernel(sizes, group_channels)
+    return Call(
+        "grouped_conv2d",
+        {
+            "x": values.reals(*_grouped_input(sizes, group_channels)),
+            "kernel": values.reals(*kernel),
+            "bias": values.reals(kernel[-1]),
+            "window": sizes.window,
+            "out": values.unset(*_output(sizes, kernel[-1])),
+        },
+    )
+
+
+def grouped_conv2d_parameter_gradients(
+    sizes: Sizes, values: Values, group_channels: int = 1
+) -> Call:
+    kernel = _grouped_kernel(sizes, group_channels)
+    return Call(
+        "grouped_conv2d_parameter_gradients",
+        {
+            "x": values.reals(*_grouped_input(sizes, group_channels)),
+            "output_gradient": values.reals(*_output(sizes, kernel[-1])),
+            "window": sizes.window,
+            "kernel_gradient": values.unset(*kernel),
+            "bias_gradient": values.unset(kernel[-1]),
+        },
+    )
+
+
+def grouped_conv2d_input_gradient(sizes: Sizes, values: Values, group_channels: int = 1) -> Call:
+    kernel = _grouped_kernel(sizes, group_channels)
+    return Call(
+        "grouped_conv2d_input_gradient",
+        {
+            "output_gradient": values.reals(*_output(sizes, kernel[-1])),
+            "kernel": values.reals(*kernel),
+            "window": sizes.window,
+            "input_gradient": values.unset(*_grouped_input(sizes, group_channels)),
+        },
+    )
+
+
 def max_pool(sizes: Sizes, values: Values) -> Call:
+    sizes = _without_dilation(sizes)
     output = _output(sizes, sizes.channels)
     return Call(
         "max_pool",
@@ -298,6 +343,7 @@ def max_pool(sizes: Sizes, values: Values) -> Call:
 
 
 def max_pool_gradient(sizes: Sizes, values: Values) -> Call:
+    sizes = _without_dilation(sizes)
     argmax = define(max_pool(sizes, values))["argmax"]
     return Call(
         "max_pool_gradient",
@@ -311,6 +357,7 @@ def max_pool_gradient(sizes: Sizes, values: Values) -> Call:
 
 
 def average_pool(sizes: Sizes, values: Values) -> Call:
+    sizes = _without_dilation(sizes)
     return Call(
         "average_pool",
         {
@@ -322,6 +369,7 @@ def average_pool(sizes: Sizes, values: Values) -> Call:
 
 
 def average_pool_gradient(sizes: Sizes, values: Values) -> Call:
+    sizes = _without_dilation(sizes)
     return Call(
         "average_pool_gradient",
         {
@@ -670,6 +718,14 @@ CALLS: dict[str, Builder] = {
     "conv2d": conv2d,
     "conv2d_parameter_gradients": conv2d_parameter_gradients,
     "conv2d_input_gradient": conv2d_input_gradient,
+    "grouped_conv2d, depthwise": grouped_conv2d,
+    "grouped_conv2d": partial(grouped_conv2d, group_channels=3),
+    "grouped_conv2d_parameter_gradients, depthwise": grouped_conv2d_parameter_gradients,
+    "grouped_conv2d_parameter_gradients": partial(
+        grouped_conv2d_parameter_gradients, group_channels=3
+    ),
+    "grouped_conv2d_input_gradient, depthwise": grouped_conv2d_input_gradient,
+    "grouped_conv2d_input_gradient": partial(grouped_conv2d_input_gradient, group_channels=3),
     "max_pool": max_pool,
     "max_pool_gradient": max_pool_gradient,
     "average_pool": average_pool,
@@ -750,3 +806,19 @@ def _patches(sizes: Sizes) -> tuple[int, ...]:
 
 def _kernel(sizes: Sizes) -> tuple[int, ...]:
     return *sizes.window.size, sizes.channels, sizes.filters
+
+
+def _grouped_input(sizes: Sizes, group_channels: int) -> tuple[int, ...]:
+    """Images of as many groups of channels as the sizes have channels."""
+    return sizes.images, *sizes.window.image, sizes.channels * group_channels
+
+
+def _grouped_kernel(sizes: Sizes, group_channels: int) -> tuple[int, ...]:
+    """One to three filters a group."""
+    filters = sizes.channels * (sizes.filters % 3 + 1)
+    return *sizes.window.size, group_channels, filters
+
+
+def _without_dilation(sizes: Sizes) -> Sizes:
+    """The sizes with a window as pooling has it."""
+    return replace(sizes, window=replace(sizes.window, dilation=(1, 1)))

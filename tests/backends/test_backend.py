@@ -70,7 +70,7 @@ def test_gradients_of_a_batch_that_is_normalized(shape: tuple[int, ...]) -> None
 
 
 def slide(window: Window) -> loops.Slide:
-    return loops.Slide(window.size, window.strides, window.padding)
+    return loops.Slide(window.size, window.strides, window.padding, window.dilation)
 
 
 def each(function: Callable[..., float], *arrays: Array) -> Array:
@@ -133,6 +133,26 @@ def parameter_gradients(
     elements = patches.reshape(len(gradient), -1)
     kernel = loops.matmul(elements.T, gradient).reshape(kernel_gradient.shape)
     return {"kernel_gradient": kernel, "bias_gradient": loops.sum_rows(gradient)}
+
+
+def grouped_convolution(x: Array, kernel: Array, bias: Array, window: Window, **_: Any) -> Results:
+    return {"out": loops.convolve_in_groups(x, kernel, bias, slide(window))}
+
+
+def grouped_parameter_gradients(
+    x: Array, output_gradient: Array, window: Window, kernel_gradient: Array, **_: Any
+) -> Results:
+    kernel = np.zeros(kernel_gradient.shape)
+    gradients = loops.convolve_in_groups_gradients(x, kernel, output_gradient, slide(window))
+    return {"kernel_gradient": gradients[1], "bias_gradient": gradients[2]}
+
+
+def grouped_input_gradient(
+    output_gradient: Array, kernel: Array, window: Window, input_gradient: Array
+) -> Results:
+    x = np.zeros(input_gradient.shape)
+    gradients = loops.convolve_in_groups_gradients(x, kernel, output_gradient, slide(window))
+    return {"input_gradient": gradients[0]}
 
 
 def dense_relu(x: Array, kernel: Array, bias: Array, step: Array | None, **options: Any) -> Results:
@@ -438,6 +458,9 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "conv2d": convolution,
     "conv2d_parameter_gradients": parameter_gradients,
     "conv2d_input_gradient": input_gradient,
+    "grouped_conv2d": grouped_convolution,
+    "grouped_conv2d_parameter_gradients": grouped_parameter_gradients,
+    "grouped_conv2d_input_gradient": grouped_input_gradient,
     "max_pool": max_pool,
     "max_pool_gradient": max_pool_gradient,
     "average_pool": average_pool,

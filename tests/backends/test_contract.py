@@ -43,6 +43,7 @@ from backends.operations import (
 )
 from backends.strategies import SETTINGS, Sizes, batches, seeds, sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, Shape, Window
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.memory import Order
 from gpucnn.verification.bounds import BOUNDS, UPDATED
 from gpucnn.verification.calls import Call, Results, define, place, run, unset
@@ -233,6 +234,14 @@ few_and_many = pytest.mark.parametrize(
 def test_can_fuse(backend: Backend, pool: Window) -> None:
     window = Window((11, 11), (3, 3), (1, 1), "valid")
     assert not backend.can_fuse(ConvReluPool(window, pool, 1, 2, np.dtype(np.float32)))
+
+
+def test_can_fuse_with_dilation(backend: Backend) -> None:
+    """On a GPU, where the kernels are compiled for it and patches are no larger than without."""
+    for dilation, is_small in (((1, 2), True), ((2, 1), True), ((2, 2), True), ((3, 3), False)):
+        window = Window((11, 11), (3, 3), (1, 1), "valid", dilation)
+        fused = conv_relu_pool(window, (2, 2), 1, 2)
+        assert backend.can_fuse(fused) == (is_small and isinstance(backend, CudaBackend))
 
 
 def test_can_fuse_dense(backend: Backend) -> None:

@@ -14,6 +14,7 @@ SLIDES = [
     loops.Slide((3, 2), (1, 1), "valid"),
     loops.Slide((2, 3), (2, 1), "same"),
     loops.Slide((1, 4), (3, 2), "same"),
+    loops.Slide((3, 2), (1, 1), "same", (2, 3)),
 ]
 
 
@@ -47,6 +48,29 @@ def test_convolution_gradients_are_derivatives(slide: loops.Slide, number: int) 
     expected = derivative(functions[number], (x, kernel, bias)[number], output_gradient)
     gradients = loops.convolve_gradients(x, kernel, output_gradient, slide)
     assert_close(gradients[number], expected)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["x", "kernel", "bias"])
+def test_gradients_of_a_convolution_in_groups_are_derivatives(number: int) -> None:
+    values, slide = Values(0, np.float64), SLIDES[0]
+    x, kernel, bias = values.reals(2, 4, 5, 4), values.reals(*slide.size, 2, 6), values.reals(6)
+    output_gradient = values.reals(*loops.convolve_in_groups(x, kernel, bias, slide).shape)
+    functions: list[Callable[[Array], Array]] = [
+        lambda x: loops.convolve_in_groups(x, kernel, bias, slide),
+        lambda kernel: loops.convolve_in_groups(x, kernel, bias, slide),
+        lambda bias: loops.convolve_in_groups(x, kernel, bias, slide),
+    ]
+    expected = derivative(functions[number], (x, kernel, bias)[number], output_gradient)
+    gradients = loops.convolve_in_groups_gradients(x, kernel, output_gradient, slide)
+    assert_close(gradients[number], expected)
+
+
+def test_groups_see_their_channels_alone() -> None:
+    x = np.array([1.0, 10, 100, 1000]).reshape(1, 1, 1, 4)
+    kernel = np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]]).reshape(1, 1, 2, 4)
+    bias, slide = np.array([0.5, 0, 0, 0]), loops.Slide((1, 1), (1, 1), "valid")
+    expected = [1 + 50 + 0.5, 2 + 60, 300 + 7000, 400 + 8000]
+    assert loops.convolve_in_groups(x, kernel, bias, slide).ravel().tolist() == expected
 
 
 @pytest.mark.parametrize("slide", SLIDES)

@@ -18,7 +18,7 @@ Sight = tuple[int, int, int]
 def by_hand(window: Window) -> Counter[Sight]:
     """All that a window sees."""
     image = np.zeros((1, *window.image, 1))
-    slide = loops.Slide(window.size, window.strides, window.padding)
+    slide = loops.Slide(window.size, window.strides, window.padding, window.dilation)
     return Counter(
         (i * window.size[1] + j, r * slide.output(image)[1] + c, row * window.image[1] + column)
         for (_, r, c, _), (i, j), (_, row, column, _) in slide.views(image)
@@ -52,7 +52,7 @@ def test_taps_see_what_the_window_sees(window: Window) -> None:
 @given(window=windows())
 def test_output_is_the_number_of_positions(window: Window) -> None:
     image = np.zeros((1, *window.image, 1))
-    slide = loops.Slide(window.size, window.strides, window.padding)
+    slide = loops.Slide(window.size, window.strides, window.padding, window.dilation)
     assert window.output == slide.output(image)
 
 
@@ -103,6 +103,36 @@ def test_known_geometry(
 
     window = Window(along(image), along(size), along(stride), padding)
     assert (window.output, window.padding_before[axis]) == (along(output), before)
+
+
+@pytest.mark.parametrize(
+    ("image", "size", "dilation", "padding", "output", "before"),
+    [
+        (28, 3, 2, "valid", 24, 0),
+        (5, 3, 2, "valid", 1, 0),  # as large as the image
+        (28, 3, 2, "same", 28, 2),
+        (28, 2, 3, "same", 28, 1),  # one before and two after
+        (9, 1, 4, "valid", 9, 0),  # of one element, which has no distance to others
+    ],
+)
+@pytest.mark.parametrize("axis", [0, 1], ids=["rows", "columns"])
+def test_known_geometry_with_dilation(
+    image: int, size: int, dilation: int, padding: Padding, output: int, before: int, axis: int
+) -> None:
+    def along(length: int) -> Pair:
+        return (length, 1) if axis == 0 else (1, length)
+
+    window = Window(along(image), along(size), (1, 1), padding, along(dilation))
+    assert (window.output, window.padding_before[axis]) == (along(output), before)
+    assert window.extent == along((size - 1) * dilation + 1)
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["rows", "columns"])
+def test_strides_and_dilation_of_an_axis_exclude_each_other(axis: int) -> None:
+    both = (2, 1) if axis == 0 else (1, 2)
+    with pytest.raises(AssertionError):
+        Window((9, 9), (3, 3), both, "valid", both)
+    Window((9, 9), (3, 3), both, "valid", both[::-1])
 
 
 def test_elements_of_a_window_that_is_not_square() -> None:

@@ -51,7 +51,7 @@ class Patches:
     def __init__(self, fused: ConvReluPool) -> None:
         window, pool = fused.window, fused.pool
         self.size = self._pair(
-            (pool.size[axis] - 1) * window.strides[axis] + window.size[axis] for axis in (0, 1)
+            (pool.size[axis] - 1) * window.strides[axis] + window.extent[axis] for axis in (0, 1)
         )
         self.cell = self._pair(pool.size[axis] * window.strides[axis] for axis in (0, 1))
         self.cells = self._pair(

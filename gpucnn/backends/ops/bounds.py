@@ -249,6 +249,13 @@ def filters_and_window(arguments: Arguments) -> float:
     return filters(arguments) + window_elements(arguments)
 
 
+def group_filters_and_window(arguments: Arguments) -> float:
+    """The roundings of a sum over the filters that see a channel, and the windows that cover it."""
+    kernel, channels = arguments["kernel"], arguments["input_gradient"].shape[-1]
+    group_filters = kernel.shape[-1] * kernel.shape[-2] // channels
+    return float(group_filters * window_elements(arguments))
+
+
 def normalization(arguments: Arguments) -> float:
     """The roundings of pixel / 255 - 0.5 where pixels are bytes: two, of values of at most 1."""
     return 2.0 if arguments["images"].dtype == np.uint8 else 0.0
@@ -316,8 +323,8 @@ def elu_gradient_roundings(arguments: Arguments) -> float:
     return 2 * (FUNCTION + 2) + flushed(np.minimum(x, 0), factors, real_dtype(arguments))
 
 
-def pooled_patch(arguments: Arguments) -> float:
-    """The roundings of a convolution plus a bias, of which a maximum and ReLU make no more."""
+def weights_of_filter(arguments: Arguments) -> float:
+    """The roundings of a convolution plus a bias; a maximum and ReLU of them make no more."""
     return float(prod(arguments["kernel"].shape[:-1]) + 1)
 
 

@@ -49,6 +49,7 @@ class Cost:
 
 
 POOLED = "images*pooled_rows*pooled_columns*filters"
+GROUPED = "2*images*rows*columns*height*width*group_channels*filters"
 PRODUCTS = f"2*{POOLED}*height*width*channels"  # of one position of each pooling window
 
 COSTS = {
@@ -83,6 +84,9 @@ COSTS = {
     "gather_reals": Cost(),
     "gelu": Cost("5*size"),
     "gelu_gradient": Cost("11*size"),
+    "grouped_conv2d": Cost(GROUPED),
+    "grouped_conv2d_input_gradient": Cost(GROUPED),
+    "grouped_kernel_gradient": Cost(GROUPED),
     "im2col": Cost(),
     "leaky_relu": Cost("2*size"),
     "leaky_relu_gradient": Cost("2*size"),
@@ -204,6 +208,7 @@ def _reached(sizes: Sizes, of: str, extent: str, side: str) -> int:
     is_pooled = f"pooled_{of}" in sizes
     positions = sizes[f"pooled_{of}"] * sizes[f"pool_{extent}"] if is_pooled else sizes[of]
     stride, padding = sizes[f"stride_{extent}"], sizes[f"padding_{side}"]
+    dilation = sizes[f"dilation_{extent}"]
     starts = (position * stride - padding for position in range(positions))
-    reached = {start + i for start in starts for i in range(sizes[extent])}
+    reached = {start + i * dilation for start in starts for i in range(sizes[extent])}
     return len(reached.intersection(range(sizes[f"image_{extent}"])))

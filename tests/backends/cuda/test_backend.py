@@ -28,6 +28,7 @@ from gpucnn.backends.cuda.conv_relu_pool import CudaConvReluPoolPlan
 from gpucnn.backends.cuda.kernel import MULTIPROCESSORS
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops import dense, matrices
+from gpucnn.backends.ops.grouped_convolution import _slab_positions
 from gpucnn.backends.ops.matrices import (
     TILINGS,
     Tiling,
@@ -382,28 +383,103 @@ WINDOWS = [
     Window((7, 90), (5, 2), (1, 3), "same"),
     Window((3, 3), (1, 1), (2, 2), "same"),
     Window((9, 9), (3, 3), (2, 2), "same"),
+    Window((30, 40), (3, 2), (1, 1), "same", (4, 5)),
+    Window((30, 40), (2, 5), (1, 2), "valid", (11, 1)),
 ]
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_rows_that_are_longer_than_a_block(simulator: CudaBackend, window: Window) -> None:
+def test_patches_of_rows_that_are_longer_than_a_block(
+    simulator: CudaBackend, window: Window
+) -> None:
     channels, positions = 20, window.output[0] * window.output[1]
     x = whole_numbers(2, *window.image, channels)
     written: list[list[Array]] = []
     for backend in (simulator, CpuBackend()):
         patches = np.zeros((2, positions, window.elements * channels), np.float32)
-        out = np.zeros((2, *window.output, channels), np.float32)
-        argmax, back, gradient = np.zeros(out.shape, np.int32), np.zeros_like(x), np.zeros_like(x)
+        back = np.zeros_like(x)
         backend.im2col(x, window, patches)
         backend.col2im(patches, window, back)
+        written.append([patches, back])
+    for simulated, expected in zip(*written, strict=True):
+        assert_array_equal(simulated, expected)
+
+
+@pytest.mark.parametrize("window", [each for each in WINDOWS if each.dilation == (1, 1)])
+def test_pooling_of_rows_that_are_longer_than_a_block(
+    simulator: CudaBackend, window: Window
+) -> None:
+    channels = 20
+    x = whole_numbers(2, *window.image, channels)
+    written: list[list[Array]] = []
+    for backend in (simulator, CpuBackend()):
+        out = np.zeros((2, *window.output, channels), np.float32)
+        argmax, gradient = np.zeros(out.shape, np.int32), np.zeros_like(x)
         backend.max_pool(x, window, out, argmax)
         backend.max_pool_gradient(out, window, argmax, gradient)
         average, share = np.zeros_like(out), np.zeros_like(x)
         backend.average_pool(x, window, average)
         backend.average_pool_gradient(out * window.counts, window, share)  # of whole numbers
-        written.append([patches, back, out, argmax, gradient, average, share])
+        written.append([out, argmax, gradient, average, share])
     for simulated, expected in zip(*written, strict=True):
         assert_array_equal(simulated, expected)
+
+
+# Convolution in groups, of positions that are shared out in every way
+
+GROUPED = {
+    "depthwise": (2, Window((40, 40), (3, 3), (1, 1), "same"), 20, 1, 1),
+    "several filters a channel": (2, Window((20, 31), (3, 4), (2, 1), "valid"), 9, 1, 4),
+    "more filters than a warp": (2, Window((7, 90), (5, 9), (1, 3), "same"), 3, 2, 17),
+    "few filters": (5, Window((11, 9), (2, 2), (1, 1), "valid", (3, 2)), 2, 3, 1),
+    "one position an image": (300, Window((3, 3), (3, 3), (1, 1), "valid"), 2, 2, 2),
+    "filters of the last weights alone": (1, Window((2, 2), (1, 1), (1, 1), "valid"), 1, 1, 33),
+}
+
+
+@pytest.mark.parametrize(
+    ("images", "window", "groups", "group_channels", "group_filters"), GROUPED.values(), ids=GROUPED
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_grouped_convolutions_of_every_shape(
+    simulator: CudaBackend,
+    images: int,
+    window: Window,
+    groups: int,
+    group_channels: int,
+    group_filters: int,
+    dtype: str,
+) -> None:
+    filters = groups * group_filters
+    x = whole_numbers(images, *window.image, groups * group_channels, dtype=dtype)
+    kernel = whole_numbers(*window.size, group_channels, filters, dtype=dtype)
+    bias = whole_numbers(filters, dtype=dtype)
+    output_gradient = whole_numbers(images, *window.output, filters, dtype=dtype)
+    written: list[list[Array]] = []
+    for backend in (simulator, Backend()):
+        out, back = np.full_like(output_gradient, np.nan), np.full_like(x, np.nan)
+        gradients = np.full_like(kernel, np.nan), np.full_like(bias, np.nan)
+        backend.grouped_conv2d(x, kernel, bias, window, out)
+        backend.grouped_conv2d_parameter_gradients(x, output_gradient, window, *gradients)
+        backend.grouped_conv2d_input_gradient(output_gradient, kernel, window, back)
+        written.append([out, *gradients, back])
+    for simulated, expected in zip(*written, strict=True):
+        assert_array_equal(simulated, expected)
+
+
+@pytest.mark.parametrize(
+    ("positions", "blocks", "slices", "slabs"),
+    [
+        (0, 3, 8, 1),
+        (100, 3, 8, 1),
+        (3200, 3, 8, 25),  # as many as give each thread its least share
+        (43_264, 3, 32, 84),
+        (10**6, 3, 8, 88),  # as many as fill a GPU
+        (10**6, 1000, 8, 1),
+    ],
+)
+def test_slabs_of_positions(positions: int, blocks: int, slices: int, slabs: int) -> None:
+    assert max(ceil_div(positions, _slab_positions(positions, blocks, slices)), 1) == slabs
 
 
 # Indices beyond 32 bits: arrays of that many elements in files that are mostly holes, of which the
@@ -562,6 +638,35 @@ def test_pooling_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     assert out[-1, -1, -1, 0] == 6
     last.average_pool_gradient(out, window, x)
     assert_array_equal(x[-1, -1, -2:, 0], [1.5, 1.5])
+
+
+def test_grouped_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    window = Window((28, 28), (3, 3), (1, 1), "valid")
+    count = BEYOND_32_BITS // (26 * 26) + 1
+    x, out = holes.zeros("float32", count, 28, 28, 1), holes.zeros("float32", count, 26, 26, 1)
+    kernel, bias = whole_numbers(3, 3, 1, 1), whole_numbers(1)
+    x[-1] = whole_numbers(28, 28, 1)
+    last.grouped_conv2d(x, kernel, bias, window, out)
+    expected = np.zeros((1, 26, 26, 1), np.float32)
+    Backend().grouped_conv2d(x[-1:], kernel, bias, window, expected)
+    assert_array_equal(out[-1, -1], expected[0, -1])
+    out[-1] = expected[0]
+    of_slabs, of_kernel = np.zeros((2, *kernel.shape), np.float32), np.zeros_like(kernel)
+    last._grouped_kernel_gradient(
+        x=x,
+        output_gradient=out,
+        gradients=of_slabs,
+        window=window,
+        lanes=1,
+        positions=count * 26 * 26,
+        slab_positions=(count - 1) * 26 * 26,
+    )
+    Backend().grouped_conv2d_parameter_gradients(x[-1:], expected, window, of_kernel, bias)
+    assert_array_equal(of_slabs[1, 2], of_kernel[2])
+    back = np.zeros((1, 28, 28, 1), np.float32)
+    Backend().grouped_conv2d_input_gradient(expected, kernel, window, back)
+    last.grouped_conv2d_input_gradient(out, kernel, window, x)
+    assert_array_equal(x[-1, -1], back[0, -1])
 
 
 def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:

@@ -20,6 +20,7 @@ from gpucnn.backends.cuda.conv_relu_pool import (
     slab_tiles,
 )
 from gpucnn.backends.cuda.kernel import MULTIPROCESSORS, THREADS
+from gpucnn.backends.window import Padding
 from gpucnn.utils.arithmetic import ceil_div
 
 STATIC = 48 * 1024  # the most bytes of shared memory that arrays of constant size may take
@@ -31,12 +32,12 @@ sides = st.integers(1, 5)
 def layers(draw: st.DrawFn) -> ConvReluPool:
     """Layers that the kernels compute, large and small."""
     image = draw(st.integers(5, 230)), draw(st.integers(5, 230))
-    window = Window(
-        image,
-        (draw(sides), draw(sides)),
-        (draw(st.integers(1, 4)), draw(st.integers(1, 4))),
-        draw(st.sampled_from(["valid", "same"])),
-    )
+    size = draw(sides), draw(sides)
+    strides = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    fits = all(side >= 9 for side in image)
+    dilation = draw(st.sampled_from([1, 2])) if strides == (1, 1) and fits else 1
+    padding: Padding = draw(st.sampled_from(["valid", "same"]))
+    window = Window(image, size, strides, padding, (dilation, 1))
     pool = (
         draw(st.integers(1, min(4, window.output[0]))),
         draw(st.integers(1, min(4, window.output[1]))),

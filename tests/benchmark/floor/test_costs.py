@@ -29,9 +29,10 @@ SIZES = (
     Drawn(3, Window((9, 9), (3, 3), (1, 1), "valid"), 4, 5),
     Drawn(2, Window((9, 8), (2, 2), (3, 3), "valid"), 1, 6),  # windows that leave pixels out
     Drawn(2, Window((7, 6), (3, 2), (2, 1), "same"), 33, 70),
+    Drawn(2, Window((9, 8), (3, 2), (1, 1), "valid", (4, 7)), 2, 3),  # and here by dilation
 )
 
-FUSED = [COMPILED[0], COMPILED[1], COMPILED[4]]
+FUSED = [COMPILED[0], COMPILED[1], COMPILED[4], COMPILED[8]]
 """Without gaps between windows, whose pixels the kernels load as well."""
 
 STEPS = (("notebook", 5), ("notebook", 9), ("lenet", 4))
@@ -246,8 +247,10 @@ TIMES: dict[tuple[str, str], Loads] = {
 
 def regions(of: Sizes) -> int:
     """The pixels that all blocks load, if no tile is cut off by the edge of the image."""
-    height = (of["tile_rows"] * of["pool_height"] - 1) * of["stride_height"] + of["height"]
-    width = (of["tile_columns"] * of["pool_width"] - 1) * of["stride_width"] + of["width"]
+    height = (of["tile_rows"] * of["pool_height"] - 1) * of["stride_height"]
+    width = (of["tile_columns"] * of["pool_width"] - 1) * of["stride_width"]
+    height += (of["height"] - 1) * of["dilation_height"] + 1
+    width += (of["width"] - 1) * of["dilation_width"] + 1
     blocks = of["images"] * of["tiles"] * of["filter_tiles"]
     return blocks * height * width * of["channels"]
 

@@ -198,6 +198,7 @@ class CudaConvClassifiers(CudaMemory, ConvClassifiers):
             images.dtype == np.uint8
             and (images.shape[-1], prod(window.image) % 4) == (1, 0)
             and (window.strides, window.padding) == ((1, 1), "valid")
+            and window.dilation == (1, 1)
             and (pool.strides, pool.padding) == (pool.size, "valid")
             and vectors in (1, 2, 4, 8)
             and prod(pool.output) * vectors <= THREADS

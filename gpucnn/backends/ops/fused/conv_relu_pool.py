@@ -19,7 +19,7 @@ from gpucnn.backends.cuda.conv_relu_pool import (
 from gpucnn.backends.cuda.kernel import IMAGES, kernel
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer
-from gpucnn.backends.ops.bounds import CHOSEN, bounded, pooled_patch, sums
+from gpucnn.backends.ops.bounds import CHOSEN, bounded, sums, weights_of_filter
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
@@ -57,7 +57,7 @@ class ConvReluPools(Data, Convolution, Pooling, Elementwise):
         """Make a plan for batches of one size, with the arrays of `conv_relu_pool_buffers`."""
         return ConvReluPoolPlan(fused, arrays)
 
-    @bounded(out=sums(pooled_patch))
+    @bounded(out=sums(weights_of_filter))
     def conv2d_relu_max_pool(
         self,
         x: Array,
@@ -150,7 +150,7 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
     """The fused operation in NumPy, in row tiles that stay in the caches: `CpuConvReluPoolPlan`."""
 
     def can_fuse(self, fused: ConvReluPool) -> bool:
-        return can_pool_side_by_side(fused.pool)
+        return can_pool_side_by_side(fused.pool) and fused.window.dilation == (1, 1)
 
     def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
         return CpuConvReluPoolPlan.buffers(fused)

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from backends.agreement import assert_agrees, results
 from backends.operations import Values
-from gpucnn.backends import Backend, ConvClassifier
+from gpucnn.backends import Backend, ConvClassifier, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops.bounds import softmax_roundings
@@ -227,6 +227,10 @@ def test_cuda_can(simulator: Backend, case: ConvClassifier) -> None:
         conv_classifier((8, 8), (3, 3), (2, 2), 12, 10, "float32"),
         conv_classifier((7, 7), (3, 3), (2, 2), 8, 10, "float32"),  # pixels by fours
         conv_classifier((28, 28), (7, 7), (2, 2), 8, 10, "float32"),  # parameters of a block
+        replace(
+            conv_classifier((28, 28), (3, 3), (2, 2), 8, 10, "float32"),
+            window=Window((28, 28), (3, 3), (1, 1), "valid", (1, 2)),
+        ),
     ],
     ids=repr,
 )
