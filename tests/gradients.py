@@ -71,7 +71,7 @@ def assert_layer_gradients(layer: Layer, x: Array, step: Step | None = None) -> 
 def assert_network_gradients(network: Network, loss: Callable[[], float], gradients: Array) -> None:
     """Fail unless the flat vector `gradients` is the gradient of `loss`, parameter by parameter."""
     start = 0
-    for layer in network.layers:
+    for layer in network.replica.plain:
         for key, parameter in layer.parameters.items():
             gradient = gradients[start : start + parameter.size].reshape(parameter.shape)
             assert_gradient(loss, parameter, gradient, f"{layer.name}.{key}")
@@ -99,7 +99,7 @@ def smooth_images(network: Network, images: int) -> NDArray[np.float64]:
 
 def _distance_to_kink(network: Network, x: Array) -> float:
     distances = [np.inf]
-    for layer in network.layers:
+    for layer in network.replica.plain:
         layer.reserve(len(x), training=False)
         if isinstance(layer, ReLU):
             distances.append(float(np.abs(x).min()))

@@ -19,8 +19,6 @@ from gpucnn.benchmark.workload import Data
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import (
     AveragePooling2D,
-    Conv2D,
-    Dense,
     Flatten,
     FusedConv2D,
     FusedDense,
@@ -30,6 +28,7 @@ from gpucnn.layers import (
     MaxPool2D,
     Step,
 )
+from gpucnn.layers.affine import Affine
 from gpucnn.models.sequential import Sequential
 
 REPEATS = 5  # of a product or copy, of which the fastest counts
@@ -137,7 +136,7 @@ def _parts(layer: Layer) -> tuple[Layer, ...]:
 
 def _forward(layer: Layer) -> int:
     """The operations of a forward pass for one image."""
-    if isinstance(layer, (Conv2D, Dense)):
+    if isinstance(layer, Affine):
         return 2 * layer.multiply_adds()
     if isinstance(layer, (MaxPool2D, GlobalMaxPooling2D)):
         return (layer.window.elements - 1) * prod(layer.output_shape)
@@ -148,7 +147,7 @@ def _forward(layer: Layer) -> int:
 
 def _backward(layer: Layer) -> int:
     """The operations of a backward pass for one image."""
-    if isinstance(layer, (Conv2D, Dense)):
+    if isinstance(layer, Affine):
         products = 2 if layer.needs_input_gradient else 1
         return 2 * products * layer.multiply_adds() + prod(layer.output_shape)
     return _elementwise(layer) if layer.needs_input_gradient else 0

@@ -30,10 +30,12 @@ from gpucnn.layers.whole_batch import Sums as Sums
 from gpucnn.layers.whole_batch import WholeBatchLayer as WholeBatchLayer
 from gpucnn.layers.whole_batch import by_itself as by_itself
 from gpucnn.layers.windowed.conv2d import Conv2D as Conv2D
+from gpucnn.layers.windowed.depthwise_conv2d import DepthwiseConv2D as DepthwiseConv2D
 from gpucnn.layers.windowed.pooling2d import AveragePooling2D as AveragePooling2D
 from gpucnn.layers.windowed.pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D
 from gpucnn.layers.windowed.pooling2d import GlobalMaxPooling2D as GlobalMaxPooling2D
 from gpucnn.layers.windowed.pooling2d import MaxPool2D as MaxPool2D
+from gpucnn.layers.windowed.separable_conv2d import SeparableConv2D as SeparableConv2D
 from gpucnn.utils.config import configurable
 
 AvgPool2D = AveragePooling2D

@@ -57,16 +57,17 @@ class Affine(Layer):
         activation: of the outputs, by Keras's name, or as a layer; None for none. It runs as a
             layer of its own, as if it followed this one in the model.
         use_bias: whether a bias is added.
-        kernel_initializer: how the kernel begins, one of `INITIALIZERS`; the bias begins as zeros.
+        initializer_argument: the name of the argument that says how the kernel begins, one of
+            `INITIALIZERS`; the bias begins as zeros.
         bias: real (units,), on the device: the parameter, or zeros.
         bias_gradient: real (units,), where its gradient is written, of use or not.
     """
 
     has_parameters: ClassVar[bool] = True
+    initializer_argument: ClassVar[str] = "kernel_initializer"
 
     activation: str | Layer | None
     use_bias: bool
-    kernel_initializer: str
     bias: Array
     bias_gradient: Array
 
@@ -74,26 +75,31 @@ class Affine(Layer):
         self._begin_model(input_shape)
         self._activation = activation_layer(self.activation)
         arguments.flag(self.use_bias, "use_bias")
-        arguments.one_of(self.kernel_initializer, "kernel_initializer", tuple(INITIALIZERS))
+        arguments.one_of(self._initializer, self.initializer_argument, tuple(INITIALIZERS))
 
     def unrolled(self) -> tuple[Layer, ...]:
         return (self,) if self._activation is None else (self, self._activation)
 
+    @property
+    def _initializer(self) -> str:
+        name: str = getattr(self, self.initializer_argument)
+        return name
+
     @abstractmethod
     def kernel_shape(self) -> Shape:
-        """The shape of the kernel, whose last axis is that of the outputs."""
+        """The shape of the kernel."""
 
     @abstractmethod
     def fans(self) -> tuple[int, int]:
         """The inputs of an output, and the outputs of an input, for the initializer."""
 
     def parameter_shapes(self) -> dict[str, Shape]:
-        kernel = self.kernel_shape()
-        return {"kernel": kernel} | ({"bias": kernel[-1:]} if self.use_bias else {})
+        bias = {"bias": self.output_shape[-1:]} if self.use_bias else {}
+        return {"kernel": self.kernel_shape()} | bias
 
     def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         shapes = self.parameter_shapes()
-        draw = INITIALIZERS[self.kernel_initializer]
+        draw = INITIALIZERS[self._initializer]
         kernel = draw(generator, shapes.pop("kernel"), *self.fans())
         return {"kernel": kernel} | {name: np.zeros(shape) for name, shape in shapes.items()}
 
@@ -106,7 +112,7 @@ class Affine(Layer):
         state: Array,
     ) -> None:
         super().place(backend, real, parameters, gradients, state)
-        shape = self.kernel_shape()[-1:]
+        shape = self.output_shape[-1:]
         self.bias, self.bias_gradient = (
             (parameters["bias"], gradients["bias"])
             if self.use_bias

@@ -61,6 +61,9 @@ class Layer(Placeable, ABC):
     buffers of the layer, which the next call overwrites.
     """
 
+    kind: str = ""
+    """What its name begins with; "" for that of its class."""
+
     # Set by the network that the layer belongs to.
     name: str = ""
     index: int = 0  # in the network's list of layers

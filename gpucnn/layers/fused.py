@@ -257,7 +257,7 @@ def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
 
 
 def _fuse_convolution(layers: list[Layer], backend: Backend) -> None:
-    """Fuse the last three layers if they are a convolution, ReLU and max-pooling.
+    """Fuse the last three layers if they are a convolution in one group, ReLU and max-pooling.
 
     Subclasses of these layers may compute something else, and are left as they are.
     """
@@ -267,7 +267,7 @@ def _fuse_convolution(layers: list[Layer], backend: Backend) -> None:
     assert isinstance(convolution, Conv2D)
     assert isinstance(relu, ReLU)
     assert isinstance(pooling, MaxPool2D)
-    if backend.can_fuse(describe(convolution, pooling)):
+    if convolution.groups == 1 and backend.can_fuse(describe(convolution, pooling)):
         layers[-3:] = [FusedConv2D(convolution, relu, pooling)]
 
 

@@ -21,6 +21,7 @@ from gpucnn.errors import DeviceError, InvalidFileError, InvalidValueError, prin
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.losses import LOSSES, CategoricalLoss
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
+from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState
 from gpucnn.utils import arguments
@@ -196,8 +197,8 @@ def _make_loss(description: dict[str, Any]) -> CategoricalLoss | None:
 def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
     shape = arguments.image_shape(input_shape, "input_shape")
     count = 0
-    for layer in layers:
-        layer.name = type(layer).__name__.lower()  # for error messages
+    for layer in unroll(layers):
+        layer.name = layer.kind or type(layer).__name__.lower()  # for error messages
         layer.build(shape)
         shapes = *layer.parameter_shapes().values(), *layer.state_shapes().values()
         count += sum(map(prod, shapes))

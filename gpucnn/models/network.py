@@ -88,7 +88,7 @@ class Network:
         shape = self.input_shape
         below_parameters = True
         for index, layer in enumerate(self._unrolled):
-            kind = type(layer).__name__.lower()
+            kind = layer.kind or type(layer).__name__.lower()
             layer.name = f"{kind}_{names[kind]}" if names[kind] else kind
             layer.index, layer.seed = index, self.seed
             layer.needs_input_gradient = not below_parameters
@@ -287,15 +287,17 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
     for each in checked[:-1]:
-        if ends_in_softmax([each]):
+        if ends_in_softmax(each.unrolled()):
             raise InvalidValueError(
                 f"{each!r} is not the last layer, the only one that may end in softmax: give it "
                 "another activation"
             )
     running = unroll(checked)
-    for each in running:
-        if each.is_placed or running.count(each) > 1:
-            raise InvalidValueError(f"{each!r} is already part of a model: make a new layer")
+    for layer in checked:
+        for each in layer.unrolled():
+            if each.is_placed or running.count(each) > 1:
+                taken = layer if each is layer.unrolled()[0] else each
+                raise InvalidValueError(f"{taken!r} is already part of a model: make a new layer")
     if not any(each.has_parameters for each in checked):
         raise InvalidValueError("no layer has parameters: give at least one Conv2D or Dense")
     return checked

@@ -10,6 +10,7 @@ from gpucnn import (
     AveragePooling2D,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Flatten,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
@@ -183,6 +184,21 @@ def test_operations(index: int, forward: int, backward: int) -> None:
 def test_operations_of_pooling(pooling: Layer, forward: int) -> None:
     pooling.build((4, 4, 3))
     assert operations(pooling, "forward", 2) == 2 * forward
+
+
+@pytest.mark.parametrize(
+    ("convolution", "products"),
+    [
+        (Conv2D(6, 3, groups=2), 2 * 9 * 2 * (2 * 2 * 6)),
+        (DepthwiseConv2D(3, depth_multiplier=2), 2 * 9 * (2 * 2 * 8)),
+    ],
+)
+def test_operations_of_groups(convolution: Layer, products: int) -> None:
+    convolution.build((4, 4, 4))
+    assert operations(convolution, "forward", 3) == 3 * products
+    convolution.needs_input_gradient = True
+    outputs = 2 * 2 * convolution.output_shape[2]
+    assert operations(convolution, "backward", 3) == 3 * (2 * products + outputs)
 
 
 @pytest.mark.parametrize(

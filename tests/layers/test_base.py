@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn import BatchNormalization, Conv2D, Dense, Dropout, MaxPool2D, ReLU
+from gpucnn import (
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    MaxPool2D,
+    ReLU,
+    SeparableConv2D,
+)
 from gpucnn.layers import LAYERS, Layer, Step
 from layers.placed import placed
 
@@ -13,8 +22,15 @@ IMAGE = (6, 6, 2)
 
 
 @pytest.fixture(
-    params=[lambda: Conv2D(3, 3), MaxPool2D, ReLU, lambda: Dropout(0.5)],
-    ids=["Conv2D", "MaxPool2D", "ReLU", "Dropout"],
+    params=[
+        lambda: Conv2D(3, 3),
+        lambda: Conv2D(4, 3, groups=2),
+        lambda: DepthwiseConv2D(3),
+        MaxPool2D,
+        ReLU,
+        lambda: Dropout(0.5),
+    ],
+    ids=["Conv2D", "Conv2D in groups", "DepthwiseConv2D", "MaxPool2D", "ReLU", "Dropout"],
 )
 def layer(request: pytest.FixtureRequest) -> Layer:
     made: Layer = request.param()
@@ -69,7 +85,8 @@ def test_memory_is_of_the_dtype_of_the_model() -> None:
 
 
 def test_layers_with_parameters() -> None:
-    with_parameters = {BatchNormalization, Conv2D, Dense}
+    convolutions = {Conv2D, DepthwiseConv2D, SeparableConv2D}
+    with_parameters = {BatchNormalization, Dense} | convolutions
     assert {layer for layer in LAYERS if layer.has_parameters} == with_parameters
 
 
@@ -77,6 +94,8 @@ def test_layers_with_parameters() -> None:
     ("layer", "shapes"),
     [
         (Conv2D(3, (4, 5)), {"kernel": (4, 5, 2, 3), "bias": (3,)}),
+        (Conv2D(6, 3, groups=2), {"kernel": (3, 3, 1, 6), "bias": (6,)}),
+        (DepthwiseConv2D(3, depth_multiplier=5), {"kernel": (3, 3, 2, 5), "bias": (10,)}),
         (MaxPool2D(), {}),
         (ReLU(), {}),
         (Dropout(0.5), {}),

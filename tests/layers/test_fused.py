@@ -6,7 +6,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import small
-from gpucnn import SGD, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn import (
+    SGD,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+)
 from gpucnn.backends import Array, Backend, CpuBackend
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
@@ -68,11 +78,33 @@ class TestFuse:
             [Conv2D(4, 3), ReLU(), ReLU(), MaxPool2D(2)],
             [ReLU(), MaxPool2D(2)],
             [Conv2D(4, 3), ReLU()],
+            [Conv2D(4, 3, groups=2), ReLU(), MaxPool2D(2)],
+            [DepthwiseConv2D(3), ReLU(), MaxPool2D(2)],
+            [Conv2D(4, 3, dilation_rate=2), ReLU(), MaxPool2D(2)],
+            [Conv2D(4, 3, dilation_rate=(2, 1)), ReLU(), MaxPool2D(2)],
         ],
         ids=str,
     )
     def test_leaves_others_as_they_are(self, layers: list[Layer]) -> None:
         made = network([*layers, Flatten(), Dense(3)])
+        assert made.replica.layers == made.layers
+
+    def test_takes_dilation_where_kernels_have_it(self) -> None:
+        layers = [Conv2D(4, (3, 2), padding="same", dilation_rate=2), ReLU(), MaxPool2D(2)]
+        made = network([*layers, Flatten(), Dense(3)], CudaBackend(SimulatorRuntime()))
+        assert kinds(made) == ["FusedConv2D", *END]
+        plain = network([copy(each) for each in [*layers, Flatten(), Dense(3)]], Plain())
+        images, labels = np.random.default_rng(0).standard_normal((5, *IMAGE)), small.labels(5)
+        (loss, gradients), (right, expected) = (
+            each.loss_and_gradients(images, labels) for each in (made, plain)
+        )
+        assert loss == pytest.approx(right, rel=1e-12)
+        for gradient, each in zip(gradients, expected, strict=True):
+            assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
+
+    def test_leaves_groups_as_they_are_on_a_gpu_too(self) -> None:
+        layers = [Conv2D(4, 3, groups=2), ReLU(), MaxPool2D(2), Flatten(), Dense(3)]
+        made = network(layers, CudaBackend(SimulatorRuntime()))
         assert made.replica.layers == made.layers
 
     @pytest.mark.parametrize("kind", [Conv2D, ReLU, MaxPool2D])

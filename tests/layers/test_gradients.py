@@ -7,11 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backends.strategies import SETTINGS, Sizes, seeds, sizes
+from backends.strategies import SETTINGS, Sizes, layer_sizes, seeds
 from gpucnn import (
     AveragePooling2D,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
@@ -25,7 +26,7 @@ from gpucnn.layers.affine import ACTIVATION_LAYERS
 from gradients import assert_gradient, assert_layer_gradients, distinct
 from layers.placed import placed
 
-small_sizes = sizes(5)
+small_sizes = layer_sizes(5)
 
 
 def sliding(
@@ -34,8 +35,16 @@ def sliding(
     return Sizes(2, Window(image, size, strides, padding), channels=2, filters=3)
 
 
+def dilated(
+    image: tuple[int, int], size: tuple[int, int], dilation: tuple[int, int], padding: Any
+) -> Sizes:
+    return Sizes(2, Window(image, size, (1, 1), padding, dilation), channels=2, filters=3)
+
+
 class TestConv2D:
     @given(small_sizes, seeds)
+    @example(dilated((5, 5), (2, 3), (3, 2), "valid"), 0)
+    @example(dilated((5, 4), (3, 2), (2, 2), "same"), 0)
     @example(sliding((5, 5), (3, 3), (1, 1), "valid"), 0)
     @example(sliding((5, 4), (3, 2), (1, 1), "same"), 0)
     @example(sliding((5, 4), (2, 3), (2, 3), "valid"), 0)
@@ -43,10 +52,32 @@ class TestConv2D:
     @SETTINGS
     def test_agree_with_differences(self, case: Sizes, seed: int) -> None:
         window = case.window
-        layer = Conv2D(case.filters, window.size, window.strides, window.padding)
+        layer = Conv2D(case.filters, window.size, window.strides, window.padding, window.dilation)
         placed(layer, (*window.image, case.channels), case.images)
         x = np.random.default_rng(seed).standard_normal((case.images, *layer.input_shape))
         assert_layer_gradients(layer, x)
+
+    @given(small_sizes, st.integers(2, 3), st.integers(1, 2), seeds)
+    @SETTINGS
+    def test_in_groups_agree_with_differences(
+        self, case: Sizes, groups: int, group_filters: int, seed: int
+    ) -> None:
+        window, filters = case.window, groups * group_filters
+        geometry = window.size, window.strides, window.padding, window.dilation
+        layer = Conv2D(filters, *geometry, groups)
+        placed(layer, (*window.image, groups * case.channels), case.images)
+        x = np.random.default_rng(seed).standard_normal((case.images, *layer.input_shape))
+        assert_layer_gradients(layer, x)
+
+
+@given(small_sizes, st.integers(1, 3), seeds)
+@SETTINGS
+def test_of_depthwise_convolution(case: Sizes, depth_multiplier: int, seed: int) -> None:
+    window = case.window
+    geometry = window.size, window.strides, window.padding, depth_multiplier, window.dilation
+    layer = placed(DepthwiseConv2D(*geometry), (*window.image, case.channels), case.images)
+    x = np.random.default_rng(seed).standard_normal((case.images, *layer.input_shape))
+    assert_layer_gradients(layer, x)
 
 
 @pytest.mark.parametrize("kind", [MaxPool2D, AveragePooling2D])

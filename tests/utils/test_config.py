@@ -18,6 +18,7 @@ from gpucnn import (
     Conv2D,
     CosineDecay,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     ExponentialDecay,
     Flatten,
@@ -31,6 +32,7 @@ from gpucnn import (
     PolynomialDecay,
     ReLU,
     RMSprop,
+    SeparableConv2D,
     Sigmoid,
     SiLU,
     Tanh,
@@ -44,6 +46,9 @@ CLASSES: tuple[type, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULES)
 THINGS = [
     Conv2D(8, 3),
     Conv2D(8, (3, 5), (2, 1), "same"),
+    Conv2D(8, 3, dilation_rate=(2, 1), groups=2),
+    DepthwiseConv2D(3, 2, "same", 4, activation=ELU(0.5)),
+    SeparableConv2D(8, 3, padding="same", dilation_rate=2, depth_multiplier=4, activation="relu"),
     MaxPool2D(),
     MaxPool2D((3, 2), 1, "same"),
     AveragePooling2D((3, 2), 1, "same"),
@@ -107,10 +112,17 @@ def test_a_description_is_the_class_and_its_arguments() -> None:
         "kernel_size": [3, 5],
         "strides": 1,
         "padding": "same",
+        "dilation_rate": 1,
+        "groups": 1,
         "activation": None,
         "use_bias": True,
         "kernel_initializer": "glorot_uniform",
     }
+
+
+def test_a_description_from_before_an_argument_was_there_gets_its_default() -> None:
+    description = {"class": "Conv2D", "filters": 8, "kernel_size": 3, "strides": 1}
+    assert to_config(from_config(description, CLASSES), CLASSES) == to_config(Conv2D(8, 3), CLASSES)
 
 
 def test_what_is_no_argument_is_not_described() -> None:

@@ -10,7 +10,8 @@ from math import prod
 
 import numpy as np
 
-from gpucnn.backends.cuda.kernel import IMAGES, THREADS, WARP, kernel, windowed
+from gpucnn.backends.cuda.columns import LEAST_ROWS, lanes_of_elements
+from gpucnn.backends.cuda.kernel import IMAGES, MULTIPROCESSORS, THREADS, kernel, windowed
 from gpucnn.backends.memory import Array
 from gpucnn.backends.ops.bounds import (
     bounded,
@@ -20,7 +21,7 @@ from gpucnn.backends.ops.bounds import (
     weights_of_filter,
 )
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
-from gpucnn.backends.ops.matrices import LEAST_ROWS, MULTIPROCESSORS, as_rows
+from gpucnn.backends.ops.matrices import as_rows
 from gpucnn.backends.window import Window
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -244,7 +245,7 @@ class CudaGroupedConvolution(CudaConvolution, GroupedConvolution):
     ) -> None:
         """Slabs of positions are shared out over blocks, and their sums added up as rows."""
         height, width, group_channels, filters = kernel_gradient.shape
-        lanes = min(1 << (filters - 1).bit_length(), WARP)
+        lanes = lanes_of_elements(filters)
         positions = prod(output_gradient.shape[:3])
         blocks = ceil_div(filters, lanes) * height * ceil_div(width, TAPS_AT_ONCE) * group_channels
         slab_positions = _slab_positions(positions, blocks, THREADS // lanes)

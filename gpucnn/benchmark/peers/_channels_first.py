@@ -10,20 +10,22 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU
 
 KINDS = (Conv2D, MaxPool2D, ReLU, Flatten, Dense)
+PLAIN = {"padding": "valid", "dilation_rate": 1, "groups": 1}
+"""What these arguments are of the layers that can be built."""
 
 
 def check_layers(layers: Sequence[Layer], peer: str) -> None:
     """Check that a network can be built for a peer.
 
     Raises:
-        InvalidValueError: a layer is of none of `KINDS`, or pads its images.
+        InvalidValueError: a layer is of none of `KINDS`, or has other arguments than `PLAIN`.
     """
     for layer in layers:
-        padded = getattr(layer, "padding", "valid") != "valid"
-        if not isinstance(layer, KINDS) or padded:
+        is_plain = all(getattr(layer, name, value) == value for name, value in PLAIN.items())
+        if not isinstance(layer, KINDS) or not is_plain:
             raise InvalidValueError(
                 f"{layer!r} cannot be built for {peer}: time a model whose layers are Conv2D and "
-                "MaxPool2D without padding, ReLU, Flatten and Dense"
+                "MaxPool2D without padding, dilation and groups, ReLU, Flatten and Dense"
             )
 
 

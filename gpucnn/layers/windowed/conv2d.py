@@ -5,26 +5,28 @@ from dataclasses import InitVar, dataclass
 from math import prod
 
 from gpucnn.backends import Array, Buffer, Shape
-from gpucnn.backends.window import PADDINGS, Padding, Pair
-from gpucnn.layers.affine import Affine
+from gpucnn.backends.window import Padding, Pair
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step
-from gpucnn.layers.windowed.sliding import slide
+from gpucnn.layers.windowed.convolution import Convolution
 from gpucnn.utils import arguments
 
 
 @dataclass(eq=False, repr=False)
-class Conv2D(Affine):
+class Conv2D(Convolution):
     """2-D convolution: each output is a weighted sum over a window of the input, plus a bias.
 
     It maps (height, width, channels) to (rows, columns, filters), by a kernel (kernel height,
-    kernel width, channels, filters).
+    kernel width, channels / groups, filters).
 
     Args:
         filters: the number of filters, which is that of the output's channels.
-        kernel_size: (height, width) of the window, or one number for both.
-        strides: of the window, (vertical, horizontal), or one number for both.
-        padding: "valid" for windows within the image only, or "same" for zero padding to an output
-            of ceil(size / strides).
+        kernel_size: as for `Convolution`, like the three that follow.
+        strides: of the window.
+        padding: "valid" or "same".
+        dilation_rate: how many pixels the elements of the window are apart.
+        groups: into how many groups channels and filters are split, in order: the filters of a
+            group see its channels alone.
         activation: as for `Affine`, like all that follow.
         use_bias: whether a bias is added.
         kernel_initializer: how the kernel begins.
@@ -38,6 +40,8 @@ class Conv2D(Affine):
     kernel_size: int | Pair
     strides: int | Pair = 1
     padding: Padding = "valid"
+    dilation_rate: int | Pair = 1
+    groups: int = 1
     activation: str | Layer | None = None
     use_bias: bool = True
     kernel_initializer: str = "glorot_uniform"
@@ -46,37 +50,49 @@ class Conv2D(Affine):
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:
         self._check_arguments(input_shape)
         arguments.positive_integer(self.filters, "filters")
-        self._size = arguments.positive_pair(self.kernel_size, "kernel_size")
-        self._strides = arguments.positive_pair(self.strides, "strides")
-        arguments.one_of(self.padding, "padding", PADDINGS)
+        self._check_window()
+        arguments.positive_integer(self.groups, "groups")
+        if self.filters % self.groups:
+            raise InvalidValueError(
+                f"filters is {self.filters} and groups is {self.groups}: "
+                "filters must be a multiple of groups"
+            )
 
-    def build(self, input_shape: Shape) -> None:
-        self.window = slide(self.name, input_shape, self._size, self._strides, self.padding)
-        self.input_shape = input_shape
-        self.output_shape = (*self.window.output, self.filters)
+    def _groups(self, channels: int) -> int:
+        if channels % self.groups:
+            raise InvalidValueError(
+                f"{self.name} splits its input into {self.groups} groups, but that has "
+                f"{channels} channels: give groups that divides the number of channels"
+            )
+        return self.groups
+
+    def _filters(self, channels: int) -> int:
+        return self.filters
 
     def kernel_shape(self) -> Shape:
-        return (*self.window.size, self.input_shape[2], self.filters)
+        return (*self.window.size, self._group_channels, self.filters)
 
-    def fans(self) -> tuple[int, int]:
-        elements = self.window.elements
-        return elements * self.input_shape[2], elements * self.filters
-
-    def multiply_adds(self) -> int:
-        return prod(self.window.output) * prod(self.kernel_shape())
+    # All channels in one group: by patches, which the gradient of the kernel reads again.
 
     def inference_buffers(self) -> dict[str, Buffer]:
+        buffers = super().inference_buffers()
+        if self.groups > 1:
+            return buffers
         patch = self.window.elements * self.input_shape[2]
         patches = Buffer((prod(self.window.output), patch), order="F")
-        return super().inference_buffers() | {"patches": patches}
+        return buffers | {"patches": patches}
 
     def forward(self, x: Array, step: Step | None) -> Array:
+        if self.groups > 1:
+            return super().forward(x, step)
         patches, output = self.buffer("patches", len(x)), self.buffer("output", len(x))
         kernel = self.parameters["kernel"]
         self.backend.conv2d(x, kernel, self.bias, self.window, patches, output)
         return output
 
     def backward(self, output_gradient: Array) -> Array | None:
+        if self.groups > 1:
+            return super().backward(output_gradient)
         patches = self.buffer("patches", len(output_gradient))
         self.backend.conv2d_parameter_gradients(
             output_gradient, patches, self.gradients["kernel"], self.bias_gradient

@@ -5,7 +5,14 @@ from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import InvalidValueError
 
 
-def slide(layer: str, input_shape: Shape, size: Pair, strides: Pair, padding: Padding) -> Window:
+def slide(
+    layer: str,
+    input_shape: Shape,
+    size: Pair,
+    strides: Pair,
+    padding: Padding,
+    dilation: Pair = (1, 1),
+) -> Window:
     """Make the window of a layer.
 
     Args:
@@ -14,18 +21,21 @@ def slide(layer: str, input_shape: Shape, size: Pair, strides: Pair, padding: Pa
         size: (height, width).
         strides: (vertical, horizontal).
         padding: "valid" or "same".
+        dilation: how many pixels its elements are apart, (vertical, horizontal).
 
     Raises:
         InvalidValueError: `input_shape` is not (height, width, channels), or the window does not
             fit.
     """
     height, width = image_size(layer, input_shape)
-    if padding == "valid" and (height < size[0] or width < size[1]):
+    window = Window((height, width), size, strides, padding, dilation)
+    if padding == "valid" and (height < window.extent[0] or width < window.extent[1]):
+        dilated = "" if dilation == (1, 1) else f", extended to {window.extent} by its dilation,"
         raise InvalidValueError(
-            f"{layer} slides a window of {size} over its input, but that has the shape "
+            f"{layer} slides a window of {size}{dilated} over its input, but that has the shape "
             f'{input_shape}: use a smaller window, fewer layers before it, or padding="same"'
         )
-    return Window((height, width), size, strides, padding)
+    return window
 
 
 def image_size(layer: str, input_shape: Shape) -> Pair:

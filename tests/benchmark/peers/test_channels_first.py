@@ -41,10 +41,18 @@ def test_presets_can_be_built() -> None:
     check_layers(network().layers, "torch")
 
 
-@pytest.mark.parametrize("layer", [Dropout(0.5), Conv2D(2, 3, padding="same")])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Dropout(0.5),
+        Conv2D(2, 3, padding="same"),
+        Conv2D(2, 3, dilation_rate=2),
+        Conv2D(2, 3, groups=2),
+    ],
+)
 def test_other_layers_are_refused(layer: Layer) -> None:
     with refusal(
         f"{layer!r} cannot be built for torch: time a model whose layers are Conv2D and MaxPool2D "
-        "without padding, ReLU, Flatten and Dense"
+        "without padding, dilation and groups, ReLU, Flatten and Dense"
     ):
         check_layers([ReLU(), layer], "torch")
