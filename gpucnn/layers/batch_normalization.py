@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend, Shape, as_rows
+from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.base import Step
@@ -171,7 +171,9 @@ class BatchNormalization(WholeBatchLayer):
 
         def scale(values: Array, means: Array, beta: Array, out: Array) -> None:
             normal = means, variances, self.epsilon, self._gamma, beta
-            self.backend.normalize(as_rows(values), *normal, as_rows(out))
+            # A depthwise kernel's last axes, channels and depth_multiplier, are those of outputs.
+            rows, scaled = (each.reshape(-1, *self._channels) for each in (values, out))
+            self.backend.normalize(rows, *normal, scaled)
 
         scale(layer.parameters["kernel"], zeros, zeros, folded.parameters["kernel"])
         scale(layer.bias[None], means, self._beta, folded.bias[None])

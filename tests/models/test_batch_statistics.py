@@ -19,10 +19,12 @@ from gpucnn import (
     BatchNormalization,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     MaxPool2D,
     ReLU,
+    SeparableConv2D,
     Sequential,
 )
 from gpucnn.backends import Backend, CpuBackend
@@ -207,6 +209,16 @@ FOLDED: dict[str, Callable[[], list[Any]]] = {
         ReLU(),
         Dense(3),
     ],
+    "depthwise, separable and in groups": lambda: [
+        DepthwiseConv2D(2, depth_multiplier=4),
+        BatchNormalization(),
+        SeparableConv2D(4, 2, depth_multiplier=2, use_bias=False),
+        BatchNormalization(),
+        Conv2D(6, 2, groups=2),
+        BatchNormalization(),
+        Flatten(),
+        Dense(3),
+    ],
     "one of two": lambda: [
         Flatten(),
         Dense(5),
@@ -227,9 +239,10 @@ class TestFolding:
         fit(made)
         folded = made.replica._folded
         assert folded is not None
-        assert len(folded.plain) == len(made.layers) - sum(
-            isinstance(after, BatchNormalization) and type(each) in (Conv2D, Dense)
-            for each, after in pairwise(made.layers)
+        unrolled, foldable = made.replica.plain, (Conv2D, DepthwiseConv2D, Dense)
+        assert len(folded.plain) == len(unrolled) - sum(
+            isinstance(after, BatchNormalization) and isinstance(each, foldable)
+            for each, after in pairwise(unrolled)
         )
         x = made.backend.asarray(np.random.default_rng(0).standard_normal((7, *small.SHAPE)))
         made.replica.reserve(7)

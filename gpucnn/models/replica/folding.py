@@ -10,11 +10,11 @@ from copy import copy
 import numpy as np
 
 from gpucnn.backends import Backend, Shape
-from gpucnn.layers import Affine, BatchNormalization, Conv2D, Dense, Layer
+from gpucnn.layers import Affine, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Layer
 from gpucnn.models.replica.lane import Lane
 from gpucnn.models.replica.layout import lay_out, lay_out_state, size_of
 
-FOLDING = (Conv2D, Dense)
+FOLDING = (Conv2D, DepthwiseConv2D, Dense)
 """The layers that batch normalisation is folded into; not subclasses, which may compute else."""
 
 
