@@ -1,6 +1,7 @@
 // The batch: images and labels picked from the whole set by their indices.
 //
-// gather_bytes:  out[i, p] = images[indices[i], p] / 255 - 1/2, from uint8
+// gather_bytes:  out[i, p] = images[indices[i], p] / 255 - 1/2, from uint8; or the byte as the number
+//                that it is, if not `normalizes`
 // gather_reals:  out[i, p] = images[indices[i], p]
 // gather_labels: out[i] = labels[indices[i]]
 //
@@ -18,7 +19,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) gather_bytes(
     const unsigned char* __restrict__ images,
     const long long* __restrict__ indices,
     REAL* __restrict__ out,
-    long long pixels)
+    long long pixels,
+    int normalizes)
 {
     const unsigned char* source = images + indices[blockIdx.x] * pixels;
     REAL* target = out + blockIdx.x * pixels;
@@ -31,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) gather_bytes(
     EACH_ITEM(k)
     {
         const long long p = element(blockIdx.y, k);
-        if (p < pixels) target[p] = normalized(values[k]);
+        if (p < pixels) target[p] = normalizes ? normalized(values[k]) : (REAL)values[k];
     }
 }
 

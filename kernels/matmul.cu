@@ -187,7 +187,7 @@ __device__ __forceinline__ void write(
         if (activation.is_relu) value = value < 0 ? (REAL)0 : value;
         if (activation.drops) {
             const long long element = activation.first + i * n + j + c;
-            if (element / 4 != drawn) words = random_words(activation.dropout, element / 4);
+            if (element / 4 != drawn) words = random_words(activation.dropout.generator, element / 4);
             drawn = element / 4;
             unsigned word = 0;
             EACH(k, 4) word = element % 4 == k ? words.of[k] : word;
@@ -368,8 +368,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dense_relu(
     REAL scale)
 {
     __shared__ Shared shared;
-    Activation activation = {true, step != nullptr, {0, threshold, key_low, key_high, stream, scale}, first};
-    if (step != nullptr) activation.dropout.step = (unsigned)step[0];
+    const bool drops = step != nullptr;
+    const Generator generator = {drops ? (unsigned)step[0] : 0, key_low, key_high, stream};
+    const Activation activation = {true, drops, {generator, threshold, scale}, first};
     product(
         x, kernel, bias, out, slabs, tickets, images, units, inputs, false, false, split,
         activation, shared);

@@ -6,12 +6,16 @@
 //
 // Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-struct Dropout {
+struct Generator {
     unsigned step;
-    unsigned threshold;  // an element is kept if its word is at least this
     unsigned key_low;
     unsigned key_high;
     unsigned stream;
+};
+
+struct Dropout {
+    Generator generator;
+    unsigned threshold;  // an element is kept if its word is at least this
     REAL scale;  // of the elements that are kept
 };
 
@@ -31,15 +35,15 @@ __device__ __forceinline__ void philox_round(
     counter[3] = low_0;
 }
 
-__device__ __forceinline__ Words random_words(const Dropout& dropout, long long block)
+__device__ __forceinline__ Words random_words(const Generator& generator, long long block)
 {
-    Words words = {{(unsigned)block, (unsigned)(block >> 32), dropout.step, dropout.stream}};
+    Words words = {{(unsigned)block, (unsigned)(block >> 32), generator.step, generator.stream}};
 #pragma unroll
     for (unsigned round = 0; round < 10; round++)
         philox_round(
             words.of,
-            dropout.key_low + round * 0x9E3779B9u,
-            dropout.key_high + round * 0xBB67AE85u);
+            generator.key_low + round * 0x9E3779B9u,
+            generator.key_high + round * 0xBB67AE85u);
     return words;
 }
 

@@ -510,6 +510,84 @@ def dropout_factor(element: int, rate: float, seed: int, stream: int, step: int)
     return 1 / (1 - rate) if keep else 0.0
 
 
+def drawn_integer(word: int, low: int, high: int) -> int:
+    """The number from `low` to `high` that a random word chooses: they share out all words."""
+    return low + word * (high - low + 1) // 2**32
+
+
+# Images
+
+
+def scale_channels(x: Array, factors: Array) -> Array:
+    """Each channel of each image times its factor."""
+    scaled = np.zeros(x.shape)
+    for image, row, column, channel in np.ndindex(x.shape):
+        pixel = image, row, column, channel
+        scaled[pixel] = x[pixel] * factors[image, channel]
+    return scaled
+
+
+def scale_shift(x: Array, scale: Array, offset: Array | None) -> Array:
+    """Each channel, the last axis, times its scale, plus its offset."""
+    scaled = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        shift = 0.0 if offset is None else offset[index[-1]]
+        scaled[index] = x[index] * scale[index[-1]] + shift
+    return scaled
+
+
+def pad(x: Array, frame: Pair, top: int, left: int) -> Array:
+    """Frames of zeros, with those pixels of the images that fall into them."""
+    framed = np.zeros((x.shape[0], *frame, x.shape[3]))
+    for image, row, column, channel in np.ndindex(x.shape):
+        if 0 <= row + top < frame[0] and 0 <= column + left < frame[1]:
+            framed[image, row + top, column + left, channel] = x[image, row, column, channel]
+    return framed
+
+
+def flip(x: Array, flips: Array) -> Array:
+    """Each pixel goes to the row, and the column, counted from the other end where that flips."""
+    flipped = np.zeros(x.shape)
+    for image, row, column, channel in np.ndindex(x.shape):
+        to_row = x.shape[1] - 1 - row if flips[image, 0] else row
+        to_column = x.shape[2] - 1 - column if flips[image, 1] else column
+        flipped[image, to_row, to_column, channel] = x[image, row, column, channel]
+    return flipped
+
+
+def extended(place: int, size: int, fill_mode: str) -> int | None:
+    """The pixel that stands at a place of an endless row; None for a constant."""
+    if fill_mode == "nearest":
+        return 0 if place < 0 else size - 1 if place >= size else place
+    while not 0 <= place < size:
+        if fill_mode == "constant":
+            return None
+        if fill_mode == "wrap":
+            place += size if place < 0 else -size
+        else:  # mirrored at the edge before the first pixel, or behind the last
+            place = -1 - place if place < 0 else 2 * size - 1 - place
+    return place
+
+
+def translate(x: Array, shifts: Array, fill_mode: str, fill_value: float, pixel: int) -> Array:
+    """Images moved by shifts of which `pixel` are a pixel, (down, right) for each image.
+
+    What moves to a place comes from between two rows and two columns, and is their mean, each
+    weighted by 1 less its distance.
+    """
+    moved = np.zeros(x.shape)
+    for image, row, column, channel in np.ndindex(x.shape):
+        from_row, from_column = row - shifts[image, 0] / pixel, column - shifts[image, 1] / pixel
+        for near_row in (math.floor(from_row), math.floor(from_row) + 1):
+            for near_column in (math.floor(from_column), math.floor(from_column) + 1):
+                weight = (1 - abs(from_row - near_row)) * (1 - abs(from_column - near_column))
+                y = extended(near_row, x.shape[1], fill_mode)
+                z = extended(near_column, x.shape[2], fill_mode)
+                value = fill_value if y is None or z is None else x[image, y, z, channel]
+                moved[image, row, column, channel] += weight * value
+    return moved
+
+
 # Data
 
 

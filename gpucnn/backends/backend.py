@@ -17,6 +17,7 @@ from gpucnn.backends.ops.grouped_convolution import (
     CudaGroupedConvolution,
     GroupedConvolution,
 )
+from gpucnn.backends.ops.images import CpuImages, CudaImages, Images
 from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.normalization import (
@@ -38,6 +39,7 @@ class Backend(
     Convolution,
     Dense,
     Matrices,
+    Images,
     Normalization,
     Pooling,
     Random,
@@ -71,6 +73,7 @@ class CpuBackend(
     CpuGroupedConvolution,
     CpuConvolution,
     CpuMatrices,
+    CpuImages,
     CpuNormalization,
     CpuPooling,
     CpuRandom,
@@ -99,6 +102,7 @@ class CudaBackend(
     CudaConvolution,
     CudaDense,
     CudaMatrices,
+    CudaImages,
     CudaNormalization,
     CudaPooling,
     CudaRandom,

@@ -4,7 +4,7 @@ How far off it may be is derived in `gpucnn.backends.ops.bounds`, and in
 `gpucnn.verification.choices` for what depends on a choice among rounded numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,7 +46,9 @@ class Expected:
     @cached_property
     def absolute(self) -> Results:
         """The sums of the absolute terms of the results, where these are sums."""
-        return define(self.call.with_reals(_all_positive))
+        call = self.call.with_reals(_all_positive)
+        scalars = {k: abs(v) for k, v in call.arguments.items() if isinstance(v, float)}
+        return define(replace(call, arguments=call.arguments | scalars))
 
     @cached_property
     def by_choices(self) -> Results:

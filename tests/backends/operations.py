@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from backends.strategies import Sizes
 from gpucnn.backends import Array
+from gpucnn.backends.ops.images import PIXEL
 from gpucnn.verification.calls import Call, define, unset
 
 
@@ -43,7 +44,7 @@ class Values:
 Builder = Callable[[Sizes, Values], Call]
 
 
-def gather_images(sizes: Sizes, values: Values, *, bytes_: bool) -> Call:
+def gather_images(sizes: Sizes, values: Values, *, bytes_: bool, normalizes: bool = True) -> Call:
     shape = _input(sizes)
     images = values.integers(256, *shape).astype(np.uint8) if bytes_ else values.reals(*shape)
     return Call(
@@ -52,6 +53,7 @@ def gather_images(sizes: Sizes, values: Values, *, bytes_: bool) -> Call:
             "images": images,
             "indices": values.integers(sizes.images, sizes.images + 1),
             "out": values.unset(sizes.images + 1, *shape[1:]),
+            "normalizes": normalizes,
         },
     )
 
@@ -216,6 +218,31 @@ def moving_average(sizes: Sizes, values: Values) -> Call:
     count = _pixels(sizes)
     arguments = {"values": values.reals(count), "momentum": 0.9, "average": values.reals(count)}
     return Call("moving_average", arguments)
+
+
+def scale_shift(sizes: Sizes, values: Values, *, offset: bool = True) -> Call:
+    x = values.reals(*_input(sizes))
+    return Call(
+        "scale_shift",
+        {
+            "x": x,
+            "scale": values.reals(sizes.channels),
+            "offset": values.reals(sizes.channels) if offset else None,
+            "out": values.unset(*x.shape),
+        },
+    )
+
+
+def scale_shift_of_vectors(sizes: Sizes, values: Values) -> Call:
+    x = values.reals(_pixels(sizes), sizes.filters)
+    scale, offset = values.reals(sizes.filters), values.reals(sizes.filters)
+    arguments = {"x": x, "scale": scale, "offset": offset, "out": values.unset(*x.shape)}
+    return Call("scale_shift", arguments)
+
+
+def scale_channels(sizes: Sizes, values: Values) -> Call:
+    x, factors = values.reals(*_input(sizes)), values.reals(sizes.images, sizes.channels)
+    return Call("scale_channels", {"x": x, "factors": factors, "out": values.unset(*x.shape)})
 
 
 def accumulate(sizes: Sizes, values: Values) -> Call:
@@ -546,6 +573,81 @@ def dropout(sizes: Sizes, values: Values, rate: float = 0.4, first: int = 0) -> 
     )
 
 
+def draw_mask(sizes: Sizes, values: Values, rate: float = 0.4, first: int = 0) -> Call:
+    return Call(
+        "draw_mask",
+        {
+            "rate": rate,
+            "seed": values.integer(64),
+            "stream": values.integer(32),
+            "step": np.array([values.integer(40)], np.int64),
+            "mask": values.unset(_pixels(sizes), sizes.filters),
+            "first": first,
+        },
+    )
+
+
+def draw_integers(
+    sizes: Sizes,
+    values: Values,
+    lows: tuple[int, int] = (-5, 3),
+    highs: tuple[int, int] = (7, 3),
+    first: int = 0,
+) -> Call:
+    return Call(
+        "draw_integers",
+        {
+            "lows": lows,
+            "highs": highs,
+            "seed": values.integer(64),
+            "stream": values.integer(32),
+            "step": np.array([values.integer(40)], np.int64),
+            "out": unset((_pixels(sizes), 2), np.int32),
+            "first": first,
+        },
+    )
+
+
+def pad(sizes: Sizes, values: Values, top: int, left: int, rows: int, columns: int) -> Call:
+    """Into a frame of so many more rows and columns than the images, or fewer, but not none."""
+    x = values.reals(*_input(sizes))
+    height, width = sizes.window.image
+    frame = max(height + rows, 1), max(width + columns, 1)
+    return Call(
+        "pad",
+        {
+            "x": x,
+            "padding_top": top,
+            "padding_left": left,
+            "out": values.unset(sizes.images, *frame, sizes.channels),
+        },
+    )
+
+
+def flip(sizes: Sizes, values: Values) -> Call:
+    x, flips = values.reals(*_input(sizes)), values.integers(2, sizes.images, 2)
+    out = values.unset(*x.shape)
+    return Call("flip", {"x": x, "flips": flips.astype(np.int32), "out": out})
+
+
+def translate(sizes: Sizes, values: Values, fill_mode: str, fill_value: float = -0.7) -> Call:
+    """By up to the size of an image either way, by parts of a pixel or not."""
+    x, (height, width) = values.reals(*_input(sizes)), sizes.window.image
+    limits = np.array([height, width]) * PIXEL
+    shifts = values.generator.integers(-limits, limits, (sizes.images, 2), endpoint=True)
+    whole = values.integers(2, sizes.images, 2)
+    return Call(
+        "translate",
+        {
+            "x": x,
+            "shifts": np.where(whole, shifts // PIXEL * PIXEL, shifts).astype(np.int32),
+            "fill_mode": fill_mode,
+            "fill_value": fill_value,
+            "out": values.unset(*x.shape),
+        },
+    )
+
+
 def store_probabilities(sizes: Sizes, values: Values) -> Call:
     rows, classes = _pixels(sizes), sizes.filters
     first, number = sizes.channels, int(values.integers(3))
@@ -679,7 +781,9 @@ CALLS: dict[str, Builder] = {
     "next_batch": next_batch,
     "store_metrics": store_metrics,
     "gather_images of bytes": partial(gather_images, bytes_=True),
+    "gather_images of bytes as they are": partial(gather_images, bytes_=True, normalizes=False),
     "gather_images of reals": partial(gather_images, bytes_=False),
+    "gather_images of reals as they are": partial(gather_images, bytes_=False, normalizes=False),
     "gather_labels": gather_labels,
     "matmul": matmul,
     "matmul, a transposed": partial(matmul, transpose_a=True),
@@ -711,6 +815,10 @@ CALLS: dict[str, Builder] = {
         dense_softmax_cross_entropy, input_gradient=False
     ),
     "multiply": multiply,
+    "scale_shift": scale_shift,
+    "scale_shift without an offset": partial(scale_shift, offset=False),
+    "scale_shift of vectors": scale_shift_of_vectors,
+    "scale_channels": scale_channels,
     "accumulate": accumulate,
     "moving_average": moving_average,
     "im2col": im2col,
@@ -766,6 +874,25 @@ CALLS: dict[str, Builder] = {
     "dropout of nothing": partial(dropout, rate=0.0),
     "dropout of a part that begins within a block": partial(dropout, first=4 * 25 + 3),
     "dropout of a part beyond the low word": partial(dropout, first=2**34 - 2),
+    "draw_mask": draw_mask,
+    "draw_mask of a part that begins within a block": partial(draw_mask, first=4 * 25 + 3),
+    "draw_mask of a part beyond the low word": partial(draw_mask, first=2**34 - 2),
+    "draw_integers": draw_integers,
+    "draw_integers of a part": partial(draw_integers, first=25),
+    "draw_integers of a part beyond the low word": partial(draw_integers, first=2**32 - 2),
+    "draw_integers from all": partial(
+        draw_integers, lows=(-(2**31), 0), highs=(2**31 - 1, 2**31 - 1)
+    ),
+    "pad": partial(pad, top=2, left=1, rows=5, columns=1),
+    "pad on one side": partial(pad, top=0, left=3, rows=1, columns=3),
+    "pad to less": partial(pad, top=-1, left=-2, rows=-3, columns=-2),
+    "pad to less and more": partial(pad, top=-1, left=2, rows=2, columns=-1),
+    "pad beyond the image": partial(pad, top=-20, left=20, rows=1, columns=1),
+    "flip": flip,
+    "translate over a constant": partial(translate, fill_mode="constant"),
+    "translate over the nearest": partial(translate, fill_mode="nearest"),
+    "translate over a reflection": partial(translate, fill_mode="reflect"),
+    "translate over the other side": partial(translate, fill_mode="wrap"),
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),

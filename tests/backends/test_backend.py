@@ -15,6 +15,7 @@ from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter
 from backends.strategies import SETTINGS, Sizes, seeds, sizes
 from backends.test_loops import assert_close, derivative
 from gpucnn.backends import Array, Backend, Window
+from gpucnn.backends.ops.images import PIXEL
 from gpucnn.verification.calls import Results
 
 SMALL = sizes(largest=5)
@@ -84,9 +85,10 @@ def each_state(function: Callable[..., Any], names: list[str], *arrays: Array) -
     return dict(zip(names, results, strict=True))
 
 
-def gather_images(images: Array, indices: Array, **_: Any) -> Results:
+def gather_images(images: Array, indices: Array, normalizes: bool, **_: Any) -> Results:
     batch = loops.gather(images, indices)
-    return {"out": each(loops.normalize, batch) if batch.dtype == np.uint8 else batch}
+    is_normalized = normalizes and batch.dtype == np.uint8
+    return {"out": each(loops.normalize, batch) if is_normalized else batch}
 
 
 def gather_labels(labels: Array, indices: Array, **_: Any) -> Results:
@@ -105,6 +107,14 @@ def sum_rows(a: Array, **_: Any) -> Results:
 
 def multiply(a: Array, b: Array, **_: Any) -> Results:
     return {"out": each(lambda x, y: x * y, a, b)}
+
+
+def scale_shift(x: Array, scale: Array, offset: Array | None, **_: Any) -> Results:
+    return {"out": loops.scale_shift(x, scale, offset)}
+
+
+def scale_channels(x: Array, factors: Array, **_: Any) -> Results:
+    return {"out": loops.scale_channels(x, factors)}
 
 
 def accumulate(a: Array, total: Array) -> Results:
@@ -317,15 +327,48 @@ def backward(function: Callable[[float, float], float], of: str) -> Callable[...
     }
 
 
-def dropout(
-    x: Array, rate: float, seed: int, stream: int, step: Array, first: int, **_: Any
+def dropout(x: Array, **drawn: Any) -> Results:
+    masked = draw_mask(**(drawn | {"mask": x}))
+    return masked | multiply(x, masked["mask"])
+
+
+def draw_mask(
+    rate: float, seed: int, stream: int, step: Array, mask: Array, first: int, **_: Any
 ) -> Results:
     factors = [
         loops.dropout_factor(element, rate, seed, stream, int(step[0]))
-        for element in range(first, first + x.size)
+        for element in range(first, first + mask.size)
     ]
-    mask = np.array(factors).reshape(x.shape)
-    return {"mask": mask} | {"out": multiply(x, mask)["out"]}
+    return {"mask": np.array(factors).reshape(mask.shape)}
+
+
+def draw_integers(
+    lows: tuple[int, int],
+    highs: tuple[int, int],
+    seed: int,
+    stream: int,
+    step: Array,
+    out: Array,
+    first: int,
+) -> Results:
+    drawn = np.zeros(out.shape, int)
+    for image, k in np.ndindex(out.shape):
+        word = loops.random_word(4 * (first + image) + k, seed, stream, int(step[0]))
+        drawn[image, k] = loops.drawn_integer(word, lows[k], highs[k])
+    return {"out": drawn}
+
+
+def pad(x: Array, padding_top: int, padding_left: int, out: Array) -> Results:
+    frame = out.shape[1], out.shape[2]
+    return {"out": loops.pad(x, frame, padding_top, padding_left)}
+
+
+def flip(x: Array, flips: Array, **_: Any) -> Results:
+    return {"out": loops.flip(x, flips)}
+
+
+def translate(x: Array, shifts: Array, fill_mode: str, fill_value: float, **_: Any) -> Results:
+    return {"out": loops.translate(x, shifts, fill_mode, fill_value, PIXEL)}
 
 
 def store_probabilities(
@@ -452,6 +495,8 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "dense_gradients": dense_gradients,
     "dense_softmax_cross_entropy": dense_softmax_cross_entropy,
     "multiply": multiply,
+    "scale_shift": scale_shift,
+    "scale_channels": scale_channels,
     "accumulate": accumulate,
     "im2col": im2col,
     "col2im": col2im,
@@ -486,6 +531,11 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "sigmoid": forward(loops.sigmoid),
     "sigmoid_gradient": backward(loops.sigmoid_gradient, "out"),
     "dropout": dropout,
+    "draw_mask": draw_mask,
+    "draw_integers": draw_integers,
+    "pad": pad,
+    "flip": flip,
+    "translate": translate,
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "sgd": sgd,

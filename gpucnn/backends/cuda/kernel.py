@@ -245,6 +245,11 @@ def over_elements(sizes: Sizes) -> tuple[int, ...]:
     return (ceil_div(sizes["size"], PER_BLOCK),)
 
 
+def over_parts(sizes: Sizes) -> tuple[int, ...]:
+    """The grid over parts of the `pixels` elements of each of `images` images, likewise."""
+    return sizes["images"], ceil_div(sizes["pixels"], PER_BLOCK)
+
+
 def elementwise(file: str, arrays: str, function: str | None = None) -> Any:
     """Make a kernel that includes elements.cuh over arrays of one shape, listed by name.
 

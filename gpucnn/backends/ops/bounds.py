@@ -257,8 +257,9 @@ def group_filters_and_window(arguments: Arguments) -> float:
 
 
 def normalization(arguments: Arguments) -> float:
-    """The roundings of pixel / 255 - 0.5 where pixels are bytes: two, of values of at most 1."""
-    return 2.0 if arguments["images"].dtype == np.uint8 else 0.0
+    """The roundings of pixel / 255 - 0.5 of bytes, if so: two, of values of at most 1."""
+    is_kept = arguments["images"].dtype != np.uint8 or not arguments.get("normalizes", True)
+    return 0.0 if is_kept else 2.0
 
 
 def softmax_roundings(arguments: Arguments) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cuda.kernel import ITEMS, PER_BLOCK, THREADS, kernel
+from gpucnn.backends.cuda.kernel import ITEMS, THREADS, kernel, over_parts
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
 from gpucnn.backends.ops.bounds import EXACT, Bound, bounded, normalization
@@ -69,16 +69,20 @@ class Data(Memory):
         epoch_correct[start : start + len(correct)] = correct
 
     @bounded(out=Bound(normalization, "one"))
-    def gather_images(self, images: Array, indices: Array, out: Array) -> None:
+    def gather_images(
+        self, images: Array, indices: Array, out: Array, normalizes: bool = True
+    ) -> None:
         """Gather the images of a batch, `out[i] = images[indices[i]]`; normalise uint8 pixels.
 
         Args:
             images: (N, h, w, c), uint8 or real. uint8 becomes `pixel / 255 - 0.5`, in [-0.5, 0.5].
             indices: int64 (n,), each in [0, N).
             out: real (n, h, w, c).
+            normalizes: False to keep uint8 as the numbers that they are, 0 to 255.
         """
         batch = images[indices]
-        out[...] = batch.astype(out.dtype) / 255 - 0.5 if batch.dtype == np.uint8 else batch
+        is_normalized = normalizes and batch.dtype == np.uint8
+        out[...] = batch.astype(out.dtype) / 255 - 0.5 if is_normalized else batch
 
     @bounded(out=EXACT)
     def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
@@ -95,11 +99,13 @@ class Data(Memory):
 class CpuData(CpuMemory, Data):
     """Gathering in NumPy: into a workspace, then normalised into the layout of the layers."""
 
-    def gather_images(self, images: Array, indices: Array, out: Array) -> None:
+    def gather_images(
+        self, images: Array, indices: Array, out: Array, normalizes: bool = True
+    ) -> None:
         pixels = self.workspace("pixels", out.shape, images.dtype)
         _take(images, indices, pixels)
         source, target = images_last(pixels), images_last(out)
-        if images.dtype != np.uint8:
+        if not normalizes or images.dtype != np.uint8:
             np.copyto(target, source)
             return
         np.divide(source, 255, out=target, dtype=out.dtype)
@@ -119,7 +125,7 @@ def _gather_kernel(function: str) -> Any:
     return kernel(
         "gather.cu",
         {"images": "all *pixels", "indices": "images", "out": "images *pixels"},
-        lambda sizes: (sizes["images"], ceil_div(sizes["pixels"], PER_BLOCK)),
+        over_parts,
         macros=ITEMS,
         function=function,
     )
@@ -153,9 +159,13 @@ class CudaData(CudaMemory, Data):
     _gather_bytes = _gather_kernel("gather_bytes")
     _gather_reals = _gather_kernel("gather_reals")
 
-    def gather_images(self, images: Array, indices: Array, out: Array) -> None:
-        gather = self._gather_bytes if images.dtype == np.uint8 else self._gather_reals
-        gather(images=images, indices=indices, out=out)
+    def gather_images(
+        self, images: Array, indices: Array, out: Array, normalizes: bool = True
+    ) -> None:
+        if images.dtype == np.uint8:
+            self._gather_bytes(images=images, indices=indices, out=out, normalizes=normalizes)
+        else:
+            self._gather_reals(images=images, indices=indices, out=out)
 
     gather_labels = kernel(
         "gather.cu",

@@ -1,4 +1,4 @@
-"""Operations element by element."""
+"""Operations element by element, and of each channel with a factor of its own."""
 
 from math import erf, pi, sqrt
 
@@ -7,7 +7,7 @@ import numpy as np
 from gpucnn.backends.cpu import normal
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cuda.kernel import elementwise
+from gpucnn.backends.cuda.kernel import ITEMS, elementwise, kernel, over_elements, over_parts
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
 from gpucnn.backends.ops.bounds import (
@@ -32,6 +32,33 @@ class Elementwise(Memory):
     def multiply(self, a: Array, b: Array, out: Array) -> None:
         """The product of `a` and `b` element by element; all real and of one shape."""
         self.xp.multiply(a, b, out=out)
+
+    @bounded(out=sums(always(2)))
+    def scale_shift(self, x: Array, scale: Array, offset: Array | None, out: Array) -> None:
+        """Each channel times its scale, plus its offset.
+
+        The gradient of the input is the output gradient times the scale.
+
+        Args:
+            x: real (n, ..., c).
+            scale: real (c,).
+            offset: real (c,), or None for none.
+            out: real, of the shape of `x`.
+        """
+        self.xp.multiply(x, scale, out=out)
+        if offset is not None:
+            out += offset
+
+    @bounded(out=PRODUCT)
+    def scale_channels(self, x: Array, factors: Array, out: Array) -> None:
+        """Each channel of each image times a factor of its own.
+
+        Args:
+            x: real (n, h, w, c).
+            factors: real (n, c).
+            out: real (n, h, w, c).
+        """
+        self.xp.multiply(x, factors[:, None, None], out=out)
 
     @bounded(total=sums(always(1)))
     def accumulate(self, a: Array, total: Array) -> None:
@@ -358,6 +385,18 @@ class CudaElementwise(CudaMemory, Elementwise):
     """Elementwise operations in CUDA, whose blocks work on consecutive elements."""
 
     multiply = elementwise("multiply.cu", "a b out")
+    scale_shift = kernel(
+        "scale_shift.cu",
+        {"x": "*size", "scale": "channels", "offset": "channels", "out": "*size"},
+        over_elements,
+        macros=ITEMS,
+    )
+    scale_channels = kernel(
+        "scale_shift.cu",
+        {"x": "images *pixels", "factors": "images channels", "out": "images *pixels"},
+        over_parts,
+        macros=ITEMS,
+    )
     moving_average = elementwise("moving_average.cu", "values average")
     relu = elementwise("relu.cu", "x out")
     relu_gradient = elementwise("relu.cu", "output_gradient out input_gradient")

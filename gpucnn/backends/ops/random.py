@@ -1,4 +1,4 @@
-"""Dropout, with the counter-based random number generator Philox4x32-10.
+"""Dropout and other draws, with the counter-based random number generator Philox4x32-10.
 
 Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A
 counter-based generator has no state: the random words of a counter are a function of the counter
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cuda.kernel import THREADS, kernel
+from gpucnn.backends.cuda.kernel import THREADS, Sizes, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array
 from gpucnn.backends.ops.bounds import EXACT, Bound, always, bounded
 from gpucnn.backends.ops.elementwise import Elementwise
+from gpucnn.backends.window import Pair
 from gpucnn.utils.arithmetic import ceil_div
 
 ROUNDS = 10
@@ -63,7 +64,18 @@ def _round_keys(key: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 class Random(Elementwise):
-    """Definition of dropout."""
+    """Definitions of dropout, and of what is drawn for each image.
+
+    Word number w of a stream at a step is number w % 4 of the block of Philox4x32-10 with key (low
+    word of seed, high word of seed) and counter (low word of w // 4, high word of w // 4, step mod
+    2^32, stream): the same on every device.
+
+    The operations share these arguments:
+
+    - seed: in [0, 2^64).
+    - stream: in [0, 2^32), a different one for each layer of a model that draws.
+    - step: int64 (1,), the number of the training step.
+    """
 
     @bounded(mask=EXACT, out=Bound(always(2), "result"))
     def dropout(
@@ -79,28 +91,73 @@ class Random(Elementwise):
     ) -> None:
         """Zero a share `rate` of the elements, and scale up the rest (inverted dropout).
 
-        Element i of the whole batch in row-major order, of which `x` is the part that begins with
-        element `first`, is kept if its random word is at least floor(`rate` * 2^32). The word is
-        number i % 4 of the Philox4x32-10 block with key (low word of seed, high word of seed) and
-        counter (low word of i // 4, high word of i // 4, step mod 2^32, stream): the same on every
-        device. The gradient of the input is the output gradient times `mask`.
+        The gradient of the input is the output gradient times `mask`.
 
         Srivastava et al., "Dropout", JMLR 15 (2014).
 
         Args:
             x: real, of any shape.
             rate: in [0, 1).
-            seed: in [0, 2^64).
-            stream: in [0, 2^32), a different one for each dropout layer of a model.
-            step: int64 (1,), the number of the training step.
-            mask: real, of x's shape, written: 0, or 1 / (1 - rate) where an element is kept.
+            seed: see the class, as for `stream` and `step`.
+            stream: likewise.
+            step: likewise.
+            mask: real, of x's shape, written, see `draw_mask`.
             out: real, of x's shape.
             first: the index of the first element of `x` in the batch.
         """
-        words = self._random_words(first, x.size, seed, stream, step)
+        self.draw_mask(rate, seed, stream, step, mask, first)
+        self.multiply(x, mask, out)
+
+    @bounded(mask=EXACT)
+    def draw_mask(
+        self, rate: float, seed: int, stream: int, step: Array, mask: Array, first: int = 0
+    ) -> None:
+        """Draw the mask of dropout: 0, or 1 / (1 - rate) for elements that are kept.
+
+        Element i of the whole batch in row-major order, of which `mask` is the part that begins
+        with element `first`, is kept if random word i is at least floor(`rate` * 2^32).
+
+        Args:
+            rate: in [0, 1).
+            seed: see the class, as for `stream` and `step`.
+            stream: likewise.
+            step: likewise.
+            mask: real, of any shape.
+            first: the index of its first element in the batch.
+        """
+        words = self._random_words(first, mask.size, seed, stream, step)
         keep = words >= int(rate * 2**32)
         mask[...] = keep.reshape(mask.shape) * (1 / (1 - rate))
-        self.multiply(x, mask, out)
+
+    @bounded(out=EXACT)
+    def draw_integers(
+        self,
+        lows: Pair,
+        highs: Pair,
+        seed: int,
+        stream: int,
+        step: Array,
+        out: Array,
+        first: int = 0,
+    ) -> None:
+        """Draw two whole numbers for each image, each from its low to its high, both included.
+
+        Number k of image i of the whole batch is low + floor(word * (high - low + 1) / 2^32), of
+        random word 4 i + k.
+
+        Args:
+            lows: in [-2^31, 2^31), like `highs`; of the two numbers.
+            highs: none below its low.
+            seed: see the class, as for `stream` and `step`.
+            stream: likewise.
+            step: likewise.
+            out: int32 (n, 2).
+            first: the number in the batch of the first image.
+        """
+        words = self._random_words(4 * first, 4 * len(out), seed, stream, step).reshape(-1, 4)
+        for k, (low, high) in enumerate(zip(lows, highs, strict=True)):
+            counted = words[:, k] * self.xp.uint64(high - low + 1) >> self.xp.uint64(32)
+            out[:, k] = counted.astype(np.int64) + low
 
     def _random_words(self, first: int, count: int, seed: int, stream: int, step: Array) -> Array:
         """Draw words `first` to `first` + `count` - 1 of a stream at a step: uint64, below 2^32."""
@@ -121,28 +178,34 @@ class Random(Elementwise):
 
 
 class CpuRandom(CpuMemory, Random):
-    """Dropout in NumPy, without temporary arrays."""
+    """Draws in NumPy, without temporary arrays of the size of a batch."""
 
-    def dropout(
-        self,
-        x: Array,
-        rate: float,
-        seed: int,
-        stream: int,
-        step: Array,
-        mask: Array,
-        out: Array,
-        first: int = 0,
+    def draw_mask(
+        self, rate: float, seed: int, stream: int, step: Array, mask: Array, first: int = 0
     ) -> None:
-        words = self._random_words(first, x.size, seed, stream, step)
+        words = self._random_words(first, mask.size, seed, stream, step)
         keep = self.workspace("keep", words.shape, np.bool_)
         np.greater_equal(words, int(rate * 2**32), out=keep)
         np.multiply(keep.reshape(mask.shape), mask.dtype.type(1 / (1 - rate)), out=mask)
-        np.multiply(x, mask, out=out)
+
+
+def _dropping(rate: float) -> dict[str, Any]:
+    """What kernels take for the rate of dropout."""
+    return {"threshold": int(rate * 2**32), "scale": 1 / (1 - rate)}
+
+
+def _generator(seed: int, stream: int) -> dict[str, int]:
+    """What kernels take for a stream of random words."""
+    return {"key_low": seed & LOW_WORD, "key_high": seed >> 32, "stream": stream}
+
+
+def _over_blocks_of_words(sizes: Sizes) -> tuple[int, ...]:
+    """The grid over `size` elements, a block of four words to a thread, the first in part."""
+    return (ceil_div(sizes["first"] % 4 + sizes["size"], 4 * THREADS),)
 
 
 class CudaRandom(CudaMemory, Random):
-    """Dropout in CUDA: a thread draws one block of the generator, for 4 elements."""
+    """Draws in CUDA: a thread draws one block of the generator, for 4 elements or an image."""
 
     def dropout(
         self,
@@ -155,21 +218,36 @@ class CudaRandom(CudaMemory, Random):
         out: Array,
         first: int = 0,
     ) -> None:
-        self._dropout(
-            x=x,
-            step=step,
-            mask=mask,
-            out=out,
-            first=first,
-            threshold=int(rate * 2**32),
-            key_low=seed & LOW_WORD,
-            key_high=seed >> 32,
-            stream=stream,
-            scale=1 / (1 - rate),
-        )
+        drawn = _dropping(rate) | _generator(seed, stream)
+        self._dropout(x=x, step=step, mask=mask, out=out, first=first, **drawn)
+
+    def draw_mask(
+        self, rate: float, seed: int, stream: int, step: Array, mask: Array, first: int = 0
+    ) -> None:
+        drawn = _dropping(rate) | _generator(seed, stream)
+        self._draw_mask(step=step, mask=mask, first=first, **drawn)
+
+    def draw_integers(
+        self,
+        lows: Pair,
+        highs: Pair,
+        seed: int,
+        stream: int,
+        step: Array,
+        out: Array,
+        first: int = 0,
+    ) -> None:
+        limits = {"low_0": lows[0], "high_0": highs[0], "low_1": lows[1], "high_1": highs[1]}
+        self._draw_integers(step=step, out=out, first=first, **limits, **_generator(seed, stream))
 
     _dropout = kernel(
         "dropout.cu",
         {"x": "*size", "step": "1", "mask": "*size", "out": "*size"},
-        lambda sizes: (ceil_div(sizes["first"] % 4 + sizes["size"], 4 * THREADS),),
+        _over_blocks_of_words,
+    )
+    _draw_mask = kernel("dropout.cu", {"step": "1", "mask": "*size"}, _over_blocks_of_words)
+    _draw_integers = kernel(
+        "draw_integers.cu",
+        {"step": "1", "out": "images 2"},
+        lambda sizes: (ceil_div(sizes["images"], THREADS),),
     )

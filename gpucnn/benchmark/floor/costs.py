@@ -76,10 +76,13 @@ COSTS = {
     "dense_gradients": Cost("2*images*inputs*units + images*units"),
     "dense_relu": Cost("2*images*inputs*units"),
     "dense_relu_gradient": Cost("2*size"),
+    "draw_integers": Cost(),
+    "draw_mask": Cost(),
     "dropout": Cost("size"),
     "elu": Cost("4*size"),
     "elu_gradient": Cost("4*size"),
-    "gather_bytes": Cost("2*images*pixels"),
+    "flip": Cost(),
+    "gather_bytes": Cost("2*normalizes*images*pixels"),
     "gather_labels": Cost(batch="count"),
     "gather_reals": Cost(),
     "gelu": Cost("5*size"),
@@ -100,11 +103,14 @@ COSTS = {
     "normalize": Cost("3*rows*columns"),
     "normalize_input_gradient": Cost("5*rows*columns"),
     "normalize_parameter_gradients": Cost("5*rows*columns"),
+    "pad": Cost(),
     "pooled_input_gradient": Cost(PRODUCTS),
     "pooled_kernel_gradient": Cost(PRODUCTS),
     "relu": Cost("size"),
     "relu_gradient": Cost("size"),
     "rmsprop": Cost("11*size", updated=("parameters", "square", "velocity", "mean")),
+    "scale_channels": Cost("images*pixels"),
+    "scale_shift": Cost("2*size"),
     "sgd": Cost("6*size + 2*nesterov*size", updated=("parameters", "velocity")),
     "sigmoid": Cost("5*size"),
     "sigmoid_gradient": Cost("3*size"),
@@ -116,6 +122,7 @@ COSTS = {
     "sum_rows": Cost("rows*columns"),
     "tanh": Cost("size"),
     "tanh_gradient": Cost("4*size"),
+    "translate": Cost("8*images*rows*columns*channels"),
 }
 """By the names of the kernels, in the words of their definitions in gpucnn/backends/ops."""
 
@@ -199,7 +206,10 @@ def _rows(name: str, first: str, cost: Cost) -> str:
 
 
 def _seen(sizes: Sizes) -> int:
-    """The pixels of an image that windows see, where they are pooled if there is pooling."""
+    """The pixels of an image that windows see, where they are pooled if there is pooling.
+
+    A frame that images are moved into sees them by windows of one pixel.
+    """
     return _reached(sizes, "rows", "height", "top") * _reached(sizes, "columns", "width", "left")
 
 
@@ -207,8 +217,8 @@ def _reached(sizes: Sizes, of: str, extent: str, side: str) -> int:
     """How many rows, or columns, of an image windows reach."""
     is_pooled = f"pooled_{of}" in sizes
     positions = sizes[f"pooled_{of}"] * sizes[f"pool_{extent}"] if is_pooled else sizes[of]
-    stride, padding = sizes[f"stride_{extent}"], sizes[f"padding_{side}"]
-    dilation = sizes[f"dilation_{extent}"]
+    stride, padding = sizes.get(f"stride_{extent}", 1), sizes[f"padding_{side}"]
+    dilation = sizes.get(f"dilation_{extent}", 1)
     starts = (position * stride - padding for position in range(positions))
-    reached = {start + i * dilation for start in starts for i in range(sizes[extent])}
+    reached = {start + i * dilation for start in starts for i in range(sizes.get(extent, 1))}
     return len(reached.intersection(range(sizes[f"image_{extent}"])))

@@ -29,6 +29,7 @@ from gpucnn.backends.cuda.kernel import MULTIPROCESSORS
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops import dense, matrices
 from gpucnn.backends.ops.grouped_convolution import _slab_positions
+from gpucnn.backends.ops.images import FILL_MODES, PIXEL
 from gpucnn.backends.ops.matrices import (
     TILINGS,
     Tiling,
@@ -467,6 +468,43 @@ def test_grouped_convolutions_of_every_shape(
         assert_array_equal(simulated, expected)
 
 
+@pytest.mark.parametrize("shape", [(40, 41, 3), (7, 90, 20), (1, 1025, 1)])
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+def test_translated_images_that_are_longer_than_a_block(
+    simulator: CudaBackend, shape: tuple[int, int, int], fill_mode: str
+) -> None:
+    """By quarters of a pixel, so that the interpolation of whole numbers is exact."""
+    x, (height, width, _) = whole_numbers(3, *shape), shape
+    shifts = np.array([[0, -5], [-4 * height, 9], [6, 4 * width]], np.int32) * (PIXEL // 4)
+    simulated, expected = (np.zeros_like(x) for _ in range(2))
+    simulator.translate(x, shifts, fill_mode, 2.0, simulated)
+    CpuBackend().translate(x, shifts, fill_mode, 2.0, expected)
+    assert_array_equal(simulated, expected)
+
+
+@pytest.mark.parametrize("shape", [(40, 41, 3), (7, 90, 20), (1, 1025, 1)])
+def test_images_that_are_longer_than_a_block(
+    simulator: CudaBackend, shape: tuple[int, int, int]
+) -> None:
+    """Padded, cropped, flipped, and their channels scaled."""
+    x, (height, width, channels) = whole_numbers(3, *shape), shape
+    flips = np.array([[0, 1], [1, 0], [1, 1]], np.int32)
+    factors = whole_numbers(3, channels)
+    written: list[list[Array]] = []
+    for backend in (simulator, CpuBackend()):
+        flipped, scaled, shifted = (np.zeros_like(x) for _ in range(3))
+        padded = np.zeros((3, height + 3, width + 2, channels), np.float32)
+        backend.flip(x, flips, flipped)
+        backend.pad(x, 1, 2, padded)
+        cropped = np.zeros_like(x)
+        backend.pad(padded, -2, -1, cropped)
+        backend.scale_channels(x, factors, scaled)
+        backend.scale_shift(x, factors[0], factors[1], shifted)
+        written.append([flipped, padded, cropped, scaled, shifted])
+    for simulated, expected in zip(*written, strict=True):
+        assert_array_equal(simulated, expected)
+
+
 @pytest.mark.parametrize(
     ("positions", "blocks", "slices", "slabs"),
     [
@@ -539,6 +577,10 @@ def test_elements_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     assert_array_equal(product[-3:], [0, 3, 4])
     last.multiply(x, out, product)
     assert_array_equal(product[-3:], [0, 9, 16])
+    scale, offset = np.array([2, 3, 4], np.float32), np.array([5, 6, 7], np.float32)
+    last.scale_shift(x, scale, offset, out)
+    channels = np.arange(BEYOND_32_BITS - 3, BEYOND_32_BITS) % 3
+    assert_array_equal(out[-3:], x[-3:] * scale[channels] + offset[channels])
 
 
 def test_optimizers_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
@@ -586,6 +628,18 @@ def test_dropout_beyond_34_bits(last: CudaBackend, holes: Holes) -> None:
     assert_array_equal(out[-4:], 2 * expected)
 
 
+def test_draws_beyond_34_bits(last: CudaBackend, holes: Holes) -> None:
+    """Of the mask of dropout; and of numbers of images where four each are as many words."""
+    step = np.array([5], np.int64)
+    mask = holes.zeros("float32", 2**34 + 4)
+    last.draw_mask(0.5, 1, 2, step, mask)
+    words = _words_of_block(2**32, seed=1, stream=2, step=5)
+    assert_array_equal(mask[-4:], 2 * (words >= 2**31))
+    drawn = holes.zeros("int32", 2**32 + 1, 2)
+    last.draw_integers((0, 0), (2**31 - 1, 2**31 - 1), 1, 2, step, drawn)
+    assert_array_equal(drawn[-1], words[:2] >> np.uint64(1))
+
+
 def _words_of_block(block: int, *, seed: int, stream: int, step: int) -> NDArray[np.uint64]:
     counter = np.array([[block % 2**32], [block >> 32], [step], [stream]], np.uint64)
     philox4x32(np, counter, np.zeros((2, 1), np.uint64), (seed, 0))
@@ -601,6 +655,8 @@ def test_gathering_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
         out = np.zeros((2, 28, 28, 1), np.float32)
         last.gather_images(images, indices, out)
         assert out[-1, -1, -1, 0] == expected
+        last.gather_images(images, indices, out, False)
+        assert out[-1, -1, -1, 0] == 255
     labels, gathered = holes.zeros("int64", BEYOND_32_BITS), np.zeros(2, np.int64)
     labels[-1] = 7
     last.gather_labels(labels, np.array([0, BEYOND_32_BITS - 1]), gathered)
@@ -667,6 +723,26 @@ def test_grouped_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) ->
     Backend().grouped_conv2d_input_gradient(expected, kernel, window, back)
     last.grouped_conv2d_input_gradient(out, kernel, window, x)
     assert_array_equal(x[-1, -1], back[0, -1])
+
+
+def test_moving_images_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    count = BEYOND_32_BITS // (28 * 28) + 1
+    x, out = holes.zeros("float32", count, 28, 28, 1), holes.zeros("float32", count, 30, 29, 1)
+    x[-1, -1] = np.arange(28)[:, None]
+    last.pad(x, 2, 1, out)
+    assert_array_equal(out[-1, -1, -3:, 0], [25, 26, 27])
+    moved = holes.zeros("float32", count, 28, 28, 1)
+    by = holes.zeros("int32", count, 2)
+    by[-1] = [0, 1]
+    last.flip(x, by, moved)
+    assert_array_equal(moved[-1, -1, -3:, 0], [2, 1, 0])
+    by[-1] = [0, 3 * PIXEL // 2]
+    last.translate(x, by, "reflect", 0.0, moved)
+    assert_array_equal(moved[-1, -1, -3:, 0], [23.5, 24.5, 25.5])
+    factors = holes.zeros("float32", count, 1)
+    factors[-1] = 2
+    last.scale_channels(x, factors, moved)
+    assert_array_equal(moved[-1, -1, -3:, 0], [50, 52, 54])
 
 
 def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+import loops
 from backends.fused import COMPILED, fused_call, fused_plan, run_fused
 from backends.operations import CALLS, Values
 from backends.strategies import Sizes as Drawn
@@ -17,6 +18,7 @@ from gpucnn.backends.backend import KERNELS, CudaBackend
 from gpucnn.backends.cuda.kernel import Form, Kernel, Sizes, value
 from gpucnn.backends.cuda.launch import sizes_of
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
+from gpucnn.backends.ops.images import FILL_MODES, PIXEL
 from gpucnn.benchmark.floor.costs import COSTS, PIXELS, TICKETS, Moved, work_of
 from gpucnn.benchmark.kernels import TrainingStep
 from gpucnn.errors import InvalidValueError
@@ -112,7 +114,7 @@ def expected(launch: Counted) -> dict[str, Moved]:
     """What each array should be counted with: what the cost tells, but for these cases.
 
     A row that is drawn twice is read once, the next batch of the call of `next_batch` has one
-    image, and padding in patches is not read.
+    image, padding in patches is not read, nor are pixels that move out of an image.
     """
     moved = dict(work_of(launch.kernel, launch.arguments).moved)
     arguments, name = launch.arguments, launch.kernel.name
@@ -124,6 +126,8 @@ def expected(launch: Counted) -> dict[str, Moved]:
         moved["order"] = Moved(moved["order"].read // len(arguments["indices"]), 0)
     if name == "col2im":
         moved["patches"] = Moved(_inside(arguments), 0)
+    if name == "translate":
+        moved["x"] = Moved(_moved_into(arguments), 0)
     return moved
 
 
@@ -134,6 +138,24 @@ def _inside(arguments: Mapping[str, Any]) -> int:
     positions = np.zeros((1, *window.output))
     taps = sum(positions[tap.outputs].size for tap in window.taps)
     return taps * size // (window.elements * positions.size)
+
+
+def _moved_into(arguments: Mapping[str, Any]) -> int:
+    """The bytes of the pixels that are weighted, also by 0, where images are moved."""
+    x, shifts = arguments["x"], arguments["shifts"]
+    mode = FILL_MODES[arguments["fill_mode"]]
+    seen, size_of_pixel = 0, int(x.shape[3] * x.itemsize)
+    for down, right in shifts // PIXEL:
+        rows, columns = (
+            {
+                loops.extended(place - i, size, mode)
+                for place in range(-by, size - by)
+                for i in (0, 1)
+            }
+            for by, size in ((int(down), x.shape[1]), (int(right), x.shape[2]))
+        )
+        seen += len(rows - {None}) * len(columns - {None})
+    return seen * size_of_pixel
 
 
 def check_moved(launch: Counted) -> None:

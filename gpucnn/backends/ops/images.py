@@ -1,0 +1,226 @@
+"""Images moved as wholes: into a frame of another size, flipped, and translated."""
+
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backends.cpu.layout import images_last
+from gpucnn.backends.cpu.memory import CpuMemory
+from gpucnn.backends.cuda.kernel import IMAGES, ITEMS, OUTPUTS, PER_BLOCK, Sizes, kernel, value
+from gpucnn.backends.cuda.memory import CudaMemory
+from gpucnn.backends.memory import Array, Memory
+from gpucnn.backends.ops.bounds import EXACT, always, bounded, sums
+from gpucnn.utils.arithmetic import ceil_div
+
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+"""What stands beyond the edges of an image a b c d, from left to right:
+
+- constant: k k k k | a b c d | k k k k, k being a number that is given
+- nearest: a a a a | a b c d | d d d d
+- reflect: d c b a | a b c d | d c b a
+- wrap: a b c d | a b c d | a b c d
+
+In the kernel they are numbered in this order.
+"""
+
+SHIFT_BITS = 16
+PIXEL = 2**SHIFT_BITS
+"""The units of a shift that are one pixel: its parts are exact, and the same on every device."""
+
+MOST_SIDE = 2**15 - 1
+"""The most pixels of a side of images that are translated: shifts of as many fit into 32 bits."""
+
+OUTSIDE = (MOST_SIDE + 1) ** 2
+"""The place of the constant number: as many rows, or columns, as no image has pixels."""
+
+
+class Images(Memory):
+    """Definitions of what moves images as wholes."""
+
+    @bounded(out=EXACT)
+    def pad(self, x: Array, padding_top: int, padding_left: int, out: Array) -> None:
+        """Move images into a frame of the size of `out`: zeros around them, or a part of them.
+
+        The gradient of the input is the output gradient moved back, by the negative paddings.
+
+        Args:
+            x: real (n, h, w, c).
+            padding_top: the rows of the frame above the image; if negative, rows that are cut off.
+            padding_left: likewise the columns to the left.
+            out: real (n, rows, columns, c).
+        """
+        rows, from_rows = _overlap(out.shape[1], x.shape[1], padding_top)
+        columns, from_columns = _overlap(out.shape[2], x.shape[2], padding_left)
+        out.fill(0)
+        out[:, rows, columns] = x[:, from_rows, from_columns]
+
+    @bounded(out=EXACT)
+    def flip(self, x: Array, flips: Array, out: Array) -> None:
+        """Turn images upside down, mirror them, both, or neither.
+
+        Args:
+            x: real (n, h, w, c).
+            flips: int32 (n, 2), 0 or 1: whether to reverse the rows of an image, and its columns.
+            out: real (n, h, w, c).
+        """
+        out[...] = x
+        for axis in (1, 2):
+            chosen = flips[:, axis - 1] != 0
+            out[chosen] = self.xp.flip(out[chosen], axis)
+
+    @bounded(out=sums(always(6)))
+    def translate(
+        self, x: Array, shifts: Array, fill_mode: str, fill_value: float, out: Array
+    ) -> None:
+        """Move images down and to the right, by bilinear interpolation.
+
+        A pixel of the result is the mean of the four pixels that are where it comes from, each
+        weighted by how near it is.
+
+        Args:
+            x: real (n, h, w, c).
+            shifts: int32 (n, 2), down and to the right, in units of 1 / `PIXEL` of a pixel.
+            fill_mode: one of `FILL_MODES`, what stands beyond the edges.
+            fill_value: the number of the fill mode "constant".
+            out: real (n, h, w, c).
+        """
+        xp = self.xp
+        images = xp.arange(len(x))[:, None, None]
+        out.fill(0)
+        for rows, row_weights in _taps(xp, shifts[:, 0], x.shape[1], fill_mode):
+            for columns, column_weights in _taps(xp, shifts[:, 1], x.shape[2], fill_mode):
+                outside = (rows[:, :, None] == OUTSIDE) | (columns[:, None, :] == OUTSIDE)
+                inside = _inside(xp, rows)[:, :, None], _inside(xp, columns)[:, None, :]
+                pixels = xp.where(outside[..., None], fill_value, x[(images, *inside)])
+                out += (row_weights * column_weights)[:, None, None, None] * pixels
+
+
+def _overlap(frame: int, size: int, before: int) -> tuple[slice, slice]:
+    """Where an image is in a frame, along an axis, and which part of the image that is.
+
+    Args:
+        frame: the size of the frame.
+        size: the size of the image.
+        before: the place of the image's first pixel in the frame.
+    """
+    start = max(before, 0)
+    stop = max(min(before + size, frame), start)
+    return slice(start, stop), slice(start - before, stop - before)
+
+
+def _taps(
+    xp: Any, shifts: Array, size: int, fill_mode: str
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """The two pixels that each pixel of moved images is between, along an axis.
+
+    Args:
+        xp: the module of the arrays.
+        shifts: int32 (n,), of the images.
+        size: of the images.
+        fill_mode: one of `FILL_MODES`.
+
+    Returns:
+        For the first, and the second, where it is in the image, int64 (n, size), or `OUTSIDE` for
+        the constant number; and its weight, float64 (n,).
+    """
+    whole, part = shifts.astype(np.int64) >> SHIFT_BITS, (shifts & (PIXEL - 1)) / PIXEL
+    places = xp.arange(size) - whole[:, None]
+    first, second = (_within(xp, each, size, fill_mode) for each in (places, places - 1))
+    return (first, 1 - part), (second, part)
+
+
+def _inside(xp: Any, places: Array) -> Array:
+    """Places of pixels, any for the constant number."""
+    return xp.where(places == OUTSIDE, 0, places)  # type: ignore[no-any-return]
+
+
+def _within(xp: Any, places: Array, size: int, fill_mode: str) -> Array:
+    """The pixels of an image that stand at `places` along an axis, also beyond its edges."""
+    if fill_mode == "constant":
+        return xp.where((places >= 0) & (places < size), places, OUTSIDE)  # type: ignore[no-any-return]
+    if fill_mode == "nearest":
+        return places.clip(0, size - 1)
+    if fill_mode == "wrap":
+        return places % size
+    folded = places % (2 * size)
+    return xp.minimum(folded, 2 * size - 1 - folded)  # type: ignore[no-any-return]
+
+
+class CpuImages(CpuMemory, Images):
+    """Moving images in NumPy, images innermost: each has its own shift in every run of memory."""
+
+    def flip(self, x: Array, flips: Array, out: Array) -> None:
+        """Without masked copies, which NumPy does one element at a time: choosing by bits.
+
+        Where the bits of a mask are set, a ^ ((a ^ b) & mask) is b, and a elsewhere.
+        """
+        bits = np.dtype(f"u{x.itemsize}")
+        target = images_last(out).view(bits)
+        np.copyto(target, images_last(x).view(bits))
+        changed = self.workspace("changed", target.shape, bits)
+        for axis, is_flipped in enumerate(flips.T):
+            if is_flipped.any():
+                mask = -is_flipped.astype(bits)
+                np.bitwise_xor(target, np.flip(target, axis), out=changed)
+                np.bitwise_and(changed, mask, out=changed)
+                np.bitwise_xor(target, changed, out=target)
+
+    def translate(
+        self, x: Array, shifts: Array, fill_mode: str, fill_value: float, out: Array
+    ) -> None:
+        """By the places in memory of the four pixels that make each pixel of the result."""
+        images, height, width, channels = x.shape
+        source = self.workspace("source", (x.size + 1,), x.dtype)
+        np.copyto(source[:-1].reshape(*x.shape[1:], images), images_last(x))
+        source[-1] = fill_value  # what stands beyond all pixels
+        places = self.workspace("places", (*x.shape[1:], images), np.intp)
+        of_rows = self.workspace("places of rows", (height, 1, channels, images), np.intp)
+        pixels = self._scratch("pixels", x.shape, x.dtype)
+        within_pixel = self.counting(channels * images).reshape(channels, images)
+        out.fill(0)
+        for rows, row_weights in _taps(np, shifts[:, 0], height, fill_mode):
+            starts = rows.T * (width * channels * images)
+            np.add(starts[:, None, None], within_pixel, out=of_rows)
+            for columns, column_weights in _taps(np, shifts[:, 1], width, fill_mode):
+                np.add(of_rows, columns.T[:, None] * (channels * images), out=places)
+                np.take(source, places, out=images_last(pixels), mode="clip")
+                weights = (row_weights * column_weights).astype(x.dtype)
+                np.multiply(images_last(pixels), weights, out=images_last(pixels))
+                np.add(out, pixels, out=out)
+
+
+def _over_images(sizes: Sizes) -> tuple[int, ...]:
+    """The grid over parts of each image that is written."""
+    return sizes["images"], ceil_div(value("rows*columns*channels", sizes), PER_BLOCK)
+
+
+def _moving(file: str, by: dict[str, str]) -> Any:
+    """A kernel that writes images of the size of those it reads.
+
+    Args:
+        file: the source file, in `kernels/`.
+        by: the shapes of the arrays that say how, by name.
+    """
+    shapes = {"x": OUTPUTS, **by, "out": OUTPUTS}
+    return kernel(file, shapes, _over_images, macros=ITEMS, small=("rows*columns*channels",))
+
+
+class CudaImages(CudaMemory, Images):
+    """Moving images in CUDA: a block writes a part of an image."""
+
+    pad = kernel(
+        "pad.cu",
+        {"x": IMAGES, "out": OUTPUTS},
+        _over_images,
+        macros=ITEMS,
+        small=("rows*columns*channels", "image_height*image_width*channels"),
+    )
+    flip = _moving("flip.cu", {"flips": "images 2"})
+
+    def translate(
+        self, x: Array, shifts: Array, fill_mode: str, fill_value: float, out: Array
+    ) -> None:
+        mode = FILL_MODES.index(fill_mode)
+        self._translate(x=x, shifts=shifts, fill_mode=mode, fill_value=fill_value, out=out)
+
+    _translate = _moving("translate.cu", {"shifts": "images 2"})
