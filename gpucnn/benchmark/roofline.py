@@ -19,7 +19,6 @@ from gpucnn.benchmark.workload import Data
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import (
     AveragePooling2D,
-    Flatten,
     FusedConv2D,
     FusedDense,
     GlobalAveragePooling2D,
@@ -29,6 +28,7 @@ from gpucnn.layers import (
     Step,
 )
 from gpucnn.layers.affine import Affine
+from gpucnn.layers.reshaping import Framing, Reshaping
 from gpucnn.models.sequential import Sequential
 
 REPEATS = 5  # of a product or copy, of which the fastest counts
@@ -99,7 +99,7 @@ def operations(layer: Layer, direction: str, batch: int) -> int:
     bias takes the place of the addition that a sum of k products does not need.
 
     Args:
-        layer: of any kind but dropout.
+        layer: of any kind but those that are random.
         direction: "forward" or "backward".
         batch: the number of images.
     """
@@ -116,7 +116,7 @@ def bytes_moved(layer: Layer, direction: str, batch: int) -> int:
     the forward pass is a bit or two for each element, and not counted. A layer that fuses others,
     see `fuse`, moves nothing between them.
     """
-    if isinstance(layer, Flatten):
+    if isinstance(layer, Reshaping):
         return 0
     inputs, outputs = prod(layer.input_shape), prod(layer.output_shape)
     parameters = sum(each.size for each in layer.parameters.values())
@@ -154,7 +154,7 @@ def _backward(layer: Layer) -> int:
 
 
 def _elementwise(layer: Layer) -> int:
-    return 0 if isinstance(layer, Flatten) else prod(layer.output_shape)
+    return 0 if isinstance(layer, (Reshaping, Framing)) else prod(layer.output_shape)
 
 
 # What a layer takes

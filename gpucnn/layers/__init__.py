@@ -17,6 +17,7 @@ from gpucnn.layers.base import Step as Step
 from gpucnn.layers.batch_normalization import BatchNormalization as BatchNormalization
 from gpucnn.layers.dense import Dense as Dense
 from gpucnn.layers.dropout import Dropout as Dropout
+from gpucnn.layers.dropout import SpatialDropout2D as SpatialDropout2D
 from gpucnn.layers.ends import Activation as Activation
 from gpucnn.layers.ends import Input as Input
 from gpucnn.layers.ends import Softmax as Softmax
@@ -25,7 +26,10 @@ from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.fused import fuse_head as fuse_head
+from gpucnn.layers.reshaping import Cropping2D as Cropping2D
 from gpucnn.layers.reshaping import Flatten as Flatten
+from gpucnn.layers.reshaping import Reshape as Reshape
+from gpucnn.layers.reshaping import ZeroPadding2D as ZeroPadding2D
 from gpucnn.layers.whole_batch import Sums as Sums
 from gpucnn.layers.whole_batch import WholeBatchLayer as WholeBatchLayer
 from gpucnn.layers.whole_batch import by_itself as by_itself

@@ -72,6 +72,9 @@ class Layer(Placeable, ABC):
 
     has_parameters: ClassVar[bool] = False
 
+    keeps_pixels: ClassVar[bool] = False
+    """Whether pixels have the same encoding in its output as in its input."""
+
     given_shape: Shape | None = None
     """The argument `input_shape` of a layer that begins a model, if it was given one."""
 

@@ -1,10 +1,11 @@
-"""The dropout layer."""
+"""The dropout layers: of single elements, and of whole channels."""
 
 from dataclasses import dataclass
 from math import prod
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.windowed.sliding import image_size
 from gpucnn.utils import arguments
 
 
@@ -34,7 +35,7 @@ class Dropout(Layer):
         return {}
 
     def training_buffers(self) -> dict[str, Buffer]:
-        dropped = {"mask": Buffer(self.input_shape), "output": Buffer(self.output_shape)}
+        dropped = {"mask": Buffer(self._mask_shape()), "output": Buffer(self.output_shape)}
         return super().training_buffers() | dropped
 
     def forward(self, x: Array, step: Step | None) -> Array:
@@ -42,8 +43,8 @@ class Dropout(Layer):
         if step is None or step.number is None:
             return x
         mask, output = self.buffer("mask", len(x)), self.buffer("output", len(x))
-        first = step.first * prod(self.input_shape)
-        self.backend.dropout(x, self.rate, self.seed, self.index, step.number, mask, output, first)
+        first = step.first * prod(self._mask_shape())
+        self._drop(x, step.number, mask, output, first)
         return output
 
     def backward(self, output_gradient: Array) -> Array:
@@ -51,5 +52,46 @@ class Dropout(Layer):
             return output_gradient
         mask = self.buffer("mask", len(output_gradient))
         input_gradient = self.buffer("input_gradient", len(output_gradient))
-        self.backend.multiply(output_gradient, mask, input_gradient)
+        self._multiply(output_gradient, mask, input_gradient)
         return input_gradient
+
+    def _mask_shape(self) -> Shape:
+        """The shape of the mask of one image."""
+        return self.input_shape
+
+    def _drop(self, x: Array, step: Array, mask: Array, out: Array, first: int) -> None:
+        """Draw the mask, whose first element has the number `first` in the batch, and apply it."""
+        self.backend.dropout(x, self.rate, self.seed, self.index, step, mask, out, first)
+
+    def _multiply(self, array: Array, mask: Array, out: Array) -> None:
+        """Apply a mask."""
+        self.backend.multiply(array, mask, out)
+
+
+@dataclass(eq=False, repr=False)
+class SpatialDropout2D(Dropout):
+    """Zeroes random channels of images and scales the others by 1 / (1 - rate); in training only.
+
+    Tompson, Goroshin, Jain, LeCun and Bregler, "Efficient object localization using convolutional
+    networks", CVPR 2015.
+
+    Args:
+        rate: the probability of a channel of an image to be zeroed, in [0, 1).
+
+    Raises:
+        InvalidValueError: `rate` is not a number in that range.
+    """
+
+    def build(self, input_shape: Shape) -> None:
+        image_size(self.name, input_shape)
+        super().build(input_shape)
+
+    def _mask_shape(self) -> Shape:
+        return self.input_shape[2:]
+
+    def _drop(self, x: Array, step: Array, mask: Array, out: Array, first: int) -> None:
+        self.backend.draw_mask(self.rate, self.seed, self.index, step, mask, first)
+        self._multiply(x, mask, out)
+
+    def _multiply(self, array: Array, mask: Array, out: Array) -> None:
+        self.backend.scale_channels(array, mask, out)

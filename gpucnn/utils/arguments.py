@@ -41,6 +41,23 @@ def positive_pair(value: Any, name: str) -> tuple[int, int]:
     return int(both[0]), int(both[1])
 
 
+def sides(value: Any, name: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Whole numbers of at least 0 for the sides of an image: ((top, bottom), (left, right)).
+
+    One number is of all sides; a pair is of rows and of columns.
+    """
+    both = (value, value) if _is_integer(value) else value
+    if isinstance(both, (tuple, list)) and len(both) == 2:
+        pairs = [(each, each) if _is_integer(each) else each for each in both]
+        if all(map(_is_pair_of_counts, pairs)):
+            (top, bottom), (left, right) = pairs
+            return (int(top), int(bottom)), (int(left), int(right))
+    raise InvalidValueError(
+        f"{name} is {value!r}: it must be a whole number of at least 0, a pair of them, or "
+        "((top, bottom), (left, right))"
+    )
+
+
 def number(value: Any, name: str) -> float:
     """A finite number."""
     if not _is_finite(value):
@@ -110,6 +127,20 @@ def image_shape(value: Any, name: str) -> tuple[int, ...]:
     return tuple(map(int, value))
 
 
+def target_shape(value: Any, name: str) -> tuple[int, ...]:
+    """A shape of whole numbers of at least 1, of which one may be -1."""
+    if (
+        not isinstance(value, (tuple, list))
+        or not value
+        or not all(_is_integer(each) and (each == -1 or each >= 1) for each in value)
+        or sum(each == -1 for each in value) > 1
+    ):
+        raise InvalidValueError(
+            f"{name} is {value!r}: give a shape such as (28, 28, 1), in which one size may be -1"
+        )
+    return tuple(map(int, value))
+
+
 def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     """One of the words in `allowed`."""
     if value not in allowed:
@@ -123,6 +154,14 @@ def _is_integer(value: Any) -> bool:
 
 def _is_positive_integer(value: Any) -> bool:
     return _is_integer(value) and int(value) >= 1
+
+
+def _is_pair_of_counts(value: Any) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == 2
+        and all(_is_integer(each) and each >= 0 for each in value)
+    )
 
 
 def _is_finite(value: Any) -> bool:

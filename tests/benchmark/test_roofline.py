@@ -9,6 +9,7 @@ from benchmark.small_plan import small_data
 from gpucnn import (
     AveragePooling2D,
     Conv2D,
+    Cropping2D,
     Dense,
     DepthwiseConv2D,
     Flatten,
@@ -16,7 +17,9 @@ from gpucnn import (
     GlobalMaxPooling2D,
     MaxPool2D,
     ReLU,
+    Reshape,
     Sequential,
+    ZeroPadding2D,
 )
 from gpucnn.backends import Backend, CpuBackend
 from gpucnn.benchmark import roofline
@@ -199,6 +202,26 @@ def test_operations_of_groups(convolution: Layer, products: int) -> None:
     convolution.needs_input_gradient = True
     outputs = 2 * 2 * convolution.output_shape[2]
     assert operations(convolution, "backward", 3) == 3 * (2 * products + outputs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "forward", "backward"),
+    [
+        (ZeroPadding2D(), 0, 0),
+        (Cropping2D(1), 0, 0),
+        (Reshape((-1,)), 0, 0),
+    ],
+)
+def test_operations_of_what_moves(kind: Layer, forward: int, backward: int) -> None:
+    kind.build((4, 4, 3))
+    assert operations(kind, "forward", 2) == 2 * forward
+    assert operations(kind, "backward", 2) == 2 * backward
+
+
+def test_a_reshaped_image_is_not_moved() -> None:
+    reshaping = Reshape((4, 12))
+    reshaping.build((4, 4, 3))
+    assert bytes_moved(reshaping, "forward", 2) == bytes_moved(reshaping, "backward", 2) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The gradients of every layer agree with central differences."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from backends.strategies import SETTINGS, Sizes, layer_sizes, seeds
 from gpucnn import (
     AveragePooling2D,
     Conv2D,
+    Cropping2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -19,6 +21,9 @@ from gpucnn import (
     GlobalMaxPooling2D,
     MaxPool2D,
     ReLU,
+    Reshape,
+    SpatialDropout2D,
+    ZeroPadding2D,
 )
 from gpucnn.backends import Array, Window
 from gpucnn.layers import Layer, Step
@@ -130,6 +135,31 @@ def test_of_layers_with_no_arguments_needed(kind: type[Layer], shape: list[int],
 def test_of_dropout_at_a_step(rate: float, step: int, seed: int) -> None:
     x = np.random.default_rng(seed).standard_normal((2, 3, 4))
     assert_layer_gradients(placed(Dropout(rate), (3, 4)), x, Step(np.array([step])))
+
+
+@given(rate=st.sampled_from([0.0, 0.3, 0.9]), step=st.integers(1, 2**40), seed=seeds)
+@SETTINGS
+def test_of_dropout_of_channels_at_a_step(rate: float, step: int, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 3, 2, 4))
+    assert_layer_gradients(placed(SpatialDropout2D(rate), (3, 2, 4)), x, Step(np.array([step])))
+
+
+@given(small_sizes, seeds)
+@SETTINGS
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Reshape((-1,)),
+        lambda: ZeroPadding2D(((1, 2), (0, 3))),
+        lambda: Cropping2D(((0, 1), (2, 0))),
+    ],
+    ids=["reshape", "padding", "cropping"],
+)
+def test_of_layers_that_move(make: Callable[[], Layer], case: Sizes, seed: int) -> None:
+    height, width = case.window.image
+    shape = height + 1, width + 2, case.channels
+    x = np.random.default_rng(seed).standard_normal((case.images, *shape))
+    assert_layer_gradients(placed(make(), shape, case.images), x)
 
 
 class TestTheCheckItself:

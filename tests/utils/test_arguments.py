@@ -44,6 +44,33 @@ class TestPositivePair:
         refuses(arguments.positive_pair, value, allowed)
 
 
+class TestSides:
+    @pytest.mark.parametrize(
+        ("value", "sides"),
+        [
+            (2, ((2, 2), (2, 2))),
+            (0, ((0, 0), (0, 0))),
+            ((1, 3), ((1, 1), (3, 3))),
+            ([[1, 2], (0, np.int8(4))], ((1, 2), (0, 4))),
+            ((1, (0, 2)), ((1, 1), (0, 2))),
+        ],
+    )
+    def test_takes(self, value: Any, sides: tuple[tuple[int, int], ...]) -> None:
+        taken = arguments.sides(value, "thing")
+        assert taken == sides
+        assert {type(each) for pair in taken for each in pair} == {int}
+
+    @pytest.mark.parametrize(
+        "value", [-1, 1.0, None, True, "12", (), (1,), (1, -1), (1, 2, 3), ((1, 2), (3,))]
+    )
+    def test_refuses(self, value: Any) -> None:
+        allowed = (
+            "it must be a whole number of at least 0, a pair of them, or "
+            "((top, bottom), (left, right))"
+        )
+        refuses(arguments.sides, value, allowed)
+
+
 class TestNumber:
     @pytest.mark.parametrize("value", [-1, 0, 0.5, np.float32(0.5)])
     def test_takes(self, value: Any) -> None:
@@ -146,6 +173,18 @@ class TestImageShape:
     def test_refuses(self, value: Any) -> None:
         allowed = "give the shape of one image, such as (28, 28, 1)"
         refuses(arguments.image_shape, value, allowed)
+
+
+class TestTargetShape:
+    @pytest.mark.parametrize("value", [(28, 28, 1), [-1], (np.int64(5), -1)])
+    def test_takes(self, value: Any) -> None:
+        taken = arguments.target_shape(value, "thing")
+        assert (taken, type(taken[0])) == (tuple(value), int)
+
+    @pytest.mark.parametrize("value", [28, (), (28, 0), (-1, -1), (28.0, 28), "28", None, (-2,)])
+    def test_refuses(self, value: Any) -> None:
+        allowed = "give a shape such as (28, 28, 1), in which one size may be -1"
+        refuses(arguments.target_shape, value, allowed)
 
 
 class TestOneOf:

@@ -17,6 +17,7 @@ from gpucnn import (
     Constant,
     Conv2D,
     CosineDecay,
+    Cropping2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -31,11 +32,14 @@ from gpucnn import (
     PiecewiseConstantDecay,
     PolynomialDecay,
     ReLU,
+    Reshape,
     RMSprop,
     SeparableConv2D,
     Sigmoid,
     SiLU,
+    SpatialDropout2D,
     Tanh,
+    ZeroPadding2D,
 )
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
@@ -62,6 +66,10 @@ THINGS = [
     Tanh(),
     Sigmoid(),
     Flatten(),
+    Reshape((-1, 2)),
+    ZeroPadding2D(((1, 2), (0, 3))),
+    Cropping2D((1, 2)),
+    SpatialDropout2D(0.5),
     Dense(10),
     Dense(10, LeakyReLU(0.2), use_bias=False),
     Dropout(0.5),
