@@ -28,6 +28,7 @@ from gpucnn.layers import (
     Step,
 )
 from gpucnn.layers.affine import Affine
+from gpucnn.layers.preprocessing.rescaling import Scaling
 from gpucnn.layers.reshaping import Framing, Reshaping
 from gpucnn.models.sequential import Sequential
 
@@ -142,6 +143,8 @@ def _forward(layer: Layer) -> int:
         return (layer.window.elements - 1) * prod(layer.output_shape)
     if isinstance(layer, (AveragePooling2D, GlobalAveragePooling2D)):  # and a division
         return layer.window.elements * prod(layer.output_shape)
+    if isinstance(layer, Scaling):
+        return 2 * prod(layer.output_shape)
     return _elementwise(layer)
 
 

@@ -12,7 +12,7 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError
 class DeviceDataset:
     """Images, with or without labels, on a device; batches are gathered by index.
 
-    uint8 images are stored as uint8, and normalised when a batch is gathered, as described in
+    uint8 images are stored as uint8, and become numbers when a batch is gathered, as described in
     `Backend.gather_images`.
 
     Args:
@@ -40,14 +40,15 @@ class DeviceDataset:
     def __len__(self) -> int:
         return len(self.images)
 
-    def gather_images(self, indices: Array, out: Array) -> None:
+    def gather_images(self, indices: Array, out: Array, *, normalizes: bool = True) -> None:
         """Gather the images of a batch.
 
         Args:
             indices: int64 (n,), on the device.
             out: (n, *shape) of the batches' dtype; the images are written to it.
+            normalizes: whether bytes are normalised, or stay the numbers that they are.
         """
-        self._backend.gather_images(self.images, indices, out)
+        self._backend.gather_images(self.images, indices, out, normalizes)
 
     def gather_labels(self, indices: Array, out: Array) -> None:
         """Gather the labels of a batch.
@@ -79,8 +80,8 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
     images: NDArray[Any] = np.asarray(x)
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
         raise InvalidTypeError(
-            f"the images are of dtype {images.dtype}: give pixels as uint8 (0 to 255, normalised "
-            "here) or as floating-point numbers (used as they are)"
+            f"the images are of dtype {images.dtype}: give pixels as uint8 (0 to 255) or as "
+            "floating-point numbers (used as they are)"
         )
     if shape[-1:] == (1,) and images.shape[1:] == shape[:-1]:
         images = images[..., None]

@@ -26,6 +26,13 @@ from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.fused import fuse_head as fuse_head
+from gpucnn.layers.preprocessing.augmentation import RandomFlip as RandomFlip
+from gpucnn.layers.preprocessing.augmentation import RandomTranslation as RandomTranslation
+from gpucnn.layers.preprocessing.rescaling import Normalization as Normalization
+from gpucnn.layers.preprocessing.rescaling import Rescaling as Rescaling
+from gpucnn.layers.preprocessing.rescaling import (
+    takes_bytes_as_they_are as takes_bytes_as_they_are,
+)
 from gpucnn.layers.reshaping import Cropping2D as Cropping2D
 from gpucnn.layers.reshaping import Flatten as Flatten
 from gpucnn.layers.reshaping import Reshape as Reshape

@@ -199,6 +199,7 @@ def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
     count = 0
     for layer in unroll(layers):
         layer.name = layer.kind or type(layer).__name__.lower()  # for error messages
+        layer.needs_input_gradient = count > 0
         layer.build(shape)
         shapes = *layer.parameter_shapes().values(), *layer.state_shapes().values()
         count += sum(map(prod, shapes))

@@ -2,9 +2,10 @@
 
 Bytes, 0 to 255, are commonly passed around as numbers in four encodings: b / 255, b / 255 - 0.5,
 b / 127.5 - 1 and b itself. A model trained on bytes has seen the second, since bytes are normalised
-so here. The encoding of floating-point pixels is inferred from their range: they are in the one
-whose interval contains them and of which they span more than `SHARE`; at most one qualifies. Pixels
-normalised in another way, such as to mean 0 and variance 1, are in no encoding.
+so here; or the last, if it begins with `Rescaling` or the like, see `takes_bytes_as_they_are`. The
+encoding of floating-point pixels is inferred from their range: they are in the one whose interval
+contains them and of which they span more than `SHARE`; at most one qualifies. Pixels normalised in
+another way, such as to mean 0 and variance 1, are in no encoding.
 
 | trained on | given | the model gets |
 | --- | --- | --- |
@@ -34,6 +35,7 @@ since as bytes of 0 to 255 they are nearly black; and a model trained on them re
 
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.errors import GpucnnWarning, InvalidValueError
+from gpucnn.layers import Layer, takes_bytes_as_they_are
 
 SHARE = 0.6  # of an encoding's interval; above the half of it that another may contain
 STEP = 1 / 255  # of an interval, between consecutive bytes
@@ -74,8 +77,14 @@ class Encoding(NamedTuple):
         return abs(pixels.low - self.low) <= TOLERANCE * self.width
 
 
-OF_BYTES = Encoding(-0.5, 0.5)  # what bytes become in `Backend.gather_images`
-ENCODINGS = (Encoding(0, 1), OF_BYTES, Encoding(-1, 1), Encoding(0, 255))
+NORMALIZED = Encoding(-0.5, 0.5)  # what bytes become in `Backend.gather_images`
+AS_THEY_ARE = Encoding(0, 255)  # what they are if they are not normalised
+ENCODINGS = (Encoding(0, 1), NORMALIZED, Encoding(-1, 1), AS_THEY_ARE)
+
+
+def encoding_of_bytes(layers: Sequence[Layer]) -> Encoding:
+    """The encoding in which a model of these layers sees bytes."""
+    return AS_THEY_ARE if takes_bytes_as_they_are(layers) else NORMALIZED
 
 
 @dataclass(frozen=True)
@@ -127,11 +136,14 @@ class Pixels:
         """The maximum minus the minimum."""
         return self.high - self.low
 
-    @property
-    def encoding(self) -> Encoding | None:
-        """The encoding in which a model sees these pixels; None if it is none of the four."""
+    def encoding(self, of_bytes: Encoding = NORMALIZED) -> Encoding | None:
+        """The encoding in which a model sees these pixels; None if it is none of the four.
+
+        Args:
+            of_bytes: that in which it sees bytes.
+        """
         if self.kind == BYTES:
-            return OF_BYTES
+            return of_bytes
         for encoding in ENCODINGS:
             if encoding.contains(self) and self.contrast > SHARE * encoding.width:
                 return encoding
@@ -150,7 +162,7 @@ class Pixels:
         """
         if earlier is None:
             return self
-        encodings = {self.encoding, earlier.encoding} - {None}
+        encodings = {self.encoding(), earlier.encoding()} - {None}
         if earlier.kind != self.kind or len(encodings) > 1:
             return self
         low, high = min(self.low, earlier.low), max(self.high, earlier.high)
@@ -177,7 +189,10 @@ def trained_on(images: NDArray[Any], earlier: Pixels | None) -> Pixels:
 
 
 def like_training(
-    images: NDArray[Any], trained: Pixels | None, dtype: "np.dtype[np.floating]"
+    images: NDArray[Any],
+    trained: Pixels | None,
+    dtype: "np.dtype[np.floating]",
+    of_bytes: Encoding = NORMALIZED,
 ) -> NDArray[Any]:
     """Convert images to the encoding that a model was trained on, by the table of this module.
 
@@ -185,6 +200,7 @@ def like_training(
         images: uint8 or real, finite, at least one.
         trained: the pixels of the training images; None if unknown.
         dtype: real, of the model.
+        of_bytes: the encoding in which the model sees bytes.
 
     Returns:
         The images themselves, or a converted copy of `dtype`.
@@ -199,13 +215,13 @@ def like_training(
         return images
     given = Pixels.of(images)
     _check_brightness(given, trained)
-    source, target = given.encoding, trained.encoding
+    source, target = given.encoding(of_bytes), trained.encoding(of_bytes)
     if source is not None and target is not None:
         if source == target:
             return images
         if given.kind == BYTES or not target.contains(given) or source.begins_with(given):
             return _converted(images, source, target, dtype)
-    elif _may_be_alike(given, trained):
+    elif _may_be_alike(given, trained, of_bytes):
         return images
     raise InvalidValueError(
         f"the images are {given}, but the model was trained on {trained}, and how to convert them "
@@ -218,7 +234,7 @@ def as_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
     pixels = Pixels.of(images)
     if pixels.kind == BYTES:
         return images
-    low, high = pixels.encoding or (pixels.low, pixels.high)
+    low, high = pixels.encoding() or (pixels.low, pixels.high)
     shares = (images - low) / ((high - low) or 1)
     levels: NDArray[np.uint8] = np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
     return levels
@@ -257,9 +273,9 @@ def _warn_of_dark(pixels: Pixels) -> None:
     )
 
 
-def _may_be_alike(given: Pixels, trained: Pixels) -> bool:
+def _may_be_alike(given: Pixels, trained: Pixels, of_bytes: Encoding) -> bool:
     """Whether pixels can be used unchanged, where `given` or `trained` is in no encoding."""
-    source, target = given.encoding, trained.encoding
+    source, target = given.encoding(of_bytes), trained.encoding(of_bytes)
     if target is not None:
         has_no_low = (
             target.low < 0 <= given.low or given.contrast < (STEP + TOLERANCE) * target.width

@@ -29,7 +29,7 @@ from gpucnn.models.divergence import check_finite_arrays, check_weights
 from gpucnn.models.network import Network, check_list
 from gpucnn.models.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.models.parallel import evaluate as evaluate_replica
-from gpucnn.models.pixels import Pixels, like_training, trained_on
+from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
 from gpucnn.models.progress import show_evaluation, show_progress, verbosity
 from gpucnn.models.replica import Replica
 from gpucnn.models.summary import print_summary
@@ -52,8 +52,9 @@ OF_BUILT = frozenset(
 class Sequential(Network):
     """A stack of layers with training, evaluation, prediction and files, under Keras's names.
 
-    Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or floating-point
-    numbers, which are used as they are. Later images are converted to the encoding of the training
+    Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or stay as they are for
+    a model that begins with `Rescaling` or `Normalization`; or floating-point numbers, which are
+    used as they are. Later images are converted to the encoding of the training
     images where that can be determined, and refused where not: see `gpucnn/models/pixels.py`.
 
     A model can be used from any thread. While one thread trains it, the others see the weights as
@@ -570,7 +571,7 @@ class Sequential(Network):
     def _images(self, x: NDArray[Any], pixels: Pixels | None) -> NDArray[Any]:
         """Checked images, in the encoding of `pixels`."""
         images = check_images(x, self.input_shape, self.dtype)
-        return like_training(images, pixels, self.dtype)
+        return like_training(images, pixels, self.dtype, encoding_of_bytes(self._unrolled))
 
     def _labelled(self, x: NDArray[Any], y: NDArray[Any], pixels: Pixels | None = None) -> Labelled:
         images = self._images(x, pixels)

@@ -65,6 +65,37 @@ def number(value: Any, name: str) -> float:
     return float(value)
 
 
+def numbers(value: Any, name: str) -> float | tuple[float, ...]:
+    """A finite number, or a sequence of them."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    each = value if isinstance(value, (tuple, list)) and value else [value]
+    if not all(map(_is_finite, each)):
+        raise InvalidValueError(
+            f"{name} is {value!r}: it must be a number, or a list with one for each channel"
+        )
+    return tuple(map(float, value)) if each is value else float(value)
+
+
+def factor(value: Any, name: str) -> tuple[float, float]:
+    """A pair of numbers in [-1, 1], the lower first; a single one is the upper, its negative lower.
+
+    As Keras's random layers take it, which draw a share of the size of an image.
+    """
+    both = (-abs(value), abs(value)) if _is_finite(value) else value
+    if (
+        not isinstance(both, (tuple, list))
+        or len(both) != 2
+        or not all(map(_is_finite, both))
+        or not -1 <= both[0] <= both[1] <= 1
+    ):
+        raise InvalidValueError(
+            f"{name} is {value!r}: it must be a number from -1 to 1, or a pair of them, the lower "
+            "first"
+        )
+    return float(both[0]), float(both[1])
+
+
 def text(value: Any, name: str) -> str:
     """A text."""
     if not isinstance(value, str):

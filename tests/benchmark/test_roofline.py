@@ -17,6 +17,7 @@ from gpucnn import (
     GlobalMaxPooling2D,
     MaxPool2D,
     ReLU,
+    Rescaling,
     Reshape,
     Sequential,
     ZeroPadding2D,
@@ -207,12 +208,13 @@ def test_operations_of_groups(convolution: Layer, products: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "forward", "backward"),
     [
+        (Rescaling(2.0), 2 * 48, 48),
         (ZeroPadding2D(), 0, 0),
         (Cropping2D(1), 0, 0),
         (Reshape((-1,)), 0, 0),
     ],
 )
-def test_operations_of_what_moves(kind: Layer, forward: int, backward: int) -> None:
+def test_operations_of_what_scales_or_moves(kind: Layer, forward: int, backward: int) -> None:
     kind.build((4, 4, 3))
     assert operations(kind, "forward", 2) == 2 * forward
     assert operations(kind, "backward", 2) == 2 * backward

@@ -104,7 +104,7 @@ class TestCheckImages:
     def test_refuses_other_dtypes(self, dtype: Any) -> None:
         with refusal(
             f"the images are of dtype {np.dtype(dtype)}: give pixels as uint8 "
-            "(0 to 255, normalised here) or as floating-point numbers (used as they are)",
+            "(0 to 255) or as floating-point numbers (used as they are)",
             InvalidTypeError,
         ):
             check_images(np.zeros((4, *IMAGE), dtype), IMAGE, FLOAT32)

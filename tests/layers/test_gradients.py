@@ -20,7 +20,9 @@ from gpucnn import (
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     MaxPool2D,
+    Normalization,
     ReLU,
+    Rescaling,
     Reshape,
     SpatialDropout2D,
     ZeroPadding2D,
@@ -152,10 +154,12 @@ def test_of_dropout_of_channels_at_a_step(rate: float, step: int, seed: int) -> 
         lambda: Reshape((-1,)),
         lambda: ZeroPadding2D(((1, 2), (0, 3))),
         lambda: Cropping2D(((0, 1), (2, 0))),
+        lambda: Rescaling(-1.5, 0.25),
+        lambda: Normalization(mean=0.5, variance=4.0),
     ],
-    ids=["reshape", "padding", "cropping"],
+    ids=["reshape", "padding", "cropping", "rescaling", "normalization"],
 )
-def test_of_layers_that_move(make: Callable[[], Layer], case: Sizes, seed: int) -> None:
+def test_of_layers_that_move_or_scale(make: Callable[[], Layer], case: Sizes, seed: int) -> None:
     height, width = case.window.image
     shape = height + 1, width + 2, case.channels
     x = np.random.default_rng(seed).standard_normal((case.images, *shape))

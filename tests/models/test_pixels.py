@@ -244,7 +244,7 @@ class TestRecord:
     def test_is_of_one_encoding_at_most(self, low: float, width: float) -> None:
         pixels = Pixels(FLOATS, low, low + width)
         fitting = [each for each in ENCODINGS if each.contains(pixels) and width > 0.6 * each.width]
-        assert [each for each in [pixels.encoding] if each is not None] == fitting
+        assert [each for each in [pixels.encoding()] if each is not None] == fitting
 
     @pytest.mark.parametrize(
         "wrong",

@@ -71,6 +71,36 @@ class TestSides:
         refuses(arguments.sides, value, allowed)
 
 
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("value", "numbers"),
+        [(2, 2.0), (np.float32(0.5), 0.5), ([1, 2.5], (1.0, 2.5)), (np.array([3, 4]), (3.0, 4.0))],
+    )
+    def test_takes(self, value: Any, numbers: Any) -> None:
+        taken = arguments.numbers(value, "thing")
+        assert taken == numbers
+        assert type(taken) is type(numbers)
+
+    @pytest.mark.parametrize("value", [None, True, "1", [], (), [1, NAN], [[1]], INF])
+    def test_refuses(self, value: Any) -> None:
+        allowed = "it must be a number, or a list with one for each channel"
+        refuses(arguments.numbers, value, allowed)
+
+
+class TestFactor:
+    @pytest.mark.parametrize(
+        ("value", "factor"),
+        [(0, (0, 0)), (0.5, (-0.5, 0.5)), (-1, (-1, 1)), ((-0.5, 0.25), (-0.5, 0.25))],
+    )
+    def test_takes(self, value: Any, factor: tuple[float, float]) -> None:
+        assert arguments.factor(value, "thing") == factor
+
+    @pytest.mark.parametrize("value", [1.1, (0.2, 0.1), (0,), (-2, 0), (0, 2), None, True, "0.1"])
+    def test_refuses(self, value: Any) -> None:
+        allowed = "it must be a number from -1 to 1, or a pair of them, the lower first"
+        refuses(arguments.factor, value, allowed)
+
+
 class TestNumber:
     @pytest.mark.parametrize("value", [-1, 0, 0.5, np.float32(0.5)])
     def test_takes(self, value: Any) -> None:

@@ -17,6 +17,7 @@ from gpucnn.layers import (
     by_itself,
     fuse,
     fuse_head,
+    takes_bytes_as_they_are,
 )
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
@@ -64,6 +65,7 @@ class Lane:
             layer.place(backend, dtype, its_parameters, its_gradients, its_state)
         self.layers = fuse(layers, backend)
         self._head = fuse_head(self.layers)
+        self._normalizes_bytes = not takes_bytes_as_they_are(layers)
         self.loss = SoftmaxCrossEntropy(backend, layers[-1].output_shape[0], dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._labels = BatchMemory(backend, Buffer((), "int64"), dtype)
@@ -94,7 +96,7 @@ class Lane:
             real (n, *input_shape), in the layout of the layers; the next call overwrites it.
         """
         images = self._images[len(indices)]
-        data.gather_images(indices, images)
+        data.gather_images(indices, images, normalizes=self._normalizes_bytes)
         return images
 
     def load_labels(self, data: DeviceDataset, indices: Array) -> Array:
