@@ -11,14 +11,19 @@ from expect import refusal
 from gpucnn import (
     AveragePooling2D,
     Conv2D,
+    Cropping2D,
     Dense,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     MaxPool2D,
+    Normalization,
     ReLU,
+    Rescaling,
+    Reshape,
     Sequential,
+    ZeroPadding2D,
 )
 from gpucnn.backends import Array, CpuBackend
 from gpucnn.datasets.device_dataset import DeviceDataset
@@ -78,6 +83,14 @@ class TestGradients:
                 id="average of images",
             ),
             pytest.param(lambda: [Conv2D(3, IMAGE[:2]), Flatten()], id="convolution alone"),
+            pytest.param(
+                lambda: [
+                    *(Rescaling(2.0, [0.5, -0.5]), Conv2D(4, 2), ZeroPadding2D(((1, 0), (0, 2)))),
+                    *(Normalization(mean=0.5, variance=2.0), Conv2D(3, 2), Cropping2D(1)),
+                    *(Reshape((-1,)), Dense(3)),
+                ],
+                id="scaled and moved",
+            ),
         ],
     )
     def test_agree_with_differences(self, layers: Callable[[], list[Layer]]) -> None:
