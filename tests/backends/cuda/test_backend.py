@@ -468,6 +468,24 @@ def test_grouped_convolutions_of_every_shape(
         assert_array_equal(simulated, expected)
 
 
+@pytest.mark.parametrize(
+    ("positions", "blocks", "slices", "slabs"),
+    [
+        (0, 3, 8, 1),
+        (100, 3, 8, 1),
+        (3200, 3, 8, 25),  # as many as give each thread its least share
+        (43_264, 3, 32, 84),
+        (10**6, 3, 8, 88),  # as many as fill a GPU
+        (10**6, 1000, 8, 1),
+    ],
+)
+def test_slabs_of_positions(positions: int, blocks: int, slices: int, slabs: int) -> None:
+    assert max(ceil_div(positions, _slab_positions(positions, blocks, slices)), 1) == slabs
+
+
+# Images in several parts
+
+
 @pytest.mark.parametrize("shape", [(40, 41, 3), (7, 90, 20), (1, 1025, 1)])
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 def test_translated_images_that_are_longer_than_a_block(
@@ -503,21 +521,6 @@ def test_images_that_are_longer_than_a_block(
         written.append([flipped, padded, cropped, scaled, shifted])
     for simulated, expected in zip(*written, strict=True):
         assert_array_equal(simulated, expected)
-
-
-@pytest.mark.parametrize(
-    ("positions", "blocks", "slices", "slabs"),
-    [
-        (0, 3, 8, 1),
-        (100, 3, 8, 1),
-        (3200, 3, 8, 25),  # as many as give each thread its least share
-        (43_264, 3, 32, 84),
-        (10**6, 3, 8, 88),  # as many as fill a GPU
-        (10**6, 1000, 8, 1),
-    ],
-)
-def test_slabs_of_positions(positions: int, blocks: int, slices: int, slabs: int) -> None:
-    assert max(ceil_div(positions, _slab_positions(positions, blocks, slices)), 1) == slabs
 
 
 # Indices beyond 32 bits: arrays of that many elements in files that are mostly holes, of which the
