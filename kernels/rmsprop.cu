@@ -2,7 +2,7 @@
 //
 // s = rho * s + (1 - rho) * g^2
 // v = momentum * v - learning_rate * g / sqrt(s + epsilon)
-// p = p + v
+// p = p - learning_rate * weight_decay * p + v
 // and where `mean` is given,
 // m = rho * m + (1 - rho) * g
 // v = momentum * v - learning_rate * g / sqrt(max(s - m^2, 0) + epsilon)
@@ -13,7 +13,7 @@
 // Index map: a block works on THREADS * ITEMS consecutive elements, see elements.cuh.
 //
 // Bytes per element: 4 sizeof(REAL) read, 3 sizeof(REAL) written; with a mean one more of each.
-// Operations per element: 5 multiplications, 4 additions, a square root and a division; with a mean
+// Operations per element: 6 multiplications, 5 additions, a square root and a division; with a mean
 // 3 multiplications, 2 additions and a comparison more.
 
 #include "elements.cuh"
@@ -28,7 +28,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) rmsprop(
     long long size,
     double rho,
     REAL momentum,
-    REAL epsilon)
+    REAL epsilon,
+    REAL weight_decay)
 {
     const REAL rate = learning_rate[0];
     const REAL decay = (REAL)rho, rest = (REAL)(1 - rho);
@@ -56,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) rmsprop(
         if (i < size) {
             square[i] = new_square;
             velocity[i] = moved;
-            parameters[i] = p[k] + moved;
+            parameters[i] = p[k] - rate * weight_decay * p[k] + moved;
         }
     }
 }

@@ -3,11 +3,13 @@
 // v = momentum * v - learning_rate * g
 // p = p - learning_rate * weight_decay * p + v, or with Nesterov's rule
 // p = p - learning_rate * weight_decay * p + momentum * v - learning_rate * g
+// Without a velocity, v is 0 before the step, and not kept.
 //
 // Index map: a block works on THREADS * ITEMS consecutive elements, see elements.cuh.
 //
-// Bytes per element: 3 sizeof(REAL) read, 2 sizeof(REAL) written. Operations per element: 3
-// multiplications and 3 additions; with Nesterov's rule one more of each.
+// Bytes per element: 3 sizeof(REAL) read, 2 sizeof(REAL) written; without a velocity one of each
+// less. Operations per element: 3 multiplications and 3 additions; with Nesterov's rule one more of
+// each.
 
 #include "elements.cuh"
 
@@ -27,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd(
     {
         p[k] = load(parameters, element(blockIdx.x, k), size);
         g[k] = load(gradients, element(blockIdx.x, k), size);
-        v[k] = load(velocity, element(blockIdx.x, k), size);
+        v[k] = velocity != nullptr ? load(velocity, element(blockIdx.x, k), size) : (REAL)0;
     }
     EACH_ITEM(k)
     {
@@ -35,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd(
         const REAL moved = momentum * v[k] - rate * g[k];
         const REAL change = nesterov ? momentum * moved - rate * g[k] : moved;
         if (i < size) {
-            velocity[i] = moved;
+            if (velocity != nullptr) velocity[i] = moved;
             parameters[i] = p[k] - rate * weight_decay * p[k] + change;
         }
     }

@@ -397,6 +397,26 @@ def correct(logits: Array, labels: Array) -> Array:
     return hits
 
 
+# Clipping, and norms
+
+
+def clip(value: float, limit: float) -> float:
+    """The nearest number from -limit to limit."""
+    return max(-limit, min(limit, value))
+
+
+def norm(values: Array) -> float:
+    """The root of the sum of the squares of a vector."""
+    return math.sqrt(math.fsum(float(each) * float(each) for each in values))
+
+
+def clip_norm(values: Array, limit: float) -> Array:
+    """A vector, shortened to `limit` if its norm is greater."""
+    length = norm(values)
+    factor = limit / length if length > limit else 1.0
+    return np.array([each * factor for each in values])
+
+
 # Optimizers, for one parameter
 
 
@@ -445,6 +465,7 @@ def rmsprop(
     rho: float,
     momentum: float,
     epsilon: float,
+    weight_decay: float,
 ) -> tuple[float, float, float, float | None]:
     """The next parameter, square, velocity and mean, of which there may be none."""
     square += (1 - rho) * (gradient * gradient - square)
@@ -453,14 +474,21 @@ def rmsprop(
         mean += (1 - rho) * (gradient - mean)
         variance = max(0.0, square - mean * mean)
     velocity = momentum * velocity - learning_rate * gradient / math.sqrt(variance + epsilon)
+    parameter -= learning_rate * weight_decay * parameter
     return parameter + velocity, square, velocity, mean
 
 
 def adagrad(
-    parameter: float, gradient: float, square: float, learning_rate: float, epsilon: float
+    parameter: float,
+    gradient: float,
+    square: float,
+    learning_rate: float,
+    epsilon: float,
+    weight_decay: float,
 ) -> tuple[float, float]:
     """The next parameter and sum of squares."""
     square += gradient * gradient
+    parameter -= learning_rate * weight_decay * parameter
     return parameter - learning_rate * gradient / math.sqrt(square + epsilon), square
 
 
@@ -471,12 +499,28 @@ def lion(
     learning_rate: float,
     beta_1: float,
     beta_2: float,
+    weight_decay: float,
 ) -> tuple[float, float]:
     """The next parameter and mean."""
+    parameter -= learning_rate * weight_decay * parameter
     direction = mean + (1 - beta_1) * (gradient - mean)
     if direction != 0:
         parameter -= math.copysign(learning_rate, direction)
     return parameter, mean + (1 - beta_2) * (gradient - mean)
+
+
+def momentum(gradient: float, velocity: float, decay: float, nesterov: bool) -> tuple[float, float]:
+    """The next velocity, and the direction of the step."""
+    velocity = decay * velocity + gradient
+    return velocity, gradient + decay * velocity if nesterov else velocity
+
+
+def average_parameters(
+    parameter: float, average: float, share: float, overwrites: bool
+) -> tuple[float, float]:
+    """The next parameter and average."""
+    average = (1 - share) * average + share * parameter
+    return average if overwrites else parameter, average
 
 
 # Dropout

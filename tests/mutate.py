@@ -44,6 +44,7 @@ NAMES = {
     "grouped_conv2d": "grouped",
     "grouped_kernel_gradient": "grouped",
     "last_block": "matmul or sum_rows",
+    "norms": "clip_norms or unit_norm or norms_that or a_norm",
     "matmul": "matmul or dense",
     "patches": "fused",
     "pixels": "gather or conv_classifier",

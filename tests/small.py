@@ -1,6 +1,8 @@
 """A small model, and images and labels for it, shared by tests."""
 
-from typing import Any
+from itertools import accumulate
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +57,21 @@ def optimizers() -> list[Optimizer]:
     sgd = SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01)
     rmsprop = RMSprop(0.005, momentum=0.5, centered=True)
     return [sgd, Adam(0.01), AdamW(0.01), rmsprop, Adagrad(0.05), Lion(0.005)]
+
+
+class Laid(NamedTuple):
+    """A parameter as an optimizer sees it, see `Variable`."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+
+def layout(**shapes: tuple[int, ...]) -> list[Laid]:
+    """Parameters by name, one after the other."""
+    ends = accumulate(map(prod, shapes.values()))
+    named = zip(shapes.items(), ends, strict=True)
+    return [Laid(name, shape, end - prod(shape)) for (name, shape), end in named]
 
 
 def weight_bytes(trained: Sequential) -> bytes:

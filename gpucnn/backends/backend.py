@@ -25,6 +25,7 @@ from gpucnn.backends.ops.normalization import (
     CudaNormalization,
     Normalization,
 )
+from gpucnn.backends.ops.norms import CpuNorms, CudaNorms, Norms
 from gpucnn.backends.ops.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
@@ -41,6 +42,7 @@ class Backend(
     Matrices,
     Images,
     Normalization,
+    Norms,
     Pooling,
     Random,
     Elementwise,
@@ -75,6 +77,7 @@ class CpuBackend(
     CpuMatrices,
     CpuImages,
     CpuNormalization,
+    CpuNorms,
     CpuPooling,
     CpuRandom,
     CpuElementwise,
@@ -104,6 +107,7 @@ class CudaBackend(
     CudaMatrices,
     CudaImages,
     CudaNormalization,
+    CudaNorms,
     CudaPooling,
     CudaRandom,
     CudaElementwise,

@@ -208,7 +208,7 @@ class TrainingStep:
         for name, vector in network.replica.vectors.items():
             self.backend.copy(vector, replica.vectors[name])
         optimizer = optimizer or SGD(LEARNING_RATE)
-        optimizer.place(self.backend, replica.parameters)
+        optimizer.place(self.backend, replica.parameters, replica.layout)
         images, labels = workload.data[0]
         data = DeviceDataset(self.backend, network.dtype, images, labels)
         self._trainer = Trainer(replica, optimizer, data, batch_size)

@@ -135,7 +135,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         if count > held:  # checked before memory for the parameters is allocated
             raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
         shape, dtype, seed = (description[each] for each in ("input_shape", "dtype", "seed"))
-        slots = {name: arrays.pop(SLOT + name) for name in optimizer.slot_names}
+        slots = {name: arrays.pop(SLOT + name) for name in optimizer.all_slot_names}
         return SavedModel(
             Settings(layers, shape, dtype, seed, optimizer, _make_loss(description)),
             weights=arrays,

@@ -47,7 +47,7 @@ class ParallelTrainer(Trainer):
         validation: Labelled | None = None,
     ) -> None:
         mine = copy(optimizer)
-        mine.place(twin.backend, twin.parameters)
+        mine.place(twin.backend, twin.parameters, twin.layout)
         given, count = _labelled("", data), len(data[0])
         new: dict[str, Any] = {"order": ((count,), np.int64)} | _metrics("", count, twin)
         if validation is not None:
@@ -176,7 +176,7 @@ def _test(replica: Replica, arrays: Arrays) -> tuple[DeviceDataset, Metrics]:
 
 def _set_up_training(context: Context, optimizer: Optimizer, batch_size: int) -> None:
     replica, arrays = context.kept["replica"], context.kept["arrays"]
-    optimizer.place(replica.backend, replica.parameters)
+    optimizer.place(replica.backend, replica.parameters, replica.layout)
     trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size))
     trainer.communicator = context.communicator
     context.kept["trainer"] = trainer

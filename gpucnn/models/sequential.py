@@ -34,7 +34,7 @@ from gpucnn.models.progress import show_evaluation, show_progress, verbosity
 from gpucnn.models.replica import Replica
 from gpucnn.models.summary import print_summary
 from gpucnn.models.training import EpochRecord, Evaluation, History, check_finite, epoch_order
-from gpucnn.optimizers import Adam, Optimizer, optimizer_of
+from gpucnn.optimizers import Adam, Optimizer, OptimizerState, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.locks import ModelLock
@@ -162,7 +162,7 @@ class Sequential(Network):
         _check_loss(self.loss, layers)
         made = type(self).__new__(type(self))
         Network.__init__(made, layers, input_shape, *self._options)
-        self.optimizer.place(made.backend, made.parameters)
+        self.optimizer.place(made.backend, made.parameters, made.replica.layout)
         vars(self).update(vars(made))
 
     def _build_for(self, x: Any) -> None:
@@ -223,7 +223,7 @@ class Sequential(Network):
         with self._building.claim(), self._lock.claim() if self.is_built else nullcontext():
             if self.is_built:
                 _check_loss(loss, self.layers)
-                optimizer.place(self.backend, self.parameters)
+                optimizer.place(self.backend, self.parameters, self.replica.layout)
             self.optimizer, self.loss, self.run_eagerly = optimizer, loss, run_eagerly
 
     def fit(
@@ -318,6 +318,8 @@ class Sequential(Network):
                     told.epoch_ends(epoch, record)
                     if self.stop_training:
                         break
+                with self._lock.claim():
+                    self.optimizer.finalize(self.parameters)
         return history
 
     def _twin(self) -> Replica:
@@ -478,7 +480,10 @@ class Sequential(Network):
         self._refuse_training()
         state, self._trained = self.optimizer.state(), None
         super().place(backend)
-        self.optimizer.place(self.backend, self.parameters, state)
+        self._place_optimizer(state)
+
+    def _place_optimizer(self, state: OptimizerState) -> None:
+        self.optimizer.place(self.backend, self.parameters, self.replica.layout, state)
 
     def to(self, device: str) -> "Sequential":
         """Move the model to another device, with its weights and its optimizer.
@@ -506,7 +511,7 @@ class Sequential(Network):
             return
         optimizer_state = state.pop("optimizer_state")
         super().__setstate__(state)
-        self.optimizer.place(self.backend, self.parameters, optimizer_state)
+        self._place_optimizer(optimizer_state)
 
     # Files
 
@@ -563,7 +568,7 @@ class Sequential(Network):
         """Set the weights and the state of training."""
         self.set_weights([saved.weights[name] for name in self.weight_names])
         self.compile(saved.settings.optimizer, saved.settings.loss)
-        self.optimizer.place(self.backend, self.parameters, saved.state)
+        self._place_optimizer(saved.state)
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
 
     # Data

@@ -126,7 +126,7 @@ class Trainer:
         self._metrics = metrics or Metrics.empty(backend, len(data), replica.dtype)
         self._indices = backend.empty((self._batch_size,), np.int64)
         self._position = backend.empty((2,), np.int64)
-        factors = len(optimizer.factors(0))
+        factors = len(optimizer.all_factors(0))
         batches = ceil_div(len(data), self._batch_size)
         self._epoch_factors = backend.empty((batches, factors), replica.dtype)
         self._factors = backend.empty((factors,), replica.dtype)
@@ -182,7 +182,7 @@ class Trainer:
         self._count, self._iterations = count, iterations
         self._note_settings()
         steps = range(iterations, iterations + self.batches)
-        factors = [self.optimizer.factors(step) for step in steps]
+        factors = [self.optimizer.all_factors(step) for step in steps]
         if factors:
             self.replica.backend.copy(np.array(factors), self._epoch_factors[: len(factors)])
         self._next_batch: int | None = None  # at the position on the device; None if unknown
@@ -289,7 +289,7 @@ class Trainer:
         else:
             gradients = self._gradients(count)
         self.replica.update_state()
-        self.optimizer.update(self.replica.parameters, gradients, self._factors)
+        self.optimizer.apply(self.replica.parameters, gradients, self._factors)
 
     def _gradients(self, count: int) -> Array:
         """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""

@@ -4,6 +4,8 @@ To add either, import it here: `OPTIMIZERS`, `SCHEDULES` and the names of `gpucn
 imports.
 """
 
+from typing import Any
+
 from gpucnn.errors import InvalidTypeError
 from gpucnn.optimizers.adagrad import Adagrad as Adagrad
 from gpucnn.optimizers.adam import Adam as Adam
@@ -38,7 +40,7 @@ def optimizer_of(optimizer: object) -> Optimizer:
         InvalidValueError: there is no optimizer of that name.
     """
     if isinstance(optimizer, str):
-        by_name = {each.__name__.lower(): each for each in OPTIMIZERS}
+        by_name: dict[str, type[Any]] = {each.__name__.lower(): each for each in OPTIMIZERS}
         made: Optimizer = by_name[one_of(optimizer.lower(), "optimizer", tuple(by_name))]()
         return made
     if not isinstance(optimizer, Optimizer):

@@ -1,12 +1,13 @@
 """Adagrad."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from gpucnn.backends import Array, Backend
-from gpucnn.optimizers.base import Optimizer, OptimizerState
+from gpucnn.optimizers.base import Optimizer, OptimizerState, Variable
 from gpucnn.optimizers.schedules import Schedule
 from gpucnn.utils import arguments
 
@@ -19,6 +20,10 @@ class Adagrad(Optimizer):
         learning_rate: a number above 0, or a schedule.
         initial_accumulator_value: what the sums start with, at least 0.
         epsilon: added under the root, above 0.
+        weight_decay: the fraction of each parameter to subtract, times the learning rate, at least
+            0; None for none.
+
+    Further arguments are those of `Optimizer`.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -27,6 +32,7 @@ class Adagrad(Optimizer):
     learning_rate: float | Schedule = 0.001
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
+    weight_decay: float | None = None
 
     slot_names: ClassVar[tuple[str, ...]] = ("square",)
     square_names: ClassVar[tuple[str, ...]] = ("square",)
@@ -35,16 +41,26 @@ class Adagrad(Optimizer):
         super().__post_init__()
         arguments.non_negative_number(self.initial_accumulator_value, "initial_accumulator_value")
         arguments.positive_number(self.epsilon, "epsilon")
+        arguments.optional(arguments.non_negative_number, self.weight_decay, "weight_decay")
 
     def place(
-        self, backend: Backend, parameters: Array, state: OptimizerState | None = None
+        self,
+        backend: Backend,
+        parameters: Array,
+        layout: Sequence[Variable],
+        state: OptimizerState | None = None,
     ) -> None:
-        super().place(backend, parameters, state)
+        super().place(backend, parameters, layout, state)
         if state is None:
             first = np.full(parameters.shape, self.initial_accumulator_value)
             backend.copy(first, self.slots["square"])
 
     def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
         self._backend.adagrad(
-            parameters, gradients, self.slots["square"], factors, epsilon=self.epsilon
+            parameters,
+            gradients,
+            self.slots["square"],
+            factors,
+            epsilon=self.epsilon,
+            weight_decay=self.weight_decay or 0.0,
         )

@@ -2,16 +2,38 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from math import prod
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from gpucnn.backends import Array, Backend
+from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import GpucnnWarning, InvalidValueError
 from gpucnn.optimizers.schedules import Schedule
 from gpucnn.utils import arguments
 from gpucnn.utils.placeable import Placeable
+
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+AVERAGE = "average"
+"""The slot of the moving average of the parameters."""
+
+
+class Variable(Protocol):
+    """A parameter of a model, as an optimizer sees it: where it lies in the flat vectors."""
+
+    @property
+    def name(self) -> str:
+        """Its name, such as "conv2d.kernel"."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape."""
+
+    @property
+    def start(self) -> int:
+        """Its first element in the vectors."""
 
 
 @dataclass(frozen=True)
@@ -27,35 +49,86 @@ class OptimizerState:
     slots: dict[str, Array]
 
 
+@dataclass(eq=False)
 class Optimizer(Placeable, ABC):
     """A rule that updates a flat vector of parameters by a flat vector of gradients.
 
+    Gradients may be clipped before the rule, and the parameters averaged after it, whose average
+    takes their place at the end of `fit`. That the average is kept holds from when the optimizer is
+    compiled.
+
+    Args:
+        learning_rate: a number above 0, or a schedule.
+        clipnorm: the greatest norm of the gradient of each parameter, such as a kernel: a gradient
+            of a greater one is scaled down to it. Above 0, as are the following; None, as for
+            those, for no limit. One of the three may be given.
+        clipvalue: the greatest absolute value of an element of a gradient.
+        global_clipnorm: the greatest norm of all gradients together.
+        use_ema: whether to keep an exponential moving average of the parameters.
+        ema_momentum: the share of the average that a step keeps, in [0, 1); its first value is that
+            of the parameters after the first step.
+        ema_overwrite_frequency: the number of steps, at least 1, after which each time the average
+            overwrites the parameters; None for the end of `fit` alone.
+
     Attributes:
-        learning_rate: a number, or a `Schedule`.
         iterations: the number of steps begun.
         slots: the flat vectors of the rule's state by name, real (p,), on the device.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
     """
+
+    learning_rate: float | Schedule
+    _: KW_ONLY
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
 
     square_names: ClassVar[tuple[str, ...]] = ()  # slots of squares, which are not negative
 
-    _has_told_end: bool = False
-    learning_rate: float | Schedule
-    iterations: int
-    slots: dict[str, Array]
+    _has_told_end = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.learning_rate, Schedule):
+            arguments.positive_number(self.learning_rate, "learning_rate")
+        for name in CLIPPING:
+            arguments.optional(arguments.positive_number, getattr(self, name), name)
+        given = [name for name in CLIPPING if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InvalidValueError(f"{given[0]} and {given[1]} are both given: give one of them")
+        arguments.flag(self.use_ema, "use_ema")
+        arguments.share(self.ema_momentum, "ema_momentum")
+        frequency = self.ema_overwrite_frequency
+        arguments.optional(arguments.positive_integer, frequency, "ema_overwrite_frequency")
+
+    # State
 
     @property
     @abstractmethod
     def slot_names(self) -> tuple[str, ...]:
-        """The names of the slots, which may depend on the constructor's arguments."""
+        """The names of the rule's slots, which may depend on the constructor's arguments."""
+
+    @property
+    def all_slot_names(self) -> tuple[str, ...]:
+        """The names of all slots, that of the average included."""
+        return (*self.slot_names, AVERAGE) if self.use_ema else self.slot_names
 
     def place(
-        self, backend: Backend, parameters: Array, state: OptimizerState | None = None
+        self,
+        backend: Backend,
+        parameters: Array,
+        layout: Sequence[Variable],
+        state: OptimizerState | None = None,
     ) -> None:
         """Allocate the state on `backend`.
 
         Args:
             backend: where the optimizer runs.
             parameters: real (p,), the vector to be updated.
+            layout: what the vector consists of, in order.
             state: to continue from; None to start with zeros.
 
         Raises:
@@ -65,9 +138,10 @@ class Optimizer(Placeable, ABC):
         self._begin_placing()
         self._has_told_end = False
         self._backend = backend
+        self._sizes = tuple(prod(each.shape) for each in layout)
         self.iterations = 0
-        self.slots = {
-            name: backend.zeros(parameters.shape, parameters.dtype) for name in self.slot_names
+        self.slots: dict[str, Array] = {
+            name: backend.zeros(parameters.shape, parameters.dtype) for name in self.all_slot_names
         }
         if state is not None:
             self.iterations = state.iterations
@@ -80,13 +154,28 @@ class Optimizer(Placeable, ABC):
         slots = {name: self._backend.to_host(slot) for name, slot in self.slots.items()}
         return OptimizerState(self.iterations, slots)
 
+    # Factors
+
     def factors(self, iteration: int) -> tuple[float, ...]:
-        """The factors of the step after `iteration` steps: first the learning rate.
+        """The rule's factors of the step after `iteration` steps: first the learning rate.
 
         They are computed on the host, and given to `update` on the device.
         """
         rate = self.learning_rate
         return (rate(iteration) if isinstance(rate, Schedule) else rate,)
+
+    def all_factors(self, iteration: int) -> tuple[float, ...]:
+        """All factors of the step after `iteration` steps, those of the average included.
+
+        These are the share of the parameters in it, and 1 if it overwrites them, else 0.
+        """
+        own = self.factors(iteration)
+        if AVERAGE not in self.slots:
+            return own
+        share = 1 - self.ema_momentum if iteration else 1.0
+        frequency = self.ema_overwrite_frequency
+        overwrites = frequency is not None and (iteration + 1) % frequency == 0
+        return (*own, share, float(overwrites))
 
     def tell_end(self, steps: int) -> None:
         """Warn, once, if the schedule ends before `steps` further steps are done."""
@@ -103,19 +192,50 @@ class Optimizer(Placeable, ABC):
                 stacklevel=3,  # where `fit` is called
             )
 
+    # Steps
+
+    def apply(self, parameters: Array, gradients: Array, factors: Array) -> None:
+        """Take a step: clip the gradients, update the parameters, average them.
+
+        Args:
+            parameters: real (p,), updated.
+            gradients: real (p,), which clipping changes.
+            factors: real (k,), those of the step, see `all_factors`.
+        """
+        self._clip(gradients)
+        average = self.slots.get(AVERAGE)
+        if average is None:
+            self.update(parameters, gradients, factors)
+        else:
+            self.update(parameters, gradients, factors[:-2])
+            self._backend.average_parameters(parameters, average, factors[-2:-1], factors[-1:])
+
+    def finalize(self, parameters: Array) -> None:
+        """Overwrite the parameters, real (p,), by their average, if one is kept."""
+        if AVERAGE in self.slots:
+            self._backend.copy(self.slots[AVERAGE], parameters)
+
     @abstractmethod
     def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
-        """Take a step.
+        """Update the parameters by the rule.
 
         Args:
             parameters: real (p,), updated.
             gradients: real (p,).
-            factors: real (k,), those of the step, see `factors`.
+            factors: real (k,), those of the rule, see `factors`.
         """
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.learning_rate, Schedule):
-            arguments.positive_number(self.learning_rate, "learning_rate")
+    def _clip(self, gradients: Array) -> None:
+        if self.clipnorm is not None:
+            self._backend.clip_norms(
+                gradients, self._sizes, limit=self.clipnorm, nan_if_infinite=False
+            )
+        elif self.global_clipnorm is not None:
+            self._backend.clip_norms(
+                gradients, (gradients.size,), limit=self.global_clipnorm, nan_if_infinite=True
+            )
+        elif self.clipvalue is not None:
+            self._backend.clip(gradients, limit=self.clipvalue)
 
 
 def _check_slot(name: str, given: Array, slot: Array, is_square: bool) -> None:

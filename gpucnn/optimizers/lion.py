@@ -17,6 +17,10 @@ class Lion(Optimizer):
         learning_rate: a number above 0, or a schedule.
         beta_1: the share of the running mean in the direction of a step, in [0, 1).
         beta_2: the decay rate of the running mean of the gradients, in [0, 1).
+        weight_decay: the fraction of each parameter to subtract, times the learning rate, at least
+            0; None for none.
+
+    Further arguments are those of `Optimizer`.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -25,6 +29,7 @@ class Lion(Optimizer):
     learning_rate: float | Schedule = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.99
+    weight_decay: float | None = None
 
     slot_names: ClassVar[tuple[str, ...]] = ("mean",)
 
@@ -32,6 +37,7 @@ class Lion(Optimizer):
         super().__post_init__()
         arguments.share(self.beta_1, "beta_1")
         arguments.share(self.beta_2, "beta_2")
+        arguments.optional(arguments.non_negative_number, self.weight_decay, "weight_decay")
 
     def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
         self._backend.lion(
@@ -41,4 +47,5 @@ class Lion(Optimizer):
             factors,
             beta_1=self.beta_1,
             beta_2=self.beta_2,
+            weight_decay=self.weight_decay or 0.0,
         )

@@ -20,6 +20,10 @@ class RMSprop(Optimizer):
         epsilon: added under the root, above 0.
         centered: whether to divide by the root of the variance. It holds from when the optimizer
             is compiled.
+        weight_decay: the fraction of each parameter to subtract, times the learning rate, at least
+            0; None for none.
+
+    Further arguments are those of `Optimizer`.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -30,6 +34,7 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
     epsilon: float = 1e-7
     centered: bool = False
+    weight_decay: float | None = None
 
     square_names: ClassVar[tuple[str, ...]] = ("square",)
 
@@ -43,6 +48,7 @@ class RMSprop(Optimizer):
         arguments.share(self.momentum, "momentum")
         arguments.positive_number(self.epsilon, "epsilon")
         arguments.flag(self.centered, "centered")
+        arguments.optional(arguments.non_negative_number, self.weight_decay, "weight_decay")
 
     def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
         self._backend.rmsprop(
@@ -55,4 +61,5 @@ class RMSprop(Optimizer):
             rho=self.rho,
             momentum=self.momentum,
             epsilon=self.epsilon,
+            weight_decay=self.weight_decay or 0.0,
         )

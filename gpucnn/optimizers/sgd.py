@@ -18,7 +18,9 @@ class SGD(Optimizer):
         momentum: the decay rate of the velocity, in [0, 1).
         nesterov: whether to use Nesterov's momentum.
         weight_decay: the fraction of each parameter to subtract, times the learning rate, at least
-            0.
+            0; None for none.
+
+    Further arguments are those of `Optimizer`.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -27,7 +29,7 @@ class SGD(Optimizer):
     learning_rate: float | Schedule = 0.01
     momentum: float = 0.0
     nesterov: bool = False
-    weight_decay: float = 0.0
+    weight_decay: float | None = None
 
     slot_names: ClassVar[tuple[str, ...]] = ("velocity",)
 
@@ -35,7 +37,7 @@ class SGD(Optimizer):
         super().__post_init__()
         arguments.share(self.momentum, "momentum")
         arguments.flag(self.nesterov, "nesterov")
-        arguments.non_negative_number(self.weight_decay, "weight_decay")
+        arguments.optional(arguments.non_negative_number, self.weight_decay, "weight_decay")
 
     def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
         self._backend.sgd(
@@ -45,5 +47,5 @@ class SGD(Optimizer):
             factors,
             momentum=self.momentum,
             nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
+            weight_decay=self.weight_decay or 0.0,
         )

@@ -4,13 +4,21 @@ Each function takes a value and the name of the argument, and returns the value,
 plain Python type. It raises InvalidValueError if the value is not what the function is named for.
 """
 
+from collections.abc import Callable
 from math import isfinite
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gpucnn.errors import InvalidValueError
+
+Value = TypeVar("Value")
+
+
+def optional(check: Callable[[Any, str], Value], value: Any, name: str) -> Value | None:
+    """None, or what `check` accepts."""
+    return None if value is None else check(value, name)
 
 
 def positive_integer(value: Any, name: str) -> int:

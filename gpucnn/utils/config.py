@@ -16,7 +16,8 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 def configurable(names: Mapping[str, object], base: type) -> tuple[type[Any], ...]:
     """The dataclasses among `names` that derive from `base`, in order: what `to_config` takes."""
     classes = dict.fromkeys(each for each in names.values() if isinstance(each, type))
-    return tuple(each for each in classes if issubclass(each, base) and is_dataclass(each))
+    derived = (each for each in classes if issubclass(each, base) and each is not base)
+    return tuple(each for each in derived if is_dataclass(each))
 
 
 def to_config(thing: Any, classes: Collection[type]) -> dict[str, Any]:

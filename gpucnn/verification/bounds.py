@@ -134,7 +134,7 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 
 UPDATED = frozenset(
     {
-        *("parameters", "velocity", "mean", "square", "total", "average"),
+        *("parameters", "velocity", "mean", "square", "total", "average", "values", "y"),
         *("position", "epoch_losses", "epoch_correct", "probabilities"),
     }
 )

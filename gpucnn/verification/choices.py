@@ -297,13 +297,14 @@ def _classifier(call: Call) -> dict[str, Reals]:
 
 def _lion(call: Call) -> dict[str, Reals]:
     of, rounding = call.in_float64().arguments, _Rounding.of(call)
-    rate = np.abs(of["learning_rate"])
+    rate, decay = np.abs(of["learning_rate"]), of["weight_decay"]
     terms = of["beta_1"] * np.abs(of["mean"]) + (1 - of["beta_1"]) * np.abs(of["gradients"])
     direction = of["beta_1"] * of["mean"] + (1 - of["beta_1"]) * of["gradients"]
     # A sum of zeros is not rounded.
     is_open = (np.abs(direction) <= rounding.error(4, terms)) & (terms > 0)
-    size = np.abs(of["parameters"]) + rate
-    return {"parameters": rounding.error(2, size) + is_open * 2 * rate}
+    size = np.abs(of["parameters"]) * (1 + rate * decay) + rate
+    roundings = 5 if decay else 2
+    return {"parameters": rounding.error(roundings, size) + is_open * 2 * rate}
 
 
 BY_OPERATION: dict[str, Callable[[Call], dict[str, Reals]]] = {

@@ -143,7 +143,7 @@ class Learner:
             layer.backend = serve(layer.name)
         replica.lane.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
         optimizer = copy(model.optimizer)
-        optimizer.place(serve("the optimizer"), replica.parameters)
+        optimizer.place(serve("the optimizer"), replica.parameters, replica.layout)
         data = DeviceDataset(serve("the batch"), model.dtype, x, y)
         self._backend = backend
         self._trainer = Trainer(replica, optimizer, data, config.batch_size)

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from backends.strategies import Sizes
 from gpucnn.backends import Array
 from gpucnn.backends.ops.images import PIXEL
+from gpucnn.backends.ops.norms import PIECE
 from gpucnn.verification.calls import Call, define, unset
 
 
@@ -681,12 +682,44 @@ def softmax_cross_entropy(
     )
 
 
+def axpby(sizes: Sizes, values: Values, alpha: float = 1.7, beta: float = -0.3) -> Call:
+    shape = _input(sizes)
+    x, y = values.reals(*shape), values.reals(*shape)
+    return Call("axpby", {"x": x, "y": y, "alpha": alpha, "beta": beta})
+
+
+def clip(sizes: Sizes, values: Values) -> Call:
+    return Call("clip", {"values": values.reals(*_input(sizes)), "limit": 0.7})
+
+
+def clip_norms(sizes: Sizes, values: Values, *, nan_if_infinite: bool = False) -> Call:
+    """Of arrays shorter and longer than the limit, and some of several pieces."""
+    lengths = _pixels(sizes), 1, sizes.filters, PIECE + 1
+    scales = [values.choices([0.01, 1], 1) / length**0.5 for length in lengths]
+    arrays = [values.reals(length) * scale for length, scale in zip(lengths, scales, strict=True)]
+    return Call(
+        "clip_norms",
+        {
+            "values": np.concatenate(arrays),
+            "sizes": lengths,
+            "limit": 0.5,
+            "nan_if_infinite": nan_if_infinite,
+        },
+    )
+
+
+def unit_norm(sizes: Sizes, values: Values, *, more: int = 0) -> Call:
+    array = values.reals(_pixels(sizes) + more)
+    return Call("unit_norm", {"values": array, "epsilon": 0.1})  # of a size that shows
+
+
 def sgd(
     sizes: Sizes,
     values: Values,
     momentum: float = 0.9,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    keeps_velocity: bool = True,
 ) -> Call:
     count = _pixels(sizes)
     return Call(
@@ -694,7 +727,7 @@ def sgd(
         {
             "parameters": values.reals(count),
             "gradients": values.reals(count),
-            "velocity": values.reals(count),
+            "velocity": values.reals(count) if keeps_velocity else None,
             "learning_rate": values.choices([0.1, 0.01], 1),
             "momentum": momentum,
             "nesterov": nesterov,
@@ -722,7 +755,13 @@ def adam(sizes: Sizes, values: Values, weight_decay: float = 0.0) -> Call:
     )
 
 
-def rmsprop(sizes: Sizes, values: Values, momentum: float = 0.9, centered: bool = False) -> Call:
+def rmsprop(
+    sizes: Sizes,
+    values: Values,
+    momentum: float = 0.9,
+    centered: bool = False,
+    weight_decay: float = 0.0,
+) -> Call:
     count = _pixels(sizes)
     mean = values.reals(count)
     return Call(
@@ -737,6 +776,7 @@ def rmsprop(sizes: Sizes, values: Values, momentum: float = 0.9, centered: bool 
             "rho": 0.9,
             "momentum": momentum,
             "epsilon": 0.1,  # of a size that shows
+            "weight_decay": weight_decay,
         },
     )
 
@@ -747,7 +787,7 @@ def rmsprop_without_variance(sizes: Sizes, values: Values) -> Call:
     return Call("rmsprop", call.arguments | {"square": call.arguments["mean"] ** 2 / 2})
 
 
-def adagrad(sizes: Sizes, values: Values) -> Call:
+def adagrad(sizes: Sizes, values: Values, weight_decay: float = 0.0) -> Call:
     count = _pixels(sizes)
     return Call(
         "adagrad",
@@ -757,11 +797,12 @@ def adagrad(sizes: Sizes, values: Values) -> Call:
             "square": values.reals(count) ** 2,
             "learning_rate": values.choices([0.1, 0.01], 1),
             "epsilon": 0.1,  # of a size that shows
+            "weight_decay": weight_decay,
         },
     )
 
 
-def lion(sizes: Sizes, values: Values) -> Call:
+def lion(sizes: Sizes, values: Values, weight_decay: float = 0.0) -> Call:
     count = _pixels(sizes)
     scale = values.choices([0, 1, 1, 1], count)  # a direction of 0 is one of its own
     return Call(
@@ -773,6 +814,34 @@ def lion(sizes: Sizes, values: Values) -> Call:
             "learning_rate": values.choices([0.1, 0.01], 1),
             "beta_1": 0.7,
             "beta_2": 0.9,
+            "weight_decay": weight_decay,
+        },
+    )
+
+
+def momentum(sizes: Sizes, values: Values, nesterov: bool = True) -> Call:
+    count = _pixels(sizes)
+    return Call(
+        "momentum",
+        {
+            "gradients": values.reals(count),
+            "velocity": values.reals(count),
+            "direction": values.unset(count),
+            "decay": 0.9,
+            "nesterov": nesterov,
+        },
+    )
+
+
+def average_parameters(sizes: Sizes, values: Values, overwrites: bool = False) -> Call:
+    count = _pixels(sizes)
+    return Call(
+        "average_parameters",
+        {
+            "parameters": values.reals(count),
+            "average": values.reals(count),
+            "share": values.choices([0.01, 0.3, 1], 1),
+            "overwrites": values.choices([overwrites], 1),
         },
     )
 
@@ -821,6 +890,12 @@ CALLS: dict[str, Builder] = {
     "scale_channels": scale_channels,
     "accumulate": accumulate,
     "moving_average": moving_average,
+    "axpby": axpby,
+    "clip": clip,
+    "clip_norms": clip_norms,
+    "clip_norms, strictly": partial(clip_norms, nan_if_infinite=True),
+    "unit_norm": unit_norm,
+    "unit_norm of several pieces": partial(unit_norm, more=PIECE),
     "im2col": im2col,
     "col2im": col2im,
     "conv2d": conv2d,
@@ -901,15 +976,24 @@ CALLS: dict[str, Builder] = {
     "sgd with momentum": sgd,
     "sgd, Nesterov's": partial(sgd, nesterov=True),
     "sgd with decay": partial(sgd, weight_decay=0.05),
+    "sgd without a velocity": partial(sgd, keeps_velocity=False),
+    "sgd, Nesterov's, without a velocity": partial(sgd, nesterov=True, keeps_velocity=False),
     "sgd, Nesterov's, with decay": partial(sgd, nesterov=True, weight_decay=0.05),
     "adam": adam,
     "adamw": partial(adam, weight_decay=0.05),
     "rmsprop": partial(rmsprop, momentum=0.0),
     "rmsprop with momentum": rmsprop,
+    "rmsprop with decay": partial(rmsprop, weight_decay=0.05),
     "rmsprop, centred": partial(rmsprop, centered=True),
     "rmsprop, centred, without a variance": rmsprop_without_variance,
     "adagrad": adagrad,
+    "adagrad with decay": partial(adagrad, weight_decay=0.05),
     "lion": lion,
+    "lion with decay": partial(lion, weight_decay=0.05),
+    "momentum": partial(momentum, nesterov=False),
+    "momentum, Nesterov's": momentum,
+    "average_parameters": average_parameters,
+    "average_parameters that overwrites": partial(average_parameters, overwrites=True),
 }
 """The calls by what they do; an operation may have several, for its options."""
 

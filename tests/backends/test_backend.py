@@ -121,6 +121,24 @@ def accumulate(a: Array, total: Array) -> Results:
     return {"total": each(lambda x, y: x + y, a, total)}
 
 
+def axpby(x: Array, y: Array, alpha: float, beta: float) -> Results:
+    return {"y": each(lambda a, b: alpha * a + beta * b, x, y)}
+
+
+def clip(values: Array, limit: float) -> Results:
+    return {"values": each(partial(loops.clip, limit=limit), values)}
+
+
+def clip_norms(values: Array, sizes: tuple[int, ...], limit: float, **_: Any) -> Results:
+    parts = np.split(values, np.cumsum(sizes)[:-1])
+    return {"values": np.concatenate([loops.clip_norm(part, limit) for part in parts])}
+
+
+def unit_norm(values: Array, epsilon: float) -> Results:
+    length = loops.norm(values) + epsilon
+    return {"values": each(lambda value: value / length, values)}
+
+
 def im2col(x: Array, window: Window, patches: Array, **_: Any) -> Results:
     return {"patches": loops.im2col(x, slide(window)).reshape(patches.shape)}
 
@@ -389,12 +407,20 @@ def softmax_cross_entropy(logits: Array, labels: Array, images: int, **_: Any) -
 
 
 def sgd(
-    parameters: Array, gradients: Array, velocity: Array, learning_rate: Array, **options: Any
+    parameters: Array,
+    gradients: Array,
+    velocity: Array | None,
+    learning_rate: Array,
+    **options: Any,
 ) -> Results:
     def move(parameter: float, gradient: float, velocity: float) -> tuple[float, float]:
         return loops.sgd(parameter, gradient, velocity, learning_rate[0], **options)
 
-    return each_state(move, ["parameters", "velocity"], parameters, gradients, velocity)
+    before = np.zeros(parameters.shape) if velocity is None else velocity
+    moved = each_state(move, ["parameters", "velocity"], parameters, gradients, before)
+    if velocity is None:
+        del moved["velocity"]
+    return moved
 
 
 def adam(
@@ -461,6 +487,21 @@ def lion(
     return each_state(move, ["parameters", "mean"], parameters, gradients, mean)
 
 
+def momentum(gradients: Array, velocity: Array, direction: Array, **options: Any) -> Results:
+    return each_state(
+        partial(loops.momentum, **options), ["velocity", "direction"], gradients, velocity
+    )
+
+
+def average_parameters(
+    parameters: Array, average: Array, share: Array, overwrites: Array
+) -> Results:
+    def move(parameter: float, average: float) -> tuple[float, float]:
+        return loops.average_parameters(parameter, average, share[0], bool(overwrites[0]))
+
+    return each_state(move, ["parameters", "average"], parameters, average)
+
+
 def next_batch(position: Array, order: Array, epoch_factors: Array, **outputs: Array) -> Results:
     number, size = int(position[0]) + 1, len(outputs["indices"])
     places = range(number * size, (number + 1) * size)
@@ -498,6 +539,10 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "scale_shift": scale_shift,
     "scale_channels": scale_channels,
     "accumulate": accumulate,
+    "axpby": axpby,
+    "clip": clip,
+    "clip_norms": clip_norms,
+    "unit_norm": unit_norm,
     "im2col": im2col,
     "col2im": col2im,
     "conv2d": convolution,
@@ -543,4 +588,6 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "rmsprop": rmsprop,
     "adagrad": adagrad,
     "lion": lion,
+    "momentum": momentum,
+    "average_parameters": average_parameters,
 }

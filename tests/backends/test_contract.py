@@ -530,6 +530,58 @@ def test_dense_relu_keeps_nan(backend: Backend, dtype: str) -> None:
 
 
 @dtypes
+@pytest.mark.parametrize("value", [0.5, -0.5, math.inf, -math.inf, math.nan])
+def test_clip_limits_all_but_nan(backend: Backend, dtype: str, value: float) -> None:
+    call = Call("clip", {"values": np.array([value], dtype), "limit": 0.25})
+    assert_agrees(call, results(backend, call), define(call))
+
+
+NAN, INF = math.nan, math.inf
+
+
+def clipped(backend: Backend, values: Array, *, nan_if_infinite: bool) -> Array:
+    """The first of two arrays, of which the second has a norm of 5, clipped to 1."""
+    both = np.concatenate([values, np.array([3, -4], values.dtype)])
+    arguments = {"sizes": (len(values), 2), "limit": 1.0, "nan_if_infinite": nan_if_infinite}
+    with backend.session():
+        found = results(backend, Call("clip_norms", {"values": both} | arguments))["values"]
+    np.testing.assert_allclose(found[-2:], [0.6, -0.8], rtol=1e-6)
+    return found[:-2]
+
+
+@dtypes
+@pytest.mark.parametrize(
+    ("values", "expected", "strictly"),
+    [
+        ([0, 0], [0, 0], [0, 0]),
+        ([INF, 1], [NAN, 0], [NAN, NAN]),
+        ([-INF, INF], [NAN, NAN], [NAN, NAN]),
+        ([NAN, 1], [NAN, NAN], [NAN, NAN]),
+        ([NAN, INF], [NAN, NAN], [NAN, NAN]),
+    ],
+)
+def test_norms_that_are_not_finite(
+    backend: Backend, dtype: str, values: list[float], expected: list[float], strictly: list[float]
+) -> None:
+    array = np.array(values, dtype)
+    assert_array_equal(clipped(backend, array, nan_if_infinite=False), expected)
+    assert_array_equal(clipped(backend, array, nan_if_infinite=True), strictly)
+
+
+@dtypes
+def test_a_norm_that_overflows(backend: Backend, dtype: str) -> None:
+    array = np.array([np.finfo(dtype).max, 1], dtype)
+    assert_array_equal(clipped(backend, array, nan_if_infinite=False), [0, 0])
+    assert_array_equal(clipped(backend, array, nan_if_infinite=True), [NAN, NAN])
+
+
+@dtypes
+def test_norm_of_zeros(backend: Backend, dtype: str) -> None:
+    call = Call("unit_norm", {"values": np.zeros(3, dtype), "epsilon": 1e-7})
+    assert_array_equal(results(backend, call)["values"], np.zeros(3))
+
+
+@dtypes
 def test_dropout_keeps_at_the_threshold(backend: Backend, dtype: str) -> None:
     call = dropout(POOL, Values(0, dtype))
     word = loops.random_word(0, call.arguments["seed"], call.arguments["stream"], 7)

@@ -140,6 +140,7 @@ def direction_of(mean: float, gradient: float, parameter: float) -> float:
             "learning_rate": np.array([0.5], np.float32),
             "beta_1": 0.5,
             "beta_2": 0.75,
+            "weight_decay": 0.0,
         },
     )
     return expect(call).deviation("parameters", np.array([parameter], np.float32)).share

@@ -118,7 +118,7 @@ def test_losses_are_those_of_training(backend: Callable[[], Backend], is_a: bool
     config = default_config(device="cpu", epochs=1)
     model = config.make_model(64)
     model.place(backend())
-    model.optimizer.place(model.backend, model.parameters)
+    model.optimizer.place(model.backend, model.parameters, model.replica.layout)
     history = model.fit(IMAGES[:64], LABELS[:64], batch_size=32, epochs=1, verbose=0)
     devices = (backend(), Backend()) if is_a else (Backend(), backend())
     verification = Verification(config, IMAGES[:64], LABELS[:64], *devices)

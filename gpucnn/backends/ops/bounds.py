@@ -174,6 +174,15 @@ def rows(arguments: Arguments) -> float:
     return float(len(arguments["a"]))
 
 
+def norm(arguments: Arguments) -> float:
+    """The roundings of an element times a quotient by the norm of its array, or divided by it.
+
+    The norm is the root, which halves the errors before it, of a sum of squares.
+    """
+    largest = max(arguments["sizes"]) if "sizes" in arguments else arguments["values"].size
+    return float(largest / 2 + 4)
+
+
 def patch(arguments: Arguments) -> float:
     """The roundings of a convolution plus a bias."""
     return float(arguments["patches"].shape[-1] + 1)

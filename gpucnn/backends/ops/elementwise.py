@@ -76,6 +76,24 @@ class Elementwise(Memory):
         """
         average[...] = momentum * average + (1 - momentum) * values
 
+    @bounded(y=sums(always(3)))
+    def axpby(self, x: Array, y: Array, *, alpha: float, beta: float) -> None:
+        """Replace `y` by alpha x + beta y, element by element; both real and of one shape.
+
+        The name is that of BLAS.
+        """
+        y[...] = alpha * x + beta * y
+
+    @bounded(values=EXACT)
+    def clip(self, values: Array, *, limit: float) -> None:
+        """Replace what is above `limit` by it, and what is below -`limit` by that; NaN stays.
+
+        Args:
+            values: real, of any shape, updated.
+            limit: above 0.
+        """
+        self.xp.clip(values, -limit, limit, out=values)
+
     @bounded(out=EXACT)
     def relu(self, x: Array, out: Array) -> None:
         """The positive part, max(x, 0), NaN where x is NaN; both real and of one shape."""
@@ -263,6 +281,12 @@ class CpuElementwise(CpuMemory, Elementwise):
         np.multiply(average, momentum, out=average)
         np.add(average, share, out=average)
 
+    def axpby(self, x: Array, y: Array, *, alpha: float, beta: float) -> None:
+        scaled = self.workspace("scaled", x.shape, x.dtype)
+        np.multiply(x, alpha, out=scaled)
+        y *= beta
+        y += scaled
+
     def relu(self, x: Array, out: Array) -> None:
         np.maximum(images_last(x), self._zeros(x), out=images_last(out))
 
@@ -398,6 +422,8 @@ class CudaElementwise(CudaMemory, Elementwise):
         macros=ITEMS,
     )
     moving_average = elementwise("moving_average.cu", "values average")
+    axpby = elementwise("axpby.cu", "x y")
+    clip = elementwise("clip.cu", "values")
     relu = elementwise("relu.cu", "x out")
     relu_gradient = elementwise("relu.cu", "output_gradient out input_gradient")
     leaky_relu = elementwise("leaky_relu.cu", "x out")

@@ -17,7 +17,7 @@ class Optimizers(Memory):
         self,
         parameters: Array,
         gradients: Array,
-        velocity: Array,
+        velocity: Array | None,
         learning_rate: Array,
         *,
         momentum: float,
@@ -28,20 +28,23 @@ class Optimizers(Memory):
 
         v <- momentum v - learning_rate g, and then the parameters, decayed by
         learning_rate * weight_decay of themselves, move by v; with Nesterov's rule by
-        momentum v - learning_rate g.
+        momentum v - learning_rate g. Where no velocity is kept, v is 0 before the step.
 
         Args:
             parameters: real (p,), updated.
             gradients: real (p,).
-            velocity: real (p,), updated; zeros before the first step.
+            velocity: real (p,), updated; zeros before the first step. None not to keep it.
             learning_rate: real (1,).
             momentum: in [0, 1).
             nesterov: whether to use Nesterov's rule.
             weight_decay: decoupled from the gradient; 0 for none.
         """
-        velocity[...] = momentum * velocity - learning_rate * gradients
+        moved = -learning_rate * gradients
+        if velocity is not None:
+            moved += momentum * velocity
+            velocity[...] = moved
         parameters -= learning_rate * weight_decay * parameters
-        parameters += momentum * velocity - learning_rate * gradients if nesterov else velocity
+        parameters += momentum * moved - learning_rate * gradients if nesterov else moved
 
     @bounded(parameters=sums(always(12)), mean=sums(always(4)), square=Bound(always(5), "result"))
     def adam(
@@ -103,12 +106,14 @@ class Optimizers(Memory):
         rho: float,
         momentum: float,
         epsilon: float,
+        weight_decay: float,
     ) -> None:
         """Take one step of RMSprop with momentum, in Keras's form, or of its centred variant.
 
         s <- rho s + (1 - rho) g^2, v <- momentum v - learning_rate g / sqrt(s + epsilon), and the
-        parameters move by v. Where there is a mean m, m <- rho m + (1 - rho) g, and the variance
-        s - m^2 takes the place of s under the root; rounding can make it negative, then it is 0.
+        parameters, decayed by learning_rate * weight_decay of themselves, move by v. Where there is
+        a mean m, m <- rho m + (1 - rho) g, and the variance s - m^2 takes the place of s under the
+        root; rounding can make it negative, then it is 0.
 
         Tieleman and Hinton, "Lecture 6.5 - rmsprop", 2012; Graves, "Generating sequences with
         recurrent neural networks", 2013, for the centred variant.
@@ -123,6 +128,7 @@ class Optimizers(Memory):
             rho: the decay of s and m, in [0, 1).
             momentum: the decay of v, in [0, 1).
             epsilon: keeps the quotient finite.
+            weight_decay: decoupled from the gradient; 0 for none.
         """
         square[...] = rho * square + (1 - rho) * gradients**2
         spread = square
@@ -132,6 +138,7 @@ class Optimizers(Memory):
         velocity[...] = momentum * velocity - learning_rate * gradients / self.xp.sqrt(
             spread + epsilon
         )
+        parameters -= learning_rate * weight_decay * parameters
         parameters += velocity
 
     @bounded(parameters=sums(always(6)), square=Bound(always(2), "result"))
@@ -143,10 +150,12 @@ class Optimizers(Memory):
         learning_rate: Array,
         *,
         epsilon: float,
+        weight_decay: float,
     ) -> None:
         """Take one step of Adagrad, in Keras's form.
 
-        s <- s + g^2, and the parameters move by -learning_rate g / sqrt(s + epsilon).
+        s <- s + g^2, and the parameters, decayed by learning_rate * weight_decay of themselves,
+        move by -learning_rate g / sqrt(s + epsilon).
 
         Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
         optimization", JMLR 12, 2011.
@@ -157,8 +166,10 @@ class Optimizers(Memory):
             square: real (p,), s, updated; at least 0 before the first step.
             learning_rate: real (1,).
             epsilon: keeps the quotient finite.
+            weight_decay: decoupled from the gradient; 0 for none.
         """
         square += gradients**2
+        parameters -= learning_rate * weight_decay * parameters
         parameters -= learning_rate * gradients / self.xp.sqrt(square + epsilon)
 
     @bounded(parameters=CHOSEN, mean=sums(always(4)))
@@ -171,11 +182,13 @@ class Optimizers(Memory):
         *,
         beta_1: float,
         beta_2: float,
+        weight_decay: float,
     ) -> None:
         """Take one step of Lion.
 
-        The parameters move by -learning_rate times the sign of beta_1 m + (1 - beta_1) g, which is
-        0 for 0 and NaN for NaN; and then m <- beta_2 m + (1 - beta_2) g.
+        The parameters, decayed by learning_rate * weight_decay of themselves, move by
+        -learning_rate times the sign of beta_1 m + (1 - beta_1) g, which is 0 for 0 and NaN for
+        NaN; and then m <- beta_2 m + (1 - beta_2) g.
 
         Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023.
 
@@ -186,9 +199,59 @@ class Optimizers(Memory):
             learning_rate: real (1,).
             beta_1: the share of m in the direction, in [0, 1).
             beta_2: the decay of m, in [0, 1).
+            weight_decay: decoupled from the gradient; 0 for none.
         """
+        parameters -= learning_rate * weight_decay * parameters
         parameters -= learning_rate * self.xp.sign(beta_1 * mean + (1 - beta_1) * gradients)
         mean[...] = beta_2 * mean + (1 - beta_2) * gradients
+
+    @bounded(velocity=sums(always(3)), direction=sums(always(6)))
+    def momentum(
+        self,
+        gradients: Array,
+        velocity: Array,
+        direction: Array,
+        *,
+        decay: float,
+        nesterov: bool,
+    ) -> None:
+        """Update the velocity of Muon, and compute its direction before that is made orthogonal.
+
+        v <- decay v + g, and the direction is v, or with Nesterov's rule g + decay v.
+
+        Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+
+        Args:
+            gradients: real (p,).
+            velocity: real (p,), v, updated; zeros before the first step.
+            direction: real (p,).
+            decay: of the velocity, in [0, 1).
+            nesterov: whether to use Nesterov's rule.
+        """
+        velocity[...] = decay * velocity + gradients
+        direction[...] = gradients + decay * velocity if nesterov else velocity
+
+    @bounded(parameters=sums(always(3)), average=sums(always(3)))
+    def average_parameters(
+        self, parameters: Array, average: Array, share: Array, overwrites: Array
+    ) -> None:
+        """Update the moving average of the parameters after a step, in Keras's form.
+
+        average <- (1 - share) average + share parameters, which then overwrites the parameters if
+        it is to.
+
+        Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal
+        on Control and Optimization 30, 1992, for the idea; here the average is exponential.
+
+        Args:
+            parameters: real (p,), updated if they are overwritten.
+            average: real (p,), updated.
+            share: real (1,), that of the parameters in the average, in [0, 1]; 1 in the first step.
+            overwrites: real (1,), 1 to overwrite the parameters by the average, else 0.
+        """
+        average[...] = (1 - share) * average + share * parameters
+        if overwrites[0]:
+            parameters[...] = average
 
 
 class CpuOptimizers(CpuMemory, Optimizers):
@@ -198,7 +261,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         self,
         parameters: Array,
         gradients: Array,
-        velocity: Array,
+        velocity: Array | None,
         learning_rate: Array,
         *,
         momentum: float,
@@ -207,10 +270,14 @@ class CpuOptimizers(CpuMemory, Optimizers):
     ) -> None:
         descent = self.workspace("descent", gradients.shape, gradients.dtype)
         np.multiply(learning_rate, gradients, out=descent)
+        self._decay(parameters, learning_rate, weight_decay)
+        if velocity is None:
+            if nesterov:
+                descent *= 1 + momentum
+            parameters -= descent
+            return
         velocity *= momentum
         velocity -= descent
-        if weight_decay:
-            self._decay(parameters, learning_rate, weight_decay)
         if nesterov:
             parameters -= descent
             np.multiply(velocity, momentum, out=descent)
@@ -237,8 +304,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         self._average(gradients, mean, beta_1, change)
         self._average_squares(gradients, square, beta_2, change)
 
-        if weight_decay:
-            self._decay(parameters, learning_rate, weight_decay)
+        self._decay(parameters, learning_rate, weight_decay)
         np.sqrt(square, out=root)
         root += epsilon
         np.multiply(mean, learning_rate * bias_correction, out=change)
@@ -257,6 +323,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         rho: float,
         momentum: float,
         epsilon: float,
+        weight_decay: float,
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         root = self.workspace("root", gradients.shape, gradients.dtype)
@@ -275,6 +342,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         change /= root
         velocity *= momentum
         velocity -= change
+        self._decay(parameters, learning_rate, weight_decay)
         parameters += velocity
 
     def adagrad(
@@ -285,6 +353,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         learning_rate: Array,
         *,
         epsilon: float,
+        weight_decay: float,
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         root = self.workspace("root", gradients.shape, gradients.dtype)
@@ -294,6 +363,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         np.sqrt(root, out=root)
         np.multiply(gradients, learning_rate, out=change)
         change /= root
+        self._decay(parameters, learning_rate, weight_decay)
         parameters -= change
 
     def lion(
@@ -305,6 +375,7 @@ class CpuOptimizers(CpuMemory, Optimizers):
         *,
         beta_1: float,
         beta_2: float,
+        weight_decay: float,
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         direction = self.workspace("direction", gradients.shape, gradients.dtype)
@@ -313,8 +384,36 @@ class CpuOptimizers(CpuMemory, Optimizers):
         direction += change
         np.sign(direction, out=direction)
         direction *= learning_rate
+        self._decay(parameters, learning_rate, weight_decay)
         parameters -= direction
         self._average(gradients, mean, beta_2, change)
+
+    def momentum(
+        self,
+        gradients: Array,
+        velocity: Array,
+        direction: Array,
+        *,
+        decay: float,
+        nesterov: bool,
+    ) -> None:
+        velocity *= decay
+        velocity += gradients
+        if nesterov:
+            np.multiply(velocity, decay, out=direction)
+            direction += gradients
+        else:
+            np.copyto(direction, velocity)
+
+    def average_parameters(
+        self, parameters: Array, average: Array, share: Array, overwrites: Array
+    ) -> None:
+        change = self.workspace("change", parameters.shape, parameters.dtype)
+        np.multiply(parameters, share, out=change)
+        average *= 1 - share
+        average += change
+        if overwrites[0]:
+            np.copyto(parameters, average)
 
     def _average(self, gradients: Array, mean: Array, decay: float, scratch: Array) -> None:
         """Update a running mean of the gradients."""
@@ -332,6 +431,8 @@ class CpuOptimizers(CpuMemory, Optimizers):
         square += scratch
 
     def _decay(self, parameters: Array, learning_rate: Array, weight_decay: float) -> None:
+        if not weight_decay:
+            return
         decay = self.workspace("decay", parameters.shape, parameters.dtype)
         np.multiply(parameters, learning_rate * weight_decay, out=decay)
         parameters -= decay
@@ -381,6 +482,18 @@ class CudaOptimizers(CudaMemory, Optimizers):
     lion = kernel(
         "lion.cu",
         {"parameters": "*size", "gradients": "*size", "mean": "*size", "learning_rate": "1"},
+        over_elements,
+        macros=ITEMS,
+    )
+    momentum = kernel(
+        "momentum.cu",
+        {"gradients": "*size", "velocity": "*size", "direction": "*size"},
+        over_elements,
+        macros=ITEMS,
+    )
+    average_parameters = kernel(
+        "average_parameters.cu",
+        {"parameters": "*size", "average": "*size", "share": "1", "overwrites": "1"},
         over_elements,
         macros=ITEMS,
     )

@@ -53,12 +53,14 @@ GROUPED = "2*images*rows*columns*height*width*group_channels*filters"
 PRODUCTS = f"2*{POOLED}*height*width*channels"  # of one position of each pooling window
 
 COSTS = {
-    "adagrad": Cost("7*size", updated=("parameters", "square")),
+    "adagrad": Cost("9*size", updated=("parameters", "square")),
     "adam": Cost("14*size", updated=("parameters", "mean", "square")),
+    "average_parameters": Cost("3*size", updated=("parameters", "average")),
     "average_pool": Cost(
         "images*rows*columns*height*width*channels + images*rows*columns*channels"
     ),
     "average_pool_gradient": Cost("2*images*rows*columns*height*width*channels"),
+    "axpby": Cost("3*size", updated=("y",)),
     "channel_means": Cost("rows*columns"),
     "channel_variances": Cost("3*rows*columns"),
     "classifier_gradients": Cost(
@@ -66,6 +68,8 @@ COSTS = {
         updated=("position",),
     ),
     "classifier_head": Cost("4*count*inputs*classes", batch="count"),
+    "clip": Cost("2*size", updated=("values",)),
+    "clip_norms": Cost("size", updated=("values",)),
     "col2im": Cost("images*rows*columns*height*width*channels"),
     "conv_classifier": Cost(
         "2*count*feature_count*pool_height*pool_width*height*width"
@@ -93,10 +97,11 @@ COSTS = {
     "im2col": Cost(),
     "leaky_relu": Cost("2*size"),
     "leaky_relu_gradient": Cost("2*size"),
-    "lion": Cost("10*size", updated=("parameters", "mean")),
+    "lion": Cost("12*size", updated=("parameters", "mean")),
     "matmul": Cost("2*m*n*k"),
     "max_pool": Cost("images*rows*columns*height*width*channels"),
     "max_pool_gradient": Cost("images*rows*columns*height*width*channels"),
+    "momentum": Cost("2*size + 2*nesterov*size", updated=("velocity",)),
     "moving_average": Cost("3*size", updated=("average",)),
     "multiply": Cost("size"),
     "next_batch": Cost(rows={"order": "batch_size"}, updated=("position",)),
@@ -108,9 +113,9 @@ COSTS = {
     "pooled_kernel_gradient": Cost(PRODUCTS),
     "relu": Cost("size"),
     "relu_gradient": Cost("size"),
-    "rmsprop": Cost("11*size", updated=("parameters", "square", "velocity", "mean")),
     "scale_channels": Cost("images*pixels"),
     "scale_shift": Cost("2*size"),
+    "rmsprop": Cost("13*size", updated=("parameters", "square", "velocity", "mean")),
     "sgd": Cost("6*size + 2*nesterov*size", updated=("parameters", "velocity")),
     "sigmoid": Cost("5*size"),
     "sigmoid_gradient": Cost("3*size"),
@@ -120,9 +125,11 @@ COSTS = {
     "store_metrics": Cost(batch="rows"),
     "store_probabilities": Cost("7*rows*classes", rows={"probabilities": "rows"}),
     "sum_rows": Cost("rows*columns"),
+    "sum_squares": Cost("2*size"),
     "tanh": Cost("size"),
     "tanh_gradient": Cost("4*size"),
     "translate": Cost("8*images*rows*columns*channels"),
+    "unit_norm": Cost("size", updated=("values",)),
 }
 """By the names of the kernels, in the words of their definitions in gpucnn/backends/ops."""
 

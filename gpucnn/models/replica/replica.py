@@ -45,6 +45,7 @@ class Replica:
     Attributes:
         parameters: real (p,), initially zeros.
         gradients: real (p,).
+        layout: the parameters that lie in both, in order.
         state: real (s,), what is saved but not trained; initially zeros.
         plain: the layers as given.
         lane: runs them.
@@ -60,7 +61,8 @@ class Replica:
     ) -> None:
         self.backend, self.dtype = backend, dtype
         self.plain, self._input_shape = tuple(layers), input_shape
-        self.parameters = backend.zeros((size_of(lay_out(layers)),), dtype)
+        self.layout = lay_out(layers)
+        self.parameters = backend.zeros((size_of(self.layout),), dtype)
         self.gradients = backend.zeros(self.parameters.shape, dtype)
         self.state = backend.zeros((size_of(lay_out_state(layers)),), dtype)
         self.lane = self._make_lane(layers, self.gradients)

@@ -67,10 +67,10 @@ def test_memory_outside_of_a_session() -> None:
 def test_a_step_outside_of_a_session(optimizer: Optimizer) -> None:
     backend = get_backend("simulator")
     parameters, gradients = (backend.zeros((5,), np.float32) for _ in range(2))
-    optimizer.place(backend, parameters)
+    optimizer.place(backend, parameters, small.layout(kernel=(2, 2), bias=(1,)))
     backend.copy(np.ones(5), gradients)
-    factors = backend.asarray(np.array(optimizer.factors(0), np.float32))
-    optimizer.update(parameters, gradients, factors)
+    factors = backend.asarray(np.array(optimizer.all_factors(0), np.float32))
+    optimizer.apply(parameters, gradients, factors)
     assert (backend.to_host(parameters) < 0).all()
 
 

@@ -615,10 +615,19 @@ def take_steps(
         weight_decay=0.0,
     )
     backend.rmsprop(
-        parameters, gradients, square, velocity, None, rate, rho=0.5, momentum=0.5, epsilon=1.0
+        parameters,
+        gradients,
+        square,
+        velocity,
+        None,
+        rate,
+        rho=0.5,
+        momentum=0.5,
+        epsilon=1.0,
+        weight_decay=0.0,
     )
-    backend.adagrad(parameters, gradients, square, rate, epsilon=1.0)
-    backend.lion(parameters, gradients, velocity, rate, beta_1=0.5, beta_2=0.5)
+    backend.adagrad(parameters, gradients, square, rate, epsilon=1.0, weight_decay=0.0)
+    backend.lion(parameters, gradients, velocity, rate, beta_1=0.5, beta_2=0.5, weight_decay=0.0)
 
 
 def test_dropout_beyond_34_bits(last: CudaBackend, holes: Holes) -> None:

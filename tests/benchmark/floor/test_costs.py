@@ -114,7 +114,8 @@ def expected(launch: Counted) -> dict[str, Moved]:
     """What each array should be counted with: what the cost tells, but for these cases.
 
     A row that is drawn twice is read once, the next batch of the call of `next_batch` has one
-    image, padding in patches is not read, nor are pixels that move out of an image.
+    image, padding in patches is not read, nor are pixels that move out of an image, and parameters
+    are written only where their average overwrites them.
     """
     moved = dict(work_of(launch.kernel, launch.arguments).moved)
     arguments, name = launch.arguments, launch.kernel.name
@@ -124,6 +125,8 @@ def expected(launch: Counted) -> dict[str, Moved]:
         moved[gathered] = Moved(moved[gathered].read // len(drawn) * len(np.unique(drawn)), 0)
     if name == "next_batch" and len(arguments["order"]) % len(arguments["indices"]) == 1:
         moved["order"] = Moved(moved["order"].read // len(arguments["indices"]), 0)
+    if name == "average_parameters" and not arguments["overwrites"][0]:
+        moved["parameters"] = moved["parameters"]._replace(written=0)
     if name == "col2im":
         moved["patches"] = Moved(_inside(arguments), 0)
     if name == "translate":
