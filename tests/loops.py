@@ -515,6 +515,24 @@ def momentum(gradient: float, velocity: float, decay: float, nesterov: bool) -> 
     return velocity, gradient + decay * velocity if nesterov else velocity
 
 
+def orthogonalized(
+    x: Array, a: float, b: float, c: float, steps: int, epsilon: float = 1e-7
+) -> Array:
+    """A matrix after some steps of Newton and Schulz, from norm 1 on."""
+    length = norm(x.ravel()) + epsilon
+    x = np.array([[each / length for each in row] for row in x])
+    for _ in range(steps):
+        gram = matmul(x, x.T)
+        cubic, quintic = matmul(gram, x), matmul(matmul(gram, gram), x)
+        x = np.array(
+            [
+                [a * x[i, j] + b * cubic[i, j] + c * quintic[i, j] for j in range(x.shape[1])]
+                for i in range(x.shape[0])
+            ]
+        )
+    return x
+
+
 def average_parameters(
     parameter: float, average: float, share: float, overwrites: bool
 ) -> tuple[float, float]:

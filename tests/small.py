@@ -18,6 +18,7 @@ from gpucnn import (
     Flatten,
     Lion,
     MaxPool2D,
+    Muon,
     ReLU,
     RMSprop,
     Sequential,
@@ -53,10 +54,19 @@ def labels(count: int, classes: int = CLASSES) -> NDArray[np.int64]:
 
 
 def optimizers() -> list[Optimizer]:
-    """An optimizer of each class, with all its features, at rates that train `model`."""
-    sgd = SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01)
-    rmsprop = RMSprop(0.005, momentum=0.5, centered=True)
-    return [sgd, Adam(0.01), AdamW(0.01), rmsprop, Adagrad(0.05), Lion(0.005)]
+    """An optimizer of each class, with all its features, at rates that train `model`.
+
+    What every class has, such as clipping, one or the other of them has.
+    """
+    return [
+        SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01, clipnorm=0.5),
+        Adam(0.01, weight_decay=0.01, use_ema=True),
+        AdamW(0.01, global_clipnorm=1.0),
+        RMSprop(0.005, momentum=0.5, centered=True, clipvalue=0.1),
+        Adagrad(0.05),
+        Lion(0.005, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=3),
+        Muon(0.005, ns_steps=1),
+    ]
 
 
 class Laid(NamedTuple):

@@ -86,7 +86,7 @@ def test_names_that_users_type_stay() -> None:
     functions = {"available_devices", "get_backend", "load_mnist", "models", "__version__"}
     classes = {"GpucnnError", "History", "Layer", "Sequential"}
     layers = {"Conv2D", "Dense", "Dropout", "Flatten", "MaxPool2D", "ReLU"}
-    optimizers = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Lion"}
+    optimizers = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Lion", "Muon"}
     schedules = {"Constant", "CosineDecay", "ExponentialDecay", "OneCycle"}
     schedules |= {"PiecewiseConstantDecay", "PolynomialDecay"}
     assert functions | classes | layers | optimizers | schedules <= set(NAMES)

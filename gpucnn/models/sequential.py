@@ -218,7 +218,8 @@ class Sequential(Network):
         check_metrics(metrics)
         arguments.flag(run_eagerly, "run_eagerly")
         if optimizer.is_placed and optimizer is not self.optimizer:
-            raise InvalidValueError(f"{optimizer!r} already trains another model: make a new one")
+            kind = type(optimizer).__name__
+            raise InvalidValueError(f"this {kind} already trains another model: make a new one")
         self._refuse_training()
         with self._building.claim(), self._lock.claim() if self.is_built else nullcontext():
             if self.is_built:

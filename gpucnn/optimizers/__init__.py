@@ -13,6 +13,7 @@ from gpucnn.optimizers.adam import AdamW as AdamW
 from gpucnn.optimizers.base import Optimizer as Optimizer
 from gpucnn.optimizers.base import OptimizerState as OptimizerState
 from gpucnn.optimizers.lion import Lion as Lion
+from gpucnn.optimizers.muon import Muon as Muon
 from gpucnn.optimizers.rmsprop import RMSprop as RMSprop
 from gpucnn.optimizers.schedules import Constant as Constant
 from gpucnn.optimizers.schedules import CosineDecay as CosineDecay

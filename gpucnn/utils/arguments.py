@@ -4,6 +4,7 @@ Each function takes a value and the name of the argument, and returns the value,
 plain Python type. It raises InvalidValueError if the value is not what the function is named for.
 """
 
+import re
 from collections.abc import Callable
 from math import isfinite
 from numbers import Integral, Real
@@ -116,6 +117,17 @@ def character(value: Any, name: str) -> str:
     if not isinstance(value, str) or len(value) != 1:
         raise InvalidValueError(f"{name} is {value!r}: it must be a single character")
     return value
+
+
+def regular_expression(value: Any, name: str) -> str:
+    """A regular expression."""
+    try:
+        re.compile(text(value, name))
+    except re.error as error:
+        raise InvalidValueError(
+            f"{name} is {value!r}: it must be a regular expression ({error})"
+        ) from error
+    return str(value)
 
 
 def positive_number(value: Any, name: str) -> float:

@@ -184,7 +184,7 @@ def test_what_is_not_built_can_be_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sgd", "adam", "Adam", "adamw", "rmsprop", "RMSprop", "adagrad", "lion"]
+    "name", ["sgd", "adam", "Adam", "adamw", "rmsprop", "RMSprop", "adagrad", "lion", "muon"]
 )
 def test_an_optimizer_by_name(name: str) -> None:
     model = Sequential(layers(), small.SHAPE)
@@ -193,7 +193,9 @@ def test_an_optimizer_by_name(name: str) -> None:
 
 
 def test_no_optimizer_of_that_name() -> None:
-    with refusal("optimizer is 'ftrl': choose one of adagrad, adam, adamw, lion, rmsprop, sgd"):
+    with refusal(
+        "optimizer is 'ftrl': choose one of adagrad, adam, adamw, lion, muon, rmsprop, sgd"
+    ):
         Sequential(layers(), small.SHAPE).compile("ftrl")
 
 

@@ -24,6 +24,7 @@ from gpucnn import (
     Flatten,
     Lion,
     MaxPool2D,
+    Muon,
     OneCycle,
     PiecewiseConstantDecay,
     PolynomialDecay,
@@ -94,6 +95,12 @@ OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "RMSprop, centred": lambda: RMSprop(PolynomialDecay(0.01, STEPS), 0.8, 0.5, centered=True),
     "Adagrad": lambda: Adagrad(0.05),
     "Lion, PiecewiseConstantDecay": lambda: Lion(PiecewiseConstantDecay([4], [0.01, 0.001])),
+    "Muon": lambda: Muon(0.005),
+    "averages, clipped norms": lambda: Adam(
+        0.01, clipnorm=0.1, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=3
+    ),
+    "a clipped norm": lambda: SGD(0.1, global_clipnorm=0.1),
+    "clipped values": lambda: SGD(0.1, clipvalue=0.01),
 }
 
 

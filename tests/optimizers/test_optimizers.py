@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -18,6 +19,7 @@ from gpucnn import (
     AdamW,
     CosineDecay,
     Lion,
+    Muon,
     OneCycle,
     RMSprop,
     get_backend,
@@ -27,7 +29,7 @@ from gpucnn.optimizers import Optimizer, OptimizerState
 from gpucnn.optimizers.schedules import Constant, Schedule
 
 PARAMETERS = np.array([0.5, -2.0, 0.0, 3.0])
-LAYOUT = small.layout(kernel=(3,), bias=(1,))
+LAYOUT = small.layout(kernel=(3, 1), bias=(1,))
 STEPS = 6
 
 Vector = NDArray[np.float64]
@@ -305,17 +307,40 @@ def test_every_step_of_lion_is_the_learning_rate() -> None:
         (AdamW(), AdamW(0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.004)),
         (RMSprop(), RMSprop(0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False)),
         (Adagrad(), Adagrad(0.001, initial_accumulator_value=0.1, epsilon=1e-7)),
-        (Lion(), Lion(0.001, beta_1=0.9, beta_2=0.99)),
+        (Lion(), Lion(0.001, beta_1=0.9, beta_2=0.99, weight_decay=None)),
+        (
+            Muon(),
+            Muon(
+                0.001,
+                adam_beta_1=0.9,
+                adam_beta_2=0.999,
+                adam_weight_decay=0.004,
+                epsilon=1e-7,
+                weight_decay=0.004,
+                exclude_layers=None,
+                exclude_embeddings=True,
+                muon_a=3.4445,
+                muon_b=-4.7750,
+                muon_c=2.0315,
+                adam_lr_ratio=1.0,
+                momentum=0.95,
+                ns_steps=5,
+                nesterov=True,
+                rms_rate=0.2,
+            ),
+        ),
     ],
-    ids=["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Lion"],
+    ids=lambda each: type(each).__name__,
 )
 def test_defaults_are_those_of_keras(optimizer: Optimizer, defaults: Optimizer) -> None:
     assert repr(optimizer) == repr(defaults)
 
 
 def test_gradients_are_left_as_they_were() -> None:
+    """Where they are not clipped."""
     gradient = np.ones(4)
     for optimizer in small.optimizers():
+        optimizer.clipnorm = optimizer.clipvalue = optimizer.global_clipnorm = None
         train(placed(optimizer), PARAMETERS.copy(), iter([gradient]))
         assert_array_equal(gradient, np.ones(4))
 
@@ -341,8 +366,13 @@ class TestIterations:
         lambda: RMSprop(0.1, centered=True),
         lambda: Adagrad(0.1),
         lambda: Lion(CosineDecay(0.1, 5)),
+        lambda: Muon(CosineDecay(0.1, 5)),
+        lambda: SGD(0.1, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=4),
     ],
-    ids=["SGD", "Adam", "AdamW", "RMSprop", "centred RMSprop", "Adagrad", "Lion"],
+    ids=[
+        *("SGD", "Adam", "AdamW", "RMSprop", "centred RMSprop", "Adagrad", "Lion", "Muon"),
+        "averaged SGD",
+    ],
 )
 class TestState:
     def test_lets_another_go_on_identically(self, make: Callable[[], Optimizer]) -> None:
@@ -357,7 +387,7 @@ class TestState:
         before = optimizer.state().slots
         train(optimizer, PARAMETERS.copy(), gradients())
         after = optimizer.state().slots
-        assert before.keys() == after.keys() == set(optimizer.slot_names)
+        assert before.keys() == after.keys() == set(optimizer.all_slot_names)
         assert not any(np.array_equal(before[name], after[name]) for name in before)
 
     def test_is_a_copy(self, make: Callable[[], Optimizer]) -> None:
@@ -389,7 +419,7 @@ class TestState:
         ids=["NaN", "infinite", "complex", "bool", "text"],
     )
     def test_of_no_numbers_is_refused(self, make: Callable[[], Optimizer], values: Any) -> None:
-        for name in make().slot_names:
+        for name in make().all_slot_names:
             slots = placed(make()).state().slots | {name: values}
             with pytest.raises(ValueError, match=f"the optimizer's {name} does not consist of "):
                 placed(make(), OptimizerState(0, slots))
@@ -446,12 +476,43 @@ def test_learning_rate_can_be_set_later() -> None:
     assert small.weight_bytes(changed) == small.weight_bytes(made)
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
+KINDS = [SGD, Adam, AdamW, RMSprop, Adagrad, Lion, Muon]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 class TestWrongArguments:
     @pytest.mark.parametrize("rate", [0, -1, "0.1", None, float("inf")])
     def test_learning_rate(self, kind: type[SGD], rate: Any) -> None:
         with refusal(f"learning_rate is {rate!r}: it must be a number above 0"):
             kind(rate)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "allowed"),
+        [
+            ("weight_decay", -1, "it must be a number of at least 0"),
+            ("clipnorm", 0, "it must be a number above 0"),
+            ("clipvalue", -1, "it must be a number above 0"),
+            ("global_clipnorm", "1", "it must be a number above 0"),
+            ("use_ema", None, "it must be True or False"),
+            ("ema_momentum", 1, "it must be at least 0 and below 1"),
+            ("ema_overwrite_frequency", 0, "it must be a whole number of at least 1"),
+        ],
+    )
+    def test_of_all_optimizers(self, kind: type[Any], name: str, value: Any, allowed: str) -> None:
+        with refusal(f"{name} is {value!r}: {allowed}"):
+            kind(**{name: value})
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("clipnorm", "clipvalue"),
+            ("clipnorm", "global_clipnorm"),
+            ("clipvalue", "global_clipnorm"),
+        ],
+    )
+    def test_two_ways_to_clip(self, kind: type[Any], one: str, other: str) -> None:
+        with refusal(f"{one} and {other} are both given: give one of them"):
+            kind(**{one: 1.0, other: 1.0})
 
 
 @pytest.mark.parametrize(
@@ -459,12 +520,11 @@ class TestWrongArguments:
     [
         (SGD, "momentum", 1, "it must be at least 0 and below 1"),
         (SGD, "nesterov", 1, "it must be True or False"),
-        (SGD, "weight_decay", -1, "it must be a number of at least 0"),
         (Adam, "beta_1", 1, "it must be at least 0 and below 1"),
         (Adam, "beta_2", -0.1, "it must be at least 0 and below 1"),
         (Adam, "epsilon", 0, "it must be a number above 0"),
         (AdamW, "beta_1", 1, "it must be at least 0 and below 1"),
-        (AdamW, "weight_decay", "1", "it must be a number of at least 0"),
+        (AdamW, "weight_decay", None, "it must be a number of at least 0"),
         (RMSprop, "rho", 1, "it must be at least 0 and below 1"),
         (RMSprop, "momentum", -0.1, "it must be at least 0 and below 1"),
         (RMSprop, "epsilon", 0, "it must be a number above 0"),
@@ -473,6 +533,18 @@ class TestWrongArguments:
         (Adagrad, "epsilon", 0, "it must be a number above 0"),
         (Lion, "beta_1", 1, "it must be at least 0 and below 1"),
         (Lion, "beta_2", -0.1, "it must be at least 0 and below 1"),
+        (Muon, "adam_beta_1", 1, "it must be at least 0 and below 1"),
+        (Muon, "adam_beta_2", -1, "it must be at least 0 and below 1"),
+        (Muon, "adam_weight_decay", -1, "it must be a number of at least 0"),
+        (Muon, "epsilon", 0, "it must be a number above 0"),
+        (Muon, "exclude_layers", "dense", "it must be a list of names of layers, or None"),
+        (Muon, "exclude_embeddings", 1, "it must be True or False"),
+        (Muon, "muon_b", "1", "it must be a number"),
+        (Muon, "adam_lr_ratio", 0, "it must be a number above 0"),
+        (Muon, "momentum", 1, "it must be at least 0 and below 1"),
+        (Muon, "ns_steps", 0, "it must be a whole number of at least 1"),
+        (Muon, "nesterov", None, "it must be True or False"),
+        (Muon, "rms_rate", 0, "it must be a number above 0"),
     ],
 )
 def test_wrong_arguments(kind: type[Optimizer], name: str, value: Any, allowed: str) -> None:
@@ -480,7 +552,19 @@ def test_wrong_arguments(kind: type[Optimizer], name: str, value: Any, allowed: 
         kind(**{name: value})
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ([3], "is 3: it must be a text"),
+        (["a", "("], "is '(': it must be a regular expression "),
+    ],
+)
+def test_a_layer_that_no_name_can_be(given: list[Any], wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"^a name of exclude_layers {re.escape(wrong)}"):
+        Muon(exclude_layers=given)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["loss_scale_factor", "gradient_accumulation_steps", "name"])
 def test_an_argument_that_is_not_here_is_an_error(kind: type[Any], name: str) -> None:
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
