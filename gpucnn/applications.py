@@ -11,12 +11,12 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.models.sequential import Sequential
-from gpucnn.optimizers import SGD, Adam, AdamW, Optimizer
+from gpucnn.optimizers import OPTIMIZERS_BY_NAME, SGD, Optimizer
 from gpucnn.optimizers.schedules import Constant, CosineDecay, OneCycle, Schedule
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 
-OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
+OPTIMIZER_NAMES = tuple(OPTIMIZERS_BY_NAME)
 SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
 
 # Tuned for each preset on MNIST.
@@ -41,7 +41,8 @@ class TrainConfig:
         threads: worker processes of the CPU, see `Sequential`; None for one per usable core.
         epochs: the number of passes over the training images.
         batch_size: images in a training step.
-        optimizer: "sgd" (with Nesterov momentum 0.9), "adam" or "adamw".
+        optimizer: one of `OPTIMIZER_NAMES`; "sgd" has Nesterov momentum 0.9, all others have their
+            defaults.
         learning_rate: the maximum of the schedule.
         schedule: "constant", "cosine" or "one-cycle", over all steps of `schedule_epochs`.
         seed: of the initial parameters, the shuffles and dropout.
@@ -121,7 +122,8 @@ class TrainConfig:
         schedule = self._make_schedule(steps)
         if self.optimizer == "sgd":
             return SGD(schedule, momentum=0.9, nesterov=True)
-        return Adam(schedule) if self.optimizer == "adam" else AdamW(schedule)
+        made: Optimizer = OPTIMIZERS_BY_NAME[self.optimizer](schedule)
+        return made
 
     def _make_schedule(self, steps: int) -> Schedule:
         if self.schedule == "constant":

@@ -3,15 +3,22 @@
 import os
 from itertools import cycle
 from math import ceil, floor, log10
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpucnn.benchmark.report import Environment, LayerMeasurement, Measurement, Report, Roofline
 from gpucnn.benchmark.timing import quartiles
-from gpucnn.errors import GpucnnError, InvalidValueError
-from gpucnn.utils.files import check_writable, replacing
+from gpucnn.utils.plots import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    check_plot,
+    write_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,31 +27,8 @@ if TYPE_CHECKING:
 WIDTH = 12.0  # of the figure, in inches, as are the heights below
 BAR_HEIGHT, LEAST_BARS_HEIGHT = 0.2, 2.5
 LABEL_HEIGHT, LEAST_ROOFLINE_HEIGHT = 0.2, 4.0
-DOTS_PER_INCH = 120
-CONTENDER_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-DIRECTION_COLOURS = {"forward": "#0072b2", "backward": "#d55e00"}
-# The colours are Okabe and Ito's, which colour-blind readers can tell apart.
-
-
-def check_plot(path: str | os.PathLike[str]) -> None:
-    """Check that `write_plot` can write to `path`.
-
-    Raises:
-        InvalidValueError: the name does not end in .png.
-        InvalidFileError: `path` is a directory, or its folder does not exist.
-        GpucnnError: Matplotlib is not installed.
-        OSError: the file cannot be written.
-    """
-    file = Path(path)
-    if file.suffix != ".png":
-        raise InvalidValueError(f"the plot's file is {str(file)!r}: give a name that ends in .png")
-    try:
-        import matplotlib  # noqa: F401 - imported here: it is not always installed
-    except ImportError as error:
-        raise GpucnnError(
-            "a plot needs Matplotlib, which is not installed: pip install matplotlib"
-        ) from error
-    check_writable(file)
+CONTENDER_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
+DIRECTION_COLOURS = {"forward": BLUE, "backward": VERMILION}
 
 
 def write_plot(path: str | os.PathLike[str], report: Report) -> None:
@@ -61,9 +45,7 @@ def write_plot(path: str | os.PathLike[str], report: Report) -> None:
         OSError: the file cannot be written.
     """
     check_plot(path)
-    figure = draw(report)
-    with replacing(Path(path)) as temporary:
-        figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
+    write_figure(path, draw(report))
 
 
 def draw(report: Report) -> "Figure":

@@ -12,7 +12,7 @@ from gpucnn.applications import BATCH_SIZES
 from gpucnn.backends import available_devices
 from gpucnn.benchmark import PEERS, Plan, run_benchmark
 from gpucnn.benchmark.comparison import compare as compare_reports
-from gpucnn.benchmark.plot import check_plot, write_plot
+from gpucnn.benchmark.plot import write_plot
 from gpucnn.benchmark.report import Report, read_report, write_report
 from gpucnn.commands.options import WORKERS, Threads, check_workers
 from gpucnn.commands.tables.bench import print_comparison, print_report
@@ -21,6 +21,7 @@ from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
 from gpucnn.utils.files import check_writable
+from gpucnn.utils.plots import check_plot
 
 TOLERANCE = 10  # per cent
 

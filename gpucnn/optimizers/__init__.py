@@ -14,6 +14,8 @@ from gpucnn.optimizers.base import Optimizer as Optimizer
 from gpucnn.optimizers.base import OptimizerState as OptimizerState
 from gpucnn.optimizers.lion import Lion as Lion
 from gpucnn.optimizers.muon import Muon as Muon
+from gpucnn.optimizers.rate_finder import LearningRateCurve as LearningRateCurve
+from gpucnn.optimizers.rate_finder import find_learning_rate as find_learning_rate
 from gpucnn.optimizers.rmsprop import RMSprop as RMSprop
 from gpucnn.optimizers.schedules import Constant as Constant
 from gpucnn.optimizers.schedules import CosineDecay as CosineDecay
@@ -29,6 +31,9 @@ from gpucnn.utils.config import configurable
 OPTIMIZERS: tuple[type[Optimizer], ...] = configurable(globals(), Optimizer)
 """The optimizers that a model file may name."""
 
+OPTIMIZERS_BY_NAME: dict[str, type[Any]] = {each.__name__.lower(): each for each in OPTIMIZERS}
+"""The optimizers by their names in lower case."""
+
 SCHEDULES: tuple[type[Schedule], ...] = configurable(globals(), Schedule)
 """The schedules that a model file may name."""
 
@@ -41,8 +46,8 @@ def optimizer_of(optimizer: object) -> Optimizer:
         InvalidValueError: there is no optimizer of that name.
     """
     if isinstance(optimizer, str):
-        by_name: dict[str, type[Any]] = {each.__name__.lower(): each for each in OPTIMIZERS}
-        made: Optimizer = by_name[one_of(optimizer.lower(), "optimizer", tuple(by_name))]()
+        name = one_of(optimizer.lower(), "optimizer", tuple(OPTIMIZERS_BY_NAME))
+        made: Optimizer = OPTIMIZERS_BY_NAME[name]()
         return made
     if not isinstance(optimizer, Optimizer):
         raise InvalidTypeError(

@@ -9,9 +9,9 @@ import pytest
 
 from benchmark.example import REPORT
 from expect import refusal
-from gpucnn.benchmark.plot import check_plot, draw, write_plot
+from gpucnn.benchmark.plot import draw, write_plot
 from gpucnn.benchmark.report import Report
-from gpucnn.errors import GpucnnError, InvalidFileError
+from gpucnn.errors import GpucnnError
 
 pytest.importorskip("matplotlib")
 
@@ -85,17 +85,6 @@ def test_labels_do_not_overlap() -> None:
     for above, below in pairwise(boxes):
         assert above.y0 >= below.y1
     assert max(box.x1 for box in boxes) <= figure.bbox.x1
-
-
-def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "report.pdf"
-    with refusal(f"the plot's file is {str(path)!r}: give a name that ends in .png"):
-        check_plot(path)
-
-
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFileError, match="there is no folder"):
-        check_plot(tmp_path / "plots" / "report.png")
 
 
 def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
