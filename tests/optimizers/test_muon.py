@@ -96,7 +96,7 @@ def test_matrices_follow_its_formula(name: str, options: dict[str, Any]) -> None
             {"embedding.table"},
         ),
     ],
-    ids=repr,
+    ids=range(6),
 )
 def test_all_else_moves_as_by_adamw(options: dict[str, Any], excluded: set[str]) -> None:
     first, others = gradients(99), {"conv2d.kernel", "conv2d.bias", "dense.bias"} | excluded
