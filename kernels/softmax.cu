@@ -21,23 +21,7 @@
 // Eight blocks a multiprocessor are asked for: left to aim at more, the compiler spills
 // registers in float64.
 
-#define ALL_LANES 0xffffffffu
-
-__device__ REAL largest_of_warp(REAL value)
-{
-    for (int distance = 16; distance > 0; distance /= 2) {
-        const REAL other = __shfl_xor_sync(ALL_LANES, value, distance);
-        value = other > value ? other : value;
-    }
-    return value;
-}
-
-__device__ REAL sum_of_warp(REAL value)
-{
-    for (int distance = 16; distance > 0; distance /= 2)
-        value += __shfl_xor_sync(ALL_LANES, value, distance);
-    return value;
-}
+#include "warps.cuh"
 
 // The largest of a row's logits, and the lowest class that has it.
 __device__ REAL largest_of_row(const REAL* row, int classes, int lane, int* best_class)

@@ -29,6 +29,13 @@ __device__ __forceinline__ REAL sum_of_warp(REAL* values, int count, int groups,
     return values[0];
 }
 
+// The sum of one value over the lanes of a warp, which every lane has in the end.
+__device__ __forceinline__ REAL sum_of_warp(REAL value)
+{
+    EACH(step, 5) value += __shfl_xor_sync(ALL_LANES, value, 16 >> step);
+    return value;
+}
+
 // The largest value of the lanes of a warp.
 __device__ __forceinline__ REAL largest_of_warp(REAL value)
 {

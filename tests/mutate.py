@@ -53,7 +53,7 @@ NAMES = {
     "pooled_kernel_gradient": "fused",
     "regions": "fused",
     "scale_shift": "scale",
-    "warps": "classifier",
+    "warps": "classifier or losses or softmax",
     "windows": "im2col or col2im or max_pool",
 }
 """What tests of a file have in their names, where that is not the name of the file."""

@@ -505,8 +505,6 @@ MUTANTS = [
     Mutant("philox.cuh", "counter[3] = low_0", "counter[3] = low_2"),
     # Loss
     Mutant("softmax.cu", "distance = 16", "distance = 8"),
-    Mutant("softmax.cu", "distance = 16", "distance = 8", place=1),
-    Mutant("softmax.cu", "distance = 16", "distance = 8", place=2),
     Mutant("softmax.cu", "row[j] > best", "row[j] >= best"),
     Mutant("softmax.cu", "first = min(", "first = max("),
     Mutant("softmax.cu", "if (i >= rows) return;", "if (i > rows) return;"),
@@ -600,6 +598,8 @@ MUTANTS = [
     Mutant("classifier_head.cu", "is_rectified ? passed : sums[k]", "passed"),
     Mutant("warps.cuh", "upper ? values[i] : values[i + half]", "values[i]"),
     Mutant("warps.cuh", "distance >= groups", "distance > groups"),
+    Mutant("warps.cuh", "value, 16 >> step", "value, 8 >> step"),
+    Mutant("warps.cuh", "value, 16 >> step", "value, 8 >> step", place=1),
     Mutant("conv_classifier.cu", "k < PIXELS / 4", "k < PIXELS / 4 - 1"),
     Mutant("conv_classifier.cu", "normalized(image.pixels[i].z)", "normalized(image.pixels[i].y)"),
     Mutant(
