@@ -388,13 +388,86 @@ def cross_entropy_gradient(logits: Array, labels: Array, images: int) -> Array:
 def correct(logits: Array, labels: Array) -> Array:
     """1 for each row whose greatest logit, the first among equals, is at its label; else 0."""
     hits = np.zeros(len(labels))
-    for row, label in enumerate(labels):
-        best = 0
-        for column in range(logits.shape[1]):
-            if logits[row, column] > logits[row, best]:
-                best = column
+    for row, (best, label) in enumerate(zip(first_greatest(logits), labels, strict=True)):
         hits[row] = 1.0 if best == label else 0.0
     return hits
+
+
+def first_greatest(scores: Array) -> list[int]:
+    """The column of the greatest score of each row, the first among equals."""
+    places = [0] * len(scores)
+    for row in range(len(scores)):
+        for column in range(scores.shape[1]):
+            if scores[row, column] > scores[row, places[row]]:
+                places[row] = column
+    return places
+
+
+def soft_cross_entropy(logits: Array, targets: Array) -> Array:
+    """The losses of each row if every class were its label, each times the target of the class."""
+    losses = np.zeros(len(logits))
+    for column in range(logits.shape[1]):
+        of_class = cross_entropy(logits, np.full(len(logits), column))
+        for row in range(len(logits)):
+            losses[row] += targets[row, column] * of_class[row]
+    return losses
+
+
+def soft_cross_entropy_gradient(logits: Array, targets: Array, images: int) -> Array:
+    """The gradients of each row if every class were its label, each times its target."""
+    gradient = np.zeros(logits.shape)
+    for column in range(logits.shape[1]):
+        of_class = cross_entropy_gradient(logits, np.full(len(logits), column), images)
+        for row in range(len(logits)):
+            gradient[row] += targets[row, column] * of_class[row]
+    return gradient
+
+
+def sigmoid_cross_entropy(logits: Array, targets: Array) -> Array:
+    """The mean of each row of -t log p - (1 - t) log(1 - p), p being the sigmoid of a logit."""
+    losses = np.zeros(len(logits))
+    for row, column in np.ndindex(logits.shape):
+        z, t = float(logits[row, column]), float(targets[row, column])
+        loss = -t * math.log(sigmoid(z)) - (1 - t) * math.log(sigmoid(-z))
+        losses[row] += loss / logits.shape[1]
+    return losses
+
+
+def sigmoid_cross_entropy_gradient(logits: Array, targets: Array, images: int) -> Array:
+    """A loss moves by its sigmoid less its target, over the number of all logits of the batch."""
+    gradient = np.zeros(logits.shape)
+    for row, column in np.ndindex(logits.shape):
+        difference = sigmoid(float(logits[row, column])) - targets[row, column]
+        gradient[row, column] = difference / logits.shape[1] / images
+    return gradient
+
+
+def correct_share(logits: Array, targets: Array) -> Array:
+    """The share of each row's logits that are on the side of 0 where its target is of 1/2."""
+    shares = np.zeros(len(logits))
+    for row in range(len(logits)):
+        pairs = list(zip(logits[row], targets[row], strict=True))
+        hits = sum((z > 0 and t > 0.5) or (z <= 0 and t <= 0.5) for z, t in pairs)
+        shares[row] = hits / len(pairs)
+    return shares
+
+
+def squared_error(outputs: Array, targets: Array) -> Array:
+    """The mean of each row's squared differences."""
+    losses = np.zeros(len(outputs))
+    for row in range(len(outputs)):
+        for output, target in zip(outputs[row], targets[row], strict=True):
+            losses[row] += (output - target) * (output - target) / outputs.shape[1]
+    return losses
+
+
+def squared_error_gradient(outputs: Array, targets: Array, images: int) -> Array:
+    """A square moves by twice its root, over the number of all outputs of the batch."""
+    gradient = np.zeros(outputs.shape)
+    for row, column in np.ndindex(outputs.shape):
+        difference = outputs[row, column] - targets[row, column]
+        gradient[row, column] = (difference + difference) / outputs.shape[1] / images
+    return gradient
 
 
 # Clipping, and norms

@@ -138,4 +138,12 @@ UPDATED = frozenset(
         *("position", "epoch_losses", "epoch_correct", "probabilities"),
     }
 )
-"""The arguments that are read before they are written, or written in part."""
+"""The arguments that are read before they are written, or written in part, in any operation."""
+
+UPDATED_BY = {"weigh_rows": frozenset({"losses", "gradient"})}
+"""Further ones of one operation, which others write without reading them."""
+
+
+def overwritten(operation: str) -> frozenset[str]:
+    """The arguments that an operation writes as a whole, without reading them before."""
+    return frozenset(BOUNDS[operation]) - UPDATED - UPDATED_BY.get(operation, frozenset())

@@ -15,7 +15,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_la
 from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.models.replica import Replica, in_layer_order
 from gpucnn.models.training import Trainer
-from gpucnn.verification.bounds import BOUNDS, UPDATED
+from gpucnn.verification.bounds import BOUNDS, overwritten
 from gpucnn.verification.calls import Call, unset
 
 # The methods of a backend that are not operations.
@@ -101,7 +101,7 @@ def describe(backend: Backend, operation: str, arguments: dict[str, Any]) -> Cal
             return value.fused
         if not isinstance(value, backend.xp.ndarray):
             return value
-        if name in BOUNDS[operation].keys() - UPDATED:
+        if name in overwritten(operation):
             return unset(value.shape, value.dtype)
         return backend.to_host(value)
 

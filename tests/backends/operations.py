@@ -682,6 +682,71 @@ def softmax_cross_entropy(
     )
 
 
+def soft_cross_entropy(
+    sizes: Sizes, values: Values, *, ties: bool = False, gradient: bool = True
+) -> Call:
+    """With targets of any sum, the largest of which is in half of the rows that of the logits."""
+    shape = rows, _ = _pixels(sizes), sizes.filters
+    logits = values.choices([-1, 0, 1], *shape) if ties else 4 * values.reals(*shape)
+    is_best = logits == logits.max(axis=1, keepdims=True)
+    reals = values.reals(*shape) ** 2 + values.choices([0, 9], rows, 1) * is_best
+    return Call(
+        "soft_cross_entropy",
+        {
+            "logits": logits,
+            "targets": values.choices([0, 0.25, 1], *shape) if ties else reals,
+            "losses": values.unset(rows),
+            "correct": values.unset(rows),
+            "gradient": values.unset(*shape) if gradient else None,
+            "images": rows + 3,  # of a batch of which these are a part
+        },
+    )
+
+
+def sigmoid_cross_entropy(
+    sizes: Sizes, values: Values, *, edges: bool = False, gradient: bool = True
+) -> Call:
+    shape = rows, _ = _pixels(sizes), sizes.filters
+    ends = values.choices([-100, -88, -30, -0.0, 0, 1e-30, 30, 100], *shape)
+    return Call(
+        "sigmoid_cross_entropy",
+        {
+            "logits": ends if edges else 4 * values.reals(*shape),
+            "targets": values.choices([0, 0, 0.1, 0.5, 0.9, 1, 1], *shape),
+            "losses": values.unset(rows),
+            "correct": values.unset(rows),
+            "gradient": values.unset(*shape) if gradient else None,
+            "images": rows + 3,
+        },
+    )
+
+
+def squared_error(sizes: Sizes, values: Values, *, gradient: bool = True) -> Call:
+    shape = rows, _ = _pixels(sizes), sizes.filters
+    return Call(
+        "squared_error",
+        {
+            "outputs": values.reals(*shape),
+            "targets": values.reals(*shape),
+            "losses": values.unset(rows),
+            "gradient": values.unset(*shape) if gradient else None,
+            "images": rows + 3,
+        },
+    )
+
+
+def weigh_rows(sizes: Sizes, values: Values, *, gradient: bool = True) -> Call:
+    shape = rows, _ = _pixels(sizes), sizes.filters
+    return Call(
+        "weigh_rows",
+        {
+            "weights": values.reals(rows),
+            "losses": values.reals(rows),
+            "gradient": values.reals(*shape) if gradient else None,
+        },
+    )
+
+
 def axpby(sizes: Sizes, values: Values, alpha: float = 1.7, beta: float = -0.3) -> Call:
     shape = _input(sizes)
     x, y = values.reals(*shape), values.reals(*shape)
@@ -972,6 +1037,16 @@ CALLS: dict[str, Builder] = {
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),
     "softmax_cross_entropy alone": partial(softmax_cross_entropy, gradient=False),
+    "soft_cross_entropy": soft_cross_entropy,
+    "soft_cross_entropy with ties": partial(soft_cross_entropy, ties=True),
+    "soft_cross_entropy alone": partial(soft_cross_entropy, gradient=False),
+    "sigmoid_cross_entropy": sigmoid_cross_entropy,
+    "sigmoid_cross_entropy at the edges": partial(sigmoid_cross_entropy, edges=True),
+    "sigmoid_cross_entropy alone": partial(sigmoid_cross_entropy, gradient=False),
+    "squared_error": squared_error,
+    "squared_error alone": partial(squared_error, gradient=False),
+    "weigh_rows": weigh_rows,
+    "weigh_rows of losses alone": partial(weigh_rows, gradient=False),
     "sgd": partial(sgd, momentum=0.0),
     "sgd with momentum": sgd,
     "sgd, Nesterov's": partial(sgd, nesterov=True),

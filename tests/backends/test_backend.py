@@ -406,6 +406,37 @@ def softmax_cross_entropy(logits: Array, labels: Array, images: int, **_: Any) -
     }
 
 
+def soft_cross_entropy(logits: Array, targets: Array, images: int, **_: Any) -> Results:
+    return {
+        "losses": loops.soft_cross_entropy(logits, targets),
+        "correct": loops.correct(logits, np.array(loops.first_greatest(targets))),
+        "gradient": loops.soft_cross_entropy_gradient(logits, targets, images),
+    }
+
+
+def sigmoid_cross_entropy(logits: Array, targets: Array, images: int, **_: Any) -> Results:
+    return {
+        "losses": loops.sigmoid_cross_entropy(logits, targets),
+        "correct": loops.correct_share(logits, targets),
+        "gradient": loops.sigmoid_cross_entropy_gradient(logits, targets, images),
+    }
+
+
+def squared_error(outputs: Array, targets: Array, images: int, **_: Any) -> Results:
+    return {
+        "losses": loops.squared_error(outputs, targets),
+        "gradient": loops.squared_error_gradient(outputs, targets, images),
+    }
+
+
+def weigh_rows(weights: Array, losses: Array, gradient: Array | None) -> Results:
+    weighed = {"losses": each(lambda w, loss: w * loss, weights, losses)}
+    if gradient is not None:
+        rows = [each(lambda g, w=w: w * g, row) for w, row in zip(weights, gradient, strict=True)]
+        weighed["gradient"] = np.array(rows)
+    return weighed
+
+
 def sgd(
     parameters: Array,
     gradients: Array,
@@ -583,6 +614,10 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "translate": translate,
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
+    "soft_cross_entropy": soft_cross_entropy,
+    "sigmoid_cross_entropy": sigmoid_cross_entropy,
+    "squared_error": squared_error,
+    "weigh_rows": weigh_rows,
     "sgd": sgd,
     "adam": adam,
     "rmsprop": rmsprop,

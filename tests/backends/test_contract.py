@@ -45,7 +45,8 @@ from backends.strategies import SETTINGS, Sizes, batches, seeds, sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, Shape, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.memory import Order
-from gpucnn.verification.bounds import BOUNDS, UPDATED
+from gpucnn.backends.ops.bounds import FUNCTION
+from gpucnn.verification.bounds import BOUNDS, overwritten
 from gpucnn.verification.calls import Call, Results, define, place, run, unset
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
@@ -117,7 +118,7 @@ def test_the_bounds_are_of_what_is_written(build: Builder) -> None:
     unwritten = {name for name, array in call.arrays.items() if is_unset(array)}
     written = BOUNDS[call.operation].keys()
     assert written <= call.arguments.keys()
-    assert unwritten == written & call.arrays.keys() - UPDATED
+    assert unwritten == call.arrays.keys() & overwritten(call.operation)
 
 
 def is_unset(array: Array) -> bool:
@@ -633,3 +634,19 @@ def test_correct_of_huge_logits(backend: Backend, dtype: str) -> None:
 def test_loss_gradient_of_huge_logits(backend: Backend, dtype: str) -> None:
     expected = np.array([[0, 0], [1, -1], [-0.5, 0.5], [0.5, -0.5]]) / 4
     assert_array_equal(huge_loss(backend, dtype)["gradient"], expected)
+
+
+@dtypes
+def test_sigmoid_cross_entropy_of_what_is_nearly_certain(backend: Backend, dtype: str) -> None:
+    """It is log1p(exp(-20)), which 1 + exp(-20) has no digits for in float32."""
+    values = Values(0, dtype)
+    arguments = {
+        "logits": np.array([[-20], [20]], dtype),
+        "targets": np.array([[0], [1]], dtype),
+        "losses": values.unset(2),
+        "correct": values.unset(2),
+    }
+    losses = results(backend, Call("sigmoid_cross_entropy", arguments))["losses"]
+    expected = math.log1p(math.exp(-20))
+    functions = 2 * FUNCTION * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(losses, expected, rtol=2 * functions, atol=0)

@@ -101,3 +101,20 @@ def test_cross_entropy_gradient_is_derivative_of_the_mean(images: int) -> None:
     gradient = loops.cross_entropy_gradient(logits, labels, images)
     expected = derivative(lambda z: loops.cross_entropy(z, labels), logits, np.full(5, 1 / images))
     assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("loss", ["soft_cross_entropy", "sigmoid_cross_entropy", "squared_error"])
+@pytest.mark.parametrize("images", [5, 8])
+def test_gradient_of_a_loss_with_targets_is_derivative_of_the_mean(loss: str, images: int) -> None:
+    values = Values(0, np.float64)
+    outputs, targets = values.reals(5, 4), np.abs(values.reals(5, 4))
+    function, gradient = (getattr(loops, name) for name in (loss, f"{loss}_gradient"))
+    expected = derivative(lambda z: function(z, targets), outputs, np.full(5, 1 / images))
+    assert_close(gradient(outputs, targets, images), expected)
+
+
+def test_cross_entropy_of_one_hot_targets_is_that_of_the_labels() -> None:
+    values = Values(0, np.float64)
+    logits, labels = values.reals(5, 4), values.integers(4, 5)
+    expected = loops.cross_entropy(logits, labels)
+    np.testing.assert_array_equal(loops.soft_cross_entropy(logits, np.eye(4)[labels]), expected)

@@ -26,18 +26,36 @@ log(s) - z has the relative error of s as an absolute one, 1 eps of log(s) < cla
 logarithm, and two roundings of at most |z| and |z| + classes: below (2 + 3 classes + 2 |z|) eps.
 The right value may be off by as much, as above: twice that.
 
-Other elementary functions (tanh, expm1, erf, and exp in activations) are each taken to be off by
-`FUNCTION` = 4 eps of their value, an ulp being at most eps of it. CUDA's are off by at most 2 ulp
-in either dtype (CUDA Programming Guide, tables of the mathematical functions), the C library's by
-about as much (The GNU C Library, "Known Maximum Errors in Math Functions"), NumPy's vectorised ones
-by 4 ulp (numpy/numpy#19478). The right value is computed by such functions too, and may be off by
-as much as the result: the bounds of activations are twice what follows.
+With targets t of all classes, of sum T >= 0, the loss is the sum of t_j (log(s) - z_j). To the
+errors of these differences, T times as much, come one rounding of a product and classes - 1 of
+adding, of T (log(classes) + |z|) at most: classes u of it. The gradient takes T times the quotient
+less t_j: to the quotient's error, T times as much, come classes - 1 roundings of T, and three of at
+most 2 T. Both are below T (7 + 3 classes + 2 |z| + classes (log(classes) + |z|) / 2) eps.
+
+Other elementary functions (tanh, expm1, log1p, erf, and exp beyond softmax) are each taken to be
+off by `FUNCTION` = 4 eps of their value, an ulp being at most eps of it. CUDA's are off by at most
+2 ulp in either dtype (CUDA Programming Guide, tables of the mathematical functions), the C
+library's by about as much (The GNU C Library, "Known Maximum Errors in Math Functions"), NumPy's
+vectorised ones by 4 ulp (numpy/numpy#19478). The right value is computed by such functions too, and
+may be off by as much as the result: the bounds are twice what follows.
 
 The sigmoid is s(x) = n / (1 + exp(-|x|)), n being 1 or exp(-|x|): the relative error of the
 exponential passes on at most once, and there are three roundings: below 6 eps. x s(x) rounds once
 more: below 7 eps. The derivative s(x) + x s(x) s(-x) has the error of s in one term, twice that in
 the other, and three roundings: below 15 eps. elu and its gradient have a function, and at most
 three roundings, of alpha and two products: below 6 eps.
+
+The cross-entropy of k sigmoids is the mean of max(z, 0) - z t + log1p(exp(-|z|)). The relative
+error of the exponential passes on to log1p at most once, which adds its own: 8 eps, thus 16 u. Of
+the three terms the product goes through k + 3 roundings: its own, two of their sum, k - 1 of adding
+up the k, and that of the quotient; log1p's through 16 and k + 1. So it is below (k + 17) u of the
+mean of the absolute terms. The gradient (s(z) - t) / (k images) has the 6 eps of s, and roundings
+of the difference, of k images, of its inverse and of their product, each of at most 1 + |t|: below
+(8 + 2 |t|) eps / (k images).
+
+A mean of squared differences adds up positive numbers: two roundings of a difference, since it is
+squared, one of the square, k - 1 of adding and that of the quotient: k + 3. Its gradient is a
+product of a difference, rounded once, with 2 / (k images), rounded twice.
 
 The normal distribution F(x) = (1 + erf(x / sqrt 2)) / 2 is at least 1/2 for the absolute value of
 x, to which its errors are relative. The rounded argument moves it by at most 1/2 eps, erf adds 4
@@ -72,7 +90,7 @@ another. The bounds do not cover an overflow before the terms, such as of a grad
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import log, prod
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -273,10 +291,40 @@ def normalization(arguments: Arguments) -> float:
 
 def softmax_roundings(arguments: Arguments) -> float:
     """The roundings of a row of logits, see the module's docstring."""
-    logits = arguments["logits"].astype(np.float64)
-    finite = logits[np.isfinite(logits)]
-    spread, classes = float(np.ptp(finite)) if finite.size else 0.0, int(logits.shape[1])
-    return 2 * (5 + 3 * classes + 2 * spread) - 1
+    logits = arguments["logits"]
+    return 2 * (5 + 3 * int(logits.shape[1]) + 2 * _spread(logits)) - 1
+
+
+def soft_roundings(arguments: Arguments) -> float:
+    """The roundings of a row of logits with targets of all classes, likewise."""
+    logits, targets = arguments["logits"], np.abs(arguments["targets"].astype(np.float64))
+    classes, spread = int(logits.shape[1]), _spread(logits)
+    most: float = 2 * (7 + 3 * classes + 2 * spread) + classes * (log(classes) + spread)
+    return _greatest(targets.sum(axis=1)) * most
+
+
+def sigmoid_losses(arguments: Arguments) -> float:
+    """The roundings of a mean of cross-entropies of sigmoids, relative to 1, likewise."""
+    z, t = (arguments[name].astype(np.float64) for name in ("logits", "targets"))
+    terms = np.maximum(z, 0) + np.abs(z * t) + np.log1p(np.exp(-np.abs(z)))
+    return (int(z.shape[1]) + 1 + 4 * FUNCTION) * _greatest(terms.mean(axis=1))
+
+
+def sigmoid_gradients(arguments: Arguments) -> float:
+    """The roundings of its gradient, relative to 1 / (images of the batch), likewise."""
+    targets = np.abs(arguments["targets"].astype(np.float64))
+    return 2 * (8 + 2 * _greatest(targets)) / int(targets.shape[1])
+
+
+def squares(arguments: Arguments) -> float:
+    """The roundings of a mean of squared differences, likewise."""
+    return float(arguments["outputs"].shape[1] + 3)
+
+
+def _spread(logits: Array) -> float:
+    """The largest difference of finite logits."""
+    finite = logits[np.isfinite(logits)].astype(np.float64)
+    return float(np.ptp(finite)) if finite.size else 0.0
 
 
 def head_logits(arguments: Arguments) -> float:

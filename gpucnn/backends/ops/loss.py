@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy."""
+"""Softmax, and the losses of rows of outputs."""
 
 from typing import Any
 
@@ -8,12 +8,28 @@ from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import WARP, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
-from gpucnn.backends.ops.bounds import EXACT, Bound, bounded, softmax_roundings
+from gpucnn.backends.ops.bounds import (
+    EXACT,
+    PRODUCT,
+    Bound,
+    always,
+    bounded,
+    sigmoid_gradients,
+    sigmoid_losses,
+    soft_roundings,
+    softmax_roundings,
+    squares,
+)
 from gpucnn.utils.arithmetic import ceil_div
 
 
 class Loss(Memory):
-    """Definitions of softmax and its cross-entropy."""
+    """Definitions of softmax, and of losses of the rows of a batch.
+
+    A loss is computed for each row. The gradient is that of the sum of all losses divided by
+    `images`, the number of rows of the whole batch, of which these may be a part; None if it is not
+    needed.
+    """
 
     @bounded(probabilities=Bound(softmax_roundings, "result"))
     def store_probabilities(
@@ -76,9 +92,115 @@ class Loss(Memory):
         if gradient is not None:
             gradient[...] = (exponentials / sums[:, None] - one_hot) / images
 
+    @bounded(
+        losses=Bound(soft_roundings, "one"),
+        correct=EXACT,
+        gradient=Bound(soft_roundings, "mean"),
+    )
+    def soft_cross_entropy(
+        self,
+        logits: Array,
+        targets: Array,
+        losses: Array,
+        correct: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        """Compute each row's loss -sum_j targets_j log softmax(logits)_j, and the gradient.
+
+        Args:
+            logits: real (n, classes).
+            targets: real (n, classes), at least 0: how much of each row belongs to each class.
+            losses: real (n,).
+            correct: real (n,), 1 where the largest logit and the largest target (the first among
+                equals) are of the same class, else 0.
+            gradient: real (n, classes), or None, see `Loss`.
+            images: the number of images in the whole batch.
+        """
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        exponentials = self.xp.exp(shifted)
+        sums = exponentials.sum(axis=1, keepdims=True)
+        losses[...] = (targets * (self.xp.log(sums) - shifted)).sum(axis=1)
+        correct[...] = logits.argmax(axis=1) == targets.argmax(axis=1)
+        if gradient is not None:
+            totals = targets.sum(axis=1, keepdims=True)
+            gradient[...] = (exponentials / sums * totals - targets) / images
+
+    @bounded(
+        losses=Bound(sigmoid_losses, "one"),
+        correct=EXACT,
+        gradient=Bound(sigmoid_gradients, "mean"),
+    )
+    def sigmoid_cross_entropy(
+        self,
+        logits: Array,
+        targets: Array,
+        losses: Array,
+        correct: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        """Compute each row's mean of -t log s(z) - (1 - t) log s(-z), and the gradient.
+
+        It is max(z, 0) - z t + log(1 + exp(-|z|)) for each logit z and target t, s being the
+        sigmoid: so no exponential overflows.
+
+        Args:
+            logits: real (n, k).
+            targets: real (n, k), each in [0, 1].
+            losses: real (n,).
+            correct: real (n,), the share of the k logits that are above 0 where their target is
+                above 0.5, and not where it is not.
+            gradient: real (n, k), or None, see `Loss`.
+            images: the number of images in the whole batch.
+        """
+        exponentials = self.xp.exp(-abs(logits))
+        terms = self.xp.maximum(logits, 0) - logits * targets + self.xp.log1p(exponentials)
+        losses[...] = terms.mean(axis=1)
+        correct[...] = ((logits > 0) == (targets > 0.5)).mean(axis=1)
+        if gradient is not None:
+            sigmoids = self.xp.where(logits > 0, 1, exponentials) / (1 + exponentials)
+            gradient[...] = (sigmoids - targets) / (logits.shape[1] * images)
+
+    @bounded(losses=Bound(squares, "result"), gradient=Bound(always(4), "result"))
+    def squared_error(
+        self,
+        outputs: Array,
+        targets: Array,
+        losses: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        """Compute each row's mean of (output - target)^2, and the gradient.
+
+        Args:
+            outputs: real (n, k).
+            targets: real (n, k).
+            losses: real (n,).
+            gradient: real (n, k), or None, see `Loss`.
+            images: the number of images in the whole batch.
+        """
+        differences = outputs - targets
+        losses[...] = (differences**2).mean(axis=1)
+        if gradient is not None:
+            gradient[...] = 2 * differences / (outputs.shape[1] * images)
+
+    @bounded(losses=PRODUCT, gradient=PRODUCT)
+    def weigh_rows(self, weights: Array, losses: Array, gradient: Array | None = None) -> None:
+        """Multiply the loss of each row, and its gradient, by a weight.
+
+        Args:
+            weights: real (n,).
+            losses: real (n,), updated.
+            gradient: real (n, k), updated, or None.
+        """
+        losses *= weights
+        if gradient is not None:
+            gradient *= weights[:, None]
+
 
 class CpuLoss(CpuMemory, Loss):
-    """Softmax in NumPy: images innermost, without temporary arrays."""
+    """Losses in NumPy: images innermost, without temporary arrays."""
 
     def store_probabilities(
         self,
@@ -106,38 +228,125 @@ class CpuLoss(CpuMemory, Loss):
         gradient: Array | None = None,
         images: int = 1,
     ) -> None:
-        count, classes = logits.shape
         one_hot = self._scratch("one hot", logits.shape, np.bool_)
+        np.equal(labels[:, None], self.counting(logits.shape[1]), out=one_hot)
+        np.equal(self._largest("best", logits), labels, out=correct, casting="unsafe")
+        shifted, exponentials, sums = self._exponentials(logits)
+        if gradient is not None:
+            np.divide(exponentials, sums, out=gradient)
+            gradient -= one_hot
+            gradient /= images
+        np.add.reduce(shifted, axis=1, where=one_hot, out=losses)  # the label's logit alone
+        np.log(sums, out=sums)
+        np.subtract(sums[:, 0], losses, out=losses)
+
+    def soft_cross_entropy(
+        self,
+        logits: Array,
+        targets: Array,
+        losses: Array,
+        correct: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        best, right = self._largest("best", logits), self._largest("right", targets)
+        np.equal(best, right, out=correct, casting="unsafe")
+        shifted, exponentials, sums = self._exponentials(logits)
+        if gradient is not None:
+            totals = self._scratch("totals", sums.shape, sums.dtype)
+            np.add.reduce(targets, axis=1, keepdims=True, out=totals)
+            totals /= sums
+            np.multiply(exponentials, totals, out=gradient)
+            gradient -= targets
+            gradient /= images
+        np.log(sums, out=sums)
+        np.subtract(sums, shifted, out=shifted)
+        shifted *= targets
+        np.add.reduce(shifted, axis=1, out=losses)
+
+    def sigmoid_cross_entropy(
+        self,
+        logits: Array,
+        targets: Array,
+        losses: Array,
+        correct: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        outputs = logits.shape[1]
+        exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
+        terms = self._scratch("terms", logits.shape, logits.dtype)
+        total = self._scratch("total terms", logits.shape, logits.dtype)
+        positive = self._scratch("positive logits", logits.shape, np.bool_)
+        agrees = self._scratch("agrees", logits.shape, np.bool_)
+
+        np.greater(logits, 0, out=positive)
+        np.greater(targets, 0.5, out=agrees)
+        np.equal(positive, agrees, out=agrees)
+        np.add.reduce(agrees, axis=1, dtype=correct.dtype, out=correct)
+        correct /= outputs
+
+        np.absolute(logits, out=exponentials)
+        np.negative(exponentials, out=exponentials)
+        np.exp(exponentials, out=exponentials)
+        np.maximum(logits, 0, out=total)
+        np.multiply(logits, targets, out=terms)
+        total -= terms
+        np.log1p(exponentials, out=terms)
+        total += terms
+        np.add.reduce(total, axis=1, out=losses)
+        losses /= outputs
+
+        if gradient is not None:
+            np.add(exponentials, 1, out=terms)
+            np.copyto(exponentials, 1, where=positive)
+            np.divide(exponentials, terms, out=gradient)
+            gradient -= targets
+            gradient *= 1 / (outputs * images)
+
+    def squared_error(
+        self,
+        outputs: Array,
+        targets: Array,
+        losses: Array,
+        gradient: Array | None = None,
+        images: int = 1,
+    ) -> None:
+        differences = self._scratch("differences", outputs.shape, outputs.dtype)
+        np.subtract(outputs, targets, out=differences)
+        if gradient is not None:
+            np.multiply(differences, 2 / (outputs.shape[1] * images), out=gradient)
+        differences *= differences
+        np.add.reduce(differences, axis=1, out=losses)
+        losses /= outputs.shape[1]
+
+    def _largest(self, name: str, scores: Array) -> Array:
+        """The place of each row's largest score, the first among equals, in a workspace `name`."""
+        rows = self.workspace("rows", scores.shape, scores.dtype)  # argmax would copy another order
+        places = self.workspace(name, (len(scores),), np.intp)
+        np.copyto(rows, scores)
+        rows.argmax(axis=1, out=places)
+        return places
+
+    def _exponentials(self, logits: Array) -> tuple[Array, Array, Array]:
+        """Logits less their row's largest, their exponentials, and the sums (n, 1) of these."""
         shifted = self._scratch("shifted", logits.shape, logits.dtype)
         exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
-        column = self._scratch("loss column", (count, 1), logits.dtype)
-        rows = self.workspace("rows", logits.shape, logits.dtype)  # argmax would copy another order
-        best = self.workspace("best", (count,), np.intp)
-
-        np.equal(labels[:, None], self.counting(classes), out=one_hot)
-        np.copyto(rows, logits)
-        rows.argmax(axis=1, out=best)
-        np.equal(best, labels, out=correct, casting="unsafe")
+        column = self._scratch("loss column", (len(logits), 1), logits.dtype)
         np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
         np.subtract(logits, column, out=shifted)
         np.exp(shifted, out=exponentials)
         np.add.reduce(exponentials, axis=1, keepdims=True, out=column)
-        if gradient is not None:
-            np.divide(exponentials, column, out=gradient)
-            gradient -= one_hot
-            gradient /= images
-        np.add.reduce(shifted, axis=1, where=one_hot, out=losses)  # the label's logit alone
-        np.log(column, out=column)
-        np.subtract(column[:, 0], losses, out=losses)
+        return shifted, exponentials, column
 
 
 WARPS = 4
 """Warps per block, each of which works on one row."""
 
 
-def _row_kernel(shapes: dict[str, str]) -> Any:
+def _row_kernel(file: str, shapes: dict[str, str]) -> Any:
     return kernel(
-        "softmax.cu",
+        file,
         shapes,
         lambda sizes: (ceil_div(sizes["rows"], WARPS),),
         threads=WARP * WARPS,
@@ -145,17 +354,56 @@ def _row_kernel(shapes: dict[str, str]) -> Any:
 
 
 class CudaLoss(CudaMemory, Loss):
-    """Softmax in CUDA: a warp per row, whose lanes combine their sums by shuffles."""
+    """Losses in CUDA: a warp per row, whose lanes combine their sums by shuffles."""
 
     store_probabilities = _row_kernel(
-        {"position": "2", "logits": "rows classes", "probabilities": "images classes"}
+        "softmax.cu",
+        {"position": "2", "logits": "rows classes", "probabilities": "images classes"},
     )
     softmax_cross_entropy = _row_kernel(
+        "softmax.cu",
         {
             "logits": "rows classes",
             "labels": "rows",
             "losses": "rows",
             "correct": "rows",
             "gradient": "rows classes",
-        }
+        },
+    )
+    soft_cross_entropy = _row_kernel(
+        "softmax.cu",
+        {
+            "logits": "rows classes",
+            "targets": "rows classes",
+            "losses": "rows",
+            "correct": "rows",
+            "gradient": "rows classes",
+        },
+    )
+    sigmoid_cross_entropy = _row_kernel(
+        "losses.cu",
+        {
+            "logits": "rows columns",
+            "targets": "rows columns",
+            "losses": "rows",
+            "correct": "rows",
+            "gradient": "rows columns",
+        },
+    )
+    squared_error = _row_kernel(
+        "losses.cu",
+        {
+            "outputs": "rows columns",
+            "targets": "rows columns",
+            "losses": "rows",
+            "gradient": "rows columns",
+        },
+    )
+
+    def weigh_rows(self, weights: Array, losses: Array, gradient: Array | None = None) -> None:
+        columns = 0 if gradient is None else gradient.shape[1]
+        self._weigh_rows(weights=weights, losses=losses, gradient=gradient, columns=columns)
+
+    _weigh_rows = _row_kernel(
+        "losses.cu", {"weights": "rows", "losses": "rows", "gradient": "rows columns"}
     )

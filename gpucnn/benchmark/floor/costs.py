@@ -119,9 +119,12 @@ COSTS = {
     "sgd": Cost("6*size + 2*nesterov*size", updated=("parameters", "velocity")),
     "sigmoid": Cost("5*size"),
     "sigmoid_gradient": Cost("3*size"),
+    "sigmoid_cross_entropy": Cost("14*rows*columns"),
     "silu": Cost("6*size"),
     "silu_gradient": Cost("9*size"),
+    "soft_cross_entropy": Cost("15*rows*classes"),
     "softmax_cross_entropy": Cost("8*rows*classes"),
+    "squared_error": Cost("4*rows*columns"),
     "store_metrics": Cost(batch="rows"),
     "store_probabilities": Cost("7*rows*classes", rows={"probabilities": "rows"}),
     "sum_rows": Cost("rows*columns"),
@@ -130,6 +133,7 @@ COSTS = {
     "tanh_gradient": Cost("4*size"),
     "translate": Cost("8*images*rows*columns*channels"),
     "unit_norm": Cost("size", updated=("values",)),
+    "weigh_rows": Cost("rows + rows*columns", updated=("losses", "gradient")),
 }
 """By the names of the kernels, in the words of their definitions in gpucnn/backends/ops."""
 

@@ -19,7 +19,15 @@ from backends.fused import (
     fused_plan,
     run_fused,
 )
-from backends.operations import Values, softmax_cross_entropy
+from backends.operations import (
+    Builder,
+    Values,
+    sigmoid_cross_entropy,
+    soft_cross_entropy,
+    softmax_cross_entropy,
+    squared_error,
+    weigh_rows,
+)
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.backends.backend import CudaBackend
@@ -291,6 +299,19 @@ def test_losses_of_many_classes(simulator: CudaBackend, classes: int, dtype: str
     sizes = Sizes(images=1, window=WINDOWS[3], channels=1, filters=classes)
     call = softmax_cross_entropy(sizes, Values(0, dtype))
     call.arguments["labels"][::2] = call.arguments["logits"][::2].argmax(axis=1)  # in any lane
+    assert_agrees(call, results(simulator, call), define(call))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("outputs", [1, 31, 32, 33, 100])
+@pytest.mark.parametrize(
+    "build", [soft_cross_entropy, sigmoid_cross_entropy, squared_error, weigh_rows]
+)
+def test_losses_of_many_outputs(
+    simulator: CudaBackend, build: Builder, outputs: int, dtype: str
+) -> None:
+    sizes = Sizes(images=1, window=WINDOWS[3], channels=1, filters=outputs)
+    call = build(sizes, Values(0, dtype))
     assert_agrees(call, results(simulator, call), define(call))
 
 
@@ -855,3 +876,22 @@ def test_losses_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     last.softmax_cross_entropy(logits, labels, losses, correct, out)
     assert (losses[-1], correct[-1]) == (0, 1)
     assert_array_equal(out[-1], np.zeros(4))
+
+
+def test_losses_with_targets_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
+    rows = BEYOND_32_BITS // 4 + 1
+    outputs, targets, out = (holes.zeros("float32", rows, 4) for _ in range(3))
+    weights, losses, correct = (holes.zeros("float32", rows) for _ in range(3))
+    outputs[-1], targets[-1], weights[-1] = [0, 200, 0, 0], [0, 1, 0, 0], 2
+    last.soft_cross_entropy(outputs, targets, losses, correct, out)
+    assert (losses[-1], correct[-1]) == (0, 1)
+    assert_array_equal(out[-1], np.zeros(4))
+    last.squared_error(outputs, targets, losses, out)
+    assert losses[-1] == 199**2 / 4
+    assert_array_equal(out[-1], [0, 99.5, 0, 0])
+    last.weigh_rows(weights, losses, out)
+    assert losses[-1] == 199**2 / 2
+    assert_array_equal(out[-1], [0, 199, 0, 0])
+    last.sigmoid_cross_entropy(outputs, targets, losses, correct, out)
+    assert correct[-1] == 1
+    assert_array_equal(out[-1], [0.125, 0, 0.125, 0.125])

@@ -56,7 +56,11 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("pooled_kernel_gradient", "slabs"),
         ("rmsprop", "mean"),
         ("sum_rows", "slabs"),
+        ("sigmoid_cross_entropy", "gradient"),
+        ("soft_cross_entropy", "gradient"),
         ("softmax_cross_entropy", "gradient"),
+        ("squared_error", "gradient"),
+        ("weigh_rows", "gradient"),
     }
 
 
