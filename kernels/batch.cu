@@ -7,11 +7,12 @@
 //                the end of the order.
 // store_metrics: epoch_losses[number * batch_size + first + i] = losses[i], for each row i of a
 //                part of the batch that begins with image `first`, and likewise correct.
+// store_outputs: all_outputs[number * batch_size + first + i, j] = outputs[i, j], likewise.
 //
 // Index map: next_batch is one block, since it writes what it reads; its thread t takes the indices
-// t, t + THREADS, ... store_metrics: a thread a row.
+// t, t + THREADS, ... store_metrics: a thread a row. store_outputs: a thread an output.
 //
-// Bytes per output: next_batch 8 read, 8 written; store_metrics sizeof(REAL) each. Operations per
+// Bytes per output: next_batch 8 read, 8 written; the others sizeof(REAL) each. Operations per
 // output: none.
 
 extern "C" __global__ void __launch_bounds__(THREADS) next_batch(
@@ -49,4 +50,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) store_metrics(
     const long long image = position[0] * batch_size + first + i;
     epoch_losses[image] = losses[i];
     epoch_correct[image] = correct[i];
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) store_outputs(
+    const long long* __restrict__ position,
+    const REAL* __restrict__ outputs,
+    REAL* __restrict__ all_outputs,
+    long long rows,
+    long long columns,
+    long long batch_size,
+    long long first)
+{
+    const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
+    if (i >= rows * columns) return;
+    all_outputs[(position[0] * batch_size + first) * columns + i] = outputs[i];
 }

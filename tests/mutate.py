@@ -34,7 +34,7 @@ CHOICE = "(simulator or test_backend or test_classifier_head)"
 
 NAMES = {
     "activations": "elu or tanh or sigmoid or silu",
-    "batch": "next_batch or store_metrics",
+    "batch": "next_batch or store_metrics or store_outputs",
     "batch_normalization": "channel or normalize",
     "classifier_head": "classifier_head or dense_softmax",
     "columns": "sum_rows or channel or normalize",

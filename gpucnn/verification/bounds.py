@@ -135,7 +135,7 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 UPDATED = frozenset(
     {
         *("parameters", "velocity", "mean", "square", "total", "average", "values", "y"),
-        *("position", "epoch_losses", "epoch_correct", "probabilities"),
+        *("position", "epoch_losses", "epoch_correct", "probabilities", "all_outputs"),
     }
 )
 """The arguments that are read before they are written, or written in part, in any operation."""

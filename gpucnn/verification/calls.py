@@ -96,7 +96,8 @@ def _batches(call: Call) -> set[str]:
     names = {name for name, array in call.arrays.items() if array.ndim > 1}
     if call.operation == "matmul":  # of a dense layer: the kernel's gradient, or the kernel
         names.remove("out" if call.arguments["transpose_a"] else "b")
-    return names - {"images", "kernel", "kernel_gradient", "probabilities", "epoch_factors"}
+    others = {"images", "kernel", "kernel_gradient", "epoch_factors"}
+    return names - others - {"probabilities", "all_outputs"}
 
 
 def _place_batch(backend: Backend, name: str, array: Array) -> Array:

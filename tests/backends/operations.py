@@ -103,6 +103,22 @@ def store_metrics(sizes: Sizes, values: Values) -> Call:
     )
 
 
+def store_outputs(sizes: Sizes, values: Values) -> Call:
+    rows, columns = _pixels(sizes), sizes.filters
+    first, number = sizes.channels, int(values.integers(3))
+    size = first + rows
+    return Call(
+        "store_outputs",
+        {
+            "position": np.array([number, 7]),
+            "outputs": values.reals(rows, columns),
+            "all_outputs": values.reals((number + 1) * size + 1, columns),
+            "batch_size": size,
+            "first": first,
+        },
+    )
+
+
 def matmul(
     sizes: Sizes,
     values: Values,
@@ -914,6 +930,7 @@ def average_parameters(sizes: Sizes, values: Values, overwrites: bool = False) -
 CALLS: dict[str, Builder] = {
     "next_batch": next_batch,
     "store_metrics": store_metrics,
+    "store_outputs": store_outputs,
     "gather_images of bytes": partial(gather_images, bytes_=True),
     "gather_images of bytes as they are": partial(gather_images, bytes_=True, normalizes=False),
     "gather_images of reals": partial(gather_images, bytes_=False),

@@ -555,9 +555,19 @@ def store_metrics(
     return stored
 
 
+def store_outputs(
+    position: Array, outputs: Array, all_outputs: Array, batch_size: int, first: int
+) -> Results:
+    stored = all_outputs.copy()
+    for i, row in enumerate(outputs):
+        stored[int(position[0]) * batch_size + first + i] = row
+    return {"all_outputs": stored}
+
+
 REFERENCES: dict[str, Callable[..., Results]] = {
     "next_batch": next_batch,
     "store_metrics": store_metrics,
+    "store_outputs": store_outputs,
     "gather_images": gather_images,
     "gather_labels": gather_labels,
     "matmul": matmul,

@@ -68,6 +68,27 @@ class Data(Memory):
         epoch_losses[start : start + len(losses)] = losses
         epoch_correct[start : start + len(correct)] = correct
 
+    @bounded(all_outputs=EXACT)
+    def store_outputs(
+        self,
+        position: Array,
+        outputs: Array,
+        all_outputs: Array,
+        batch_size: int,
+        first: int = 0,
+    ) -> None:
+        """Store the outputs of a part of a batch at their place among all images'.
+
+        Args:
+            position: int64 (2,).
+            outputs: real (n, k).
+            all_outputs: real (N, k), of which n rows are written.
+            batch_size: the size of a full batch.
+            first: the number in the batch of the part's first image.
+        """
+        start = int(position[0]) * batch_size + first
+        all_outputs[start : start + len(outputs)] = outputs
+
     @bounded(out=Bound(normalization, "one"))
     def gather_images(
         self, images: Array, indices: Array, out: Array, normalizes: bool = True
@@ -155,6 +176,11 @@ class CudaData(CudaMemory, Data):
             "epoch_correct": "images_of_epoch",
         },
         lambda sizes: (ceil_div(sizes["rows"], THREADS),),
+    )
+    store_outputs = kernel(
+        "batch.cu",
+        {"position": "2", "outputs": "rows columns", "all_outputs": "images columns"},
+        lambda sizes: (ceil_div(sizes["rows"] * sizes["columns"], THREADS),),
     )
     _gather_bytes = _gather_kernel("gather_bytes")
     _gather_reals = _gather_kernel("gather_reals")

@@ -126,6 +126,7 @@ COSTS = {
     "softmax_cross_entropy": Cost("8*rows*classes"),
     "squared_error": Cost("4*rows*columns"),
     "store_metrics": Cost(batch="rows"),
+    "store_outputs": Cost(rows={"all_outputs": "rows"}),
     "store_probabilities": Cost("7*rows*classes", rows={"probabilities": "rows"}),
     "sum_rows": Cost("rows*columns"),
     "sum_squares": Cost("2*size"),

@@ -895,3 +895,5 @@ def test_losses_with_targets_beyond_32_bits(last: CudaBackend, holes: Holes) -> 
     last.sigmoid_cross_entropy(outputs, targets, losses, correct, out)
     assert correct[-1] == 1
     assert_array_equal(out[-1], [0.125, 0, 0.125, 0.125])
+    last.store_outputs(np.array([1, 1]), outputs[-1:], targets, rows - 1)
+    assert_array_equal(targets[-1], outputs[-1])
