@@ -21,7 +21,7 @@ from gpucnn.benchmark.workload import (
     normalise,
 )
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.parallel import ParallelTrainer
+from gpucnn.models.parallel import Labelled, ParallelTrainer
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.sharing import Sharing, count_workers, load_vectors
 from gpucnn.optimizers import SGD, Adam
@@ -102,13 +102,13 @@ class DeviceContender:
 
     def _training_step(self, batch_size: int) -> Task:
         network = self.network(self._threads)
-        images, labels = self._workload.data[0]
+        data = Labelled(*self._workload.data[0])
         network.compile(SGD(LEARNING_RATE))
         twin = network.replica.twin()
-        trainer = ParallelTrainer(twin, network.optimizer, (images, labels), batch_size)
+        trainer = ParallelTrainer(twin, network.optimizer, data, batch_size)
         trainer.load(network.replica, network.optimizer)
         trainer.run_eagerly = self._run_eagerly
-        order = np.concatenate(full_batches(len(images), batch_size))
+        order = np.concatenate(full_batches(len(data.images), batch_size))
         trainer.begin(order)
         numbers = cycle(range(trainer.batches))
 
@@ -200,7 +200,7 @@ class _DeviceLearner:
     """A compiled network of gpucnn as a `Learner`."""
 
     def __init__(self, network: Sequential, data: Data, batch_size: int) -> None:
-        train, test = data
+        train, test = (Labelled(*each) for each in data)
         twin = network.replica.twin()
         self._trainer = ParallelTrainer(twin, network.optimizer, train, batch_size, test)
         self._trainer.load(network.replica, network.optimizer)

@@ -223,7 +223,7 @@ def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
         x = layer.forward(x, Step())
     losses, correct = (network.backend.empty((images,), network.dtype) for _ in range(2))
     labels = replica.lane.load_labels(dataset, indices)
-    gradient: Array | None = replica.loss.gradient(x, labels, losses, correct, images)
+    gradient: Array | None = replica.lane.loss.gradient(x, labels, losses, correct, images)
     backward = []
     for layer in reversed(replica.layers):
         if gradient is None:

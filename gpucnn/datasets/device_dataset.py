@@ -19,11 +19,13 @@ class DeviceDataset:
         backend: where the arrays are stored.
         dtype: of the batches, float32 or float64.
         x: checked images, (n, *shape), uint8 or floating-point.
-        y: checked labels, (n,), integers, or None.
+        y: checked labels, (n,), integers, or (n, outputs), floating-point; or None.
+        weights: of the images in the loss, (n,), or None for 1.
 
     Attributes:
         images: uint8 or `dtype` (n, *shape), on the device.
-        labels: int64 (n,), on the device, or None.
+        labels: int64 (n,) or `dtype` (n, outputs), on the device, or None.
+        weights: `dtype` (n, 1), on the device, or None.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class DeviceDataset:
         dtype: "np.dtype[np.floating]",
         x: NDArray[Any],
         y: NDArray[Any] | None = None,
+        weights: NDArray[Any] | None = None,
     ) -> None:
         self._backend = backend
         self.images = backend.asarray(x, None if x.dtype == np.uint8 else dtype)
-        self.labels = None if y is None else backend.asarray(y, np.int64)
+        self.labels = None if y is None else backend.asarray(y, label_dtype(y, dtype))
+        self.weights = None if weights is None else backend.asarray(weights[:, None], dtype)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,10 +59,28 @@ class DeviceDataset:
 
         Args:
             indices: int64 (n,), on the device.
-            out: int64 (n,); the labels are written to it.
+            out: (n, *shape of a label), of their dtype; the labels are written to it.
         """
         assert self.labels is not None
-        self._backend.gather_labels(self.labels, indices, out)
+        if self.labels.ndim == 1:
+            self._backend.gather_labels(self.labels, indices, out)
+        else:
+            self._backend.gather_images(self.labels, indices, out)
+
+    def gather_weights(self, indices: Array, out: Array) -> None:
+        """Gather the weights of a batch.
+
+        Args:
+            indices: int64 (n,), on the device.
+            out: (n, 1) of the batches' dtype; the weights are written to it.
+        """
+        assert self.weights is not None
+        self._backend.gather_images(self.weights, indices, out)
+
+
+def label_dtype(labels: NDArray[Any], real: "np.dtype[np.floating]") -> "np.dtype[Any]":
+    """The dtype in which a model of dtype `real` takes labels."""
+    return np.dtype(np.int64) if labels.ndim == 1 else real
 
 
 def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArray[Any]:
@@ -96,31 +118,6 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
     if images.dtype != np.uint8:
         _check_finite(images, dtype)
     return images
-
-
-def check_labels(y: Any, count: int, classes: int) -> NDArray[Any]:
-    """Check that `y` is (count,) integers in [0, classes), and return it as an array.
-
-    Raises:
-        InvalidTypeError: the labels are not integers.
-        InvalidValueError: the shape is another, or a label is out of range.
-    """
-    labels: NDArray[Any] = np.asarray(y)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InvalidTypeError(
-            f"the labels are of dtype {labels.dtype}: give whole numbers from 0 to {classes - 1}"
-        )
-    if labels.shape != (count,):
-        raise InvalidValueError(
-            f"the labels have the shape {labels.shape}: give one for each image, ({count},)"
-        )
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if wrong.size:
-        raise InvalidValueError(
-            f"the label of image {wrong[0]} is {labels[wrong[0]]}, but the model has {classes} "
-            f"classes: give labels from 0 to {classes - 1}"
-        )
-    return labels
 
 
 def _check_finite(images: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:

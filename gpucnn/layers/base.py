@@ -33,13 +33,15 @@ class Batch:
     """A batch of a data set, and where its metrics belong, on the device.
 
     Args:
-        labels: int64 (N,), those of the data set.
+        labels: int64 (N,), or real (N, outputs), those of the data set.
         indices: int64 (n,), of the batch's images in the data set.
         position: int64 (2,), the batch's place in its epoch, see `Backend.next_batch`.
         size: the number of images of a full batch.
         losses: real (M,), of the epoch's images, in the order of training; those of the batch are
             written.
         correct: real (M,), 1 for each image that was classified correctly, else 0; likewise.
+        outputs: real (M, outputs), what the model predicts for each image, likewise; None if that
+            is not needed.
     """
 
     labels: Array
@@ -48,6 +50,7 @@ class Batch:
     size: int
     losses: Array
     correct: Array
+    outputs: Array | None = None
 
 
 class Layer(Placeable, ABC):

@@ -6,6 +6,7 @@ from typing import Any
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
+from gpucnn.layers.activations import Sigmoid
 from gpucnn.layers.affine import SOFTMAX, Affine, activation_layer
 from gpucnn.layers.base import Layer
 from gpucnn.utils import arguments
@@ -81,3 +82,11 @@ def ends_in_softmax(layers: Sequence[Layer]) -> bool:
     """Whether the last layer was given softmax as its activation."""
     last = layers[-1] if layers else None
     return isinstance(last, Affine) and last.activation == SOFTMAX
+
+
+def end_of(layers: Sequence[Layer]) -> str:
+    """The activation of the last layer: "softmax", "sigmoid", or "linear" for any other."""
+    if ends_in_softmax(layers):
+        return SOFTMAX
+    last = layers[-1].unrolled()[-1] if layers else None
+    return "sigmoid" if type(last) is Sigmoid else "linear"

@@ -19,7 +19,7 @@ from safetensors.numpy import save
 
 from gpucnn.errors import DeviceError, InvalidFileError, InvalidValueError, printable
 from gpucnn.layers import LAYERS, Layer
-from gpucnn.losses import LOSSES, CategoricalLoss
+from gpucnn.losses import LOSSES, Loss
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
@@ -34,7 +34,7 @@ SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
 MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
 """The classes that the description of an optimizer may name."""
-KINDS_OF_LOSS = tuple(LOSSES.values())
+KINDS_OF_LOSS = tuple(dict.fromkeys(LOSSES.values()))
 """The classes that the description of a loss may name."""
 
 
@@ -59,7 +59,7 @@ class Settings:
     dtype: str
     seed: int
     optimizer: Optimizer
-    loss: CategoricalLoss | None = None
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True)
@@ -186,9 +186,9 @@ def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, i
     return layers, optimizer, _count_parameters(layers, description["input_shape"])
 
 
-def _make_loss(description: dict[str, Any]) -> CategoricalLoss | None:
+def _make_loss(description: dict[str, Any]) -> Loss | None:
     """The loss of a description; files of models compiled without one name none."""
-    loss: CategoricalLoss | None = None
+    loss: Loss | None = None
     if "loss" in description:
         loss = from_config(description["loss"], KINDS_OF_LOSS)
     return loss

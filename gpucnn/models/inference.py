@@ -35,6 +35,7 @@ def measure(
     communicator: Communicator,
     losses: Array,
     correct: Array,
+    outputs: Array | None = None,
     *,
     run_eagerly: bool = False,
 ) -> None:
@@ -47,6 +48,7 @@ def measure(
         communicator: of the ranks, each of which computes its shards.
         losses: real (n,), written; shared by the ranks.
         correct: real (n,), written, 1 or 0; shared by the ranks.
+        outputs: real (n, outputs), the predictions are written; shared by the ranks; or None.
         run_eagerly: whether batches are never recorded, also where the device can.
     """
     backend, size = replica.backend, min(batch_size, len(data))
@@ -55,32 +57,34 @@ def measure(
     def work(position: Array, indices: Array) -> None:
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                logits = replica.forward_gathered(data, indices[each])
-                labels = replica.lane.load_labels(data, indices[each])
-                replica.loss.evaluate(logits, labels, batch_losses[each], batch_correct[each])
+                found = replica.forward_gathered(data, indices[each])
+                metrics = batch_losses[each], batch_correct[each]
+                replica.inferring.evaluate(found, data, indices[each], metrics)
+                if outputs is not None:
+                    replica.inferring.store_outputs(found, position, outputs, size, each.start)
             metrics = batch_losses[shard], batch_correct[shard]
             backend.store_metrics(position, *metrics, losses, correct, size, shard.start)
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 
 
-def classify(
+def predict(
     replica: Replica,
     data: DeviceDataset,
     batch_size: int,
     communicator: Communicator,
-    probabilities: Array,
+    outputs: Array,
     *,
     run_eagerly: bool = False,
 ) -> None:
-    """Compute the probability of each class for each image.
+    """Compute what the model predicts for each image, such as the probability of each class.
 
     Args:
         replica: the model.
         data: the n images; labels are not used.
         batch_size: images in a batch.
         communicator: of the ranks, each of which computes its shards.
-        probabilities: real (n, classes), written; shared by the ranks.
+        outputs: real (n, outputs), written; shared by the ranks.
         run_eagerly: as for `measure`.
     """
     size = min(batch_size, len(data))
@@ -88,10 +92,8 @@ def classify(
     def work(position: Array, indices: Array) -> None:
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                logits = replica.forward_gathered(data, indices[each])
-                replica.backend.store_probabilities(
-                    position, logits, probabilities, size, each.start
-                )
+                found = replica.forward_gathered(data, indices[each])
+                replica.inferring.store_outputs(found, position, outputs, size, each.start)
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 
@@ -117,7 +119,8 @@ def _for_each_batch(
         communicator: of the ranks.
         run_eagerly: whether batches are never recorded, also where the device can.
     """
-    backend, records = replica.backend, communicator.size == 1 and not run_eagerly
+    can_record = replica.objective.loss.can_record
+    backend, records = replica.backend, communicator.size == 1 and can_record and not run_eagerly
     replica.prepare_inference(size)
     position = backend.asarray(np.array([-1, 0]))
     order = backend.asarray(np.arange(count, dtype=np.int64))

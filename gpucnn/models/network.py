@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, get_backend
-from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
+from gpucnn.datasets.device_dataset import DeviceDataset, check_images
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import ends_in_softmax
+from gpucnn.losses import Loss
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.replica import Replica, in_layer_order
+from gpucnn.models.replica import Objective, Replica, in_layer_order
 from gpucnn.utils import arguments
 from gpucnn.utils.locks import ModelLock
 
@@ -40,6 +41,7 @@ class Network:
         threads: worker processes of the CPU among which a batch is split, this one included; None
             for one per usable core. Another number changes the order of sums, and so the rounding
             of gradients.
+        loss: the loss function; None for the cross-entropy of classes that are whole numbers.
 
     Attributes:
         parameters: real (p,), the flat parameter vector, on the device.
@@ -60,6 +62,7 @@ class Network:
         device: str = "auto",
         seed: int = 0,
         threads: int | None = None,
+        loss: Loss | None = None,
     ) -> None:
         self.dtype: np.dtype[np.floating] = np.dtype(arguments.one_of(dtype, "dtype", DTYPES))
         self.seed = arguments.seed(seed)
@@ -72,6 +75,7 @@ class Network:
             "the handler set a flag, and ask later"
         )
         self._build_layers()
+        self._objective = Objective.of(loss, self.layers)
         self._weights = in_layer_order(self._unrolled)
         self._place(get_backend(device, threads), self._initial_weights())
 
@@ -117,7 +121,9 @@ class Network:
 
     def _place(self, backend: Backend, weights: Iterable[NDArray[Any]]) -> None:
         self.backend = backend
-        self.replica = Replica(self._unrolled, backend, self.input_shape, self.dtype)
+        self.replica = Replica(
+            self._unrolled, backend, self.input_shape, self.dtype, self._objective
+        )
         self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         self.replica.load(self._weights, weights)
@@ -223,7 +229,7 @@ class Network:
             self.replica.reserve(batch, training=training)
 
     def forward(self, x: Array) -> Array:
-        """The logits of a batch, without dropout.
+        """What the loss takes of a batch, the logits by default, without dropout.
 
         Args:
             x: real (n, *input_shape), C-contiguous, on the device.
@@ -246,7 +252,7 @@ class Network:
 
         Args:
             x: uint8 or floating point (n, *input_shape), on the host.
-            y: whole numbers (n,), the labels.
+            y: the labels, as the loss takes them: whole numbers (n,) by default.
 
         Returns:
             The loss, and the gradients in the order of `parameter_names`. The statistics of a
@@ -257,7 +263,7 @@ class Network:
             InvalidValueError: the shape or a value of `x` or `y` cannot be used.
         """
         images = check_images(x, self.input_shape, self.dtype)
-        labels = check_labels(y, len(images), self.classes)
+        labels = self._objective.loss.labels(y, len(images), self.classes)
         with self._lock.claim(), self.backend.session():
             loss, gradients = self.replica.loss_and_gradients(
                 DeviceDataset(self.backend, self.dtype, images, labels)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,28 @@ from numpy.typing import NDArray
 from gpucnn.backends import ALONE, Array, Communicator
 from gpucnn.backends.workers.in_worker import Context
 from gpucnn.backends.workers.pool import pool
-from gpucnn.datasets.device_dataset import DeviceDataset
-from gpucnn.models.inference import classify, measure
+from gpucnn.datasets.device_dataset import DeviceDataset, label_dtype
+from gpucnn.metrics import Evaluation, Measures
+from gpucnn.models import inference
+from gpucnn.models.inference import measure
 from gpucnn.models.replica import Replica
 from gpucnn.models.sharing import Arrays, Kinds, Sharing, count_workers, load_vectors
-from gpucnn.models.training import Evaluation, Metrics, Progress, Trainer
+from gpucnn.models.training import Metrics, Progress, Trainer, kinds_of_metrics
 from gpucnn.optimizers import Optimizer
 
-Labelled = tuple[NDArray[Any], NDArray[Any]]
-"""Checked images, uint8 or real (n, *input_shape), and labels, of an integer dtype (n,)."""
+
+class Labelled(NamedTuple):
+    """Checked images with labels.
+
+    Attributes:
+        images: uint8 or real (n, *input_shape).
+        labels: of an integer dtype (n,), or float64 (n, outputs), see `Loss.labels`.
+        weights: real (n,), of the images in the loss; None for 1.
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[Any]
+    weights: NDArray[Any] | None = None
 
 
 # Training
@@ -36,6 +49,7 @@ class ParallelTrainer(Trainer):
         data: to train on.
         batch_size: images in a step, and in a batch of `validate`.
         validation: the data of `validate`, or None.
+        measures: what is measured besides the loss.
     """
 
     def __init__(
@@ -45,21 +59,23 @@ class ParallelTrainer(Trainer):
         data: Labelled,
         batch_size: int,
         validation: Labelled | None = None,
+        measures: Measures = Measures(),  # noqa: B008 - it is immutable
     ) -> None:
         mine = copy(optimizer)
         mine.place(twin.backend, twin.parameters, twin.layout)
-        given, count = _labelled("", data), len(data[0])
-        new: dict[str, Any] = {"order": ((count,), np.int64)} | _metrics("", count, twin)
+        given, count = _labelled("", data, twin), len(data.images)
+        new: dict[str, Any] = {"order": ((count,), np.int64)}
+        new |= _metrics("", count, twin, measures)
         if validation is not None:
-            given |= _labelled("test ", validation)
-            new |= _metrics("test ", len(validation[0]), twin)
+            given |= _labelled(TEST, validation, twin)
+            new |= _metrics(TEST, len(validation.images), twin, measures)
         workers = count_workers(twin, count, batch_size)
         if workers:
             new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
-        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size)
-        users = (mine, mine.learning_rate)
+        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size, measures=measures)
+        users = (mine, mine.learning_rate, twin.objective.loss, *measures.metrics)
         self._sharing = Sharing(twin, workers, given, new, set_up, users)
-        super().__init__(twin, mine, *_training(twin, self._sharing.arrays, batch_size))
+        super().__init__(twin, mine, *_training(twin, self._sharing.arrays, batch_size), measures)
         if validation is not None:
             self._test = _test(twin, self._sharing.arrays)
             self._test_batch_size = batch_size  # which may be more than there are to train on
@@ -108,7 +124,7 @@ class ParallelTrainer(Trainer):
                 super().run(list(left), done)
 
     def validate(self) -> Evaluation:
-        """The mean loss and the accuracy over the validation data, without dropout."""
+        """What is measured, the mean loss first, over the validation data, without dropout."""
         backend, size = self.replica.backend, self._test_batch_size
         data, metrics = self._test
 
@@ -120,7 +136,8 @@ class ParallelTrainer(Trainer):
         theirs = partial(_validate, batch_size=size)
         if not (self._sharing.has_joined() and self._together(theirs, measure_mine)):
             measure_mine(ALONE)
-        return metrics.means(backend)
+        assert data.labels is not None
+        return metrics.measured(backend, self._measures, data.labels)
 
     def join(self) -> None:
         """Wait until the workers take part, if there can be any."""
@@ -162,22 +179,20 @@ def _training(
     replica: Replica, arrays: Arrays, batch_size: int
 ) -> tuple[DeviceDataset, int, Array, Metrics]:
     """The arguments of `Trainer` after the optimizer."""
-    data = DeviceDataset(replica.backend, replica.dtype, arrays["images"], arrays["labels"])
-    return data, batch_size, arrays["order"], Metrics(arrays["losses"], arrays["correct"])
+    return _data("", arrays, replica), batch_size, arrays["order"], _stored("", arrays)
 
 
 def _test(replica: Replica, arrays: Arrays) -> tuple[DeviceDataset, Metrics]:
     """The validation data, and memory for its metrics."""
-    data = DeviceDataset(
-        replica.backend, replica.dtype, arrays["test images"], arrays["test labels"]
-    )
-    return data, Metrics(arrays["test losses"], arrays["test correct"])
+    return _data(TEST, arrays, replica), _stored(TEST, arrays)
 
 
-def _set_up_training(context: Context, optimizer: Optimizer, batch_size: int) -> None:
+def _set_up_training(
+    context: Context, optimizer: Optimizer, batch_size: int, measures: Measures
+) -> None:
     replica, arrays = context.kept["replica"], context.kept["arrays"]
     optimizer.place(replica.backend, replica.parameters, replica.layout)
-    trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size))
+    trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size), measures)
     trainer.communicator = context.communicator
     context.kept["trainer"] = trainer
 
@@ -214,26 +229,33 @@ def _with_state(context: Context, settings: list[dict[str, Any]]) -> Trainer:
 
 
 Infer = Callable[..., None]
-"""`measure` or `classify`."""
+"""`measure` or `predict`, of `gpucnn.models.inference`."""
 
 
 def evaluate(
-    replica: Replica, data: Labelled, batch_size: int, *, run_eagerly: bool = False
+    replica: Replica,
+    data: Labelled,
+    batch_size: int,
+    measures: Measures = Measures(),  # noqa: B008 - it is immutable
+    *,
+    run_eagerly: bool = False,
 ) -> Evaluation:
-    """The mean loss and the accuracy over labelled images, without dropout."""
-    given = _labelled("", data)
+    """What is measured, the mean loss first, over labelled images, without dropout."""
+    given = _labelled("", data, replica)
     infer = partial(measure, run_eagerly=run_eagerly)
-    found = _infer(replica, infer, given, _metrics("", len(data[0]), replica), batch_size)
-    return Metrics(*found).means(replica.backend)
+    kinds = _metrics("", len(data.images), replica, measures)
+    found = _infer(replica, infer, given, kinds, batch_size)
+    labels = replica.backend.asarray(given["labels"])
+    return Metrics(*found).measured(replica.backend, measures, labels)
 
 
 def predict(
     replica: Replica, images: NDArray[Any], batch_size: int, *, run_eagerly: bool = False
 ) -> NDArray[Any]:
-    """The probability of each class for each image, real (n, classes), on the host."""
+    """What is predicted for each image, real (n, outputs), on the host."""
     kind = (len(images), *replica.layers[-1].output_shape), replica.dtype
-    infer = partial(classify, run_eagerly=run_eagerly)
-    (found,) = _infer(replica, infer, {"images": images}, {"probabilities": kind}, batch_size)
+    infer = partial(inference.predict, run_eagerly=run_eagerly)
+    (found,) = _infer(replica, infer, {"images": images}, {"outputs": kind}, batch_size)
     return replica.backend.to_host(found)
 
 
@@ -269,7 +291,7 @@ def _infer_mine(
     batch_size: int,
     outputs: list[str],
 ) -> None:
-    data = DeviceDataset(replica.backend, replica.dtype, arrays["images"], arrays.get("labels"))
+    data = _data("", arrays, replica)
     with replica.backend.session():
         infer(replica, data, batch_size, communicator, *(arrays[name] for name in outputs))
 
@@ -281,11 +303,30 @@ def _infer_theirs(task: Callable[..., None], context: Context) -> None:
 # Shared arrays
 
 
-def _labelled(prefix: str, data: Labelled) -> dict[str, Array]:
-    """Images and labels by name, the labels as int64."""
-    return {prefix + "images": data[0], prefix + "labels": data[1].astype(np.int64, copy=False)}
+TEST = "test "
+"""What the names of arrays of validation data begin with."""
 
 
-def _metrics(prefix: str, count: int, replica: Replica) -> dict[str, Any]:
-    """The shapes and dtypes of `Metrics` of `count` images, by name."""
-    return {prefix + name: ((count,), replica.dtype) for name in Metrics._fields}
+def _labelled(prefix: str, data: Labelled, replica: Replica) -> dict[str, Array]:
+    """Images, labels and weights by name."""
+    labels = data.labels.astype(label_dtype(data.labels, replica.dtype), copy=False)
+    named = {"images": data.images, "labels": labels, "weights": data.weights}
+    return {prefix + name: each for name, each in named.items() if each is not None}
+
+
+def _data(prefix: str, arrays: Arrays, replica: Replica) -> DeviceDataset:
+    """The images with what belongs to them, on the device of a replica."""
+    labels, weights = (arrays.get(prefix + name) for name in ("labels", "weights"))
+    images = arrays[prefix + "images"]
+    return DeviceDataset(replica.backend, replica.dtype, images, labels, weights)
+
+
+def _metrics(prefix: str, count: int, replica: Replica, measures: Measures) -> dict[str, Any]:
+    """The shapes and dtypes of the `Metrics` of `count` images, by name."""
+    kinds = kinds_of_metrics(replica, measures, count)
+    return {prefix + name: kind for name, kind in kinds.items()}
+
+
+def _stored(prefix: str, arrays: Arrays) -> Metrics:
+    """The metrics of the images."""
+    return Metrics(*(arrays.get(prefix + name) for name in Metrics._fields))  # type: ignore[arg-type]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gpucnn.errors import InvalidValueError
-from gpucnn.models.training import EpochRecord, Evaluation
+from gpucnn.metrics import Evaluation
+from gpucnn.models.training import EpochRecord
 
 
 class Progress(ABC):
@@ -35,7 +36,7 @@ def verbosity(verbose: int | str) -> int:
 def show_evaluation(level: int, found: Evaluation) -> None:
     """Print the result of an evaluation, unless `level`, see `verbosity`, is 0."""
     if level and sys.stdout is not None:
-        print(f"loss {found.loss:.4f}  accuracy {found.accuracy:.2%}", flush=True)
+        print("  ".join(_measured(found._asdict())), flush=True)
 
 
 @contextmanager
@@ -58,16 +59,22 @@ def show_progress(level: int, last_epoch: int, images: int) -> Iterator[Progress
 
 def describe_epoch(record: EpochRecord, last_epoch: int) -> str:
     """Format an epoch's record as one line."""
-    fields = [
-        f"epoch {record['epoch']}/{last_epoch}",
-        f"loss {record['loss']:.4f}",
-        f"accuracy {record['accuracy']:.2%}",
+    speed = f"{record['seconds']:.1f} s", f"{record['images_per_second']:,.0f} images/s"
+    return "  ".join((f"epoch {record['epoch']}/{last_epoch}", *_measured(record), *speed))
+
+
+def _measured(record: EpochRecord) -> list[str]:
+    """What is measured, for display, except what is more than a number."""
+    shown = {name: each for name, each in record.items() if name not in NOT_MEASURED}
+    return [
+        f"{name} {each:.2%}" if name.endswith("accuracy") else f"{name} {each:.4f}"
+        for name, each in shown.items()
+        if isinstance(each, (int, float))
     ]
-    if "val_loss" in record:
-        fields += [f"val_loss {record['val_loss']:.4f}"]
-        fields += [f"val_accuracy {record['val_accuracy']:.2%}"]
-    fields += [f"{record['seconds']:.1f} s", f"{record['images_per_second']:,.0f} images/s"]
-    return "  ".join(fields)
+
+
+NOT_MEASURED = ("epoch", "seconds", "images_per_second")
+"""What an epoch's record has besides."""
 
 
 class _Silence(Progress):

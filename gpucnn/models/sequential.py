@@ -1,7 +1,7 @@
 """The model that users type: a stack of layers, with Keras's interface."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
 from gpucnn.callbacks import Callback, CallbackList
-from gpucnn.datasets.device_dataset import check_images, check_labels
+from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidTypeError, InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer, Softmax
-from gpucnn.layers.ends import ends_in_softmax, image_shape, without_ends
-from gpucnn.losses import CategoricalLoss, loss_of
-from gpucnn.metrics import check_metrics
+from gpucnn.layers.ends import image_shape, without_ends
+from gpucnn.losses import DEFAULT, Loss, loss_of
+from gpucnn.metrics import Evaluation, Measures, MetricLike, classes_of, metrics_of
 from gpucnn.models.checkpoint import (
     SavedModel,
     Settings,
@@ -31,9 +31,9 @@ from gpucnn.models.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.models.parallel import evaluate as evaluate_replica
 from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
 from gpucnn.models.progress import show_evaluation, show_progress, verbosity
-from gpucnn.models.replica import Replica
+from gpucnn.models.replica import Objective, Replica
 from gpucnn.models.summary import print_summary
-from gpucnn.models.training import EpochRecord, Evaluation, History, check_finite, epoch_order
+from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
 from gpucnn.optimizers import Adam, Optimizer, OptimizerState, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
@@ -43,7 +43,7 @@ from gpucnn.utils.seeds import default_seed
 OF_BUILT = frozenset(
     {
         *("backend", "classes", "dtype", "gradients", "input_shape", "layers", "parameters"),
-        *("replica", "seed", "_lock", "_logits", "_threads", "_unrolled", "_weights"),
+        *("replica", "seed", "_lock", "_logits", "_objective", "_threads", "_unrolled", "_weights"),
     }
 )
 """The attributes that a model has once it is built."""
@@ -74,8 +74,8 @@ class Sequential(Network):
 
     Attributes:
         optimizer: used by `fit`; `Adam()` unless `compile` sets another.
-        loss: of which kind the labels are; None for whole numbers, with layers that end in softmax
-            or not.
+        loss: the loss function; None for the cross-entropy of classes, with layers that end in
+            softmax or not, and labels that are whole numbers.
         stop_training: set it in `fit`, such as in a callback, to end the training after the epoch.
         run_eagerly: whether `fit`, `evaluate` and `predict` launch the operations on a batch one
             by one, where they would replay them as one on a device that can record; the results
@@ -106,7 +106,8 @@ class Sequential(Network):
         )
         self._trained: Replica | None = None
         self.optimizer: Optimizer = Adam()
-        self.loss: CategoricalLoss | None = None
+        self.loss: Loss | None = None
+        self._measures = Measures()
         self.stop_training = self.run_eagerly = False
         self.epochs_trained = 0
         self.pixels: Pixels | None = None
@@ -158,10 +159,9 @@ class Sequential(Network):
 
         It is built as an object of its own, whose attributes this one then takes over.
         """
-        layers = without_ends(self._given)
-        _check_loss(self.loss, layers)
         made = type(self).__new__(type(self))
-        Network.__init__(made, layers, input_shape, *self._options)
+        layers = without_ends(self._given)
+        Network.__init__(made, layers, input_shape, *self._options, self.loss)
         self.optimizer.place(made.backend, made.parameters, made.replica.layout)
         vars(self).update(vars(made))
 
@@ -194,28 +194,30 @@ class Sequential(Network):
     def compile(
         self,
         optimizer: Optimizer | str = "adam",
-        loss: CategoricalLoss | str | None = None,
-        metrics: Sequence[str] = ("accuracy",),
+        loss: Loss | str | None = None,
+        metrics: Sequence[MetricLike] | None = ("accuracy",),
         run_eagerly: bool = False,
     ) -> None:
-        """Set the optimizer of `fit`, which starts without state, and the loss.
+        """Set the optimizer of `fit`, which starts without state, the loss and the metrics.
 
         Args:
             optimizer: an optimizer that no other model uses, or Keras's name of one, such as
                 "adam", for one with its defaults.
-            loss: of `gpucnn.losses`, or its name; None for labels that are whole numbers.
-            metrics: names of the accuracy, which is measured in any case.
+            loss: of `gpucnn.losses`, one of your own, or Keras's name; None for the cross-entropy
+                of classes that are whole numbers.
+            metrics: of `gpucnn.metrics`, by name or as objects, or functions of y_true and y_pred
+                on the host. The accuracy is measured in any case where the loss is a cross-entropy.
             run_eagerly: see the attribute.
 
         Raises:
-            InvalidTypeError: `optimizer` is not an optimizer, `loss` not a loss, or `run_eagerly`
-                not a bool.
+            InvalidTypeError: `optimizer` is not an optimizer, `loss` not a loss, `metrics` not a
+                list of metrics, or `run_eagerly` not a bool.
             InvalidValueError: there is no optimizer, loss or metric of that name, the optimizer
                 already trains another model, or the loss does not fit what the layers end in.
             ModelInUseError: the model is being trained.
         """
-        optimizer, loss = optimizer_of(optimizer), loss_of(loss)
-        check_metrics(metrics)
+        optimizer, loss, given = optimizer_of(optimizer), loss_of(loss), metrics_of(metrics)
+        measures = Measures.of(given, has_accuracy=(loss or DEFAULT).measures_accuracy)
         arguments.flag(run_eagerly, "run_eagerly")
         if optimizer.is_placed and optimizer is not self.optimizer:
             kind = type(optimizer).__name__
@@ -223,9 +225,16 @@ class Sequential(Network):
         self._refuse_training()
         with self._building.claim(), self._lock.claim() if self.is_built else nullcontext():
             if self.is_built:
-                _check_loss(loss, self.layers)
+                self._aim_at(Objective.of(loss, self.layers))
                 optimizer.place(self.backend, self.parameters, self.replica.layout)
             self.optimizer, self.loss, self.run_eagerly = optimizer, loss, run_eagerly
+            self._measures = measures
+
+    def _aim_at(self, objective: Objective) -> None:
+        """Take another objective, for which layers may be fused in another way."""
+        if objective != self._objective:
+            self._objective, self._trained = objective, None
+            self._place(self.backend, self.named_weights(self.replica).values())
 
     def fit(
         self,
@@ -236,11 +245,14 @@ class Sequential(Network):
         verbose: int | str = "auto",
         callbacks: Sequence[Callback] = (),
         validation_split: float = 0.0,
-        validation_data: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        validation_data: tuple[NDArray[Any], ...] | None = None,
         shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: NDArray[Any] | None = None,
+        initial_epoch: int = 0,
         on_epoch_end: Callable[[EpochRecord], None] | None = None,
     ) -> History:
-        """Train for `epochs` further epochs.
+        """Train for further epochs.
 
         Do not modify `x` and `y` meanwhile: worker processes have copies of them. The optimizer
         continues from its state, and so does a schedule: past its end it stays at its last learning
@@ -253,15 +265,20 @@ class Sequential(Network):
             y: the labels: whole numbers (n,), in [0, classes), or what the loss takes.
             batch_size: images in a training step, None for 32; the last batch of an epoch may be
                 smaller.
-            epochs: the number of passes over the images.
+            epochs: the number of passes over the images, less `initial_epoch`.
             verbose: 0 to print nothing, 1 for a bar on a terminal, 2 for a line an epoch; "auto"
                 for 1.
             callbacks: told of the beginning and the end of the training and of each epoch; they may
                 stop it.
             validation_split: the share of the images, the last of them, that are not trained on but
                 are the validation data, in [0, 1).
-            validation_data: (x, y) on which to evaluate the model after each epoch, or None.
+            validation_data: (x, y), or (x, y, sample_weight), on which to evaluate the model after
+                each epoch; or None.
             shuffle: whether to permute the images anew in each epoch.
+            class_weight: by the number of a class, what the loss of its images counts; 1 for
+                classes that are left out.
+            sample_weight: real (n,), what the loss of each image counts; None for 1.
+            initial_epoch: the number of epochs that `epochs` counts as done, see Keras.
             on_epoch_end: called after each epoch with its record, see `History`.
 
         Returns:
@@ -279,33 +296,46 @@ class Sequential(Network):
         """
         batch_size = 32 if batch_size is None else batch_size
         arguments.positive_integer(batch_size, "batch_size")
-        arguments.positive_integer(epochs, "epochs")
+        epochs = arguments.positive_integer(epochs, "epochs")
+        epochs -= arguments.non_negative_integer(initial_epoch, "initial_epoch")
+        if epochs < 1:
+            raise InvalidValueError(
+                f"initial_epoch is {initial_epoch}: it must be below epochs, the number of the last"
+            )
         arguments.flag(shuffle, "shuffle")
         level = verbosity(verbose)
         told = CallbackList(callbacks, self)
-        (x, y), validation_data = split_validation(x, y, validation_split, validation_data)
+        weights = check_weights_of_images(sample_weight, x)
+        (x, y, weights), validation_data = split_validation(
+            (x, y, weights), validation_split, validation_data
+        )
         if not self.is_built:
             self._build_for(x)
-        data = self._labelled(x, y)
+        data = self._labelled(x, y, weights)
+        if class_weight is not None:
+            data = data._replace(weights=weights_by_class(class_weight, data))
         check_weights(self, self.replica)
-        self.optimizer.tell_end(epochs * ceil_div(len(data[0]), batch_size))
+        self.optimizer.tell_end(epochs * ceil_div(len(data.images), batch_size))
         pixels = trained_on(x, self.pixels)
-        validation = (
-            None if validation_data is None else self._labelled(*_pair(validation_data), pixels)
-        )
+        validation = None
+        if validation_data is not None:
+            validation = self._labelled(*_with_weights(validation_data), pixels)
         history = History()
         self._refuse_training_elsewhere()
         with self._training.owned():
             self.pixels = pixels
             last_epoch = self.epochs_trained + epochs
-            trainer = ParallelTrainer(self._twin(), self.optimizer, data, batch_size, validation)
+            trainer = ParallelTrainer(
+                self._twin(), self.optimizer, data, batch_size, validation, self._measures
+            )
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
-            shown = show_progress(level, last_epoch, len(data[0]))
+            images = len(data.images)
+            shown = show_progress(level, last_epoch, images)
             with closing(trainer), told.training(), shown as progress:
                 for epoch in range(self.epochs_trained + 1, last_epoch + 1):
                     told.epoch_begins(epoch)
-                    order = epoch_order(self.seed, epoch, len(data[0]), shuffle=shuffle)
+                    order = epoch_order(self.seed, epoch, images, shuffle=shuffle)
                     with self._trained_by(trainer, epoch):
                         record = trainer.epoch(epoch, order, progress.batch)
                         check_weights(self, trainer.replica)
@@ -378,6 +408,7 @@ class Sequential(Network):
         y: NDArray[Any],
         batch_size: int | None = ...,
         verbose: int | str = ...,
+        sample_weight: NDArray[Any] | None = ...,
         *,
         return_dict: Literal[False] = ...,
     ) -> Evaluation: ...
@@ -389,9 +420,10 @@ class Sequential(Network):
         y: NDArray[Any],
         batch_size: int | None = ...,
         verbose: int | str = ...,
+        sample_weight: NDArray[Any] | None = ...,
         *,
         return_dict: Literal[True],
-    ) -> dict[str, float]: ...
+    ) -> dict[str, Any]: ...
 
     def evaluate(
         self,
@@ -399,20 +431,23 @@ class Sequential(Network):
         y: NDArray[Any],
         batch_size: int | None = 128,
         verbose: int | str = 0,
+        sample_weight: NDArray[Any] | None = None,
         *,
         return_dict: bool = False,
-    ) -> Evaluation | dict[str, float]:
-        """Compute the mean loss and the accuracy over labelled images.
+    ) -> Evaluation | dict[str, Any]:
+        """Compute the mean loss and the metrics over labelled images.
 
         Args:
             x: the images, as for `fit`.
             y: the labels, as for `fit`.
             batch_size: images in a batch, None for 128.
             verbose: 0 to print nothing, else a line.
+            sample_weight: as for `fit`.
             return_dict: whether to return a dictionary.
 
         Returns:
-            The loss, and the accuracy in [0, 1]: a pair, or the values of "loss" and "accuracy".
+            The loss, and the metrics in order, of which an accuracy is in [0, 1]: a tuple, or a
+            dictionary by name.
 
         Raises:
             InvalidTypeError: the dtype of the images or labels cannot be used.
@@ -422,18 +457,24 @@ class Sequential(Network):
         """
         size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
         level = verbosity(verbose)
-        data = self._labelled(x, y, self.pixels)
+        if not self.is_built:
+            self._build_for(x)
+        data = self._labelled(x, y, check_weights_of_images(sample_weight, x), self.pixels)
         with self._lock.claim():
             check_weights(self, self.replica)
-            eagerly = self.run_eagerly
-            found = evaluate_replica(self.replica, data, size, run_eagerly=eagerly)
+            found = evaluate_replica(
+                self.replica, data, size, self._measures, run_eagerly=self.run_eagerly
+            )
         show_evaluation(level, found)
         return found._asdict() if return_dict else found
 
     def predict(
         self, x: NDArray[Any], batch_size: int | None = 128, verbose: int | str = 0
     ) -> NDArray[Any]:
-        """Compute the probability of each class for each image.
+        """Compute the outputs for images: by default the probability of each class.
+
+        They are logits where the model ends in these and is compiled with a loss of
+        `from_logits=True`.
 
         Args:
             x: the images, as for `fit`.
@@ -441,7 +482,7 @@ class Sequential(Network):
             verbose: as for `evaluate`; but there is nothing to print.
 
         Returns:
-            real (n, classes), on the host.
+            real (n, outputs), on the host.
 
         Raises:
             InvalidTypeError: the dtype of the images cannot be used.
@@ -579,41 +620,41 @@ class Sequential(Network):
         images = check_images(x, self.input_shape, self.dtype)
         return like_training(images, pixels, self.dtype, encoding_of_bytes(self._unrolled))
 
-    def _labelled(self, x: NDArray[Any], y: NDArray[Any], pixels: Pixels | None = None) -> Labelled:
+    def _labelled(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+        pixels: Pixels | None = None,
+    ) -> Labelled:
         images = self._images(x, pixels)
-        labels = y if self.loss is None else self.loss.labels(y, self.classes)
-        return images, check_labels(labels, len(images), self.classes)
+        labels = (self.loss or DEFAULT).labels(y, len(images), self.classes)
+        return Labelled(images, labels, weights)
 
 
 def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
     """The fields of an epoch's record that come from the validation data."""
-    loss, accuracy = trainer.validate()
-    check_finite(loss, epoch)
-    return {"val_loss": loss, "val_accuracy": accuracy}
+    found = trainer.validate()
+    check_finite(found.loss, epoch)
+    return {f"val_{name}": value for name, value in found._asdict().items()}
 
 
-def _check_loss(loss: CategoricalLoss | None, layers: Sequence[Layer]) -> None:
-    """Check that a loss fits what the layers end in, see `CategoricalLoss.check_end`."""
-    if loss is not None:
-        loss.check_end(ends_in_softmax=ends_in_softmax(layers))
-
-
-Data = tuple[Any, Any]
-"""Images and labels."""
+Data = tuple[Any, Any, Any]
+"""Images, labels, and weights of the images or None."""
 
 
 def split_validation(
-    x: Any, y: Any, share: float, validation: Data | None
-) -> tuple[Data, Data | None]:
-    """What to train on, and the validation data: the last `share` of both, if that is not 0.
+    data: Data, share: float, validation: tuple[Any, ...] | None
+) -> tuple[Data, tuple[Any, ...] | None]:
+    """What to train on, and the validation data: the last `share` of all, if that is not 0.
 
     Raises:
         InvalidValueError: `share` is not in [0, 1), leaves nothing on one side, or `validation` is
             given as well.
     """
     if not arguments.share(share, "validation_split"):
-        return (x, y), validation
-    x, y = np.asarray(x), np.asarray(y)
+        return data, validation
+    x, y, weights = np.asarray(data[0]), np.asarray(data[1]), data[2]
     if x.shape[:1] != y.shape[:1] or not x.ndim:
         raise InvalidValueError(
             f"the images have the shape {x.shape}, and the labels {y.shape}: give as many of each"
@@ -628,10 +669,59 @@ def split_validation(
             f"validation_split is {share} of {len(x)} images, which leaves {first} to train on: "
             "give another share, or more images"
         )
-    return (x[:first], y[:first]), (x[first:], y[first:])
+    parts = slice(first), slice(first, None)
+    trained, held_out = ((x[p], y[p], None if weights is None else weights[p]) for p in parts)
+    return trained, held_out
 
 
-def _pair(data: Any) -> tuple[Any, Any]:
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise InvalidTypeError("validation_data is not a pair: give (images, labels)")
-    return data[0], data[1]
+def check_weights_of_images(weights: Any, x: Any) -> NDArray[np.float64] | None:
+    """Check what the losses of images `x` count; None for 1.
+
+    Raises:
+        InvalidTypeError: they are not numbers.
+        InvalidValueError: they are not one for each image, or one is negative or not finite.
+    """
+    if weights is None:
+        return None
+    array: NDArray[Any] = np.asarray(weights)
+    if array.dtype.kind not in "fiub":
+        raise InvalidTypeError(f"sample_weight is of dtype {array.dtype}: give numbers")
+    if array.shape != (len(x),):
+        raise InvalidValueError(
+            f"sample_weight has the shape {array.shape}: give one for each image, ({len(x)},)"
+        )
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise InvalidValueError("sample_weight has a number that is negative or not finite")
+    return array.astype(np.float64)
+
+
+def weights_by_class(weights: Any, data: Labelled) -> NDArray[np.float64]:
+    """What the loss of each image counts: the weight of its class, times its own if it has one.
+
+    Raises:
+        InvalidTypeError: `weights` is not a dictionary of numbers by classes.
+        InvalidValueError: a weight is negative or not finite, or the labels are not of classes.
+    """
+    if not isinstance(weights, Mapping):
+        raise InvalidTypeError(
+            f"class_weight is {weights!r}: give a dictionary of numbers by class, such as {{0: 2.0}}"
+        )
+    if data.labels.ndim != 1 and data.labels.shape[1] == 1:
+        raise InvalidValueError("class_weight is for labels of classes: give sample_weight")
+    classes = classes_of(data.labels)
+    own = np.ones(len(classes)) if data.weights is None else data.weights
+    of_images: NDArray[np.float64] = own.copy()
+    for number, weight in weights.items():
+        arguments.non_negative_number(weight, f"the class_weight of {number}")
+        of_images[classes == number] *= weight
+    return of_images
+
+
+def _with_weights(data: Any) -> Data:
+    """Validation data with the weights of the images, None if there are none."""
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise InvalidTypeError(
+            "validation_data is not a pair: give (images, labels), or these and sample_weight"
+        )
+    x, y, *rest = data
+    return x, y, check_weights_of_images(rest[0] if rest else None, x)

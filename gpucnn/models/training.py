@@ -15,7 +15,9 @@ from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import TrainingError
 from gpucnn.layers import Batch
-from gpucnn.models.replica import Replica
+from gpucnn.metrics import Evaluation, Measures
+from gpucnn.models.replica import Replica, is_of_classes
+from gpucnn.models.sharing import Kinds
 from gpucnn.optimizers import Optimizer
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -27,21 +29,14 @@ Progress = Callable[[int], None]
 """Called after each batch with its number of images."""
 
 
-class Evaluation(NamedTuple):
-    """The mean loss over a set of images, and the accuracy in [0, 1]."""
-
-    loss: float
-    accuracy: float
-
-
 @dataclass
 class History:
     """The metrics of each epoch.
 
     Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (means over the epoch's training
-    steps, each measured before its update), "seconds" (of the training steps alone),
-    "images_per_second", and, with validation data, "val_loss" and "val_accuracy" after the epoch.
-    Accuracies are in [0, 1].
+    steps, each measured before its update), the other metrics of the model, "seconds" (of the
+    training steps alone), "images_per_second", and, with validation data, "val_loss",
+    "val_accuracy" and so on after the epoch. Accuracies are in [0, 1].
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)
@@ -67,24 +62,44 @@ class Metrics(NamedTuple):
     Attributes:
         losses: real (n,), the loss of each image.
         correct: real (n,), 1 for each image that was classified correctly, else 0.
+        outputs: real (n, outputs), the prediction for each image; None if it is not needed.
     """
 
     losses: Array
     correct: Array
+    outputs: Array | None = None
 
     @classmethod
-    def empty(cls, backend: Backend, count: int, dtype: "np.dtype[np.floating]") -> "Metrics":
-        """Allocate the metrics of `count` images, uninitialised."""
-        return cls(*(backend.empty((count,), dtype) for _ in cls._fields))
+    def empty(cls, backend: Backend, kinds: Kinds) -> "Metrics":
+        """Allocate metrics, uninitialised, see `kinds_of_metrics`."""
+        return cls(**{name: backend.empty(*kind) for name, kind in kinds.items()})
 
     def of(self, rows: slice) -> "Metrics":
         """Views of the metrics of a range of images."""
-        return Metrics(self.losses[rows], self.correct[rows])
+        return Metrics(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
 
-    def means(self, backend: Backend) -> Evaluation:
-        """The mean loss and the accuracy, summed in float64."""
-        losses, correct = (backend.to_host(each).mean(dtype=np.float64) for each in self)
-        return Evaluation(float(losses), float(correct))
+    def measured(self, backend: Backend, measures: Measures, labels: Array) -> Evaluation:
+        """What is measured of the images.
+
+        Args:
+            backend: where the metrics are.
+            measures: what to measure.
+            labels: those of the images, on the device.
+        """
+        on_host = (None if each is None else backend.to_host(each) for each in self)
+        losses, correct, outputs = on_host
+        assert losses is not None
+        assert correct is not None
+        mine = backend.to_host(labels) if measures.metrics else None
+        return measures.evaluate(losses, correct, mine, outputs)
+
+
+def kinds_of_metrics(replica: Replica, measures: Measures, count: int) -> dict[str, Any]:
+    """The shapes and dtypes of the `Metrics` of `count` images."""
+    kinds: dict[str, Any] = dict.fromkeys(("losses", "correct"), ((count,), replica.dtype))
+    if measures.metrics:
+        kinds["outputs"] = (count, *replica.plain[-1].output_shape), replica.dtype
+    return kinds
 
 
 class Trainer:
@@ -102,6 +117,7 @@ class Trainer:
         order: int64 (n,), memory for the order of up to n images, shared by the ranks; allocated
             here if None.
         metrics: memory for the metrics of n images, shared by the ranks; allocated here if None.
+        measures: what is measured besides the loss.
 
     Attributes:
         communicator: of the ranks that take part; initially this one alone.
@@ -116,6 +132,7 @@ class Trainer:
         batch_size: int,
         order: Array | None = None,
         metrics: Metrics | None = None,
+        measures: Measures = Measures(),  # noqa: B008 - it is immutable
     ) -> None:
         backend = replica.backend
         self.replica, self.optimizer, self.data = replica, optimizer, data
@@ -123,7 +140,8 @@ class Trainer:
         self.run_eagerly = False
         self._batch_size = min(batch_size, len(data))
         self._order = backend.empty((len(data),), np.int64) if order is None else order
-        self._metrics = metrics or Metrics.empty(backend, len(data), replica.dtype)
+        kinds = kinds_of_metrics(replica, measures, len(data))
+        self._metrics, self._measures = metrics or Metrics.empty(backend, kinds), measures
         self._indices = backend.empty((self._batch_size,), np.int64)
         self._position = backend.empty((2,), np.int64)
         factors = len(optimizer.all_factors(0))
@@ -131,8 +149,11 @@ class Trainer:
         self._epoch_factors = backend.empty((batches, factors), replica.dtype)
         self._factors = backend.empty((factors,), replica.dtype)
         classifier = replica.classifier
-        self._is_classifier = classifier is not None and backend.can_fuse_classifier(
-            classifier, data.images
+        self._is_classifier = (
+            classifier is not None
+            and is_of_classes(data)
+            and self._metrics.outputs is None
+            and backend.can_fuse_classifier(classifier, data.images)
         )
         self._steps: dict[tuple[int, int], Replayed] = {}  # by images of a batch, and steps
         self._settings: list[dict[str, Any]] = []
@@ -159,13 +180,12 @@ class Trainer:
         self.begin(order)
         with self.replica.backend.session():
             self.run(range(self.batches), progress)
-        loss, accuracy = self.means()
+        found = self.means()
         seconds = perf_counter() - started
-        check_finite(loss, number)
+        check_finite(found.loss, number)
         return {
             "epoch": number,
-            "loss": loss,
-            "accuracy": accuracy,
+            **found._asdict(),
             "seconds": seconds,
             "images_per_second": len(order) / seconds,
         }
@@ -247,7 +267,7 @@ class Trainer:
     @property
     def _records(self) -> bool:
         """Whether steps are recorded: by this rank alone, where the device can."""
-        can = self.replica.backend.can_record
+        can = self.replica.backend.can_record and self.replica.objective.loss.can_record
         return can and not self.run_eagerly and self.communicator.size == 1
 
     def _note_settings(self) -> None:
@@ -318,7 +338,8 @@ class Trainer:
             self._order,
             self._epoch_factors,
             self._factors,
-            *self._metrics,
+            self._metrics.losses,
+            self._metrics.correct,
             self._batch_size,
             count,
             replica.parameters,
@@ -327,8 +348,11 @@ class Trainer:
         return replica.gradients
 
     def means(self) -> Evaluation:
-        """The mean loss and the accuracy over the training steps of the epoch."""
-        return self._metrics.of(slice(self._count)).means(self.replica.backend)
+        """What is measured, the mean loss first, over the training steps of the epoch."""
+        assert self.data.labels is not None
+        metrics, order = self._metrics.of(slice(self._count)), self._order[: self._count]
+        labels = self.data.labels[order] if self._measures.metrics else self.data.labels
+        return metrics.measured(self.replica.backend, self._measures, labels)
 
     def _shards(self, count: int) -> list[slice]:
         """This rank's shards of a batch of `count` images."""

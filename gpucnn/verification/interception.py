@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gpucnn.applications import TrainConfig
 from gpucnn.backends import Array, Backend, ConvReluPoolPlan
-from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
-from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.datasets.device_dataset import DeviceDataset, check_images
+from gpucnn.losses import DEFAULT, PlacedLoss
 from gpucnn.models.replica import Replica, in_layer_order
 from gpucnn.models.training import Trainer
 from gpucnn.verification.bounds import BOUNDS, overwritten
@@ -135,13 +135,13 @@ class Learner:
 
         model = config.make_model(len(images))
         x = check_images(images, model.input_shape, model.dtype)
-        y = check_labels(labels, len(x), model.classes)
+        y = DEFAULT.labels(labels, len(x), model.classes)
         layers = [copy(layer) for layer in model.replica.plain]
         replica = Replica(layers, serve("the model"), model.input_shape, model.dtype)
         replica.load(in_layer_order(layers), model.get_weights())
         for layer in {*layers, *replica.layers}:
             layer.backend = serve(layer.name)
-        replica.lane.loss = SoftmaxCrossEntropy(serve("the loss"), model.classes, model.dtype)
+        replica.lane.loss = PlacedLoss(DEFAULT, serve("the loss"), model.classes, model.dtype)
         optimizer = copy(model.optimizer)
         optimizer.place(serve("the optimizer"), replica.parameters, replica.layout)
         data = DeviceDataset(serve("the batch"), model.dtype, x, y)

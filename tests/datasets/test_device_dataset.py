@@ -8,7 +8,7 @@ import small
 from expect import refusal
 from gpucnn import get_backend
 from gpucnn.backends import Array
-from gpucnn.datasets.device_dataset import DeviceDataset, check_images, check_labels
+from gpucnn.datasets.device_dataset import DeviceDataset, check_images
 from gpucnn.errors import InvalidTypeError
 
 IMAGE = (2, 3, 1)
@@ -135,42 +135,6 @@ class TestCheckImages:
         ):
             check_images(x, IMAGE, FLOAT32)
         assert check_images(x, IMAGE, np.dtype(np.float64)) is x
-
-
-class TestCheckLabels:
-    @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.int16, np.uint64])
-    def test_leaves_labels_as_they_are(self, dtype: type[np.generic]) -> None:
-        y = np.array([0, 2, 1], dtype)
-        assert check_labels(y, 3, 3) is y
-
-    def test_takes_lists(self) -> None:
-        assert_array_equal(check_labels([0, 2, 1], 3, 3), [0, 2, 1])
-
-    @pytest.mark.parametrize("label", [3, -1, 255, 2**40])
-    def test_names_the_first_label_that_is_out_of_range(self, label: int) -> None:
-        with refusal(
-            f"the label of image 1 is {label}, but the model has 3 classes: give labels from 0 to 2"
-        ):
-            check_labels([2, label, 0, label], 4, 3)
-
-    def test_refuses_an_unsigned_label_beyond_int64(self) -> None:
-        with refusal(
-            f"the label of image 0 is {2**63}, but the model has 3 classes: give labels from 0 to 2"
-        ):
-            check_labels(np.array([2**63], np.uint64), 1, 3)
-
-    @pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), (4, 3), ()])
-    def test_refuses_other_shapes(self, shape: tuple[int, ...]) -> None:
-        with refusal(f"the labels have the shape {shape}: give one for each image, (4,)"):
-            check_labels(np.zeros(shape, int), 4, 3)
-
-    @pytest.mark.parametrize("dtype", [np.float32, np.bool_, "U1"])
-    def test_refuses_other_dtypes(self, dtype: Any) -> None:
-        with refusal(
-            f"the labels are of dtype {np.dtype(dtype)}: give whole numbers from 0 to 2",
-            InvalidTypeError,
-        ):
-            check_labels(np.zeros(4, dtype), 4, 3)
 
 
 class TestWithoutItsChannelAxis:

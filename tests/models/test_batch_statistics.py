@@ -33,7 +33,7 @@ from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.workers.pool import pool
 from gpucnn.errors import GpucnnWarning
 from gpucnn.layers import FusedConv2D
-from gpucnn.models.parallel import ParallelTrainer
+from gpucnn.models.parallel import Labelled, ParallelTrainer
 from gpucnn.models.training import epoch_order
 from gradients import assert_network_gradients
 from microbatches import InMicrobatches, Plain
@@ -125,7 +125,7 @@ class TestWholeBatch:
     @pytest.mark.parametrize("split", [lambda: InMicrobatches(2, 3), SPLITS["the simulator"]])
     def test_no_step_but_the_first_allocates(self, split: Callable[[], Backend]) -> None:
         made = model(split())
-        trainer = ParallelTrainer(made.replica.twin(), made.optimizer, (X, Y), BATCH)
+        trainer = ParallelTrainer(made.replica.twin(), made.optimizer, Labelled(X, Y), BATCH)
         trainer.load(made.replica, made.optimizer)
         trainer.run_eagerly = True
         backend = trainer.replica.backend
@@ -153,7 +153,9 @@ class TestWorkers:
     def test_that_are_idle_in_the_last_batch(self) -> None:
         """It has 1 image: the other ranks take part in its sums alone."""
         x, y = X[: BATCH + 1], Y[: BATCH + 1]
-        results = [train(model(InMicrobatches(3, 3)), joined, (x, y)) for joined in (False, True)]
+        results = [
+            train(model(InMicrobatches(3, 3)), joined, Labelled(x, y)) for joined in (False, True)
+        ]
         assert results[0] == results[1]
 
     def test_that_are_killed_leave_the_same_bytes(self) -> None:
@@ -171,7 +173,7 @@ class TestWorkers:
 def train(
     made: Sequential,
     joined: bool,
-    data: Any = (X, Y),
+    data: Labelled = Labelled(X, Y),  # noqa: B008 - it is immutable
     during: Callable[[int], None] = lambda images: None,
 ) -> tuple[bytes, Any]:
     """The weights and metrics after two epochs, with workers from the first step or without."""
@@ -184,7 +186,7 @@ def train(
         mine._sharing._workers = 0
     measured = []
     for epoch in (1, 2):
-        record = mine.epoch(epoch, epoch_order(4, epoch, len(data[0])), during)
+        record = mine.epoch(epoch, epoch_order(4, epoch, len(data.images)), during)
         measured.append((record["loss"], record["accuracy"], mine.validate()))
     mine.store(made.replica, made.optimizer)
     mine.close()

@@ -25,7 +25,7 @@ from gpucnn.backends.workers.pool import pool
 from gpucnn.errors import GpucnnWarning, TrainingError
 from gpucnn.layers import Dense, ReLU
 from gpucnn.models import parallel, sharing
-from gpucnn.models.parallel import ParallelTrainer
+from gpucnn.models.parallel import Labelled, ParallelTrainer
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Optimizer
 from microbatches import InMicrobatches
@@ -44,7 +44,7 @@ def model(threads: int, dtype: str = "float32", optimizer: Optimizer | None = No
 
 
 def trainer(made: Sequential) -> ParallelTrainer:
-    data = small.images(IMAGES), small.labels(IMAGES)
+    data = Labelled(small.images(IMAGES), small.labels(IMAGES))
     mine = ParallelTrainer(made.replica.twin(), made.optimizer, data, BATCH, data)
     mine.load(made.replica, made.optimizer)
     return mine
@@ -195,7 +195,7 @@ class TestTraining:
     )
     @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
     def test_takes_images_and_labels_of_all_kinds(self, images: Any, kind: Any) -> None:
-        data = images, small.labels(IMAGES).astype(kind)
+        data = Labelled(images, small.labels(IMAGES).astype(kind))
         found = []
         for joined in (False, True):
             made = model(2)
@@ -253,7 +253,8 @@ class TestTraining:
 @pytest.mark.parametrize("joined", [False, True])
 def test_validation_is_an_evaluation_in_batches_of_the_size_that_is_asked_for(joined: bool) -> None:
     made, x, y = model(2), small.images(IMAGES), small.labels(IMAGES)
-    mine = ParallelTrainer(made.replica.twin(), made.optimizer, (x[:4], y[:4]), BATCH, (x, y))
+    data = Labelled(x[:4], y[:4]), BATCH, Labelled(x, y)
+    mine = ParallelTrainer(made.replica.twin(), made.optimizer, *data)
     mine.load(made.replica, made.optimizer)
     if joined:
         mine.join()
@@ -265,7 +266,7 @@ def test_validation_is_an_evaluation_in_batches_of_the_size_that_is_asked_for(jo
 @pytest.mark.parametrize("labels", [np.uint8, np.int32, np.int64])
 def test_what_is_given_is_shared_as_it_is_used(pixels: Any, labels: Any) -> None:
     made = model(2)
-    data = small.images(IMAGES).astype(pixels), small.labels(IMAGES).astype(labels)
+    data = Labelled(small.images(IMAGES).astype(pixels), small.labels(IMAGES).astype(labels))
     mine = ParallelTrainer(made.replica.twin(), made.optimizer, data, BATCH)
     kinds = {name: mine._sharing.arrays[name].dtype for name in ("images", "labels")}
     assert kinds == {

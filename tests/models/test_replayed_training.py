@@ -39,9 +39,10 @@ from gpucnn.backends.cuda.simulator_runtime import _Recording
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import GpucnnWarning
 from gpucnn.layers import Layer, Step
+from gpucnn.metrics import Measures
 from gpucnn.models import lenet, notebook, training
-from gpucnn.models.inference import classify, measure
-from gpucnn.models.training import Metrics, Trainer
+from gpucnn.models.inference import measure, predict
+from gpucnn.models.training import Metrics, Trainer, kinds_of_metrics
 from gpucnn.optimizers import Optimizer
 
 IMAGES, BATCH, EPOCHS = 10, 4, 3  # so that the last batch of an epoch is smaller
@@ -202,7 +203,7 @@ def test_prediction_between_the_steps_of_training(replays: list[int]) -> None:
             for batch in range(trainer.batches):
                 trainer.step(batch)
                 size = BATCH + 1 if epoch == 0 else 2
-                classify(model.replica, trainer.data, size, ALONE, out, run_eagerly=eagerly)
+                predict(model.replica, trainer.data, size, ALONE, out, run_eagerly=eagerly)
                 predicted.append(out.tobytes())
         results.append((predicted, bytes_of(model)))
     assert results[0] == results[1]
@@ -226,7 +227,8 @@ def test_larger_batches_on_the_same_memory_in_between(replays: list[int]) -> Non
     for eagerly in (True, False):
         model = simulated(Adam(0.02), eagerly=eagerly)
         (trainer,) = trainers(eagerly, model)
-        metrics = Metrics.empty(model.backend, IMAGES, model.dtype)
+        kinds = kinds_of_metrics(model.replica, Measures(), IMAGES)
+        metrics = Metrics.empty(model.backend, kinds)
         measured = []
         for epoch in range(EPOCHS):
             trainer.begin(np.random.default_rng(epoch).permutation(IMAGES))
@@ -240,7 +242,8 @@ def test_larger_batches_on_the_same_memory_in_between(replays: list[int]) -> Non
                     *metrics,
                     run_eagerly=True,
                 )
-                measured.append(metrics.means(model.backend))
+                assert trainer.data.labels is not None
+                measured.append(metrics.measured(model.backend, Measures(), trainer.data.labels))
         results.append((measured, bytes_of(model)))
     assert results[0] == results[1]
     assert 0 < len(replays) < STEPS - 2

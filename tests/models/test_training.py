@@ -16,6 +16,7 @@ from gpucnn import SGD, Adam, AdamW, Conv2D, Dense, Dropout, Flatten, MaxPool2D,
 from gpucnn.backends import Array, Backend, ConvReluPoolPlan, CpuBackend
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import TrainingError
+from gpucnn.metrics import Measures
 from gpucnn.models.network import Network
 from gpucnn.models.training import Metrics, Trainer, epoch_order
 from gpucnn.optimizers import Optimizer
@@ -126,9 +127,11 @@ class TestOrder:
 
 def test_metrics_are_added_up_in_float64() -> None:
     backend = CpuBackend()
-    metrics = Metrics.empty(backend, 2**16, np.dtype(np.float32))
+    kind = (2**16,), np.dtype(np.float32)
+    metrics = Metrics.empty(backend, {"losses": kind, "correct": kind})
     metrics.losses[...], metrics.correct[...] = 0.1, 1
-    assert metrics.means(backend) == (np.float64(np.float32(0.1)), 1)
+    found = metrics.measured(backend, Measures(), np.zeros(2**16, int))
+    assert found == (np.float64(np.float32(0.1)), 1)
 
 
 class TestDiverged:

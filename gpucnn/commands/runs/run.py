@@ -22,8 +22,9 @@ from gpucnn.commands.runs.folder import (
 from gpucnn.commands.runs.history import HistoryFile, read_history
 from gpucnn.commands.runs.provenance import data_sha256, versions, warn_of_changes
 from gpucnn.datasets import load_mnist
-from gpucnn.datasets.device_dataset import check_images, check_labels
+from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidFileError, TrainingError, printable
+from gpucnn.losses.labels import check_labels
 from gpucnn.models.pixels import BUILT_IN, Pixels
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import EpochRecord, History

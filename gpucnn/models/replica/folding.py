@@ -13,6 +13,7 @@ from gpucnn.backends import Backend, Shape
 from gpucnn.layers import Affine, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Layer
 from gpucnn.models.replica.lane import Lane
 from gpucnn.models.replica.layout import lay_out, lay_out_state, size_of
+from gpucnn.models.replica.objective import Objective
 
 FOLDING = (Conv2D, DepthwiseConv2D, Dense)
 """The layers that batch normalisation is folded into; not subclasses, which may compute else."""
@@ -31,6 +32,7 @@ class FoldedLane(Lane):
         backend: where they run.
         input_shape: of one image.
         dtype: real, of the model.
+        objective: see `Lane`.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class FoldedLane(Lane):
         backend: Backend,
         input_shape: Shape,
         dtype: "np.dtype[np.floating]",
+        objective: Objective,
     ) -> None:
         self._sources = _pair(layers)
         copies = [copy(layer) for layer, _ in self._sources]
@@ -50,7 +53,8 @@ class FoldedLane(Lane):
             backend.zeros((size_of(lay(copies)),), dtype) for lay in (lay_out, lay_out_state)
         )
         unused = backend.empty(parameters.shape, dtype)
-        super().__init__(copies, backend, input_shape, dtype, parameters, unused, state)
+        vectors = parameters, unused, state
+        super().__init__(copies, backend, input_shape, dtype, *vectors, objective)
 
     def fold(self) -> None:
         """Compute the parameters from those that the layers have now."""

@@ -19,8 +19,9 @@ from gpucnn.layers import (
     fuse_head,
     takes_bytes_as_they_are,
 )
-from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.losses import PlacedLoss
 from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
+from gpucnn.models.replica.objective import Objective
 
 MetricsOfRows = tuple[Array, Array]
 """The loss of each row of a microbatch, and 1 where it is classified correctly, else 0."""
@@ -37,12 +38,13 @@ class Lane:
         parameters: real (p,).
         gradients: real (p,).
         state: real (s,).
+        objective: the loss, and what is predicted.
 
     Attributes:
         plain: the layers as given.
         layers: the layers as they run, fused where the backend can, see `fuse`.
         gradients: as given.
-        loss: the loss function of the logits.
+        loss: the loss function.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Lane:
         parameters: Array,
         gradients: Array,
         state: Array,
+        objective: Objective,
     ) -> None:
         self._backend, self.plain, self.gradients = backend, tuple(layers), gradients
         layout, of_state = lay_out(layers), lay_out_state(layers)
@@ -64,19 +67,26 @@ class Lane:
             its_state = part_of(state, [each for each in of_state if each.layer is layer])
             layer.place(backend, dtype, its_parameters, its_gradients, its_state)
         self.layers = fuse(layers, backend)
-        self._head = fuse_head(self.layers)
         self._normalizes_bytes = not takes_bytes_as_they_are(layers)
-        self.loss = SoftmaxCrossEntropy(backend, layers[-1].output_shape[0], dtype)
+        self._objective = objective
+        self._body = self.layers[: len(self.layers) - objective.omits_last]
+        (outputs,) = self._body[-1].output_shape
+        self._head = fuse_head(self.layers) if objective.loss.is_of_classes else None
+        self.loss = PlacedLoss(objective.loss, backend, outputs, dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
-        self._labels = BatchMemory(backend, Buffer((), "int64"), dtype)
+        self._classes = BatchMemory(backend, Buffer((), "int64"), dtype)
+        self._targets = BatchMemory(backend, Buffer((outputs,)), dtype)
+        self._weights = BatchMemory(backend, Buffer((1,)), dtype)
 
-    @property
-    def stores_metrics(self) -> bool:
-        """Whether `compute_gradients` stores the metrics at their place in the epoch.
+    def fuses_loss(self, data: DeviceDataset, *, stores_outputs: bool) -> bool:
+        """Whether the last layers and the loss are one operation, which stores the metrics.
 
-        It does where the last layers and the loss are one operation.
+        Args:
+            data: what is trained on.
+            stores_outputs: whether the predictions are needed.
         """
-        return self._head is not None
+        is_plain = is_of_classes(data) and not stores_outputs
+        return self._head is not None and is_plain
 
     def reserve(self, images: int, *, training: bool) -> None:
         """Reserve memory for microbatches of up to `images`, with gradients if `training`."""
@@ -100,8 +110,14 @@ class Lane:
         return images
 
     def load_labels(self, data: DeviceDataset, indices: Array) -> Array:
-        """Gather the labels of a microbatch: int64 (n,), which the next call overwrites."""
-        labels = self._labels[len(indices)]
+        """Gather the labels of a microbatch, as the loss takes them; the next call overwrites them.
+
+        Returns:
+            int64 (n,), or real (n, outputs).
+        """
+        assert data.labels is not None
+        memory = self._classes if data.labels.ndim == 1 else self._targets
+        labels = memory[len(indices)]
         data.gather_labels(indices, labels)
         return labels
 
@@ -112,7 +128,7 @@ class Lane:
     # Passes
 
     def forward(self, x: Array, step: Step | None = None) -> Array:
-        """The logits of a microbatch, which is the batch if it is one of training.
+        """What the loss takes of a microbatch, which is the batch if it is one of training.
 
         Args:
             x: real (n, *input_shape), as returned by `load` or `to_layout`.
@@ -121,10 +137,10 @@ class Lane:
         Returns:
             real (n, classes), which the next call overwrites.
         """
-        return by_itself(_forward(self.layers, x, step))
+        return by_itself(_forward(self._body, x, step))
 
     def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
-        """The logits of a microbatch of a data set, without dropout.
+        """What the loss takes of a microbatch of a data set, without dropout.
 
         Args:
             data: all images.
@@ -133,7 +149,7 @@ class Lane:
         Returns:
             real (n, classes), which the next call overwrites.
         """
-        return by_itself(self._forward_gathered(self.layers, data, indices, None))
+        return by_itself(self._forward_gathered(self._body, data, indices, None))
 
     def backward(self, logits_gradient: Array) -> None:
         """Compute `gradients` for the microbatch of the last `forward`.
@@ -141,7 +157,7 @@ class Lane:
         Args:
             logits_gradient: real (n, classes), the gradient of the loss with respect to the logits.
         """
-        by_itself(_backward(self.layers, logits_gradient))
+        by_itself(_backward(self._body, logits_gradient))
         self._backend.join()
 
     def compute_gradients(
@@ -157,22 +173,70 @@ class Lane:
         Args:
             rows: of the batch.
             data: all images.
-            batch: whose mean loss it is; where this `stores_metrics`, they are written there.
+            batch: whose mean loss it is; where this `fuses_loss`, the metrics are written there.
             step: int64 (1,), the number of the training step; None without dropout.
             metrics: the losses, and what is correct, real (n,) each: elsewhere they are written
                 here.
         """
+        fuses_loss = self.fuses_loss(data, stores_outputs=batch.outputs is not None)
         indices, images = batch.indices[rows], len(batch.indices)
         now = Step(step, rows.start, images)
-        if self._head is None:
-            logits = yield from self._forward_gathered(self.layers, data, indices, now)
+        if not fuses_loss:
+            outputs = yield from self._forward_gathered(self._body, data, indices, now)
+            if batch.outputs is not None:
+                self.store_outputs(outputs, batch.position, batch.outputs, batch.size, rows.start)
             labels = self.load_labels(data, indices)
-            yield from _backward(self.layers, self.loss.gradient(logits, labels, *metrics, images))
+            gradient = self.loss.gradient(outputs, labels, *metrics, images)
+            self._weigh(data, indices, metrics[0], gradient)
+            yield from _backward(self._body, gradient)
         else:
+            assert self._head is not None
             body = self.layers[: -len(self._head.layers)]
             features = yield from self._forward_gathered(body, data, indices, now)
             yield from _backward(body, self._head.gradients(features, now, batch))
         self._backend.join()
+
+    def evaluate(
+        self, outputs: Array, data: DeviceDataset, indices: Array, metrics: MetricsOfRows
+    ) -> None:
+        """Compute the metrics of a microbatch of a data set.
+
+        Args:
+            outputs: real (n, outputs), what `forward_gathered` returned.
+            data: all images.
+            indices: int64 (n,), on the device.
+            metrics: as for `compute_gradients`.
+        """
+        self.loss.evaluate(outputs, self.load_labels(data, indices), *metrics)
+        self._weigh(data, indices, metrics[0])
+
+    def store_outputs(
+        self, outputs: Array, position: Array, of_all: Array, batch_size: int, first: int
+    ) -> None:
+        """Store what the model predicts for a microbatch at its place among all images'.
+
+        Args:
+            outputs: real (n, outputs), what `forward_gathered` returned.
+            position: int64 (2,), that of the batch, see `Data`.
+            of_all: real (N, outputs), of which n rows are written.
+            batch_size: the size of a full batch.
+            first: the number in the batch of the microbatch's first image.
+        """
+        if self._objective.predicts_softmax:
+            self._backend.store_probabilities(position, outputs, of_all, batch_size, first)
+            return
+        if self._objective.omits_last:
+            outputs = self.layers[-1].forward(outputs, None)
+        self._backend.store_outputs(position, outputs, of_all, batch_size, first)
+
+    def _weigh(
+        self, data: DeviceDataset, indices: Array, losses: Array, gradient: Array | None = None
+    ) -> None:
+        """Multiply the losses and the gradients of images by their weights, if they have any."""
+        if data.weights is not None:
+            weights = self._weights[len(indices)]
+            data.gather_weights(indices, weights)
+            self._backend.weigh_rows(weights[:, 0], losses, gradient)
 
     def idle(self) -> Sums[None]:
         """Take part in the sums of `compute_gradients` on other ranks, without images."""
@@ -199,6 +263,11 @@ class Lane:
             x = first.forward_gathered(data.images, indices, step)
             return (yield from _forward(layers[1:], x, step))
         return (yield from _forward(layers, self.load(data, indices), step))
+
+
+def is_of_classes(data: DeviceDataset) -> bool:
+    """Whether each image has a class, and all count alike, as fused operations take it."""
+    return data.labels is not None and data.labels.ndim == 1 and data.weights is None
 
 
 def _forward(layers: Sequence[Layer], x: Array, step: Step | None) -> Sums[Array]:

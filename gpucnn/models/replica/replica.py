@@ -19,10 +19,10 @@ from gpucnn.backends import (
 )
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch, Layer, WholeBatchLayer, as_classifier, by_itself
-from gpucnn.losses import SoftmaxCrossEntropy
 from gpucnn.models.replica.folding import FoldedLane, can_fold
 from gpucnn.models.replica.lane import Lane, MetricsOfRows
 from gpucnn.models.replica.layout import Parameter, lay_out, lay_out_state, size_of
+from gpucnn.models.replica.objective import Objective
 from gpucnn.utils.arithmetic import ceil_div
 
 LEAST_SHARD = 900_000
@@ -41,6 +41,7 @@ class Replica:
         backend: where they run.
         input_shape: of one image.
         dtype: real, of the model.
+        objective: the loss, and what is predicted.
 
     Attributes:
         parameters: real (p,), initially zeros.
@@ -58,15 +59,16 @@ class Replica:
         backend: Backend,
         input_shape: Shape,
         dtype: "np.dtype[np.floating]",
+        objective: Objective = Objective(),  # noqa: B008 - it is immutable
     ) -> None:
-        self.backend, self.dtype = backend, dtype
+        self.backend, self.dtype, self.objective = backend, dtype, objective
         self.plain, self._input_shape = tuple(layers), input_shape
         self.layout = lay_out(layers)
         self.parameters = backend.zeros((size_of(self.layout),), dtype)
         self.gradients = backend.zeros(self.parameters.shape, dtype)
         self.state = backend.zeros((size_of(lay_out_state(layers)),), dtype)
         self.lane = self._make_lane(layers, self.gradients)
-        self.classifier = as_classifier(layers)
+        self.classifier = as_classifier(layers) if objective.loss.is_of_classes else None
         self._lanes, self._reserved = [self.lane], 0
         self._is_of_whole_batches = any(isinstance(each, WholeBatchLayer) for each in layers)
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
@@ -75,13 +77,14 @@ class Replica:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the layers without the vectors: in another process, these are zeros."""
-        arguments = self.plain, self.backend, self._input_shape, self.dtype
+        arguments = self.plain, self.backend, self._input_shape, self.dtype, self.objective
         return Replica, arguments, {"_least_shard": self._least_shard}
 
     def twin(self) -> "Replica":
         """A copy with the same parameters and state, in memory of its own, for concurrent use."""
         layers = [copy(layer) for layer in self.plain]
-        twin = Replica(layers, self.backend.twin(), self._input_shape, self.dtype)
+        backend = self.backend.twin()
+        twin = Replica(layers, backend, self._input_shape, self.dtype, self.objective)
         for name, vector in self.vectors.items():
             twin.backend.copy(vector, twin.vectors[name])
         return twin
@@ -104,11 +107,6 @@ class Replica:
         return self.lane.layers
 
     @property
-    def loss(self) -> SoftmaxCrossEntropy:
-        """The loss function of the logits."""
-        return self.lane.loss
-
-    @property
     def settings(self) -> list[dict[str, Any]]:
         """The attributes of each of the layers as given, which a user may set between epochs."""
         return [layer.__getstate__() for layer in self.plain]
@@ -122,7 +120,8 @@ class Replica:
     def _make_lane(self, layers: Sequence[Layer], gradients: Array) -> Lane:
         """A lane of this replica's parameters and state."""
         vectors = self.parameters, gradients, self.state
-        return Lane(layers, self.backend, self._input_shape, self.dtype, *vectors)
+        of_model = self.backend, self._input_shape, self.dtype
+        return Lane(layers, *of_model, *vectors, self.objective)
 
     # Shards and microbatches of a batch
 
@@ -195,20 +194,25 @@ class Replica:
             folded.fold()
 
     def forward(self, x: Array) -> Array:
-        """The logits of a C-contiguous microbatch, real (n, classes), see `Lane.forward`."""
-        lane = self._folded or self.lane
-        return lane.forward(lane.to_layout(x))
+        """What the loss takes of a C-contiguous microbatch, see `Lane.forward`."""
+        return self.inferring.forward(self.inferring.to_layout(x))
 
     def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
-        """The logits of a microbatch of a data set, likewise, see `Lane.forward_gathered`."""
-        return (self._folded or self.lane).forward_gathered(data, indices)
+        """What the loss takes of a microbatch of a data set, see `Lane.forward_gathered`."""
+        return self.inferring.forward_gathered(data, indices)
+
+    @property
+    def inferring(self) -> Lane:
+        """The lane for inference."""
+        return self._folded or self.lane
 
     @cached_property
     def _folded(self) -> FoldedLane | None:
         """A lane for inference, if any layers can be folded; else that of training does."""
         if not any(can_fold(layer, after) for layer, after in pairwise(self.plain)):
             return None
-        return FoldedLane(self.plain, self.backend, self._input_shape, self.dtype)
+        of_model = self.backend, self._input_shape, self.dtype, self.objective
+        return FoldedLane(self.plain, *of_model)
 
     # Gradients of a batch
 
@@ -254,7 +258,7 @@ class Replica:
             gradients = self._accumulate_in_lanes(shards, data, batch, step, communicator)
         else:
             gradients = self._accumulate_in_turn(shards, data, batch, step)
-        if not self.lane.stores_metrics:
+        if not self.lane.fuses_loss(data, stores_outputs=batch.outputs is not None):
             for shard in shards:
                 metrics = self._batch_metrics(len(batch.indices), shard)
                 self.backend.store_metrics(

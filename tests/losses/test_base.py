@@ -9,14 +9,14 @@ import loops
 from backends.strategies import SETTINGS, seeds
 from gpucnn import get_backend
 from gpucnn.backends import Array
-from gpucnn.losses import SoftmaxCrossEntropy
+from gpucnn.losses import DEFAULT, PlacedLoss
 from gradients import assert_gradient
 
 Drawn = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
-def loss(classes: int, dtype: type[np.floating] = np.float64) -> SoftmaxCrossEntropy:
-    return SoftmaxCrossEntropy(get_backend("cpu"), classes, np.dtype(dtype))
+def loss(classes: int, dtype: type[np.floating] = np.float64) -> PlacedLoss:
+    return PlacedLoss(DEFAULT, get_backend("cpu"), classes, np.dtype(dtype))
 
 
 def draw(rows: int, classes: int, seed: int = 0) -> Drawn:
