@@ -704,7 +704,8 @@ def weights_by_class(weights: Any, data: Labelled) -> NDArray[np.float64]:
     """
     if not isinstance(weights, Mapping):
         raise InvalidTypeError(
-            f"class_weight is {weights!r}: give a dictionary of numbers by class, such as {{0: 2.0}}"
+            f"class_weight is {weights!r}: give a dictionary of numbers by class, such as "
+            "{0: 2.0}"
         )
     if data.labels.ndim != 1 and data.labels.shape[1] == 1:
         raise InvalidValueError("class_weight is for labels of classes: give sample_weight")
