@@ -312,7 +312,12 @@ class Measures:
         return cls(has_accuracy, tuple(others))
 
     def evaluate(
-        self, losses: Values, correct: Values, labels: Values | None, outputs: Values | None
+        self,
+        losses: Values,
+        correct: Values,
+        labels: Values | None,
+        outputs: Values | None,
+        penalty: float = 0.0,
     ) -> "Evaluation":
         """The means over n images, and the metrics; all on the host.
 
@@ -321,8 +326,9 @@ class Measures:
             correct: real (n,), 1 or 0; not read without accuracy.
             labels: those of the images, if there are metrics.
             outputs: likewise.
+            penalty: on the parameters, a part of the loss.
         """
-        found: dict[str, Any] = {"loss": float(losses.mean(dtype=np.float64))}
+        found: dict[str, Any] = {"loss": float(losses.mean(dtype=np.float64)) + penalty}
         if self.has_accuracy:
             found["accuracy"] = float(correct.mean(dtype=np.float64))
         for each in self.metrics:

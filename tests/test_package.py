@@ -125,6 +125,7 @@ ORDER = [
     "errors",
     "version",
     "utils",
+    "regularizers",
     "simulator",
     "backends",
     "layers",

@@ -18,17 +18,18 @@ from gpucnn.backends.ops.grouped_convolution import (
     GroupedConvolution,
 )
 from gpucnn.backends.ops.images import CpuImages, CudaImages, Images
-from gpucnn.backends.ops.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.normalization import (
     CpuNormalization,
     CudaNormalization,
     Normalization,
 )
-from gpucnn.backends.ops.norms import CpuNorms, CudaNorms, Norms
-from gpucnn.backends.ops.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
+from gpucnn.backends.ops.training.loss import CpuLoss, CudaLoss, Loss
+from gpucnn.backends.ops.training.norms import CpuNorms, CudaNorms, Norms
+from gpucnn.backends.ops.training.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
+from gpucnn.backends.ops.training.penalties import CpuPenalties, CudaPenalties, Penalties
 
 
 class Backend(
@@ -48,6 +49,7 @@ class Backend(
     Elementwise,
     Loss,
     Optimizers,
+    Penalties,
 ):
     """Every operation that layers, losses and optimizers need, in plain array code over `xp`.
 
@@ -83,6 +85,7 @@ class CpuBackend(
     CpuElementwise,
     CpuLoss,
     CpuOptimizers,
+    CpuPenalties,
     Backend,
 ):
     """The operations in NumPy, fast because of their memory layout, see `CpuMemory`.
@@ -113,6 +116,7 @@ class CudaBackend(
     CudaElementwise,
     CudaLoss,
     CudaOptimizers,
+    CudaPenalties,
     Backend,
 ):
     """The operations as launches of kernels; none waits for the device.

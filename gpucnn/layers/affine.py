@@ -12,6 +12,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.layers.base import Layer
 from gpucnn.layers.initializers import INITIALIZERS
+from gpucnn.regularizers import regularizer_of
 from gpucnn.utils import arguments
 
 SOFTMAX = "softmax"
@@ -59,12 +60,15 @@ class Affine(Layer):
         use_bias: whether a bias is added.
         initializer_argument: the name of the argument that says how the kernel begins, one of
             `INITIALIZERS`; the bias begins as zeros.
+        regularizer_argument: the name of the argument that is the kernel's penalty, an `L2`, "l2"
+            or None.
         bias: real (units,), on the device: the parameter, or zeros.
         bias_gradient: real (units,), where its gradient is written, of use or not.
     """
 
     has_parameters: ClassVar[bool] = True
     initializer_argument: ClassVar[str] = "kernel_initializer"
+    regularizer_argument: ClassVar[str] = "kernel_regularizer"
 
     activation: str | Layer | None
     use_bias: bool
@@ -76,6 +80,8 @@ class Affine(Layer):
         self._activation = activation_layer(self.activation)
         arguments.flag(self.use_bias, "use_bias")
         arguments.one_of(self._initializer, self.initializer_argument, tuple(INITIALIZERS))
+        regularizer = getattr(self, self.regularizer_argument)
+        self._regularizer = regularizer_of(regularizer, self.regularizer_argument)
 
     def unrolled(self) -> tuple[Layer, ...]:
         return (self,) if self._activation is None else (self, self._activation)
@@ -102,6 +108,9 @@ class Affine(Layer):
         draw = INITIALIZERS[self._initializer]
         kernel = draw(generator, shapes.pop("kernel"), *self.fans())
         return {"kernel": kernel} | {name: np.zeros(shape) for name, shape in shapes.items()}
+
+    def penalties(self) -> dict[str, float]:
+        return {} if self._regularizer is None else {"kernel": self._regularizer.l2}
 
     def place(
         self,

@@ -129,6 +129,10 @@ class Layer(Placeable, ABC):
         """Initial values of the parameters by name, drawn from `generator`."""
         return {}
 
+    def penalties(self) -> dict[str, float]:
+        """By what the squares of a parameter are multiplied in the loss, by its name."""
+        return {}
+
     def state_shapes(self) -> dict[str, Shape]:
         """The shapes of the state, which is saved but not trained, by name, in order."""
         return {}

@@ -7,6 +7,7 @@ from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.base import Layer, Step
+from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
 
 
@@ -21,6 +22,7 @@ class Dense(Affine):
         activation: as for `Affine`, like all that follow.
         use_bias: whether a bias is added.
         kernel_initializer: how the kernel begins.
+        kernel_regularizer: its penalty, which is added to the loss.
         input_shape: of one image, of the first layer of a model; see `Input`.
 
     Raises:
@@ -31,6 +33,7 @@ class Dense(Affine):
     activation: str | Layer | None = None
     use_bias: bool = True
     kernel_initializer: str = "glorot_uniform"
+    kernel_regularizer: str | L2 | None = None
     input_shape: InitVar[Sequence[int] | None] = None
 
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:

@@ -24,6 +24,7 @@ from gpucnn.models.divergence import check_finite_arrays, first_not_finite
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState
+from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
 from gpucnn.utils.config import from_config, to_config
 from gpucnn.utils.files import write_bytes
@@ -34,6 +35,8 @@ SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
 MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
 """The classes that the description of an optimizer may name."""
+OF_LAYERS = (*LAYERS, L2)
+"""The classes that the description of a layer may name."""
 KINDS_OF_LOSS = tuple(dict.fromkeys(LOSSES.values()))
 """The classes that the description of a loss may name."""
 
@@ -89,7 +92,7 @@ def describe(settings: Settings) -> dict[str, Any]:
     """
     loss = {} if settings.loss is None else {"loss": to_config(settings.loss, KINDS_OF_LOSS)}
     return {
-        "layers": [to_config(layer, LAYERS) for layer in settings.layers],
+        "layers": [to_config(layer, OF_LAYERS) for layer in settings.layers],
         "input_shape": list(settings.input_shape),
         "dtype": settings.dtype,
         "seed": settings.seed,
@@ -179,7 +182,7 @@ def _check_attributes(description: dict[str, Any], parameters: int) -> None:
 
 def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
     """The layers and the optimizer of a description, and the layers' number of parameters."""
-    layers = [from_config(config, LAYERS) for config in description["layers"]]
+    layers = [from_config(config, OF_LAYERS) for config in description["layers"]]
     optimizer = from_config(description["optimizer"], TRAINING)
     if not isinstance(optimizer, Optimizer):
         raise InvalidValueError(f"its optimizer is {optimizer!r}")

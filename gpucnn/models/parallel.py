@@ -137,7 +137,8 @@ class ParallelTrainer(Trainer):
         if not (self._sharing.has_joined() and self._together(theirs, measure_mine)):
             measure_mine(ALONE)
         assert data.labels is not None
-        return metrics.measured(backend, self._measures, data.labels)
+        penalty = self.replica.penalty()
+        return metrics.measured(backend, self._measures, data.labels, penalty)
 
     def join(self) -> None:
         """Wait until the workers take part, if there can be any."""
@@ -246,7 +247,7 @@ def evaluate(
     kinds = _metrics("", len(data.images), replica, measures)
     found = _infer(replica, infer, given, kinds, batch_size)
     labels = replica.backend.asarray(given["labels"])
-    return Metrics(*found).measured(replica.backend, measures, labels)
+    return Metrics(*found).measured(replica.backend, measures, labels, replica.penalty())
 
 
 def predict(

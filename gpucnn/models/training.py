@@ -78,20 +78,23 @@ class Metrics(NamedTuple):
         """Views of the metrics of a range of images."""
         return Metrics(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
 
-    def measured(self, backend: Backend, measures: Measures, labels: Array) -> Evaluation:
+    def measured(
+        self, backend: Backend, measures: Measures, labels: Array, penalty: float = 0.0
+    ) -> Evaluation:
         """What is measured of the images.
 
         Args:
             backend: where the metrics are.
             measures: what to measure.
             labels: those of the images, on the device.
+            penalty: on the parameters, a part of the loss.
         """
         on_host = (None if each is None else backend.to_host(each) for each in self)
         losses, correct, outputs = on_host
         assert losses is not None
         assert correct is not None
         mine = backend.to_host(labels) if measures.metrics else None
-        return measures.evaluate(losses, correct, mine, outputs)
+        return measures.evaluate(losses, correct, mine, outputs, penalty)
 
 
 def kinds_of_metrics(replica: Replica, measures: Measures, count: int) -> dict[str, Any]:
@@ -146,6 +149,7 @@ class Trainer:
         self._position = backend.empty((2,), np.int64)
         factors = len(optimizer.all_factors(0))
         batches = ceil_div(len(data), self._batch_size)
+        self._penalties = backend.zeros((batches,), replica.dtype)
         self._epoch_factors = backend.empty((batches, factors), replica.dtype)
         self._factors = backend.empty((factors,), replica.dtype)
         classifier = replica.classifier
@@ -308,6 +312,7 @@ class Trainer:
             gradients = self._classifier_gradients(count)
         else:
             gradients = self._gradients(count)
+        self.replica.penalize(gradients, self._position, self._penalties)
         self.replica.update_state()
         self.optimizer.apply(self.replica.parameters, gradients, self._factors)
 
@@ -352,7 +357,15 @@ class Trainer:
         assert self.data.labels is not None
         metrics, order = self._metrics.of(slice(self._count)), self._order[: self._count]
         labels = self.data.labels[order] if self._measures.metrics else self.data.labels
-        return metrics.measured(self.replica.backend, self._measures, labels)
+        return metrics.measured(self.replica.backend, self._measures, labels, self._mean_penalty())
+
+    def _mean_penalty(self) -> float:
+        """The mean penalty over the images of the epoch, each of the step that it was in."""
+        if not self.replica.is_penalized:
+            return 0.0
+        penalties = self.replica.backend.to_host(self._penalties)[: self.batches]
+        images = [self._images(batch) for batch in range(self.batches)]
+        return float(penalties.astype(np.float64) @ images) / self._count
 
     def _shards(self, count: int) -> list[slice]:
         """This rank's shards of a batch of `count` images."""

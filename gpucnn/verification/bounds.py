@@ -134,13 +134,27 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 
 UPDATED = frozenset(
     {
-        *("parameters", "velocity", "mean", "square", "total", "average", "values", "y"),
+        *(
+            "parameters",
+            "velocity",
+            "mean",
+            "square",
+            "total",
+            "penalties",
+            "average",
+            "values",
+            "y",
+        ),
         *("position", "epoch_losses", "epoch_correct", "probabilities", "all_outputs"),
+        "penalties",
     }
 )
 """The arguments that are read before they are written, or written in part, in any operation."""
 
-UPDATED_BY = {"weigh_rows": frozenset({"losses", "gradient"})}
+UPDATED_BY = {
+    "weigh_rows": frozenset({"losses", "gradient"}),
+    "penalize": frozenset({"gradients"}),
+}
 """Further ones of one operation, which others write without reading them."""
 
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from backends.strategies import Sizes
 from gpucnn.backends import Array
 from gpucnn.backends.ops.images import PIXEL
-from gpucnn.backends.ops.norms import PIECE
+from gpucnn.backends.ops.training.norms import PIECE
 from gpucnn.verification.calls import Call, define, unset
 
 
@@ -260,6 +260,20 @@ def scale_shift_of_vectors(sizes: Sizes, values: Values) -> Call:
 def scale_channels(sizes: Sizes, values: Values) -> Call:
     x, factors = values.reals(*_input(sizes)), values.reals(sizes.images, sizes.channels)
     return Call("scale_channels", {"x": x, "factors": factors, "out": values.unset(*x.shape)})
+
+
+def penalize(sizes: Sizes, values: Values, *, elements: int = 0) -> Call:
+    count = elements or _pixels(sizes)
+    return Call(
+        "penalize",
+        {
+            "parameters": values.reals(count),
+            "factors": abs(values.reals(count)) * values.choices([0, 1], count),
+            "gradients": values.reals(count),
+            "position": np.array([1, 7]),
+            "penalties": values.reals(3),
+        },
+    )
 
 
 def accumulate(sizes: Sizes, values: Values) -> Call:
@@ -972,6 +986,8 @@ CALLS: dict[str, Builder] = {
     "scale_channels": scale_channels,
     "accumulate": accumulate,
     "moving_average": moving_average,
+    "penalize": penalize,
+    "penalize many": partial(penalize, elements=3000),
     "axpby": axpby,
     "clip": clip,
     "clip_norms": clip_norms,

@@ -302,6 +302,15 @@ def normalize_input_gradient(
     return {"input_gradient": gradient}
 
 
+def penalize(
+    parameters: Array, factors: Array, gradients: Array, position: Array, penalties: Array
+) -> Results:
+    after = penalties.copy()
+    after[position[0]] = sum(f * p * p for f, p in zip(factors, parameters, strict=True))
+    moved = [g + 2 * f * p for g, f, p in zip(gradients, factors, parameters, strict=True)]
+    return {"gradients": np.array(moved), "penalties": after}
+
+
 def moving_average(values: Array, momentum: float, average: Array) -> Results:
     return {"average": each(lambda a, v: momentum * a + (1 - momentum) * v, average, values)}
 
@@ -602,6 +611,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "normalize_parameter_gradients": normalize_parameter_gradients,
     "normalize_input_gradient": normalize_input_gradient,
     "moving_average": moving_average,
+    "penalize": penalize,
     "relu": relu,
     "relu_gradient": relu_gradient,
     "leaky_relu": leaky_relu,

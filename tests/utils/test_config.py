@@ -49,9 +49,10 @@ from gpucnn import (
 )
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
+from gpucnn.regularizers import L2
 from gpucnn.utils.config import configurable, from_config, to_config
 
-CLASSES: tuple[type, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULES)
+CLASSES: tuple[type, ...] = (*LAYERS, L2, *OPTIMIZERS, *SCHEDULES)
 
 THINGS = [
     Conv2D(8, 3),
@@ -83,6 +84,8 @@ THINGS = [
     SpatialDropout2D(0.5),
     Dense(10),
     Dense(10, LeakyReLU(0.2), use_bias=False),
+    Dense(10, kernel_regularizer=L2(0.1)),
+    L2(0.5),
     Dropout(0.5),
     BatchNormalization(3, 0.9, 0.01, center=False, scale=False),
     SGD(0.1, 0.9, True, 0.01),
@@ -138,6 +141,7 @@ def test_a_description_is_the_class_and_its_arguments() -> None:
         "activation": None,
         "use_bias": True,
         "kernel_initializer": "glorot_uniform",
+        "kernel_regularizer": None,
     }
 
 

@@ -261,6 +261,11 @@ def _greatest(terms: Array) -> float:
     return float(terms[np.isfinite(terms)].max(initial=0))
 
 
+def elements_of_parameters(arguments: Arguments) -> float:
+    """The roundings of a sum over all parameters of products of three numbers."""
+    return float(arguments["parameters"].size + 2)
+
+
 def filters(arguments: Arguments) -> float:
     """The roundings of a sum over the filters."""
     return float(arguments["output_gradient"].shape[-1])

@@ -109,6 +109,7 @@ COSTS = {
     "normalize_input_gradient": Cost("5*rows*columns"),
     "normalize_parameter_gradients": Cost("5*rows*columns"),
     "pad": Cost(),
+    "penalize": Cost("5*size", rows={"penalties": "1"}, updated=("gradients",)),
     "pooled_input_gradient": Cost(PRODUCTS),
     "pooled_kernel_gradient": Cost(PRODUCTS),
     "relu": Cost("size"),

@@ -9,6 +9,7 @@ from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.windowed.convolution import Convolution
+from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
 
 
@@ -30,6 +31,7 @@ class Conv2D(Convolution):
         activation: as for `Affine`, like all that follow.
         use_bias: whether a bias is added.
         kernel_initializer: how the kernel begins.
+        kernel_regularizer: its penalty, which is added to the loss.
         input_shape: of one image, of the first layer of a model; see `Input`.
 
     Raises:
@@ -45,6 +47,7 @@ class Conv2D(Convolution):
     activation: str | Layer | None = None
     use_bias: bool = True
     kernel_initializer: str = "glorot_uniform"
+    kernel_regularizer: str | L2 | None = None
     input_shape: InitVar[Sequence[int] | None] = None
 
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:

@@ -8,6 +8,7 @@ from gpucnn.backends import Shape
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.layers.base import Layer
 from gpucnn.layers.windowed.convolution import Convolution
+from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
 
 
@@ -28,6 +29,7 @@ class DepthwiseConv2D(Convolution):
         activation: as for `Affine`, like all that follow.
         use_bias: whether a bias is added.
         depthwise_initializer: how the kernel begins.
+        depthwise_regularizer: its penalty, which is added to the loss.
         input_shape: of one image, of the first layer of a model; see `Input`.
 
     Raises:
@@ -35,6 +37,7 @@ class DepthwiseConv2D(Convolution):
     """
 
     initializer_argument: ClassVar[str] = "depthwise_initializer"
+    regularizer_argument: ClassVar[str] = "depthwise_regularizer"
 
     kernel_size: int | Pair
     strides: int | Pair = 1
@@ -44,6 +47,7 @@ class DepthwiseConv2D(Convolution):
     activation: str | Layer | None = None
     use_bias: bool = True
     depthwise_initializer: str = "glorot_uniform"
+    depthwise_regularizer: str | L2 | None = None
     input_shape: InitVar[Sequence[int] | None] = None
 
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:

@@ -10,6 +10,7 @@ from gpucnn.layers.base import Layer, Step
 from gpucnn.layers.initializers import INITIALIZERS
 from gpucnn.layers.windowed.conv2d import Conv2D
 from gpucnn.layers.windowed.depthwise_conv2d import DepthwiseConv2D
+from gpucnn.regularizers import L2, regularizer_of
 from gpucnn.utils import arguments
 
 
@@ -32,6 +33,8 @@ class SeparableConv2D(Layer):
         use_bias: whether the pointwise convolution adds a bias.
         depthwise_initializer: how the kernel of the depthwise convolution begins.
         pointwise_initializer: how that of the pointwise convolution begins.
+        depthwise_regularizer: the penalty of the kernel of the depthwise convolution.
+        pointwise_regularizer: that of the pointwise convolution.
         input_shape: of one image, of the first layer of a model; see `Input`.
 
     Raises:
@@ -54,11 +57,14 @@ class SeparableConv2D(Layer):
     use_bias: bool = True
     depthwise_initializer: str = "glorot_uniform"
     pointwise_initializer: str = "glorot_uniform"
+    depthwise_regularizer: str | L2 | None = None
+    pointwise_regularizer: str | L2 | None = None
     input_shape: InitVar[Sequence[int] | None] = None
 
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:
         self._begin_model(input_shape)
         arguments.one_of(self.pointwise_initializer, "pointwise_initializer", tuple(INITIALIZERS))
+        regularizer_of(self.pointwise_regularizer, "pointwise_regularizer")
         self.depthwise = DepthwiseConv2D(
             self.kernel_size,
             self.strides,
@@ -67,6 +73,7 @@ class SeparableConv2D(Layer):
             self.dilation_rate,
             use_bias=False,
             depthwise_initializer=self.depthwise_initializer,
+            depthwise_regularizer=self.depthwise_regularizer,
         )
         self.pointwise = Conv2D(
             self.filters,
@@ -74,6 +81,7 @@ class SeparableConv2D(Layer):
             activation=self.activation,
             use_bias=self.use_bias,
             kernel_initializer=self.pointwise_initializer,
+            kernel_regularizer=self.pointwise_regularizer,
         )
         self.depthwise.kind = "separableconv2d_depthwise"
         self.pointwise.kind = "separableconv2d_pointwise"

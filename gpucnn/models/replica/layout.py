@@ -79,6 +79,15 @@ def size_of(layout: Sequence[Parameter]) -> int:
     return sum(prod(each.shape) for each in layout)
 
 
+def penalties_of(layout: Sequence[Parameter]) -> NDArray[np.float64]:
+    """By what the square of each element of a flat vector is multiplied in the loss, 0 for most."""
+    each = [
+        np.full(prod(parameter.shape), parameter.layer.penalties().get(parameter.key, 0.0))
+        for parameter in layout
+    ]
+    return np.concatenate([np.zeros(0), *each])
+
+
 def part_of(vector: Array, consecutive: Sequence[Parameter]) -> Array:
     """A view of what consecutive parameters are of a flat vector, itself flat."""
     first = consecutive[0].start if consecutive else 0

@@ -21,7 +21,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch, Layer, WholeBatchLayer, as_classifier, by_itself
 from gpucnn.models.replica.folding import FoldedLane, can_fold
 from gpucnn.models.replica.lane import Lane, MetricsOfRows
-from gpucnn.models.replica.layout import Parameter, lay_out, lay_out_state, size_of
+from gpucnn.models.replica.layout import Parameter, lay_out, lay_out_state, penalties_of, size_of
 from gpucnn.models.replica.objective import Objective
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -70,6 +70,8 @@ class Replica:
         self.lane = self._make_lane(layers, self.gradients)
         self.classifier = as_classifier(layers) if objective.loss.is_of_classes else None
         self._lanes, self._reserved = [self.lane], 0
+        self._penalties = penalties_of(self.layout)
+        self._penalty_factors = backend.asarray(self._penalties, dtype)
         self._is_of_whole_batches = any(isinstance(each, WholeBatchLayer) for each in layers)
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
         self._least_shard = LEAST_SHARD
@@ -230,7 +232,9 @@ class Replica:
         batch = Batch(data.labels, indices, position, count, losses, correct)
         self.reserve(count, training=True)
         gradients = self.accumulate_gradients(self.shards(count), data, batch, None)
-        return float(backend.to_host(losses).mean(dtype=np.float64)), gradients
+        self.penalize(gradients, position, backend.zeros((1,), self.dtype))
+        loss = float(backend.to_host(losses).mean(dtype=np.float64))
+        return loss + self.penalty(), gradients
 
     def accumulate_gradients(
         self,
@@ -265,6 +269,32 @@ class Replica:
                     batch.position, *metrics, batch.losses, batch.correct, batch.size, shard.start
                 )
         return gradients
+
+    # Penalties
+
+    @property
+    def is_penalized(self) -> bool:
+        """Whether there is a penalty on any parameter."""
+        return bool(self._penalties.any())
+
+    def penalty(self) -> float:
+        """The penalty on the parameters as they are, which is a part of the loss."""
+        if not self.is_penalized:
+            return 0.0
+        parameters = self.backend.to_host(self.parameters).astype(np.float64)
+        return float(self._penalties @ parameters**2)
+
+    def penalize(self, gradients: Array, position: Array, penalties: Array) -> None:
+        """Add the gradient of the penalty to that of a batch, and store the penalty.
+
+        Args:
+            gradients: real (p,), updated.
+            position: int64 (2,), that of the batch, see `Data`.
+            penalties: real (batches,), of which one is written.
+        """
+        if self.is_penalized:
+            factors = self._penalty_factors
+            self.backend.penalize(self.parameters, factors, gradients, position, penalties)
 
     def update_state(self) -> None:
         """Update the state by the batch whose gradients were accumulated last."""

@@ -10,7 +10,7 @@ from gpucnn.backends.memory import Array
 from gpucnn.backends.ops.bounds import CHOSEN, Bound, bounded, head_inputs, head_logits
 from gpucnn.backends.ops.data import Data
 from gpucnn.backends.ops.dense import Dense
-from gpucnn.backends.ops.loss import Loss
+from gpucnn.backends.ops.training.loss import Loss
 from gpucnn.utils.arithmetic import ceil_div
 
 

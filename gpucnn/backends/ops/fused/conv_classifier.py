@@ -13,8 +13,8 @@ from gpucnn.backends.ops.bounds import CHOSEN, EXACT, bounded
 from gpucnn.backends.ops.convolution import Convolution
 from gpucnn.backends.ops.data import Data
 from gpucnn.backends.ops.elementwise import Elementwise
-from gpucnn.backends.ops.loss import Loss
 from gpucnn.backends.ops.pooling import Pooling
+from gpucnn.backends.ops.training.loss import Loss
 from gpucnn.backends.window import Window
 from gpucnn.utils.arithmetic import ceil_div
 

@@ -1,0 +1,1 @@
+"""Operations of training beside those of layers: losses, penalties, and optimizers."""
