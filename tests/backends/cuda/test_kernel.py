@@ -100,7 +100,7 @@ def test_the_struct_of_a_window_is_that_of_the_kernels() -> None:
     (body,) = re.findall(r"struct Window \{(.*?)\};", source("windows.cuh"), re.DOTALL)
     assert tuple(re.findall(r"int (\w+);", body)) == Window.dtype.names
     assert body.count(";") == len(Window.dtype.names or ())
-    window = Window((7, 6), (3, 2), (2, 1), "same")
+    window = Window((7, 6), (3, 2), (2, 1), "same", (1, 3))
     assert {name: int(window.struct[name]) for name in window.fields} == window.fields
     assert window.fields == {
         "image_height": 7,
@@ -112,7 +112,9 @@ def test_the_struct_of_a_window_is_that_of_the_kernels() -> None:
         "stride_height": 2,
         "stride_width": 1,
         "padding_top": 1,
-        "padding_left": 0,
+        "padding_left": 1,
+        "dilation_height": 1,
+        "dilation_width": 3,
     }
     assert window.struct.size == 1
 
