@@ -27,29 +27,6 @@
 #include "columns.cuh"
 #include "elements.cuh"
 
-// (x - mean)^2.
-struct Squares {
-    const REAL* x;
-    REAL mean;
-    __device__ __forceinline__ REAL operator()(long long index) const
-    {
-        const REAL deviation = x[index] - mean;
-        return deviation * deviation;
-    }
-};
-
-// The gradient of an output, times the normalised input.
-struct Products {
-    const REAL* output_gradient;
-    const REAL* x;
-    REAL mean;
-    REAL sigma;
-    __device__ __forceinline__ REAL operator()(long long index) const
-    {
-        return output_gradient[index] * ((x[index] - mean) / sigma);
-    }
-};
-
 extern "C" __global__ void __launch_bounds__(THREADS) channel_means(
     const REAL* __restrict__ x,
     long long count,
@@ -63,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) channel_means(
 {
     __shared__ REAL sums[THREADS];
     unsigned* ticket = tickets + blockIdx.x;
-    if (sum_slabs(Elements{x}, slabs, ticket, rows, columns, slab_rows, lanes, sums))
+    if (sum_slabs(Terms{ELEMENTS, x}, slabs, ticket, rows, columns, slab_rows, lanes, sums))
         means[column_of(lanes)] = sums[threadIdx.x] / (REAL)count;
 }
 
@@ -81,7 +58,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) channel_variances(
 {
     __shared__ REAL sums[THREADS];
     const long long j = column_of(lanes);
-    const Squares squares = {x, j < columns ? means[j] : (REAL)0};
+    const Terms squares = {SQUARES, x, j < columns ? means[j] : (REAL)0};
     unsigned* ticket = tickets + blockIdx.x;
     if (sum_slabs(squares, slabs, ticket, rows, columns, slab_rows, lanes, sums))
         variances[j] = sums[threadIdx.x] / (REAL)count;
@@ -107,17 +84,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalize_parameter_gradie
     const int which = blockIdx.z;
     REAL* mine = slabs == nullptr ? nullptr : slabs + which * gridDim.y * columns;
     unsigned* ticket = tickets + which * gridDim.x + blockIdx.x;
-    bool writes;
-    if (which == 0) {
-        const REAL mean = j < columns ? means[j] : (REAL)0;
-        const REAL sigma = sqrt((j < columns ? variances[j] : (REAL)0) + epsilon);
-        const Products products = {output_gradient, x, mean, sigma};
-        writes = sum_slabs(products, mine, ticket, rows, columns, slab_rows, lanes, sums);
-    } else {
-        const Elements gradients = {output_gradient};
-        writes = sum_slabs(gradients, mine, ticket, rows, columns, slab_rows, lanes, sums);
-    }
-    if (writes) (which == 0 ? gamma_gradient : beta_gradient)[j] = sums[threadIdx.x];
+    const REAL mean = which == 0 && j < columns ? means[j] : (REAL)0;
+    const Terms products = {PRODUCTS, x, mean, output_gradient};
+    const Terms gradients = {ELEMENTS, output_gradient};
+    const bool writes =
+        which == 0 ? sum_slabs(products, mine, ticket, rows, columns, slab_rows, lanes, sums)
+                   : sum_slabs(gradients, mine, ticket, rows, columns, slab_rows, lanes, sums);
+    if (!writes) return;
+    if (which == 0)
+        gamma_gradient[j] = sums[threadIdx.x] / sqrt(variances[j] + epsilon);
+    else
+        beta_gradient[j] = sums[threadIdx.x];
 }
 
 // The elements that a thread works on where nothing is summed.

@@ -12,11 +12,24 @@
 
 #define ROWS_AT_ONCE 16  // of a thread, whose loads do not wait for each other
 
-// The elements of a matrix as they are. What is summed is given by an object like this one, which
-// returns the term of the element at an index, of this thread's column.
-struct Elements {
+// What is summed: the elements of a matrix as they are, the squares of their deviations from the mean
+// of their column, or the products of these deviations with another matrix. Which of these is known
+// where the kernel is compiled.
+enum Kind { ELEMENTS, SQUARES, PRODUCTS };
+
+struct Terms {
+    Kind kind;
     const REAL* array;
-    __device__ __forceinline__ REAL operator()(long long index) const { return array[index]; }
+    REAL mean;
+    const REAL* other;
+
+    // The term of the element at an index, of this thread's column.
+    __device__ __forceinline__ REAL operator[](long long index) const
+    {
+        if (kind == ELEMENTS) return array[index];
+        const REAL deviation = array[index] - mean;
+        return deviation * (kind == SQUARES ? deviation : other[index]);
+    }
 };
 
 // The column of this thread.
@@ -26,7 +39,6 @@ __device__ __forceinline__ long long column_of(int lanes)
 }
 
 // The sums of this block's columns over some rows, in shared memory.
-template <typename Terms>
 __device__ __forceinline__ void sum_columns(
     const Terms& terms, long long first_row, long long end_row, long long columns, int lanes, REAL* sums)
 {
@@ -41,7 +53,7 @@ __device__ __forceinline__ void sum_columns(
         REAL values[ROWS_AT_ONCE];
 #pragma unroll
         for (int k = 0; k < ROWS_AT_ONCE; k++) {
-            values[k] = left > 0 ? terms(next) : (REAL)0;
+            values[k] = left > 0 ? terms[next] : (REAL)0;
             next += step;
             left -= group;
         }
@@ -59,7 +71,6 @@ __device__ __forceinline__ void sum_columns(
 // Returns whether this thread is to write that of its column.
 //
 // `slabs` holds gridDim.y rows, null for one slab; `ticket` counts the blocks of these columns.
-template <typename Terms>
 __device__ __forceinline__ bool sum_slabs(
     const Terms& terms,
     REAL* slabs,
@@ -78,6 +89,6 @@ __device__ __forceinline__ bool sum_slabs(
     if (slabs == nullptr) return writes;
     if (writes) slabs[blockIdx.y * columns + j] = sums[t];
     if (!is_last_block(ticket, gridDim.y)) return false;
-    sum_columns(Elements{slabs}, 0, gridDim.y, columns, lanes, sums);
+    sum_columns(Terms{ELEMENTS, slabs}, 0, gridDim.y, columns, lanes, sums);
     return writes;
 }

@@ -19,6 +19,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_rows(
 {
     __shared__ REAL sums[THREADS];
     unsigned* ticket = tickets + blockIdx.x;
-    if (sum_slabs(Elements{a}, slabs, ticket, rows, columns, slab_rows, lanes, sums))
+    if (sum_slabs(Terms{ELEMENTS, a}, slabs, ticket, rows, columns, slab_rows, lanes, sums))
         out[column_of(lanes)] = sums[threadIdx.x];
 }

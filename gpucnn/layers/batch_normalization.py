@@ -150,7 +150,8 @@ class BatchNormalization(WholeBatchLayer):
             yield self._gradient_sums
 
     def update_state(self) -> None:
-        self.backend.moving_average(self._statistics, self.momentum, self._moving)
+        kept = self.momentum
+        self.backend.axpby(self._statistics, self._moving, alpha=1 - kept, beta=kept)
 
     def _normalize(self, x: Array, means: Array, variances: Array) -> Array:
         output = self.buffer("output", len(x))

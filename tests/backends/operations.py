@@ -231,12 +231,6 @@ def multiply(sizes: Sizes, values: Values) -> Call:
     return Call("multiply", {"a": a, "b": b, "out": values.unset(*shape)})
 
 
-def moving_average(sizes: Sizes, values: Values) -> Call:
-    count = _pixels(sizes)
-    arguments = {"values": values.reals(count), "momentum": 0.9, "average": values.reals(count)}
-    return Call("moving_average", arguments)
-
-
 def scale_shift(sizes: Sizes, values: Values, *, offset: bool = True) -> Call:
     x = values.reals(*_input(sizes))
     return Call(
@@ -985,7 +979,6 @@ CALLS: dict[str, Builder] = {
     "scale_shift of vectors": scale_shift_of_vectors,
     "scale_channels": scale_channels,
     "accumulate": accumulate,
-    "moving_average": moving_average,
     "penalize": penalize,
     "penalize many": partial(penalize, elements=3000),
     "axpby": axpby,

@@ -311,10 +311,6 @@ def penalize(
     return {"gradients": np.array(moved), "penalties": after}
 
 
-def moving_average(values: Array, momentum: float, average: Array) -> Results:
-    return {"average": each(lambda a, v: momentum * a + (1 - momentum) * v, average, values)}
-
-
 def relu(x: Array, **_: Any) -> Results:
     return {"out": each(loops.relu, x)}
 
@@ -610,7 +606,6 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "normalize": normalize,
     "normalize_parameter_gradients": normalize_parameter_gradients,
     "normalize_input_gradient": normalize_input_gradient,
-    "moving_average": moving_average,
     "penalize": penalize,
     "relu": relu,
     "relu_gradient": relu_gradient,

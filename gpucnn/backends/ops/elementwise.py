@@ -65,17 +65,6 @@ class Elementwise(Memory):
         """Add `a` to `total`, element by element; both real and of one shape."""
         total += a
 
-    @bounded(average=sums(always(3)))
-    def moving_average(self, values: Array, momentum: float, average: Array) -> None:
-        """Move each element of `average` towards that of `values`, by the share 1 - `momentum`.
-
-        Args:
-            values: real, of any shape.
-            momentum: in [0, 1].
-            average: real, of the shape of `values`; is updated.
-        """
-        average[...] = momentum * average + (1 - momentum) * values
-
     @bounded(y=sums(always(3)))
     def axpby(self, x: Array, y: Array, *, alpha: float, beta: float) -> None:
         """Replace `y` by alpha x + beta y, element by element; both real and of one shape.
@@ -275,12 +264,6 @@ class Elementwise(Memory):
 class CpuElementwise(CpuMemory, Elementwise):
     """Elementwise operations in NumPy, without temporary arrays."""
 
-    def moving_average(self, values: Array, momentum: float, average: Array) -> None:
-        share = self.workspace("share of an average", values.shape, values.dtype)
-        np.multiply(values, 1 - momentum, out=share)
-        np.multiply(average, momentum, out=average)
-        np.add(average, share, out=average)
-
     def axpby(self, x: Array, y: Array, *, alpha: float, beta: float) -> None:
         scaled = self.workspace("scaled", x.shape, x.dtype)
         np.multiply(x, alpha, out=scaled)
@@ -421,7 +404,6 @@ class CudaElementwise(CudaMemory, Elementwise):
         over_parts,
         macros=ITEMS,
     )
-    moving_average = elementwise("moving_average.cu", "values average")
     axpby = elementwise("axpby.cu", "x y")
     clip = elementwise("clip.cu", "values")
     relu = elementwise("relu.cu", "x out")

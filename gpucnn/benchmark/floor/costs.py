@@ -102,7 +102,6 @@ COSTS = {
     "max_pool": Cost("images*rows*columns*height*width*channels"),
     "max_pool_gradient": Cost("images*rows*columns*height*width*channels"),
     "momentum": Cost("2*size + 2*nesterov*size", updated=("velocity",)),
-    "moving_average": Cost("3*size", updated=("average",)),
     "multiply": Cost("size"),
     "next_batch": Cost(rows={"order": "batch_size"}, updated=("position",)),
     "normalize": Cost("3*rows*columns"),

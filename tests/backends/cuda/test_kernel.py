@@ -40,8 +40,13 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         if parameter.is_optional
     }
     assert optional == {
+        ("channel_means", "slabs"),
+        ("channel_variances", "slabs"),
         ("matmul", "bias"),
         ("matmul", "slabs"),
+        ("normalize_parameter_gradients", "slabs"),
+        ("scale_shift", "offset"),
+        ("sgd", "velocity"),
         ("dense_gradients", "slabs"),
         ("dense_relu", "bias"),
         ("dense_relu", "slabs"),
