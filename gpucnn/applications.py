@@ -23,8 +23,24 @@ SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
 EPOCHS = {"notebook": 5, "lenet": 8}
 BATCH_SIZES = {"notebook": 32, "lenet": 64}
 LEARNING_RATES = {
-    "notebook": {"sgd": 0.05, "adam": 0.01, "adamw": 0.01},
-    "lenet": {"sgd": 0.05, "adam": 0.002, "adamw": 0.002},
+    "notebook": {
+        "adagrad": 0.2,
+        "adam": 0.01,
+        "adamw": 0.01,
+        "lion": 0.0005,
+        "muon": 0.01,
+        "rmsprop": 0.01,
+        "sgd": 0.05,
+    },
+    "lenet": {
+        "adagrad": 0.05,
+        "adam": 0.002,
+        "adamw": 0.002,
+        "lion": 0.0005,
+        "muon": 0.005,
+        "rmsprop": 0.002,
+        "sgd": 0.05,
+    },
 }
 
 LONGEST_SOURCE = 4096  # characters of a path or an address; no system takes longer paths

@@ -2,8 +2,10 @@ from typing import Any
 
 import pytest
 
-from gpucnn import SGD, Adam, AdamW, Constant, CosineDecay, OneCycle
+from gpucnn import SGD, Constant, CosineDecay, OneCycle
 from gpucnn.applications import LEARNING_RATES, default_config
+from gpucnn.models import MODELS
+from gpucnn.optimizers import OPTIMIZERS
 
 
 def test_a_preset_has_a_config_of_its_own() -> None:
@@ -19,9 +21,17 @@ def test_the_learning_rate_follows_the_optimizer() -> None:
     assert default_config(optimizer="sgd", learning_rate=0.5).learning_rate == 0.5
 
 
-@pytest.mark.parametrize(("name", "kind"), [("sgd", SGD), ("adam", Adam), ("adamw", AdamW)])
-def test_the_model_is_compiled_with_the_optimizer(name: str, kind: type) -> None:
-    assert type(default_config(optimizer=name).make_model(10).optimizer) is kind
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_model_is_compiled_with_the_optimizer(model: str, kind: type[Any]) -> None:
+    """Any that there is."""
+    config = default_config(model, optimizer=kind.__name__.lower(), schedule="constant")
+    optimizer = config.make_model(10).optimizer
+    assert type(optimizer) is kind
+    assert optimizer.learning_rate == Constant(config.learning_rate)
+    defaults = SGD(momentum=0.9, nesterov=True) if kind is SGD else kind()
+    defaults.learning_rate = optimizer.learning_rate
+    assert repr(optimizer) == repr(defaults)
 
 
 def test_schedules_last_as_long_as_the_run() -> None:
@@ -46,7 +56,10 @@ def test_the_model_is_made_as_the_config_says() -> None:
         ({"model": "vgg"}, "model is 'vgg': choose one of notebook, lenet"),
         ({"epochs": -1}, "epochs is -1: it must be a whole number of at least 1"),
         ({"batch_size": 0}, "batch_size is 0: it must be a whole number of at least 1"),
-        ({"optimizer": "lion"}, "optimizer is 'lion': choose one of sgd, adam, adamw"),
+        (
+            {"optimizer": "ftrl"},
+            "optimizer is 'ftrl': choose one of adagrad, adam, adamw, lion, muon, rmsprop, sgd",
+        ),
         ({"learning_rate": -0.1}, "learning_rate is -0.1: it must be a number above 0"),
         ({"schedule": "step"}, "schedule is 'step': choose one of constant, cosine, one-cycle"),
         ({"seed": -1}, r"seed is -1: it must be a whole number, 0 to 2\^64 - 1"),

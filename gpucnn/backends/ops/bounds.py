@@ -195,7 +195,8 @@ def rows(arguments: Arguments) -> float:
 def norm(arguments: Arguments) -> float:
     """The roundings of an element times a quotient by the norm of its array, or divided by it.
 
-    The norm is the root, which halves the errors before it, of a sum of squares.
+    Those of a sum of squares are as many as its terms; the root halves them, and rounds, as do the
+    quotient, the product, and the number that the norm is compared with or added to.
     """
     largest = max(arguments["sizes"]) if "sizes" in arguments else arguments["values"].size
     return float(largest / 2 + 4)

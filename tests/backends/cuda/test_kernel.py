@@ -60,6 +60,7 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("pooled_kernel_gradient", "indices"),
         ("pooled_kernel_gradient", "slabs"),
         ("rmsprop", "mean"),
+        ("sgd", "velocity"),
         ("sum_rows", "slabs"),
         ("sigmoid_cross_entropy", "gradient"),
         ("soft_cross_entropy", "gradient"),
