@@ -1,0 +1,58 @@
+"""The base class of callbacks, whose methods are told of the course of a training."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from gpucnn.optimizers import Optimizer
+
+Logs = dict[str, Any]
+"""The metrics of an epoch, see `History`."""
+
+
+class Trained(Protocol):
+    """What callbacks use of a model."""
+
+    optimizer: Optimizer
+    stop_training: bool
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of the parameters, see `Network`."""
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Set all weights, see `Network`."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, see `Sequential`."""
+
+
+class Callback:
+    """Is told of the course of a training; the base class, whose methods do nothing.
+
+    Epochs are numbered from 0 here, as in Keras. The model may be used in every method, and its
+    weights and the learning rate of its optimizer set, from the next epoch on. To end the training
+    after the epoch, set `self.model.stop_training = True`.
+
+    Attributes:
+        model: that is trained.
+    """
+
+    model: Trained
+
+    def set_model(self, model: Trained) -> None:
+        """Set the model, before anything else is told."""
+        self.model = model
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Called before the first epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called before each epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called after each epoch, with its metrics."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Called after the last epoch, with its metrics."""

@@ -1,0 +1,31 @@
+"""Functions as a callback."""
+
+from collections.abc import Callable
+
+from gpucnn.callbacks.base import Callback, Logs
+
+
+class LambdaCallback(Callback):
+    """Calls functions.
+
+    Args:
+        on_epoch_begin: called with the epoch, from 0, and a dictionary.
+        on_epoch_end: called with the epoch, from 0, and its metrics.
+        on_train_begin: called with a dictionary.
+        on_train_end: called with the metrics of the last epoch.
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[[int, Logs], None] | None = None,
+        on_epoch_end: Callable[[int, Logs], None] | None = None,
+        on_train_begin: Callable[[Logs], None] | None = None,
+        on_train_end: Callable[[Logs], None] | None = None,
+    ) -> None:
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+        }
+        vars(self).update({name: call for name, call in given.items() if call is not None})

@@ -1,0 +1,47 @@
+"""Callbacks that write the metrics of each epoch to files."""
+
+import csv
+import os
+from pathlib import Path
+
+from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.errors import InvalidFileError
+from gpucnn.utils import arguments
+
+
+class CSVLogger(Callback):
+    """Writes the metrics of each epoch to a CSV file, a line an epoch.
+
+    Args:
+        filename: of the file.
+        separator: between fields.
+        append: whether lines are added to a file that is there.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+        InvalidFileError: the folder of the file does not exist.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ) -> None:
+        self.filename, self.separator = Path(filename), arguments.character(separator, "separator")
+        if not self.filename.parent.is_dir():
+            raise InvalidFileError(
+                f"the folder of {self.filename} does not exist: make it, or give another file"
+            )
+        self.append = arguments.flag(append, "append")
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._has_head = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+        if not self._has_head:
+            self.filename.write_text("")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        record = {"epoch": epoch} | dict(sorted((logs or {}).items()))
+        with self.filename.open("a", newline="") as file:
+            writer = csv.DictWriter(file, record, delimiter=self.separator)
+            if not self._has_head:
+                writer.writeheader()
+                self._has_head = True
+            writer.writerow(record)

@@ -1,0 +1,56 @@
+"""The callback that saves the model."""
+
+import os
+
+from gpucnn.callbacks.base import Logs
+from gpucnn.callbacks.watching import Watching
+from gpucnn.errors import InvalidValueError
+from gpucnn.utils import arguments
+
+
+class ModelCheckpoint(Watching):
+    """Saves the model after each epoch, or each that is better than those before.
+
+    Args:
+        filepath: of the file, with the epoch from 1 and the metrics as fields, such as
+            "model-{epoch:02d}-{val_loss:.3f}.safetensors".
+        monitor: the name of the metric that decides.
+        save_best_only: whether only better epochs are saved.
+        mode: "min", "max" or "auto".
+        initial_value_threshold: the best value before the first epoch, or None.
+
+    Raises:
+        InvalidValueError: an argument is not as described, or the path has a field that is no
+            metric.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        save_best_only: bool = False,
+        mode: str = "auto",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.filepath = os.fspath(filepath)
+        self.save_best_only = arguments.flag(save_best_only, "save_best_only")
+        if initial_value_threshold is not None:
+            self.best = initial_value_threshold
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_best_only:
+            value = self.value(logs)
+            if not self.is_better(value):
+                return
+            self.best = value
+        self.model.save(self._path(epoch, logs or {}))
+
+    def _path(self, epoch: int, logs: Logs) -> str:
+        try:
+            return self.filepath.format(epoch=epoch + 1, **logs)
+        except (AttributeError, KeyError, IndexError, ValueError) as error:
+            raise InvalidValueError(
+                f"filepath is {self.filepath!r}, whose fields are not all among epoch, "
+                f"{', '.join(logs)}: use these"
+            ) from error

@@ -1,0 +1,77 @@
+"""Callbacks that stop a training."""
+
+from typing import Any
+
+from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.callbacks.watching import Watching
+from gpucnn.utils import arguments
+
+
+class EarlyStopping(Watching):
+    """Stops the training when a metric has stopped getting better.
+
+    Args:
+        monitor: the name of the metric.
+        min_delta: the least change that counts.
+        patience: the epochs without one after which the training stops.
+        mode: "min", "max" or "auto".
+        baseline: a value that the metric has to be better than from the beginning, or None.
+        restore_best_weights: whether the model ends with the weights of the best epoch.
+        start_from_epoch: the first epoch, from 0, that is watched.
+
+    Attributes:
+        stopped_epoch: the epoch, from 0, after which the training was stopped; 0 if it was not.
+        best_epoch: the epoch with the best value, from 0.
+
+    Raises:
+        InvalidValueError: an argument is not as described.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = arguments.non_negative_integer(patience, "patience")
+        self.baseline = None if baseline is None else arguments.number(baseline, "baseline")
+        self.restore_best_weights = arguments.flag(restore_best_weights, "restore_best_weights")
+        self.start_from_epoch = arguments.non_negative_integer(start_from_epoch, "start_from_epoch")
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.forget()
+        self.stopped_epoch = self.best_epoch = self._waited = 0
+        self._best_weights: list[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = self.value(logs)
+        if epoch < self.start_from_epoch:
+            return
+        self._waited += 1
+        if self.is_better(value):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self._best_weights = self.model.get_weights()
+            if self._beats_baseline(value):
+                self._waited = 0
+        if self._waited and self._waited >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def _beats_baseline(self, value: float) -> bool:
+        if self.baseline is None:
+            return True
+        return value > self.baseline if self.rises else value < self.baseline
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._best_weights is not None:
+            self.model.set_weights(self._best_weights)
+
+
+class TerminateOnNaN(Callback):
+    """For scripts that ask for it: `fit` raises TrainingError in any case of what is not finite."""

@@ -1,0 +1,51 @@
+from typing import Any
+
+import pytest
+
+from callbacks.made_up import run
+from expect import refusal
+from gpucnn import CosineDecay
+from gpucnn.callbacks import Callback, LearningRateScheduler, ReduceLROnPlateau
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "rates"),
+    [
+        ({"patience": 1}, [3, 3, 3, 2], [1, 0.5, 0.25, 0.25]),
+        ({"patience": 2}, [3, 3, 3, 3], [1, 1, 0.5, 0.5]),
+        ({"patience": 1, "cooldown": 2}, [3, 3, 3, 3, 3], [1, 0.5, 0.5, 0.25, 0.25]),
+        ({"patience": 1, "min_lr": 0.4}, [3, 3, 3], [1, 0.5, 0.4]),
+        ({"patience": 1, "min_lr": 2}, [3, 3, 3], [1, 1, 1]),
+        ({"patience": 1, "mode": "max"}, [1, 2, 1], [1, 1, 0.5]),
+    ],
+)
+def test_reduce_on_plateau(
+    options: dict[str, Any], values: list[float], rates: list[float]
+) -> None:
+    assert run(ReduceLROnPlateau(factor=0.5, **options), values).rates == rates
+
+
+def test_scheduler() -> None:
+    made = run(LearningRateScheduler(lambda epoch, rate: rate / (epoch + 1)), [1, 1, 1])
+    assert made.rates == [1, 1 / 2, 1 / 6]
+
+
+def test_a_schedule_of_the_epoch_alone() -> None:
+    assert run(LearningRateScheduler(lambda epoch: epoch + 1), [1, 1]).rates == [1, 2]
+
+
+def test_a_wrong_rate() -> None:
+    with refusal("the learning rate is -1: it must be a number above 0"):
+        run(LearningRateScheduler(lambda *_: -1), [1])
+
+
+@pytest.mark.parametrize(
+    "callback", [ReduceLROnPlateau(), LearningRateScheduler(lambda epoch, rate: rate)]
+)
+def test_a_rate_that_is_a_schedule_is_not_set(callback: Callback) -> None:
+    rate = CosineDecay(0.1, 10)
+    with refusal(
+        f"{type(callback).__name__} sets the learning rate, but the optimizer has the schedule "
+        f"{rate!r}: give the optimizer a number"
+    ):
+        run(callback, [1], rate=rate)

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+import small
+from callbacks.made_up import run
+from expect import refusal
+from gpucnn import Sequential
+from gpucnn.callbacks import ModelCheckpoint
+
+X, Y = small.images(12), small.labels(12)
+
+
+def test_models_are_saved_as_they_were(tmp_path: Path) -> None:
+    model, path = small.model(), tmp_path / "{epoch:02d}.safetensors"
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[ModelCheckpoint(path)])
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["01.safetensors", "02.safetensors"]
+    loaded = Sequential.load(tmp_path / "02.safetensors")
+    assert small.weight_bytes(loaded) == small.weight_bytes(model)
+
+
+def test_checkpoints_of_better_epochs() -> None:
+    checkpoint = ModelCheckpoint("{epoch}-{val_loss:.1f}", save_best_only=True)
+    assert run(checkpoint, [3, 4, 2, 2.5, 1]).saved == ["1-3.0", "3-2.0", "5-1.0"]
+
+
+def test_checkpoints_below_a_threshold() -> None:
+    checkpoint = ModelCheckpoint("{epoch}", save_best_only=True, initial_value_threshold=2.5)
+    assert run(checkpoint, [3, 2]).saved == ["2"]
+
+
+def test_a_checkpoint_with_a_field_that_is_not_there() -> None:
+    with refusal(
+        "filepath is '{step}', whose fields are not all among epoch, loss, val_loss: use these"
+    ):
+        run(ModelCheckpoint("{step}"), [1])
+    with pytest.raises(ValueError, match=r"^filepath is '\{epoch\.foo\}'"):
+        run(ModelCheckpoint("{epoch.foo}"), [1])
