@@ -11,3 +11,4 @@ from gpucnn.callbacks.loggers import CSVLogger as CSVLogger
 from gpucnn.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
 from gpucnn.callbacks.stopping import EarlyStopping as EarlyStopping
 from gpucnn.callbacks.stopping import TerminateOnNaN as TerminateOnNaN
+from gpucnn.callbacks.tensorboard import TensorBoard as TensorBoard
