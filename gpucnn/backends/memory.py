@@ -132,6 +132,10 @@ class Memory:
         """Bring the host array `array` to the device, C-contiguous, copying only if needed."""
         return self.xp.asarray(array, dtype, order="C")  # type: ignore[no-any-return]
 
+    def as_operand(self, array: Array, dtype: DTypeLike) -> Array:
+        """An array that array code computed as one that operations take, copied only if needed."""
+        return self.xp.asarray(array, dtype)  # type: ignore[no-any-return]
+
     def to_host(self, array: Array) -> Array:
         """Copy `array` to a new NumPy array on the host."""
         return np.array(array)

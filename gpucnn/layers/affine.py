@@ -66,7 +66,6 @@ class Affine(Layer):
         bias_gradient: real (units,), where its gradient is written, of use or not.
     """
 
-    has_parameters: ClassVar[bool] = True
     initializer_argument: ClassVar[str] = "kernel_initializer"
     regularizer_argument: ClassVar[str] = "kernel_regularizer"
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
+from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
+from gpucnn.utils.extensible import Extensible
 from gpucnn.utils.placeable import Placeable
 
 
@@ -53,7 +55,7 @@ class Batch:
     outputs: Array | None = None
 
 
-class Layer(Placeable, ABC):
+class Layer(Extensible, Placeable, ABC):
     """A function of an input and of parameters, with its gradients.
 
     A layer has three stages. Constructed, it holds its arguments. Built, by `build`, it has its
@@ -62,6 +64,10 @@ class Layer(Placeable, ABC):
 
     Shapes of layers are those of one image, without the batch axis. `forward` and `backward` return
     buffers of the layer, which the next call overwrites.
+
+    A layer of your own defines `build`, `forward` and `backward`, and what it has of parameters and
+    state. In operations of `self.backend`, into buffers, it is as fast as the library's; in array
+    code over `self.xp` it may return any array of the right shape.
     """
 
     kind: str = ""
@@ -74,6 +80,7 @@ class Layer(Placeable, ABC):
     needs_input_gradient: bool = True
 
     has_parameters: ClassVar[bool] = False
+    """Whether it may have parameters; set where a class defines `parameter_shapes`."""
 
     keeps_pixels: ClassVar[bool] = False
     """Whether pixels have the same encoding in its output as in its input."""
@@ -85,6 +92,11 @@ class Layer(Placeable, ABC):
     real: "np.dtype[np.floating]"
     input_shape: Shape
     output_shape: Shape
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "parameter_shapes" in vars(cls):
+            cls.has_parameters = True
 
     def __repr__(self) -> str:
         """The call that makes the layer, without arguments that have their defaults."""
@@ -199,6 +211,30 @@ class Layer(Placeable, ABC):
         return self.buffer("input_gradient", batch) if self.needs_input_gradient else None
 
     # Running
+
+    @property
+    def xp(self) -> Any:
+        """The module of the arrays, NumPy or CuPy, for array code."""
+        return self.backend.xp
+
+    def as_operand(self, array: Array, shape: Shape) -> Array:
+        """What `forward` or `backward` of the user's returned, as operations take it.
+
+        An array that array code computed may be of another dtype, or not be contiguous.
+
+        Args:
+            array: what was returned.
+            shape: (n, ...), what it should have.
+
+        Raises:
+            InvalidValueError: it has another shape.
+        """
+        if array.shape != shape:
+            raise InvalidValueError(
+                f"{self.name} computes an array of the shape {array.shape}, but by its build it is "
+                f"{shape}: change one of the two"
+            )
+        return self.backend.as_operand(array, self.real)
 
     @abstractmethod
     def forward(self, x: Array, step: Step | None) -> Array:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +35,6 @@ class BatchNormalization(WholeBatchLayer):
     Raises:
         InvalidValueError: an argument is not as described.
     """
-
-    has_parameters: ClassVar[bool] = True
 
     axis: int = -1
     momentum: float = 0.99

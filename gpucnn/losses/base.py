@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses.labels import check_numbers
+from gpucnn.utils.extensible import Extensible
 
 
-class Loss:
+class Loss(Extensible):
     """A loss function, of the outputs of a model's last layer and of labels.
 
     A loss of your own defines `value` and `gradient`, in array code over `self.xp`: so it runs on
@@ -21,14 +22,12 @@ class Loss:
         xp: the module of the arrays, NumPy or CuPy; set in a model.
         measures_accuracy: whether the accuracy is among the metrics of every model with this loss.
         is_of_classes: whether it is the cross-entropy of classes, with which layers can be fused.
-        can_record: whether a device can record it; not if it allocates memory, as array code does.
     """
 
     xp: Any = np
 
     measures_accuracy: ClassVar[bool] = False
     is_of_classes: ClassVar[bool] = False
-    can_record: ClassVar[bool] = False
 
     def check_end(self, end: str) -> None:
         """Check that the loss fits a model.

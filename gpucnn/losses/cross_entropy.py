@@ -33,7 +33,6 @@ class CrossEntropy(Loss):
     """What makes probabilities of logits."""
 
     measures_accuracy: ClassVar[bool] = True
-    can_record: ClassVar[bool] = True
 
     from_logits: bool = False
     label_smoothing: float = 0.0

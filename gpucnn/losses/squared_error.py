@@ -1,7 +1,6 @@
 """The squared error."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from gpucnn.backends import Array, Backend
 from gpucnn.losses.base import Loss
@@ -13,8 +12,6 @@ class MeanSquaredError(Loss):
 
     Labels are rows (n, outputs) of numbers; (n,) for a single output.
     """
-
-    can_record: ClassVar[bool] = True
 
     def compute(
         self,

@@ -119,8 +119,8 @@ def _for_each_batch(
         communicator: of the ranks.
         run_eagerly: whether batches are never recorded, also where the device can.
     """
-    can_record = replica.objective.loss.can_record
-    backend, records = replica.backend, communicator.size == 1 and can_record and not run_eagerly
+    backend = replica.backend
+    records = communicator.size == 1 and replica.can_record and not run_eagerly
     replica.prepare_inference(size)
     position = backend.asarray(np.array([-1, 0]))
     order = backend.asarray(np.arange(count, dtype=np.int64))

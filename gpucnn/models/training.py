@@ -271,11 +271,14 @@ class Trainer:
     @property
     def _records(self) -> bool:
         """Whether steps are recorded: by this rank alone, where the device can."""
-        can = self.replica.backend.can_record and self.replica.objective.loss.can_record
-        return can and not self.run_eagerly and self.communicator.size == 1
+        parts = self.replica.backend, self.replica, self.optimizer
+        is_possible = all(each.can_record for each in parts)
+        return is_possible and not self.run_eagerly and self.communicator.size == 1
 
     def _note_settings(self) -> None:
         """Drop recorded steps if a number that they hold, such as a dropout rate, was changed."""
+        if not self._records:
+            return
         settings = [self.optimizer.__getstate__(), *self.replica.settings]
         settings[0].pop("learning_rate")  # which is read from the epoch's factors
         if settings != self._settings:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from math import prod
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import GpucnnWarning, InvalidValueError
 from gpucnn.optimizers.schedules import Schedule
 from gpucnn.utils import arguments
+from gpucnn.utils.extensible import Extensible
 from gpucnn.utils.placeable import Placeable
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
@@ -50,7 +51,7 @@ class OptimizerState:
 
 
 @dataclass(eq=False)
-class Optimizer(Placeable, ABC):
+class Optimizer(Extensible, Placeable, ABC):
     """A rule that updates a flat vector of parameters by a flat vector of gradients.
 
     Gradients may be clipped before the rule, and the parameters averaged after it, whose average
@@ -148,6 +149,11 @@ class Optimizer(Placeable, ABC):
             for name, slot in self.slots.items():
                 _check_slot(name, state.slots[name], slot, name in self.square_names)
                 backend.copy(state.slots[name], slot)
+
+    @property
+    def xp(self) -> Any:
+        """The module of the arrays, NumPy or CuPy, for array code."""
+        return self._backend.xp
 
     def state(self) -> OptimizerState:
         """A copy of the state on the host, from which `place` continues."""

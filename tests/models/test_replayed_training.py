@@ -308,6 +308,8 @@ def test_a_number_that_changes_between_epochs(change: str, replays: list[int]) -
 class Wandering(SGD):
     """Passes a number that changes from step to step, where a recording freezes it."""
 
+    can_record = True
+
     def update(self, parameters: Array, gradients: Array, factors: Array) -> None:
         self.weight_decay = 0.01 * self.iterations
         super().update(parameters, gradients, factors)
@@ -376,6 +378,8 @@ def zeros_in_all_free_memory(model: Sequential) -> list[Array]:
 
 
 class Allocating(ReLU):
+    can_record = True
+
     def forward(self, x: Array, step: Step | None) -> Array:
         output = self.backend.empty(x.shape, self.real)
         self.backend.relu(x, output)
@@ -383,12 +387,16 @@ class Allocating(ReLU):
 
 
 class Reading(ReLU):
+    can_record = True
+
     def forward(self, x: Array, step: Step | None) -> Array:
         self.largest = self.backend.to_host(x).max()
         return super().forward(x, step)
 
 
 class Copying(ReLU):
+    can_record = True
+
     def forward(self, x: Array, step: Step | None) -> Array:
         output = super().forward(x, step)
         self.backend.copy(np.zeros((1, *self.output_shape)), output[:1])
@@ -396,14 +404,24 @@ class Copying(ReLU):
 
 
 class InNumpy(ReLU):
+    can_record = True
+
     def forward(self, x: Array, step: Step | None) -> Array:
         output = super().forward(x, step)
         np.multiply(output, 2, out=output)
         return output
 
 
+class InArrayCode(ReLU):
+    can_record = True
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        return super().forward(x, step) * self.xp.ones_like(x)  # type: ignore[no-any-return]
+
+
 REFUSED = {
     "an allocation": Allocating,
+    "an allocation by array code": InArrayCode,
     "a copy to the host": Reading,
     "a copy": Copying,
     "an operation of NumPy, which changed an array of the device,": InNumpy,

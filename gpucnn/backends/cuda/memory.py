@@ -92,6 +92,10 @@ class CudaMemory(Memory):
         with self._unrecorded("a copy to the device"):
             return self.runtime.to_device(array, dtype)
 
+    def as_operand(self, array: Array, dtype: DTypeLike) -> Array:
+        fits = self.runtime.holds(array) and array.dtype == dtype and array.flags.c_contiguous
+        return array if fits else self.asarray(array, dtype)
+
     def to_host(self, array: Array) -> Array:
         with self._unrecorded("a copy to the host"):
             return self.runtime.to_host(array)

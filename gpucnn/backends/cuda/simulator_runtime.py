@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gpucnn.backends.cuda.runtime import Function
+from gpucnn.backends.cuda.runtime import NOT_RECORDED, Function
 from gpucnn.backends.memory import NOTHING, Array
 from gpucnn.errors import DeviceError
 from gpucnn.simulator import Block, DeviceMemory, Module, Order, Prepared, block_of, find_compiler
@@ -95,10 +95,12 @@ class SimulatorRuntime:
 
     def launch(self, launch: Prepared, arguments: tuple[Any, ...]) -> None:
         """Launch a kernel, or add it to what this thread is recording."""
-        if self.is_recording:
-            self._here.launches.append((launch, arguments))
-        else:
+        if not self.is_recording:
             launch()
+            return
+        if any(np.ndim(each) and block_of(each) is None for each in arguments):
+            raise DeviceError(NOT_RECORDED.format("an allocation by array code"))
+        self._here.launches.append((launch, arguments))
 
     def holds(self, array: Any) -> bool:
         return isinstance(array, np.ndarray)

@@ -274,9 +274,10 @@ def _forward(layers: Sequence[Layer], x: Array, step: Step | None) -> Sums[Array
     """The output of the last of consecutive layers."""
     for layer in layers:
         if isinstance(layer, WholeBatchLayer) and step is not None:
-            x = yield from layer.forward_together(x, step)
+            output = yield from layer.forward_together(x, step)
         else:
-            x = layer.forward(x, step)
+            output = layer.forward(x, step)
+        x = layer.as_operand(output, (len(x), *layer.output_shape)) if layer.is_own else output
     return x
 
 
@@ -285,7 +286,10 @@ def _backward(layers: Sequence[Layer], gradient: Array | None) -> Sums[None]:
     for layer in reversed(layers):
         if gradient is None:
             return
+        images = len(gradient)
         if isinstance(layer, WholeBatchLayer):
             gradient = yield from layer.backward_together(gradient)
         else:
             gradient = layer.backward(gradient)
+        if gradient is not None and layer.is_own:
+            gradient = layer.as_operand(gradient, (images, *layer.input_shape))

@@ -50,6 +50,7 @@ class Replica:
         state: real (s,), what is saved but not trained; initially zeros.
         plain: the layers as given.
         lane: runs them.
+        can_record: whether a device can record what the layers and the loss compute.
         classifier: all layers and the loss as one operation, if they are one.
     """
 
@@ -69,6 +70,7 @@ class Replica:
         self.state = backend.zeros((size_of(lay_out_state(layers)),), dtype)
         self.lane = self._make_lane(layers, self.gradients)
         self.classifier = as_classifier(layers) if objective.loss.is_of_classes else None
+        self.can_record = all(each.can_record for each in (*layers, objective.loss))
         self._lanes, self._reserved = [self.lane], 0
         self._penalties = penalties_of(self.layout)
         self._penalty_factors = backend.asarray(self._penalties, dtype)

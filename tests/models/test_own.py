@@ -1,0 +1,246 @@
+"""Models with layers, losses and optimizers of the user's own, in array code, on either device."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import small
+from expect import refusal
+from gpucnn import SGD, BatchNormalization, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn.backends import Array, Shape
+from gpucnn.backends.cuda.simulator_runtime import _Recording
+from gpucnn.layers import Layer, Step
+from gpucnn.models.parallel import ParallelTrainer
+from gpucnn.optimizers import Optimizer
+from gradients import assert_network_gradients
+from microbatches import InMicrobatches
+from own import Certainty, Cubed, Gains, Halving, Signs, Softplus, doubt
+
+IMAGES, BATCH = 17, 5
+X, Y = small.images(IMAGES), small.labels(IMAGES)
+ROWS = np.eye(3)[Y]
+
+devices = pytest.mark.parametrize("device", ["cpu", "simulator"])
+dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def layers() -> list[Layer]:
+    """Layers of one's own before, between and after each kind of the library's."""
+    return [
+        *(
+            Gains(),
+            Conv2D(4, 3, use_bias=False),
+            Gains(),
+            BatchNormalization(),
+            Softplus(2.0),
+            MaxPool2D(2),
+        ),
+        *(Softplus(), Flatten(), Gains(), Dense(5), Gains(), Dense(3), Softplus()),
+    ]
+
+
+def model(device: str = "cpu", dtype: str = "float64", **options: Any) -> Sequential:
+    made = Sequential(layers(), small.SHAPE, dtype, device, seed=4, threads=1, **options)
+    made.compile(Signs(Halving(0.01, 3)), Cubed(), [Certainty(), doubt])
+    return made
+
+
+def fit(made: Sequential) -> dict[str, Any]:
+    history = made.fit(X, ROWS, BATCH, 2, verbose=0, validation_data=(X, ROWS)).history
+    return {k: v for k, v in history.items() if k not in ("seconds", "images_per_second")}
+
+
+@devices
+def test_gradients_agree_with_differences(device: str) -> None:
+    made = Sequential(layers(), small.SHAPE, "float64", "cpu", seed=4)
+    made.compile(SGD(0.1), Cubed())
+    x = np.random.default_rng(1).standard_normal((3, *small.SHAPE))
+    other = Sequential(layers(), small.SHAPE, "float64", device, seed=4)
+    other.compile(SGD(0.1), Cubed())
+    _, gradients = other.loss_and_gradients(x, ROWS[:3])
+    flat = np.concatenate([each.ravel() for each in gradients])
+    assert_network_gradients(made, lambda: made.loss_and_gradients(x, ROWS[:3])[0], flat)
+
+
+@dtypes
+def test_devices_train_alike(dtype: str) -> None:
+    one, other = (model(device, dtype) for device in ("cpu", "simulator"))
+    histories = fit(one), fit(other)
+    tolerance = {"float32": 1e-4, "float64": 1e-12}[dtype]
+    assert histories[0].keys() == histories[1].keys()
+    for name, values in histories[0].items():
+        assert_allclose(values, histories[1][name], rtol=tolerance)
+
+
+@devices
+def test_microbatches_and_whole_batches_train_alike(device: str) -> None:
+    one, other = model(device), model()
+    other.place(InMicrobatches(2, 2))
+    fit(one)
+    fit(other)
+    for mine, others in zip(one.get_weights(), other.get_weights(), strict=True):
+        assert_allclose(mine, others, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("workers")
+def test_workers_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    load = ParallelTrainer.load
+
+    def joining(self: Any, *arguments: Any) -> None:
+        load(self, *arguments)
+        self.join()
+        assert self._sharing.has_joined()
+
+    for joined in (False, True):
+        made = model()
+        made.place(InMicrobatches(2, 3))
+        if joined:
+            monkeypatch.setattr(ParallelTrainer, "load", joining)
+        results.append((fit(made), small.weight_bytes(made)))
+    assert results[0] == results[1]
+
+
+class Lookup(Layer):
+    """Adds an array, which it was given."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+
+    def build(self, input_shape: Shape) -> None:
+        self.input_shape = self.output_shape = input_shape
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        return x + self.xp.asarray(self.table)  # type: ignore[no-any-return]
+
+    def backward(self, output_gradient: Array) -> Array:
+        return output_gradient
+
+
+@pytest.mark.usefixtures("workers")
+def test_an_array_as_an_argument() -> None:
+    """Workers are sent another, which is not compared with the one before."""
+    made = Sequential([Lookup(np.ones(small.SHAPE)), Flatten(), Dense(3)], small.SHAPE)
+    made.place(InMicrobatches(2, 3))
+    made.compile(SGD(0.1))
+    with pytest.MonkeyPatch.context() as patch:
+        load = ParallelTrainer.load
+        patch.setattr(ParallelTrainer, "load", lambda self, *a: (load(self, *a), self.join()))
+        assert len(made.fit(X, Y, BATCH, 2, verbose=0).epochs) == 2
+
+
+# Parameters
+
+
+def test_a_first_layer_with_parameters_is_trained() -> None:
+    made = Sequential([Gains(), Flatten(), Dense(3)], small.SHAPE, seed=4)
+    before = made.get_weights()[0]
+    made.fit(X, Y, BATCH, verbose=0)
+    assert (made.get_weights()[0] != before).all()
+
+
+def test_a_model_may_have_parameters_in_ones_own_layers_alone() -> None:
+    made = Sequential([Flatten(), Gains()], (3,), seed=4)
+    made.compile(SGD(0.1), Cubed())
+    made.fit(X[:, 0, :3, 0].astype(np.float32), ROWS, verbose=0)
+    assert made.parameter_names == ["gains.gain"]
+
+
+# Arrays
+
+
+class Wide(Softplus):
+    """Computes in float64, whatever the dtype of the model."""
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        return super().forward(x.astype(np.float64), step)
+
+
+class Cut(Softplus):
+    """Computes too few images, or for too few channels."""
+
+    way: str
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        return super().forward(x, step)[: -1 if self.way == "forward" else None]
+
+    def backward(self, output_gradient: Array) -> Array:
+        return super().backward(output_gradient)[..., : -1 if self.way == "backward" else None]
+
+
+@devices
+def test_arrays_of_another_dtype_become_those_of_the_model(device: str) -> None:
+    for kind in (Wide, Softplus):
+        made = Sequential([Flatten(), Dense(4), kind(), Dense(3)], small.SHAPE, device=device)
+        assert made.predict(X).dtype == np.float32
+        made.fit(X, Y, verbose=0)
+
+
+@devices
+@pytest.mark.parametrize(
+    ("way", "line"),
+    [
+        ("forward", "cut computes an array of the shape (4, 4), but by its build it is (5, 4)"),
+        ("backward", "cut computes an array of the shape (5, 3), but by its build it is (5, 4)"),
+    ],
+)
+def test_arrays_of_another_shape_are_refused(device: str, way: str, line: str) -> None:
+    cut = Cut()
+    cut.way = way
+    made = Sequential([Flatten(), Dense(4), cut, Dense(3)], small.SHAPE, device=device)
+    with refusal(f"{line}: change one of the two"):
+        made.fit(X, Y, BATCH, verbose=0)
+
+
+# Recording
+
+
+class Passing(ReLU):
+    """What a subclass computes is not known; this one says nothing of recording."""
+
+
+class Repeating(ReLU):
+    """Computes in operations of the backend alone, and says so."""
+
+    can_record: ClassVar[bool] = True
+
+
+class Inheriting(Repeating):
+    """May compute something else than its base class."""
+
+
+class MyDescent(SGD):
+    pass
+
+
+class Repeated(SGD):
+    can_record: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(
+    ("layer", "optimizer", "is_recorded"),
+    [
+        (ReLU, SGD, True),
+        (Passing, SGD, False),
+        (Repeating, SGD, True),
+        (Inheriting, SGD, False),
+        (ReLU, MyDescent, False),
+        (ReLU, Repeated, True),
+    ],
+)
+def test_what_is_not_known_to_be_recordable_is_not_recorded(
+    layer: type[Layer], optimizer: type[Optimizer], is_recorded: bool
+) -> None:
+    made = Sequential([Flatten(), Dense(4), layer(), Dense(3)], small.SHAPE, device="simulator")
+    made.compile(optimizer(0.1))
+    with pytest.MonkeyPatch.context() as patch:
+        found: list[Any] = []
+        replay = _Recording.replay
+        patch.setattr(_Recording, "replay", lambda self: found.append(replay(self)))
+        made.fit(X, Y, BATCH, 2, verbose=0)
+        assert bool(found) is is_recorded
+        found.clear()
+        made.predict(X, BATCH)
+        assert bool(found) is (layer in (ReLU, Repeating))
