@@ -23,6 +23,20 @@ class InvalidTypeError(GpucnnError, TypeError):
     """An argument of an invalid type or dtype."""
 
 
+class NotRegisteredError(InvalidValueError):
+    """A saved model that names a class or a function which this program does not know.
+
+    Args:
+        name: of the class or the function, as the model gives it.
+    """
+
+    def __init__(self, name: object) -> None:
+        super().__init__(
+            f"{printable(name, LONGEST_NAME)} is neither in gpucnn nor registered: import the file "
+            "that defines it, with @gpucnn.utils.register before its class or def"
+        )
+
+
 class InvalidFileError(GpucnnError, ValueError):
     """A file that is missing, truncated, or of another format or content than expected."""
 
@@ -53,6 +67,10 @@ class GpucnnWarning(UserWarning):
 
 LONGEST = 300
 """Characters of foreign text in a message, at most."""
+
+
+LONGEST_NAME = 50
+"""Characters of a foreign name in a message, at most."""
 
 
 LONGEST_LINE = 1000

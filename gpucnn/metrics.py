@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.utils import arguments
+from gpucnn.utils.config import Configurable
 
 Values = NDArray[Any]
 
@@ -66,7 +67,7 @@ def _share(part: Values, whole: Values) -> NDArray[np.float64]:
 # Metrics
 
 
-class Metric(ABC):
+class Metric(Configurable, ABC):
     """A metric: a number, or an array, of the labels and the outputs for all images of an epoch.
 
     In training, each output is that of the step that trained on its image, before the update.
@@ -234,7 +235,7 @@ ACCURACY = (
 )
 """Keras's names of the accuracy, which is measured in any case where a loss is of classes."""
 
-METRICS: dict[str, Callable[[], Metric]] = {
+METRICS: dict[str, type[Any]] = {
     **dict.fromkeys(ACCURACY, Accuracy),
     "top_k_categorical_accuracy": TopKCategoricalAccuracy,
     "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
@@ -248,6 +249,10 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "mae": MeanAbsoluteError,
 }
 """The metrics by name."""
+
+
+KINDS_OF_METRIC: tuple[type[Any], ...] = tuple(dict.fromkeys([*METRICS.values(), OfFunction]))
+"""The classes that the description of a metric may name."""
 
 
 def metrics_of(metrics: Any) -> tuple[Metric, ...]:
@@ -281,7 +286,8 @@ def _metric(metric: Any) -> Metric:
         if metric not in METRICS:
             names = ", ".join(METRICS)
             raise InvalidValueError(f"{metric!r} is among the metrics: choose of {names}")
-        return METRICS[metric]()
+        made: Metric = METRICS[metric]()
+        return made
     if callable(metric) and hasattr(metric, "__name__") and not isinstance(metric, type):
         return OfFunction(metric, metric.__name__)
     raise InvalidTypeError(

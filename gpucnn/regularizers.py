@@ -5,10 +5,11 @@ from typing import Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.utils import arguments
+from gpucnn.utils.config import Configurable
 
 
 @dataclass(frozen=True)
-class L2:
+class L2(Configurable):
     """The penalty `l2` times the sum of the squares of the weights.
 
     Args:

@@ -41,7 +41,9 @@ def activation_layer(activation: str | Layer | None) -> Layer | None:
     """
     if activation in (None, "linear", SOFTMAX):
         return None
-    if isinstance(activation, Layer) and type(activation) in ACTIVATION_LAYERS:
+    if isinstance(activation, Layer) and (
+        activation.is_own or type(activation) in ACTIVATION_LAYERS
+    ):
         return activation
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise InvalidValueError(

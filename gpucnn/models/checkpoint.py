@@ -17,16 +17,23 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gpucnn.errors import DeviceError, InvalidFileError, InvalidValueError, printable
+from gpucnn.errors import (
+    DeviceError,
+    InvalidFileError,
+    InvalidValueError,
+    NotRegisteredError,
+    printable,
+)
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.losses import LOSSES, Loss
+from gpucnn.metrics import KINDS_OF_METRIC, Metric
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
-from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState
+from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState, Schedule
 from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
-from gpucnn.utils.config import from_config, to_config
+from gpucnn.utils.config import from_config, registered, to_config
 from gpucnn.utils.files import write_bytes
 
 KEY = "gpucnn"
@@ -34,11 +41,7 @@ VERSION = 1
 SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
 MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
-"""The classes that the description of an optimizer may name."""
-OF_LAYERS = (*LAYERS, L2)
-"""The classes that the description of a layer may name."""
-KINDS_OF_LOSS = tuple(dict.fromkeys(LOSSES.values()))
-"""The classes that the description of a loss may name."""
+"""The library's classes that the description of an optimizer may name."""
 
 
 # Models
@@ -55,6 +58,7 @@ class Settings:
         seed: of the initial parameters, the shuffles and dropout.
         optimizer: the one of `compile`.
         loss: the one of `compile`, or None.
+        metrics: those of `compile`, beside the accuracy that the loss measures.
     """
 
     layers: Sequence[Layer]
@@ -63,6 +67,7 @@ class Settings:
     seed: int
     optimizer: Optimizer
     loss: Loss | None = None
+    metrics: Sequence[Metric] = ()
 
 
 @dataclass(frozen=True)
@@ -88,16 +93,21 @@ def describe(settings: Settings) -> dict[str, Any]:
     """Settings as plain values.
 
     Raises:
-        InvalidTypeError: a layer, the optimizer or its schedule is of a class of the user's.
+        InvalidTypeError: a part is of a class of the user's that is not registered, or does not
+            tell its arguments.
     """
-    loss = {} if settings.loss is None else {"loss": to_config(settings.loss, KINDS_OF_LOSS)}
+    compiled: dict[str, Any] = {}
+    if settings.loss is not None:
+        compiled["loss"] = to_config(settings.loss, _losses())
+    if settings.metrics:
+        compiled["metrics"] = [to_config(each, _metrics()) for each in settings.metrics]
     return {
-        "layers": [to_config(layer, OF_LAYERS) for layer in settings.layers],
+        "layers": [to_config(layer, _layers()) for layer in settings.layers],
         "input_shape": list(settings.input_shape),
         "dtype": settings.dtype,
         "seed": settings.seed,
-        "optimizer": to_config(settings.optimizer, TRAINING),
-        **loss,
+        "optimizer": to_config(settings.optimizer, _training()),
+        **compiled,
     }
 
 
@@ -140,7 +150,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         shape, dtype, seed = (description[each] for each in ("input_shape", "dtype", "seed"))
         slots = {name: arrays.pop(SLOT + name) for name in optimizer.all_slot_names}
         return SavedModel(
-            Settings(layers, shape, dtype, seed, optimizer, _make_loss(description)),
+            Settings(layers, shape, dtype, seed, optimizer, *_make_compiled(description)),
             weights=arrays,
             state=OptimizerState(_count(description, "iterations"), slots),
             epochs_trained=_count(description, "epochs_trained"),
@@ -155,6 +165,8 @@ def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except DeviceError:  # such as too little memory, for which the file is not to blame
         raise
+    except NotRegisteredError as error:
+        raise InvalidFileError(f"{path} cannot be loaded: {error}") from error
     except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidFileError(
             f"{path} does not describe a model that its arrays fit ({printable(error)}): "
@@ -182,19 +194,18 @@ def _check_attributes(description: dict[str, Any], parameters: int) -> None:
 
 def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
     """The layers and the optimizer of a description, and the layers' number of parameters."""
-    layers = [from_config(config, OF_LAYERS) for config in description["layers"]]
-    optimizer = from_config(description["optimizer"], TRAINING)
+    layers = [from_config(config, _layers()) for config in description["layers"]]
+    optimizer = from_config(description["optimizer"], _training())
     if not isinstance(optimizer, Optimizer):
         raise InvalidValueError(f"its optimizer is {optimizer!r}")
     return layers, optimizer, _count_parameters(layers, description["input_shape"])
 
 
-def _make_loss(description: dict[str, Any]) -> Loss | None:
-    """The loss of a description; files of models compiled without one name none."""
-    loss: Loss | None = None
-    if "loss" in description:
-        loss = from_config(description["loss"], KINDS_OF_LOSS)
-    return loss
+def _make_compiled(description: dict[str, Any]) -> tuple[Loss | None, list[Metric]]:
+    """The loss and the metrics of a description, which may name none."""
+    loss, metrics = description.get("loss"), description.get("metrics", ())
+    made = None if loss is None else from_config(loss, _losses())
+    return made, [from_config(each, _metrics()) for each in metrics]
 
 
 def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
@@ -215,6 +226,25 @@ def _count(description: dict[str, Any], name: str) -> int:
     if count > MOST:
         raise InvalidValueError(f"{name} is {count}: it must be at most {MOST}")
     return count
+
+
+# What a description may name
+
+
+def _layers() -> tuple[type[Any], ...]:
+    return *LAYERS, L2, *registered(Layer)
+
+
+def _training() -> tuple[type[Any], ...]:
+    return *TRAINING, *registered(Optimizer, Schedule)
+
+
+def _losses() -> tuple[type[Any], ...]:
+    return *LOSSES.values(), *registered(Loss)
+
+
+def _metrics() -> tuple[type[Any], ...]:
+    return *KINDS_OF_METRIC, *registered(Metric)
 
 
 # Files

@@ -563,7 +563,8 @@ class Sequential(Network):
 
     def _settings(self) -> Settings:
         dtype, loss = self.dtype.name, self.loss
-        return Settings(self.layers, self.input_shape, dtype, self.seed, self.optimizer, loss)
+        of_fit = self.optimizer, loss, self._measures.metrics
+        return Settings(self.layers, self.input_shape, dtype, self.seed, *of_fit)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file from which `load` continues.
@@ -573,7 +574,8 @@ class Sequential(Network):
 
         Raises:
             InvalidFileError: `path` is a directory, or its folder does not exist.
-            InvalidTypeError: a layer, the optimizer or its schedule is of a class of your own.
+            InvalidTypeError: a part of it is of a class of your own that is not registered, see
+                `gpucnn.utils.register`.
             InvalidValueError: an attribute of a layer or of the optimizer was set to a value that
                 its constructor refuses.
             TrainingError: a weight, or an element of the optimizer's vectors, is not finite.
@@ -609,7 +611,8 @@ class Sequential(Network):
     def _restore(self, saved: SavedModel) -> None:
         """Set the weights and the state of training."""
         self.set_weights([saved.weights[name] for name in self.weight_names])
-        self.compile(saved.settings.optimizer, saved.settings.loss)
+        of = saved.settings
+        self.compile(of.optimizer, of.loss, of.metrics)
         self._place_optimizer(saved.state)
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
 

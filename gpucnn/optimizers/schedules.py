@@ -9,9 +9,10 @@ from math import cos, inf, pi
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
+from gpucnn.utils.config import Configurable
 
 
-class Schedule(ABC):
+class Schedule(Configurable, ABC):
     """The learning rate of each training step."""
 
     @property

@@ -1,23 +1,26 @@
 """Shared helpers: argument checks, atomic file writes, caches and locks, JSON configurations.
 
-What is for users, under Keras's names: `to_categorical` and `set_random_seed`.
+What is for users: `to_categorical` and `set_random_seed` under Keras's names, and `register`.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpucnn.utils.categorical import to_categorical as to_categorical
+    from gpucnn.utils.config import register as register
     from gpucnn.utils.seeds import set_random_seed as set_random_seed
+
+FOR_USERS = {
+    "register": "gpucnn.utils.config",
+    "set_random_seed": "gpucnn.utils.seeds",
+    "to_categorical": "gpucnn.utils.categorical",
+}
+"""The modules that have what is for users, by name."""
 
 
 def __getattr__(name: str) -> object:
     """What is for users, imported when it is used: other parts of the package are without NumPy."""
-    if name == "to_categorical":
-        from gpucnn.utils.categorical import to_categorical
-
-        return to_categorical
-    if name == "set_random_seed":
-        from gpucnn.utils.seeds import set_random_seed
-
-        return set_random_seed
+    if name in FOR_USERS:
+        return getattr(import_module(FOR_USERS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

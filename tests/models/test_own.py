@@ -1,19 +1,23 @@
 """Models with layers, losses and optimizers of the user's own, in array code, on either device."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 import small
 from expect import refusal
 from gpucnn import SGD, BatchNormalization, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
 from gpucnn.backends import Array, Shape
 from gpucnn.backends.cuda.simulator_runtime import _Recording
+from gpucnn.errors import InvalidFileError, InvalidTypeError
 from gpucnn.layers import Layer, Step
+from gpucnn.metrics import F1Score, TopKCategoricalAccuracy
 from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.optimizers import Optimizer
+from gpucnn.utils import config, register
 from gradients import assert_network_gradients
 from microbatches import InMicrobatches
 from own import Certainty, Cubed, Gains, Halving, Signs, Softplus, doubt
@@ -244,3 +248,71 @@ def test_what_is_not_known_to_be_recordable_is_not_recorded(
         found.clear()
         made.predict(X, BATCH)
         assert bool(found) is (layer in (ReLU, Repeating))
+
+
+# Files
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of a file, where nothing is registered yet."""
+    monkeypatch.setattr(config, "REGISTERED", {})
+    return tmp_path / "model.safetensors"
+
+
+OWN: list[Any] = [Softplus, Gains, Signs, Halving, Cubed, Certainty, doubt]
+
+
+@devices
+def test_a_saved_model_trains_on(path: Path, device: str) -> None:
+    for each in OWN:
+        register(each)
+    made = model(device)
+    fit(made)
+    made.save(path)
+    loaded = Sequential.load(path, device, threads=1)
+    assert fit(loaded) == fit(made)
+    assert small.weight_bytes(loaded) == small.weight_bytes(made)
+
+
+@pytest.mark.parametrize("missing", OWN, ids=lambda each: each.__name__)
+def test_each_has_to_be_registered_to_be_saved(path: Path, missing: Any) -> None:
+    for each in OWN:
+        if each is not missing:
+            register(each)
+    name = missing.__name__
+    with pytest.raises(InvalidTypeError, match=r"cannot be saved: put @gpucnn\.") as it:
+        model().save(path)
+    assert str(it.value).endswith(f" {name}" if missing is not doubt else "its def")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("missing", OWN, ids=lambda each: each.__name__)
+def test_each_has_to_be_registered_to_be_loaded(path: Path, missing: Any) -> None:
+    for each in OWN:
+        register(each)
+    model().save(path)
+    del config.REGISTERED[missing.__name__]
+    with refusal(
+        f"{path} cannot be loaded: {missing.__name__} is neither in gpucnn nor registered: import "
+        "the file that defines it, with @gpucnn.utils.register before its class or def",
+        InvalidFileError,
+    ):
+        Sequential.load(path)
+
+
+def test_ones_own_layer_is_an_activation(path: Path) -> None:
+    register(Softplus)
+    made = Sequential([Flatten(), Dense(4, Softplus(2.0)), Dense(3)], small.SHAPE, seed=4)
+    assert [each.name for each in made.replica.plain] == ["flatten", "dense", "softplus", "dense_1"]
+    made.save(path)
+    assert_array_equal(Sequential.load(path).predict(X), made.predict(X))
+
+
+def test_metrics_of_the_library_are_saved(path: Path) -> None:
+    made = Sequential([Flatten(), Dense(3)], small.SHAPE, seed=4)
+    made.compile(SGD(0.1), metrics=["accuracy", TopKCategoricalAccuracy(2), F1Score("macro")])
+    made.save(path)
+    loaded = Sequential.load(path)
+    assert loaded.evaluate(X, Y, return_dict=True) == made.evaluate(X, Y, return_dict=True)
+    assert loaded.settings() == made.settings()

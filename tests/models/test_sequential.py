@@ -34,7 +34,6 @@ from gpucnn.errors import (
     InvalidTypeError,
     TrainingError,
 )
-from gpucnn.layers import LAYERS
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
 from gpucnn.models.training import EpochRecord, epoch_order
 from gpucnn.optimizers import Optimizer
@@ -601,9 +600,11 @@ class TestFilesThatDoNotFit:
             self.load_changed(path, description={"layers": [config]})
 
     def test_with_an_unknown_layer(self, path: Path) -> None:
-        names = ", ".join(kind.__name__ for kind in LAYERS)
-        reason = f"{{'class': 'Swosh'}} does not describe one of {names}"
-        with self.told(path, reason):
+        line = (
+            f"{path} cannot be loaded: Swosh is neither in gpucnn nor registered: import the file "
+            "that defines it, with @gpucnn.utils.register before its class or def"
+        )
+        with refusal(line, InvalidFileError):
             self.load_changed(path, description={"layers": [{"class": "Swosh"}]})
 
     def test_with_layers_that_do_not_fit_together(self, path: Path) -> None:

@@ -31,7 +31,8 @@ def test_a_script_without_a_guard(start: Start, known: dict[str, str], how: str)
 
 
 def test_a_layer_of_the_script(answer: Answer, known: dict[str, str]) -> None:
-    told = f"trained {known['trained']}\nnot saved: 1 line\n"
+    trained = known["trained"]
+    told = f"trained {trained}\nnot saved: 1 line\nloaded {trained}\n"
     assert answer("starts/own_layer.py") == told
 
 

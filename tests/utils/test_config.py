@@ -47,10 +47,13 @@ from gpucnn import (
     Tanh,
     ZeroPadding2D,
 )
+from gpucnn.errors import InvalidTypeError, NotRegisteredError
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
 from gpucnn.regularizers import L2
-from gpucnn.utils.config import configurable, from_config, to_config
+from gpucnn.utils import config, register
+from gpucnn.utils.config import Configurable, configurable, from_config, registered, to_config
+from own import Halving, Signs, Softplus, doubt
 
 CLASSES: tuple[type, ...] = (*LAYERS, L2, *OPTIMIZERS, *SCHEDULES)
 
@@ -152,7 +155,7 @@ def test_a_description_from_before_an_argument_was_there_gets_its_default() -> N
 
 def test_what_is_no_argument_is_not_described() -> None:
     @dataclass
-    class Square:
+    class Square(Configurable):
         side: int
         area: int = field(init=False)
 
@@ -167,8 +170,12 @@ def test_a_class_that_could_not_be_found_again_is_refused() -> None:
         pass
 
     for thing in (Warmup(0.1), SGD(Warmup(0.1))):
-        with pytest.raises(TypeError, match=r"^\S*Warmup\(.*\) cannot be saved: its class is not"):
+        line = r"Warmup\(.*\) cannot be saved: put @gpucnn.utils.register before class Warmup$"
+        with pytest.raises(TypeError, match=line):
             to_config(thing, CLASSES)
+    line = r"^Adam\(.*\) cannot be saved: its class is not one of Dense, ReLU$"
+    with pytest.raises(TypeError, match=line):
+        to_config(Adam(), [Dense, ReLU])
 
 
 def test_a_schedule_is_described_within_its_optimizer() -> None:
@@ -204,15 +211,20 @@ def test_numbers_of_numpy_become_plain_ones(kind: type, given: Any, plain: Any) 
     assert configs[0] == configs[1]
 
 
-@pytest.mark.parametrize("config", [{"class": "Sigmoid"}, {}, {"units": 3}, "Dense", None, 3])
-def test_an_unknown_class_is_refused(config: Any) -> None:
+@pytest.mark.parametrize(
+    "config", [{"class": "Sigmoid"}, {"class": ["a"]}, {}, {"units": 3}, "Dense", None, 3]
+)
+def test_another_class_is_refused(config: Any) -> None:
     with refusal(f"{config!r} does not describe one of Dense, ReLU"):
         from_config(config, (Dense, ReLU))
 
 
-@pytest.mark.parametrize("config", [{"class": "\x1b" * 200_000}, {"class": "Dense", "a" * 1000: 3}])
+@pytest.mark.parametrize(
+    "config",
+    [{"class": "\x1b" * 200_000}, {"class": "Dense", "a" * 1000: 3}, {"class": ["\x1b"] * 10_000}],
+)
 def test_a_refusal_is_short_and_without_escapes(config: Any) -> None:
-    with pytest.raises(ValueError, match="does not describe") as refused:
+    with pytest.raises(ValueError, match=r"does not describe|is neither in") as refused:
         from_config(config, (Dense, ReLU))
     assert len(str(refused.value)) < 500
     assert str(refused.value).isprintable()
@@ -228,3 +240,145 @@ def test_other_arguments_than_the_class_has_are_refused(arguments: dict[str, Any
 def test_wrong_arguments_are_refused_as_by_the_class() -> None:
     with refusal("units is 0: it must be a whole number of at least 1"):
         from_config({"class": "Dense", "units": 0}, CLASSES)
+
+
+# Of the user's own
+
+
+@pytest.fixture
+def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "REGISTERED", {})
+
+
+class Sloped(ReLU):
+    """A class whose arguments are none of a dataclass."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+
+class Told(Sloped):
+    """The same, which tells them as Keras's classes do."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "slope": self.slope}
+
+
+class Applying(ReLU):
+    def __init__(self, parts: Any) -> None:
+        self.parts = parts
+
+    def get_config(self) -> dict[str, Any]:
+        return {"parts": self.parts}
+
+
+@pytest.mark.usefixtures("nothing_registered")
+class TestRegister:
+    def test_gives_back_what_it_is_given(self) -> None:
+        assert register(Softplus) is Softplus
+        assert register(doubt) is doubt
+
+    def test_makes_classes_known_by_their_kinds(self) -> None:
+        for each in (Softplus, Halving, Signs, doubt):
+            register(each)
+        assert registered(Layer) == (Softplus,)
+        assert registered(Schedule, Signs) == (Halving, Signs)
+
+    def test_things_come_back(self) -> None:
+        for each in (Softplus, Halving, Signs, Told):
+            register(each)
+        classes = (*CLASSES, *registered(Configurable))
+        for thing in (Softplus(3.0), Signs(Halving(0.1, 2)), Told(0.5), Dense(3, Softplus())):
+            described = json.loads(json.dumps(to_config(thing, classes)))
+            again = from_config(described, classes)
+            assert type(again) is type(thing)
+            assert to_config(again, classes) == described
+        assert from_config({"class": "Told", "slope": 0.25}, classes).slope == 0.25
+
+    def test_things_and_functions_in_lists_come_back(self) -> None:
+        for each in (Applying, doubt):
+            register(each)
+        classes = (*CLASSES, Applying)
+        thing = Applying([1, [ReLU(), doubt], None])
+        again = from_config(json.loads(json.dumps(to_config(thing, classes))), classes)
+        one, (relu, function), nothing = again.parts
+        assert (one, type(relu), function, nothing) == (1, ReLU, doubt, None)
+
+    def test_a_class_defined_anew_takes_the_place_of_the_former(self) -> None:
+        def define() -> type[Any]:
+            @register
+            @dataclass(eq=False, repr=False)
+            class Mine(ReLU):
+                pass
+
+            return Mine
+
+        former, new = define(), define()
+        assert registered(Layer) == (new,)
+        assert type(from_config(to_config(former(), (new,)), (new,))) is new
+
+    def test_another_of_the_same_name_is_refused(self) -> None:
+        register(doubt)
+        other = type("doubt", (ReLU,), {})
+        line = "doubt is registered already, from own: give one of the two another name"
+        with refusal(line):
+            register(other)
+
+    @pytest.mark.parametrize("name", ["Dense", "OneCycle", "Accuracy", "FusedConv2D"])
+    def test_a_name_of_the_library_is_refused(self, name: str) -> None:
+        with refusal(f"{name} is a class of gpucnn: give yours another name"):
+            register(type(name, (ReLU,), {}))
+
+    @pytest.mark.parametrize("thing", [3, "Dense", Softplus(), int, lambda: 0, max], ids=repr)
+    def test_what_is_of_no_kind_is_refused(self, thing: Any) -> None:
+        with refusal(
+            f"register is given {thing!r}: give a class of a layer, a loss, an optimizer, a "
+            "schedule or a metric, or a function with a name",
+            InvalidTypeError,
+        ):
+            register(thing)
+
+    def test_a_class_that_does_not_tell_its_arguments_is_refused(self) -> None:
+        thing = Sloped(0.5)
+        with refusal(
+            f"{thing!r} cannot be saved: make Sloped a dataclass, whose fields are its arguments, "
+            "or define get_config, which returns them by name",
+            InvalidTypeError,
+        ):
+            to_config(thing, [Sloped])
+
+    @pytest.mark.parametrize("value", [{"a": 1}, np.zeros(2), len, object], ids=repr)
+    def test_an_argument_that_is_no_plain_value_is_refused(self, value: Any) -> None:
+        with refusal(
+            f"{value!r} cannot be saved: a saved model holds numbers, texts, lists of them, and "
+            "objects and functions that are registered",
+            InvalidTypeError,
+        ):
+            to_config(Applying(value), [Applying])
+
+    def test_a_function_that_is_not_registered_is_refused(self) -> None:
+        line = "the function doubt cannot be saved: put @gpucnn.utils.register before its def"
+        with refusal(line, InvalidTypeError):
+            to_config(Applying(doubt), [Applying])
+
+    @pytest.mark.parametrize(
+        ("described", "name"),
+        [
+            ({"class": "Softplus"}, "Softplus"),
+            ({"class": "Dense", "units": 3, "activation": {"class": "Softplus"}}, "Softplus"),
+            ({"class": "Dense", "units": {"function": "doubt"}}, "doubt"),
+            ({"class": "Dense", "units": {"function": [3]}}, "[3]"),
+        ],
+    )
+    def test_what_a_file_names_has_to_be_registered(self, described: Any, name: str) -> None:
+        with refusal(
+            f"{name} is neither in gpucnn nor registered: import the file that defines it, with "
+            "@gpucnn.utils.register before its class or def",
+            NotRegisteredError,
+        ):
+            from_config(described, CLASSES)
+
+    def test_a_class_of_another_kind_is_refused(self) -> None:
+        register(Signs)
+        with pytest.raises(ValueError, match="does not describe one of Dense"):
+            from_config({"class": "Signs"}, [Dense])

@@ -29,3 +29,6 @@ try:
     model.save("model.safetensors")
 except gpucnn.GpucnnError as error:
     print("not saved:", len(str(error).splitlines()), "line")
+gpucnn.utils.register(Watch)
+model.save("model.safetensors")
+print("loaded", weights(gpucnn.models.load_model("model.safetensors", device="cpu")))
