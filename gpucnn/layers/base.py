@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import Field, dataclass, fields, is_dataclass
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,32 @@ class Batch:
     outputs: Array | None = None
 
 
-class Layer(Extensible, Placeable, ABC):
+class Name:
+    """The name of a layer: what it was given, or else what its model calls it."""
+
+    @overload
+    def __get__(self, layer: None, kind: type) -> None: ...
+
+    @overload
+    def __get__(self, layer: "Layer", kind: type) -> str: ...
+
+    def __get__(self, layer: "Layer | None", kind: type) -> str | None:
+        """The name; of a class None, which is the default of the argument."""
+        return None if layer is None else layer.given_name or layer.name_in_model
+
+    def __set__(self, layer: "Layer", name: str | None) -> None:
+        layer.given_name = arguments.optional(arguments.text, name, "name")
+
+
+@dataclass(eq=False, repr=False)
+class Named:
+    """The argument that all layers have."""
+
+    _: KW_ONLY
+    name: Name = Name()
+
+
+class Layer(Named, Extensible, Placeable, ABC):
     """A function of an input and of parameters, with its gradients.
 
     A layer has three stages. Constructed, it holds its arguments. Built, by `build`, it has its
@@ -68,13 +93,20 @@ class Layer(Extensible, Placeable, ABC):
     A layer of your own defines `build`, `forward` and `backward`, and what it has of parameters and
     state. In operations of `self.backend`, into buffers, it is as fast as the library's; in array
     code over `self.xp` it may return any array of the right shape.
+
+    Args:
+        name: of the layer, which no other layer of its model has; None for one that the model makes
+            of the name of the class, such as "dense_1".
+
+    Raises:
+        InvalidValueError: an argument is not as described.
     """
 
     kind: str = ""
-    """What its name begins with; "" for that of its class."""
+    """What the name that its model makes begins with; "" for that of its class."""
 
     # Set by the network that the layer belongs to.
-    name: str = ""
+    name_in_model: str = ""
     index: int = 0  # in the network's list of layers
     seed: int = 0
     needs_input_gradient: bool = True
@@ -84,6 +116,9 @@ class Layer(Extensible, Placeable, ABC):
 
     keeps_pixels: ClassVar[bool] = False
     """Whether pixels have the same encoding in its output as in its input."""
+
+    given_name: str | None = None
+    """The argument `name`, if it was given."""
 
     given_shape: Shape | None = None
     """The argument `input_shape` of a layer that begins a model, if it was given one."""
@@ -100,15 +135,19 @@ class Layer(Extensible, Placeable, ABC):
 
     def __repr__(self) -> str:
         """The call that makes the layer, without arguments that have their defaults."""
-        given: list[Field[Any]] = (
-            [each for each in fields(self) if each.init] if is_dataclass(self) else []
-        )
+        defaults = {each.name: each.default for each in fields(self)}
         shown = [
-            f"{each.name}={getattr(self, each.name)!r}"
-            for each in given
-            if getattr(self, each.name) != each.default
+            f"{name}={value!r}"
+            for name, value in self.get_config().items()
+            if name not in defaults or value != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def get_config(self) -> dict[str, Any]:
+        """As for `Configurable`; with the name only if it was given one."""
+        config = super().get_config()
+        del config["name"]
+        return config if self.given_name is None else config | {"name": self.given_name}
 
     # Building
 

@@ -28,7 +28,7 @@ from gpucnn.layers import LAYERS, Layer
 from gpucnn.losses import LOSSES, Loss
 from gpucnn.metrics import KINDS_OF_METRIC, Metric
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
-from gpucnn.models.network import unroll
+from gpucnn.models.network import kind_of, unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState, Schedule
 from gpucnn.regularizers import L2
@@ -212,7 +212,7 @@ def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
     shape = arguments.image_shape(input_shape, "input_shape")
     count = 0
     for layer in unroll(layers):
-        layer.name = layer.kind or type(layer).__name__.lower()  # for error messages
+        layer.name_in_model = kind_of(layer)  # for error messages
         layer.needs_input_gradient = count > 0
         layer.build(shape)
         shapes = *layer.parameter_shapes().values(), *layer.state_shapes().values()

@@ -1,8 +1,8 @@
 """A stack of layers as a function from images to logits, with its gradients."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -88,16 +88,13 @@ class Network:
     # Building
 
     def _build_layers(self) -> None:
-        names: Counter[str] = Counter()
+        give_names(self.layers)
         shape = self.input_shape
         below_parameters = True
         for index, layer in enumerate(self._unrolled):
-            kind = layer.kind or type(layer).__name__.lower()
-            layer.name = f"{kind}_{names[kind]}" if names[kind] else kind
             layer.index, layer.seed = index, self.seed
             layer.needs_input_gradient = not below_parameters
             layer.build(shape)
-            names[kind] += 1
             shape = layer.output_shape
             below_parameters = below_parameters and not layer.has_parameters
         if len(shape) != 1:
@@ -276,6 +273,32 @@ def unroll(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(each for layer in layers for each in layer.unrolled())
 
 
+def give_names(layers: Sequence[Layer]) -> None:
+    """Name the layers of a model, and those that run for them, each by another name.
+
+    Raises:
+        InvalidValueError: two were given the same name.
+    """
+    named: list[Layer] = []
+    for layer in layers:
+        named += [layer, *(each for each in layer.unrolled() if each is not layer)]
+    taken = [layer.given_name for layer in named if layer.given_name]
+    for name in taken:
+        if taken.count(name) > 1:
+            raise InvalidValueError(f"two layers are named {name}: give each another name")
+    for layer in named:
+        if not layer.given_name:
+            kind = kind_of(layer)
+            names = chain([kind], (f"{kind}_{number}" for number in count(1)))
+            layer.name_in_model = next(each for each in names if each not in taken)
+            taken.append(layer.name_in_model)
+
+
+def kind_of(layer: Layer) -> str:
+    """What the name of a layer begins with, if it was given none."""
+    return layer.kind or type(layer).__name__.lower()
+
+
 def check_list(layers: Any) -> None:
     """Check that `layers` is a list.
 
@@ -301,7 +324,7 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
     running = unroll(checked)
     for layer in checked:
         for each in layer.unrolled():
-            if each.is_placed or running.count(each) > 1:
+            if each.is_placed or sum(each is other for other in running) > 1:
                 taken = layer if each is layer.unrolled()[0] else each
                 raise InvalidValueError(f"{taken!r} is already part of a model: make a new layer")
     if not any(each.has_parameters for each in checked):

@@ -1,4 +1,6 @@
+import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from gpucnn import (
     ReLU,
     Rescaling,
     Reshape,
+    SeparableConv2D,
     Sequential,
     ZeroPadding2D,
 )
@@ -323,6 +326,45 @@ class TestLayers:
             *("conv2d", "maxpool2d", "relu", "conv2d_1", "relu_1", "flatten"),
             *("dense", "relu_2", "dense_1"),
         ]
+
+    def test_have_the_names_that_they_are_given(self) -> None:
+        layers = [
+            *(Conv2D(2, 3, activation="relu", name="first"), SeparableConv2D(2, 2, name="thin")),
+            *(Flatten(name=None), Dense(4), Dense(4, name="dense"), Dense(3, name="dense_1")),
+        ]
+        made = network(layers)
+        assert [each.name for each in made.layers] == [
+            *("first", "thin", "flatten", "dense_2", "dense", "dense_1"),
+        ]
+        assert [each for each in made.parameter_names if each.endswith("kernel")] == [
+            *("first.kernel", "thin_depthwise.kernel", "thin_pointwise.kernel"),
+            *("dense_2.kernel", "dense.kernel", "dense_1.kernel"),
+        ]
+        assert repr(made.layers[0]) == (
+            "Conv2D(filters=2, kernel_size=3, activation='relu', name='first')"
+        )
+        assert repr(made.layers[3]) == "Dense(units=4)"
+
+    def test_that_run_together_have_both_names(self) -> None:
+        layers = [Conv2D(2, 3, name="a"), ReLU(name="b"), MaxPool2D(name="c"), Flatten(), Dense(3)]
+        assert network(layers).replica.layers[0].name == "a+b+c"
+
+    def test_have_names_of_their_own(self) -> None:
+        with refusal("two layers are named twin: give each another name"):
+            network([Flatten(name="twin"), Dense(3, name="twin")])
+
+    @pytest.mark.parametrize("name", [3, b"a", ["a"]])
+    def test_have_texts_as_names(self, name: Any) -> None:
+        with refusal(f"name is {name!r}: it must be a text"):
+            Dense(3, name=name)
+
+    def test_keep_their_names_in_a_file_and_a_copy(self, tmp_path: Path) -> None:
+        made = Sequential([Flatten(), Dense(4), Dense(3, name="last")], IMAGE)
+        made.save(tmp_path / "model.safetensors")
+        loaded = Sequential.load(tmp_path / "model.safetensors")
+        for other in (loaded, copy.deepcopy(made)):
+            assert [each.name for each in other.layers] == ["flatten", "dense", "last"]
+            assert [each.given_name for each in other.layers] == [None, None, "last"]
 
     def test_know_their_place_and_the_seed(self) -> None:
         made = network(seed=5)

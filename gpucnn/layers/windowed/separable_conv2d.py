@@ -83,8 +83,8 @@ class SeparableConv2D(Layer):
             kernel_initializer=self.pointwise_initializer,
             kernel_regularizer=self.pointwise_regularizer,
         )
-        self.depthwise.kind = "separableconv2d_depthwise"
-        self.pointwise.kind = "separableconv2d_pointwise"
+        name = self.given_name or "separableconv2d"
+        self.depthwise.kind, self.pointwise.kind = f"{name}_depthwise", f"{name}_pointwise"
 
     def unrolled(self) -> tuple[Layer, ...]:
         return (self.depthwise, *self.pointwise.unrolled())
