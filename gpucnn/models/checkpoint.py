@@ -195,6 +195,8 @@ def _check_attributes(description: dict[str, Any], parameters: int) -> None:
 def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
     """The layers and the optimizer of a description, and the layers' number of parameters."""
     layers = [from_config(config, _layers()) for config in description["layers"]]
+    if not all(isinstance(each, Layer) for each in layers):
+        raise InvalidValueError(f"its layers are {layers!r}")
     optimizer = from_config(description["optimizer"], _training())
     if not isinstance(optimizer, Optimizer):
         raise InvalidValueError(f"its optimizer is {optimizer!r}")

@@ -621,6 +621,7 @@ class TestFilesThatDoNotFit:
             ("layers", None),
             ("layers", {"class": "Dense", "units": 3}),
             ("layers", []),
+            ("layers", [{"class": "L2"}]),
             ("input_shape", 6),
             ("dtype", "int8"),
             ("seed", -1),
