@@ -23,7 +23,7 @@ def test_the_learning_rate_follows_the_optimizer() -> None:
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("model", MODELS)
-def test_the_model_is_compiled_with_the_optimizer(model: str, kind: type[Any]) -> None:
+def test_the_model_is_compiled_with_the_optimizer(model: str, kind: Any) -> None:
     """Any that there is."""
     config = default_config(model, optimizer=kind.__name__.lower(), schedule="constant")
     optimizer = config.make_model(10).optimizer
