@@ -26,10 +26,10 @@ def test_the_learning_rate_follows_the_optimizer() -> None:
 def test_the_model_is_compiled_with_the_optimizer(model: str, kind: Any) -> None:
     """Any that there is."""
     config = default_config(model, optimizer=kind.__name__.lower(), schedule="constant")
+    defaults = SGD(momentum=0.9, nesterov=True) if kind is SGD else kind()
     optimizer = config.make_model(10).optimizer
     assert type(optimizer) is kind
     assert optimizer.learning_rate == Constant(config.learning_rate)
-    defaults = SGD(momentum=0.9, nesterov=True) if kind is SGD else kind()
     defaults.learning_rate = optimizer.learning_rate
     assert repr(optimizer) == repr(defaults)
 
