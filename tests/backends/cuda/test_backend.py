@@ -315,6 +315,22 @@ def test_losses_of_many_outputs(
     assert_agrees(call, results(simulator, call), define(call))
 
 
+@pytest.mark.parametrize(
+    "build", [soft_cross_entropy, sigmoid_cross_entropy, squared_error, weigh_rows]
+)
+def test_losses_leave_what_is_beyond_their_rows(simulator: CudaBackend, build: Builder) -> None:
+    sizes = Sizes(images=1, window=WINDOWS[3], channels=1, filters=3)  # one row in the last block
+    call = build(sizes, Values(0, "float32"))
+    longer = {
+        name: np.concatenate([array, np.full_like(array[:1], 7)])
+        for name, array in call.arrays.items()
+    }
+    rows = {name: array[:-1] for name, array in longer.items()}
+    getattr(simulator, call.operation)(**call.arguments | rows)
+    for array in longer.values():
+        assert_array_equal(array[-1:], np.full_like(array[-1:], 7))
+
+
 def test_no_images_at_all(simulator: CudaBackend) -> None:
     images, out = np.zeros((3, 2, 2, 1), np.uint8), np.zeros((0, 2, 2, 1), np.float32)
     simulator.gather_images(images, np.zeros(0, np.int64), out)
