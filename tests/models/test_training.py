@@ -287,7 +287,7 @@ class TestSteadyState:
         "operation",
         [
             *("gather_images", "max_pool", "max_pool_gradient", "relu_gradient"),
-            *("dropout", "softmax_cross_entropy", "adam"),
+            *("draw_mask", "softmax_cross_entropy", "adam"),
         ],
     )
     @pytest.mark.parametrize("threads", [1, 2])
