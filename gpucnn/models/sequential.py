@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,9 @@ from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidTypeError, InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer, Softmax
-from gpucnn.layers.ends import image_shape, without_ends
 from gpucnn.losses import DEFAULT, Loss, loss_of
 from gpucnn.metrics import Evaluation, Measures, MetricLike, classes_of, metrics_of
+from gpucnn.models.building import BuiltLater
 from gpucnn.models.checkpoint import (
     SavedModel,
     Settings,
@@ -26,7 +26,7 @@ from gpucnn.models.checkpoint import (
     save_model,
 )
 from gpucnn.models.divergence import check_finite_arrays, check_weights
-from gpucnn.models.network import Network, check_list
+from gpucnn.models.network import Network
 from gpucnn.models.parallel import Labelled, ParallelTrainer, predict
 from gpucnn.models.parallel import evaluate as evaluate_replica
 from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
@@ -38,18 +38,9 @@ from gpucnn.optimizers import Adam, Optimizer, OptimizerState, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.locks import ModelLock
-from gpucnn.utils.seeds import default_seed
-
-OF_BUILT = frozenset(
-    {
-        *("backend", "classes", "dtype", "gradients", "input_shape", "layers", "parameters"),
-        *("replica", "seed", "_lock", "_logits", "_objective", "_threads", "_unrolled", "_weights"),
-    }
-)
-"""The attributes that a model has once it is built."""
 
 
-class Sequential(Network):
+class Sequential(BuiltLater):
     """A stack of layers with training, evaluation, prediction and files, under Keras's names.
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or stay as they are for
@@ -93,20 +84,13 @@ class Sequential(Network):
         seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        check_list(layers)
-        self._given = list(layers)
-        self._options = dtype, device, default_seed() if seed is None else seed, threads
+        super().__init__(layers, dtype, device, seed, threads)
         self._training = ModelLock(
             "the model is being trained by the call of fit that this call comes from: wait for "
             "its end"
         )
-        self._building = ModelLock(
-            "the model is asked by a handler of signals while it is built for the same thread: let "
-            "the handler set a flag, and ask later"
-        )
         self._trained: Replica | None = None
         self.optimizer: Optimizer = Adam()
-        self.loss: Loss | None = None
         self._measures = Measures()
         self.stop_training = self.run_eagerly = False
         self.epochs_trained = 0
@@ -114,80 +98,8 @@ class Sequential(Network):
         if input_shape is not None:
             self.build(input_shape)
 
-    def __repr__(self) -> str:
-        if self.is_built:
-            return super().__repr__()
-        return f"{type(self).__name__}({self._given})"
-
-    # Building
-
-    def add(self, layer: Layer | Input | Softmax) -> None:
-        """Add a layer at the end.
-
-        Raises:
-            InvalidValueError: the model is built, since it has been used.
-        """
-        if self.is_built:
-            raise InvalidValueError("the model is built: add layers before it is first used")
-        self._given.append(layer)
-
-    @property
-    def is_built(self) -> bool:
-        """Whether the model has its shapes and weights, and no layers can be added any more."""
-        return "replica" in vars(self)
-
-    def build(self, input_shape: Sequence[int]) -> None:
-        """Make the shapes and the weights of all layers, for images of a shape.
-
-        Raises:
-            InvalidValueError: a layer does not accept the output of the one before it, an argument
-                of the constructor is not as described, the loss does not fit the last layer, or the
-                model is built for images of another shape.
-            InvalidTypeError: one of the layers is not a layer.
-        """
-        with self._building.claim():
-            if not self.is_built:
-                self._build(input_shape)
-            elif tuple(input_shape) != self.input_shape:
-                raise InvalidValueError(
-                    f"the model is built for images of the shape {self.input_shape}: make another "
-                    f"for {tuple(input_shape)}"
-                )
-
-    def _build(self, input_shape: Sequence[int]) -> None:
-        """Build the model all at once, so that another thread sees it built or not.
-
-        It is built as an object of its own, whose attributes this one then takes over.
-        """
-        made = type(self).__new__(type(self))
-        layers = without_ends(self._given)
-        Network.__init__(made, layers, input_shape, *self._options, self.loss)
+    def _complete(self, made: Network) -> None:
         self.optimizer.place(made.backend, made.parameters, made.replica.layout)
-        vars(self).update(vars(made))
-
-    def _build_for(self, x: Any) -> None:
-        """Build the model for the shape of its first images, or that which its layers tell."""
-        images: tuple[int, ...] = np.shape(x)[1:]
-        self.build(image_shape(self._given) or (images if len(images) != 2 else (*images, 1)))
-
-    if not TYPE_CHECKING:  # mypy would take any name for one of a model
-
-        def __getattr__(self, name: str) -> Any:
-            """What a built model has; it is built if the shape of its images is known.
-
-            Raises:
-                InvalidValueError: it is not.
-            """
-            if name not in OF_BUILT or "_given" not in vars(self):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            shape = image_shape(self._given)
-            if shape is None:
-                raise InvalidValueError(
-                    "the model does not know the shape of its images: begin its layers with "
-                    "Input((28, 28, 1)) or the like, or call fit first"
-                )
-            self.build(shape)
-            return vars(self)[name]
 
     # Training
 
@@ -309,8 +221,7 @@ class Sequential(Network):
         (x, y, weights), validation_data = split_validation(
             (x, y, weights), validation_split, validation_data
         )
-        if not self.is_built:
-            self._build_for(x)
+        self._build_for(x)
         data = self._labelled(x, y, weights)
         if class_weight is not None:
             data = data._replace(weights=weights_by_class(class_weight, data))
@@ -457,8 +368,7 @@ class Sequential(Network):
         """
         size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
         level = verbosity(verbose)
-        if not self.is_built:
-            self._build_for(x)
+        self._build_for(x)
         data = self._labelled(x, y, check_weights_of_images(sample_weight, x), self.pixels)
         with self._lock.claim():
             check_weights(self, self.replica)

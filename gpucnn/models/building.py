@@ -1,0 +1,138 @@
+"""Networks that are built once they know the shape of their images, as in Keras."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpucnn.errors import InvalidValueError
+from gpucnn.layers import Input, Layer, Softmax
+from gpucnn.layers.ends import image_shape, without_ends
+from gpucnn.losses import Loss
+from gpucnn.models.network import Network, check_list
+from gpucnn.utils.locks import ModelLock
+from gpucnn.utils.seeds import default_seed
+
+OF_BUILT = frozenset(
+    {
+        *("backend", "classes", "dtype", "gradients", "input_shape", "layers", "parameters"),
+        *("replica", "seed", "_lock", "_logits", "_objective", "_threads", "_unrolled", "_weights"),
+    }
+)
+"""The attributes that a network has once it is built."""
+
+
+class BuiltLater(Network):
+    """A network to which layers can be added until it is first used.
+
+    The shape of its images is that of an `Input` that the layers begin with, or the `input_shape`
+    of the first layer, or that of the first images.
+
+    Args:
+        layers: which may end in `Softmax`, see there.
+        dtype: see `Network`.
+        device: see `Network`.
+        seed: None for that of `gpucnn.utils.set_random_seed`, 0 unless it was called.
+        threads: see `Network`.
+
+    Attributes:
+        loss: the loss function that it is built for, see `Network`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | Input | Softmax],
+        dtype: str,
+        device: str,
+        seed: int | None,
+        threads: int | None,
+    ) -> None:
+        check_list(layers)
+        self._given = list(layers)
+        self._options = dtype, device, default_seed() if seed is None else seed, threads
+        self._building = ModelLock(
+            "the model is asked by a handler of signals while it is built for the same thread: let "
+            "the handler set a flag, and ask later"
+        )
+        self.loss: Loss | None = None
+
+    def __repr__(self) -> str:
+        if self.is_built:
+            return super().__repr__()
+        return f"{type(self).__name__}({self._given})"
+
+    def add(self, layer: Layer | Input | Softmax) -> None:
+        """Add a layer at the end.
+
+        Raises:
+            InvalidValueError: the model is built, since it has been used.
+        """
+        if self.is_built:
+            raise InvalidValueError("the model is built: add layers before it is first used")
+        self._given.append(layer)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the model has its shapes and weights, and no layers can be added any more."""
+        return "replica" in vars(self)
+
+    def build(self, input_shape: Sequence[int]) -> None:
+        """Make the shapes and the weights of all layers, for images of a shape.
+
+        Raises:
+            InvalidValueError: a layer does not accept the output of the one before it, an argument
+                of the constructor is not as described, the loss does not fit the last layer, or the
+                model is built for images of another shape.
+            InvalidTypeError: one of the layers is not a layer.
+        """
+        with self._building.claim():
+            if not self.is_built:
+                self._build(input_shape)
+            elif tuple(input_shape) != self.input_shape:
+                raise InvalidValueError(
+                    f"the model is built for images of the shape {self.input_shape}: make another "
+                    f"for {tuple(input_shape)}"
+                )
+
+    def _build(self, input_shape: Sequence[int]) -> None:
+        """Build the model all at once, so that another thread sees it built or not.
+
+        It is built as an object of its own, whose attributes this one then takes over.
+        """
+        made = type(self).__new__(type(self))
+        layers = without_ends(self._given)
+        Network.__init__(made, layers, input_shape, *self._options, self.loss)
+        self._complete(made)
+        vars(self).update(vars(made))
+
+    def _complete(self, made: Network) -> None:
+        """Do what else belongs to building, for `made`, the network with its weights."""
+
+    def _build_for(self, x: Any) -> None:
+        """Build the model, if it is not, for its first images, or the shape that its layers tell.
+
+        Args:
+            x: images, (n, *shape of one); the axis of a single channel may be left out.
+        """
+        if not self.is_built:
+            images: tuple[int, ...] = np.shape(x)[1:]
+            self.build(image_shape(self._given) or (images if len(images) != 2 else (*images, 1)))
+
+    if not TYPE_CHECKING:  # mypy would take any name for one of a model
+
+        def __getattr__(self, name: str) -> Any:
+            """What a built model has; it is built if the shape of its images is known.
+
+            Raises:
+                InvalidValueError: it is not.
+            """
+            if name not in OF_BUILT or "_given" not in vars(self):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            shape = image_shape(self._given)
+            if shape is None:
+                raise InvalidValueError(
+                    "the model does not know the shape of its images: begin its layers with "
+                    "Input((28, 28, 1)) or the like, or call fit first"
+                )
+            self.build(shape)
+            return vars(self)[name]
