@@ -20,8 +20,9 @@ from gpucnn.benchmark.workload import (
     make_network,
     normalise,
 )
+from gpucnn.models.data import Labelled
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.parallel import Labelled, ParallelTrainer
+from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.sharing import Sharing, count_workers, load_vectors
 from gpucnn.optimizers import SGD, Adam

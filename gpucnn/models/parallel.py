@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from copy import copy
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +16,12 @@ from gpucnn.backends.workers.pool import pool
 from gpucnn.datasets.device_dataset import DeviceDataset, label_dtype
 from gpucnn.metrics import Evaluation, Measures
 from gpucnn.models import inference
+from gpucnn.models.data import Labelled
 from gpucnn.models.inference import measure
 from gpucnn.models.replica import Replica
 from gpucnn.models.sharing import Arrays, Kinds, Sharing, count_workers, load_vectors
 from gpucnn.models.training import Metrics, Progress, Trainer, kinds_of_metrics
 from gpucnn.optimizers import Optimizer
-
-
-class Labelled(NamedTuple):
-    """Checked images with labels.
-
-    Attributes:
-        images: uint8 or real (n, *input_shape).
-        labels: of an integer dtype (n,), or float64 (n, outputs), see `Loss.labels`.
-        weights: real (n,), of the images in the loss; None for 1.
-    """
-
-    images: NDArray[Any]
-    labels: NDArray[Any]
-    weights: NDArray[Any] | None = None
-
 
 # Training
 

@@ -33,7 +33,8 @@ from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.workers.pool import pool
 from gpucnn.errors import GpucnnWarning
 from gpucnn.layers import FusedConv2D
-from gpucnn.models.parallel import Labelled, ParallelTrainer
+from gpucnn.models.data import Labelled
+from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.training import epoch_order
 from gradients import assert_network_gradients
 from microbatches import InMicrobatches, Plain
