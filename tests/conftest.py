@@ -25,8 +25,8 @@ from hypothesis import settings  # noqa: E402
 import gpu  # noqa: E402
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
 from gpucnn.backends.cpu.huge_pages import HugePages  # noqa: E402
-from gpucnn.models import sharing  # noqa: E402
 from gpucnn.models.replica import replica  # noqa: E402
+from gpucnn.models.training import sharing  # noqa: E402
 
 # On a machine with other work to do, a case may take longer than Hypothesis' 200 ms.
 settings.register_profile("no deadline", deadline=None)

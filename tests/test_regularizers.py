@@ -112,7 +112,8 @@ def test_gradients_agree_with_differences() -> None:
 
 @pytest.mark.usefixtures("workers")
 def test_workers_give_the_same_bytes() -> None:
-    from gpucnn.models.parallel import Labelled, ParallelTrainer
+    from gpucnn.models.data import Labelled
+    from gpucnn.models.training.parallel import ParallelTrainer
 
     results = []
     for joined in (False, True):

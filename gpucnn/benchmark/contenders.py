@@ -22,9 +22,9 @@ from gpucnn.benchmark.workload import (
 )
 from gpucnn.models.data import Labelled
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.sequential import Sequential
-from gpucnn.models.sharing import Sharing, count_workers, load_vectors
+from gpucnn.models.training.parallel import ParallelTrainer
+from gpucnn.models.training.sharing import Sharing, count_workers, load_vectors
 from gpucnn.optimizers import SGD, Adam
 
 TRAINING_STEP, INFERENCE = "training step", "inference"

@@ -33,13 +33,13 @@ from gpucnn.models.data import (
 )
 from gpucnn.models.divergence import check_finite_arrays, check_weights
 from gpucnn.models.network import Network
-from gpucnn.models.parallel import ParallelTrainer, predict
-from gpucnn.models.parallel import evaluate as evaluate_replica
 from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
 from gpucnn.models.progress import show_evaluation, show_progress, verbosity
 from gpucnn.models.replica import Objective, Replica
 from gpucnn.models.summary import print_summary
 from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
+from gpucnn.models.training.parallel import ParallelTrainer, predict
+from gpucnn.models.training.parallel import evaluate as evaluate_replica
 from gpucnn.optimizers import Adam, Optimizer, OptimizerState, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div

@@ -34,8 +34,8 @@ from gpucnn.backends.workers.pool import pool
 from gpucnn.errors import GpucnnWarning
 from gpucnn.layers import FusedConv2D
 from gpucnn.models.data import Labelled
-from gpucnn.models.parallel import ParallelTrainer
 from gpucnn.models.training import epoch_order
+from gpucnn.models.training.parallel import ParallelTrainer
 from gradients import assert_network_gradients
 from microbatches import InMicrobatches, Plain
 

@@ -21,7 +21,7 @@ from gpucnn.losses import (
     SparseCategoricalCrossentropy,
 )
 from gpucnn.metrics import ConfusionMatrix, F1Score, TopKCategoricalAccuracy, confusion_matrix
-from gpucnn.models.parallel import ParallelTrainer
+from gpucnn.models.training.parallel import ParallelTrainer
 from microbatches import InMicrobatches, Plain
 from own import Cubed
 
@@ -143,7 +143,7 @@ def test_workers_give_the_same_bytes(loss: Any, outputs: int, end: str | None, y
         made.compile(SGD(0.1), loss, metrics=[F1Score()] if outputs == 3 else [])
         with pytest.MonkeyPatch.context() as patch:
             if joined:
-                patch.setattr("gpucnn.models.parallel.ParallelTrainer.load", joining)
+                patch.setattr("gpucnn.models.training.parallel.ParallelTrainer.load", joining)
             history = made.fit(
                 X, y, BATCH, 2, verbose=0, sample_weight=WEIGHTS, validation_data=(X, y)
             )

@@ -15,7 +15,7 @@ from gpucnn.backends.cuda.simulator_runtime import _Recording
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 from gpucnn.layers import Layer, Step
 from gpucnn.metrics import F1Score, TopKCategoricalAccuracy
-from gpucnn.models.parallel import ParallelTrainer
+from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.optimizers import Optimizer
 from gpucnn.utils import config, register
 from gradients import assert_network_gradients

@@ -24,10 +24,9 @@ from gpucnn.backends.workers.in_worker import Context
 from gpucnn.backends.workers.pool import pool
 from gpucnn.errors import GpucnnWarning, TrainingError
 from gpucnn.layers import Dense, ReLU
-from gpucnn.models import parallel, sharing
 from gpucnn.models.data import Labelled
-from gpucnn.models.parallel import ParallelTrainer
-from gpucnn.models.training import epoch_order
+from gpucnn.models.training import epoch_order, parallel, sharing
+from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.optimizers import Optimizer
 from microbatches import InMicrobatches
 

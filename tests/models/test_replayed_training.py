@@ -40,7 +40,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import GpucnnWarning
 from gpucnn.layers import Layer, Step
 from gpucnn.metrics import Measures
-from gpucnn.models import lenet, notebook, training
+from gpucnn.models import lenet, notebook
 from gpucnn.models.inference import measure, predict
 from gpucnn.models.training import Metrics, Trainer, kinds_of_metrics
 from gpucnn.optimizers import Optimizer
@@ -132,7 +132,7 @@ def test_steps_that_are_recorded_together(
     monkeypatch: pytest.MonkeyPatch,
     replays: list[int],
 ) -> None:
-    monkeypatch.setattr(training, "STEPS_AT_ONCE", at_once)
+    monkeypatch.setattr("gpucnn.models.training.trainer.STEPS_AT_ONCE", at_once)
     results = []
     for eagerly in (True, False):
         model = Sequential(layers(), small.SHAPE, device="simulator")

@@ -4,7 +4,7 @@ import small
 from gpucnn import Sequential
 from gpucnn.backends import CpuBackend
 from gpucnn.backends.workers import pool as workers
-from gpucnn.models import sharing
+from gpucnn.models.training import sharing
 from microbatches import InMicrobatches
 
 pytestmark = pytest.mark.usefixtures("workers")

@@ -1,4 +1,4 @@
-"""Training and inference split over worker processes, see `gpucnn.models.sharing`."""
+"""Training and inference split over worker processes, see `gpucnn.models.training.sharing`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,8 +19,9 @@ from gpucnn.models import inference
 from gpucnn.models.data import Labelled
 from gpucnn.models.inference import measure
 from gpucnn.models.replica import Replica
-from gpucnn.models.sharing import Arrays, Kinds, Sharing, count_workers, load_vectors
-from gpucnn.models.training import Metrics, Progress, Trainer, kinds_of_metrics
+from gpucnn.models.training.metrics import Metrics, kinds_of_metrics
+from gpucnn.models.training.sharing import Arrays, Kinds, Sharing, count_workers, load_vectors
+from gpucnn.models.training.trainer import Progress, Trainer
 from gpucnn.optimizers import Optimizer
 
 # Training

@@ -1,108 +1,29 @@
-"""Training: epochs of optimizer steps over a set of images, and their metrics."""
+"""Training: epochs of optimizer steps over a set of images."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
-from math import isfinite
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import ALONE, Array, Backend, Communicator
+from gpucnn.backends import ALONE, Array, Communicator
 from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
-from gpucnn.errors import TrainingError
 from gpucnn.layers import Batch
 from gpucnn.metrics import Evaluation, Measures
 from gpucnn.models.replica import Replica, is_of_classes
-from gpucnn.models.sharing import Kinds
+from gpucnn.models.training.history import EpochRecord, check_finite
+from gpucnn.models.training.metrics import Metrics, kinds_of_metrics
 from gpucnn.optimizers import Optimizer
 from gpucnn.utils.arithmetic import ceil_div
 
 STEPS_AT_ONCE = 8
 """Steps on full batches that are recorded together: between two recordings a GPU pauses."""
 
-EpochRecord = dict[str, Any]
 Progress = Callable[[int], None]
 """Called after each batch with its number of images."""
-
-
-@dataclass
-class History:
-    """The metrics of each epoch.
-
-    Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (means over the epoch's training
-    steps, each measured before its update), the other metrics of the model, "seconds" (of the
-    training steps alone), "images_per_second", and, with validation data, "val_loss",
-    "val_accuracy" and so on after the epoch. Accuracies are in [0, 1].
-    """
-
-    epochs: list[EpochRecord] = field(default_factory=list)
-
-    @property
-    def epoch(self) -> list[int]:
-        """The numbers of the epochs, from 0, as in Keras."""
-        return [record["epoch"] - 1 for record in self.epochs]
-
-    @property
-    def history(self) -> dict[str, list[Any]]:
-        """The values of each metric, epoch by epoch, as in Keras."""
-        names = dict.fromkeys(name for record in self.epochs for name in record)
-        names.pop("epoch", None)
-        return {name: [record[name] for record in self.epochs] for name in names}
-
-
-class Metrics(NamedTuple):
-    """The metrics of n images, on the device.
-
-    They are copied to the host once, at the end, so that no step waits for them.
-
-    Attributes:
-        losses: real (n,), the loss of each image.
-        correct: real (n,), 1 for each image that was classified correctly, else 0.
-        outputs: real (n, outputs), the prediction for each image; None if it is not needed.
-    """
-
-    losses: Array
-    correct: Array
-    outputs: Array | None = None
-
-    @classmethod
-    def empty(cls, backend: Backend, kinds: Kinds) -> "Metrics":
-        """Allocate metrics, uninitialised, see `kinds_of_metrics`."""
-        return cls(**{name: backend.empty(*kind) for name, kind in kinds.items()})
-
-    def of(self, rows: slice) -> "Metrics":
-        """Views of the metrics of a range of images."""
-        return Metrics(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
-
-    def measured(
-        self, backend: Backend, measures: Measures, labels: Array, penalty: float = 0.0
-    ) -> Evaluation:
-        """What is measured of the images.
-
-        Args:
-            backend: where the metrics are.
-            measures: what to measure.
-            labels: those of the images, on the device.
-            penalty: on the parameters, a part of the loss.
-        """
-        on_host = (None if each is None else backend.to_host(each) for each in self)
-        losses, correct, outputs = on_host
-        assert losses is not None
-        assert correct is not None
-        mine = backend.to_host(labels) if measures.metrics else None
-        return measures.evaluate(losses, correct, mine, outputs, penalty)
-
-
-def kinds_of_metrics(replica: Replica, measures: Measures, count: int) -> dict[str, Any]:
-    """The shapes and dtypes of the `Metrics` of `count` images."""
-    kinds: dict[str, Any] = dict.fromkeys(("losses", "correct"), ((count,), replica.dtype))
-    if measures.metrics:
-        kinds["outputs"] = (count, *replica.plain[-1].output_shape), replica.dtype
-    return kinds
 
 
 class Trainer:
@@ -373,19 +294,6 @@ class Trainer:
     def _shards(self, count: int) -> list[slice]:
         """This rank's shards of a batch of `count` images."""
         return self.replica.shards(count)[self.communicator.rank :: self.communicator.size]
-
-
-def check_finite(loss: float, epoch: int) -> None:
-    """Check that a loss is finite.
-
-    Raises:
-        TrainingError: the loss is NaN or infinite.
-    """
-    if not isfinite(loss):
-        raise TrainingError(
-            f"the loss became {loss} in epoch {epoch}: train with a lower learning rate, from the "
-            "weights before that epoch, which the model still has"
-        )
 
 
 def epoch_order(seed: int, epoch: int, images: int, *, shuffle: bool = True) -> NDArray[np.int64]:

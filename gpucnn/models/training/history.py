@@ -1,0 +1,47 @@
+"""The history of a training: a record for each epoch."""
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from gpucnn.errors import TrainingError
+
+EpochRecord = dict[str, Any]
+
+
+@dataclass
+class History:
+    """The metrics of each epoch.
+
+    Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (means over the epoch's training
+    steps, each measured before its update), the other metrics of the model, "seconds" (of the
+    training steps alone), "images_per_second", and, with validation data, "val_loss",
+    "val_accuracy" and so on after the epoch. Accuracies are in [0, 1].
+    """
+
+    epochs: list[EpochRecord] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> list[int]:
+        """The numbers of the epochs, from 0, as in Keras."""
+        return [record["epoch"] - 1 for record in self.epochs]
+
+    @property
+    def history(self) -> dict[str, list[Any]]:
+        """The values of each metric, epoch by epoch, as in Keras."""
+        names = dict.fromkeys(name for record in self.epochs for name in record)
+        names.pop("epoch", None)
+        return {name: [record[name] for record in self.epochs] for name in names}
+
+
+def check_finite(loss: float, epoch: int) -> None:
+    """Check that a loss is finite.
+
+    Raises:
+        TrainingError: the loss is NaN or infinite.
+    """
+    if not isfinite(loss):
+        raise TrainingError(
+            f"the loss became {loss} in epoch {epoch}: train with a lower learning rate, from the "
+            "weights before that epoch, which the model still has"
+        )
