@@ -1,52 +1,34 @@
 """The model that users type: a stack of layers, with Keras's interface."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
-from gpucnn.callbacks import Callback, CallbackList
-from gpucnn.datasets.device_dataset import check_images
-from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer, Softmax
-from gpucnn.losses import DEFAULT, Loss, loss_of
-from gpucnn.metrics import Evaluation, Measures, MetricLike, metrics_of
-from gpucnn.models.building import BuiltLater
+from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
     SavedModel,
     Settings,
     blaming,
     describe,
     load_model,
-    optimizer_arrays,
     save_model,
 )
-from gpucnn.models.data import (
-    Labelled,
-    check_weights_of_images,
-    split_validation,
-    weights_by_class,
-    with_weights,
-)
-from gpucnn.models.divergence import check_finite_arrays, check_weights
-from gpucnn.models.network import Network
-from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
-from gpucnn.models.progress import show_evaluation, show_progress, verbosity
-from gpucnn.models.replica import Objective, Replica
+from gpucnn.models.data import check_weights_of_images
+from gpucnn.models.divergence import check_weights
+from gpucnn.models.progress import show_evaluation, verbosity
 from gpucnn.models.summary import print_summary
-from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
-from gpucnn.models.training.parallel import ParallelTrainer, predict
+from gpucnn.models.trainable import Trainable
 from gpucnn.models.training.parallel import evaluate as evaluate_replica
-from gpucnn.optimizers import Adam, Optimizer, OptimizerState, optimizer_of
+from gpucnn.models.training.parallel import predict
+from gpucnn.optimizers import OptimizerState
 from gpucnn.utils import arguments
-from gpucnn.utils.arithmetic import ceil_div
-from gpucnn.utils.locks import ModelLock
 
 
-class Sequential(BuiltLater):
+class Sequential(Trainable):
     """A stack of layers with training, evaluation, prediction and files, under Keras's names.
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or stay as they are for
@@ -62,23 +44,12 @@ class Sequential(BuiltLater):
     or the `input_shape` of the first layer, or that of the first images that `fit` is given.
     Without the argument, layers can be added until the model is first used.
 
-    Arguments, attributes and errors are those of `Network`, and:
+    Arguments, attributes and errors are those of `Network` and `Trainable`, and:
 
     Args:
         layers: which may end in `Softmax`, see there.
         input_shape: of one image; None if it is known otherwise.
         seed: None for that of `gpucnn.utils.set_random_seed`, 0 unless it was called.
-
-    Attributes:
-        optimizer: used by `fit`; `Adam()` unless `compile` sets another.
-        loss: the loss function; None for the cross-entropy of classes, with layers that end in
-            softmax or not, and labels that are whole numbers.
-        stop_training: set it in `fit`, such as in a callback, to end the training after the epoch.
-        run_eagerly: whether `fit`, `evaluate` and `predict` launch the operations on a batch one
-            by one, where they would replay them as one on a device that can record; the results
-            are the same.
-        epochs_trained: the number of epochs trained, over all calls of `fit`.
-        pixels: of the training images; None before training, and for files of early versions.
     """
 
     def __init__(
@@ -91,230 +62,8 @@ class Sequential(BuiltLater):
         threads: int | None = None,
     ) -> None:
         super().__init__(layers, dtype, device, seed, threads)
-        self._training = ModelLock(
-            "the model is being trained by the call of fit that this call comes from: wait for "
-            "its end"
-        )
-        self._trained: Replica | None = None
-        self.optimizer: Optimizer = Adam()
-        self._measures = Measures()
-        self.stop_training = self.run_eagerly = False
-        self.epochs_trained = 0
-        self.pixels: Pixels | None = None
         if input_shape is not None:
             self.build(input_shape)
-
-    def _complete(self, made: Network) -> None:
-        self.optimizer.place(made.backend, made.parameters, made.replica.layout)
-
-    # Training
-
-    def compile(
-        self,
-        optimizer: Optimizer | str = "adam",
-        loss: Loss | str | None = None,
-        metrics: Sequence[MetricLike] | None = ("accuracy",),
-        run_eagerly: bool = False,
-    ) -> None:
-        """Set the optimizer of `fit`, which starts without state, the loss and the metrics.
-
-        Args:
-            optimizer: an optimizer that no other model uses, or Keras's name of one, such as
-                "adam", for one with its defaults.
-            loss: of `gpucnn.losses`, one of your own, or Keras's name; None for the cross-entropy
-                of classes that are whole numbers.
-            metrics: of `gpucnn.metrics`, by name or as objects, or functions of y_true and y_pred
-                on the host. The accuracy is measured in any case where the loss is a cross-entropy.
-            run_eagerly: see the attribute.
-
-        Raises:
-            InvalidTypeError: `optimizer` is not an optimizer, `loss` not a loss, `metrics` not a
-                list of metrics, or `run_eagerly` not a bool.
-            InvalidValueError: there is no optimizer, loss or metric of that name, the optimizer
-                already trains another model, or the loss does not fit what the layers end in.
-            ModelInUseError: the model is being trained.
-        """
-        optimizer, loss, given = optimizer_of(optimizer), loss_of(loss), metrics_of(metrics)
-        measures = Measures.of(given, has_accuracy=(loss or DEFAULT).measures_accuracy)
-        arguments.flag(run_eagerly, "run_eagerly")
-        if optimizer.is_placed and optimizer is not self.optimizer:
-            kind = type(optimizer).__name__
-            raise InvalidValueError(f"this {kind} already trains another model: make a new one")
-        self._refuse_training()
-        with self._building.claim(), self._lock.claim() if self.is_built else nullcontext():
-            if self.is_built:
-                self._aim_at(Objective.of(loss, self.layers))
-                optimizer.place(self.backend, self.parameters, self.replica.layout)
-            self.optimizer, self.loss, self.run_eagerly = optimizer, loss, run_eagerly
-            self._measures = measures
-
-    def _aim_at(self, objective: Objective) -> None:
-        """Take another objective, for which layers may be fused in another way."""
-        if objective != self._objective:
-            self._objective, self._trained = objective, None
-            self._place(self.backend, self.named_weights(self.replica).values())
-
-    def fit(
-        self,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        batch_size: int | None = 32,
-        epochs: int = 1,
-        verbose: int | str = "auto",
-        callbacks: Sequence[Callback] = (),
-        validation_split: float = 0.0,
-        validation_data: tuple[NDArray[Any], ...] | None = None,
-        shuffle: bool = True,
-        class_weight: Mapping[int, float] | None = None,
-        sample_weight: NDArray[Any] | None = None,
-        initial_epoch: int = 0,
-        on_epoch_end: Callable[[EpochRecord], None] | None = None,
-    ) -> History:
-        """Train for further epochs.
-
-        Do not modify `x` and `y` meanwhile: worker processes have copies of them. The optimizer
-        continues from its state, and so does a schedule: past its end it stays at its last learning
-        rate. An interrupted call leaves the model in the middle of an epoch; one that diverges, as
-        it was after the last epoch.
-
-        Args:
-            x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
-                may be left out.
-            y: the labels: whole numbers (n,), in [0, classes), or what the loss takes.
-            batch_size: images in a training step, None for 32; the last batch of an epoch may be
-                smaller.
-            epochs: the number of passes over the images, less `initial_epoch`.
-            verbose: 0 to print nothing, 1 for a bar on a terminal, 2 for a line an epoch; "auto"
-                for 1.
-            callbacks: told of the beginning and the end of the training and of each epoch; they may
-                stop it.
-            validation_split: the share of the images, the last of them, that are not trained on but
-                are the validation data, in [0, 1).
-            validation_data: (x, y), or (x, y, sample_weight), on which to evaluate the model after
-                each epoch; or None.
-            shuffle: whether to permute the images anew in each epoch.
-            class_weight: by the number of a class, what the loss of its images counts; 1 for
-                classes that are left out.
-            sample_weight: real (n,), what the loss of each image counts; None for 1.
-            initial_epoch: the number of epochs that `epochs` counts as done, see Keras.
-            on_epoch_end: called after each epoch with its record, see `History`.
-
-        Returns:
-            The records of the epochs of this call.
-
-        Raises:
-            InvalidTypeError: the dtype of the images or labels cannot be used.
-            InvalidValueError: an argument, or the shape or a value of the images or labels, cannot
-                be used.
-            TrainingError: the loss or a weight is NaN or infinite.
-            ModelInUseError: the model is being trained.
-
-        Warns:
-            GpucnnWarning: the learning rate's schedule ends before the last of these epochs.
-        """
-        batch_size = 32 if batch_size is None else batch_size
-        arguments.positive_integer(batch_size, "batch_size")
-        epochs = arguments.positive_integer(epochs, "epochs")
-        epochs -= arguments.non_negative_integer(initial_epoch, "initial_epoch")
-        if epochs < 1:
-            raise InvalidValueError(
-                f"initial_epoch is {initial_epoch}: it must be below epochs, the number of the last"
-            )
-        arguments.flag(shuffle, "shuffle")
-        level = verbosity(verbose)
-        told = CallbackList(callbacks, self)
-        weights = check_weights_of_images(sample_weight, x)
-        (x, y, weights), validation_data = split_validation(
-            (x, y, weights), validation_split, validation_data
-        )
-        self._build_for(x)
-        data = self._labelled(x, y, weights)
-        if class_weight is not None:
-            data = data._replace(weights=weights_by_class(class_weight, data))
-        check_weights(self, self.replica)
-        self.optimizer.tell_end(epochs * ceil_div(len(data.images), batch_size))
-        pixels = trained_on(x, self.pixels)
-        validation = None
-        if validation_data is not None:
-            validation = self._labelled(*with_weights(validation_data), pixels)
-        history = History()
-        self._refuse_training_elsewhere()
-        with self._training.owned():
-            self.pixels = pixels
-            last_epoch = self.epochs_trained + epochs
-            trainer = ParallelTrainer(
-                self._twin(), self.optimizer, data, batch_size, validation, self._measures
-            )
-            trainer.run_eagerly = self.run_eagerly
-            self.stop_training = False
-            images = len(data.images)
-            shown = show_progress(level, last_epoch, images)
-            with closing(trainer), told.training(), shown as progress:
-                for epoch in range(self.epochs_trained + 1, last_epoch + 1):
-                    told.epoch_begins(epoch)
-                    order = epoch_order(self.seed, epoch, images, shuffle=shuffle)
-                    with self._trained_by(trainer, epoch):
-                        record = trainer.epoch(epoch, order, progress.batch)
-                        check_weights(self, trainer.replica)
-                        check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
-                        if validation is not None:
-                            record |= _validate(trainer, epoch)
-                    history.epochs.append(record)
-                    progress.epoch(record)
-                    if on_epoch_end is not None:
-                        on_epoch_end(record)
-                    told.epoch_ends(epoch, record)
-                    if self.stop_training:
-                        break
-                with self._lock.claim():
-                    self.optimizer.finalize(self.parameters)
-        return history
-
-    def _twin(self) -> Replica:
-        """The replica that `fit` trains, kept from one call to the next."""
-        if self._trained is None:
-            with self._lock.claim():
-                self._trained = self.replica.twin()
-        return self._trained
-
-    @contextmanager
-    def _trained_by(self, trainer: ParallelTrainer, epoch: int) -> Iterator[None]:
-        """Train an epoch in this context: from the model's state, which is then the trainer's.
-
-        The model takes over the state of an interrupted epoch too, but not of one that diverged.
-        """
-        with self._lock.claim():
-            trainer.load(self.replica, self.optimizer)
-        try:
-            yield
-        except TrainingError:
-            raise
-        except BaseException:
-            self._take_over(trainer, self.epochs_trained)
-            raise
-        self._take_over(trainer, epoch)
-
-    def _take_over(self, trainer: ParallelTrainer, epochs_trained: int) -> None:
-        with self._lock.claim():
-            trainer.store(self.replica, self.optimizer)
-            self.epochs_trained = epochs_trained
-
-    def _refuse_training(self) -> None:
-        """Check that the model may be changed.
-
-        Raises:
-            ModelInUseError: it is being trained, by this thread or another.
-        """
-        self._refuse_training_elsewhere()
-        with self._training.claim():
-            pass
-
-    def _refuse_training_elsewhere(self) -> None:
-        if self._training.is_anothers:
-            raise ModelInUseError(
-                "the model is being trained by another thread: wait for the end of its fit, or "
-                "take a copy (copy.deepcopy)"
-            )
 
     # Use
 
@@ -531,28 +280,3 @@ class Sequential(BuiltLater):
         self.compile(of.optimizer, of.loss, of.metrics)
         self._place_optimizer(saved.state)
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
-
-    # Data
-
-    def _images(self, x: NDArray[Any], pixels: Pixels | None) -> NDArray[Any]:
-        """Checked images, in the encoding of `pixels`."""
-        images = check_images(x, self.input_shape, self.dtype)
-        return like_training(images, pixels, self.dtype, encoding_of_bytes(self._unrolled))
-
-    def _labelled(
-        self,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        weights: NDArray[Any] | None = None,
-        pixels: Pixels | None = None,
-    ) -> Labelled:
-        images = self._images(x, pixels)
-        labels = (self.loss or DEFAULT).labels(y, len(images), self.classes)
-        return Labelled(images, labels, weights)
-
-
-def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
-    """The fields of an epoch's record that come from the validation data."""
-    found = trainer.validate()
-    check_finite(found.loss, epoch)
-    return {f"val_{name}": value for name, value in found._asdict().items()}
