@@ -36,7 +36,7 @@ since as bytes of 0 to 255 they are nearly black; and a model trained on them re
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +79,7 @@ class Encoding(NamedTuple):
 
 NORMALIZED = Encoding(-0.5, 0.5)  # what bytes become in `Backend.gather_images`
 AS_THEY_ARE = Encoding(0, 255)  # what they are if they are not normalised
+Conversion = tuple[Encoding, Encoding]  # from the first to the second
 ENCODINGS = (Encoding(0, 1), NORMALIZED, Encoding(-1, 1), AS_THEY_ARE)
 
 
@@ -165,8 +166,11 @@ class Pixels:
         encodings = {self.encoding(), earlier.encoding()} - {None}
         if earlier.kind != self.kind or len(encodings) > 1:
             return self
-        low, high = min(self.low, earlier.low), max(self.high, earlier.high)
-        return Pixels(self.kind, low, high, self.data)
+        return self.joined(earlier)
+
+    def joined(self, others: "Pixels") -> "Pixels":
+        """Those of both together, of the same kind."""
+        return replace(self, low=min(self.low, others.low), high=max(self.high, others.high))
 
     def __str__(self) -> str:
         return f"{self.kind} from {self.low:g} to {self.high:g}"
@@ -176,13 +180,12 @@ def _is_name(data: Any) -> bool:
     return isinstance(data, str) and data.isprintable() and len(data) <= LONGEST_NAME
 
 
-def trained_on(images: NDArray[Any], earlier: Pixels | None) -> Pixels:
-    """The record of a model trained on `earlier` pixels, then on `images`.
+def trained_on(pixels: Pixels, earlier: Pixels | None) -> Pixels:
+    """The record of a model trained on `earlier` pixels, then on `pixels`.
 
     Warns:
-        GpucnnWarning: the images are bytes, and nearly black.
+        GpucnnWarning: these are bytes, and nearly black.
     """
-    pixels = Pixels.of(np.asarray(images))
     if pixels.are_dark:
         _warn_of_dark(pixels)
     return pixels.after(earlier)
@@ -213,16 +216,25 @@ def like_training(
     """
     if trained is None:
         return images
-    given = Pixels.of(images)
+    return convert(images, conversion(Pixels.of(images), trained, of_bytes), dtype)
+
+
+def conversion(
+    given: Pixels, trained: Pixels, of_bytes: Encoding = NORMALIZED
+) -> Conversion | None:
+    """How pixels are brought to the encoding that a model was trained on; None to leave them.
+
+    Arguments, errors and warnings are those of `like_training`.
+    """
     _check_brightness(given, trained)
     source, target = given.encoding(of_bytes), trained.encoding(of_bytes)
     if source is not None and target is not None:
         if source == target:
-            return images
+            return None
         if given.kind == BYTES or not target.contains(given) or source.begins_with(given):
-            return _converted(images, source, target, dtype)
+            return source, target
     elif _may_be_alike(given, trained, of_bytes):
-        return images
+        return None
     raise InvalidValueError(
         f"the images are {given}, but the model was trained on {trained}, and how to convert them "
         "is not known: normalise them as the training images were"
@@ -287,9 +299,13 @@ def _may_be_alike(given: Pixels, trained: Pixels, of_bytes: Encoding) -> bool:
     return given.kind == FLOATS and seen and (given.low, given.high) != source
 
 
-def _converted(
-    images: NDArray[Any], source: Encoding, target: Encoding, dtype: "np.dtype[np.floating]"
+def convert(
+    images: NDArray[Any], how: Conversion | None, dtype: "np.dtype[np.floating]"
 ) -> NDArray[Any]:
+    """Convert images as `conversion` says; the images themselves if it says nothing."""
+    if how is None:
+        return images
+    source, target = how
     if images.dtype == np.uint8:
         values = np.arange(256) * target.width / 255 + target.low
         encoded: NDArray[Any] = values.astype(dtype)[images]

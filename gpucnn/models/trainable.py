@@ -202,7 +202,7 @@ class Trainable(BuiltLater):
             data = data._replace(weights=weights_by_class(class_weight, data))
         check_weights(self, self.replica)
         self.optimizer.tell_end(epochs * ceil_div(len(data.images), batch_size))
-        pixels = trained_on(x, self.pixels)
+        pixels = trained_on(Pixels.of(data.images), self.pixels)
         validation = None
         if validation_data is not None:
             validation = self._labelled(*with_weights(validation_data), pixels)

@@ -39,7 +39,7 @@ STANDARDISED = (IMAGES / 255 - 0.1307) / 0.3081
 
 def given_to(trained: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
     """The images that a model trained on other images is given."""
-    return like_training(images, trained_on(trained, None), DTYPE)
+    return like_training(images, trained_on(Pixels.of(trained), None), DTYPE)
 
 
 def check_refused(trained: NDArray[Any], images: NDArray[Any]) -> None:
@@ -178,7 +178,7 @@ class TestDarkBytes:
     def test_are_told_in_training(self, high: int, factor: int) -> None:
         text = f"bytes of at most {high}, which are nearly black .* multiply them by {factor},"
         with pytest.warns(GpucnnWarning, match=text):
-            trained_on(IMAGES % (high + 1), None)
+            trained_on(Pixels.of(IMAGES % (high + 1)), None)
 
     @pytest.mark.parametrize("trained", [IMAGES, ENCODED["unit"]], ids=["bytes", "floats"])
     def test_are_told_in_use(self, trained: NDArray[Any]) -> None:
@@ -190,7 +190,7 @@ class TestDarkBytes:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             images = np.minimum(IMAGES, np.uint8(high))
-            trained_on(images, None)
+            trained_on(Pixels.of(images), None)
             given_to(IMAGES, images)
 
     def test_are_what_a_model_of_such_takes_alone(self) -> None:
@@ -222,10 +222,10 @@ class TestAsBytes:
 
 class TestRecord:
     def test_of_bytes(self) -> None:
-        assert trained_on(IMAGES[:, 1:], None) == Pixels(BYTES, 0, 255)
+        assert trained_on(Pixels.of(IMAGES[:, 1:]), None) == Pixels(BYTES, 0, 255)
 
     def test_of_floats(self) -> None:
-        assert trained_on(between(-3, 4.5), None) == Pixels(FLOATS, -3, 4.5)
+        assert trained_on(Pixels.of(between(-3, 4.5)), None) == Pixels(FLOATS, -3, 4.5)
 
     @pytest.mark.parametrize(("data", "kept"), [("folder", "folder"), ("a\033b", None)])
     def test_of_a_data_set(self, data: str, kept: str | None) -> None:
@@ -233,12 +233,12 @@ class TestRecord:
 
     def test_of_images_one_after_the_other_is_of_all(self) -> None:
         earlier = Pixels(FLOATS, 0, 0.4, "folder")
-        now = trained_on(between(0.1, 1), earlier)
+        now = trained_on(Pixels.of(between(0.1, 1)), earlier)
         assert now == Pixels(FLOATS, 0, 1)  # of another set, perhaps: where from is not known
 
     @pytest.mark.parametrize("images", [between(0, 255), IMAGES])
     def test_of_another_kind_or_encoding_is_of_the_latest(self, images: NDArray[Any]) -> None:
-        assert trained_on(images, Pixels(FLOATS, 0, 1, "folder")) == Pixels.of(images)
+        assert trained_on(Pixels.of(images), Pixels(FLOATS, 0, 1, "folder")) == Pixels.of(images)
 
     @given(low=st.floats(-300, 300), width=st.floats(0, 600))
     def test_is_of_one_encoding_at_most(self, low: float, width: float) -> None:
