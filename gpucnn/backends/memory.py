@@ -54,10 +54,12 @@ class Memory:
     Attributes:
         device: the name of the device.
         xp: the module whose arrays live on the device.
+        is_host: whether that is where NumPy's arrays are, and no other device.
         allocations: how often memory that is kept, of buffers and workspaces, was allocated.
     """
 
     device = "reference"
+    is_host = False
     allocations = 0
 
     def __init__(self, xp: Any = np) -> None:

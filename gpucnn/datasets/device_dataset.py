@@ -1,5 +1,6 @@
 """A dataset on a device, batches gathered from it, and checks of images and labels."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,21 @@ class DeviceDataset:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def first(self, count: int) -> "DeviceDataset":
+        """The first images, in the same memory."""
+        views = copy(self)
+        views.images = self.images[:count]
+        views.labels = None if self.labels is None else self.labels[:count]
+        views.weights = None if self.weights is None else self.weights[:count]
+        return views
+
+    def fill(self, x: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None = None) -> None:
+        """Replace the first n images, and what belongs to them; arguments as of the constructor."""
+        given = x, y, None if weights is None else weights[:, None]
+        for source, target in zip(given, (self.images, self.labels, self.weights), strict=True):
+            if source is not None and target is not None:
+                self._backend.copy(source, target[: len(source)])
 
     def gather_images(self, indices: Array, out: Array, *, normalizes: bool = True) -> None:
         """Gather the images of a batch.

@@ -1,7 +1,7 @@
 """Networks that are built once they know the shape of their images, as in Keras."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,15 @@ OF_BUILT = frozenset(
     }
 )
 """The attributes that a network has once it is built."""
+
+
+class Options(NamedTuple):
+    """Arguments of `Network` after the shape of its images."""
+
+    dtype: str
+    device: str
+    seed: int
+    threads: int | None
 
 
 class BuiltLater(Network):
@@ -49,7 +58,7 @@ class BuiltLater(Network):
     ) -> None:
         check_list(layers)
         self._given = list(layers)
-        self._options = dtype, device, default_seed() if seed is None else seed, threads
+        self._options = Options(dtype, device, default_seed() if seed is None else seed, threads)
         self._building = ModelLock(
             "the model is asked by a handler of signals while it is built for the same thread: let "
             "the handler set a flag, and ask later"

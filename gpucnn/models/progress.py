@@ -40,13 +40,13 @@ def show_evaluation(level: int, found: Evaluation) -> None:
 
 
 @contextmanager
-def show_progress(level: int, last_epoch: int, images: int) -> Iterator[Progress]:
+def show_progress(level: int, last_epoch: int, images: int | None) -> Iterator[Progress]:
     """Show the progress of training within the context.
 
     Args:
         level: see `verbosity`.
         last_epoch: the number of the last epoch.
-        images: the number of images in an epoch.
+        images: the number of images in an epoch; None if it is not known.
     """
     if level == 0 or sys.stdout is None:  # None in a program without standard streams
         yield _Silence()
@@ -97,7 +97,7 @@ class _Lines(Progress):
 
 
 @contextmanager
-def _bar(last_epoch: int, images: int) -> Iterator[Progress]:
+def _bar(last_epoch: int, images: int | None) -> Iterator[Progress]:
     from rich import progress as rich_progress  # imported here: `import gpucnn` stays light
 
     columns = (

@@ -1,9 +1,10 @@
 """The model that users type: a stack of layers, with Keras's interface."""
 
 import os
-from collections.abc import Sequence
-from typing import Any, Literal, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
@@ -17,15 +18,27 @@ from gpucnn.models.checkpoint import (
     load_model,
     save_model,
 )
-from gpucnn.models.data import check_weights_of_images
+from gpucnn.models.data import (
+    Arrays,
+    Source,
+    Stream,
+    check_weights_of_images,
+    is_stream,
+    refuse_with_arrays,
+    refuse_with_batches,
+    without_labels,
+)
 from gpucnn.models.divergence import check_weights
 from gpucnn.models.progress import show_evaluation, verbosity
 from gpucnn.models.summary import print_summary
 from gpucnn.models.trainable import Trainable
+from gpucnn.models.training import evaluation
 from gpucnn.models.training.parallel import evaluate as evaluate_replica
 from gpucnn.models.training.parallel import predict
 from gpucnn.optimizers import OptimizerState
 from gpucnn.utils import arguments
+
+T = TypeVar("T")
 
 
 class Sequential(Trainable):
@@ -70,11 +83,12 @@ class Sequential(Trainable):
     @overload
     def evaluate(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        x: Any,
+        y: NDArray[Any] | None = ...,
         batch_size: int | None = ...,
         verbose: int | str = ...,
         sample_weight: NDArray[Any] | None = ...,
+        steps: int | None = ...,
         *,
         return_dict: Literal[False] = ...,
     ) -> Evaluation: ...
@@ -82,33 +96,36 @@ class Sequential(Trainable):
     @overload
     def evaluate(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        x: Any,
+        y: NDArray[Any] | None = ...,
         batch_size: int | None = ...,
         verbose: int | str = ...,
         sample_weight: NDArray[Any] | None = ...,
+        steps: int | None = ...,
         *,
         return_dict: Literal[True],
     ) -> dict[str, Any]: ...
 
     def evaluate(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        batch_size: int | None = 128,
+        x: Any,
+        y: NDArray[Any] | None = None,
+        batch_size: int | None = None,
         verbose: int | str = 0,
         sample_weight: NDArray[Any] | None = None,
+        steps: int | None = None,
         *,
         return_dict: bool = False,
     ) -> Evaluation | dict[str, Any]:
         """Compute the mean loss and the metrics over labelled images.
 
         Args:
-            x: the images, as for `fit`.
+            x: the images, or an iterable of batches, as for `fit`.
             y: the labels, as for `fit`.
-            batch_size: images in a batch, None for 128.
+            batch_size: images in a batch, None for 128; None with batches.
             verbose: 0 to print nothing, else a line.
             sample_weight: as for `fit`.
+            steps: batches of an iterable to take; None for all.
             return_dict: whether to return a dictionary.
 
         Returns:
@@ -123,18 +140,29 @@ class Sequential(Trainable):
         """
         size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
         level = verbosity(verbose)
-        self._build_for(x)
-        data = self._labelled(x, y, check_weights_of_images(sample_weight, x), self.pixels)
-        with self._lock.claim():
-            check_weights(self, self.replica)
-            found = evaluate_replica(
-                self.replica, data, size, self._measures, run_eagerly=self.run_eagerly
-            )
+        source: Source
+        if is_stream(x, has_labels=y is None):
+            refuse_with_batches(y=y, batch_size=batch_size, sample_weight=sample_weight)
+            source = self._batches(Stream(x, "x", steps), pixels=self.pixels)
+        else:
+            refuse_with_arrays(steps=steps)
+            self._build_for(x)
+            weights = check_weights_of_images(sample_weight, x)
+            source = Arrays(self._labelled(x, y, weights, pixels=self.pixels), size)
+        measured = [
+            self._infer(evaluate_replica, data, batch, self._measures)
+            for data, batch in source.in_memory()
+        ]
+        found = evaluation(measured, self._measures)
         show_evaluation(level, found)
         return found._asdict() if return_dict else found
 
     def predict(
-        self, x: NDArray[Any], batch_size: int | None = 128, verbose: int | str = 0
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
     ) -> NDArray[Any]:
         """Compute the outputs for images: by default the probability of each class.
 
@@ -142,9 +170,11 @@ class Sequential(Trainable):
         `from_logits=True`.
 
         Args:
-            x: the images, as for `fit`.
-            batch_size: images in a batch, None for 128.
+            x: the images, as for `fit`; or an iterable of batches, whose labels are not looked at
+                and may be left out.
+            batch_size: images in a batch, None for 128; None with batches.
             verbose: as for `evaluate`; but there is nothing to print.
+            steps: as for `evaluate`.
 
         Returns:
             real (n, outputs), on the host.
@@ -157,10 +187,21 @@ class Sequential(Trainable):
         """
         size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
         verbosity(verbose)
-        images = self._images(x, self.pixels)
+        source: Source
+        if is_stream(x, has_labels=False):
+            refuse_with_batches(batch_size=batch_size)
+            source = self._batches(Stream(x, "x", steps, has_labels=False), pixels=self.pixels)
+        else:
+            refuse_with_arrays(steps=steps)
+            source = Arrays(without_labels(self._images(x, self.pixels)), size)
+        found = [self._infer(predict, data, batch) for data, batch in source.in_memory()]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _infer(self, infer: Callable[..., T], *arguments: Any) -> T:
+        """Call `evaluate` or `predict` of a replica for images that are in memory."""
         with self._lock.claim():
             check_weights(self, self.replica)
-            return predict(self.replica, images, size, run_eagerly=self.run_eagerly)
+            return infer(self.replica, *arguments, run_eagerly=self.run_eagerly)
 
     def summary(self) -> None:
         """Print a table of the layers: output shape, parameters, multiply-adds and memory."""

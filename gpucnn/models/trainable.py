@@ -4,6 +4,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,11 +18,20 @@ from gpucnn.metrics import Measures, MetricLike, metrics_of
 from gpucnn.models.building import BuiltLater
 from gpucnn.models.checkpoint import optimizer_arrays
 from gpucnn.models.data import (
+    Arrays,
+    Batches,
+    Given,
     Labelled,
+    Source,
+    Stream,
     check_weights_of_images,
+    is_stream,
+    refuse_with_arrays,
+    refuse_with_batches,
     split_validation,
     weights_by_class,
     with_weights,
+    without_labels,
 )
 from gpucnn.models.divergence import check_finite_arrays, check_weights
 from gpucnn.models.network import Network
@@ -32,7 +42,6 @@ from gpucnn.models.training import EpochRecord, History, check_finite, epoch_ord
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.optimizers import Adam, Optimizer, optimizer_of
 from gpucnn.utils import arguments
-from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.locks import ModelLock
 
 
@@ -125,33 +134,42 @@ class Trainable(BuiltLater):
 
     def fit(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        batch_size: int | None = 32,
+        x: Any,
+        y: NDArray[Any] | None = None,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
         callbacks: Sequence[Callback] = (),
         validation_split: float = 0.0,
-        validation_data: tuple[NDArray[Any], ...] | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: NDArray[Any] | None = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         on_epoch_end: Callable[[EpochRecord], None] | None = None,
     ) -> History:
         """Train for further epochs.
 
         Do not modify `x` and `y` meanwhile: worker processes have copies of them. The optimizer
         continues from its state, and so does a schedule: past its end it stays at its last learning
-        rate. An interrupted call leaves the model in the middle of an epoch; one that diverges, as
-        it was after the last epoch.
+        rate. An interrupted call leaves the model in the middle of an epoch, and so does an error
+        of an iterable; one that diverges, as it was after the last epoch.
+
+        For what is larger than memory, `x` may be an iterable of batches: what has a length and can
+        be indexed, such as a `PyDataset` of Keras, any iterable, such as a `DataLoader`, or a
+        generator. A batch is (images, labels) or (images, labels, sample_weight), and a training
+        step; see `gpucnn.models.data.Stream` for what an epoch has of them, and
+        `gpucnn.models.data.Batches` for what they have in common.
 
         Args:
             x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
-                may be left out.
-            y: the labels: whole numbers (n,), in [0, classes), or what the loss takes.
+                may be left out. Or an iterable of batches.
+            y: the labels: whole numbers (n,), in [0, classes), or what the loss takes; None with
+                batches.
             batch_size: images in a training step, None for 32; the last batch of an epoch may be
-                smaller.
+                smaller. None with batches.
             epochs: the number of passes over the images, less `initial_epoch`.
             verbose: 0 to print nothing, 1 for a bar on a terminal, 2 for a line an epoch; "auto"
                 for 1.
@@ -159,13 +177,16 @@ class Trainable(BuiltLater):
                 stop it.
             validation_split: the share of the images, the last of them, that are not trained on but
                 are the validation data, in [0, 1).
-            validation_data: (x, y), or (x, y, sample_weight), on which to evaluate the model after
-                each epoch; or None.
-            shuffle: whether to permute the images anew in each epoch.
+            validation_data: (x, y), or (x, y, sample_weight), or an iterable of batches, on which
+                to evaluate the model after each epoch; or None.
+            shuffle: whether to permute the images anew in each epoch; of batches, those that can be
+                indexed, as a whole.
             class_weight: by the number of a class, what the loss of its images counts; 1 for
                 classes that are left out.
             sample_weight: real (n,), what the loss of each image counts; None for 1.
             initial_epoch: the number of epochs that `epochs` counts as done, see Keras.
+            steps_per_epoch: batches of an epoch; None for all that an iterable gives.
+            validation_steps: batches of an iterable to validate on; None for all.
             on_epoch_end: called after each epoch with its record, see `History`.
 
         Returns:
@@ -179,10 +200,10 @@ class Trainable(BuiltLater):
             ModelInUseError: the model is being trained.
 
         Warns:
-            GpucnnWarning: the learning rate's schedule ends before the last of these epochs.
+            GpucnnWarning: the learning rate's schedule ends before the last of these epochs, or a
+                generator does, which ends the training.
         """
-        batch_size = 32 if batch_size is None else batch_size
-        arguments.positive_integer(batch_size, "batch_size")
+        size = arguments.positive_integer(32 if batch_size is None else batch_size, "batch_size")
         epochs = arguments.positive_integer(epochs, "epochs")
         epochs -= arguments.non_negative_integer(initial_epoch, "initial_epoch")
         if epochs < 1:
@@ -192,42 +213,60 @@ class Trainable(BuiltLater):
         arguments.flag(shuffle, "shuffle")
         level = verbosity(verbose)
         told = CallbackList(callbacks, self)
-        weights = check_weights_of_images(sample_weight, x)
-        (x, y, weights), validation_data = split_validation(
-            (x, y, weights), validation_split, validation_data
-        )
-        self._build_for(x)
-        data = self._labelled(x, y, weights)
-        if class_weight is not None:
-            data = data._replace(weights=weights_by_class(class_weight, data))
+        order = partial(epoch_order, self._options.seed, shuffle=shuffle)
+        source: Source
+        if is_stream(x, has_labels=y is None):
+            refuse_with_batches(
+                y=y,
+                batch_size=batch_size,
+                sample_weight=sample_weight,
+                validation_split=validation_split,
+            )
+            stream = Stream(x, "x", steps_per_epoch, "steps_per_epoch", order=order)
+            stream.check_lasts(epochs)
+            source = self._batches(stream, class_weight, epoch=self.epochs_trained + 1)
+        else:
+            refuse_with_arrays(steps_per_epoch=steps_per_epoch)
+            (x, y, weights), validation_data = split_validation(
+                (x, y, check_weights_of_images(sample_weight, x)), validation_split, validation_data
+            )
+            self._build_for(x)
+            source = Arrays(self._labelled(x, y, weights, class_weight), size, order)
         check_weights(self, self.replica)
-        self.optimizer.tell_end(epochs * ceil_div(len(data.images), batch_size))
-        pixels = trained_on(Pixels.of(data.images), self.pixels)
-        validation = None
-        if validation_data is not None:
-            validation = self._labelled(*with_weights(validation_data), pixels)
+        if source.steps is not None:
+            self.optimizer.tell_end(epochs * source.steps)
+        pixels = trained_on(source.pixels, self.pixels)
+        validation = self._validation(
+            validation_data, validation_steps, source.batch_size, epochs, pixels
+        )
         history = History()
         self._refuse_training_elsewhere()
         with self._training.owned():
             self.pixels = pixels
             last_epoch = self.epochs_trained + epochs
             trainer = ParallelTrainer(
-                self._twin(), self.optimizer, data, batch_size, validation, self._measures
+                self._twin(),
+                self.optimizer,
+                source.memory,
+                source.batch_size,
+                None if validation is None else validation.memory,
+                self._measures,
             )
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
-            images = len(data.images)
-            shown = show_progress(level, last_epoch, images)
+            shown = show_progress(level, last_epoch, source.images)
             with closing(trainer), told.training(), shown as progress:
                 for epoch in range(self.epochs_trained + 1, last_epoch + 1):
+                    if source.has_ended(epoch):
+                        break
                     told.epoch_begins(epoch)
-                    order = epoch_order(self.seed, epoch, images, shuffle=shuffle)
-                    with self._trained_by(trainer, epoch):
-                        record = trainer.epoch(epoch, order, progress.batch)
+                    with self._trained_by(trainer, source, epoch):
+                        parts = source.parts(epoch, trainer.chunk)
+                        record = trainer.epoch_of_parts(epoch, parts, progress.batch)
                         check_weights(self, trainer.replica)
                         check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
                         if validation is not None:
-                            record |= _validate(trainer, epoch)
+                            record |= _validate(trainer, validation, epoch)
                     history.epochs.append(record)
                     progress.epoch(record)
                     if on_epoch_end is not None:
@@ -247,11 +286,12 @@ class Trainable(BuiltLater):
         return self._trained
 
     @contextmanager
-    def _trained_by(self, trainer: ParallelTrainer, epoch: int) -> Iterator[None]:
+    def _trained_by(self, trainer: ParallelTrainer, source: Source, epoch: int) -> Iterator[None]:
         """Train an epoch in this context: from the model's state, which is then the trainer's.
 
         The model takes over the state of an interrupted epoch too, but not of one that diverged.
         """
+        known = source.pixels
         with self._lock.claim():
             trainer.load(self.replica, self.optimizer)
         try:
@@ -261,7 +301,11 @@ class Trainable(BuiltLater):
         except BaseException:
             self._take_over(trainer, self.epochs_trained)
             raise
-        self._take_over(trainer, epoch)
+        else:
+            self._take_over(trainer, epoch)
+        finally:
+            if source.pixels != known:
+                self.pixels = source.pixels.after(self.pixels)
 
     def _take_over(self, trainer: ParallelTrainer, epochs_trained: int) -> None:
         with self._lock.claim():
@@ -298,18 +342,60 @@ class Trainable(BuiltLater):
 
     def _labelled(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        x: Any,
+        y: Any,
         weights: NDArray[Any] | None = None,
+        class_weight: Mapping[int, float] | None = None,
         pixels: Pixels | None = None,
     ) -> Labelled:
+        """Checked images with checked labels, in the encoding of `pixels`."""
+        if y is None:
+            raise InvalidValueError(
+                "there are no labels: give y, or let x be an iterable of batches that have them"
+            )
         images = self._images(x, pixels)
         labels = (self.loss or DEFAULT).labels(y, len(images), self.classes)
-        return Labelled(images, labels, weights)
+        data = Labelled(images, labels, weights)
+        if class_weight is not None:
+            return data._replace(weights=weights_by_class(class_weight, data))
+        return data
+
+    def _batches(
+        self,
+        stream: Stream,
+        class_weight: Mapping[int, float] | None = None,
+        epoch: int = 1,
+        pixels: Pixels | None = None,
+    ) -> Batches:
+        """The checked batches of a stream, in the encoding of `pixels`, from epoch `epoch` on."""
+
+        def check(given: Given) -> Labelled:
+            if not stream.has_labels:
+                return without_labels(self._images(given.x, None))
+            weights = check_weights_of_images(given.weights, given.x)
+            return self._labelled(given.x, given.y, weights, class_weight)
+
+        for first in stream.peek(epoch, 1):
+            self._build_for(first.x)
+        return Batches(stream, check, self.dtype, epoch, pixels)
+
+    def _validation(
+        self, data: Any, steps: int | None, batch_size: int, epochs: int, pixels: Pixels
+    ) -> Source | None:
+        """What to evaluate the model on after each epoch, in the encoding of `pixels`."""
+        if is_stream(data, has_labels=False):
+            stream = Stream(data, "validation_data", steps, "validation_steps")
+            stream.check_lasts(epochs)
+            return self._batches(stream, pixels=pixels)
+        refuse_with_arrays(validation_steps=steps)
+        if data is None:
+            return None
+        x, y, weights = with_weights(data)
+        return Arrays(self._labelled(x, y, weights, pixels=pixels), batch_size)
 
 
-def _validate(trainer: ParallelTrainer, epoch: int) -> EpochRecord:
+def _validate(trainer: ParallelTrainer, validation: Source, epoch: int) -> EpochRecord:
     """The fields of an epoch's record that come from the validation data."""
-    found = trainer.validate()
+    found = trainer.validate(validation.parts(epoch, trainer.test_chunk))
     check_finite(found.loss, epoch)
     return {f"val_{name}": value for name, value in found._asdict().items()}

@@ -355,7 +355,7 @@ def test_wrong_splits() -> None:
     ):
         model.fit(X[:1], Y[:1], validation_split=0.9)
     with refusal("the images have the shape (), and the labels (20,): give as many of each"):
-        model.fit(None, Y, validation_split=0.5)  # type: ignore[arg-type]
+        model.fit(None, Y, validation_split=0.5)
 
 
 def test_history() -> None:

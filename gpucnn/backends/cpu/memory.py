@@ -56,6 +56,7 @@ class CpuMemory(Memory):
     """
 
     device = "cpu"
+    is_host = True
 
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)

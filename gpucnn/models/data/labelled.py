@@ -24,6 +24,16 @@ class Labelled(NamedTuple):
     labels: NDArray[Any]
     weights: NDArray[Any] | None = None
 
+    def first(self, count: int) -> "Labelled":
+        """Views of the first images, and of what belongs to them."""
+        weights = None if self.weights is None else self.weights[:count]
+        return Labelled(self.images[:count], self.labels[:count], weights)
+
+
+def without_labels(images: NDArray[Any]) -> Labelled:
+    """Images with labels that stand for none, since they are not looked at."""
+    return Labelled(images, np.zeros(len(images), np.int64))
+
 
 Data = tuple[Any, Any, Any]
 """Images, labels, and weights of the images or None."""

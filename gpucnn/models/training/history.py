@@ -15,8 +15,8 @@ class History:
 
     Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (means over the epoch's training
     steps, each measured before its update), the other metrics of the model, "seconds" (of the
-    training steps alone), "images_per_second", and, with validation data, "val_loss",
-    "val_accuracy" and so on after the epoch. Accuracies are in [0, 1].
+    training steps, and of what gives them batches), "images_per_second", and, with validation data,
+    "val_loss", "val_accuracy" and so on after the epoch. Accuracies are in [0, 1].
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)

@@ -1,6 +1,10 @@
 """The metrics of images, on the device that computes them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend
 from gpucnn.metrics import Evaluation, Measures
@@ -32,23 +36,59 @@ class Metrics(NamedTuple):
         """Views of the metrics of a range of images."""
         return Metrics(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
 
-    def measured(
-        self, backend: Backend, measures: Measures, labels: Array, penalty: float = 0.0
-    ) -> Evaluation:
-        """What is measured of the images.
+    def on_host(
+        self,
+        backend: Backend,
+        labels: NDArray[Any] | None,
+        penalties: NDArray[Any] | None = None,
+    ) -> "Measured":
+        """A copy on the host.
 
         Args:
             backend: where the metrics are.
-            measures: what to measure.
-            labels: those of the images, on the device.
-            penalty: on the parameters, a part of the loss.
+            labels: those of the images, on the host; None if they are not needed.
+            penalties: see `Measured`.
         """
-        on_host = (None if each is None else backend.to_host(each) for each in self)
-        losses, correct, outputs = on_host
+        losses, correct, outputs = (
+            None if each is None else backend.to_host(each) for each in self
+        )
         assert losses is not None
         assert correct is not None
-        mine = backend.to_host(labels) if measures.metrics else None
-        return measures.evaluate(losses, correct, mine, outputs, penalty)
+        return Measured(losses, correct, labels, outputs, penalties)
+
+
+class Measured(NamedTuple):
+    """The metrics of n images, on the host, with what else `Measures.evaluate` needs.
+
+    Attributes:
+        losses: as of `Metrics`.
+        correct: likewise.
+        labels: those of the images; None if they are not needed.
+        outputs: as of `Metrics`.
+        penalties: real (n,), on the parameters when each image was measured; None for 0.
+    """
+
+    losses: NDArray[Any]
+    correct: NDArray[Any]
+    labels: NDArray[Any] | None
+    outputs: NDArray[Any] | None
+    penalties: NDArray[Any] | None
+
+
+def evaluation(parts: Sequence[Measured], measures: Measures) -> Evaluation:
+    """What is measured of all images of some parts."""
+    losses, correct, labels, outputs, penalties = (
+        None if each[0] is None else np.concatenate(each) for each in zip(*parts, strict=True)
+    )
+    assert losses is not None
+    assert correct is not None
+    penalty = 0.0 if penalties is None else float(penalties.mean(dtype=np.float64))
+    return measures.evaluate(losses, correct, labels, outputs, penalty)
+
+
+def penalties_now(replica: Replica, count: int) -> NDArray[Any] | None:
+    """The penalty on the parameters as they are, for each of `count` images, if there is any."""
+    return np.full(count, replica.penalty()) if replica.is_penalized else None
 
 
 def kinds_of_metrics(replica: Replica, measures: Measures, count: int) -> dict[str, Any]:

@@ -16,10 +16,16 @@ from gpucnn.backends.workers.pool import pool
 from gpucnn.datasets.device_dataset import DeviceDataset, label_dtype
 from gpucnn.metrics import Evaluation, Measures
 from gpucnn.models import inference
-from gpucnn.models.data import Labelled
+from gpucnn.models.data import Chunk, ChunkLayout, Labelled, Part
 from gpucnn.models.inference import measure
 from gpucnn.models.replica import Replica
-from gpucnn.models.training.metrics import Metrics, kinds_of_metrics
+from gpucnn.models.training.metrics import (
+    Measured,
+    Metrics,
+    evaluation,
+    kinds_of_metrics,
+    penalties_now,
+)
 from gpucnn.models.training.sharing import Arrays, Kinds, Sharing, count_workers, load_vectors
 from gpucnn.models.training.trainer import Progress, Trainer
 from gpucnn.optimizers import Optimizer
@@ -33,39 +39,51 @@ class ParallelTrainer(Trainer):
     Args:
         twin: a twin of the model's replica, which can be used meanwhile.
         optimizer: the model's; a copy of it is used.
-        data: to train on.
-        batch_size: images in a step, and in a batch of `validate`.
-        validation: the data of `validate`, or None.
+        data: to train on, or the layout of a chunk that is filled with what to train on.
+        batch_size: images in a step, and in a batch of `validate`, unless a part says otherwise.
+        validation: the same of `validate`, or None.
         measures: what is measured besides the loss.
+
+    Attributes:
+        chunk: memory for parts to train on, if a layout was given.
+        test_chunk: memory for parts of the validation data, likewise.
     """
+
+    chunk: Chunk | None = None
+    test_chunk: Chunk | None = None
 
     def __init__(
         self,
         twin: Replica,
         optimizer: Optimizer,
-        data: Labelled,
+        data: Labelled | ChunkLayout,
         batch_size: int,
-        validation: Labelled | None = None,
+        validation: Labelled | ChunkLayout | None = None,
         measures: Measures = Measures(),  # noqa: B008 - it is immutable
     ) -> None:
         mine = copy(optimizer)
         mine.place(twin.backend, twin.parameters, twin.layout)
-        given, count = _labelled("", data, twin), len(data.images)
-        new: dict[str, Any] = {"order": ((count,), np.int64)}
-        new |= _metrics("", count, twin, measures)
+        given, new = _memory("", data, twin, measures)
+        count = data.images if isinstance(data, ChunkLayout) else len(data.images)
+        new["order"] = (count,), np.int64
         if validation is not None:
-            given |= _labelled(TEST, validation, twin)
-            new |= _metrics(TEST, len(validation.images), twin, measures)
+            of_test = _memory(TEST, validation, twin, measures)
+            given, new = given | of_test[0], new | of_test[1]
         workers = count_workers(twin, count, batch_size)
         if workers:
             new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
         set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size, measures=measures)
         users = (mine, mine.learning_rate, twin.objective.loss, *measures.metrics)
         self._sharing = Sharing(twin, workers, given, new, set_up, users)
-        super().__init__(twin, mine, *_training(twin, self._sharing.arrays, batch_size), measures)
+        arrays = self._sharing.arrays
+        super().__init__(twin, mine, *_training(twin, arrays, batch_size), measures)
+        if isinstance(data, ChunkLayout):
+            self.chunk = _chunk("", data, arrays, twin)
         if validation is not None:
-            self._test = _test(twin, self._sharing.arrays)
+            self._test = _test(twin, arrays)
             self._test_batch_size = batch_size  # which may be more than there are to train on
+        if isinstance(validation, ChunkLayout):
+            self.test_chunk = _chunk(TEST, validation, arrays, twin)
 
     def load(self, replica: Replica, optimizer: Optimizer) -> None:
         """Copy the state of the model: parameters, optimizer state, attributes set by the user.
@@ -103,29 +121,40 @@ class ParallelTrainer(Trainer):
 
         while left:
             if self._sharing.has_joined():
-                position = self._count, self._iterations
+                position = self._count, self._iterations, self._batch_size
                 self._together(partial(_train, batches=list(left), position=position), steps)
             elif self._sharing.can_be_joined:
                 done(self.step(left[0]))
             else:
                 super().run(list(left), done)
 
-    def validate(self) -> Evaluation:
-        """What is measured, the mean loss first, over the validation data, without dropout."""
-        backend, size = self.replica.backend, self._test_batch_size
-        data, metrics = self._test
+    def validate(self, parts: Iterable[Part] | None = None) -> Evaluation:
+        """What is measured, the mean loss first, over the validation data, without dropout.
+
+        Args:
+            parts: of the validation data; None for all, which the trainer was given.
+        """
+        if parts is None:
+            parts = [Part(np.arange(len(self._test[0])), self._test_batch_size)]
+        return evaluation([self._validate_part(each) for each in parts], self._measures)
+
+    def _validate_part(self, part: Part) -> Measured:
+        backend, count, size = self.replica.backend, len(part.order), part.batch_size
+        if part.chunk is not None:
+            self._test[0].fill(*part.chunk)
+        data, metrics = self._test[0].first(count), self._test[1].of(slice(count))
 
         def measure_mine(communicator: Communicator) -> None:
             with backend.session():
                 eagerly = self.run_eagerly
                 measure(self.replica, data, size, communicator, *metrics, run_eagerly=eagerly)
 
-        theirs = partial(_validate, batch_size=size)
+        theirs = partial(_validate, batch_size=size, count=count)
         if not (self._sharing.has_joined() and self._together(theirs, measure_mine)):
             measure_mine(ALONE)
         assert data.labels is not None
-        penalty = self.replica.penalty()
-        return metrics.measured(backend, self._measures, data.labels, penalty)
+        labels = backend.to_host(data.labels) if self._measures.metrics else None
+        return metrics.on_host(backend, labels, penalties_now(self.replica, count))
 
     def join(self) -> None:
         """Wait until the workers take part, if there can be any."""
@@ -189,7 +218,7 @@ def _train(
     context: Context,
     settings: list[dict[str, Any]],
     batches: list[int],
-    position: tuple[int, int],
+    position: tuple[int, int, int],
 ) -> None:
     trainer = _with_state(context, settings)
     trainer.continue_from(*position)
@@ -197,11 +226,14 @@ def _train(
         trainer.run(batches)
 
 
-def _validate(context: Context, settings: list[dict[str, Any]], batch_size: int) -> None:
+def _validate(
+    context: Context, settings: list[dict[str, Any]], batch_size: int, count: int
+) -> None:
     replica = _with_state(context, settings).replica
     data, metrics = _test(replica, context.kept["arrays"])
     with replica.backend.session():
-        measure(replica, data, batch_size, context.communicator, *metrics)
+        of_part = metrics.of(slice(count))
+        measure(replica, data.first(count), batch_size, context.communicator, *of_part)
 
 
 def _with_state(context: Context, settings: list[dict[str, Any]]) -> Trainer:
@@ -227,23 +259,24 @@ def evaluate(
     measures: Measures = Measures(),  # noqa: B008 - it is immutable
     *,
     run_eagerly: bool = False,
-) -> Evaluation:
-    """What is measured, the mean loss first, over labelled images, without dropout."""
+) -> Measured:
+    """The metrics of labelled images, without dropout."""
     given = _labelled("", data, replica)
     infer = partial(measure, run_eagerly=run_eagerly)
     kinds = _metrics("", len(data.images), replica, measures)
     found = _infer(replica, infer, given, kinds, batch_size)
-    labels = replica.backend.asarray(given["labels"])
-    return Metrics(*found).measured(replica.backend, measures, labels, replica.penalty())
+    labels = np.array(given["labels"]) if measures.metrics else None
+    penalties = penalties_now(replica, len(data.images))
+    return Metrics(*found).on_host(replica.backend, labels, penalties)
 
 
 def predict(
-    replica: Replica, images: NDArray[Any], batch_size: int, *, run_eagerly: bool = False
+    replica: Replica, data: Labelled, batch_size: int, *, run_eagerly: bool = False
 ) -> NDArray[Any]:
-    """What is predicted for each image, real (n, outputs), on the host."""
-    kind = (len(images), *replica.layers[-1].output_shape), replica.dtype
+    """What is predicted for each image, real (n, outputs), on the host; labels are not used."""
+    kind = (len(data.images), *replica.layers[-1].output_shape), replica.dtype
     infer = partial(inference.predict, run_eagerly=run_eagerly)
-    (found,) = _infer(replica, infer, {"images": images}, {"outputs": kind}, batch_size)
+    (found,) = _infer(replica, infer, {"images": data.images}, {"outputs": kind}, batch_size)
     return replica.backend.to_host(found)
 
 
@@ -293,6 +326,24 @@ def _infer_theirs(task: Callable[..., None], context: Context) -> None:
 
 TEST = "test "
 """What the names of arrays of validation data begin with."""
+
+
+def _memory(
+    prefix: str, data: Labelled | ChunkLayout, replica: Replica, measures: Measures
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays that are given, and the kinds of those to be allocated, by name."""
+    if isinstance(data, Labelled):
+        kinds = _metrics(prefix, len(data.images), replica, measures)
+        return _labelled(prefix, data, replica), kinds
+    kinds = {prefix + name: kind for name, kind in data.kinds.items()}
+    return {}, kinds | _metrics(prefix, data.images, replica, measures)
+
+
+def _chunk(prefix: str, layout: ChunkLayout, arrays: Arrays, replica: Replica) -> Chunk:
+    """The memory of a chunk: on the host that of the trainer itself."""
+    if not replica.backend.is_host:
+        return Chunk(layout)
+    return Chunk(layout, {name: arrays[prefix + name] for name in layout.kinds}, is_on_device=True)
 
 
 def _labelled(prefix: str, data: Labelled, replica: Replica) -> dict[str, Array]:

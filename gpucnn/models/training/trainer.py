@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import ALONE, Array, Communicator
+from gpucnn.backends import ALONE, Array, BatchMemory, Buffer, Communicator
 from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch
 from gpucnn.metrics import Evaluation, Measures
+from gpucnn.models.data import Part
 from gpucnn.models.replica import Replica, is_of_classes
 from gpucnn.models.training.history import EpochRecord, check_finite
-from gpucnn.models.training.metrics import Metrics, kinds_of_metrics
+from gpucnn.models.training.metrics import Measured, Metrics, evaluation, kinds_of_metrics
 from gpucnn.optimizers import Optimizer
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -37,7 +38,7 @@ class Trainer:
         replica: to be trained.
         optimizer: placed for the replica's parameters.
         data: the training images, with labels.
-        batch_size: images in a step.
+        batch_size: images in a step, unless an epoch says another number.
         order: int64 (n,), memory for the order of up to n images, shared by the ranks; allocated
             here if None.
         metrics: memory for the metrics of n images, shared by the ranks; allocated here if None.
@@ -62,14 +63,14 @@ class Trainer:
         self.replica, self.optimizer, self.data = replica, optimizer, data
         self.communicator: Communicator = ALONE
         self.run_eagerly = False
-        self._batch_size = min(batch_size, len(data))
+        self._full = min(batch_size, len(data))
         self._order = backend.empty((len(data),), np.int64) if order is None else order
         kinds = kinds_of_metrics(replica, measures, len(data))
         self._metrics, self._measures = metrics or Metrics.empty(backend, kinds), measures
-        self._indices = backend.empty((self._batch_size,), np.int64)
+        self._indices = BatchMemory(backend, Buffer((), "int64"), replica.dtype)
         self._position = backend.empty((2,), np.int64)
         factors = len(optimizer.all_factors(0))
-        batches = ceil_div(len(data), self._batch_size)
+        batches = ceil_div(len(data), self._full)
         self._penalties = backend.zeros((batches,), replica.dtype)
         self._epoch_factors = backend.empty((batches, factors), replica.dtype)
         self._factors = backend.empty((factors,), replica.dtype)
@@ -80,19 +81,25 @@ class Trainer:
             and self._metrics.outputs is None
             and backend.can_fuse_classifier(classifier, data.images)
         )
-        self._steps: dict[tuple[int, int], Replayed] = {}  # by images of a batch, and steps
+        self._steps: dict[tuple[int, int, int], Replayed] = {}  # see `_replayed`
         self._settings: list[dict[str, Any]] = []
         self.continue_from(0, 0)
-        replica.reserve(self._batch_size, training=True)
 
     def epoch(
         self, number: int, order: NDArray[np.int64], progress: Progress = lambda count: None
+    ) -> EpochRecord:
+        """Train for one epoch on the images with the indices `order`, int64 (n,), see below."""
+        return self.epoch_of_parts(number, [Part(order, self._full)], progress)
+
+    def epoch_of_parts(
+        self, number: int, parts: Iterable[Part], progress: Progress = lambda count: None
     ) -> EpochRecord:
         """Train for one epoch.
 
         Args:
             number: the epoch's, from 1.
-            order: int64 (n,), the indices of the images in the order of training.
+            parts: what to train on, one part after the other. A device may still work on one while
+                the next is made.
             progress: called after each batch.
 
         Returns:
@@ -101,30 +108,51 @@ class Trainer:
         Raises:
             TrainingError: the loss is NaN or infinite.
         """
-        started = perf_counter()
-        self.begin(order)
-        with self.replica.backend.session():
-            self.run(range(self.batches), progress)
-        found = self.means()
+        started, images = perf_counter(), 0
+        measured: list[Measured] = []
+        labels: NDArray[Any] | None = None
+        for part in parts:
+            if images:
+                measured.append(self._measured(labels))
+            self._begin_part(part)
+            labels = self._labels_on_host()  # now: the next part may be made in their place
+            with self.replica.backend.session():
+                self.run(range(self.batches), progress)
+            images += len(part.order)
+        measured.append(self._measured(labels))
+        found = evaluation(measured, self._measures)
         seconds = perf_counter() - started
         check_finite(found.loss, number)
         return {
             "epoch": number,
             **found._asdict(),
             "seconds": seconds,
-            "images_per_second": len(order) / seconds,
+            "images_per_second": images / seconds,
         }
 
     # Steps of an epoch
 
-    def begin(self, order: NDArray[np.int64]) -> None:
-        """Begin an epoch over the images with the indices `order`, int64 (n,)."""
-        self.replica.backend.copy(order, self._order[: len(order)])
-        self.continue_from(len(order), self.optimizer.iterations)
+    def _begin_part(self, part: Part) -> None:
+        """Begin a part of an epoch, with its images in memory."""
+        if part.chunk is not None:
+            self.data.fill(*part.chunk)
+        self.begin(part.order, part.batch_size)
 
-    def continue_from(self, count: int, iterations: int) -> None:
+    def begin(self, order: NDArray[np.int64], batch_size: int | None = None) -> None:
+        """Begin an epoch, or a part of one, over the images with the indices `order`, int64 (n,).
+
+        Args:
+            order: see above.
+            batch_size: images in a step; None for the trainer's.
+        """
+        self.replica.backend.copy(order, self._order[: len(order)])
+        self.continue_from(len(order), self.optimizer.iterations, batch_size)
+
+    def continue_from(self, count: int, iterations: int, batch_size: int | None = None) -> None:
         """Continue an epoch of `count` images that began at the optimizer step `iterations`."""
         self._count, self._iterations = count, iterations
+        self._batch_size = min(batch_size or self._full, len(self.data))
+        self.replica.reserve(self._batch_size, training=True)
         self._note_settings()
         steps = range(iterations, iterations + self.batches)
         factors = [self.optimizer.all_factors(step) for step in steps]
@@ -208,10 +236,11 @@ class Trainer:
 
     def _replayed(self, count: int, steps: int) -> Replayed:
         """Some steps on batches of `count` images, recorded."""
-        work = self._steps.get((count, steps))
+        key = self._batch_size, count, steps
+        work = self._steps.get(key)
         if work is None:
             take = partial(self._take_steps, count, steps)
-            work = self._steps[count, steps] = Replayed(self.replica.backend, take)
+            work = self._steps[key] = Replayed(self.replica.backend, take)
         return work
 
     def _seek(self, batch: int) -> None:
@@ -243,11 +272,12 @@ class Trainer:
     def _gradients(self, count: int) -> Array:
         """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""
         assert self.data.labels is not None
+        size = self._batch_size
+        indices = self._indices[size]
         self.replica.backend.next_batch(
-            self._position, self._order, self._epoch_factors, self._indices, self._factors
+            self._position, self._order, self._epoch_factors, indices, self._factors
         )
-        indices, size = self._indices[:count], self._batch_size
-        batch = Batch(self.data.labels, indices, self._position, size, *self._metrics)
+        batch = Batch(self.data.labels, indices[:count], self._position, size, *self._metrics)
         gradients = self.replica.accumulate_gradients(
             self._shards(count), self.data, batch, self._position[1:], self.communicator
         )
@@ -277,19 +307,27 @@ class Trainer:
         return replica.gradients
 
     def means(self) -> Evaluation:
-        """What is measured, the mean loss first, over the training steps of the epoch."""
-        assert self.data.labels is not None
-        metrics, order = self._metrics.of(slice(self._count)), self._order[: self._count]
-        labels = self.data.labels[order] if self._measures.metrics else self.data.labels
-        return metrics.measured(self.replica.backend, self._measures, labels, self._mean_penalty())
+        """What is measured, the mean loss first, over the training steps since `begin`."""
+        return evaluation([self._measured(self._labels_on_host())], self._measures)
 
-    def _mean_penalty(self) -> float:
-        """The mean penalty over the images of the epoch, each of the step that it was in."""
+    def _measured(self, labels: NDArray[Any] | None) -> Measured:
+        """The metrics of the training steps since `begin`, once these are done."""
+        metrics = self._metrics.of(slice(self._count))
+        return metrics.on_host(self.replica.backend, labels, self._penalties_on_host())
+
+    def _labels_on_host(self) -> NDArray[Any] | None:
+        """The labels in the order of training, if there are metrics that need them."""
+        if not self._measures.metrics:
+            return None
+        assert self.data.labels is not None
+        return self.replica.backend.to_host(self.data.labels[self._order[: self._count]])
+
+    def _penalties_on_host(self) -> NDArray[Any] | None:
+        """The penalty in the step that each image was in, if there is any."""
         if not self.replica.is_penalized:
-            return 0.0
+            return None
         penalties = self.replica.backend.to_host(self._penalties)[: self.batches]
-        images = [self._images(batch) for batch in range(self.batches)]
-        return float(penalties.astype(np.float64) @ images) / self._count
+        return np.repeat(penalties, [self._images(batch) for batch in range(self.batches)])
 
     def _shards(self, count: int) -> list[slice]:
         """This rank's shards of a batch of `count` images."""
