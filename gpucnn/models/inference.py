@@ -75,6 +75,7 @@ def predict(
     communicator: Communicator,
     outputs: Array,
     *,
+    predicts_softmax: bool | None = None,
     run_eagerly: bool = False,
 ) -> None:
     """Compute what the model predicts for each image, such as the probability of each class.
@@ -85,6 +86,7 @@ def predict(
         batch_size: images in a batch.
         communicator: of the ranks, each of which computes its shards.
         outputs: real (n, outputs), written; shared by the ranks.
+        predicts_softmax: see `Objective`; None for what the replica's says.
         run_eagerly: as for `measure`.
     """
     size = min(batch_size, len(data))
@@ -93,7 +95,9 @@ def predict(
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
                 found = replica.forward_gathered(data, indices[each])
-                replica.inferring.store_outputs(found, position, outputs, size, each.start)
+                replica.inferring.store_outputs(
+                    found, position, outputs, size, each.start, predicts_softmax
+                )
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 

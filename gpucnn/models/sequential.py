@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Input, Layer, Softmax
+from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
     SavedModel,
@@ -197,6 +199,53 @@ class Sequential(Trainable):
         found = [self._infer(predict, data, batch) for data, batch in source.in_memory()]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
+    def test_on_batch(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None = None,
+        return_dict: bool = False,
+    ) -> Evaluation | dict[str, Any]:
+        """As `evaluate` of a single batch, without the mean over earlier calls that it is in Keras.
+
+        Arguments and errors are those of `evaluate`.
+        """
+        size = max(len(x), 1)
+        found = self.evaluate(x, y, size, sample_weight=sample_weight)
+        return found._asdict() if arguments.flag(return_dict, "return_dict") else found
+
+    def predict_on_batch(self, x: NDArray[Any]) -> NDArray[Any]:
+        """As `predict`, also for the errors, of images in a single batch."""
+        return self.predict(x, max(len(x), 1))
+
+    def __call__(self, x: NDArray[Any], training: bool | None = False) -> NDArray[Any]:
+        """Compute what the layers give for images, without dropout.
+
+        It differs from `predict` where the model ends in logits and is compiled without a loss:
+        these are logits then.
+
+        Args:
+            x: the images, as for `fit`.
+            training: False or None.
+
+        Returns:
+            real (n, outputs), on the host.
+
+        Raises:
+            InvalidTypeError: as by `predict`.
+            InvalidValueError: as by `predict`, or `training` is True.
+            TrainingError: a weight is not finite.
+        """
+        if training:
+            raise InvalidValueError(
+                "training is True, but to call a model computes what it gives when it is used: "
+                "train with fit or train_on_batch"
+            )
+        images = self._images(x, self.pixels)
+        return self._infer(
+            predict, without_labels(images), len(images), ends_in_softmax(self.layers)
+        )
+
     def _infer(self, infer: Callable[..., T], *arguments: Any) -> T:
         """Call `evaluate` or `predict` of a replica for images that are in memory."""
         with self._lock.claim():
@@ -226,7 +275,7 @@ class Sequential(Trainable):
             ModelInUseError: the model is being trained.
         """
         self._refuse_training()
-        state, self._trained = self.optimizer.state(), None
+        state = self.optimizer.state()
         super().place(backend)
         self._place_optimizer(state)
 
@@ -251,7 +300,8 @@ class Sequential(Trainable):
         return super().__getstate__() if self.is_built else dict(vars(self))
 
     def _state(self) -> dict[str, Any]:
-        return super()._state() | {"optimizer_state": self.optimizer.state(), "_trained": None}
+        memory: dict[str, Any] = {"_trained": None, "_batch_trainers": []}
+        return super()._state() | {"optimizer_state": self.optimizer.state(), **memory}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "optimizer_state" not in state:  # it is not built

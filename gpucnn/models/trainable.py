@@ -2,24 +2,27 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from numpy.typing import NDArray
 
+from gpucnn.backends import Backend
 from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer, Softmax
 from gpucnn.losses import DEFAULT, Loss, loss_of
-from gpucnn.metrics import Measures, MetricLike, metrics_of
+from gpucnn.metrics import Evaluation, Measures, MetricLike, metrics_of
 from gpucnn.models.building import BuiltLater
 from gpucnn.models.checkpoint import optimizer_arrays
 from gpucnn.models.data import (
     Arrays,
     Batches,
+    ChunkLayout,
     Given,
     Labelled,
     Source,
@@ -39,10 +42,14 @@ from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, train
 from gpucnn.models.progress import show_progress, verbosity
 from gpucnn.models.replica import Objective, Replica
 from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
+from gpucnn.models.training.on_batch import BatchTrainer
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.optimizers import Adam, Optimizer, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.locks import ModelLock
+
+KEPT = 4
+"""Kinds of batches for which `train_on_batch` keeps memory: with weights or without, and so on."""
 
 
 class Trainable(BuiltLater):
@@ -75,12 +82,16 @@ class Trainable(BuiltLater):
             "the model is being trained by the call of fit that this call comes from: wait for "
             "its end"
         )
-        self._trained: Replica | None = None
         self.optimizer: Optimizer = Adam()
         self._measures = Measures()
         self.stop_training = self.run_eagerly = False
         self.epochs_trained = 0
         self.pixels: Pixels | None = None
+
+    def _place(self, backend: Backend, weights: Iterable[NDArray[Any]]) -> None:
+        super()._place(backend, weights)
+        self._trained: Replica | None = None
+        self._batch_trainers: list[BatchTrainer] = []
 
     def _complete(self, made: Network) -> None:
         self.optimizer.place(made.backend, made.parameters, made.replica.layout)
@@ -124,12 +135,12 @@ class Trainable(BuiltLater):
                 self._aim_at(Objective.of(loss, self.layers))
                 optimizer.place(self.backend, self.parameters, self.replica.layout)
             self.optimizer, self.loss, self.run_eagerly = optimizer, loss, run_eagerly
-            self._measures = measures
+            self._measures, self._batch_trainers = measures, []
 
     def _aim_at(self, objective: Objective) -> None:
         """Take another objective, for which layers may be fused in another way."""
         if objective != self._objective:
-            self._objective, self._trained = objective, None
+            self._objective = objective
             self._place(self.backend, self.named_weights(self.replica).values())
 
     def fit(
@@ -278,6 +289,62 @@ class Trainable(BuiltLater):
                     self.optimizer.finalize(self.parameters)
         return history
 
+    def train_on_batch(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Evaluation | dict[str, Any]:
+        """Take one training step, from the optimizer's state.
+
+        It is a step as `fit` takes them, but by this process alone, and other threads see the
+        weights after it. One that diverges leaves weights that are not finite.
+
+        Args:
+            x: the images of the batch, as for `fit`.
+            y: their labels, as for `fit`.
+            sample_weight: as for `fit`.
+            class_weight: as for `fit`.
+            return_dict: whether to return a dictionary.
+
+        Returns:
+            What is measured of the batch before the update, as by `evaluate`; not the mean over
+            earlier calls, which it is in Keras.
+
+        Raises:
+            InvalidTypeError: as by `fit`.
+            InvalidValueError: as by `fit`.
+            TrainingError: the loss is NaN or infinite.
+            ModelInUseError: the model is being trained.
+        """
+        arguments.flag(return_dict, "return_dict")
+        self._build_for(x)
+        batch = self._labelled(x, y, check_weights_of_images(sample_weight, x), class_weight)
+        pixels = Pixels.of(batch.images)
+        pixels = trained_on(pixels, None) if self.pixels is None else pixels.after(self.pixels)
+        self._refuse_training_elsewhere()
+        with self._training.owned(), self._lock.claim():
+            self.pixels = pixels
+            trainer = self._batch_trainer(ChunkLayout.of_batch(batch, self.dtype))
+            found = trainer.step(batch, run_eagerly=self.run_eagerly)
+        if not isfinite(found.loss):
+            raise TrainingError(
+                f"the loss became {found.loss}: load or set weights from before, and train with a "
+                "lower learning rate"
+            )
+        return found._asdict() if return_dict else found
+
+    def _batch_trainer(self, layout: ChunkLayout) -> BatchTrainer:
+        """What takes steps on batches of a layout, kept from one call to the next."""
+        for trainer in self._batch_trainers:
+            if trainer.takes(layout) and trainer.optimizer is self.optimizer:
+                return trainer
+        trainer = BatchTrainer(self.replica, self.optimizer, layout, self._measures)
+        self._batch_trainers = [trainer, *self._batch_trainers][:KEPT]
+        return trainer
+
     def _twin(self) -> Replica:
         """The replica that `fit` trains, kept from one call to the next."""
         if self._trained is None:
@@ -377,7 +444,8 @@ class Trainable(BuiltLater):
 
         for first in stream.peek(epoch, 1):
             self._build_for(first.x)
-        return Batches(stream, check, self.dtype, epoch, pixels)
+        of_bytes = encoding_of_bytes(self._unrolled)
+        return Batches(stream, check, self.dtype, epoch, pixels, of_bytes)
 
     def _validation(
         self, data: Any, steps: int | None, batch_size: int, epochs: int, pixels: Pixels

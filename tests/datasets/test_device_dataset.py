@@ -67,6 +67,38 @@ def test_the_length_is_the_number_of_images() -> None:
     assert len(dataset(pixels(5))) == 5
 
 
+class TestFill:
+    """Arrays that are kept, and filled with other images."""
+
+    @pytest.mark.parametrize("device", ["cpu", "simulator"])
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    def test_replaces_the_first(self, dtype: type[np.generic], device: str) -> None:
+        backend = get_backend(device)
+        given = pixels(3, dtype), np.array([1, 2, 3]), np.array([0.25, 0.5, 1])
+        data = DeviceDataset(backend, FLOAT32, *given)
+        before = data.images, data.labels, data.weights
+        data.fill(pixels(3, dtype)[1:], np.array([7, 8], np.uint8), np.array([4.0, 5.0]))
+        assert all(
+            now is then
+            for now, then in zip((data.images, data.labels, data.weights), before, strict=True)
+        )
+        assert data.labels is not None
+        assert data.weights is not None
+        assert_array_equal(backend.to_host(data.images), pixels(3)[[1, 2, 2]])
+        assert backend.to_host(data.labels).tolist() == [7, 8, 3]
+        assert backend.to_host(data.weights).tolist() == [[4], [5], [1]]
+
+    def test_views_of_the_first_are_the_same_memory(self) -> None:
+        data = dataset(pixels(3), np.array([1, 2, 3]))
+        views = data.first(2)
+        data.fill(pixels(3)[1:], np.array([7, 8]))
+        assert len(views) == 2
+        assert views.labels is not None
+        assert_array_equal(views.images, pixels(3)[1:])
+        assert views.labels.tolist() == [7, 8]
+        assert views.weights is None
+
+
 class TestCheckImages:
     @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
     def test_leaves_images_as_they_are(self, dtype: type[np.generic]) -> None:

@@ -85,6 +85,12 @@ class TestOnTerminal:
     def test_epochs_are_lines_that_stay(self) -> None:
         assert f"{LINE}\n" in shown_on_terminal()
 
+    def test_batches_are_counted_where_it_is_not_known_how_many_come(self) -> None:
+        with redirect_stdout(Terminal()) as terminal, show_progress(1, 5, None) as progress:
+            train(progress)
+        assert " 30/? images" in terminal.text
+        assert f"{LINE}\n" in terminal.text
+
     def test_batches_move_a_bar(self) -> None:
         assert " 60/100 images" in shown_on_terminal(steps=lambda progress: progress.batch(60))
 

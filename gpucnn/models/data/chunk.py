@@ -1,7 +1,7 @@
 """Chunks: memory for several batches of a stream, which is filled again and again."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
 
@@ -83,6 +83,11 @@ class ChunkLayout:
             label_dtype(labels, dtype),
             dtype if is_weighted else None,
         )
+
+    @classmethod
+    def of_batch(cls, batch: Labelled, dtype: "np.dtype[np.floating]") -> "ChunkLayout":
+        """That of a single batch."""
+        return replace(cls.of([batch], dtype), batches=1)
 
     @property
     def images(self) -> int:

@@ -12,7 +12,7 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.models.data.chunk import Chunk, ChunkLayout, Part
 from gpucnn.models.data.labelled import Labelled
 from gpucnn.models.data.stream import Given, Stream
-from gpucnn.models.pixels import Conversion, Pixels, conversion, convert
+from gpucnn.models.pixels import NORMALIZED, Conversion, Encoding, Pixels, conversion, convert
 from gpucnn.utils.arithmetic import ceil_div
 
 ImageOrder = Callable[[int, int], NDArray[np.int64]]
@@ -115,6 +115,7 @@ class Batches(Source):
         epoch: the number of the first epoch.
         trained: the pixels that the model was trained on, to which these are converted; None to
             leave them as they are.
+        of_bytes: the encoding in which the model sees bytes.
 
     Raises:
         InvalidTypeError: one of the first two batches cannot be used.
@@ -128,6 +129,7 @@ class Batches(Source):
         dtype: "np.dtype[np.floating]",
         epoch: int = 1,
         trained: Pixels | None = None,
+        of_bytes: Encoding = NORMALIZED,
     ) -> None:
         self._stream, self._check, self._dtype = stream, check, dtype
         self._pixels: Pixels | None = None
@@ -138,7 +140,7 @@ class Batches(Source):
         first = [self._checked(each) for each in given]
         if trained is not None:
             with _naming(given[0]):
-                self._conversion = conversion(self.pixels, trained)
+                self._conversion = conversion(self.pixels, trained, of_bytes)
         first = [self._converted(each) for each in first]
         self.memory = self._layout = ChunkLayout.of(first, dtype, stream.steps)
         self.batch_size, self.steps = self._layout.batch_size, stream.steps

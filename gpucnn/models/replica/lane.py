@@ -211,7 +211,13 @@ class Lane:
         self._weigh(data, indices, metrics[0])
 
     def store_outputs(
-        self, outputs: Array, position: Array, of_all: Array, batch_size: int, first: int
+        self,
+        outputs: Array,
+        position: Array,
+        of_all: Array,
+        batch_size: int,
+        first: int,
+        predicts_softmax: bool | None = None,
     ) -> None:
         """Store what the model predicts for a microbatch at its place among all images'.
 
@@ -221,8 +227,11 @@ class Lane:
             of_all: real (N, outputs), of which n rows are written.
             batch_size: the size of a full batch.
             first: the number in the batch of the microbatch's first image.
+            predicts_softmax: see `Objective`; None for what that of the lane says.
         """
-        if self._objective.predicts_softmax:
+        if predicts_softmax is None:
+            predicts_softmax = self._objective.predicts_softmax
+        if predicts_softmax:
             self._backend.store_probabilities(position, outputs, of_all, batch_size, first)
             return
         if self._objective.omits_last:

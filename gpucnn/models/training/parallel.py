@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 from gpucnn.backends import ALONE, Array, Communicator
 from gpucnn.backends.workers.in_worker import Context
 from gpucnn.backends.workers.pool import pool
-from gpucnn.datasets.device_dataset import DeviceDataset, label_dtype
+from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.metrics import Evaluation, Measures
 from gpucnn.models import inference
 from gpucnn.models.data import Chunk, ChunkLayout, Labelled, Part
 from gpucnn.models.inference import measure
 from gpucnn.models.replica import Replica
-from gpucnn.models.training.metrics import (
-    Measured,
-    Metrics,
-    evaluation,
-    kinds_of_metrics,
-    penalties_now,
+from gpucnn.models.training.arrays import (
+    TEST,
+    chunk_of,
+    data_of,
+    labelled_arrays,
+    memory_of,
+    metric_kinds,
+    stored_metrics,
 )
+from gpucnn.models.training.metrics import Measured, Metrics, evaluation, penalties_now
 from gpucnn.models.training.sharing import Arrays, Kinds, Sharing, count_workers, load_vectors
 from gpucnn.models.training.trainer import Progress, Trainer
 from gpucnn.optimizers import Optimizer
@@ -63,11 +66,11 @@ class ParallelTrainer(Trainer):
     ) -> None:
         mine = copy(optimizer)
         mine.place(twin.backend, twin.parameters, twin.layout)
-        given, new = _memory("", data, twin, measures)
+        given, new = memory_of("", data, twin, measures)
         count = data.images if isinstance(data, ChunkLayout) else len(data.images)
         new["order"] = (count,), np.int64
         if validation is not None:
-            of_test = _memory(TEST, validation, twin, measures)
+            of_test = memory_of(TEST, validation, twin, measures)
             given, new = given | of_test[0], new | of_test[1]
         workers = count_workers(twin, count, batch_size)
         if workers:
@@ -78,12 +81,12 @@ class ParallelTrainer(Trainer):
         arrays = self._sharing.arrays
         super().__init__(twin, mine, *_training(twin, arrays, batch_size), measures)
         if isinstance(data, ChunkLayout):
-            self.chunk = _chunk("", data, arrays, twin)
+            self.chunk = chunk_of("", data, arrays, twin)
         if validation is not None:
             self._test = _test(twin, arrays)
             self._test_batch_size = batch_size  # which may be more than there are to train on
         if isinstance(validation, ChunkLayout):
-            self.test_chunk = _chunk(TEST, validation, arrays, twin)
+            self.test_chunk = chunk_of(TEST, validation, arrays, twin)
 
     def load(self, replica: Replica, optimizer: Optimizer) -> None:
         """Copy the state of the model: parameters, optimizer state, attributes set by the user.
@@ -196,12 +199,12 @@ def _training(
     replica: Replica, arrays: Arrays, batch_size: int
 ) -> tuple[DeviceDataset, int, Array, Metrics]:
     """The arguments of `Trainer` after the optimizer."""
-    return _data("", arrays, replica), batch_size, arrays["order"], _stored("", arrays)
+    return data_of("", arrays, replica), batch_size, arrays["order"], stored_metrics("", arrays)
 
 
 def _test(replica: Replica, arrays: Arrays) -> tuple[DeviceDataset, Metrics]:
     """The validation data, and memory for its metrics."""
-    return _data(TEST, arrays, replica), _stored(TEST, arrays)
+    return data_of(TEST, arrays, replica), stored_metrics(TEST, arrays)
 
 
 def _set_up_training(
@@ -261,9 +264,9 @@ def evaluate(
     run_eagerly: bool = False,
 ) -> Measured:
     """The metrics of labelled images, without dropout."""
-    given = _labelled("", data, replica)
+    given = labelled_arrays("", data, replica)
     infer = partial(measure, run_eagerly=run_eagerly)
-    kinds = _metrics("", len(data.images), replica, measures)
+    kinds = metric_kinds("", len(data.images), replica, measures)
     found = _infer(replica, infer, given, kinds, batch_size)
     labels = np.array(given["labels"]) if measures.metrics else None
     penalties = penalties_now(replica, len(data.images))
@@ -271,11 +274,24 @@ def evaluate(
 
 
 def predict(
-    replica: Replica, data: Labelled, batch_size: int, *, run_eagerly: bool = False
+    replica: Replica,
+    data: Labelled,
+    batch_size: int,
+    predicts_softmax: bool | None = None,
+    *,
+    run_eagerly: bool = False,
 ) -> NDArray[Any]:
-    """What is predicted for each image, real (n, outputs), on the host; labels are not used."""
+    """What is predicted for each image, real (n, outputs), on the host; labels are not used.
+
+    Args:
+        replica: the model.
+        data: the images.
+        batch_size: images in a batch.
+        predicts_softmax: see `Objective`; None for what the model's says.
+        run_eagerly: see `inference.predict`.
+    """
     kind = (len(data.images), *replica.layers[-1].output_shape), replica.dtype
-    infer = partial(inference.predict, run_eagerly=run_eagerly)
+    infer = partial(inference.predict, predicts_softmax=predicts_softmax, run_eagerly=run_eagerly)
     (found,) = _infer(replica, infer, {"images": data.images}, {"outputs": kind}, batch_size)
     return replica.backend.to_host(found)
 
@@ -312,60 +328,10 @@ def _infer_mine(
     batch_size: int,
     outputs: list[str],
 ) -> None:
-    data = _data("", arrays, replica)
+    data = data_of("", arrays, replica)
     with replica.backend.session():
         infer(replica, data, batch_size, communicator, *(arrays[name] for name in outputs))
 
 
 def _infer_theirs(task: Callable[..., None], context: Context) -> None:
     task(context.kept["replica"], context.kept["arrays"], context.communicator)
-
-
-# Shared arrays
-
-
-TEST = "test "
-"""What the names of arrays of validation data begin with."""
-
-
-def _memory(
-    prefix: str, data: Labelled | ChunkLayout, replica: Replica, measures: Measures
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arrays that are given, and the kinds of those to be allocated, by name."""
-    if isinstance(data, Labelled):
-        kinds = _metrics(prefix, len(data.images), replica, measures)
-        return _labelled(prefix, data, replica), kinds
-    kinds = {prefix + name: kind for name, kind in data.kinds.items()}
-    return {}, kinds | _metrics(prefix, data.images, replica, measures)
-
-
-def _chunk(prefix: str, layout: ChunkLayout, arrays: Arrays, replica: Replica) -> Chunk:
-    """The memory of a chunk: on the host that of the trainer itself."""
-    if not replica.backend.is_host:
-        return Chunk(layout)
-    return Chunk(layout, {name: arrays[prefix + name] for name in layout.kinds}, is_on_device=True)
-
-
-def _labelled(prefix: str, data: Labelled, replica: Replica) -> dict[str, Array]:
-    """Images, labels and weights by name."""
-    labels = data.labels.astype(label_dtype(data.labels, replica.dtype), copy=False)
-    named = {"images": data.images, "labels": labels, "weights": data.weights}
-    return {prefix + name: each for name, each in named.items() if each is not None}
-
-
-def _data(prefix: str, arrays: Arrays, replica: Replica) -> DeviceDataset:
-    """The images with what belongs to them, on the device of a replica."""
-    labels, weights = (arrays.get(prefix + name) for name in ("labels", "weights"))
-    images = arrays[prefix + "images"]
-    return DeviceDataset(replica.backend, replica.dtype, images, labels, weights)
-
-
-def _metrics(prefix: str, count: int, replica: Replica, measures: Measures) -> dict[str, Any]:
-    """The shapes and dtypes of the `Metrics` of `count` images, by name."""
-    kinds = kinds_of_metrics(replica, measures, count)
-    return {prefix + name: kind for name, kind in kinds.items()}
-
-
-def _stored(prefix: str, arrays: Arrays) -> Metrics:
-    """The metrics of the images."""
-    return Metrics(*(arrays.get(prefix + name) for name in Metrics._fields))  # type: ignore[arg-type]

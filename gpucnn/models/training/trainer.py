@@ -114,7 +114,7 @@ class Trainer:
         for part in parts:
             if images:
                 measured.append(self._measured(labels))
-            self._begin_part(part)
+            self.begin_part(part)
             labels = self._labels_on_host()  # now: the next part may be made in their place
             with self.replica.backend.session():
                 self.run(range(self.batches), progress)
@@ -132,7 +132,7 @@ class Trainer:
 
     # Steps of an epoch
 
-    def _begin_part(self, part: Part) -> None:
+    def begin_part(self, part: Part) -> None:
         """Begin a part of an epoch, with its images in memory."""
         if part.chunk is not None:
             self.data.fill(*part.chunk)
