@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Input, Layer, Softmax
-from gpucnn.layers.ends import image_shape, without_ends
+from gpucnn.layers.ends import end_of, image_shape, without_ends
 from gpucnn.losses import Loss
 from gpucnn.models.network import Network, check_list
 from gpucnn.utils.locks import ModelLock
@@ -37,8 +37,11 @@ class BuiltLater(Network):
     The shape of its images is that of an `Input` that the layers begin with, or the `input_shape`
     of the first layer, or that of the first images.
 
+    Made of a built model and `Softmax()`, it is that model but for what it predicts: probabilities.
+    It has no weights of its own, and cannot be trained or changed but by the other.
+
     Args:
-        layers: which may end in `Softmax`, see there.
+        layers: which may end in `Softmax`, see there; or a built model and `Softmax()`.
         dtype: see `Network`.
         device: see `Network`.
         seed: None for that of `gpucnn.utils.set_random_seed`, 0 unless it was called.
@@ -50,23 +53,24 @@ class BuiltLater(Network):
 
     def __init__(
         self,
-        layers: Sequence[Layer | Input | Softmax],
+        layers: Sequence[Layer | Input | Softmax | Network],
         dtype: str,
         device: str,
         seed: int | None,
         threads: int | None,
     ) -> None:
         check_list(layers)
-        self._given = list(layers)
+        self._given, self._shared = list(layers), _shared(layers)
         self._options = Options(dtype, device, default_seed() if seed is None else seed, threads)
         self._building = ModelLock(
             "the model is asked by a handler of signals while it is built for the same thread: let "
             "the handler set a flag, and ask later"
         )
-        self.loss: Loss | None = None
+        if self._shared is None:
+            self.loss: Loss | None = None
 
     def __repr__(self) -> str:
-        if self.is_built:
+        if self.is_built and self._shared is None:
             return super().__repr__()
         return f"{type(self).__name__}({self._given})"
 
@@ -83,7 +87,7 @@ class BuiltLater(Network):
     @property
     def is_built(self) -> bool:
         """Whether the model has its shapes and weights, and no layers can be added any more."""
-        return "replica" in vars(self)
+        return self._shared is not None or "replica" in vars(self)
 
     def build(self, input_shape: Sequence[int]) -> None:
         """Make the shapes and the weights of all layers, for images of a shape.
@@ -135,6 +139,8 @@ class BuiltLater(Network):
             Raises:
                 InvalidValueError: it is not.
             """
+            if vars(self).get("_shared") is not None:
+                return getattr(self._shared, name)
             if name not in OF_BUILT or "_given" not in vars(self):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             shape = image_shape(self._given)
@@ -145,3 +151,21 @@ class BuiltLater(Network):
                 )
             self.build(shape)
             return vars(self)[name]
+
+
+def _shared(layers: Sequence[Any]) -> Network | None:
+    """The model that is followed by `Softmax()` alone; None if there are layers instead.
+
+    Raises:
+        InvalidValueError: it is not built, or does not end in logits.
+    """
+    if len(layers) != 2 or not isinstance(layers[0], Network) or not isinstance(layers[1], Softmax):
+        return None
+    model = layers[0]
+    if isinstance(model, BuiltLater) and not model.is_built:
+        raise InvalidValueError(
+            "the model before Softmax() is not built, since it has not been used: train it first"
+        )
+    if end_of(model.layers) != "linear" or getattr(model, "_shared", None) is not None:
+        raise InvalidValueError("the model before Softmax() does not end in logits: leave it out")
+    return model

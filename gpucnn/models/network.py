@@ -313,6 +313,11 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
     check_list(layers)
     checked = tuple(layers)
     for each in checked:
+        if isinstance(each, Network):
+            raise InvalidTypeError(
+                "a model is among the layers, which is possible before Softmax() alone, as in "
+                "Sequential([model, Softmax()]): give layers"
+            )
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
     for each in checked[:-1]:

@@ -31,6 +31,7 @@ from gpucnn.models.data import (
     without_labels,
 )
 from gpucnn.models.divergence import check_weights
+from gpucnn.models.network import Network
 from gpucnn.models.progress import show_evaluation, verbosity
 from gpucnn.models.summary import print_summary
 from gpucnn.models.trainable import Trainable
@@ -69,7 +70,7 @@ class Sequential(Trainable):
 
     def __init__(
         self,
-        layers: Sequence[Layer | Input | Softmax] = (),
+        layers: Sequence[Layer | Input | Softmax | Network] = (),
         input_shape: Sequence[int] | None = None,
         dtype: str = "float32",
         device: str = "auto",
@@ -196,7 +197,8 @@ class Sequential(Trainable):
         else:
             refuse_with_arrays(steps=steps)
             source = Arrays(without_labels(self._images(x, self.pixels)), size)
-        found = [self._infer(predict, data, batch) for data, batch in source.in_memory()]
+        softmax = None if self._shared is None else True
+        found = [self._infer(predict, data, batch, softmax) for data, batch in source.in_memory()]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def test_on_batch(
@@ -242,9 +244,8 @@ class Sequential(Trainable):
                 "train with fit or train_on_batch"
             )
         images = self._images(x, self.pixels)
-        return self._infer(
-            predict, without_labels(images), len(images), ends_in_softmax(self.layers)
-        )
+        softmax = self._shared is not None or ends_in_softmax(self.layers)
+        return self._infer(predict, without_labels(images), len(images), softmax)
 
     def _infer(self, infer: Callable[..., T], *arguments: Any) -> T:
         """Call `evaluate` or `predict` of a replica for images that are in memory."""
@@ -296,15 +297,16 @@ class Sequential(Trainable):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """As for `Network`; a model that is not built is its attributes."""
-        return super().__getstate__() if self.is_built else dict(vars(self))
+        """As for `Network`; a model without weights of its own is its attributes."""
+        has_weights = self.is_built and self._shared is None
+        return super().__getstate__() if has_weights else dict(vars(self))
 
     def _state(self) -> dict[str, Any]:
         memory: dict[str, Any] = {"_trained": None, "_batch_trainers": []}
         return super()._state() | {"optimizer_state": self.optimizer.state(), **memory}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "optimizer_state" not in state:  # it is not built
+        if "optimizer_state" not in state:  # it has no weights of its own
             vars(self).update(state)
             return
         optimizer_state = state.pop("optimizer_state")
@@ -337,6 +339,8 @@ class Sequential(Trainable):
             TrainingError: a weight, or an element of the optimizer's vectors, is not finite.
             OSError: the file cannot be written.
         """
+        if self._shared is not None:
+            self._refuse_training_elsewhere()
         with self._lock.claim():
             state, epochs_trained = self.optimizer.state(), self.epochs_trained
             weights = self.named_weights(self.replica)

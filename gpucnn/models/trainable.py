@@ -71,13 +71,15 @@ class Trainable(BuiltLater):
 
     def __init__(
         self,
-        layers: Sequence[Layer | Input | Softmax],
+        layers: Sequence[Layer | Input | Softmax | Network],
         dtype: str,
         device: str,
         seed: int | None,
         threads: int | None,
     ) -> None:
         super().__init__(layers, dtype, device, seed, threads)
+        if self._shared is not None:
+            return
         self._training = ModelLock(
             "the model is being trained by the call of fit that this call comes from: wait for "
             "its end"
@@ -227,41 +229,31 @@ class Trainable(BuiltLater):
         order = partial(epoch_order, self._options.seed, shuffle=shuffle)
         source: Source
         if is_stream(x, has_labels=y is None):
-            refuse_with_batches(
-                y=y,
-                batch_size=batch_size,
-                sample_weight=sample_weight,
-                validation_split=validation_split,
-            )
+            of_arrays = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight}
+            refuse_with_batches(**of_arrays, validation_split=validation_split)
             stream = Stream(x, "x", steps_per_epoch, "steps_per_epoch", order=order)
             stream.check_lasts(epochs)
             source = self._batches(stream, class_weight, epoch=self.epochs_trained + 1)
         else:
             refuse_with_arrays(steps_per_epoch=steps_per_epoch)
-            (x, y, weights), validation_data = split_validation(
-                (x, y, check_weights_of_images(sample_weight, x)), validation_split, validation_data
-            )
-            self._build_for(x)
-            source = Arrays(self._labelled(x, y, weights, class_weight), size, order)
+            given = x, y, check_weights_of_images(sample_weight, x)
+            given, validation_data = split_validation(given, validation_split, validation_data)
+            self._build_for(given[0])
+            source = Arrays(self._labelled(*given, class_weight), size, order)
         check_weights(self, self.replica)
         if source.steps is not None:
             self.optimizer.tell_end(epochs * source.steps)
         pixels = trained_on(source.pixels, self.pixels)
-        validation = self._validation(
-            validation_data, validation_steps, source.batch_size, epochs, pixels
-        )
+        size = source.batch_size
+        validation = self._validation(validation_data, validation_steps, size, epochs, pixels)
+        held_out = None if validation is None else validation.memory
         history = History()
         self._refuse_training_elsewhere()
         with self._training.owned():
             self.pixels = pixels
             last_epoch = self.epochs_trained + epochs
             trainer = ParallelTrainer(
-                self._twin(),
-                self.optimizer,
-                source.memory,
-                source.batch_size,
-                None if validation is None else validation.memory,
-                self._measures,
+                self._twin(), self.optimizer, source.memory, size, held_out, self._measures
             )
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
@@ -390,6 +382,17 @@ class Trainable(BuiltLater):
             pass
 
     def _refuse_training_elsewhere(self) -> None:
+        """Check that no other thread trains the model, and that the weights are its own.
+
+        Raises:
+            ModelInUseError: another thread does.
+            InvalidValueError: they are not.
+        """
+        if self._shared is not None:
+            raise InvalidValueError(
+                "the weights are those of the model before Softmax(): compile, train, change or "
+                "save that one"
+            )
         if self._training.is_anothers:
             raise ModelInUseError(
                 "the model is being trained by another thread: wait for the end of its fit, or "
