@@ -18,6 +18,7 @@ from gpucnn.models.data import chunk
 from gpucnn.models.pixels import BYTES, FLOATS, Pixels
 from gpucnn.models.training import Trainer, epoch_order
 from gpucnn.models.training.parallel import ParallelTrainer
+from gpucnn.regularizers import L2
 from gpucnn.utils import to_categorical
 from microbatches import InMicrobatches
 
@@ -156,6 +157,17 @@ class TestFit:
             results.append(train(made, X, Y, WEIGHTS, **options))
         assert results[0] == results[1]
         assert results[0][-1].keys() >= {"f1_score", "val_confusion_matrix"}
+
+    @devices
+    def test_adds_penalties(self, device: str) -> None:
+        results = []
+        for train in (on_arrays, on_batches):
+            layers = [Flatten(), Dense(small.CLASSES, kernel_regularizer=L2(0.1))]
+            made = Sequential(layers, small.SHAPE, device=device, seed=4)
+            data = batches(X[:20], Y[:20]) if train is on_batches else (X[:20], Y[:20])
+            results.append(train(made, X, Y, validation_data=data))
+            assert made.evaluate(batches(X, Y)) == made.evaluate(X, Y, BATCH)
+        assert results[0] == results[1]
 
     @devices
     def test_takes_labels_of_which_some_are_not_certain(self, device: str) -> None:
