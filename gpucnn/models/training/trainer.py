@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import ALONE, Array, BatchMemory, Buffer, Communicator
+from gpucnn.backends import ALONE, Array, Communicator
 from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch
@@ -67,7 +67,7 @@ class Trainer:
         self._order = backend.empty((len(data),), np.int64) if order is None else order
         kinds = kinds_of_metrics(replica, measures, len(data))
         self._metrics, self._measures = metrics or Metrics.empty(backend, kinds), measures
-        self._indices = BatchMemory(backend, Buffer((), "int64"), replica.dtype)
+        self._indices = backend.empty((len(data),), np.int64)
         self._position = backend.empty((2,), np.int64)
         factors = len(optimizer.all_factors(0))
         batches = ceil_div(len(data), self._full)
@@ -273,7 +273,7 @@ class Trainer:
         """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""
         assert self.data.labels is not None
         size = self._batch_size
-        indices = self._indices[size]
+        indices = self._indices[:size]
         self.replica.backend.next_batch(
             self._position, self._order, self._epoch_factors, indices, self._factors
         )
