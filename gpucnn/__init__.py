@@ -1,5 +1,6 @@
 """Convolutional networks with nothing between you and the arithmetic."""
 
+import sys
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from gpucnn.datasets import load_mnist as load_mnist
     from gpucnn.errors import GpucnnError as GpucnnError
     from gpucnn.layers import *  # noqa: F403
+    from gpucnn.losses import Loss as Loss
+    from gpucnn.metrics import Metric as Metric
     from gpucnn.models import History as History
     from gpucnn.models import Sequential as Sequential
     from gpucnn.optimizers import *  # noqa: F403
@@ -29,11 +32,13 @@ def _exports() -> dict[str, Any]:
     from gpucnn.datasets import load_mnist
     from gpucnn.errors import GpucnnError
     from gpucnn.layers import LAYERS, Activation, AvgPool2D, Input, Layer, MaxPooling2D, Softmax
+    from gpucnn.losses import Loss
+    from gpucnn.metrics import Metric
     from gpucnn.models import History, Sequential
-    from gpucnn.optimizers import OPTIMIZERS, SCHEDULES
+    from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 
     functions: list[Any] = [Activation, available_devices, get_backend, load_mnist]
-    classes = [GpucnnError, History, Input, Layer, Sequential, Softmax]
+    classes = [GpucnnError, History, Input, Layer, Loss, Metric, Optimizer, Sequential, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
     named = {each.__name__: each for each in functions + classes + kinds}
     return named | {"AvgPool2D": AvgPool2D, "MaxPooling2D": MaxPooling2D}
@@ -45,6 +50,8 @@ if not TYPE_CHECKING:  # mypy would take any name for one of the module
         """One of the exports, a submodule, or `__all__`."""
         if name == "__all__":
             return sorted([*_exports(), "__version__", "models"])
+        from gpucnn.utils.keras import missing
+
         if not name.startswith("_"):
             if name in _exports():
                 return _exports()[name]
@@ -53,7 +60,7 @@ if not TYPE_CHECKING:  # mypy would take any name for one of the module
             except ModuleNotFoundError as error:
                 if error.name != f"gpucnn.{name}":  # a library that the submodule needs
                     raise
-        raise AttributeError(f"module 'gpucnn' has no attribute {name!r}")
+        raise missing("gpucnn", name, sys._getframe(1))
 
 
 def __dir__() -> list[str]:

@@ -3,18 +3,21 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpucnn.backends import get_backend
 from gpucnn.datasets import SCHEMES
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models import MODELS
+from gpucnn.models import lenet as lenet
+from gpucnn.models import notebook as notebook
 from gpucnn.models.network import DTYPES
 from gpucnn.models.sequential import Sequential
 from gpucnn.optimizers import OPTIMIZERS_BY_NAME, SGD, Optimizer
 from gpucnn.optimizers.schedules import Constant, CosineDecay, OneCycle, Schedule
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
+from gpucnn.utils.keras import lacking
 
 OPTIMIZER_NAMES = tuple(OPTIMIZERS_BY_NAME)
 SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
@@ -188,3 +191,7 @@ def _check_source(data: object) -> None:
             f"data is {printable(repr(data))}: give a folder or an address, of at most "
             f"{LONGEST_SOURCE:,} characters"
         )
+
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

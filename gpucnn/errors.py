@@ -37,6 +37,14 @@ class NotRegisteredError(InvalidValueError):
         )
 
 
+class MissingNameError(GpucnnError, AttributeError):
+    """A name of Keras's that the library has not."""
+
+
+class MissingImportError(GpucnnError, ImportError):
+    """The same, where the name is imported."""
+
+
 class InvalidFileError(GpucnnError, ValueError):
     """A file that is missing, truncated, or of another format or content than expected."""
 

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.utils import arguments
 from gpucnn.utils.config import Configurable
+from gpucnn.utils.keras import lacking
 
 Values = NDArray[Any]
 
@@ -98,6 +100,27 @@ class Accuracy(Metric):
         if outputs.shape[1] == 1:
             return float(((outputs > 0.5) == (labels.reshape(outputs.shape) > 0.5)).mean())
         return float((outputs.argmax(axis=1) == classes_of(labels)).mean())
+
+
+@dataclass(frozen=True)
+class SparseCategoricalAccuracy(Accuracy):
+    """The same, under Keras's name for labels that are whole numbers."""
+
+    name: str = "sparse_categorical_accuracy"
+
+
+@dataclass(frozen=True)
+class CategoricalAccuracy(Accuracy):
+    """The same, under Keras's name for labels that are rows."""
+
+    name: str = "categorical_accuracy"
+
+
+@dataclass(frozen=True)
+class BinaryAccuracy(Accuracy):
+    """The same, under Keras's name for a single output."""
+
+    name: str = "binary_accuracy"
 
 
 @dataclass(frozen=True)
@@ -229,14 +252,12 @@ class OfFunction(Metric):
 MetricLike = str | Metric | Callable[[Values, Values], Any]
 """What a model can be compiled with."""
 
-ACCURACY = (
-    *("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy"),
-    "binary_accuracy",
-)
-"""Keras's names of the accuracy, which is measured in any case where a loss is of classes."""
-
-METRICS: dict[str, type[Any]] = {
-    **dict.fromkeys(ACCURACY, Accuracy),
+METRICS: dict[str, Callable[[], Metric]] = {
+    "accuracy": Accuracy,
+    "acc": partial(Accuracy, "acc"),
+    "sparse_categorical_accuracy": SparseCategoricalAccuracy,
+    "categorical_accuracy": CategoricalAccuracy,
+    "binary_accuracy": BinaryAccuracy,
     "top_k_categorical_accuracy": TopKCategoricalAccuracy,
     "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
     "precision": Precision,
@@ -251,7 +272,10 @@ METRICS: dict[str, type[Any]] = {
 """The metrics by name."""
 
 
-KINDS_OF_METRIC: tuple[type[Any], ...] = tuple(dict.fromkeys([*METRICS.values(), OfFunction]))
+KINDS_OF_METRIC: tuple[type[Any], ...] = (
+    *dict.fromkeys(type(make()) for make in METRICS.values()),
+    OfFunction,
+)
 """The classes that the description of a metric may name."""
 
 
@@ -286,8 +310,7 @@ def _metric(metric: Any) -> Metric:
         if metric not in METRICS:
             names = ", ".join(METRICS)
             raise InvalidValueError(f"{metric!r} is among the metrics: choose of {names}")
-        made: Metric = METRICS[metric]()
-        return made
+        return METRICS[metric]()
     if callable(metric) and hasattr(metric, "__name__") and not isinstance(metric, type):
         return OfFunction(metric, metric.__name__)
     raise InvalidTypeError(
@@ -306,16 +329,19 @@ class Measures:
     Args:
         has_accuracy: whether the loss tells which images are classified correctly.
         metrics: those that are computed from the outputs.
+        accuracies: those that the loss tells, under their names; "accuracy" if there are none.
     """
 
     has_accuracy: bool = True
     metrics: tuple[Metric, ...] = ()
+    accuracies: tuple[Metric, ...] = ()
 
     @classmethod
     def of(cls, metrics: Sequence[Metric], *, has_accuracy: bool) -> "Measures":
         """Those of the metrics of a model, whose loss may measure the accuracy itself."""
-        others = [each for each in metrics if not (has_accuracy and type(each) is Accuracy)]
-        return cls(has_accuracy, tuple(others))
+        accuracies = [each for each in metrics if isinstance(each, Accuracy) and not each.is_own]
+        told = accuracies if has_accuracy else []
+        return cls(has_accuracy, tuple(each for each in metrics if each not in told), tuple(told))
 
     def evaluate(
         self,
@@ -336,7 +362,8 @@ class Measures:
         """
         found: dict[str, Any] = {"loss": float(losses.mean(dtype=np.float64)) + penalty}
         if self.has_accuracy:
-            found["accuracy"] = float(correct.mean(dtype=np.float64))
+            names = [each.name for each in self.accuracies] or [Accuracy.name]
+            found |= dict.fromkeys(names, float(correct.mean(dtype=np.float64)))
         for each in self.metrics:
             assert labels is not None
             assert outputs is not None
@@ -377,3 +404,7 @@ class Evaluation(tuple[Any, ...]):
     def _asdict(self) -> dict[str, Any]:
         """The values by name."""
         return dict(vars(self))
+
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

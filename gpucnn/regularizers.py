@@ -1,11 +1,12 @@
 """Regularizers: penalties on weights that are added to the loss."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.utils import arguments
 from gpucnn.utils.config import Configurable
+from gpucnn.utils.keras import lacking
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,7 @@ def regularizer_of(regularizer: Any, name: str) -> L2 | None:
     if regularizer is not None and not isinstance(regularizer, L2):
         raise InvalidTypeError(f"{name} is {regularizer!r}: give an object, such as L2(0.01)")
     return regularizer
+
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

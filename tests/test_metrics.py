@@ -7,9 +7,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from expect import refusal
 from gpucnn.errors import InvalidTypeError
 from gpucnn.metrics import (
-    ACCURACY,
     METRICS,
     Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
     ConfusionMatrix,
     Evaluation,
     F1Score,
@@ -19,6 +20,7 @@ from gpucnn.metrics import (
     Metric,
     Precision,
     Recall,
+    SparseCategoricalAccuracy,
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
     confusion_matrix,
@@ -87,9 +89,18 @@ class TestMetricsOf:
     def test_none(self, metrics: Any) -> None:
         assert metrics_of(metrics) == ()
 
-    @pytest.mark.parametrize("name", ACCURACY)
-    def test_names_of_the_accuracy(self, name: str) -> None:
-        assert metrics_of([name]) == (Accuracy(),)
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("accuracy", Accuracy),
+            ("acc", Accuracy),
+            ("sparse_categorical_accuracy", SparseCategoricalAccuracy),
+            ("categorical_accuracy", CategoricalAccuracy),
+            ("binary_accuracy", BinaryAccuracy),
+        ],
+    )
+    def test_names_of_the_accuracy(self, name: str, kind: type[Accuracy]) -> None:
+        assert metrics_of([name]) == (kind(name=name),)
 
     def test_objects_and_functions(self) -> None:
         def halves(labels: Any, outputs: Any) -> Any:
@@ -121,7 +132,7 @@ class TestMetricsOf:
 
     @pytest.mark.parametrize(
         ("metrics", "name"),
-        [(["acc", "accuracy"], "accuracy"), ([F1Score(name="loss")], "loss")],
+        [(["acc", Accuracy("acc")], "acc"), ([F1Score(name="loss")], "loss")],
     )
     def test_a_name_of_something_else(self, metrics: list[Any], name: str) -> None:
         with refusal(
@@ -145,8 +156,19 @@ class TestMetricsOf:
 class TestMeasures:
     def test_the_accuracy_is_that_of_the_loss(self) -> None:
         assert Measures.of([Accuracy(), F1Score()], has_accuracy=True) == Measures(
-            True, (F1Score(),)
+            True, (F1Score(),), (Accuracy(),)
         )
+
+    def test_the_accuracy_has_the_names_that_it_is_given(self) -> None:
+        measures = Measures.of([CategoricalAccuracy(), Accuracy("acc")], has_accuracy=True)
+        found = measures.evaluate(np.zeros(4), np.array([0, 1, 1, 1]), None, None)
+        assert found._asdict() == {"loss": 0, "categorical_accuracy": 0.75, "acc": 0.75}
+
+    def test_an_accuracy_of_ones_own_is_computed(self) -> None:
+        class Mine(Accuracy):
+            pass
+
+        assert Measures.of([Mine()], has_accuracy=True) == Measures(True, (Mine(),))
 
     def test_the_accuracy_is_a_metric_where_the_loss_has_none(self) -> None:
         assert Measures.of([Accuracy()], has_accuracy=False) == Measures(False, (Accuracy(),))

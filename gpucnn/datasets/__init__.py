@@ -1,7 +1,13 @@
 """Datasets: loading and checking them, and batches of them on a device."""
 
+from typing import TYPE_CHECKING
+
 from gpucnn.datasets import mnist
 from gpucnn.datasets.cache import SCHEMES
 from gpucnn.datasets.dataset import Part, load_mnist
+from gpucnn.utils.keras import lacking
 
 __all__ = ["SCHEMES", "Part", "load_mnist", "mnist"]
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

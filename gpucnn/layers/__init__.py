@@ -3,6 +3,8 @@
 To add a layer, import it here: `LAYERS` and the names of `gpucnn` follow from the imports.
 """
 
+from typing import TYPE_CHECKING
+
 from gpucnn.layers.activations import ELU as ELU
 from gpucnn.layers.activations import GELU as GELU
 from gpucnn.layers.activations import LeakyReLU as LeakyReLU
@@ -48,9 +50,17 @@ from gpucnn.layers.windowed.pooling2d import GlobalMaxPooling2D as GlobalMaxPool
 from gpucnn.layers.windowed.pooling2d import MaxPool2D as MaxPool2D
 from gpucnn.layers.windowed.separable_conv2d import SeparableConv2D as SeparableConv2D
 from gpucnn.utils.config import configurable
+from gpucnn.utils.keras import lacking
 
 AvgPool2D = AveragePooling2D
+Convolution2D = Conv2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPooling2D = MaxPool2D
+SeparableConvolution2D = SeparableConv2D
 
 LAYERS: tuple[type[Layer], ...] = configurable(globals(), Layer)
 """The layers that a model file may name."""
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

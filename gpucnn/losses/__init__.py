@@ -1,6 +1,6 @@
 """Loss functions."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.losses.base import Loss as Loss
@@ -13,6 +13,7 @@ from gpucnn.losses.cross_entropy import (
 )
 from gpucnn.losses.squared_error import MeanSquaredError as MeanSquaredError
 from gpucnn.utils import arguments
+from gpucnn.utils.keras import lacking
 
 LOSSES: dict[str, type[Loss]] = {
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
@@ -42,3 +43,7 @@ def loss_of(loss: Any) -> Loss | None:
             "object such as SparseCategoricalCrossentropy(from_logits=True)"
         )
     return loss
+
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

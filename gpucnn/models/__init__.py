@@ -1,10 +1,12 @@
 """Models: training, evaluation, prediction and files; and two presets."""
 
 import os
+from typing import TYPE_CHECKING
 
 from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, notebook
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import History
+from gpucnn.utils.keras import lacking
 
 __all__ = [
     "MNIST_CLASSES",
@@ -23,3 +25,7 @@ def load_model(
 ) -> Sequential:
     """Load a model from a file that `save` wrote: `Sequential.load` under Keras's name."""
     return Sequential.load(path, device, threads)
+
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

@@ -58,7 +58,7 @@ class Settings:
         seed: of the initial parameters, the shuffles and dropout.
         optimizer: the one of `compile`.
         loss: the one of `compile`, or None.
-        metrics: those of `compile`, beside the accuracy that the loss measures.
+        metrics: those of `compile`.
     """
 
     layers: Sequence[Layer]

@@ -4,7 +4,7 @@ To add either, import it here: `OPTIMIZERS`, `SCHEDULES` and the names of `gpucn
 imports.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.optimizers.adagrad import Adagrad as Adagrad
@@ -27,6 +27,7 @@ from gpucnn.optimizers.schedules import Schedule as Schedule
 from gpucnn.optimizers.sgd import SGD as SGD
 from gpucnn.utils.arguments import one_of
 from gpucnn.utils.config import configurable
+from gpucnn.utils.keras import lacking
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = configurable(globals(), Optimizer)
 """The optimizers that a model file may name."""
@@ -55,3 +56,7 @@ def optimizer_of(optimizer: object) -> Optimizer:
             'such as "adam"'
         )
     return optimizer
+
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import cos, inf, pi
+from typing import TYPE_CHECKING
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
 from gpucnn.utils.config import Configurable
+from gpucnn.utils.keras import lacking
 
 
 class Schedule(Configurable, ABC):
@@ -23,6 +25,10 @@ class Schedule(Configurable, ABC):
     @abstractmethod
     def __call__(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
+
+
+LearningRateSchedule = Schedule
+"""Keras's name of it."""
 
 
 @dataclass(frozen=True)
@@ -244,3 +250,7 @@ class OneCycle(Schedule):
 def _cosine(start: float, end: float, progress: float) -> float:
     """Interpolate along half a cosine from `start` at progress 0 to `end` at 1 and beyond."""
     return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2
+
+
+if not TYPE_CHECKING:  # mypy would take any name for one of the module
+    __getattr__ = lacking(__name__)

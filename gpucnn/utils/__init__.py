@@ -3,8 +3,11 @@
 What is for users: `to_categorical` and `set_random_seed` under Keras's names, and `register`.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from gpucnn.utils.keras import missing
 
 if TYPE_CHECKING:
     from gpucnn.utils.categorical import to_categorical as to_categorical
@@ -23,4 +26,4 @@ def __getattr__(name: str) -> object:
     """What is for users, imported when it is used: other parts of the package are without NumPy."""
     if name in FOR_USERS:
         return getattr(import_module(FOR_USERS[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise missing(__name__, name, sys._getframe(1))

@@ -196,7 +196,7 @@ class TestMetrics:
         predicted = made.predict(X)
         assert found["confusion_matrix"] == confusion_matrix(Y, predicted).tolist()
         assert found["top_k_categorical_accuracy"] == top_2.result(Y, predicted)
-        assert found["accuracy"] == (predicted.argmax(axis=1) == Y).mean()
+        assert found["acc"] == (predicted.argmax(axis=1) == Y).mean()
 
     @pytest.mark.parametrize("backend", [lambda: Plain(), lambda: InMicrobatches(2, 3)])
     def test_of_training_are_measured_before_each_update(self, backend: Any) -> None:

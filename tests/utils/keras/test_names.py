@@ -1,0 +1,121 @@
+"""Names of Keras's that are not there."""
+
+import re
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import gpucnn
+from expect import refusal
+from gpucnn import layers, metrics
+from gpucnn.errors import MissingImportError, MissingNameError
+from gpucnn.utils.keras.names import ABSENT, advice_on
+
+NAMES = [
+    (module, name)
+    for module, advices in ABSENT.items()
+    for names in advices
+    for name in names.split()
+]
+
+each_name = pytest.mark.parametrize(("module", "name"), NAMES, ids=".".join)
+
+
+def of(module: str) -> ModuleType:
+    return import_module(f"gpucnn.{module}" if module else "gpucnn")
+
+
+@each_name
+def test_it_is_not_there_and_a_line_says_so(module: str, name: str) -> None:
+    place = of(module)
+    assert not hasattr(place, name)
+    assert name not in dir(place)
+    with pytest.raises(MissingNameError) as caught:
+        getattr(place, name)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{place.__name__} has no {name}: ")
+    assert "{" not in line
+
+
+@each_name
+def test_the_import_of_it_says_the_same(module: str, name: str) -> None:
+    place = of(module)
+    with pytest.raises(MissingImportError) as caught:
+        exec(f"from {place.__name__} import {name}")
+    with pytest.raises(AttributeError) as asked:
+        getattr(place, name)
+    assert str(caught.value) == str(asked.value)
+
+
+@each_name
+def test_what_to_use_instead_is_there(module: str, name: str) -> None:
+    """What an advice calls by its place, or a class of the same module."""
+    advice = advice_on(of(module).__name__, name)
+    assert advice is not None
+    for path in re.findall(r"gpucnn(?:\.\w+)+", advice):
+        found: Any = gpucnn
+        for part in path.split(".")[1:]:
+            found = getattr(found, part)
+    for word in re.findall(r"\b[A-Z]\w*[a-z]\w*(?:2D)?\b", advice):
+        if word not in ("NumPy", "Pillow", "Keras", "True"):
+            assert hasattr(of(module), word) or hasattr(gpucnn, word), word
+
+
+def test_names_are_there_once() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "line"),
+    [
+        (
+            layers,
+            "LSTM",
+            "gpucnn.layers has no LSTM: gpucnn is for images, not for sequences; use Keras",
+        ),
+        (
+            layers,
+            "Conv3D",
+            "gpucnn.layers has no Conv3D: images have two dimensions; use Conv2D, with slices as "
+            "channels",
+        ),
+        (
+            gpucnn,
+            "Model",
+            "gpucnn has no Model: a model is a sequence of layers; for branches write a layer of "
+            "your own, a subclass of gpucnn.layers.Layer",
+        ),
+        (
+            gpucnn.callbacks,
+            "BackupAndRestore",
+            "gpucnn.callbacks has no BackupAndRestore: use ModelCheckpoint; a model that is loaded "
+            "trains on as if nothing had happened",
+        ),
+        (
+            gpucnn.losses,
+            "mean_squared_error",
+            "gpucnn.losses has no mean_squared_error: give compile the name as a text, such as "
+            'loss="mean_squared_error"',
+        ),
+    ],
+)
+def test_lines(module: ModuleType, name: str, line: str) -> None:
+    with refusal(line, MissingNameError):
+        getattr(module, name)
+
+
+def test_a_name_that_keras_has_not_either() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'gpucnn\.layers' has no attribute 'Foo'$"):
+        _ = layers.Foo  # type: ignore[attr-defined]
+    with pytest.raises(ImportError, match="^cannot import name 'Foo' from 'gpucnn.metrics'"):
+        exec("from gpucnn.metrics import Foo")
+
+
+def test_what_asks_for_a_default_gets_it() -> None:
+    assert getattr(metrics, "AUC", None) is None
+
+
+def test_a_submodule_of_the_same_name_is_imported() -> None:
+    exec("from gpucnn.layers import affine, dense; assert dense.Dense")
