@@ -6,10 +6,23 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from gpucnn.errors import InvalidValueError
 from gpucnn.optimizers import Optimizer
+from gpucnn.utils.keras.arguments import KerasArguments
 
 Logs = dict[str, Any]
 """The metrics of an epoch, see `History`."""
+
+
+def is_verbose(verbose: Any) -> bool:
+    """Whether a callback prints what it does, by its argument `verbose`.
+
+    Raises:
+        InvalidValueError: it is neither 0 nor 1.
+    """
+    if verbose not in (0, 1):
+        raise InvalidValueError(f"verbose is {verbose!r}: choose 0 or 1")
+    return bool(verbose)
 
 
 class Trained(Protocol):
@@ -28,7 +41,7 @@ class Trained(Protocol):
         """Write the model to a file, see `Sequential`."""
 
 
-class Callback:
+class Callback(metaclass=KerasArguments):
     """Is told of the course of a training; the base class, whose methods do nothing.
 
     Epochs are numbered from 0 here, as in Keras. The model may be used in every method, and its
@@ -37,9 +50,16 @@ class Callback:
 
     Attributes:
         model: that is trained.
+        verbose: whether `tell` prints.
     """
 
     model: Trained
+    verbose: bool = False
+
+    def tell(self, epoch: int, what: str) -> None:
+        """Print what was done after an epoch, numbered from 0, if the callback is to."""
+        if self.verbose:
+            print(f"epoch {epoch + 1}: {what}")
 
     def set_model(self, model: Trained) -> None:
         """Set the model, before anything else is told."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from inspect import signature
 
-from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.callbacks.base import Callback, Logs, is_verbose
 from gpucnn.callbacks.watching import Watching
 from gpucnn.errors import InvalidValueError
 from gpucnn.optimizers import Schedule
@@ -17,6 +17,7 @@ class ReduceLROnPlateau(Watching):
         monitor: the name of the metric.
         factor: what the learning rate is multiplied by, below 1.
         patience: the epochs without a better value after which it is.
+        verbose: 1 to print the new rate, 0 for nothing.
         mode: "min", "max" or "auto".
         min_delta: the least change that counts.
         cooldown: the epochs after a change before it goes on to wait.
@@ -31,12 +32,14 @@ class ReduceLROnPlateau(Watching):
         monitor: str = "val_loss",
         factor: float = 0.1,
         patience: int = 10,
+        verbose: int = 0,
         mode: str = "auto",
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
+        self.verbose = is_verbose(verbose)
         self.factor = arguments.positive_number(arguments.share(factor, "factor"), "factor")
         self.patience = arguments.non_negative_integer(patience, "patience")
         self.cooldown = arguments.non_negative_integer(cooldown, "cooldown")
@@ -57,11 +60,13 @@ class ReduceLROnPlateau(Watching):
         elif not self._cooling:
             self._waited += 1
             if self._waited >= self.patience:
-                self._lower()
+                self._lower(epoch)
 
-    def _lower(self) -> None:
+    def _lower(self, epoch: int) -> None:
         rate = _fixed_rate(self)  # which may be below min_lr from the beginning
-        self.model.optimizer.learning_rate = min(rate, max(rate * self.factor, self.min_lr))
+        lowered = min(rate, max(rate * self.factor, self.min_lr))
+        self.model.optimizer.learning_rate = lowered
+        self.tell(epoch, f"the learning rate is lowered to {lowered:g}")
         self._cooling, self._waited = self.cooldown, 0
 
 
@@ -70,19 +75,21 @@ class LearningRateScheduler(Callback):
 
     Args:
         schedule: gives it for the epoch, from 0, and the present rate, if it takes two arguments.
+        verbose: 1 to print it, 0 for nothing.
 
     Raises:
         InvalidValueError: the optimizer has a schedule, or the rate is not a number above 0.
     """
 
-    def __init__(self, schedule: Callable[..., float]) -> None:
-        self.schedule = schedule
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        self.schedule, self.verbose = schedule, is_verbose(verbose)
         self._takes = len(signature(schedule).parameters)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         given = epoch, _fixed_rate(self)
         rate = self.schedule(*given[: self._takes])
         self.model.optimizer.learning_rate = arguments.positive_number(rate, "the learning rate")
+        self.tell(epoch, f"the learning rate is set to {rate:g}")
 
 
 def _fixed_rate(callback: Callback) -> float:

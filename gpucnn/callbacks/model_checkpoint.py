@@ -2,7 +2,7 @@
 
 import os
 
-from gpucnn.callbacks.base import Logs
+from gpucnn.callbacks.base import Logs, is_verbose
 from gpucnn.callbacks.watching import Watching
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
@@ -15,6 +15,7 @@ class ModelCheckpoint(Watching):
         filepath: of the file, with the epoch from 1 and the metrics as fields, such as
             "model-{epoch:02d}-{val_loss:.3f}.safetensors".
         monitor: the name of the metric that decides.
+        verbose: 1 to print where the model is saved, 0 for nothing.
         save_best_only: whether only better epochs are saved.
         mode: "min", "max" or "auto".
         initial_value_threshold: the best value before the first epoch, or None.
@@ -28,11 +29,13 @@ class ModelCheckpoint(Watching):
         self,
         filepath: str | os.PathLike[str],
         monitor: str = "val_loss",
+        verbose: int = 0,
         save_best_only: bool = False,
         mode: str = "auto",
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
+        self.verbose = is_verbose(verbose)
         self.filepath = os.fspath(filepath)
         self.save_best_only = arguments.flag(save_best_only, "save_best_only")
         if initial_value_threshold is not None:
@@ -44,7 +47,9 @@ class ModelCheckpoint(Watching):
             if not self.is_better(value):
                 return
             self.best = value
-        self.model.save(self._path(epoch, logs or {}))
+        path = self._path(epoch, logs or {})
+        self.model.save(path)
+        self.tell(epoch, f"saved {path}")
 
     def _path(self, epoch: int, logs: Logs) -> str:
         try:

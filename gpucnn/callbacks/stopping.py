@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.callbacks.base import Callback, Logs, is_verbose
 from gpucnn.callbacks.watching import Watching
 from gpucnn.utils import arguments
 
@@ -14,6 +14,7 @@ class EarlyStopping(Watching):
         monitor: the name of the metric.
         min_delta: the least change that counts.
         patience: the epochs without one after which the training stops.
+        verbose: 1 to print that it stops, and which weights are restored; 0 for nothing.
         mode: "min", "max" or "auto".
         baseline: a value that the metric has to be better than from the beginning, or None.
         restore_best_weights: whether the model ends with the weights of the best epoch.
@@ -32,12 +33,14 @@ class EarlyStopping(Watching):
         monitor: str = "val_loss",
         min_delta: float = 0.0,
         patience: int = 0,
+        verbose: int = 0,
         mode: str = "auto",
         baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
+        self.verbose = is_verbose(verbose)
         self.patience = arguments.non_negative_integer(patience, "patience")
         self.baseline = None if baseline is None else arguments.number(baseline, "baseline")
         self.restore_best_weights = arguments.flag(restore_best_weights, "restore_best_weights")
@@ -62,6 +65,7 @@ class EarlyStopping(Watching):
         if self._waited and self._waited >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+            self.tell(epoch, f"{self.monitor} does not get better, so the training stops")
 
     def _beats_baseline(self, value: float) -> bool:
         if self.baseline is None:
@@ -71,6 +75,9 @@ class EarlyStopping(Watching):
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
+            self.tell(
+                self.best_epoch, f"its weights are restored, with {self.monitor} {self.best:g}"
+            )
 
 
 class TerminateOnNaN(Callback):

@@ -10,10 +10,11 @@ from gpucnn.layers.activations import Sigmoid
 from gpucnn.layers.affine import SOFTMAX, Affine, activation_layer
 from gpucnn.layers.base import Layer
 from gpucnn.utils import arguments
+from gpucnn.utils.keras.arguments import KerasArguments, keras_arguments
 
 
 @dataclass(frozen=True)
-class Input:
+class Input(metaclass=KerasArguments):
     """The shape of the images that a model takes, before its first layer.
 
     Args:
@@ -30,15 +31,22 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(metaclass=KerasArguments):
     """The last of a model's layers: the probabilities of the classes.
 
     It is the same as `activation="softmax"` of the layer before.
     """
 
 
-def Activation(activation: str | Layer) -> Layer | Softmax:  # noqa: N802 - a class in Keras
+@keras_arguments
+def Activation(  # noqa: N802 - a class in Keras
+    activation: str | Layer, name: str | None = None
+) -> Layer | Softmax:
     """The layer of an activation, by Keras's name.
+
+    Args:
+        activation: the name, or the layer itself.
+        name: of the layer, see there; softmax, which is a part of the layer before, has none.
 
     Raises:
         InvalidValueError: there is no such activation.
@@ -48,6 +56,8 @@ def Activation(activation: str | Layer) -> Layer | Softmax:  # noqa: N802 - a cl
     layer = activation_layer(activation)
     if layer is None:
         raise InvalidValueError(f"Activation({activation!r}) changes nothing: leave it out")
+    if name is not None:
+        layer.name = name
     return layer
 
 

@@ -13,12 +13,13 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from gpucnn.errors import InvalidTypeError, InvalidValueError, NotRegisteredError, printable
+from gpucnn.utils.keras.arguments import KerasArguments
 
 NAMES: set[str] = set()
 """The names of the library's classes, of which users register none."""
 
 
-class Configurable:
+class Configurable(metaclass=KerasArguments):
     """The base class of what a configuration describes, and users may define too.
 
     Attributes:

@@ -49,3 +49,12 @@ def test_a_rate_that_is_a_schedule_is_not_set(callback: Callback) -> None:
         f"{rate!r}: give the optimizer a number"
     ):
         run(callback, [1], rate=rate)
+
+
+def test_rates_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    run(LearningRateScheduler(lambda epoch: 0.5, verbose=1), [1])
+    run(ReduceLROnPlateau(factor=0.5, patience=1, verbose=1), [3, 3])
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1: the learning rate is set to 0.5",
+        "epoch 2: the learning rate is lowered to 0.5",
+    ]

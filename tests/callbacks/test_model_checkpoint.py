@@ -36,3 +36,8 @@ def test_a_checkpoint_with_a_field_that_is_not_there() -> None:
         run(ModelCheckpoint("{step}"), [1])
     with pytest.raises(ValueError, match=r"^filepath is '\{epoch\.foo\}'"):
         run(ModelCheckpoint("{epoch.foo}"), [1])
+
+
+def test_a_checkpoint_says_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    run(ModelCheckpoint("{epoch}", verbose=1, save_best_only=True), [3, 4, 2])
+    assert capsys.readouterr().out.splitlines() == ["epoch 1: saved 1", "epoch 3: saved 3"]

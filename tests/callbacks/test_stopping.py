@@ -63,3 +63,11 @@ def test_the_best_weights_are_restored() -> None:
 
 def test_nothing_more_is_done_for_nan() -> None:
     run(TerminateOnNaN(), [1])
+
+
+def test_stopping_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    run(EarlyStopping(patience=2, restore_best_weights=True, verbose=1), [3, 1.5, 2, 2, 0])
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 4: val_loss does not get better, so the training stops",
+        "epoch 2: its weights are restored, with val_loss 1.5",
+    ]

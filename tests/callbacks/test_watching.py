@@ -14,6 +14,7 @@ WRONG: list[tuple[Callable[..., Callback], dict[str, Any], str]] = [
     (EarlyStopping, {"monitor": None}, "monitor is None: it must be a text"),
     (EarlyStopping, {"min_delta": "a"}, "min_delta is 'a': it must be a number of at least 0"),
     (EarlyStopping, {"baseline": "a"}, "baseline is 'a': it must be a number"),
+    (EarlyStopping, {"verbose": 2}, "verbose is 2: choose 0 or 1"),
     (ReduceLROnPlateau, {"factor": 0}, "factor is 0.0: it must be a number above 0"),
     (
         CSVLogger,

@@ -283,8 +283,8 @@ def test_wrong_arguments(make: Callable[[], Schedule], message: str) -> None:
     "make",
     [
         lambda: CosineDecay(1, 1, 0.0, "a name"),  # type: ignore[call-arg, arg-type]
-        lambda: ExponentialDecay(1, 1, 0.5, name="a name"),  # type: ignore[call-arg]
-        lambda: PolynomialDecay(1, 1, name="a name"),  # type: ignore[call-arg]
+        lambda: ExponentialDecay(1, 1, 0.5, rate=0.1),  # type: ignore[call-arg]
+        lambda: PolynomialDecay(1, 1, rate=0.1),  # type: ignore[call-arg]
         lambda: PiecewiseConstantDecay([1], [1, 2], "a name"),  # type: ignore[call-arg]
     ],
 )

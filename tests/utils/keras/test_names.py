@@ -109,7 +109,7 @@ def test_lines(module: ModuleType, name: str, line: str) -> None:
 def test_a_name_that_keras_has_not_either() -> None:
     with pytest.raises(AttributeError, match=r"^module 'gpucnn\.layers' has no attribute 'Foo'$"):
         _ = layers.Foo  # type: ignore[attr-defined]
-    with pytest.raises(ImportError, match="^cannot import name 'Foo' from 'gpucnn.metrics'"):
+    with pytest.raises(ImportError, match=r"^cannot import name 'Foo' from 'gpucnn\.metrics'"):
         exec("from gpucnn.metrics import Foo")
 
 

@@ -1,0 +1,180 @@
+"""Arguments of Keras 3 that functions of this library have not.
+
+Such an argument is taken at the values that say what is done anyway, and refused at any other.
+"""
+
+from abc import ABCMeta
+from collections.abc import Callable, Collection
+from functools import cache, wraps
+from inspect import Parameter, Signature, signature
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from gpucnn.errors import InvalidTypeError, printable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Absent(NamedTuple):
+    """An argument that is not there.
+
+    Attributes:
+        advice: what to do instead.
+        taken: the values that say what is done anyway; None for any.
+    """
+
+    advice: str
+    taken: tuple[Any, ...] | None = (None,)
+
+
+CHANNELS_LAST = "the channels are the last axis of images"
+UNCONSTRAINED = "weights are not constrained; leave it out"
+NO_STEPS = "nothing is told of single steps, which do not wait for Python; use epochs"
+ONE_SHAPE = "a model takes batches of any size; give the shape of one image"
+
+TABLE: dict[str, Absent] = {
+    # Of layers
+    "name": Absent("leave it out", taken=None),  # of what has no use for one
+    "trainable": Absent("all weights are trained; leave it out", (True,)),
+    "dtype": Absent("a model has one, as in Sequential(layers, dtype=...)", (None, "float32")),
+    "autocast": Absent("a model has one dtype; leave it out", (True,)),
+    "data_format": Absent(CHANNELS_LAST, (None, "channels_last")),
+    "axis": Absent("it is the last one", (-1,)),
+    "seed": Absent("a model has one, as in Sequential(layers, seed=...)"),
+    "kernel_constraint bias_constraint depthwise_constraint pointwise_constraint beta_constraint"
+    " gamma_constraint": Absent(UNCONSTRAINED),
+    "bias_initializer beta_initializer moving_mean_initializer": Absent(
+        "these begin as zeros; use set_weights", ("zeros",)
+    ),
+    "gamma_initializer moving_variance_initializer": Absent(
+        "these begin as ones; use set_weights", ("ones",)
+    ),
+    "bias_regularizer depthwise_regularizer pointwise_regularizer beta_regularizer"
+    " gamma_regularizer activity_regularizer": Absent("use kernel_regularizer of Conv2D and Dense"),
+    "lora_rank lora_alpha quantization_config": Absent("leave it out"),
+    "renorm": Absent("leave it out", (False,)),
+    "renorm_clipping renorm_momentum": Absent("leave it out", (None, 0.99)),
+    "synchronized": Absent("statistics are those of the whole batch", (False, True)),
+    "keepdims": Absent("put Reshape after it", (False,)),
+    "noise_shape": Absent("use SpatialDropout2D"),
+    "max_value": Absent("write a layer of your own, a subclass of gpucnn.layers.Layer"),
+    "negative_slope": Absent("use LeakyReLU", (0,)),
+    "invert": Absent("use Rescaling", (False,)),
+    "weights": Absent("use set_weights of the model"),
+    "input_dim": Absent("give input_shape, such as (784,)"),
+    "batch_size batch_shape batch_input_shape": Absent(ONE_SHAPE),
+    "sparse ragged optional": Absent("images are arrays; leave it out", (False,)),
+    "tensor": Absent("give the shape alone"),
+    # Of losses and metrics
+    "reduction": Absent("the loss of a batch is its mean", ("sum_over_batch_size",)),
+    "ignore_class": Absent("give images of that class the sample_weight 0"),
+    "from_logits": Absent("metrics are of what predict returns", (False,)),
+    "threshold": Absent("it is 0 of ReLU and 0.5 of metrics", (None, 0, 0.5)),
+    "thresholds top_k class_id": Absent("use a function of y_true and y_pred"),
+    "from_sorted_ids": Absent("leave it out", (False,)),
+    # Of optimizers
+    "amsgrad": Absent("leave it out", (False,)),
+    "loss_scale_factor": Absent("the arithmetic is that of float32 or float64; leave it out"),
+    "gradient_accumulation_steps": Absent("use larger batches", (None, 1)),
+    "lr": Absent("it is called learning_rate", ()),
+    "decay": Absent("give a schedule as learning_rate", (None, 0)),
+    # Of callbacks
+    "save_weights_only": Absent("a file holds a whole model, for load_model", (False,)),
+    "save_freq update_freq": Absent(NO_STEPS, ("epoch",)),
+    "on_train_batch_begin on_train_batch_end": Absent(NO_STEPS),
+    "write_graph": Absent("leave it out", (False, True)),  # Keras writes none either
+    "write_images write_steps_per_second": Absent("leave it out", (False,)),
+    "histogram_freq profile_batch embeddings_freq": Absent("only metrics are written", (0,)),
+    "embeddings_metadata": Absent("only metrics are written"),
+    "raise_error": Absent("fit raises TrainingError in any case", (False, True)),
+    # Of models
+    "loss_weights": Absent("a model has one loss; leave it out"),
+    "weighted_metrics": Absent("use metrics"),
+    "jit_compile": Absent("nothing is compiled; leave it out", (None, False, "auto")),
+    "auto_scale_loss": Absent("leave it out", (False, True)),
+    "steps_per_execution": Absent("leave it out; a GPU replays steps together", (None, 1, "auto")),
+    "steps_per_epoch validation_steps steps": Absent("give as many images as are to be used"),
+    "validation_batch_size": Absent("it is batch_size"),
+    "validation_freq": Absent("validation follows each epoch; leave it out", (1,)),
+    "workers": Absent("use threads of Sequential", (1,)),
+    "use_multiprocessing": Absent("use threads of Sequential", (False,)),
+    "max_queue_size": Absent("leave it out", (10,)),
+    "callbacks": Absent("callbacks are told of training; give them to fit"),
+    "overwrite": Absent("a file that is there is replaced", (True,)),
+    "zipped save_format include_optimizer": Absent("leave it out", (None, True)),
+    "custom_objects": Absent("put @gpucnn.utils.register before the classes"),
+    "compile": Absent("compile the model again, if it is to be another", (True,)),
+    "safe_mode": Absent("a file holds no code; leave it out", (False, True)),
+    "line_length positions print_fn layer_range": Absent("leave it out"),
+    "expand_nested show_trainable": Absent("leave it out", (False,)),
+}
+"""The arguments by name; where a function has one of that name, it is not looked up here."""
+
+ABSENT = {name: absent for names, absent in TABLE.items() for name in names.split()}
+
+
+class KerasArguments(ABCMeta):
+    """The class of classes whose constructor takes arguments as `without_absent` says."""
+
+    def __call__(cls, *given: Any, **named: Any) -> Any:
+        """Make an object."""
+        return super().__call__(*given, **without_absent(cls.__name__, _names(cls), named))
+
+    @property
+    def __signature__(cls) -> Signature:
+        """That of the constructor, for `help`."""
+        _, *others = signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        return Signature(others)
+
+
+def keras_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a function take arguments as `without_absent` says; a decorator."""
+    name, names = function.__name__, tuple(signature(function).parameters)
+
+    @wraps(function)
+    def call(*given: P.args, **named: P.kwargs) -> R:
+        return function(*given, **without_absent(name, names, named))
+
+    return call
+
+
+def without_absent(
+    what: str, names: Collection[str] | None, named: dict[str, Any]
+) -> dict[str, Any]:
+    """The named arguments of a call, without those that it has not, and that change nothing.
+
+    Args:
+        what: is called.
+        names: of the arguments that it has; None if it has any.
+        named: the arguments that it is given.
+
+    Raises:
+        InvalidTypeError: it has one of them not, and that would change something.
+    """
+    others = [] if names is None else [name for name in named if name not in names]
+    for name in others:
+        _check(what, names or (), name, named[name])
+    return {name: value for name, value in named.items() if name not in others}
+
+
+def _check(what: str, names: Collection[str], name: str, value: Any) -> None:
+    absent = ABSENT.get(name)
+    if absent is None:
+        takes = f"it takes {', '.join(names)}" if names else "it takes none"
+        raise InvalidTypeError(f"{what} has no argument {printable(name, 50)}: {takes}")
+    if absent.taken is not None and not any(_is_same(value, each) for each in absent.taken):
+        given = printable(repr(value), 50)
+        raise InvalidTypeError(f"{what} has no argument {name}={given}: {absent.advice}")
+
+
+def _is_same(value: Any, taken: Any) -> bool:
+    """Whether two values are the same; of arrays, whose comparison is an array, none is."""
+    return value is taken or (isinstance(value, (str, int, float)) and bool(value == taken))
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The names of the arguments of a class; None if it takes any."""
+    parameters = signature(kind).parameters.values()
+    takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
+    return None if takes_any else tuple(each.name for each in parameters)
