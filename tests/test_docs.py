@@ -90,7 +90,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_pages_have_code() -> None:
     of_python = {page.name for page in DOCS for each in blocks(page) if each.language == "python"}
-    assert of_python >= {"api.md", "simulator.md", "notebook.md", "adding.md"}
+    assert of_python >= {"api.md", "simulator.md", "notebook.md", "adding.md", "own.md"}
     assert [each.language for each in blocks(README)] == ["sh", "sh", "python", "sh"]
 
 
