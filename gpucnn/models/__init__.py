@@ -7,6 +7,7 @@ from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, not
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import History
 from gpucnn.utils.keras import lacking
+from gpucnn.utils.keras.arguments import keras_arguments
 
 __all__ = [
     "MNIST_CLASSES",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 
+@keras_arguments
 def load_model(
     path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
 ) -> Sequential:

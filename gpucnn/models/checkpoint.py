@@ -59,6 +59,7 @@ class Settings:
         optimizer: the one of `compile`.
         loss: the one of `compile`, or None.
         metrics: those of `compile`.
+        name: of the model; None for that of its class.
     """
 
     layers: Sequence[Layer]
@@ -68,6 +69,7 @@ class Settings:
     optimizer: Optimizer
     loss: Loss | None = None
     metrics: Sequence[Metric] = ()
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         "input_shape": list(settings.input_shape),
         "dtype": settings.dtype,
         "seed": settings.seed,
+        "name": settings.name,
         "optimizer": to_config(settings.optimizer, _training()),
         **compiled,
     }
@@ -148,9 +151,10 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         if count > held:  # checked before memory for the parameters is allocated
             raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
         shape, dtype, seed = (description[each] for each in ("input_shape", "dtype", "seed"))
+        name = description.get("name")
         slots = {name: arrays.pop(SLOT + name) for name in optimizer.all_slot_names}
         return SavedModel(
-            Settings(layers, shape, dtype, seed, optimizer, *_make_compiled(description)),
+            Settings(layers, shape, dtype, seed, optimizer, *_make_compiled(description), name),
             weights=arrays,
             state=OptimizerState(_count(description, "iterations"), slots),
             epochs_trained=_count(description, "epochs_trained"),

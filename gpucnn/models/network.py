@@ -17,12 +17,13 @@ from gpucnn.losses import Loss
 from gpucnn.models.inference import compute_logits
 from gpucnn.models.replica import Objective, Replica, in_layer_order
 from gpucnn.utils import arguments
+from gpucnn.utils.keras.arguments import KerasArguments
 from gpucnn.utils.locks import ModelLock
 
 DTYPES = ("float32", "float64")
 
 
-class Network:
+class Network(metaclass=KerasArguments):
     """A stack of layers on a device.
 
     All parameters lie in one flat vector and all gradients in another, so that an optimizer step is
@@ -47,12 +48,15 @@ class Network:
         parameters: real (p,), the flat parameter vector, on the device.
         gradients: real (p,), the flat gradient vector, on the device.
         replica: computes everything but training.
+        name: of the model, in its summary.
 
     Raises:
         InvalidValueError: an argument is not as described, or a layer does not accept the output of
             the one before it.
         InvalidTypeError: one of `layers` is not a layer.
     """
+
+    name = "network"
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ from gpucnn.models.training.parallel import evaluate as evaluate_replica
 from gpucnn.models.training.parallel import predict
 from gpucnn.optimizers import OptimizerState
 from gpucnn.utils import arguments
+from gpucnn.utils.keras.arguments import keras_arguments
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Sequential(Trainable):
         layers: which may end in `Softmax`, see there.
         input_shape: of one image; None if it is known otherwise.
         seed: None for that of `gpucnn.utils.set_random_seed`, 0 unless it was called.
+        name: of the model, in its summary and its file; None for "sequential".
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Sequential(Trainable):
         device: str = "auto",
         seed: int | None = None,
         threads: int | None = None,
+        name: str | None = None,
     ) -> None:
+        self.name = "sequential" if name is None else arguments.text(name, "name")
         super().__init__(layers, dtype, device, seed, threads)
         if input_shape is not None:
             self.build(input_shape)
@@ -109,6 +113,7 @@ class Sequential(Trainable):
         return_dict: Literal[True],
     ) -> dict[str, Any]: ...
 
+    @keras_arguments
     def evaluate(
         self,
         x: Any,
@@ -160,6 +165,7 @@ class Sequential(Trainable):
         show_evaluation(level, found)
         return found._asdict() if return_dict else found
 
+    @keras_arguments
     def predict(
         self,
         x: Any,
@@ -253,6 +259,7 @@ class Sequential(Trainable):
             check_weights(self, self.replica)
             return infer(self.replica, *arguments, run_eagerly=self.run_eagerly)
 
+    @keras_arguments
     def summary(self) -> None:
         """Print a table of the layers: output shape, parameters, multiply-adds and memory."""
         print_summary(self)
@@ -321,10 +328,10 @@ class Sequential(Trainable):
 
     def _settings(self) -> Settings:
         dtype, loss = self.dtype.name, self.loss
-        measured = *self._measures.accuracies, *self._measures.metrics
-        of_fit = self.optimizer, loss, measured
-        return Settings(self.layers, self.input_shape, dtype, self.seed, *of_fit)
+        of_fit = self.optimizer, loss, self._measures.metrics
+        return Settings(self.layers, self.input_shape, dtype, self.seed, *of_fit, self.name)
 
+    @keras_arguments
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file from which `load` continues.
 
@@ -365,7 +372,7 @@ class Sequential(Trainable):
         saved = load_model(path)
         with blaming(path):
             of = saved.settings
-            model = cls(of.layers, of.input_shape, of.dtype, device, of.seed, threads)
+            model = cls(of.layers, of.input_shape, of.dtype, device, of.seed, threads, of.name)
             model._restore(saved)
         return model
 

@@ -47,7 +47,8 @@ def _table(network: Network) -> "Table":
     ]
     totals = [sum(column) for column in list(zip(*rows, strict=True))[2:]]
     table = Table(
-        title=f"input {network.input_shape}, {network.dtype.name}, on {network.backend.device}",
+        title=f"{network.name}: input {network.input_shape}, {network.dtype.name}, on "
+        f"{network.backend.device}",
         show_footer=True,
     )
     table.add_column("layer", "total")

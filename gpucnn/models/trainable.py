@@ -46,6 +46,7 @@ from gpucnn.models.training.on_batch import BatchTrainer
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.optimizers import Adam, Optimizer, optimizer_of
 from gpucnn.utils import arguments
+from gpucnn.utils.keras.arguments import keras_arguments
 from gpucnn.utils.locks import ModelLock
 
 KEPT = 4
@@ -100,6 +101,7 @@ class Trainable(BuiltLater):
 
     # Training
 
+    @keras_arguments
     def compile(
         self,
         optimizer: Optimizer | str = "adam",
@@ -145,6 +147,7 @@ class Trainable(BuiltLater):
             self._objective = objective
             self._place(self.backend, self.named_weights(self.replica).values())
 
+    @keras_arguments
     def fit(
         self,
         x: Any,

@@ -195,7 +195,7 @@ class Optimizer(Extensible, Placeable, ABC):
                 f"the learning rate's schedule ends after {schedule.steps:,} steps, and this goes "
                 f"on to step {last:,}: past its end the rate stays at {schedule(last):g}",
                 GpucnnWarning,
-                stacklevel=3,  # where `fit` is called
+                stacklevel=4,  # where `fit` is called
             )
 
     # Steps

@@ -1,8 +1,10 @@
 """Models that are built when they know the shape of their images, and compiled by names."""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
 
@@ -12,7 +14,19 @@ from numpy.testing import assert_array_equal
 
 import small
 from expect import refusal
-from gpucnn import SGD, Adam, Conv2D, Dense, Flatten, Input, MaxPooling2D, Sequential, Softmax
+from gpucnn import (
+    SGD,
+    Adam,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    MaxPooling2D,
+    Sequential,
+    Softmax,
+    models,
+)
+from gpucnn.callbacks import Callback
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Activation, Layer
 from gpucnn.losses import LOSSES, CategoricalCrossentropy, SparseCategoricalCrossentropy
@@ -390,3 +404,95 @@ def test_adam_is_the_default() -> None:
     model.compile()
     model.fit(X, Y, verbose=0)
     assert repr(model.optimizer) == repr(Adam())
+
+
+class TestArgumentsOfKeras:
+    """Of methods and of the model itself; the table of them has tests of its own."""
+
+    @pytest.fixture
+    def made(self) -> Any:
+        return small.model()
+
+    def test_that_change_nothing_are_taken(self, made: Any, tmp_path: Path) -> None:
+        made.compile("adam", jit_compile=False, steps_per_execution=1, loss_weights=None)
+        made.fit(X, Y, verbose=0, workers=1, use_multiprocessing=False, validation_freq=1)
+        made.evaluate(X, Y, steps=None, callbacks=None)
+        made.predict(X, steps=None)
+        made.save(tmp_path / "model.safetensors", overwrite=True)
+        load: Any = models.load_model
+        load(tmp_path / "model.safetensors", custom_objects=None, compile=True)
+
+    @pytest.mark.parametrize(
+        ("method", "arguments", "line"),
+        [
+            (
+                "compile",
+                {"jit_compile": True},
+                "compile has no argument jit_compile=True: nothing is compiled; leave it out",
+            ),
+            (
+                "compile",
+                {"steps_per_execution": 32},
+                "compile has no argument steps_per_execution=32: leave it out; a GPU replays steps "
+                "together",
+            ),
+            ("fit", {"workers": 4}, "fit has no argument workers=4: use threads of Sequential"),
+            (
+                "fit",
+                {"validation_freq": 2},
+                "fit has no argument validation_freq=2: validation follows each epoch; leave it "
+                "out",
+            ),
+            ("predict", {"callbacks": [Callback()]}, "predict has no argument callbacks=[<"),
+            (
+                "summary",
+                {"line_length": 80},
+                "summary has no argument line_length=80: leave",
+            ),
+        ],
+    )
+    def test_that_change_something_are_refused(
+        self, made: Any, method: str, arguments: dict[str, Any], line: str
+    ) -> None:
+        given = (X, Y)[: {"fit": 2, "predict": 1}.get(method, 0)]
+        with pytest.raises(InvalidTypeError, match=f"^{re.escape(line)}"):
+            getattr(made, method)(*given, **arguments)
+
+    def test_that_keras_has_not_are_refused(self, made: Any) -> None:
+        with pytest.raises(InvalidTypeError, match=r"^fit has no argument epoch: it takes x"):
+            made.fit(X, Y, epoch=3)
+
+    def test_of_the_model(self) -> None:
+        make: Any = Sequential
+        assert make(small.layers(), small.SHAPE, trainable=True).layers
+        with refusal(
+            "Sequential has no argument trainable=False: all weights are trained; leave it out",
+            InvalidTypeError,
+        ):
+            make(small.layers(), trainable=False)
+
+    def test_custom_objects_are_registered(self) -> None:
+        load: Any = models.load_model
+        with refusal(
+            "load_model has no argument custom_objects={}: put @gpucnn.utils.register before the "
+            "classes",
+            InvalidTypeError,
+        ):
+            load("model.safetensors", custom_objects={})
+
+
+class TestName:
+    def test_is_that_given(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        made = Sequential(small.layers(), small.SHAPE, name="digits")
+        made.save(tmp_path / "model.safetensors")
+        for each in (made, Sequential.load(tmp_path / "model.safetensors"), deepcopy(made)):
+            assert each.name == "digits"
+        made.summary()
+        assert capsys.readouterr().out.split()[0] == "digits:"
+
+    def test_is_sequential(self) -> None:
+        assert Sequential().name == Sequential(name=None).name == "sequential"
+
+    def test_is_a_text(self) -> None:
+        with refusal("name is 3: it must be a text"):
+            Sequential(name=3)  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     "words",
     [
-        "input (28, 28, 1), float32, on cpu",
+        "sequential: input (28, 28, 1), float32, on cpu",
         "layer output shape parameters multiply-adds bytes/image",
         "conv2d (13, 13, 8) 80 48,672 10,816",
         "+ relu",

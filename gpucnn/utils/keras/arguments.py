@@ -129,7 +129,8 @@ class KerasArguments(ABCMeta):
 
 def keras_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function take arguments as `without_absent` says; a decorator."""
-    name, names = function.__name__, tuple(signature(function).parameters)
+    name = function.__name__
+    names = tuple(each for each in signature(function).parameters if each != "self")
 
     @wraps(function)
     def call(*given: P.args, **named: P.kwargs) -> R:
