@@ -82,6 +82,7 @@ class Trainer:
             and backend.can_fuse_classifier(classifier, data.images)
         )
         self._steps: dict[tuple[int, int, int], Replayed] = {}  # see `_replayed`
+        self._can_record = all(each.can_record for each in (backend, replica, optimizer))
         self._settings: list[dict[str, Any]] = []
         self.continue_from(0, 0)
 
@@ -220,9 +221,7 @@ class Trainer:
     @property
     def _records(self) -> bool:
         """Whether steps are recorded: by this rank alone, where the device can."""
-        parts = self.replica.backend, self.replica, self.optimizer
-        is_possible = all(each.can_record for each in parts)
-        return is_possible and not self.run_eagerly and self.communicator.size == 1
+        return self._can_record and not self.run_eagerly and self.communicator.size == 1
 
     def _note_settings(self) -> None:
         """Drop recorded steps if a number that they hold, such as a dropout rate, was changed."""
