@@ -328,7 +328,8 @@ class Sequential(Trainable):
 
     def _settings(self) -> Settings:
         dtype, loss = self.dtype.name, self.loss
-        of_fit = self.optimizer, loss, self._measures.metrics
+        measured = *self._measures.accuracies, *self._measures.metrics
+        of_fit = self.optimizer, loss, measured
         return Settings(self.layers, self.input_shape, dtype, self.seed, *of_fit, self.name)
 
     @keras_arguments
