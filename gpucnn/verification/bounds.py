@@ -134,19 +134,9 @@ BOUNDS: dict[str, dict[str, Bound]] = {
 
 UPDATED = frozenset(
     {
-        *(
-            "parameters",
-            "velocity",
-            "mean",
-            "square",
-            "total",
-            "penalties",
-            "average",
-            "values",
-            "y",
-        ),
+        *("parameters", "velocity", "mean", "square", "average", "total", "penalties"),
         *("position", "epoch_losses", "epoch_correct", "probabilities", "all_outputs"),
-        "penalties",
+        *("values", "y"),
     }
 )
 """The arguments that are read before they are written, or written in part, in any operation."""

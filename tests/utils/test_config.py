@@ -151,6 +151,9 @@ def test_a_description_is_the_class_and_its_arguments() -> None:
 def test_a_description_from_before_an_argument_was_there_gets_its_default() -> None:
     description = {"class": "Conv2D", "filters": 8, "kernel_size": 3, "strides": 1}
     assert to_config(from_config(description, CLASSES), CLASSES) == to_config(Conv2D(8, 3), CLASSES)
+    description = {"class": "SGD", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+    optimizer = SGD(0.1, 0.9, weight_decay=0.0)
+    assert to_config(from_config(description, CLASSES), CLASSES) == to_config(optimizer, CLASSES)
 
 
 def test_what_is_no_argument_is_not_described() -> None:

@@ -46,7 +46,6 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("matmul", "slabs"),
         ("normalize_parameter_gradients", "slabs"),
         ("scale_shift", "offset"),
-        ("sgd", "velocity"),
         ("dense_gradients", "slabs"),
         ("dense_relu", "bias"),
         ("dense_relu", "slabs"),
