@@ -27,7 +27,7 @@ EPOCHS = {"notebook": 5, "lenet": 8}
 BATCH_SIZES = {"notebook": 32, "lenet": 64}
 LEARNING_RATES = {
     "notebook": {
-        "adagrad": 0.2,
+        "adagrad": 0.5,
         "adam": 0.01,
         "adamw": 0.01,
         "lion": 0.0005,
@@ -36,12 +36,12 @@ LEARNING_RATES = {
         "sgd": 0.05,
     },
     "lenet": {
-        "adagrad": 0.05,
+        "adagrad": 0.2,
         "adam": 0.002,
         "adamw": 0.002,
-        "lion": 0.0005,
+        "lion": 0.0003,
         "muon": 0.005,
-        "rmsprop": 0.002,
+        "rmsprop": 0.004,
         "sgd": 0.05,
     },
 }
