@@ -431,7 +431,7 @@ class TestMemory:
         assert next(recorded) == 2  # with either number of images
 
     def test_is_as_large_as_the_bytes_of_a_chunk(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(chunk, "CHUNK", 5 * BATCH * 36)
+        monkeypatch.setattr(chunk, "CHUNK", 5 * BATCH * (36 + 8))
         seen = []
         begin = Trainer.begin
 

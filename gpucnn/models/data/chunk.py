@@ -13,7 +13,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.models.data.labelled import Labelled
 
 CHUNK = 32 * 2**20
-"""Bytes of the images of a chunk, unless they are fewer batches than `LEAST_BATCHES`."""
+"""Bytes of images and labels of a chunk, unless they are fewer batches than `LEAST_BATCHES`."""
 
 LEAST_BATCHES = 8
 """Batches that a chunk has room for, so that what it costs to begin one is shared by several."""
@@ -69,20 +69,14 @@ class ChunkLayout:
         size = max(len(each.images) for each in batches)
         images, labels = batches[0].images, max((b.labels for b in batches), key=np.ndim)
         pixels = np.dtype(np.uint8) if images.dtype == np.uint8 else dtype
-        shape = images.shape[1:]
-        fitting = CHUNK // (size * prod(shape) * pixels.itemsize)
+        of_labels = labels.shape[1:], label_dtype(labels, dtype)
+        kinds = (images.shape[1:], pixels), of_labels
+        fitting = CHUNK // (size * sum(prod(shape) * kind.itemsize for shape, kind in kinds))
         if steps is not None:
             fitting = min(fitting, steps)
         is_weighted = any(each.weights is not None for each in batches)
-        return cls(
-            size,
-            max(fitting, LEAST_BATCHES),
-            shape,
-            pixels,
-            labels.shape[1:],
-            label_dtype(labels, dtype),
-            dtype if is_weighted else None,
-        )
+        weights = dtype if is_weighted else None
+        return cls(size, max(fitting, LEAST_BATCHES), images.shape[1:], pixels, *of_labels, weights)
 
     @classmethod
     def of_batch(cls, batch: Labelled, dtype: "np.dtype[np.floating]") -> "ChunkLayout":
