@@ -5,14 +5,14 @@ NumPy.
 """
 
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from gpucnn.backends.backend import Backend, CpuBackend, CudaBackend
-from gpucnn.errors import DeviceError, GpucnnError, GpucnnWarning, InvalidValueError, printable
+from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
 from gpucnn.utils import arguments
+from gpucnn.utils.warn import warn
 
 GPU = re.compile(r"cuda(?::(\d+))?")
 
@@ -97,10 +97,8 @@ def _automatic(threads: int | None) -> Backend:
             problems.append(f"{gpu_name(index)} cannot be used: {error}")
     backend = backend or CpuBackend(threads)
     if problems:
-        warnings.warn(
+        warn(
             f"{'; '.join(problems)}; the device is {backend.device} instead",
-            GpucnnWarning,
-            stacklevel=3,  # where `get_backend` is called
         )
     return backend
 

@@ -1,10 +1,10 @@
 """Work on a device that is recorded once, and replayed."""
 
-import warnings
 from collections.abc import Callable
 
 from gpucnn.backends.memory import Memory, Recording
-from gpucnn.errors import DeviceError, GpucnnWarning
+from gpucnn.errors import DeviceError
+from gpucnn.utils.warn import warn
 
 
 class Replayed:
@@ -42,11 +42,9 @@ class Replayed:
                 self._recording = self._backend.record(self._work)
             except DeviceError as error:
                 self._can_record = False
-                warnings.warn(
+                warn(
                     f"the operations of a step are launched one by one, since they could not be "
                     f"recorded: {error}",
-                    GpucnnWarning,
-                    stacklevel=2,
                 )
                 self._work()
                 return

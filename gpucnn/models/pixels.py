@@ -34,7 +34,6 @@ since as bytes of 0 to 255 they are nearly black; and a model trained on them re
 """
 
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
@@ -42,8 +41,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.errors import GpucnnWarning, InvalidValueError
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Layer, takes_bytes_as_they_are
+from gpucnn.utils.warn import warn
 
 SHARE = 0.6  # of an encoding's interval; above the half of it that another may contain
 STEP = 1 / 255  # of an interval, between consecutive bytes
@@ -277,11 +277,9 @@ def _check_brightness(given: Pixels, trained: Pixels) -> None:
 
 
 def _warn_of_dark(pixels: Pixels) -> None:
-    warnings.warn(
+    warn(
         f"the images are bytes of at most {pixels.high:g}, which are nearly black among bytes of 0 "
         f"to 255: multiply them by {255 // int(pixels.high)}, or give floating-point numbers",
-        GpucnnWarning,
-        stacklevel=4,
     )
 
 

@@ -1,6 +1,5 @@
 """The base class of optimizers."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -10,11 +9,12 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from gpucnn.backends import Array, Backend, Shape
-from gpucnn.errors import GpucnnWarning, InvalidValueError
+from gpucnn.errors import InvalidValueError
 from gpucnn.optimizers.schedules import Schedule
 from gpucnn.utils import arguments
 from gpucnn.utils.extensible import Extensible
 from gpucnn.utils.placeable import Placeable
+from gpucnn.utils.warn import warn
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 AVERAGE = "average"
@@ -191,11 +191,9 @@ class Optimizer(Extensible, Placeable, ABC):
         if self.iterations + steps > schedule.steps:
             self._has_told_end = True
             last = self.iterations + steps
-            warnings.warn(
+            warn(
                 f"the learning rate's schedule ends after {schedule.steps:,} steps, and this goes "
                 f"on to step {last:,}: past its end the rate stays at {schedule(last):g}",
-                GpucnnWarning,
-                stacklevel=4,  # where `fit` is called
             )
 
     # Steps

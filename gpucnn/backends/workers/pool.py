@@ -10,13 +10,12 @@ programs, even from scripts that do not guard their main module.
 import multiprocessing
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gpucnn.backends.workers.team import Team
 from gpucnn.backends.workers.worker import Worker, WorkersLostError
-from gpucnn.errors import GpucnnWarning
+from gpucnn.utils.warn import warn
 
 
 def usable_cores() -> int:
@@ -122,10 +121,8 @@ class WorkerPool:
         self._workers = [each for each in self._workers if each in self._leased]
         for worker in idle:
             worker.end()
-        warnings.warn(
+        warn(
             f"{reason}: batches are worked on by this process alone, to the same result",
-            GpucnnWarning,
-            stacklevel=2,
         )
 
     @contextmanager

@@ -1,7 +1,6 @@
 """The provenance of a run: the software, hardware and data that its history records."""
 
 import platform
-import warnings
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend
-from gpucnn.errors import GpucnnWarning, printable
+from gpucnn.errors import printable
 from gpucnn.utils.machine import blas, processor
+from gpucnn.utils.warn import warn
 from gpucnn.version import __version__
 
 DECIDING = {"gpucnn": "gpucnn", "numpy": "NumPy", "blas": "BLAS", "processor": "the processor"}
@@ -46,11 +46,9 @@ def warn_of_changes(before: Any, now: dict[str, str]) -> None:
         if before.get(name) != now[name]
     ]
     if changed:
-        warnings.warn(
+        warn(
             "the result may differ in its last digits from that of a run that was never "
             f"stopped: {', '.join(changed)}",
-            GpucnnWarning,
-            stacklevel=3,
         )
 
 

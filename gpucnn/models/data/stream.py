@@ -1,14 +1,14 @@
 """Streams: batches that an iterable of the user's gives, epoch by epoch."""
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpucnn.errors import GpucnnWarning, InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.utils import arguments
+from gpucnn.utils.warn import warn
 
 
 class Given(NamedTuple):
@@ -243,10 +243,8 @@ class Stream:
     def _tell_end(self) -> None:
         if not self._has_told_end:
             self._has_told_end = True
-            warnings.warn(
+            warn(
                 f"{self.name} ended after {self._count} batches, fewer than were asked for",
-                GpucnnWarning,
-                stacklevel=3,
             )
 
 

@@ -6,7 +6,6 @@ says, and gradients are summed in the order of the shards, whoever computes them
 """
 
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import sleep
 from types import ModuleType
@@ -20,8 +19,8 @@ from gpucnn.backends.workers.pool import pool
 from gpucnn.backends.workers.shared_arrays import SharedArrays
 from gpucnn.backends.workers.team import Team
 from gpucnn.backends.workers.worker import WorkersLostError
-from gpucnn.errors import GpucnnWarning
 from gpucnn.models.replica import Replica
+from gpucnn.utils.warn import warn
 
 PAUSE = 0.001
 """Seconds between polls for workers that are starting."""
@@ -144,7 +143,7 @@ class Sharing:
             team.abandon()
             if not isinstance(error, WorkersLostError):
                 raise
-            warnings.warn(f"{error}: this process goes on alone", GpucnnWarning, stacklevel=2)
+            warn(f"{error}: this process goes on alone")
             return False
 
 
