@@ -39,6 +39,7 @@ def test_it_runs_and_learns(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mnist, "load_data", lambda: small_mnist(2000, 500))
+    monkeypatch.setattr(datasets, "fashion_mnist", mnist, raising=False)
     monkeypatch.setattr(datasets, "cifar10", SimpleNamespace(load_data=coloured), raising=False)
     monkeypatch.setattr(seeds, "_default", 0)  # which a script may set
     runpy.run_path(str(script))
