@@ -49,8 +49,9 @@ TABLE: dict[str, Absent] = {
     "gamma_initializer moving_variance_initializer": Absent(
         "these begin as ones; use set_weights", ("ones",)
     ),
-    "bias_regularizer depthwise_regularizer pointwise_regularizer beta_regularizer"
-    " gamma_regularizer activity_regularizer": Absent("use kernel_regularizer of Conv2D and Dense"),
+    "bias_regularizer beta_regularizer gamma_regularizer activity_regularizer": Absent(
+        "use kernel_regularizer of Conv2D and Dense"
+    ),
     "lora_rank lora_alpha quantization_config": Absent("leave it out"),
     "renorm": Absent("leave it out", (False,)),
     "renorm_clipping renorm_momentum": Absent("leave it out", (None, 0.99)),
@@ -93,7 +94,6 @@ TABLE: dict[str, Absent] = {
     "jit_compile": Absent("nothing is compiled; leave it out", (None, False, "auto")),
     "auto_scale_loss": Absent("leave it out", (False, True)),
     "steps_per_execution": Absent("leave it out; a GPU replays steps together", (None, 1, "auto")),
-    "steps_per_epoch validation_steps steps": Absent("give as many images as are to be used"),
     "validation_batch_size": Absent("it is batch_size"),
     "validation_freq": Absent("validation follows each epoch; leave it out", (1,)),
     "workers": Absent("use threads of Sequential", (1,)),

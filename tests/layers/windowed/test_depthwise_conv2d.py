@@ -128,10 +128,17 @@ def test_wrong_arguments(arguments: dict[str, Any], text: str) -> None:
         DepthwiseConv2D(**{"kernel_size": 3} | arguments)
 
 
-@pytest.mark.parametrize("name", ["kernel_initializer", "data_format", "depthwise_regularizer"])
-def test_arguments_that_it_does_not_have_are_refused(name: str) -> None:
-    arguments: Any = {name: None}
-    with pytest.raises(TypeError, match=name):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kernel_initializer", "ones"),
+        ("data_format", "channels_first"),
+        ("depthwise_constraint", "max_norm"),
+    ],
+)
+def test_arguments_that_it_does_not_have_are_refused(name: str, value: str) -> None:
+    arguments: Any = {name: value}
+    with pytest.raises(TypeError, match=f"^DepthwiseConv2D has no argument {name}"):
         DepthwiseConv2D(3, **arguments)
 
 
