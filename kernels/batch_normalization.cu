@@ -5,10 +5,10 @@
 // channel_variances: variances[j] = sum of (x[i, j] - means[j])^2 over i, divided by count
 // normalize: out[i, j] = (x[i, j] - means[j]) * gamma[j] / sigma[j] + beta[j],
 //     sigma[j] = sqrt(variances[j] + epsilon)
-// normalize_parameter_gradients:
+// normalize_gradient_sums:
 //     gamma_gradient[j] = sum of output_gradient[i, j] * (x[i, j] - means[j]) / sigma[j] over i
 //     beta_gradient[j] = sum of output_gradient[i, j] over i
-// normalize_input_gradient: input_gradient[i, j] = gamma[j] / sigma[j] * (output_gradient[i, j]
+// normalize_gradient: input_gradient[i, j] = gamma[j] / sigma[j] * (output_gradient[i, j]
 //     - beta_sum[j] / count - (x[i, j] - means[j]) / sigma[j] * gamma_sum[j] / count)
 //
 // `count` is the number of rows of the whole batch, of which x may be a part; the sums of both are
@@ -22,7 +22,7 @@
 //
 // Bytes per element of x: sizeof(REAL) read of each matrix, and of the results sizeof(REAL) written;
 // the output's gradient is read twice for the two sums. Operations per element: channel_means 1,
-// channel_variances 3, normalize 3, normalize_parameter_gradients 5, normalize_input_gradient 5.
+// channel_variances 3, normalize 3, normalize_gradient_sums 5, normalize_gradient 5.
 
 #include "columns.cuh"
 #include "elements.cuh"
@@ -64,7 +64,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) channel_variances(
         variances[j] = sums[threadIdx.x] / (REAL)count;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) normalize_parameter_gradients(
+extern "C" __global__ void __launch_bounds__(THREADS) normalize_gradient_sums(
     const REAL* __restrict__ output_gradient,
     const REAL* __restrict__ x,
     const REAL* __restrict__ means,
@@ -135,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalize(
         if (mine.row(k) < rows) out[mine.row(k) * columns + j] = (values[k] - mean) * factor + shift;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) normalize_input_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS) normalize_gradient(
     const REAL* __restrict__ output_gradient,
     const REAL* __restrict__ x,
     const REAL* __restrict__ means,

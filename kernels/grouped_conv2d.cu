@@ -7,7 +7,7 @@
 // grouped_conv2d: out[image, row, column, f] = bias[f] + sum over (i, j, c) of kernel[i, j, c, f]
 //     * x[image, row * stride_height - padding_top + i * dilation_height,
 //         column * stride_width - padding_left + j * dilation_width, group * group_channels + c]
-// grouped_conv2d_input_gradient: input_gradient[image, y, x, group * group_channels + c] = sum over
+// grouped_input_gradient: input_gradient[image, y, x, group * group_channels + c] = sum over
 //     the windows (row, column) that see the pixel by their element (i, j), and over the filters f of
 //     the group, of output_gradient[image, row, column, f] * kernel[i, j, c, f]
 //
@@ -18,7 +18,7 @@
 // fixed.
 //
 // Bytes per output: grouped_conv2d height * width * group_channels pixels and as many weights are
-// read, grouped_conv2d_input_gradient group_filters gradients and as many weights for each window
+// read, grouped_input_gradient group_filters gradients and as many weights for each window
 // that sees the pixel: most of them from cache, since neighbours see the same. Both: sizeof(REAL)
 // written. Operations per output: a multiply-add for each pair of these.
 //
@@ -67,7 +67,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) grouped_conv2d(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) grouped_conv2d_input_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS) grouped_input_gradient(
     const REAL* __restrict__ output_gradient,
     const REAL* __restrict__ kernel,
     REAL* __restrict__ input_gradient,

@@ -125,7 +125,7 @@ class BatchNormalization(WholeBatchLayer):
         means, variances = self._statistics
         normal = self._x, means, variances, self.epsilon
         mine = self._gamma_gradient, self._beta_gradient
-        self.backend.normalize_parameter_gradients(output_gradient, *normal, *mine)
+        self.backend.normalize_gradient_sums(output_gradient, *normal, *mine)
         input_gradient = self.input_gradient_buffer(len(output_gradient))
         if input_gradient is None:
             return None
@@ -134,7 +134,7 @@ class BatchNormalization(WholeBatchLayer):
                 self.backend.copy(own, total)
             yield self._gradient_sums
         of_gamma, of_beta = self._gradient_sums if self._is_split else mine
-        self.backend.normalize_input_gradient(
+        self.backend.normalize_gradient(
             output_gradient, *normal, self._gamma, of_gamma, of_beta, self._count, input_gradient
         )
         return input_gradient

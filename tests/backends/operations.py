@@ -367,10 +367,10 @@ def grouped_conv2d_parameter_gradients(
     )
 
 
-def grouped_conv2d_input_gradient(sizes: Sizes, values: Values, group_channels: int = 1) -> Call:
+def grouped_input_gradient(sizes: Sizes, values: Values, group_channels: int = 1) -> Call:
     kernel = _grouped_kernel(sizes, group_channels)
     return Call(
-        "grouped_conv2d_input_gradient",
+        "grouped_input_gradient",
         {
             "output_gradient": values.reals(*_output(sizes, kernel[-1])),
             "kernel": values.reals(*kernel),
@@ -465,10 +465,10 @@ def normalize(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
     )
 
 
-def normalize_parameter_gradients(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
+def normalize_gradient_sums(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
     shape = _normalized(sizes, vectors)
     return Call(
-        "normalize_parameter_gradients",
+        "normalize_gradient_sums",
         {
             "output_gradient": values.reals(*shape),
             "x": values.reals(*shape),
@@ -479,10 +479,10 @@ def normalize_parameter_gradients(sizes: Sizes, values: Values, *, vectors: bool
     )
 
 
-def normalize_input_gradient(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
+def normalize_gradient(sizes: Sizes, values: Values, *, vectors: bool = False) -> Call:
     x = values.reals(*_normalized(sizes, vectors))
     return Call(
-        "normalize_input_gradient",
+        "normalize_gradient",
         {
             "output_gradient": values.reals(*x.shape),
             "x": x,
@@ -998,8 +998,8 @@ CALLS: dict[str, Builder] = {
     "grouped_conv2d_parameter_gradients": partial(
         grouped_conv2d_parameter_gradients, group_channels=3
     ),
-    "grouped_conv2d_input_gradient, depthwise": grouped_conv2d_input_gradient,
-    "grouped_conv2d_input_gradient": partial(grouped_conv2d_input_gradient, group_channels=3),
+    "grouped_input_gradient, depthwise": grouped_input_gradient,
+    "grouped_input_gradient": partial(grouped_input_gradient, group_channels=3),
     "max_pool": max_pool,
     "max_pool_gradient": max_pool_gradient,
     "average_pool": average_pool,
@@ -1010,12 +1010,10 @@ CALLS: dict[str, Builder] = {
     "channel_variances of vectors": partial(channel_variances, vectors=True),
     "normalize": normalize,
     "normalize vectors": partial(normalize, vectors=True),
-    "normalize_parameter_gradients": normalize_parameter_gradients,
-    "normalize_parameter_gradients of vectors": partial(
-        normalize_parameter_gradients, vectors=True
-    ),
-    "normalize_input_gradient": normalize_input_gradient,
-    "normalize_input_gradient of vectors": partial(normalize_input_gradient, vectors=True),
+    "normalize_gradient_sums": normalize_gradient_sums,
+    "normalize_gradient_sums of vectors": partial(normalize_gradient_sums, vectors=True),
+    "normalize_gradient": normalize_gradient,
+    "normalize_gradient of vectors": partial(normalize_gradient, vectors=True),
     "relu": relu,
     "relu_gradient": relu_gradient,
     "leaky_relu": leaky_relu,

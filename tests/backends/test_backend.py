@@ -59,8 +59,8 @@ def test_gradients_of_a_batch_that_is_normalized(shape: tuple[int, ...]) -> None
     backend.normalize(x, means, variances, epsilon, gamma, beta, out)
     np.testing.assert_allclose(out, loops.batch_normalize(x, gamma, beta, epsilon), rtol=1e-10)
     normal = means, variances, epsilon
-    backend.normalize_parameter_gradients(output_gradient, x, *normal, of_gamma, of_beta)
-    backend.normalize_input_gradient(
+    backend.normalize_gradient_sums(output_gradient, x, *normal, of_gamma, of_beta)
+    backend.normalize_gradient(
         output_gradient, x, *normal, gamma, of_gamma, of_beta, count, gradient
     )
     of_x = derivative(lambda x: loops.batch_normalize(x, gamma, beta, epsilon), x, output_gradient)
@@ -273,7 +273,7 @@ def normalize(
     return {"out": loops.normalize_channels(x, normal, gamma, beta)}
 
 
-def normalize_parameter_gradients(
+def normalize_gradient_sums(
     output_gradient: Array, x: Array, means: Array, variances: Array, epsilon: float, **_: Any
 ) -> Results:
     normal = loops.Normal(means, variances, epsilon)
@@ -281,7 +281,7 @@ def normalize_parameter_gradients(
     return {"gamma_gradient": gamma_gradient, "beta_gradient": beta_gradient}
 
 
-def normalize_input_gradient(
+def normalize_gradient(
     output_gradient: Array,
     x: Array,
     means: Array,
@@ -596,7 +596,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "conv2d_input_gradient": input_gradient,
     "grouped_conv2d": grouped_convolution,
     "grouped_conv2d_parameter_gradients": grouped_parameter_gradients,
-    "grouped_conv2d_input_gradient": grouped_input_gradient,
+    "grouped_input_gradient": grouped_input_gradient,
     "max_pool": max_pool,
     "max_pool_gradient": max_pool_gradient,
     "average_pool": average_pool,
@@ -604,8 +604,8 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "channel_means": channel_means,
     "channel_variances": channel_variances,
     "normalize": normalize,
-    "normalize_parameter_gradients": normalize_parameter_gradients,
-    "normalize_input_gradient": normalize_input_gradient,
+    "normalize_gradient_sums": normalize_gradient_sums,
+    "normalize_gradient": normalize_gradient,
     "penalize": penalize,
     "relu": relu,
     "relu_gradient": relu_gradient,

@@ -81,7 +81,7 @@ class GroupedConvolution(Convolution):
         self.sum_rows(as_rows(output_gradient), bias_gradient)
 
     @bounded(input_gradient=sums(group_filters_and_window))
-    def grouped_conv2d_input_gradient(
+    def grouped_input_gradient(
         self, output_gradient: Array, kernel: Array, window: Window, input_gradient: Array
     ) -> None:
         """Compute the gradient of the input of `grouped_conv2d`.
@@ -147,7 +147,7 @@ class CpuGroupedConvolution(CpuConvolution, GroupedConvolution):
             gradients = kernel_gradient[..., filters], bias_gradient[filters]
             self.conv2d_parameter_gradients(output_gradient[..., filters], patches, *gradients)
 
-    def grouped_conv2d_input_gradient(
+    def grouped_input_gradient(
         self, output_gradient: Array, kernel: Array, window: Window, input_gradient: Array
     ) -> None:
         if kernel.shape[2] == 1:
@@ -227,7 +227,7 @@ class CudaGroupedConvolution(CudaConvolution, GroupedConvolution):
         "columns*filters",
         "height*width*group_channels*filters",
     )
-    grouped_conv2d_input_gradient = windowed(
+    grouped_input_gradient = windowed(
         "grouped_conv2d.cu",
         {"output_gradient": FILTERED, "kernel": KERNEL, "input_gradient": IMAGES},
         "image_height",

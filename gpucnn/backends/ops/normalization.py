@@ -91,7 +91,7 @@ class Normalization(Memory):
         out[...] = (x - means) * (gamma / sigma) + beta
 
     @bounded(gamma_gradient=Bound(normalized_products, "one"), beta_gradient=sums(positions))
-    def normalize_parameter_gradients(
+    def normalize_gradient_sums(
         self,
         output_gradient: Array,
         x: Array,
@@ -117,7 +117,7 @@ class Normalization(Memory):
         beta_gradient[...] = as_rows(output_gradient).sum(axis=0)
 
     @bounded(input_gradient=Bound(normalized_gradient, "one"))
-    def normalize_input_gradient(
+    def normalize_gradient(
         self,
         output_gradient: Array,
         x: Array,
@@ -188,7 +188,7 @@ class CpuNormalization(CpuMemory, Normalization):
             np.multiply(out_row, factor, out=out_row)
             np.add(out_row, shift, out=out_row)
 
-    def normalize_parameter_gradients(
+    def normalize_gradient_sums(
         self,
         output_gradient: Array,
         x: Array,
@@ -210,7 +210,7 @@ class CpuNormalization(CpuMemory, Normalization):
         gamma_gradient /= np.sqrt(variances + epsilon)
         self._sum_pixels(output_gradient, beta_gradient)
 
-    def normalize_input_gradient(
+    def normalize_gradient(
         self,
         output_gradient: Array,
         x: Array,
@@ -329,7 +329,7 @@ class CudaNormalization(CudaMemory, Normalization):
             lanes=lanes_of_elements(len(means)),
         )
 
-    def normalize_parameter_gradients(
+    def normalize_gradient_sums(
         self,
         output_gradient: Array,
         x: Array,
@@ -340,7 +340,7 @@ class CudaNormalization(CudaMemory, Normalization):
         beta_gradient: Array,
     ) -> None:
         x = as_rows(x)
-        self._normalize_parameter_gradients(
+        self._normalize_gradient_sums(
             output_gradient=as_rows(output_gradient),
             x=x,
             means=means,
@@ -351,7 +351,7 @@ class CudaNormalization(CudaMemory, Normalization):
             **summing(self, x, 2),
         )
 
-    def normalize_input_gradient(
+    def normalize_gradient(
         self,
         output_gradient: Array,
         x: Array,
@@ -364,7 +364,7 @@ class CudaNormalization(CudaMemory, Normalization):
         count: int,
         input_gradient: Array,
     ) -> None:
-        self._normalize_input_gradient(
+        self._normalize_gradient(
             output_gradient=as_rows(output_gradient),
             x=as_rows(x),
             means=means,
@@ -381,13 +381,13 @@ class CudaNormalization(CudaMemory, Normalization):
     _channel_means = _kernel("x", "means", over_columns, SUMMING)
     _channel_variances = _kernel("x", "means variances", over_columns, SUMMING)
     _normalize = _kernel("x out", "means variances gamma beta", over_rows)
-    _normalize_parameter_gradients = _kernel(
+    _normalize_gradient_sums = _kernel(
         "output_gradient x",
         "means variances gamma_gradient beta_gradient",
         lambda sizes: (*over_columns(sizes), 2),
         SUMMING,
     )
-    _normalize_input_gradient = _kernel(
+    _normalize_gradient = _kernel(
         "output_gradient x input_gradient",
         "means variances gamma gamma_sum beta_sum",
         over_rows,

@@ -107,7 +107,5 @@ class Convolution(Affine):
             )
         input_gradient = self.input_gradient_buffer(len(output_gradient))
         if input_gradient is not None:
-            backend.grouped_conv2d_input_gradient(
-                output_gradient, self._kernel, window, input_gradient
-            )
+            backend.grouped_input_gradient(output_gradient, self._kernel, window, input_gradient)
         return input_gradient

@@ -499,7 +499,7 @@ def test_grouped_convolutions_of_every_shape(
         gradients = np.full_like(kernel, np.nan), np.full_like(bias, np.nan)
         backend.grouped_conv2d(x, kernel, bias, window, out)
         backend.grouped_conv2d_parameter_gradients(x, output_gradient, window, *gradients)
-        backend.grouped_conv2d_input_gradient(output_gradient, kernel, window, back)
+        backend.grouped_input_gradient(output_gradient, kernel, window, back)
         written.append([out, *gradients, back])
     for simulated, expected in zip(*written, strict=True):
         assert_array_equal(simulated, expected)
@@ -769,8 +769,8 @@ def test_grouped_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) ->
     Backend().grouped_conv2d_parameter_gradients(x[-1:], expected, window, of_kernel, bias)
     assert_array_equal(of_slabs[1, 2], of_kernel[2])
     back = np.zeros((1, 28, 28, 1), np.float32)
-    Backend().grouped_conv2d_input_gradient(expected, kernel, window, back)
-    last.grouped_conv2d_input_gradient(out, kernel, window, x)
+    Backend().grouped_input_gradient(expected, kernel, window, back)
+    last.grouped_input_gradient(out, kernel, window, x)
     assert_array_equal(x[-1, -1], back[0, -1])
 
 

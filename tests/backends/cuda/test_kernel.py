@@ -44,7 +44,7 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("channel_variances", "slabs"),
         ("matmul", "bias"),
         ("matmul", "slabs"),
-        ("normalize_parameter_gradients", "slabs"),
+        ("normalize_gradient_sums", "slabs"),
         ("scale_shift", "offset"),
         ("dense_gradients", "slabs"),
         ("dense_relu", "bias"),
