@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.losses import DEFAULT, Loss
 from gpucnn.utils import arguments
 from gpucnn.utils.config import Configurable
 from gpucnn.utils.keras import lacking
@@ -85,7 +86,7 @@ class Metric(Configurable, ABC):
         """Compute the metric, on the host.
 
         Args:
-            labels: int64 (n,), or real (n, outputs), as the loss takes them.
+            labels: int64 (n,), or real (n, outputs), as they were given, before smoothing.
             outputs: real (n, outputs), as `predict` returns them.
         """
 
@@ -220,7 +221,7 @@ class MeanSquaredError(Metric):
     name: str = "mean_squared_error"
 
     def result(self, labels: Values, outputs: Values) -> float:
-        return float(((outputs - labels) ** 2).mean(dtype=np.float64))
+        return float(((outputs - _numbers(labels, outputs)) ** 2).mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,21 @@ class MeanAbsoluteError(Metric):
     name: str = "mean_absolute_error"
 
     def result(self, labels: Values, outputs: Values) -> float:
-        return float(abs(outputs - labels).mean(dtype=np.float64))
+        return float(abs(outputs - _numbers(labels, outputs)).mean(dtype=np.float64))
+
+
+def _numbers(labels: Values, outputs: Values) -> Values:
+    """Labels that are a number for each output.
+
+    Raises:
+        InvalidValueError: they are classes.
+    """
+    if labels.size != outputs.size:
+        raise InvalidValueError(
+            "the labels are classes, whose difference from the outputs says nothing: compile with "
+            "categorical_crossentropy and rows, or leave the metric out"
+        )
+    return labels.reshape(outputs.shape)
 
 
 @dataclass(frozen=True)
@@ -330,18 +345,21 @@ class Measures:
         has_accuracy: whether the loss tells which images are classified correctly.
         metrics: those that are computed from the outputs.
         accuracies: those that the loss tells, under their names; "accuracy" if there are none.
+        loss: of the model, which tells what the labels were before it took them.
     """
 
     has_accuracy: bool = True
     metrics: tuple[Metric, ...] = ()
     accuracies: tuple[Metric, ...] = ()
+    loss: Loss = DEFAULT
 
     @classmethod
-    def of(cls, metrics: Sequence[Metric], *, has_accuracy: bool) -> "Measures":
+    def of(cls, metrics: Sequence[Metric], loss: Loss = DEFAULT) -> "Measures":
         """Those of the metrics of a model, whose loss may measure the accuracy itself."""
         accuracies = [each for each in metrics if isinstance(each, Accuracy) and not each.is_own]
-        told = accuracies if has_accuracy else []
-        return cls(has_accuracy, tuple(each for each in metrics if each not in told), tuple(told))
+        told = accuracies if loss.measures_accuracy else []
+        others = tuple(each for each in metrics if each not in told)
+        return cls(loss.measures_accuracy, others, tuple(told), loss)
 
     def evaluate(
         self,
@@ -364,10 +382,11 @@ class Measures:
         if self.has_accuracy:
             names = [each.name for each in self.accuracies] or [Accuracy.name]
             found |= dict.fromkeys(names, float(correct.mean(dtype=np.float64)))
-        for each in self.metrics:
+        if self.metrics:
             assert labels is not None
             assert outputs is not None
-            found[each.name] = _plain(each.result(labels, outputs))
+            given = self.loss.as_given(labels, outputs.shape[1])
+            found |= {each.name: _plain(each.result(given, outputs)) for each in self.metrics}
         return Evaluation(found)
 
 

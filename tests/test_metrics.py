@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from expect import refusal
+from gpucnn import losses
 from gpucnn.errors import InvalidTypeError
 from gpucnn.metrics import (
     METRICS,
@@ -28,6 +29,7 @@ from gpucnn.metrics import (
     per_class,
 )
 
+SQUARED = losses.MeanSquaredError()
 LABELS = np.array([0, 0, 1, 1, 1, 3])
 TAKEN = np.array([0, 1, 1, 1, 0, 1])  # nothing for 2 and 3, and nothing is 2
 OUTPUTS = np.eye(4)[TAKEN] + 0.01 * np.arange(4)[::-1]  # then in the order of the classes
@@ -155,12 +157,10 @@ class TestMetricsOf:
 
 class TestMeasures:
     def test_the_accuracy_is_that_of_the_loss(self) -> None:
-        assert Measures.of([Accuracy(), F1Score()], has_accuracy=True) == Measures(
-            True, (F1Score(),), (Accuracy(),)
-        )
+        assert Measures.of([Accuracy(), F1Score()]) == Measures(True, (F1Score(),), (Accuracy(),))
 
     def test_the_accuracy_has_the_names_that_it_is_given(self) -> None:
-        measures = Measures.of([CategoricalAccuracy(), Accuracy("acc")], has_accuracy=True)
+        measures = Measures.of([CategoricalAccuracy(), Accuracy("acc")])
         found = measures.evaluate(np.zeros(4), np.array([0, 1, 1, 1]), None, None)
         assert found._asdict() == {"loss": 0, "categorical_accuracy": 0.75, "acc": 0.75}
 
@@ -168,10 +168,10 @@ class TestMeasures:
         class Mine(Accuracy):
             pass
 
-        assert Measures.of([Mine()], has_accuracy=True) == Measures(True, (Mine(),))
+        assert Measures.of([Mine()]) == Measures(True, (Mine(),))
 
     def test_the_accuracy_is_a_metric_where_the_loss_has_none(self) -> None:
-        assert Measures.of([Accuracy()], has_accuracy=False) == Measures(False, (Accuracy(),))
+        assert Measures.of([Accuracy()], SQUARED) == Measures(False, (Accuracy(),), (), SQUARED)
 
     def test_means_are_in_float64(self) -> None:
         losses = np.full(2**16, 0.1, np.float32)

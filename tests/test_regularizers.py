@@ -154,6 +154,15 @@ def test_without_any_there_is_nothing_to_do() -> None:
     assert small.model().replica.penalty() == 0
 
 
+def test_that_are_changed_act() -> None:
+    made, other = model(CpuBackend(1)), model(CpuBackend(1))
+    made.layers[0].kernel_regularizer = L2(3.0)  # type: ignore[attr-defined]
+    assert made.evaluate(X, Y).loss > other.evaluate(X, Y).loss
+    made.fit(X, Y, 4, verbose=0)
+    other.fit(X, Y, 4, verbose=0)
+    assert small.weight_bytes(made) != small.weight_bytes(other)
+
+
 def test_are_saved(tmp_path: Path) -> None:
     made = model(CpuBackend(1))
     made.save(tmp_path / "model.safetensors")

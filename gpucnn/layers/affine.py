@@ -12,7 +12,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.layers.base import Layer
 from gpucnn.layers.initializers import INITIALIZERS
-from gpucnn.regularizers import regularizer_of
+from gpucnn.regularizers import L2, regularizer_of
 from gpucnn.utils import arguments
 
 SOFTMAX = "softmax"
@@ -81,8 +81,7 @@ class Affine(Layer):
         self._activation = activation_layer(self.activation)
         arguments.flag(self.use_bias, "use_bias")
         arguments.one_of(self._initializer, self.initializer_argument, tuple(INITIALIZERS))
-        regularizer = getattr(self, self.regularizer_argument)
-        self._regularizer = regularizer_of(regularizer, self.regularizer_argument)
+        regularizer_of(getattr(self, self.regularizer_argument), self.regularizer_argument)
 
     def unrolled(self) -> tuple[Layer, ...]:
         return (self,) if self._activation is None else (self, self._activation)
@@ -91,6 +90,11 @@ class Affine(Layer):
     def _initializer(self) -> str:
         name: str = getattr(self, self.initializer_argument)
         return name
+
+    @property
+    def _regularizer(self) -> L2 | None:
+        name = self.regularizer_argument
+        return regularizer_of(getattr(self, name), name)
 
     @abstractmethod
     def kernel_shape(self) -> Shape:
@@ -111,7 +115,8 @@ class Affine(Layer):
         return {"kernel": kernel} | {name: np.zeros(shape) for name, shape in shapes.items()}
 
     def penalties(self) -> dict[str, float]:
-        return {} if self._regularizer is None else {"kernel": self._regularizer.l2}
+        regularizer = self._regularizer
+        return {} if regularizer is None else {"kernel": regularizer.l2}
 
     def place(
         self,

@@ -93,8 +93,9 @@ class BatchNormalization(WholeBatchLayer):
         shape = self._channels
         self._moving = state.reshape(2, *shape)
         self._statistics, self._gradient_sums = (backend.empty((2, *shape), real) for _ in range(2))
+        self._zeros = backend.zeros(shape, real)
         self._gamma = parameters["gamma"] if self.scale else self._ones()
-        self._beta = parameters["beta"] if self.center else backend.zeros(shape, real)
+        self._beta = parameters["beta"] if self.center else self._zeros
         self._gamma_gradient, self._beta_gradient = (
             gradients.get(name, unused)
             for name, unused in zip(("gamma", "beta"), self._gradient_sums, strict=True)
@@ -165,7 +166,7 @@ class BatchNormalization(WholeBatchLayer):
             folded: a copy of it with a bias, whose parameters are written.
         """
         means, variances = self._moving
-        zeros = self.backend.zeros(self._channels, self.real)
+        zeros = self._zeros
 
         def scale(values: Array, means: Array, beta: Array, out: Array) -> None:
             normal = means, variances, self.epsilon, self._gamma, beta

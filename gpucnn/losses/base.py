@@ -1,6 +1,7 @@
 """What every loss function is: a mean over images of a number for each, and its gradient."""
 
 from copy import copy
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,6 +65,15 @@ class Loss(Extensible):
             InvalidValueError: their shape is another, or a number is not finite.
         """
         return check_numbers(y, count, outputs)
+
+    def as_given(self, labels: NDArray[Any], outputs: int) -> NDArray[Any]:
+        """The labels as the user gave them, for metrics.
+
+        Args:
+            labels: what `labels` returned.
+            outputs: the number of outputs of the model.
+        """
+        return labels
 
     # Computing
 
@@ -135,6 +145,9 @@ class PlacedLoss:
     ) -> None:
         self.loss = copy(loss)
         vars(self.loss)["xp"] = backend.xp
+        # A subclass of one of the library's may define `value` and leave its `compute`.
+        defines_value = type(loss).value is not Loss.value
+        self._compute = partial(Loss.compute, self.loss) if defines_value else self.loss.compute
         self._backend = backend
         self._gradient = BatchMemory(backend, Buffer((outputs,)), dtype)
 
@@ -147,7 +160,7 @@ class PlacedLoss:
             losses: real (n,), written.
             correct: real (n,), written.
         """
-        self.loss.compute(self._backend, labels, outputs, losses, correct)
+        self._compute(self._backend, labels, outputs, losses, correct)
 
     def gradient(
         self, outputs: Array, labels: Array, losses: Array, correct: Array, images: int
@@ -165,5 +178,5 @@ class PlacedLoss:
             The gradient with respect to `outputs`, of their shape; the next call overwrites it.
         """
         gradient = self._gradient[len(outputs)]
-        self.loss.compute(self._backend, labels, outputs, losses, correct, gradient, images)
+        self._compute(self._backend, labels, outputs, losses, correct, gradient, images)
         return gradient

@@ -48,14 +48,20 @@ class CrossEntropy(Loss):
                 f"the model ends in {end}, but {name}(from_logits=True) takes logits: leave out "
                 "one of the two"
             )
+        ends = "logits" if end == "linear" else end
         if not self.from_logits and end != self.activation:
             raise InvalidValueError(
-                f"the model ends in logits, but {name}() takes probabilities: end the model with "
+                f"the model ends in {ends}, but {name}() takes probabilities: end the model with "
                 f'activation="{self.activation}", or give {name}(from_logits=True)'
             )
 
     def takes_input_of(self, end: str) -> bool:
         return end == self.activation
+
+    def _rough(self, rows: NDArray[Any], outcomes: int) -> NDArray[Any]:
+        """Rows of probabilities before they were smoothed, of so many outcomes of a label."""
+        rough: NDArray[Any] = (rows - self.label_smoothing / outcomes) / (1 - self.label_smoothing)
+        return rough
 
 
 # Of one of several classes
@@ -105,6 +111,9 @@ class CategoricalLoss(CrossEntropy):
 class SparseCategoricalCrossentropy(CategoricalLoss):
     """Cross-entropy with labels that are whole numbers, (n,) or (n, 1)."""
 
+    def as_given(self, labels: NDArray[Any], outputs: int) -> NDArray[Any]:
+        return labels if labels.ndim == 1 else labels.argmax(axis=1)
+
     def _labels(self, y: Any, count: int, classes: int) -> NDArray[Any]:
         labels: NDArray[Any] = np.asarray(y)
         if labels.ndim == 2 and labels.shape[1] == 1:
@@ -115,6 +124,9 @@ class SparseCategoricalCrossentropy(CategoricalLoss):
 @dataclass(frozen=True)
 class CategoricalCrossentropy(CategoricalLoss):
     """Cross-entropy with labels that are rows (n, classes) of probabilities, such as 0, 1, 0."""
+
+    def as_given(self, labels: NDArray[Any], outputs: int) -> NDArray[Any]:
+        return np.eye(outputs)[labels] if labels.ndim == 1 else self._rough(labels, outputs)
 
     def _labels(self, y: Any, count: int, classes: int) -> NDArray[Any]:
         rows: NDArray[Any] = np.asarray(y)
@@ -148,6 +160,9 @@ class BinaryCrossentropy(CrossEntropy):
     """
 
     activation: ClassVar[str] = "sigmoid"
+
+    def as_given(self, labels: NDArray[Any], outputs: int) -> NDArray[Any]:
+        return self._rough(labels, 2)
 
     def labels(self, y: Any, count: int, outputs: int) -> NDArray[Any]:
         rows = check_numbers(y, count, outputs)

@@ -157,11 +157,12 @@ class Sequential(Trainable):
             self._build_for(x)
             weights = check_weights_of_images(sample_weight, x)
             source = Arrays(self._labelled(x, y, weights, pixels=self.pixels), size)
+        measures = self._measures  # which another thread may change meanwhile
         measured = [
-            self._infer(evaluate_replica, data, batch, self._measures)
+            self._infer(evaluate_replica, data, batch, measures)
             for data, batch in source.in_memory()
         ]
-        found = evaluation(measured, self._measures)
+        found = evaluation(measured, measures)
         show_evaluation(level, found)
         return found._asdict() if return_dict else found
 
@@ -202,6 +203,7 @@ class Sequential(Trainable):
             source = self._batches(Stream(x, "x", steps, has_labels=False), pixels=self.pixels)
         else:
             refuse_with_arrays(steps=steps)
+            self._build_for(x)
             source = Arrays(without_labels(self._images(x, self.pixels)), size)
         softmax = None if self._shared is None else True
         found = [self._infer(predict, data, batch, softmax) for data, batch in source.in_memory()]
@@ -249,6 +251,7 @@ class Sequential(Trainable):
                 "training is True, but to call a model computes what it gives when it is used: "
                 "train with fit or train_on_batch"
             )
+        self._build_for(x)
         images = self._images(x, self.pixels)
         softmax = self._shared is not None or ends_in_softmax(self.layers)
         return self._infer(predict, without_labels(images), len(images), softmax)

@@ -128,7 +128,7 @@ class Trainable(BuiltLater):
             ModelInUseError: the model is being trained.
         """
         optimizer, loss, given = optimizer_of(optimizer), loss_of(loss), metrics_of(metrics)
-        measures = Measures.of(given, has_accuracy=(loss or DEFAULT).measures_accuracy)
+        measures = Measures.of(given, loss or DEFAULT)
         arguments.flag(run_eagerly, "run_eagerly")
         if optimizer.is_placed and optimizer is not self.optimizer:
             kind = type(optimizer).__name__
@@ -143,7 +143,8 @@ class Trainable(BuiltLater):
 
     def _aim_at(self, objective: Objective) -> None:
         """Take another objective, for which layers may be fused in another way."""
-        if objective != self._objective:
+        # An own loss may compare equal, and compute something else.
+        if objective.loss.is_own or objective != self._objective:
             self._objective = objective
             self._place(self.backend, self.named_weights(self.replica).values())
 

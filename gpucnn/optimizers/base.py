@@ -156,9 +156,27 @@ class Optimizer(Extensible, Placeable, ABC):
         return self._backend.xp
 
     def state(self) -> OptimizerState:
-        """A copy of the state on the host, from which `place` continues."""
+        """A copy of the state on the host, from which `place` continues.
+
+        Raises:
+            InvalidValueError: an attribute that decides what is kept was changed after placing.
+        """
+        self.check_slots()
         slots = {name: self._backend.to_host(slot) for name, slot in self.slots.items()}
         return OptimizerState(self.iterations, slots)
+
+    def check_slots(self) -> None:
+        """Check that the state is that of the attributes as they are now.
+
+        Raises:
+            InvalidValueError: one was changed, such as `use_ema`, that decides what is kept.
+        """
+        if tuple(self.slots) != self.all_slot_names:
+            raise InvalidValueError(
+                f"{type(self).__name__} would keep {', '.join(self.all_slot_names) or 'nothing'} "
+                f"now, but was compiled to keep {', '.join(self.slots) or 'nothing'}: compile the "
+                "model again after such a change"
+            )
 
     # Factors
 

@@ -168,7 +168,9 @@ def _losses(
     model: Trainable, x: NDArray[Any], y: NDArray[Any], size: int, rates: NDArray[np.float64]
 ) -> Iterator[float]:
     """Train a model at one rate after the other, until it diverges; the loss of each step."""
-    model.compile(copy(model.optimizer), model.loss)
+    optimizer = copy(model.optimizer)
+    optimizer.use_ema = False  # whose average would take the place of the weights after each step
+    model.compile(optimizer, model.loss)
     order = _order(len(x), size * len(rates))
     seen: list[float] = []
     least = np.inf

@@ -435,6 +435,13 @@ def test_asarray_of_a_dtype(backend: Backend) -> None:
     assert_array_equal(backend.to_host(array), np.arange(3, dtype="float32"), strict=True)
 
 
+def test_as_operand(backend: Backend) -> None:
+    of_backend = backend.zeros((2, 3), "float32")
+    assert backend.as_operand(of_backend, "float32") is of_backend
+    converted = backend.as_operand(backend.asarray(np.arange(3)), "float32")
+    assert_array_equal(backend.to_host(converted), np.arange(3, dtype="float32"), strict=True)
+
+
 def test_to_host(backend: Backend) -> None:
     array = backend.zeros((3,), "float32")
     host = backend.to_host(array)

@@ -22,6 +22,7 @@ from gpucnn import (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GlobalMaxPooling2D,
     MaxPool2D,
     ReLU,
     SeparableConv2D,
@@ -157,6 +158,31 @@ class TestWorkers:
         results = [
             train(model(InMicrobatches(3, 3)), joined, Labelled(x, y)) for joined in (False, True)
         ]
+        assert results[0] == results[1]
+
+    def test_that_are_idle_in_a_last_batch_of_one_shard_of_several_microbatches(self) -> None:
+        """Which has nothing to be summed over ranks, and would wait for ever if it were."""
+        made = model(InMicrobatches(2, 3))
+        made.replica._least_shard = 5 * made.replica.multiply_adds(1)
+        assert len(made.replica.shards(BATCH)) == 2
+        assert len(made.replica.shards(4)) == 1
+        data = Labelled(X[: BATCH + 4], Y[: BATCH + 4])
+        results = []
+        for joined in (False, True):
+            made = model(InMicrobatches(2, 3))
+            made.replica._least_shard = 5 * made.replica.multiply_adds(1)
+            results.append(train(made, joined, data))
+        assert results[0] == results[1]
+
+    def test_sums_may_be_larger_than_the_gradients(self) -> None:
+        results = []
+        for joined in (False, True):
+            normalization = BatchNormalization(center=False, scale=False)
+            given = [Flatten(), normalization, Reshape((6, 6, 1)), GlobalMaxPooling2D(), Dense(3)]
+            made = Sequential(given, small.SHAPE, "float64", "cpu", seed=4)
+            made.place(InMicrobatches(2, 3))
+            assert made.replica.largest_sum == made.replica.state.nbytes
+            results.append(train(made, joined))
         assert results[0] == results[1]
 
     def test_that_are_killed_leave_the_same_bytes(self) -> None:

@@ -311,11 +311,14 @@ class TestWeights:
         with refusal(message, kind):
             model().fit(X, Y, BATCH, verbose=0, **given)
 
-    def test_of_classes_are_not_for_numbers(self) -> None:
-        made = model(1, "sigmoid")
-        made.compile("adam", "binary_crossentropy")
-        with refusal("class_weight is for labels of classes: give sample_weight"):
-            made.fit(X, Y > 0, verbose=0, class_weight={0: 2})
+    def test_of_classes_may_be_those_of_a_single_output(self) -> None:
+        by_class, by_image = model(1, "sigmoid"), model(1, "sigmoid")
+        for each in (by_class, by_image):
+            each.compile("adam", BinaryCrossentropy(label_smoothing=0.1))
+        by_class.fit(X, Y > 0, BATCH, verbose=0, class_weight={1: 3.0})
+        weights = np.where(Y > 0, 3.0, 1.0)
+        by_image.fit(X, Y > 0, BATCH, verbose=0, sample_weight=weights)
+        assert small.weight_bytes(by_class) == small.weight_bytes(by_image)
 
 
 class TestInitialEpoch:
@@ -361,6 +364,89 @@ def test_a_loss_of_ones_own_has_to_say_what_it_computes(loss: Loss) -> None:
             made.evaluate(X, np.stack([Y, Y], axis=1))
     else:
         assert made.evaluate(X, np.stack([Y, Y], axis=1)).loss > 0
+
+
+class Scaled(Loss):
+    """A loss with a setting, two of which compare equal whatever it is."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Scaled
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def value(self, labels: Array, outputs: Array) -> Array:
+        return self.scale + 0 * outputs[:, 0]
+
+    def gradient(self, labels: Array, outputs: Array) -> Array:
+        return 0 * outputs
+
+
+def test_a_loss_that_compares_equal_takes_the_place_of_the_one_before() -> None:
+    made = model(2, None)
+    for scale in (1.0, 5.0):
+        made.compile("adam", Scaled(scale), metrics=[])
+        assert made.evaluate(X, np.stack([Y, Y], axis=1)).loss == scale
+
+
+@devices
+def test_a_loss_of_ones_own_may_derive_from_one_of_the_library(device: str) -> None:
+    class Sevens(SparseCategoricalCrossentropy):
+        def value(self, labels: Array, outputs: Array) -> Array:
+            return 7 + 0 * outputs[:, 0]
+
+        def gradient(self, labels: Array, outputs: Array) -> Array:
+            return 0 * outputs
+
+    made = model(device=device)
+    made.compile(SGD(0.1), Sevens())
+    before = small.weight_bytes(made)
+    assert made.fit(X, Y, BATCH, verbose=0).history["loss"] == [7]
+    assert small.weight_bytes(made) == before
+
+
+def test_metrics_have_the_labels_as_they_were_given() -> None:
+    seen: list[Any] = []
+
+    def look(labels: Any, outputs: Any) -> float:
+        seen.append(labels)
+        return 0.0
+
+    made = model()
+    made.compile("adam", CategoricalCrossentropy(label_smoothing=0.2), metrics=[look, "mae"])
+    made.evaluate(X, ROWS)
+    assert_allclose(seen[-1], ROWS, atol=1e-12)
+    made.compile("adam", "categorical_crossentropy", metrics=[look, "mse"])
+    made.evaluate(X, ROWS)
+    assert_array_equal(seen[-1], ROWS)
+    made.compile("adam", SparseCategoricalCrossentropy(label_smoothing=0.2), metrics=[look])
+    made.evaluate(X, Y)
+    assert_array_equal(seen[-1], Y)
+
+
+def test_errors_of_classes_are_refused() -> None:
+    made = model()
+    made.compile("adam", "sparse_categorical_crossentropy", metrics=["mae"])
+    with refusal(
+        "the labels are classes, whose difference from the outputs says nothing: compile with "
+        "categorical_crossentropy and rows, or leave the metric out"
+    ):
+        made.evaluate(X, Y)
+
+
+def test_a_model_that_ends_in_sigmoid_predicts_that_before_it_is_compiled() -> None:
+    made = model(1, "sigmoid")
+    before = made.predict(X)
+    made.compile("adam", "binary_crossentropy")
+    assert_allclose(before, made.predict(X), rtol=1e-12)
+
+
+def test_the_first_images_to_predict_build_a_model() -> None:
+    layers = [Flatten(), Dense(3)]
+    assert Sequential(layers, device="cpu").predict(X).shape == (IMAGES, 3)
+    assert Sequential([Flatten(), Dense(3)], device="cpu")(X).shape == (IMAGES, 3)
 
 
 def test_dropout_and_metrics_leave_the_bytes_of_training() -> None:

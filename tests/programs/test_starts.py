@@ -71,6 +71,7 @@ def test_a_notebook(answer: Answer, known: dict[str, str], tmp_path: Path) -> No
         *(f"{what} {known[what]}" for what in ("trained", "predicted", "trained twice")),
         f"trained {known['trained']}",
         "not saved: 1 line",
+        f"loaded {known['trained']}",
     ]
 
 

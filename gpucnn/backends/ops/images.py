@@ -178,15 +178,47 @@ class CpuImages(CpuMemory, Images):
         pixels = self._scratch("pixels", x.shape, x.dtype)
         within_pixel = self.counting(channels * images).reshape(channels, images)
         out.fill(0)
-        for rows, row_weights in _taps(np, shifts[:, 0], height, fill_mode):
-            starts = rows.T * (width * channels * images)
-            np.add(starts[:, None, None], within_pixel, out=of_rows)
-            for columns, column_weights in _taps(np, shifts[:, 1], width, fill_mode):
-                np.add(of_rows, columns.T[:, None] * (channels * images), out=places)
+        for second_row in (0, 1):
+            rows = self._places("rows", shifts[:, 0], height, fill_mode, second_row)
+            np.multiply(rows, width * channels * images, out=rows)
+            np.add(rows[:, None, None], within_pixel, out=of_rows)
+            for second_column in (0, 1):
+                columns = self._places("columns", shifts[:, 1], width, fill_mode, second_column)
+                np.multiply(columns, channels * images, out=columns)
+                np.add(of_rows, columns[:, None], out=places)
                 np.take(source, places, out=images_last(pixels), mode="clip")
-                weights = (row_weights * column_weights).astype(x.dtype)
+                weights = _weights(shifts[:, 0], second_row) * _weights(shifts[:, 1], second_column)
+                weights = weights.astype(x.dtype)
                 np.multiply(images_last(pixels), weights, out=images_last(pixels))
                 np.add(out, pixels, out=out)
+
+    def _places(self, name: str, shifts: Array, size: int, fill_mode: str, second: int) -> Array:
+        """The first or second of the pixels of `_taps`, of all images: int (size, n)."""
+        places = self.workspace(f"{name} of taps", (size, len(shifts)), np.intp)
+        moved = (shifts.astype(np.intp) >> SHIFT_BITS) + second
+        np.subtract(self.counting(size)[:, None], moved, out=places)
+        if fill_mode == "nearest":
+            np.clip(places, 0, size - 1, out=places)
+        elif fill_mode == "wrap":
+            np.remainder(places, size, out=places)
+        elif fill_mode == "reflect":
+            back = self.workspace("folded back", places.shape, np.intp)
+            np.remainder(places, 2 * size, out=places)
+            np.subtract(2 * size - 1, places, out=back)
+            np.minimum(places, back, out=places)
+        else:
+            beyond = self.workspace("beyond", (2, *places.shape), np.bool_)
+            np.less(places, 0, out=beyond[0])
+            np.greater_equal(places, size, out=beyond[1])
+            np.logical_or(beyond[0], beyond[1], out=beyond[0])
+            np.copyto(places, OUTSIDE, where=beyond[0])
+        return places
+
+
+def _weights(shifts: Array, second: int) -> Array:
+    """The weights of the first or second of the pixels of `_taps`, float64 (n,)."""
+    part: Array = (shifts & (PIXEL - 1)) / PIXEL
+    return part if second else 1 - part
 
 
 def _over_images(sizes: Sizes) -> tuple[int, ...]:

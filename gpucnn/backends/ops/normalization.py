@@ -268,7 +268,12 @@ class CpuNormalization(CpuMemory, Normalization):
         """Sum `x`, real (n, ..., c), into `out`, real (c,)."""
         total = self._zero_total(x)
         for row in _rows(x):
-            self._add_row(row, total)
+            if row.flags.c_contiguous:
+                self._add_row(row, total)
+            else:  # of images in another order, which a view as a matrix would copy
+                inner = self.workspace("channel deviations", row.shape, row.dtype)
+                np.copyto(inner, row)
+                self._add_row(inner, total)
         self._sum_images(total, out)
 
     def _sum_images(self, total: Array, out: Array) -> None:

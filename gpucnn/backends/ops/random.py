@@ -188,6 +188,23 @@ class CpuRandom(CpuMemory, Random):
         np.greater_equal(words, int(rate * 2**32), out=keep)
         np.multiply(keep.reshape(mask.shape), mask.dtype.type(1 / (1 - rate)), out=mask)
 
+    def draw_integers(
+        self,
+        lows: Pair,
+        highs: Pair,
+        seed: int,
+        stream: int,
+        step: Array,
+        out: Array,
+        first: int = 0,
+    ) -> None:
+        words = self._random_words(4 * first, 4 * len(out), seed, stream, step).reshape(-1, 4)
+        counted = self.workspace("counted", (len(out),), np.uint64)
+        for k, (low, high) in enumerate(zip(lows, highs, strict=True)):
+            np.multiply(words[:, k], np.uint64(high - low + 1), out=counted)
+            np.right_shift(counted, np.uint64(32), out=counted)
+            np.add(counted.view(np.int64), low, out=out[:, k], casting="unsafe")
+
 
 def _dropping(rate: float) -> dict[str, Any]:
     """What kernels take for the rate of dropout."""

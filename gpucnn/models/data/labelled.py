@@ -103,9 +103,8 @@ def weights_by_class(weights: Any, data: Labelled) -> NDArray[np.float64]:
             f"class_weight is {weights!r}: give a dictionary of numbers by class, such as "
             "{0: 2.0}"
         )
-    if data.labels.ndim != 1 and data.labels.shape[1] == 1:
-        raise InvalidValueError("class_weight is for labels of classes: give sample_weight")
-    classes = classes_of(data.labels)
+    of_one_output = data.labels.ndim == 2 and data.labels.shape[1] == 1
+    classes = np.rint(data.labels[:, 0]) if of_one_output else classes_of(data.labels)
     own = np.ones(len(classes)) if data.weights is None else data.weights
     of_images: NDArray[np.float64] = own.copy()
     for number, weight in weights.items():

@@ -71,7 +71,7 @@ class Lane:
         self._objective = objective
         self._body = self.layers[: len(self.layers) - objective.omits_last]
         (outputs,) = self._body[-1].output_shape
-        self._head = fuse_head(self.layers) if objective.loss.is_of_classes else None
+        self._head = fuse_head(self.layers) if objective.can_fuse_loss else None
         self.loss = PlacedLoss(objective.loss, backend, outputs, dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._classes = BatchMemory(backend, Buffer((), "int64"), dtype)

@@ -23,6 +23,11 @@ class Objective:
     predicts_softmax: bool = True
     omits_last: bool = False
 
+    @property
+    def can_fuse_loss(self) -> bool:
+        """Whether layers and the loss may be one operation: it is the library's, of classes."""
+        return self.loss.is_of_classes and not self.loss.is_own
+
     @classmethod
     def of(cls, loss: Loss | None, layers: Sequence[Layer]) -> "Objective":
         """That of a model.
@@ -34,9 +39,9 @@ class Objective:
         Raises:
             InvalidValueError: the loss does not fit what the layers end in.
         """
-        if loss is None:
-            return cls()
         end = end_of(layers)
+        if loss is None:
+            return cls(predicts_softmax=end != "sigmoid")
         loss.check_end(end)
         is_softmax = end == SOFTMAX
         return cls(loss, is_softmax, loss.takes_input_of(end) and not is_softmax)

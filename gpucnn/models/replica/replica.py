@@ -69,11 +69,11 @@ class Replica:
         self.gradients = backend.zeros(self.parameters.shape, dtype)
         self.state = backend.zeros((size_of(lay_out_state(layers)),), dtype)
         self.lane = self._make_lane(layers, self.gradients)
-        self.classifier = as_classifier(layers) if objective.loss.is_of_classes else None
+        self.classifier = as_classifier(layers) if objective.can_fuse_loss else None
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
         self._lanes, self._reserved = [self.lane], 0
-        self._penalties = penalties_of(self.layout)
-        self._penalty_factors = backend.asarray(self._penalties, dtype)
+        self._penalty_factors = backend.zeros(self.parameters.shape, dtype)
+        self._load_penalties()
         self._is_of_whole_batches = any(isinstance(each, WholeBatchLayer) for each in layers)
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
         self._least_shard = LEAST_SHARD
@@ -106,6 +106,11 @@ class Replica:
             self.backend.copy(each, parameter.view(vector))
 
     @property
+    def largest_sum(self) -> int:
+        """The bytes of the largest array that is summed over ranks."""
+        return max(self.gradients.nbytes, self.state.nbytes)  # of two numbers a channel each
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers as they run, fused where the backend can, see `fuse`."""
         return self.lane.layers
@@ -120,6 +125,7 @@ class Replica:
         for lane in self._lanes:
             for layer, mine in zip(lane.plain, settings, strict=True):
                 vars(layer).update(mine)
+        self._load_penalties()
 
     def _make_lane(self, layers: Sequence[Layer], gradients: Array) -> Lane:
         """A lane of this replica's parameters and state."""
@@ -279,8 +285,14 @@ class Replica:
         """Whether there is a penalty on any parameter."""
         return bool(self._penalties.any())
 
+    def _load_penalties(self) -> None:
+        """Take the penalties that the layers have now."""
+        self._penalties = penalties_of(self.layout)
+        self.backend.copy(self._penalties, self._penalty_factors)
+
     def penalty(self) -> float:
         """The penalty on the parameters as they are, which is a part of the loss."""
+        self._load_penalties()
         if not self.is_penalized:
             return 0.0
         parameters = self.backend.to_host(self.parameters).astype(np.float64)
@@ -367,7 +379,8 @@ class Replica:
         sizes = [len(part) for part in parts]
         for arrays in zip(*runs, strict=True):
             total = self._add_up(arrays, sizes)
-            communicator.all_reduce(total, contributors)
+            if contributors > 1:  # else the other ranks have nothing to add, and are not there
+                communicator.all_reduce(total, contributors)
             for array in arrays[1:]:
                 self.backend.copy(total, array)
         return self._add_up([lane.gradients for lane in lanes], sizes)

@@ -64,6 +64,7 @@ class ParallelTrainer(Trainer):
         validation: Labelled | ChunkLayout | None = None,
         measures: Measures = Measures(),  # noqa: B008 - it is immutable
     ) -> None:
+        optimizer.check_slots()
         mine = copy(optimizer)
         mine.place(twin.backend, twin.parameters, twin.layout)
         given, new = memory_of("", data, twin, measures)
@@ -75,8 +76,8 @@ class ParallelTrainer(Trainer):
         workers = count_workers(twin, count, batch_size)
         if workers:
             new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
-        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size, measures=measures)
-        users = (mine, mine.learning_rate, twin.objective.loss, *measures.metrics)
+        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size)
+        users = (mine, mine.learning_rate, twin.objective.loss)
         self._sharing = Sharing(twin, workers, given, new, set_up, users)
         arrays = self._sharing.arrays
         super().__init__(twin, mine, *_training(twin, arrays, batch_size), measures)
@@ -207,12 +208,10 @@ def _test(replica: Replica, arrays: Arrays) -> tuple[DeviceDataset, Metrics]:
     return data_of(TEST, arrays, replica), stored_metrics(TEST, arrays)
 
 
-def _set_up_training(
-    context: Context, optimizer: Optimizer, batch_size: int, measures: Measures
-) -> None:
+def _set_up_training(context: Context, optimizer: Optimizer, batch_size: int) -> None:
     replica, arrays = context.kept["replica"], context.kept["arrays"]
     optimizer.place(replica.backend, replica.parameters, replica.layout)
-    trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size), measures)
+    trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size))
     trainer.communicator = context.communicator
     context.kept["trainer"] = trainer
 

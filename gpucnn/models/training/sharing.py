@@ -79,7 +79,7 @@ class Sharing:
     def has_joined(self) -> bool:
         """Let the workers join if they are ready; whether they take part."""
         if self._team is None and self._workers:
-            self._team = pool().lease(self._workers, self._replica.gradients.nbytes)
+            self._team = pool().lease(self._workers, self._replica.largest_sum)
             if self._team is not None:
                 self._do(self._let_join)
         return self._team is not None
