@@ -25,6 +25,7 @@ from gpucnn import (
     GlobalMaxPooling2D,
     MaxPool2D,
     ReLU,
+    Reshape,
     SeparableConv2D,
     Sequential,
 )
