@@ -171,8 +171,6 @@ MUTANTS = [
     Mutant(
         "batch_normalization.cu", "sums[threadIdx.x] / (REAL)count", "sums[threadIdx.x]", place=1
     ),
-    Mutant("batch_normalization.cu", "j < columns ? means[j] : (REAL)0", "means[j]"),
-    Mutant("batch_normalization.cu", "j < columns ? means[j] : (REAL)0", "means[j]", place=1),
     Mutant("batch_normalization.cu", "slabs + which * gridDim.y * columns", "slabs"),
     Mutant("batch_normalization.cu", "which * gridDim.x + blockIdx.x", "blockIdx.x"),
     Mutant("batch_normalization.cu", "which == 0 ? sum_slabs", "which == 1 ? sum_slabs"),

@@ -22,6 +22,11 @@ from backends.fused import (
 from backends.operations import (
     Builder,
     Values,
+    channel_means,
+    channel_variances,
+    normalize,
+    normalize_gradient,
+    normalize_gradient_sums,
     sigmoid_cross_entropy,
     soft_cross_entropy,
     softmax_cross_entropy,
@@ -300,6 +305,28 @@ def test_losses_of_many_classes(simulator: CudaBackend, classes: int, dtype: str
     call = softmax_cross_entropy(sizes, Values(0, dtype))
     call.arguments["labels"][::2] = call.arguments["logits"][::2].argmax(axis=1)  # in any lane
     assert_agrees(call, results(simulator, call), define(call))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [31, 33, 70])
+@pytest.mark.parametrize(
+    "build",
+    [
+        channel_means,
+        channel_variances,
+        normalize,
+        normalize_gradient_sums,
+        normalize_gradient,
+    ],
+)
+def test_normalize_many_channels(
+    simulator: CudaBackend, build: Builder, channels: int, dtype: str
+) -> None:
+    """More than a warp has lanes, and rows for several slabs."""
+    window = Window((40, 40), (1, 1), (1, 1), "valid")
+    call = build(Sizes(images=2, window=window, channels=1, filters=channels), Values(0, dtype))
+    assert_agrees(call, results(simulator, call), define(call))
+    assert not simulator.tickets.any()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
