@@ -154,6 +154,25 @@ def test_without_any_there_is_nothing_to_do() -> None:
     assert small.model().replica.penalty() == 0
 
 
+def test_that_are_added_act() -> None:
+    made = small.model()
+    before = made.evaluate(X, Y).loss
+    made.layers[0].kernel_regularizer = L2(3.0)  # type: ignore[attr-defined]
+    (kernel, *_) = made.get_weights()
+    penalty = 3.0 * float((kernel.astype(float) ** 2).sum())
+    assert made.evaluate(X, Y).loss == pytest.approx(before + penalty, rel=1e-6)
+
+
+def test_that_are_changed_between_batches_act() -> None:
+    made, other = model(CpuBackend(1)), model(CpuBackend(1))
+    for each in (made, other):
+        each.train_on_batch(X, Y)
+    made.layers[0].kernel_regularizer = L2(3.0)  # type: ignore[attr-defined]
+    losses = [each.train_on_batch(X, Y, return_dict=True)["loss"] for each in (made, other)]  # type: ignore[call-overload]
+    assert losses[0] > losses[1]
+    assert small.weight_bytes(made) != small.weight_bytes(other)
+
+
 def test_that_are_changed_act() -> None:
     made, other = model(CpuBackend(1)), model(CpuBackend(1))
     made.layers[0].kernel_regularizer = L2(3.0)  # type: ignore[attr-defined]

@@ -79,13 +79,14 @@ def size_of(layout: Sequence[Parameter]) -> int:
     return sum(prod(each.shape) for each in layout)
 
 
-def penalties_of(layout: Sequence[Parameter]) -> NDArray[np.float64]:
-    """By what the square of each element of a flat vector is multiplied in the loss, 0 for most."""
-    each = [
-        np.full(prod(parameter.shape), parameter.layer.penalties().get(parameter.key, 0.0))
-        for parameter in layout
-    ]
-    return np.concatenate([np.zeros(0), *each])
+def penalties_of(layout: Sequence[Parameter]) -> list[float]:
+    """By what the squares of each parameter are multiplied in the loss, 0 for most."""
+    return [parameter.layer.penalties().get(parameter.key, 0.0) for parameter in layout]
+
+
+def of_elements(numbers: Sequence[float], layout: Sequence[Parameter]) -> NDArray[np.float64]:
+    """A number of each parameter as that of each of its elements in a flat vector."""
+    return np.repeat(np.array(numbers, np.float64), [prod(each.shape) for each in layout])
 
 
 def part_of(vector: Array, consecutive: Sequence[Parameter]) -> Array:

@@ -21,7 +21,14 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch, Layer, WholeBatchLayer, as_classifier, by_itself
 from gpucnn.models.replica.folding import FoldedLane, can_fold
 from gpucnn.models.replica.lane import Lane, MetricsOfRows
-from gpucnn.models.replica.layout import Parameter, lay_out, lay_out_state, penalties_of, size_of
+from gpucnn.models.replica.layout import (
+    Parameter,
+    lay_out,
+    lay_out_state,
+    of_elements,
+    penalties_of,
+    size_of,
+)
 from gpucnn.models.replica.objective import Objective
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -72,8 +79,7 @@ class Replica:
         self.classifier = as_classifier(layers) if objective.can_fuse_loss else None
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
         self._lanes, self._reserved = [self.lane], 0
-        self._penalty_factors = backend.zeros(self.parameters.shape, dtype)
-        self._load_penalties()
+        self._penalties = [0.0] * len(self.layout)
         self._is_of_whole_batches = any(isinstance(each, WholeBatchLayer) for each in layers)
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
         self._least_shard = LEAST_SHARD
@@ -125,7 +131,6 @@ class Replica:
         for lane in self._lanes:
             for layer, mine in zip(lane.plain, settings, strict=True):
                 vars(layer).update(mine)
-        self._load_penalties()
 
     def _make_lane(self, layers: Sequence[Layer], gradients: Array) -> Lane:
         """A lane of this replica's parameters and state."""
@@ -240,9 +245,10 @@ class Replica:
         batch = Batch(data.labels, indices, position, count, losses, correct)
         self.reserve(count, training=True)
         gradients = self.accumulate_gradients(self.shards(count), data, batch, None)
+        penalty = self.penalty()  # which takes those that the layers have
         self.penalize(gradients, position, backend.zeros((1,), self.dtype))
         loss = float(backend.to_host(losses).mean(dtype=np.float64))
-        return loss + self.penalty(), gradients
+        return loss + penalty, gradients
 
     def accumulate_gradients(
         self,
@@ -282,24 +288,33 @@ class Replica:
 
     @property
     def is_penalized(self) -> bool:
-        """Whether there is a penalty on any parameter."""
-        return bool(self._penalties.any())
+        """Whether there was a penalty on any parameter when they were taken."""
+        return any(self._penalties)
 
-    def _load_penalties(self) -> None:
-        """Take the penalties that the layers have now."""
-        self._penalties = penalties_of(self.layout)
-        self.backend.copy(self._penalties, self._penalty_factors)
+    def take_penalties(self) -> None:
+        """Take the penalties that the layers have now, which a user may set."""
+        penalties = penalties_of(self.layout)
+        if penalties != self._penalties:
+            self._penalties = penalties
+            self.backend.copy(of_elements(penalties, self.layout), self._penalty_factors)
+
+    @cached_property
+    def _penalty_factors(self) -> Array:
+        """Of each element, real (p,); kept, since recorded steps read it."""
+        return self.backend.empty(self.parameters.shape, self.dtype)
 
     def penalty(self) -> float:
-        """The penalty on the parameters as they are, which is a part of the loss."""
-        self._load_penalties()
+        """The penalty that the layers now put on the parameters as they are; part of the loss."""
+        self.take_penalties()
         if not self.is_penalized:
             return 0.0
         parameters = self.backend.to_host(self.parameters).astype(np.float64)
-        return float(self._penalties @ parameters**2)
+        return float(of_elements(self._penalties, self.layout) @ parameters**2)
 
     def penalize(self, gradients: Array, position: Array, penalties: Array) -> None:
         """Add the gradient of the penalty to that of a batch, and store the penalty.
+
+        The penalties are those that were taken.
 
         Args:
             gradients: real (p,), updated.

@@ -88,7 +88,8 @@ def evaluation(parts: Sequence[Measured], measures: Measures) -> Evaluation:
 
 def penalties_now(replica: Replica, count: int) -> NDArray[Any] | None:
     """The penalty on the parameters as they are, for each of `count` images, if there is any."""
-    return np.full(count, replica.penalty()) if replica.is_penalized else None
+    penalty = replica.penalty()  # which takes those that the layers have
+    return np.full(count, penalty) if replica.is_penalized else None
 
 
 def kinds_of_metrics(replica: Replica, measures: Measures, count: int) -> dict[str, Any]:

@@ -154,6 +154,7 @@ class Trainer:
         self._count, self._iterations = count, iterations
         self._batch_size = min(batch_size or self._full, len(self.data))
         self.replica.reserve(self._batch_size, training=True)
+        self.replica.take_penalties()
         self._note_settings()
         steps = range(iterations, iterations + self.batches)
         factors = [self.optimizer.all_factors(step) for step in steps]
