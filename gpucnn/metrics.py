@@ -98,9 +98,7 @@ class Accuracy(Metric):
     name: str = "accuracy"
 
     def result(self, labels: Values, outputs: Values) -> float:
-        if outputs.shape[1] == 1:
-            return float(((outputs > 0.5) == (labels.reshape(outputs.shape) > 0.5)).mean())
-        return float((outputs.argmax(axis=1) == classes_of(labels)).mean())
+        return float(DEFAULT.hits(labels, outputs).mean())
 
 
 @dataclass(frozen=True)

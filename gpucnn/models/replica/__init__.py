@@ -3,7 +3,7 @@
 Each rank, and each concurrent user of a model, computes with a replica.
 """
 
-from gpucnn.models.replica.lane import is_of_classes as is_of_classes
+from gpucnn.models.replica.lane import has_plain_classes as has_plain_classes
 from gpucnn.models.replica.layout import Parameter as Parameter
 from gpucnn.models.replica.layout import in_layer_order as in_layer_order
 from gpucnn.models.replica.layout import lay_out as lay_out

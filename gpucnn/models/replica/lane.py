@@ -85,8 +85,7 @@ class Lane:
             data: what is trained on.
             stores_outputs: whether the predictions are needed.
         """
-        is_plain = is_of_classes(data) and not stores_outputs
-        return self._head is not None and is_plain
+        return self._head is not None and has_plain_classes(data) and not stores_outputs
 
     def reserve(self, images: int, *, training: bool) -> None:
         """Reserve memory for microbatches of up to `images`, with gradients if `training`."""
@@ -274,7 +273,7 @@ class Lane:
         return (yield from _forward(layers, self.load(data, indices), step))
 
 
-def is_of_classes(data: DeviceDataset) -> bool:
+def has_plain_classes(data: DeviceDataset) -> bool:
     """Whether each image has a class, and all count alike, as fused operations take it."""
     return data.labels is not None and data.labels.ndim == 1 and data.weights is None
 

@@ -14,7 +14,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch
 from gpucnn.metrics import Evaluation, Measures
 from gpucnn.models.data import Part
-from gpucnn.models.replica import Replica, is_of_classes
+from gpucnn.models.replica import Replica, has_plain_classes
 from gpucnn.models.training.history import EpochRecord, check_finite
 from gpucnn.models.training.metrics import Measured, Metrics, evaluation, kinds_of_metrics
 from gpucnn.optimizers import Optimizer
@@ -77,7 +77,7 @@ class Trainer:
         classifier = replica.classifier
         self._is_classifier = (
             classifier is not None
-            and is_of_classes(data)
+            and has_plain_classes(data)
             and self._metrics.outputs is None
             and backend.can_fuse_classifier(classifier, data.images)
         )
