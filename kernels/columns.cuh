@@ -8,6 +8,7 @@
 // block of some columns to finish adds these up in the same way: in an order that depends on the
 // shape alone.
 
+#include "block_sums.cuh"
 #include "last_block.cuh"
 
 #define ROWS_AT_ONCE 16  // of a thread, whose loads do not wait for each other
@@ -60,11 +61,7 @@ __device__ __forceinline__ void sum_columns(
 #pragma unroll
         for (int k = 0; k < ROWS_AT_ONCE; k++) sum += values[k];
     }
-    sums[t] = sum;
-    for (int half = THREADS / 2; half >= lanes; half /= 2) {
-        __syncthreads();
-        if (t < half) sums[t] += sums[t + half];
-    }
+    sum_threads(sum, sums, lanes);
 }
 
 // The sums of this block's columns over all rows, in the first `lanes` elements of shared memory.

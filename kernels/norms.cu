@@ -16,17 +16,14 @@
 // sizeof(REAL) from cache for each piece of the array and block. Operations per element: sum_squares
 // a multiplication and an addition; the others a multiplication.
 
+#include "block_sums.cuh"
 #include "elements.cuh"
 
 // The sum of a number of each thread of the block, the same for all of them.
 __device__ __forceinline__ REAL sum_of_block(REAL value)
 {
     __shared__ REAL sums[THREADS];
-    sums[threadIdx.x] = value;
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
-    }
+    sum_threads(value, sums, 1);
     __syncthreads();
     return sums[0];
 }

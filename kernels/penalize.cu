@@ -11,19 +11,9 @@
 // Bytes per element: 3 sizeof(REAL) read, sizeof(REAL) written. Operations per element: three
 // multiplications and two additions.
 
+#include "block_sums.cuh"
 #include "elements.cuh"
 #include "last_block.cuh"
-
-// The sum over the threads of this block of a number of each, in the first of the shared numbers.
-__device__ __forceinline__ void sum_threads(REAL mine, REAL* sums)
-{
-    const int t = threadIdx.x;
-    sums[t] = mine;
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (t < half) sums[t] += sums[t + half];
-    }
-}
 
 extern "C" __global__ void __launch_bounds__(THREADS) penalize(
     const REAL* __restrict__ parameters,
@@ -53,11 +43,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) penalize(
             sum += scaled[k] * weights[k];
         }
     }
-    sum_threads(sum, sums);
+    sum_threads(sum, sums, 1);
     if (threadIdx.x == 0) slabs[blockIdx.x] = sums[0];
     if (!is_last_block(tickets, gridDim.x)) return;
     sum = 0;
     for (int block = threadIdx.x; block < gridDim.x; block += THREADS) sum += slabs[block];
-    sum_threads(sum, sums);
+    sum_threads(sum, sums, 1);
     if (threadIdx.x == 0) penalties[position[0]] = sums[0];
 }

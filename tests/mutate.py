@@ -36,6 +36,7 @@ NAMES = {
     "activations": "elu or tanh or sigmoid or silu",
     "batch": "next_batch or store_metrics or store_outputs",
     "batch_normalization": "channel or normalize",
+    "block_sums": "sum_rows or channel or norm or penalize",
     "classifier_head": "classifier_head or dense_softmax",
     "columns": "sum_rows or channel or normalize",
     "dropout": "dropout or draw_mask",
