@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Generator
 from typing import Any
 
 # Where tests are run in the background, Ctrl-C is ignored, and would be by every process that they
@@ -35,6 +36,20 @@ settings.load_profile("no deadline")
 
 def pytest_configure() -> None:
     gpu.look()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Keep a test's own settings, which Hypothesis replaces by a child of them at each parameter.
+
+    From a thousand parameters on, that chain is deeper than Python's limit of recursion wherever
+    there is no database to stop at, as with Hypothesis' settings for CI.
+    """
+    test, name = getattr(item, "function", None), "_hypothesis_internal_use_settings"
+    own = getattr(test, name, None)
+    yield
+    if own is not None:
+        setattr(test, name, own)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
