@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 def print_summary(network: Network) -> None:
     """Print a table of the layers: output shape, parameters, multiply-adds and memory.
 
-    Fused layers have one row. Multiply-adds are those of the forward pass of one image. Memory is
+    Fused layers have one row. Among the parameters are those that are not trained, such as moving
+    averages; how many, is said below the table. Multiply-adds are those of the forward pass of one image. Memory is
     the bytes per image of a batch that a training step keeps: outputs, gradients, and what the
     gradients need, such as patches or the positions of maxima.
     """
@@ -28,8 +29,8 @@ def memory_per_image(layer: Layer) -> int:
 
 
 def parameter_count(layer: Layer) -> int:
-    """The number of parameters of the layer."""
-    return sum(values.size for values in layer.parameters.values())
+    """The number of parameters of the layer, state that is not trained among them, as in Keras."""
+    return sum(values.size for values in layer.parameters.values()) + layer.state.size
 
 
 def _table(network: Network) -> "Table":
@@ -49,6 +50,7 @@ def _table(network: Network) -> "Table":
     table = Table(
         title=f"{network.name}: input {network.input_shape}, {network.dtype.name}, on "
         f"{network.backend.device}",
+        caption=_caption(network),
         show_footer=True,
     )
     table.add_column("layer", "total")
@@ -58,3 +60,9 @@ def _table(network: Network) -> "Table":
     for name, shape, *numbers in rows:
         table.add_row(name, shape, *(f"{number:,}" for number in numbers))
     return table
+
+
+def _caption(network: Network) -> str | None:
+    replica = network.replica
+    trained, kept = replica.parameters.size, replica.state.size
+    return f"{trained:,} parameters are trained, {kept:,} are not" if kept else None

@@ -1,10 +1,12 @@
+import re
 import tracemalloc
 
 import numpy as np
 import pytest
 
 import small
-from gpucnn import models
+from gpucnn import Input, Sequential, models
+from gpucnn.layers import BatchNormalization, Dense, Flatten
 from gpucnn.models.summary import memory_per_image, parameter_count
 from microbatches import Plain
 
@@ -83,3 +85,15 @@ def test_the_table_of_the_largest_preset_is_not_cut(
     monkeypatch.setenv("COLUMNS", "80")
     models.lenet("float64").summary()
     assert "…" not in capsys.readouterr().out
+
+
+def test_state_is_counted_among_the_parameters_and_told_below(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Sequential([Input((4, 4, 3)), BatchNormalization(), Flatten(), Dense(2)], seed=0).summary()
+    printed = capsys.readouterr().out
+    # Of 3 channels: gamma and beta, and the moving mean and variance. Dense: 48 x 2 + 2.
+    assert re.search(r"batchnormalization .* 12 ", printed)
+    assert re.search(r"total .* 110 ", printed)
+    assert "104 parameters are trained, 6 are not" in printed
