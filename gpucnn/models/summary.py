@@ -13,9 +13,9 @@ def print_summary(network: Network) -> None:
     """Print a table of the layers: output shape, parameters, multiply-adds and memory.
 
     Fused layers have one row. Among the parameters are those that are not trained, such as moving
-    averages; how many, is said below the table. Multiply-adds are those of the forward pass of one image. Memory is
-    the bytes per image of a batch that a training step keeps: outputs, gradients, and what the
-    gradients need, such as patches or the positions of maxima.
+    averages; how many, is said below the table. Multiply-adds are those of the forward pass of one
+    image. Memory is the bytes per image of a batch that a training step keeps: outputs, gradients,
+    and what the gradients need, such as patches or the positions of maxima.
     """
     from rich.console import Console  # imported here: `import gpucnn` stays light
 

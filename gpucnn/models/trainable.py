@@ -44,6 +44,7 @@ from gpucnn.models.replica import Objective, Replica
 from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
 from gpucnn.models.training.on_batch import BatchTrainer
 from gpucnn.models.training.parallel import ParallelTrainer
+from gpucnn.models.training.trainer import Progress
 from gpucnn.optimizers import Adam, Optimizer, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import keras_arguments
@@ -230,6 +231,7 @@ class Trainable(BuiltLater):
         arguments.flag(shuffle, "shuffle")
         level = verbosity(verbose)
         told = CallbackList(callbacks, self)
+        self._refuse_training()  # before a batch is taken from an iterable
         order = partial(epoch_order, self._options.seed, shuffle=shuffle)
         source: Source
         if is_stream(x, has_labels=y is None):
@@ -267,13 +269,7 @@ class Trainable(BuiltLater):
                     if source.has_ended(epoch):
                         break
                     told.epoch_begins(epoch)
-                    with self._trained_by(trainer, source, epoch):
-                        parts = source.parts(epoch, trainer.chunk)
-                        record = trainer.epoch_of_parts(epoch, parts, progress.batch)
-                        check_weights(self, trainer.replica)
-                        check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
-                        if validation is not None:
-                            record |= _validate(trainer, validation, epoch)
+                    record = self._train_epoch(trainer, source, validation, epoch, progress.batch)
                     history.epochs.append(record)
                     progress.epoch(record)
                     if on_epoch_end is not None:
@@ -284,6 +280,24 @@ class Trainable(BuiltLater):
                 with self._lock.claim():
                     self.optimizer.finalize(self.parameters)
         return history
+
+    def _train_epoch(
+        self,
+        trainer: ParallelTrainer,
+        source: Source,
+        validation: Source | None,
+        epoch: int,
+        progress: Progress,
+    ) -> EpochRecord:
+        """Train the model for an epoch, and evaluate it on the validation data."""
+        with self._trained_by(trainer, source, epoch):
+            parts = source.parts(epoch, trainer.chunk)
+            record = trainer.epoch_of_parts(epoch, parts, progress)
+            check_weights(self, trainer.replica)
+            check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
+            if validation is not None:
+                record |= _validate(trainer, validation, epoch)
+        return record
 
     def train_on_batch(
         self,

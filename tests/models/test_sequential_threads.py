@@ -4,7 +4,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import copy, deepcopy
 from functools import partial
@@ -154,6 +154,22 @@ class TestThreads:
         with pytest.raises(ModelInUseError, match="the model is being trained by the call of fit"):
             model.fit(x, y, verbose=0, on_epoch_end=callback)
         model.fit(x, y, verbose=0)
+
+    def test_that_are_refused_take_no_batch_from_an_iterable(self) -> None:
+        model, taken = small.model(), []
+
+        def batches() -> Iterator[tuple[Any, Any]]:
+            taken.append(True)
+            yield small.images(3), small.labels(3)
+
+        def callback(record: dict[str, Any]) -> None:
+            model.fit(batches(), verbose=0)
+
+        with pytest.raises(ModelInUseError):
+            model.fit(small.images(3), small.labels(3), verbose=0, on_epoch_end=callback)
+        assert not taken
+        model.fit(batches(), verbose=0)
+        assert taken
 
     @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="of POSIX")
     def test_are_refused_by_a_handler_that_interrupts_them(self) -> None:
