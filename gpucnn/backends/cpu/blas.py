@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 _lock = threading.RLock()  # reentrant, since a signal handler may take it again
 _holders = 0
@@ -34,6 +34,7 @@ def _begin() -> None:
     with _lock:
         _forget_threads_before_the_fork()
         if _holders == 0:
+            _release_control()
             _before = _controller().limit(limits=1, user_api="blas")
         _holders += 1
 
@@ -43,16 +44,32 @@ def _end() -> None:
     with _lock:
         _holders = max(_holders - 1, 0)
         if _holders == 0:
-            _before.restore_original_limits()
+            _restore()
 
 
 def _forget_threads_before_the_fork() -> None:
     """In a forked child, leave the context for the parent's threads, which do not exist here."""
     global _holders, _is_of_a_fork
     if _is_of_a_fork and _holders:
-        _before.restore_original_limits()
+        _restore()
         _holders = 0
     _is_of_a_fork = False
+
+
+def _restore() -> None:
+    _release_control()
+    _before.restore_original_limits()
+    _release_control()
+
+
+def _release_control() -> None:
+    """Let any thread set limits.
+
+    From threadpoolctl 3.8 on, those of other threads than the first that set one are ignored.
+    """
+    release = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
 
 
 @cache

@@ -2,12 +2,17 @@
 
 import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
+from typing import TypeVar
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from gpucnn.backends.cpu.blas import one_blas_thread
+
+T = TypeVar("T")
 
 
 def blas_threads() -> int:
@@ -25,6 +30,45 @@ def test_are_restored_in_whatever_order_calls_end(order: tuple[int, ...]) -> Non
             assert blas_threads() == 1
             holds[number].__exit__(None, None, None)
         assert blas_threads() == 2
+
+
+def test_are_one_in_whatever_thread_a_call_is_made() -> None:
+    def inside() -> int:
+        with one_blas_thread():
+            return blas_threads()
+
+    with threadpool_limits(2, "blas"):
+        assert [inside(), in_a_thread(inside)] == [1, 1]
+        assert blas_threads() == 2
+
+
+def test_are_restored_by_another_thread_than_the_one_that_set_them() -> None:
+    with threadpool_limits(2, "blas"):
+        first, last = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        in_a_thread(last.__enter__)
+        first.__exit__(None, None, None)
+        assert blas_threads() == 1
+        in_a_thread(lambda: last.__exit__(None, None, None))
+        assert blas_threads() == 2
+
+
+def test_can_be_set_by_any_thread_after_a_call_in_another() -> None:
+    def call() -> None:
+        with one_blas_thread():
+            pass
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(call).result()
+        for limit in (1, 2):
+            with threadpool_limits(limit, "blas"):
+                assert blas_threads() == limit
+
+
+def in_a_thread(work: Callable[[], T]) -> T:
+    """What `work` returns in a thread of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 def test_are_restored_after_an_error() -> None:
