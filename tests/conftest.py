@@ -26,6 +26,7 @@ from hypothesis import settings  # noqa: E402
 import gpu  # noqa: E402
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
 from gpucnn.backends.cpu.huge_pages import HugePages  # noqa: E402
+from gpucnn.models import building  # noqa: E402
 from gpucnn.models.replica import replica  # noqa: E402
 from gpucnn.models.training import sharing  # noqa: E402
 
@@ -61,6 +62,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is a GPU, tests run as where there is none; those of a GPU ask for it by name."""
     monkeypatch.setattr(devices, "_automatic", CpuBackend)
+
+
+@pytest.fixture(autouse=True)
+def models_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are given no seed have the same one: tests compare them."""
+    monkeypatch.setattr(building, "next_seed", lambda: 0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gpucnn.layers.ends import end_of, image_shape, without_ends
 from gpucnn.losses import Loss
 from gpucnn.models.network import Network, check_list
 from gpucnn.utils.locks import ModelLock
-from gpucnn.utils.seeds import default_seed
+from gpucnn.utils.seeds import next_seed
 
 OF_BUILT = frozenset(
     {
@@ -44,7 +44,8 @@ class BuiltLater(Network):
         layers: which may end in `Softmax`, see there; or a built model and `Softmax()`.
         dtype: see `Network`.
         device: see `Network`.
-        seed: None for that of `gpucnn.utils.set_random_seed`, 0 unless it was called.
+        seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
+            was not called, and is another for each model.
         threads: see `Network`.
 
     Attributes:
@@ -61,7 +62,7 @@ class BuiltLater(Network):
     ) -> None:
         check_list(layers)
         self._given, self._shared = list(layers), _shared(layers)
-        self._options = Options(dtype, device, default_seed() if seed is None else seed, threads)
+        self._options = Options(dtype, device, next_seed() if seed is None else seed, threads)
         self._building = ModelLock(
             "the model is asked by a handler of signals while it is built for the same thread: let "
             "the handler set a flag, and ask later"

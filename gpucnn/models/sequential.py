@@ -66,7 +66,8 @@ class Sequential(Trainable):
     Args:
         layers: which may end in `Softmax`, see there.
         input_shape: of one image; None if it is known otherwise.
-        seed: None for that of `gpucnn.utils.set_random_seed`, 0 unless it was called.
+        seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
+            was not called, and is another for each model.
         name: of the model, in its summary and its file; None for "sequential".
     """
 

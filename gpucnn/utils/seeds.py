@@ -1,16 +1,19 @@
-"""The seed of models that are given none."""
+"""The seeds of models that are given none."""
 
 import random
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
 
 import numpy as np
 
 from gpucnn.utils import arguments
 
-_default = 0
-
 
 def set_random_seed(seed: int) -> None:
-    """Set the seed of later models that are given none, and of Python's and NumPy's generators.
+    """Set the seeds of later models that are given none, and of Python's and NumPy's generators.
+
+    The first of these models has this seed; those after it have others, which follow from it.
 
     Args:
         seed: in [0, 2^64); NumPy is given its low 32 bits.
@@ -18,12 +21,28 @@ def set_random_seed(seed: int) -> None:
     Raises:
         InvalidValueError: `seed` is not in this range.
     """
-    global _default
-    _default = arguments.seed(seed)
+    global _seeds
+    _seeds = _following(arguments.seed(seed))
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - which scripts of Keras's users draw from
 
 
-def default_seed() -> int:
-    """The seed of `set_random_seed`; 0 if it was not called."""
-    return _default
+def next_seed() -> int:
+    """A seed that no model has had since `set_random_seed`, which counts as called with 0."""
+    return next(_seeds)
+
+
+def _following(seed: int) -> Iterator[int]:
+    """The seed, and then seeds that are drawn from it."""
+    # A map over a count, unlike a generator, may be used by several threads at once.
+    return map(partial(_numbered, seed), count())
+
+
+def _numbered(seed: int, number: int) -> int:
+    if number == 0:
+        return seed
+    (drawn,) = np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)
+    return int(drawn)
+
+
+_seeds = _following(0)

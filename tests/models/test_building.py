@@ -30,7 +30,8 @@ from gpucnn.callbacks import Callback
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Activation, Layer
 from gpucnn.losses import LOSSES, CategoricalCrossentropy, SparseCategoricalCrossentropy
-from gpucnn.utils import set_random_seed, to_categorical
+from gpucnn.models import building
+from gpucnn.utils import to_categorical
 
 X, Y = small.images(20), small.labels(20)
 
@@ -332,17 +333,10 @@ def test_the_loss_is_saved(tmp_path: Any) -> None:
 # Seeds
 
 
-def test_the_seed_of_models_that_are_given_none() -> None:
-    try:
-        set_random_seed(7)
-        by_default, given = (
-            Sequential(layers(), small.SHAPE),
-            Sequential(layers(), small.SHAPE, seed=0),
-        )
-    finally:
-        set_random_seed(0)
-    assert (by_default.seed, given.seed) == (7, 0)
-    assert Sequential(layers(), small.SHAPE).seed == 0
+def test_the_seeds_of_models_that_are_given_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "next_seed", iter([7, 8]).__next__)
+    seeds = [Sequential(layers(), small.SHAPE, seed=seed).seed for seed in (None, 0, None)]
+    assert seeds == [7, 0, 8]
 
 
 # Fitting and evaluating
