@@ -29,6 +29,8 @@ unless all are equal.
 (c) It is an error if they exceed the range of the training images, or span their encoding from end
 to end.
 
+Floating-point vectors are in no encoding, whatever their range: their numbers are no pixels.
+
 Bytes with a maximum of 1 or 16, say, have the same dtype as others. A warning points them out,
 since as bytes of 0 to 255 they are nearly black; and a model trained on them refuses any others.
 """
@@ -51,7 +53,7 @@ TOLERANCE = STEP / 4  # of an interval, for rounding
 LARGEST = sys.float_info.max
 DARK = 16  # a maximum up to which bytes are nearly black
 LONGEST_NAME = 4096  # characters in the name of a data set
-KINDS = BYTES, FLOATS = "bytes", "floats"
+KINDS = BYTES, FLOATS, NUMBERS = "bytes", "floats", "numbers"  # the last are of vectors
 KEY = "pixels"  # in the description of a model
 BUILT_IN = "built-in MNIST"  # the name of the data set that comes with the package
 
@@ -93,7 +95,7 @@ class Pixels:
     """The kind and range of the pixels of a set of images.
 
     Args:
-        kind: "bytes" or "floats".
+        kind: one of `KINDS`.
         low: the minimum.
         high: the maximum.
         data: the source of the images, as for `load_mnist`, or `BUILT_IN`; None if unknown.
@@ -109,7 +111,7 @@ class Pixels:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InvalidValueError("the kind of pixels is neither bytes nor floats")
+            raise InvalidValueError(f"the kind of pixels is none of {KINDS}")
         if not all(
             type(each) in (int, float) and -LARGEST <= each <= LARGEST
             for each in (self.low, self.high)
@@ -125,10 +127,12 @@ class Pixels:
         """The pixels of images.
 
         Args:
-            images: uint8 or real, finite, at least one.
+            images: uint8 or real (n, ...), finite, at least one.
             data: their source; ignored if it is not one line of text.
         """
-        kind = BYTES if images.dtype == np.uint8 else FLOATS
+        kind = NUMBERS if images.ndim == 2 else FLOATS
+        if images.dtype == np.uint8:
+            kind = BYTES
         name = data if _is_name(data) else None
         return cls(kind, float(images.min()), float(images.max()), name)
 
@@ -145,7 +149,7 @@ class Pixels:
         """
         if self.kind == BYTES:
             return of_bytes
-        for encoding in ENCODINGS:
+        for encoding in ENCODINGS if self.kind == FLOATS else ():
             if encoding.contains(self) and self.contrast > SHARE * encoding.width:
                 return encoding
         return None
@@ -241,13 +245,13 @@ def conversion(
     )
 
 
-def as_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Images for display, from uint8 or real; pixels in no encoding are scaled from min to max."""
-    pixels = Pixels.of(images)
+def as_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """An image (h, w, ...) for display, of uint8 or real; one in no encoding from min to max."""
+    pixels = Pixels.of(image[None])
     if pixels.kind == BYTES:
-        return images
+        return image
     low, high = pixels.encoding() or (pixels.low, pixels.high)
-    shares = (images - low) / ((high - low) or 1)
+    shares = (image - low) / ((high - low) or 1)
     levels: NDArray[np.uint8] = np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
     return levels
 
@@ -268,7 +272,7 @@ def from_description(description: dict[str, Any]) -> Pixels | None:
 
 
 def _check_brightness(given: Pixels, trained: Pixels) -> None:
-    if trained.are_dark and (given.kind == FLOATS or given.high > DARK):
+    if trained.are_dark and (given.kind != BYTES or given.high > DARK):
         raise InvalidValueError(
             f"the images are {given}, but the model was trained on {trained}: give it such"
         )
@@ -294,7 +298,7 @@ def _may_be_alike(given: Pixels, trained: Pixels, of_bytes: Encoding) -> bool:
     if source is None:
         return True
     seen = trained.low <= given.low and given.high <= trained.high
-    return given.kind == FLOATS and seen and (given.low, given.high) != source
+    return given.kind != BYTES and seen and (given.low, given.high) != source
 
 
 def convert(

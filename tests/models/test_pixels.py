@@ -134,6 +134,21 @@ class TestWhatIsUsedAsItIs:
         assert given_to(between(-9, 9), images) is images
 
 
+class TestVectors:
+    """Their numbers are no pixels, unless they are bytes."""
+
+    @pytest.mark.parametrize("trained", [(0, 1), (-3, 3), (-0.5, 0.5)])
+    @pytest.mark.parametrize("given", [(-1, 1), (0, 2), (0, 1), (0, 255)])
+    def test_are_used_as_they_are(
+        self, trained: tuple[float, float], given: tuple[float, float]
+    ) -> None:
+        rows, x = (np.linspace(*each, 12).reshape(6, 2) for each in (trained, given))
+        assert given_to(rows, x) is x
+
+    def test_of_bytes_are_not_mixed_with_others(self) -> None:
+        check_refused(np.linspace(0, 1, 12).reshape(6, 2), np.zeros((1, 2), np.uint8))
+
+
 class TestRefusal:
     def test_of_bytes_where_training_was_normalised_otherwise(self) -> None:
         with pytest.raises(InvalidValueError) as caught:
