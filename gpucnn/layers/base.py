@@ -114,9 +114,6 @@ class Layer(Named, Extensible, Placeable, ABC):
     has_parameters: ClassVar[bool] = False
     """Whether it may have parameters; set where a class defines `parameter_shapes`."""
 
-    keeps_pixels: ClassVar[bool] = False
-    """Whether pixels have the same encoding in its output as in its input."""
-
     given_name: str | None = None
     """The argument `name`, if it was given."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from math import prod
-from typing import ClassVar
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.window import Pair
@@ -17,8 +16,6 @@ from gpucnn.utils import arguments
 
 class Reshaping(Layer):
     """A layer whose output is its input in another shape, in the same memory."""
-
-    keeps_pixels: ClassVar[bool] = True
 
     def inference_buffers(self) -> dict[str, Buffer]:
         return {}
@@ -89,8 +86,6 @@ class Reshape(Reshaping):
 
 class Framing(Layer):
     """A layer that moves images into a frame of another size, by the operation `pad`."""
-
-    keeps_pixels: ClassVar[bool] = True
 
     _rows: Pair
     """The rows above and below the image; negative for rows that are cut off."""

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
-from typing import ClassVar
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.ops.images import FILL_MODES, MOST_SIDE, PIXEL
@@ -23,8 +22,6 @@ class _Augmentation(Layer):
 
     There is no gradient: the layer comes before all layers with parameters.
     """
-
-    keeps_pixels: ClassVar[bool] = True
 
     def build(self, input_shape: Shape) -> None:
         if self.needs_input_gradient:

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
+from itertools import takewhile
 from math import sqrt
 from typing import Any
 
@@ -81,7 +82,8 @@ class Scaling(Layer):
 class Rescaling(Scaling):
     """Multiplies by a scale and adds an offset.
 
-    A model that begins with it takes pixels of uint8 as 0 to 255, see `takes_bytes_as_they_are`.
+    A model with it before its parameters takes pixels of uint8 as 0 to 255, see
+    `takes_bytes_as_they_are`.
 
     Args:
         scale: a number, or one for each channel.
@@ -110,9 +112,9 @@ class Rescaling(Scaling):
 class Normalization(Scaling):
     """Subtracts a mean and divides by a standard deviation, those of images it was adapted to.
 
-    They are computed by `adapt`, or given. A model that begins with it takes pixels of uint8 as 0
-    to 255, see `takes_bytes_as_they_are`. In the layer, (x - mean) / deviation is computed as x *
-    (1 / deviation) + (-mean / deviation).
+    They are computed by `adapt`, or given. A model with it before its parameters takes pixels of
+    uint8 as 0 to 255, see `takes_bytes_as_they_are`. In the layer, (x - mean) / deviation is
+    computed as x * (1 / deviation) + (-mean / deviation).
 
     Args:
         axis: that of the channels, the last one, of which each has a mean and a variance; or None
@@ -141,8 +143,7 @@ class Normalization(Scaling):
         """Compute the mean and the variance of images; call it before the layer is in a model.
 
         Args:
-            data: uint8 (0 to 255) or floating point (n, ..., c), or (n, h, w) for images of one
-                channel.
+            data: uint8 (0 to 255) or floating point (n, ..., c).
 
         Raises:
             InvalidTypeError: the numbers are neither uint8 nor floating-point.
@@ -162,8 +163,6 @@ class Normalization(Scaling):
             raise InvalidValueError(
                 f"the data have the shape {images.shape}: give images, or vectors, at least one"
             )
-        if images.ndim == 3:  # without the axis of their one channel
-            images = images[..., None]
         self._check_axis("adapt", images.shape[1:])
         if self.axis is None:
             images = images.reshape(len(images), -1, 1)
@@ -218,11 +217,10 @@ def _moments(images: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.floa
 def takes_bytes_as_they_are(layers: Sequence[Layer]) -> bool:
     """Whether pixels of uint8 are 0 to 255 for a model, not normalised, as in Keras.
 
-    So they are if the first of its layers is `Rescaling` or `Normalization`, after those that only
-    move pixels.
+    So they are if there is a `Rescaling` or `Normalization` before the first layer with parameters.
 
     Args:
         layers: of the model, in order.
     """
-    first = next((layer for layer in layers if not layer.keeps_pixels), None)
-    return isinstance(first, Scaling)
+    preprocessing = takewhile(lambda layer: not layer.has_parameters, layers)
+    return any(isinstance(layer, Scaling) for layer in preprocessing)

@@ -6,23 +6,20 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from expect import refusal
 from gpucnn import (
+    BatchNormalization,
     Conv2D,
-    Cropping2D,
     Dense,
     Flatten,
     MaxPool2D,
     Normalization,
     RandomFlip,
     RandomTranslation,
-    ReLU,
     Rescaling,
-    Reshape,
     Sequential,
-    ZeroPadding2D,
 )
-from gpucnn.backends import Array
+from gpucnn.backends import Array, Shape
 from gpucnn.errors import InvalidTypeError
-from gpucnn.layers import Layer, takes_bytes_as_they_are
+from gpucnn.layers import Layer, Step, takes_bytes_as_they_are
 from layers.placed import placed
 
 X = np.arange(24.0).reshape(2, 2, 3, 2)
@@ -110,9 +107,10 @@ def test_adapted_to_vectors() -> None:
     assert_allclose(layer.variance, data.var(0), rtol=1e-12)  # type: ignore[arg-type]
 
 
-def test_images_may_lack_the_axis_of_their_one_channel() -> None:
-    whole, lacking = adapted(BYTES[..., :1]), adapted(BYTES[..., 0])
-    assert (whole.mean, whole.variance) == (lacking.mean, lacking.variance)
+def test_the_columns_of_images_without_channels_are_normalised_each() -> None:
+    """As of any data, whose last axis is that of the channels."""
+    layer = adapted(BYTES[..., 0])
+    assert_allclose(layer.mean, BYTES[..., 0].mean((0, 1)), rtol=1e-12)  # type: ignore[arg-type]
 
 
 def test_a_second_adaptation_replaces_the_first() -> None:
@@ -207,25 +205,35 @@ def test_a_variance_is_not_negative() -> None:
 # Bytes
 
 CHANNELS = Normalization(mean=0, variance=1)
-MOVING = [
-    *(Reshape((2, 12)), Flatten(), ZeroPadding2D(), Cropping2D()),
-    *(RandomFlip(), RandomTranslation(0.1, 0.1)),
-]
 
 
-@pytest.mark.parametrize("first", [Rescaling(2.0), CHANNELS])
-def test_what_begins_with_a_scale_takes_bytes_as_they_are(first: Layer) -> None:
-    assert takes_bytes_as_they_are([first, Conv2D(2, 1)])
+class Inverted(Layer):
+    """A layer of one's own, without parameters."""
+
+    def build(self, input_shape: Shape) -> None:
+        self.output_shape = input_shape
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        return -x
+
+    def backward(self, output_gradient: Array) -> Array:
+        return -output_gradient
 
 
-@pytest.mark.parametrize("before", MOVING, ids=lambda layer: type(layer).__name__)
-def test_what_moves_pixels_may_come_before(before: Layer) -> None:
-    assert takes_bytes_as_they_are([before, before, Rescaling(2.0), Dense(2)])
-    assert not takes_bytes_as_they_are([before, Dense(2)])
+@pytest.mark.parametrize("scale", [Rescaling(2.0), CHANNELS])
+@pytest.mark.parametrize(
+    "before",
+    [[], [Flatten()], [RandomFlip(), RandomTranslation(0.1, 0.1)], [MaxPool2D()], [Inverted()]],
+)
+def test_before_the_parameters_a_scale_means_bytes_as_they_are(
+    before: list[Layer], scale: Layer
+) -> None:
+    assert takes_bytes_as_they_are([*before, scale, Conv2D(2, 1)])
+    assert not takes_bytes_as_they_are([*before, Conv2D(2, 1)])
 
 
-@pytest.mark.parametrize("before", [Conv2D(2, 1), ReLU(), MaxPool2D(), Dense(2)])
-def test_what_computes_may_not_come_before(before: Layer) -> None:
+@pytest.mark.parametrize("before", [Conv2D(2, 1), Dense(2), BatchNormalization()])
+def test_after_parameters_it_does_not(before: Layer) -> None:
     assert not takes_bytes_as_they_are([before, Rescaling(2.0)])
 
 
