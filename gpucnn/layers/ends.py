@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpucnn.backends import Shape
+from gpucnn.backends import Array, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.activations import Sigmoid
 from gpucnn.layers.affine import SOFTMAX, Affine, activation_layer
-from gpucnn.layers.base import Layer
+from gpucnn.layers.base import Layer, Step
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import KerasArguments, keras_arguments
 
@@ -30,30 +30,42 @@ class Input(metaclass=KerasArguments):
         arguments.image_shape(self.shape, "shape")
 
 
-@dataclass(frozen=True)
-class Softmax(metaclass=KerasArguments):
+@dataclass(eq=False, repr=False)
+class Softmax(Layer):
     """The last of a model's layers: the probabilities of the classes.
 
-    It is the same as `activation="softmax"` of the layer before.
+    The loss takes the logits before it, so that nothing overflows, and predictions are their
+    softmax. So it never runs as a layer; it is the same as `activation="softmax"` of the layer
+    before.
     """
+
+    def unrolled(self) -> tuple[Layer, ...]:
+        return ()
+
+    def build(self, input_shape: Shape) -> None:
+        self.input_shape = self.output_shape = input_shape
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        raise NotImplementedError("softmax is computed with the loss")
+
+    def backward(self, output_gradient: Array) -> Array:
+        raise NotImplementedError("softmax is computed with the loss")
 
 
 @keras_arguments
 def Activation(  # noqa: N802 - a class in Keras
     activation: str | Layer, name: str | None = None
-) -> Layer | Softmax:
+) -> Layer:
     """The layer of an activation, by Keras's name.
 
     Args:
         activation: the name, or the layer itself.
-        name: of the layer, see there; softmax, which is a part of the layer before, has none.
+        name: of the layer, see there.
 
     Raises:
         InvalidValueError: there is no such activation.
     """
-    if activation == SOFTMAX:
-        return Softmax()
-    layer = activation_layer(activation)
+    layer = Softmax() if activation == SOFTMAX else activation_layer(activation)
     if layer is None:
         raise InvalidValueError(f"Activation({activation!r}) changes nothing: leave it out")
     if name is not None:
@@ -69,29 +81,15 @@ def image_shape(layers: Sequence[Any]) -> Shape | None:
     return first.given_shape if isinstance(first, Layer) else None
 
 
-def without_ends(layers: Sequence[Any]) -> list[Any]:
-    """The layers between `Input` and `Softmax`, which becomes the activation of the last of them.
-
-    Raises:
-        InvalidValueError: there is a `Softmax`, but no layer before it of which it can be the
-            activation.
-    """
-    rest = list(layers[1:] if layers and isinstance(layers[0], Input) else layers)
-    if not rest or not isinstance(rest[-1], Softmax):
-        return rest
-    last = rest[-2] if len(rest) > 1 else None
-    if not isinstance(last, Affine) or last.activation not in (None, "linear", SOFTMAX):
-        raise InvalidValueError(
-            "Softmax() does not follow a layer of logits: end with Dense(classes), Softmax()"
-        )
-    last.activation = SOFTMAX
-    return rest[:-1]
+def without_input(layers: Sequence[Any]) -> list[Any]:
+    """The layers after `Input`, if they begin with it."""
+    return list(layers[1:] if layers and isinstance(layers[0], Input) else layers)
 
 
 def ends_in_softmax(layers: Sequence[Layer]) -> bool:
-    """Whether the last layer was given softmax as its activation."""
+    """Whether the last layer is softmax, or has it as its activation."""
     last = layers[-1] if layers else None
-    return isinstance(last, Affine) and last.activation == SOFTMAX
+    return isinstance(last, Softmax) or (isinstance(last, Affine) and last.activation == SOFTMAX)
 
 
 def end_of(layers: Sequence[Layer]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Input, Layer, Softmax
-from gpucnn.layers.ends import end_of, image_shape, without_ends
+from gpucnn.layers.ends import end_of, image_shape, without_input
 from gpucnn.losses import Loss
 from gpucnn.models.network import Network, check_list
 from gpucnn.utils.locks import ModelLock
@@ -41,7 +41,7 @@ class BuiltLater(Network):
     It has no weights of its own, and cannot be trained or changed but by the other.
 
     Args:
-        layers: which may end in `Softmax`, see there; or a built model and `Softmax()`.
+        layers: in order; or a built model and `Softmax()`.
         dtype: see `Network`.
         device: see `Network`.
         seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
@@ -54,7 +54,7 @@ class BuiltLater(Network):
 
     def __init__(
         self,
-        layers: Sequence[Layer | Input | Softmax | Network],
+        layers: Sequence[Layer | Input | Network],
         dtype: str,
         device: str,
         seed: int | None,
@@ -75,7 +75,7 @@ class BuiltLater(Network):
             return super().__repr__()
         return f"{type(self).__name__}({self._given})"
 
-    def add(self, layer: Layer | Input | Softmax) -> None:
+    def add(self, layer: Layer | Input) -> None:
         """Add a layer at the end.
 
         Raises:
@@ -114,7 +114,7 @@ class BuiltLater(Network):
         It is built as an object of its own, whose attributes this one then takes over.
         """
         made = type(self).__new__(type(self))
-        layers = without_ends(self._given)
+        layers = without_input(self._given)
         Network.__init__(made, layers, input_shape, *self._options, self.loss)
         self._complete(made)
         vars(self).update(vars(made))

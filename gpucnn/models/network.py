@@ -325,7 +325,7 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
     for each in checked[:-1]:
-        if ends_in_softmax(each.unrolled()):
+        if ends_in_softmax((each, *each.unrolled())):
             raise InvalidValueError(
                 f"{each!r} is not the last layer, the only one that may end in softmax: give it "
                 "another activation"

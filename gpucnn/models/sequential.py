@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Input, Layer, Softmax
+from gpucnn.layers import Input, Layer
 from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
@@ -64,7 +64,7 @@ class Sequential(Trainable):
     Arguments, attributes and errors are those of `Network` and `Trainable`, and:
 
     Args:
-        layers: which may end in `Softmax`, see there.
+        layers: in order.
         input_shape: of one image; None if it is known otherwise.
         seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
             was not called, and is another for each model.
@@ -73,7 +73,7 @@ class Sequential(Trainable):
 
     def __init__(
         self,
-        layers: Sequence[Layer | Input | Softmax | Network] = (),
+        layers: Sequence[Layer | Input | Network] = (),
         input_shape: Sequence[int] | None = None,
         dtype: str = "float32",
         device: str = "auto",

@@ -14,7 +14,7 @@ from gpucnn.backends import Backend
 from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
-from gpucnn.layers import Input, Layer, Softmax
+from gpucnn.layers import Input, Layer
 from gpucnn.losses import DEFAULT, Loss, loss_of
 from gpucnn.metrics import Evaluation, Measures, MetricLike, metrics_of
 from gpucnn.models.building import BuiltLater
@@ -73,7 +73,7 @@ class Trainable(BuiltLater):
 
     def __init__(
         self,
-        layers: Sequence[Layer | Input | Softmax | Network],
+        layers: Sequence[Layer | Input | Network],
         dtype: str,
         device: str,
         seed: int | None,

@@ -7,7 +7,7 @@ import pytest
 from expect import refusal
 from gpucnn import ELU, GELU, Conv2D, Dense, Flatten, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.layers import Activation, Input, Layer, Softmax
-from gpucnn.layers.ends import image_shape, without_ends
+from gpucnn.layers.ends import end_of, image_shape, without_input
 
 
 def test_input_has_a_shape() -> None:
@@ -35,7 +35,7 @@ SHAPE = (28, 28, 1)
 )
 def test_the_shape_of_the_images(layers: list[Layer], shape: tuple[int, ...] | None) -> None:
     assert image_shape(layers) == shape
-    assert without_ends(layers) == [each for each in layers if isinstance(each, Layer)]
+    assert without_input(layers) == [each for each in layers if isinstance(each, Layer)]
 
 
 @pytest.mark.parametrize("make", [Conv2D, Dense])
@@ -45,17 +45,21 @@ def test_wrong_input_shape_of_a_layer(make: Callable[..., Layer]) -> None:
         make(*sizes, input_shape="x")
 
 
-@pytest.mark.parametrize("end", [Softmax(), Activation("softmax")])
-def test_softmax_is_an_activation_of_the_layer_before(end: Softmax) -> None:
-    last = Dense(3)
-    assert without_ends([Flatten(), last, end])[-1] is last
-    assert last.activation == "softmax"
+@pytest.mark.parametrize(
+    "end",
+    [[Dense(3, "softmax")], [Dense(3), Softmax()], [Flatten(), Activation("softmax")]],
+)
+def test_layers_that_end_in_softmax(end: list[Layer]) -> None:
+    assert end_of(end) == "softmax"
 
 
-@pytest.mark.parametrize("before", [[], [Flatten()], [Dense(3, "relu")]])
-def test_softmax_of_nothing(before: list[Layer]) -> None:
-    with refusal("Softmax() does not follow a layer of logits: end with Dense(classes), Softmax()"):
-        without_ends([*before, Softmax()])
+@pytest.mark.parametrize(("end", "name"), [([Dense(3, "sigmoid")], "sigmoid"), ([], "linear")])
+def test_layers_that_do_not(end: list[Layer], name: str) -> None:
+    assert end_of(end) == name
+
+
+def test_softmax_has_a_name_as_other_layers_have() -> None:
+    assert Activation("softmax", name="probabilities").name == "probabilities"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
@@ -10,16 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 
 import small
 from expect import refusal
 from gpucnn import (
     SGD,
     Adam,
+    BatchNormalization,
     Conv2D,
     Dense,
     Flatten,
+    GlobalAveragePooling2D,
     Input,
     MaxPooling2D,
     Sequential,
@@ -91,6 +95,48 @@ def test_softmax_as_a_layer_of_its_own(end: Any) -> None:
     model = Sequential([*layers(), end])
     model.compile(loss="sparse_categorical_crossentropy")
     assert trained(model) == known()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: [Conv2D(3, 3), GlobalAveragePooling2D()],
+        lambda: [Flatten(), Dense(3), BatchNormalization()],
+        lambda: [Flatten(), Dense(3, "relu")],
+        lambda: [Conv2D(3, 6), Flatten()],
+    ],
+    ids=["pooling", "batch normalisation", "an activation", "flattening"],
+)
+def test_softmax_may_follow_any_layer(last: Callable[[], list[Layer]], tmp_path: Path) -> None:
+    """The loss takes what comes before it, as from logits."""
+    losses, from_logits = CategoricalCrossentropy(), CategoricalCrossentropy(from_logits=True)
+    certain, unscaled = (
+        Sequential([*last(), Softmax()], small.SHAPE),
+        Sequential(last(), small.SHAPE),
+    )
+    for model, loss in ((certain, losses), (unscaled, from_logits)):
+        model.compile("adam", loss)
+        model.fit(X, to_categorical(Y), epochs=2, verbose=0)
+    assert small.weight_bytes(certain) == small.weight_bytes(unscaled)
+    expected = softmax(unscaled.predict(X))
+    certain.save(tmp_path / "model.safetensors")
+    for model in (certain, deepcopy(certain), Sequential.load(tmp_path / "model.safetensors")):
+        assert_allclose(model.predict(X), expected, rtol=1e-5)
+        assert repr(model.layers[-1]) == "Softmax()"
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    exponentials = np.exp(logits)
+    shares: NDArray[Any] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return shares
+
+
+def test_softmax_is_the_last_layer() -> None:
+    with refusal(
+        "Softmax() is not the last layer, the only one that may end in softmax: give it another "
+        "activation"
+    ):
+        Sequential([Flatten(), Softmax(), Dense(3)], small.SHAPE).build(small.SHAPE)
 
 
 def test_a_model_is_built_once() -> None:

@@ -116,7 +116,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         "Dense has no argument use_bais: it takes units, activation, use_bias, kernel_initializer, "
         "kernel_regularizer, input_shape, name",
     ),
-    (Softmax, {"temperature": 2}, "Softmax has no argument temperature: it takes none"),
+    (Softmax, {"temperature": 2}, "Softmax has no argument temperature: it takes name"),
 ]
 
 
