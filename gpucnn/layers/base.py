@@ -182,7 +182,11 @@ class Layer(Named, Extensible, Placeable, ABC):
         return {}
 
     def state_shapes(self) -> dict[str, Shape]:
-        """The shapes of the state, which is saved but not trained, by name, in order."""
+        """The shapes of the state, which is saved but not trained, by name, in order.
+
+        `forward` does not change it, since it sees a part of the batch, and a worker's copy: what
+        follows the images in training, such as a moving average, is that of a `WholeBatchLayer`.
+        """
         return {}
 
     def initial_state(self) -> dict[str, NDArray[np.float64]]:
