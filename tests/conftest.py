@@ -21,7 +21,7 @@ for library in ("OPENBLAS", "MKL"):
 
 import numpy as np  # noqa: E402 - after the threads are set
 import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 import gpu  # noqa: E402
 from gpucnn.backends import CpuBackend, devices  # noqa: E402
@@ -30,9 +30,18 @@ from gpucnn.models import building  # noqa: E402
 from gpucnn.models.replica import replica  # noqa: E402
 from gpucnn.models.training import sharing  # noqa: E402
 
-# On a machine with other work to do, a case may take longer than Hypothesis' 200 ms.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# On a machine with other work to do, an example may take longer than Hypothesis' 200 ms. An
+# operation has a test for each of its forms, dtypes and devices, and so many examples in all;
+# `--hypothesis-profile=thorough` gives each test more, which mutants of one kernel are run with.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    max_examples=20,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("suite"), max_examples=60)
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:

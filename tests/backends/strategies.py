@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from gpucnn.backends import Window
-
-SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 
 seeds = st.integers(0, 2**32 - 1)
 batches = st.integers(1, 3)

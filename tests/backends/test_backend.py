@@ -12,7 +12,7 @@ from hypothesis import given
 import loops
 from backends.agreement import assert_agrees, results
 from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter_gradients
-from backends.strategies import SETTINGS, Sizes, seeds, sizes
+from backends.strategies import Sizes, seeds, sizes
 from backends.test_loops import assert_close, derivative
 from gpucnn.backends import Array, Backend, Window
 from gpucnn.backends.ops.images import PIXEL
@@ -22,7 +22,6 @@ SMALL = sizes(largest=5)
 
 
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
-@SETTINGS
 @given(sizes=SMALL, seed=seeds)
 def test_definition(build: Builder, sizes: Sizes, seed: int) -> None:
     call = build(sizes, Values(seed, np.float64))
@@ -30,7 +29,6 @@ def test_definition(build: Builder, sizes: Sizes, seed: int) -> None:
     assert_agrees(call, results(Backend(), call), expected)
 
 
-@SETTINGS
 @given(sizes=SMALL, seed=seeds)
 def test_parameter_gradients_of_the_convolution_before(sizes: Sizes, seed: int) -> None:
     forward = conv2d(sizes, Values(seed, np.float64))

@@ -41,7 +41,7 @@ from backends.operations import (
     rmsprop,
     sgd,
 )
-from backends.strategies import SETTINGS, Sizes, batches, seeds, sizes
+from backends.strategies import Sizes, batches, seeds, sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, Shape, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.memory import Order
@@ -61,7 +61,6 @@ dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 @dtypes
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
-@SETTINGS
 @given(sizes=sizes(), seed=seeds)
 def test_operation_does_as_defined(
     backend: Backend, build: Builder, dtype: str, sizes: Sizes, seed: int
@@ -271,7 +270,6 @@ def test_fused_gradients_of_many_images(backend: Backend, fused: ConvReluPool) -
 
 
 @dtypes
-@SETTINGS
 @given(data=st.data(), images=batches, seed=seeds)
 def test_fused_of_any_size_is_one_after_the_other(
     backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int
@@ -295,7 +293,6 @@ def assert_same(actual: Results, right: Results) -> None:
 
 
 @dtypes
-@SETTINGS
 @given(data=st.data(), images=batches, seed=seeds)
 def test_conv2d_relu_max_pool(
     backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int
@@ -307,7 +304,6 @@ def test_conv2d_relu_max_pool(
 
 
 @dtypes
-@SETTINGS
 @given(data=st.data(), images=batches, seed=seeds)
 def test_fused_gradients_are_within_their_bounds(
     backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int
@@ -385,7 +381,6 @@ def test_fused_leaves_out_an_input_gradient_that_is_not_wanted(
 
 
 @dtypes
-@SETTINGS
 @given(data=st.data(), images=batches, seed=seeds)
 def test_nan_passes_the_fused_operation(
     backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import loops
-from backends.strategies import SETTINGS, windows
+from backends.strategies import windows
 from gpucnn.backends import Window
 from gpucnn.backends.window import Padding, Pair
 
@@ -42,13 +42,11 @@ def numbered(shape: Pair) -> loops.Array:
     return np.arange(shape[0] * shape[1]).reshape(1, *shape)
 
 
-@SETTINGS
 @given(window=windows())
 def test_taps_see_what_the_window_sees(window: Window) -> None:
     assert by_taps(window) == by_hand(window)
 
 
-@SETTINGS
 @given(window=windows())
 def test_output_is_the_number_of_positions(window: Window) -> None:
     image = np.zeros((1, *window.image, 1))
@@ -56,7 +54,6 @@ def test_output_is_the_number_of_positions(window: Window) -> None:
     assert window.output == slide.output(image)
 
 
-@SETTINGS
 @given(window=windows())
 def test_taps_select_equal_shapes(window: Window) -> None:
     positions, pixels = numbered(window.output), numbered(window.image)
@@ -64,7 +61,6 @@ def test_taps_select_equal_shapes(window: Window) -> None:
         assert positions[tap.outputs].shape == pixels[tap.inputs].shape
 
 
-@SETTINGS
 @given(window=windows())
 def test_counts_are_the_pixels_that_each_position_sees(window: Window) -> None:
     seen = Counter(position for _, position, _ in by_hand(window))
@@ -72,7 +68,6 @@ def test_counts_are_the_pixels_that_each_position_sees(window: Window) -> None:
     assert [[[seen[int(each)]] for each in row] for row in positions] == window.counts.tolist()
 
 
-@SETTINGS
 @given(window=windows())
 def test_taps_are_in_order(window: Window) -> None:
     assert [tap.index for tap in window.taps] == list(range(window.elements))

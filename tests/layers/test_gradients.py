@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backends.strategies import SETTINGS, Sizes, layer_sizes, seeds
+from backends.strategies import Sizes, layer_sizes, seeds
 from gpucnn import (
     AveragePooling2D,
     Conv2D,
@@ -56,7 +56,6 @@ class TestConv2D:
     @example(sliding((5, 4), (3, 2), (1, 1), "same"), 0)
     @example(sliding((5, 4), (2, 3), (2, 3), "valid"), 0)
     @example(sliding((5, 5), (2, 2), (3, 2), "same"), 0)
-    @SETTINGS
     def test_agree_with_differences(self, case: Sizes, seed: int) -> None:
         window = case.window
         layer = Conv2D(case.filters, window.size, window.strides, window.padding, window.dilation)
@@ -65,7 +64,6 @@ class TestConv2D:
         assert_layer_gradients(layer, x)
 
     @given(small_sizes, st.integers(2, 3), st.integers(1, 2), seeds)
-    @SETTINGS
     def test_in_groups_agree_with_differences(
         self, case: Sizes, groups: int, group_filters: int, seed: int
     ) -> None:
@@ -78,7 +76,6 @@ class TestConv2D:
 
 
 @given(small_sizes, st.integers(1, 3), seeds)
-@SETTINGS
 def test_of_depthwise_convolution(case: Sizes, depth_multiplier: int, seed: int) -> None:
     window = case.window
     geometry = window.size, window.strides, window.padding, depth_multiplier, window.dilation
@@ -95,7 +92,6 @@ class TestPoolingOfWindows:
     @example(sliding((5, 5), (2, 2), (2, 2), "valid"), 0)  # a row and a column left over
     @example(sliding((5, 5), (2, 2), (2, 2), "same"), 0)
     @example(sliding((5, 5), (1, 2), (2, 3), "valid"), 0)  # with gaps
-    @SETTINGS
     def test_agree_with_differences(
         self, kind: type[MaxPool2D] | type[AveragePooling2D], case: Sizes, seed: int
     ) -> None:
@@ -107,7 +103,6 @@ class TestPoolingOfWindows:
 
 
 @given(small_sizes, seeds)
-@SETTINGS
 @pytest.mark.parametrize("kind", [GlobalMaxPooling2D, GlobalAveragePooling2D])
 def test_of_pooling_of_whole_images(
     kind: type[GlobalMaxPooling2D] | type[GlobalAveragePooling2D], case: Sizes, seed: int
@@ -118,14 +113,12 @@ def test_of_pooling_of_whole_images(
 
 class TestDense:
     @given(images=st.integers(1, 4), inputs=st.integers(1, 6), units=st.integers(1, 6), seed=seeds)
-    @SETTINGS
     def test_agree_with_differences(self, images: int, inputs: int, units: int, seed: int) -> None:
         layer = placed(Dense(units), (inputs,), images)
         assert_layer_gradients(layer, np.random.default_rng(seed).standard_normal((images, inputs)))
 
 
 @given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed=seeds)
-@SETTINGS
 @pytest.mark.parametrize("kind", [*ACTIVATION_LAYERS, Flatten])
 def test_of_layers_with_no_arguments_needed(kind: type[Layer], shape: list[int], seed: int) -> None:
     x = distinct(np.random.default_rng(seed), 3, *shape)
@@ -133,21 +126,18 @@ def test_of_layers_with_no_arguments_needed(kind: type[Layer], shape: list[int],
 
 
 @given(rate=st.sampled_from([0.0, 0.3, 0.9]), step=st.integers(1, 2**40), seed=seeds)
-@SETTINGS
 def test_of_dropout_at_a_step(rate: float, step: int, seed: int) -> None:
     x = np.random.default_rng(seed).standard_normal((2, 3, 4))
     assert_layer_gradients(placed(Dropout(rate), (3, 4)), x, Step(np.array([step])))
 
 
 @given(rate=st.sampled_from([0.0, 0.3, 0.9]), step=st.integers(1, 2**40), seed=seeds)
-@SETTINGS
 def test_of_dropout_of_channels_at_a_step(rate: float, step: int, seed: int) -> None:
     x = np.random.default_rng(seed).standard_normal((2, 3, 2, 4))
     assert_layer_gradients(placed(SpatialDropout2D(rate), (3, 2, 4)), x, Step(np.array([step])))
 
 
 @given(small_sizes, seeds)
-@SETTINGS
 @pytest.mark.parametrize(
     "make",
     [

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 import loops
-from backends.strategies import SETTINGS, seeds
+from backends.strategies import seeds
 from gpucnn import get_backend
 from gpucnn.backends import Array
 from gpucnn.losses import DEFAULT, PlacedLoss
@@ -54,7 +54,6 @@ def test_loss_of_equal_logits_is_the_logarithm_of_the_classes() -> None:
 
 
 @given(rows=st.integers(1, 5), classes=st.integers(1, 6), seed=seeds)
-@SETTINGS
 def test_gradient_is_that_of_the_mean_loss(rows: int, classes: int, seed: int) -> None:
     logits, labels = draw(rows, classes, seed)
     gradient = gradient_of(logits, labels)

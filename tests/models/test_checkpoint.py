@@ -13,7 +13,6 @@ from numpy.testing import assert_array_equal
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from backends.strategies import SETTINGS
 from expect import refusal
 from gpucnn.errors import InvalidFileError
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
@@ -87,7 +86,6 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 
 @given(part=st.floats(0, 1, exclude_max=True))
-@SETTINGS
 def test_a_file_that_is_cut_short_is_told(cut: tuple[Path, bytes], part: float) -> None:
     path, content = cut
     path.write_bytes(content[: int(part * len(content))])
@@ -96,7 +94,6 @@ def test_a_file_that_is_cut_short_is_told(cut: tuple[Path, bytes], part: float) 
 
 
 @given(content=st.binary(max_size=40))
-@SETTINGS
 def test_any_other_file_is_told(cut: tuple[Path, bytes], content: bytes) -> None:
     path, _ = cut
     path.write_bytes(content)

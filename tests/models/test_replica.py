@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import small
-from backends.strategies import SETTINGS
 from gpucnn import Adam
 from gpucnn.backends import Array, Backend
 from gpucnn.datasets.device_dataset import DeviceDataset
@@ -69,7 +68,6 @@ def sizes_of(slices: list[slice]) -> list[int]:
 
 class TestSplit:
     @given(start=st.integers(0, 20), size=st.integers(1, 50), count=st.integers(1, 9))
-    @SETTINGS
     def test_takes_all_in_order_and_evenly(self, start: int, size: int, count: int) -> None:
         parts = list(split(slice(start, start + size), count))
         taken = [number for each in parts for number in range(each.start, each.stop)]

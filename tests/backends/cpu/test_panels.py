@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import loops
 from backends.fused import conv_relu_pools
 from backends.operations import Values
-from backends.strategies import SETTINGS, batches, seeds
+from backends.strategies import batches, seeds
 from gpucnn.backends import Array, ConvReluPool, Window
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.panels import Panels
@@ -46,7 +46,6 @@ def patches_of(layout: Panels, x: Array) -> Array:
 
 
 @small
-@SETTINGS
 def test_patches_are_those_in_loops(fused: ConvReluPool, images: int, seed: int) -> None:
     layout, x = layout_of(fused), images_of(fused, images, seed)
     expected = loops.im2col(x, slide_of(fused))
@@ -61,7 +60,6 @@ def test_patches_are_those_in_loops(fused: ConvReluPool, images: int, seed: int)
 
 
 @small
-@SETTINGS
 def test_products_with_a_kernel_are_the_convolution_in_loops(
     fused: ConvReluPool, images: int, seed: int
 ) -> None:
@@ -76,7 +74,6 @@ def test_products_with_a_kernel_are_the_convolution_in_loops(
 
 
 @small
-@SETTINGS
 def test_inside_the_padding_are_the_images(fused: ConvReluPool, images: int, seed: int) -> None:
     x = images_of(fused, images, seed)
     inside = padded(layout_of(fused), x)
@@ -87,7 +84,6 @@ def test_inside_the_padding_are_the_images(fused: ConvReluPool, images: int, see
 
 
 @small
-@SETTINGS
 def test_what_is_seen_in_a_row_is_seen_there_once(
     fused: ConvReluPool, images: int, seed: int
 ) -> None:

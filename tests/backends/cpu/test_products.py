@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from backends.strategies import SETTINGS
 from gpucnn.backends import Array
 from gpucnn.backends.cpu.products import (
     BLOCK,
@@ -68,7 +67,6 @@ def test_large_products_are_shared_out(a: Array, b: Array, blocks: list[int]) ->
 
 
 @given(columns=st.integers(1, 10**6), column=st.integers(1, 10**5))
-@SETTINGS
 def test_blocks_are_of_equal_width_and_neither_large_nor_narrow(columns: int, column: int) -> None:
     blocks = count_blocks(columns, column)
     assert columns % blocks == 0

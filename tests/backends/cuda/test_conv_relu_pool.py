@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.fused import conv_relu_pool
-from backends.strategies import SETTINGS
 from gpucnn.backends import ConvReluPool, Window
 from gpucnn.backends.cuda.conv_relu_pool import (
     Patches,
@@ -55,7 +54,6 @@ def assert_tiled(of: Values, rows: int, columns: int) -> None:
     assert of["tiles"] == across * ceil_div(rows, of["tile_rows"])
 
 
-@SETTINGS
 @given(fused=layers().filter(can_compute))
 def test_forward(fused: ConvReluPool) -> None:
     of, patches = forward(fused), Patches(fused)
@@ -73,7 +71,6 @@ def test_forward(fused: ConvReluPool) -> None:
     assert reals * fused.real.itemsize + outputs * (filters + 1) <= STATIC
 
 
-@SETTINGS
 @given(fused=layers().filter(can_compute))
 def test_kernel_gradient(fused: ConvReluPool) -> None:
     of, patches, taps = kernel_gradient(fused), Patches(fused), fused.window.elements
@@ -91,7 +88,6 @@ def test_kernel_gradient(fused: ConvReluPool) -> None:
     assert reals * fused.real.itemsize + 2 * gradients <= STATIC
 
 
-@SETTINGS
 @given(fused=layers().filter(can_compute), images=st.sampled_from([1, 64, 1024]))
 def test_input_gradient(fused: ConvReluPool, images: int) -> None:
     of, patches = input_gradient(fused, images), Patches(fused)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import loops
-from backends.strategies import SETTINGS, Sizes, layer_sizes
+from backends.strategies import Sizes, layer_sizes
 from expect import refusal
 from gpucnn import Conv2D
 from gpucnn.backends.window import Padding
@@ -48,7 +48,6 @@ def test_output_shape(
     strides=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     padding=st.sampled_from(["valid", "same"]),
 )
-@SETTINGS
 def test_output_shape_follows_the_rules_in_the_documentation_of_keras(
     image: tuple[int, int], size: tuple[int, int], strides: tuple[int, int], padding: Padding
 ) -> None:
@@ -65,7 +64,6 @@ def test_output_shape_follows_the_rules_in_the_documentation_of_keras(
     dilation=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     padding=st.sampled_from(["valid", "same"]),
 )
-@SETTINGS
 def test_output_shape_with_dilation(
     image: tuple[int, int], size: tuple[int, int], dilation: tuple[int, int], padding: Padding
 ) -> None:
@@ -76,7 +74,6 @@ def test_output_shape_with_dilation(
 
 
 @given(layer_sizes(5))
-@SETTINGS
 def test_forward_is_the_convolution_in_loops(case: Sizes) -> None:
     window = case.window
     layer = Conv2D(case.filters, window.size, window.strides, window.padding, window.dilation)
@@ -88,7 +85,6 @@ def test_forward_is_the_convolution_in_loops(case: Sizes) -> None:
 
 
 @given(layer_sizes(5), st.integers(2, 3), st.integers(1, 2))
-@SETTINGS
 def test_forward_in_groups_is_each_groups_convolution_in_loops(
     case: Sizes, groups: int, group_filters: int
 ) -> None:

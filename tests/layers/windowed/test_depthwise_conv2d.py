@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import loops
-from backends.strategies import SETTINGS, Sizes, layer_sizes
+from backends.strategies import Sizes, layer_sizes
 from expect import refusal
 from gpucnn import Conv2D, DepthwiseConv2D
 from layers.placed import placed
@@ -36,7 +36,6 @@ def test_output_shape(
 
 
 @given(layer_sizes(5), st.integers(1, 3))
-@SETTINGS
 def test_forward_is_the_convolution_of_each_channel_in_loops(
     case: Sizes, depth_multiplier: int
 ) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
 import loops
-from backends.strategies import SETTINGS, Sizes, sizes
+from backends.strategies import Sizes, sizes
 from expect import refusal
 from gpucnn import (
     AveragePooling2D,
@@ -62,7 +62,6 @@ def test_output_shape(
 
 
 @given(sizes(5))
-@SETTINGS
 def test_forward_is_the_maximum_in_loops(case: Sizes) -> None:
     window = case.window
     layer = MaxPool2D(window.size, window.strides, window.padding)
