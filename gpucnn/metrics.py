@@ -77,9 +77,12 @@ class Metric(Configurable, ABC):
 
     Attributes:
         name: that of its values in the history.
+        direction: "up" where more is better, "down" where less is; None where that is not known,
+            and callbacks that watch it need a mode.
     """
 
     name: str
+    direction: ClassVar[str | None] = None
 
     @abstractmethod
     def result(self, labels: Values, outputs: Values) -> Any:
@@ -94,6 +97,8 @@ class Metric(Configurable, ABC):
 @dataclass(frozen=True)
 class Accuracy(Metric):
     """The share of images whose label is what the outputs say: see `Loss.hits`."""
+
+    direction: ClassVar[str | None] = "up"
 
     name: str = "accuracy"
 
@@ -134,6 +139,8 @@ class TopKCategoricalAccuracy(Metric):
         InvalidValueError: `k` is not such a number.
     """
 
+    direction: ClassVar[str | None] = "up"
+
     k: int = 5
     name: str = "top_k_categorical_accuracy"
 
@@ -165,6 +172,7 @@ class OfClasses(Metric):
     """
 
     which: ClassVar[str]
+    direction: ClassVar[str | None] = "up"
 
     average: str | None = None
     name: str = ""
@@ -216,6 +224,8 @@ class ConfusionMatrix(Metric):
 class MeanSquaredError(Metric):
     """The mean of the squared differences of outputs from labels."""
 
+    direction: ClassVar[str | None] = "down"
+
     name: str = "mean_squared_error"
 
     def result(self, labels: Values, outputs: Values) -> float:
@@ -225,6 +235,8 @@ class MeanSquaredError(Metric):
 @dataclass(frozen=True)
 class MeanAbsoluteError(Metric):
     """The mean of the absolute differences of outputs from labels."""
+
+    direction: ClassVar[str | None] = "down"
 
     name: str = "mean_absolute_error"
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidValueError
+from gpucnn.metrics import Metric
 from gpucnn.optimizers import Optimizer
 from gpucnn.utils.keras.arguments import KerasArguments
 
@@ -30,6 +31,10 @@ class Trained(Protocol):
 
     optimizer: Optimizer
     stop_training: bool
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """What is measured besides the loss, see `Trainable`."""
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Copies of the parameters, see `Network`."""

@@ -47,7 +47,7 @@ class ReduceLROnPlateau(Watching):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         _fixed_rate(self)
-        self.forget()
+        self.best = None
         self._waited = self._cooling = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -55,7 +55,7 @@ class ReduceLROnPlateau(Watching):
         if self._cooling:
             self._cooling -= 1
             self._waited = 0
-        if self.is_better(value):
+        if self.is_better(value, self.best):
             self.best, self._waited = value, 0
         elif not self._cooling:
             self._waited += 1

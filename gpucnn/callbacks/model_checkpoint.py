@@ -38,13 +38,14 @@ class ModelCheckpoint(Watching):
         self.verbose = is_verbose(verbose)
         self.filepath = os.fspath(filepath)
         self.save_best_only = arguments.flag(save_best_only, "save_best_only")
-        if initial_value_threshold is not None:
-            self.best = initial_value_threshold
+        self.best = arguments.optional(
+            arguments.number, initial_value_threshold, "initial_value_threshold"
+        )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_best_only:
             value = self.value(logs)
-            if not self.is_better(value):
+            if not self.is_better(value, self.best):
                 return
             self.best = value
         path = self._path(epoch, logs or {})

@@ -47,7 +47,7 @@ class EarlyStopping(Watching):
         self.start_from_epoch = arguments.non_negative_integer(start_from_epoch, "start_from_epoch")
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.forget()
+        self.best = None
         self.stopped_epoch = self.best_epoch = self._waited = 0
         self._best_weights: list[Any] | None = None
 
@@ -56,7 +56,7 @@ class EarlyStopping(Watching):
         if epoch < self.start_from_epoch:
             return
         self._waited += 1
-        if self.is_better(value):
+        if self.is_better(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self._best_weights = self.model.get_weights()

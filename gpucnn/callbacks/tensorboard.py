@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.callbacks.watching import VALIDATION
 from gpucnn.errors import GpucnnError
 from gpucnn.optimizers import Schedule
-
-VALIDATION = "val_"
-"""What the names of the metrics of validation data begin with."""
 
 FLUSHED = 1
 """Seconds after which what is written can be seen, while the training goes on."""

@@ -1,12 +1,12 @@
 """What callbacks share that watch a metric."""
 
-from math import inf
-
-from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.callbacks.base import Callback, Logs, Trained
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
 
 MODES = ("auto", "min", "max")
+VALIDATION = "val_"
+"""What the names of the metrics of validation data begin with."""
 
 
 class Watching(Callback):
@@ -14,28 +14,45 @@ class Watching(Callback):
 
     Args:
         monitor: the name of the metric, such as "val_loss".
-        mode: whether less ("min") or more ("max") is better; "auto" for more where the name ends in
-            "accuracy" or "acc".
-        min_delta: by how much a value has to be better than the best to count as better.
+        mode: whether less ("min") or more ("max") is better; "auto" for what the loss or the metric
+            of the model says, see `Metric`.
+        min_delta: by how much a value has to be better than another to count as better.
 
     Attributes:
-        best: the best value; before there is one, an infinite one that is worse than all.
-        rises: whether more is better.
+        best: the best value; None before there is one.
+        rises: whether more is better; with "auto" from when the model is known.
 
     Raises:
         InvalidValueError: an argument is not as described.
     """
 
+    rises: bool
+
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
-        arguments.one_of(mode, "mode", MODES)
+        self.mode = arguments.one_of(mode, "mode", MODES)
         self.monitor = arguments.text(monitor, "monitor")
         self.min_delta = arguments.non_negative_number(min_delta, "min_delta")
-        self.rises = monitor.endswith(("accuracy", "acc")) if mode == "auto" else mode == "max"
-        self.forget()
+        self.best: float | None = None
 
-    def forget(self) -> None:
-        """Forget the best value."""
-        self.best = -inf if self.rises else inf
+    def set_model(self, model: Trained) -> None:
+        """Set the model, which says whether more is better, unless the mode does.
+
+        Raises:
+            InvalidValueError: neither does.
+        """
+        super().set_model(model)
+        self.rises = (self.mode if self.mode != "auto" else self._mode_of(model)) == "max"
+
+    def _mode_of(self, model: Trained) -> str:
+        """The mode for the metric of a model."""
+        directions = {"loss": "down"} | {each.name: each.direction for each in model.metrics}
+        direction = directions.get(self.monitor.removeprefix(VALIDATION))
+        if direction is None:
+            raise InvalidValueError(
+                f"{type(self).__name__} watches {self.monitor!r}, and nothing says whether more of "
+                'it is better: give mode="max" or mode="min"'
+            )
+        return "max" if direction == "up" else "min"
 
     def value(self, logs: Logs | None) -> float:
         """The metric after an epoch.
@@ -51,7 +68,8 @@ class Watching(Callback):
             )
         return float(found[self.monitor])
 
-    def is_better(self, value: float) -> bool:
-        """Whether a value is better than the best."""
-        by = value - self.best if self.rises else self.best - value
-        return by > self.min_delta
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Whether a value is better than another by more than `min_delta`; than None it is."""
+        if than is None:
+            return True
+        return value - self.min_delta > than if self.rises else value + self.min_delta < than

@@ -16,7 +16,7 @@ from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer
 from gpucnn.losses import DEFAULT, Loss, loss_of
-from gpucnn.metrics import Evaluation, Measures, MetricLike, metrics_of
+from gpucnn.metrics import Accuracy, Evaluation, Measures, Metric, MetricLike, metrics_of
 from gpucnn.models.building import BuiltLater
 from gpucnn.models.checkpoint import optimizer_arrays
 from gpucnn.models.data import (
@@ -101,6 +101,13 @@ class Trainable(BuiltLater):
         self.optimizer.place(made.backend, made.parameters, made.replica.layout)
 
     # Training
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured besides the loss: the metrics of `compile`, and an accuracy unasked."""
+        measures = self._measures
+        unasked = (Accuracy(),) if measures.has_accuracy and not measures.accuracies else ()
+        return (*measures.accuracies, *unasked, *measures.metrics)
 
     @keras_arguments
     def compile(

@@ -1,19 +1,22 @@
 """A training whose metrics are made up, and the model that its callbacks see."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gpucnn import SGD
 from gpucnn.callbacks import Callback, CallbackList
+from gpucnn.metrics import Metric
 from gpucnn.optimizers import Optimizer, Schedule
 
 
 class Model:
     """A model as callbacks see it, whose weights are the number of its epoch."""
 
-    def __init__(self, rate: float | Schedule = 1.0) -> None:
+    def __init__(self, rate: float | Schedule = 1.0, metrics: Sequence[Metric] = ()) -> None:
         self.optimizer: Optimizer = SGD(rate)
+        self.metrics = metrics
         self.stop_training = False
         self.weights = [np.array(-1)]
         self.saved: list[str] = []

@@ -8,6 +8,7 @@ import small
 from callbacks.made_up import run
 from gpucnn import SGD
 from gpucnn.callbacks import EarlyStopping, LambdaCallback, LearningRateScheduler, TerminateOnNaN
+from gpucnn.metrics import Accuracy
 
 X, Y = small.images(12), small.labels(12)
 
@@ -39,7 +40,7 @@ def test_early_stopping_ends_with_the_best_weights(restore: bool) -> None:
 
 def test_more_accuracy_is_better() -> None:
     stopping = EarlyStopping("val_accuracy")
-    run(stopping, [0.5, 0.7, 0.6, 0.9], name="val_accuracy")
+    run(stopping, [0.5, 0.7, 0.6, 0.9], name="val_accuracy", metrics=[Accuracy()])
     assert (stopping.best, stopping.best_epoch, stopping.stopped_epoch) == (0.7, 1, 2)
 
 

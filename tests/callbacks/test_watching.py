@@ -5,7 +5,8 @@ import pytest
 
 import small
 from expect import refusal
-from gpucnn.callbacks import Callback, CSVLogger, EarlyStopping, ReduceLROnPlateau
+from gpucnn.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from gpucnn.metrics import ConfusionMatrix, F1Score, Metric, MetricLike, TopKCategoricalAccuracy
 
 X, Y = small.images(12), small.labels(12)
 
@@ -28,6 +29,63 @@ WRONG: list[tuple[Callable[..., Callback], dict[str, Any], str]] = [
 def test_wrong_arguments(make: Callable[..., Callback], options: dict[str, Any], line: str) -> None:
     with refusal(line):
         make(**options)
+
+
+class Shortness(Metric):
+    name = "shortness"
+    direction = "down"
+
+    def result(self, labels: Any, outputs: Any) -> float:
+        return 0.0
+
+
+def certainty(y_true: Any, y_pred: Any) -> Any:
+    return y_pred.max(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "metrics", "rises"),
+    [
+        ("loss", [], False),
+        ("val_loss", [], False),
+        ("val_accuracy", [], True),  # of every cross-entropy
+        ("acc", ["acc"], True),
+        ("val_f1_score", [F1Score("macro")], True),
+        ("val_precision", ["precision"], True),
+        ("recall", ["recall"], True),
+        ("val_top2", [TopKCategoricalAccuracy(2, "top2")], True),
+        ("val_mean_squared_error", ["mse"], False),
+        ("mean_absolute_error", ["mae"], False),
+        ("val_shortness", [Shortness()], False),
+    ],
+)
+def test_a_metric_says_whether_more_is_better(
+    monitor: str, metrics: list[MetricLike], rises: bool
+) -> None:
+    model = small.model()
+    model.compile("sgd", metrics=metrics)
+    for watching in (
+        EarlyStopping(monitor),
+        ReduceLROnPlateau(monitor),
+        ModelCheckpoint("best", monitor, save_best_only=True),
+    ):
+        watching.set_model(model)
+        assert watching.rises is rises
+
+
+@pytest.mark.parametrize("monitor", ["val_certainty", "confusion_matrix", "seconds", "val_mine"])
+def test_a_mode_is_asked_for_where_nothing_says_it(monitor: str) -> None:
+    model = small.model()
+    model.compile("sgd", metrics=[certainty, ConfusionMatrix()])
+    with refusal(
+        f"EarlyStopping watches {monitor!r}, and nothing says whether more of it is better: give "
+        'mode="max" or mode="min"'
+    ):
+        model.fit(X, Y, verbose=0, callbacks=[EarlyStopping(monitor)])
+    assert model.epochs_trained == 0
+    stopping = EarlyStopping(monitor, mode="max")
+    stopping.set_model(model)
+    assert stopping.rises
 
 
 def test_a_metric_that_is_not_measured() -> None:
