@@ -16,7 +16,8 @@ class EarlyStopping(Watching):
         patience: the epochs without one after which the training stops.
         verbose: 1 to print that it stops, and which weights are restored; 0 for nothing.
         mode: "min", "max" or "auto".
-        baseline: a value that the metric has to be better than from the beginning, or None.
+        baseline: a value that the metric has to beat for the wait to begin anew, or None. An epoch
+            that is the best so far does not stop the training, whether it beats it or not.
         restore_best_weights: whether the model ends with the weights of the best epoch.
         start_from_epoch: the first epoch, from 0, that is watched.
 
@@ -57,20 +58,19 @@ class EarlyStopping(Watching):
             return
         self._waited += 1
         if self.is_better(value, self.best):
-            self.best, self.best_epoch = value, epoch
-            if self.restore_best_weights:
-                self._best_weights = self.model.get_weights()
-            if self._beats_baseline(value):
-                self._waited = 0
-        if self._waited and self._waited >= self.patience:
+            self._keep(epoch, value)
+        elif self._waited >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
             self.tell(epoch, f"{self.monitor} does not get better, so the training stops")
 
-    def _beats_baseline(self, value: float) -> bool:
-        if self.baseline is None:
-            return True
-        return value > self.baseline if self.rises else value < self.baseline
+    def _keep(self, epoch: int, value: float) -> None:
+        """Keep the best value, with its weights if they are to be restored."""
+        self.best, self.best_epoch = value, epoch
+        if self.restore_best_weights:
+            self._best_weights = self.model.get_weights()
+        if self.is_better(value, self.baseline):
+            self._waited = 0
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._best_weights is not None:
