@@ -44,15 +44,15 @@ class CallbackList:
             each.on_train_end(self._last)
 
     def epoch_begins(self, epoch: int) -> None:
-        """Tell that epoch number `epoch`, from 1, begins."""
+        """Tell that epoch number `epoch`, from 0, begins."""
         for each in self._callbacks:
-            each.on_epoch_begin(epoch - 1, {})
+            each.on_epoch_begin(epoch, {})
 
     def epoch_ends(self, epoch: int, record: Logs) -> None:
-        """Tell that epoch number `epoch`, from 1, has ended, with its record."""
+        """Tell that epoch number `epoch`, from 0, has ended, with its record."""
         self._last = {name: value for name, value in record.items() if name != "epoch"}
         for each in self._callbacks:
-            each.on_epoch_end(epoch - 1, dict(self._last))
+            each.on_epoch_end(epoch, dict(self._last))
 
 
 def _checked(callback: Any) -> Callback:

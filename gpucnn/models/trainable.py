@@ -175,7 +175,7 @@ class Trainable(BuiltLater):
         validation_steps: int | None = None,
         on_epoch_end: Callable[[EpochRecord], None] | None = None,
     ) -> History:
-        """Train for further epochs.
+        """Train for further epochs, which are numbered from `initial_epoch` on, as in Keras.
 
         Do not modify `x` and `y` meanwhile: worker processes have copies of them. The optimizer
         continues from its state, and so does a schedule: past its end it stays at its last learning
@@ -209,7 +209,9 @@ class Trainable(BuiltLater):
             class_weight: by the number of a class, what the loss of its images counts; 1 for
                 classes that are left out.
             sample_weight: real (n,), what the loss of each image counts; None for 1.
-            initial_epoch: the number of epochs that `epochs` counts as done, see Keras.
+            initial_epoch: the number of epochs that `epochs` counts as done, and with which the
+                first of this call is numbered for callbacks. The shuffles go on from those of the
+                epochs trained before in any case.
             steps_per_epoch: batches of an epoch; None for all that an iterable gives.
             validation_steps: batches of an iterable to validate on; None for all.
             on_epoch_end: called after each epoch with its record, see `History`.
@@ -230,8 +232,8 @@ class Trainable(BuiltLater):
         """
         size = arguments.positive_integer(32 if batch_size is None else batch_size, "batch_size")
         epochs = arguments.positive_integer(epochs, "epochs")
-        epochs -= arguments.non_negative_integer(initial_epoch, "initial_epoch")
-        if epochs < 1:
+        numbers = range(arguments.non_negative_integer(initial_epoch, "initial_epoch"), epochs)
+        if not numbers:
             raise InvalidValueError(
                 f"initial_epoch is {initial_epoch}: it must be below epochs, the number of the last"
             )
@@ -245,7 +247,7 @@ class Trainable(BuiltLater):
             of_arrays = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight}
             refuse_with_batches(**of_arrays, validation_split=validation_split)
             stream = Stream(x, "x", steps_per_epoch, "steps_per_epoch", order=order)
-            stream.check_lasts(epochs)
+            stream.check_lasts(len(numbers))
             source = self._batches(stream, class_weight, epoch=self.epochs_trained + 1)
         else:
             refuse_with_arrays(steps_per_epoch=steps_per_epoch)
@@ -255,25 +257,25 @@ class Trainable(BuiltLater):
             source = Arrays(self._labelled(*given, class_weight), size, order)
         check_weights(self, self.replica)
         if source.steps is not None:
-            self.optimizer.tell_end(epochs * source.steps)
+            self.optimizer.tell_end(len(numbers) * source.steps)
         pixels = trained_on(source.pixels, self.pixels)
         size = source.batch_size
-        validation = self._validation(validation_data, validation_steps, size, epochs, pixels)
+        of_validation = validation_data, validation_steps, size, len(numbers), pixels
+        validation = self._validation(*of_validation)
         held_out = None if validation is None else validation.memory
         history = History()
         self._refuse_training_elsewhere()
         with self._training.owned():
             self.pixels = pixels
-            last_epoch = self.epochs_trained + epochs
             trainer = ParallelTrainer(
                 self._twin(), self.optimizer, source.memory, size, held_out, self._measures
             )
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
-            shown = show_progress(level, last_epoch, source.images)
+            shown = show_progress(level, epochs, source.images)
             with closing(trainer), told.training(), shown as progress:
-                for epoch in range(self.epochs_trained + 1, last_epoch + 1):
-                    if source.has_ended(epoch):
+                for epoch in numbers:
+                    if source.has_ended(self.epochs_trained + 1):
                         break
                     told.epoch_begins(epoch)
                     record = self._train_epoch(trainer, source, validation, epoch, progress.batch)
@@ -296,14 +298,21 @@ class Trainable(BuiltLater):
         epoch: int,
         progress: Progress,
     ) -> EpochRecord:
-        """Train the model for an epoch, and evaluate it on the validation data."""
-        with self._trained_by(trainer, source, epoch):
-            parts = source.parts(epoch, trainer.chunk)
-            record = trainer.epoch_of_parts(epoch, parts, progress)
+        """Train the model for an epoch, and evaluate it on the validation data.
+
+        It is the next of all that the model was trained for; its number in this `fit`, from 0, is
+        `epoch`.
+        """
+        of_all = self.epochs_trained + 1
+        with self._trained_by(trainer, source):
+            parts = source.parts(of_all, trainer.chunk)
+            record = trainer.epoch_of_parts(epoch + 1, parts, progress)
             check_weights(self, trainer.replica)
             check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
             if validation is not None:
-                record |= _validate(trainer, validation, epoch)
+                found = trainer.validate(validation.parts(of_all, trainer.test_chunk))
+                check_finite(found.loss, epoch + 1)
+                record |= {f"val_{name}": value for name, value in found._asdict().items()}
         return record
 
     def train_on_batch(
@@ -370,7 +379,7 @@ class Trainable(BuiltLater):
         return self._trained
 
     @contextmanager
-    def _trained_by(self, trainer: ParallelTrainer, source: Source, epoch: int) -> Iterator[None]:
+    def _trained_by(self, trainer: ParallelTrainer, source: Source) -> Iterator[None]:
         """Train an epoch in this context: from the model's state, which is then the trainer's.
 
         The model takes over the state of an interrupted epoch too, but not of one that diverged.
@@ -383,18 +392,19 @@ class Trainable(BuiltLater):
         except TrainingError:
             raise
         except BaseException:
-            self._take_over(trainer, self.epochs_trained)
+            self._take_over(trainer, 0)
             raise
         else:
-            self._take_over(trainer, epoch)
+            self._take_over(trainer, 1)
         finally:
             if source.pixels != known:
                 self.pixels = source.pixels.after(self.pixels)
 
-    def _take_over(self, trainer: ParallelTrainer, epochs_trained: int) -> None:
+    def _take_over(self, trainer: ParallelTrainer, epochs: int) -> None:
+        """Take over the trainer's state after so many further whole epochs."""
         with self._lock.claim():
             trainer.store(self.replica, self.optimizer)
-            self.epochs_trained = epochs_trained
+            self.epochs_trained += epochs
 
     def _refuse_training(self) -> None:
         """Check that the model may be changed.
@@ -488,10 +498,3 @@ class Trainable(BuiltLater):
             return None
         x, y, weights = with_weights(data)
         return Arrays(self._labelled(x, y, weights, pixels=pixels), batch_size)
-
-
-def _validate(trainer: ParallelTrainer, validation: Source, epoch: int) -> EpochRecord:
-    """The fields of an epoch's record that come from the validation data."""
-    found = trainer.validate(validation.parts(epoch, trainer.test_chunk))
-    check_finite(found.loss, epoch)
-    return {f"val_{name}": value for name, value in found._asdict().items()}

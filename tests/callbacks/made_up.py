@@ -37,10 +37,10 @@ def run(callback: Callback, values: list[float], name: str = "val_loss", **model
     made = Model(**model)
     told = CallbackList([callback], made)
     with told.training():
-        for epoch, value in enumerate(values, 1):
+        for epoch, value in enumerate(values):
             told.epoch_begins(epoch)
-            made.weights = [np.array(epoch - 1)]
-            told.epoch_ends(epoch, {"epoch": epoch, "loss": 0.5, name: value})
+            made.weights = [np.array(epoch)]
+            told.epoch_ends(epoch, {"epoch": epoch + 1, "loss": 0.5, name: value})
             made.rates.append(made.optimizer.learning_rate)
             if made.stop_training:
                 break

@@ -61,7 +61,7 @@ def test_what_is_no_number_is_left_out(tmp_path: Path, value: Any) -> None:
 
 
 def test_a_training(tmp_path: Path) -> None:
-    """The epochs of a second `fit` follow on those of the first."""
+    """The epochs of a second `fit` follow on those of the first where it is told so."""
     model, board = small.model(SGD(ExponentialDecay(1.0, 1, 0.5))), TensorBoard(tmp_path / "logs")
     history = model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[board])
     found = scalars(tmp_path / "logs" / "train")
@@ -70,7 +70,7 @@ def test_a_training(tmp_path: Path) -> None:
     assert steps == (0, 1)
     assert list(losses) == pytest.approx(history.history["loss"], rel=1e-6)
     again = TensorBoard(tmp_path / "more")
-    model.fit(X, Y, batch_size=4, verbose=0, callbacks=[again])
+    model.fit(X, Y, batch_size=4, epochs=3, initial_epoch=2, verbose=0, callbacks=[again])
     assert scalars(tmp_path / "more" / "train")["epoch_learning_rate"] == [(2, 0.5**9)]
 
 

@@ -11,6 +11,7 @@ import small
 from expect import refusal
 from gpucnn import SGD, Dense, Flatten, Sequential, Sigmoid
 from gpucnn.backends import Array, CpuBackend
+from gpucnn.callbacks import LambdaCallback
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Dropout
 from gpucnn.losses import (
@@ -324,7 +325,36 @@ class TestWeights:
 class TestInitialEpoch:
     def test_counts_as_done(self) -> None:
         made = model()
-        assert len(made.fit(X, Y, epochs=5, initial_epoch=3, verbose=0).epochs) == 2
+        history = made.fit(X, Y, epochs=5, initial_epoch=3, verbose=0)
+        assert history.epoch == [3, 4]
+        assert made.epochs_trained == 2
+
+    def test_numbers_epochs_for_callbacks(self) -> None:
+        made, told = model(), list[Any]()
+        telling = LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: told.append(epoch),
+            on_epoch_end=lambda epoch, logs: told.append(epoch),
+        )
+        for initial in (3, 0):
+            made.fit(
+                X, Y, epochs=initial + 2, initial_epoch=initial, verbose=0, callbacks=[telling]
+            )
+        assert told == [3, 3, 4, 4, 0, 0, 1, 1]
+
+    def test_numbers_what_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        made = model()
+        made.fit(X, Y, verbose=0)
+        made.fit(X, Y, epochs=5, initial_epoch=3, verbose=2)
+        numbers = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+        assert numbers == ["epoch 4/5", "epoch 5/5"]
+
+    def test_changes_no_byte(self) -> None:
+        """Shuffles and dropout are those of the epochs trained before."""
+        numbered, not_numbered = model(), model()
+        for epoch in range(2):
+            numbered.fit(X, Y, epochs=epoch + 5, initial_epoch=epoch + 4, verbose=0)
+        not_numbered.fit(X, Y, epochs=2, verbose=0)
+        assert small.weight_bytes(numbered) == small.weight_bytes(not_numbered)
 
     def test_must_leave_one(self) -> None:
         with refusal("initial_epoch is 2: it must be below epochs, the number of the last"):

@@ -120,10 +120,11 @@ class TestFit:
         fit(model, 2, on_epoch_end=lambda record: counts.append(model.epochs_trained))
         assert counts == [1, 2]
 
-    def test_goes_on_counting_epochs(self) -> None:
+    def test_counts_its_own_epochs_and_the_model_all(self) -> None:
         model = small.model()
         fit(model, 2)
-        assert fit(model, 1).epochs[0]["epoch"] == 3
+        assert fit(model, 1).epoch == [0]
+        assert model.epochs_trained == 3
 
     @pytest.mark.parametrize("optimizer", OPTIMIZERS)
     def test_twice_is_as_once(self, optimizer: Callable[[], Optimizer], tmp_path: Path) -> None:
@@ -648,11 +649,11 @@ class TestOutput:
         assert first.startswith("epoch 1/2  loss ")
         assert second.startswith("epoch 2/2  loss ")
 
-    def test_counts_the_epochs_of_all_calls(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_counts_the_epochs_of_each_call_anew(self, capsys: pytest.CaptureFixture[str]) -> None:
         model = small.model()
         fit(model, 2)
         model.fit(X, Y, epochs=3)
-        assert capsys.readouterr().out.startswith("epoch 3/5  ")
+        assert capsys.readouterr().out.startswith("epoch 1/3  ")
 
     def test_of_fit_without_verbose_is_nothing(self, capfd: pytest.CaptureFixture[str]) -> None:
         fit(small.model(), 2, validation_data=(X, Y))

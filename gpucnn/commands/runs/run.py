@@ -189,7 +189,8 @@ class Run:
             self.model.fit(
                 *self.train_data,
                 batch_size=self.config.batch_size,
-                epochs=self.epochs_left,
+                epochs=self.config.epochs,
+                initial_epoch=self.model.epochs_trained,
                 validation_data=self.test_data,
                 verbose=verbose,
                 on_epoch_end=self._epoch_done,
