@@ -51,14 +51,18 @@ class Callback(metaclass=KerasArguments):
 
     Epochs are numbered from 0 here, as in Keras. The model may be used in every method, and its
     weights and the learning rate of its optimizer set, from the next epoch on. To end the training
-    after the epoch, set `self.model.stop_training = True`.
+    after the epoch, set `self.model.stop_training = True`. What is added to the metrics of an epoch
+    reaches the callbacks after this one, the history, and what is printed.
 
     Attributes:
         model: that is trained.
+        params: arguments of `fit`: "epochs" and "verbose" as they were given, and "steps", the
+            batches of an epoch, None where they are not known.
         verbose: whether `tell` prints.
     """
 
     model: Trained
+    params: dict[str, Any]
     verbose: bool = False
 
     def tell(self, epoch: int, what: str) -> None:
@@ -69,6 +73,10 @@ class Callback(metaclass=KerasArguments):
     def set_model(self, model: Trained) -> None:
         """Set the model, before anything else is told."""
         self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Set the parameters of the training, after the model."""
+        self.params = params
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called before the first epoch."""

@@ -35,8 +35,14 @@ class CallbackList:
             each.set_model(model)
 
     @contextmanager
-    def training(self) -> Iterator[None]:
-        """Tell of the beginning, and of the end unless an error is raised."""
+    def training(self, params: dict[str, Any]) -> Iterator[None]:
+        """Tell of the beginning, and of the end unless an error is raised.
+
+        Args:
+            params: of the training, see `Callback`.
+        """
+        for each in self._callbacks:
+            each.set_params(params)
         for each in self._callbacks:
             each.on_train_begin({})
         yield
@@ -49,10 +55,16 @@ class CallbackList:
             each.on_epoch_begin(epoch, {})
 
     def epoch_ends(self, epoch: int, record: Logs) -> None:
-        """Tell that epoch number `epoch`, from 0, has ended, with its record."""
+        """Tell that epoch number `epoch`, from 0, has ended.
+
+        Args:
+            epoch: its number.
+            record: of the epoch, which takes what callbacks add to their logs.
+        """
         self._last = {name: value for name, value in record.items() if name != "epoch"}
         for each in self._callbacks:
-            each.on_epoch_end(epoch, dict(self._last))
+            each.on_epoch_end(epoch, self._last)
+        record |= self._last | {"epoch": epoch + 1}
 
 
 def _checked(callback: Any) -> Callback:

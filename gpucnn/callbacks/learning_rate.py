@@ -51,6 +51,7 @@ class ReduceLROnPlateau(Watching):
         self._waited = self._cooling = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        _log_rate(self, logs)
         value = self.value(logs)
         if self._cooling:
             self._cooling -= 1
@@ -90,6 +91,15 @@ class LearningRateScheduler(Callback):
         rate = self.schedule(*given[: self._takes])
         self.model.optimizer.learning_rate = arguments.positive_number(rate, "the learning rate")
         self.tell(epoch, f"the learning rate is set to {rate:g}")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        _log_rate(self, logs)
+
+
+def _log_rate(callback: Callback, logs: Logs | None) -> None:
+    """Add the learning rate that an epoch was trained at to its metrics, as Keras does."""
+    if logs is not None:
+        logs["learning_rate"] = _fixed_rate(callback)
 
 
 def _fixed_rate(callback: Callback) -> float:

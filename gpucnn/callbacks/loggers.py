@@ -8,9 +8,14 @@ from gpucnn.callbacks.base import Callback, Logs
 from gpucnn.errors import InvalidFileError
 from gpucnn.utils import arguments
 
+MISSING = "NA"
+"""What is written for a metric that an epoch has not."""
+
 
 class CSVLogger(Callback):
     """Writes the metrics of each epoch to a CSV file, a line an epoch.
+
+    The columns are those of the first epoch; where a later one has no value, it says "NA".
 
     Args:
         filename: of the file.
@@ -33,15 +38,17 @@ class CSVLogger(Callback):
         self.append = arguments.flag(append, "append")
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._names: list[str] = []
         self._has_head = self.append and self.filename.exists() and self.filename.stat().st_size > 0
         if not self._has_head:
             self.filename.write_text("")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        record = {"epoch": epoch} | dict(sorted((logs or {}).items()))
+        record = {"epoch": epoch} | (logs or {})
+        self._names = self._names or ["epoch", *sorted(logs or {})]
         with self.filename.open("a", newline="") as file:
-            writer = csv.DictWriter(file, record, delimiter=self.separator)
+            writer = csv.writer(file, delimiter=self.separator)
             if not self._has_head:
-                writer.writeheader()
+                writer.writerow(self._names)
                 self._has_head = True
-            writer.writerow(record)
+            writer.writerow([record.get(name, MISSING) for name in self._names])

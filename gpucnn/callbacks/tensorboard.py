@@ -2,6 +2,7 @@
 
 import os
 from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,13 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         numbers = {name: each for name, each in (logs or {}).items() if _is_number(each)}
-        of_training = {"learning_rate": self._learning_rate()}
-        of_validation = {}
+        of_training, of_validation = {}, {}
         for name, each in numbers.items():
             if name.startswith(VALIDATION):
                 of_validation[name.removeprefix(VALIDATION)] = each
             else:
                 of_training[name] = each
+        of_training["learning_rate"] = self._learning_rate()
         self._write("train", of_training, epoch)
         self._write("validation", of_validation, epoch)
 
@@ -69,7 +70,7 @@ class TensorBoard(Callback):
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and isfinite(value)
+    return isinstance(value, Real) and isfinite(value)
 
 
 def _writer_class() -> Any:

@@ -4,6 +4,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.metrics import Evaluation
@@ -67,10 +68,17 @@ def _measured(record: EpochRecord) -> list[str]:
     """What is measured, for display, except what is more than a number."""
     shown = {name: each for name, each in record.items() if name not in NOT_MEASURED}
     return [
-        f"{name} {each:.2%}" if name.endswith("accuracy") else f"{name} {each:.4f}"
+        f"{name} {float(each):.2%}"
+        if name.endswith("accuracy")
+        else f"{name} {_decimal(float(each))}"
         for name, each in shown.items()
-        if isinstance(each, (int, float))
+        if isinstance(each, Real)
     ]
+
+
+def _decimal(value: float) -> str:
+    """A number with four decimals, of which a small one, such as a learning rate, shows none."""
+    return f"{value:.4e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
 
 
 NOT_MEASURED = ("epoch", "seconds", "images_per_second")

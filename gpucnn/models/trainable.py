@@ -273,17 +273,18 @@ class Trainable(BuiltLater):
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
             shown = show_progress(level, epochs, source.images)
-            with closing(trainer), told.training(), shown as progress:
+            params = {"verbose": verbose, "epochs": epochs, "steps": source.steps}
+            with closing(trainer), told.training(params), shown as progress:
                 for epoch in numbers:
                     if source.has_ended(self.epochs_trained + 1):
                         break
                     told.epoch_begins(epoch)
                     record = self._train_epoch(trainer, source, validation, epoch, progress.batch)
+                    told.epoch_ends(epoch, record)
                     history.epochs.append(record)
                     progress.epoch(record)
                     if on_epoch_end is not None:
                         on_epoch_end(record)
-                    told.epoch_ends(epoch, record)
                     if self.stop_training:
                         break
                 with self._lock.claim():

@@ -32,11 +32,13 @@ class Model:
         self.saved.append(path)
 
 
-def run(callback: Callback, values: list[float], name: str = "val_loss", **model: Any) -> Model:
+def run(
+    callbacks: Callback | list[Callback], values: list[float], name: str = "val_loss", **model: Any
+) -> Model:
     """A training with these values of a metric, up to where it is stopped."""
     made = Model(**model)
-    told = CallbackList([callback], made)
-    with told.training():
+    told = CallbackList(callbacks if isinstance(callbacks, list) else [callbacks], made)
+    with told.training({"verbose": 0, "epochs": len(values), "steps": None}):
         for epoch, value in enumerate(values):
             told.epoch_begins(epoch)
             made.weights = [np.array(epoch)]

@@ -2,10 +2,13 @@ from typing import Any
 
 import pytest
 
+import small
 from callbacks.made_up import run
 from expect import refusal
-from gpucnn import CosineDecay
+from gpucnn import SGD, CosineDecay
 from gpucnn.callbacks import Callback, LearningRateScheduler, ReduceLROnPlateau
+
+X, Y = small.images(12), small.labels(12)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,16 @@ def test_a_rate_that_is_a_schedule_is_not_set(callback: Callback) -> None:
         f"{rate!r}: give the optimizer a number"
     ):
         run(callback, [1], rate=rate)
+
+
+def test_rates_are_in_the_history() -> None:
+    model = small.model(SGD(0.5))
+    halving = LearningRateScheduler(lambda epoch, rate: rate / 2)
+    history = model.fit(X, Y, epochs=3, verbose=0, callbacks=[halving])
+    assert history.history["learning_rate"] == [0.25, 0.125, 0.0625]
+    lowering = ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=99)
+    history = model.fit(X, Y, epochs=3, verbose=0, callbacks=[lowering])
+    assert history.history["learning_rate"] == [0.0625, 0.0625, 0.03125]  # before each is lowered
 
 
 def test_rates_are_said(capsys: pytest.CaptureFixture[str]) -> None:

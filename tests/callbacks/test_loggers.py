@@ -3,7 +3,7 @@ from pathlib import Path
 
 from callbacks.made_up import run
 from expect import refusal
-from gpucnn.callbacks import CSVLogger
+from gpucnn.callbacks import CSVLogger, LambdaCallback, Logs
 from gpucnn.errors import InvalidFileError
 
 
@@ -35,3 +35,13 @@ def test_csv_after_nothing(tmp_path: Path) -> None:
 def test_csv_with_another_separator(tmp_path: Path) -> None:
     run(CSVLogger(tmp_path / "log.csv", separator=";"), [3])
     assert (tmp_path / "log.csv").read_text() == "epoch;loss;val_loss\n0;0.5;3\n"
+
+
+def test_csv_has_the_columns_of_the_first_epoch(tmp_path: Path) -> None:
+    def change(epoch: int, logs: Logs) -> None:
+        if epoch:
+            logs["late"] = logs.pop("val_loss")
+
+    path = tmp_path / "log.csv"
+    run([LambdaCallback(on_epoch_end=change), CSVLogger(path)], [3, 2])
+    assert path.read_text().splitlines() == ["epoch,loss,val_loss", "0,0.5,3", "1,0.5,NA"]

@@ -6,13 +6,14 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import numpy as np
 import pytest
 
 import small
 from callbacks.made_up import run
 from expect import refusal
 from gpucnn import SGD, ExponentialDecay
-from gpucnn.callbacks import TensorBoard
+from gpucnn.callbacks import LambdaCallback, TensorBoard
 from gpucnn.errors import GpucnnError
 
 X, Y = small.images(12), small.labels(12)
@@ -54,10 +55,16 @@ def test_without_validation_there_is_one_folder(tmp_path: Path) -> None:
     assert scalars(tmp_path / "train")["epoch_accuracy"] == [(0, 0.5)]
 
 
+def test_scalars_that_a_callback_adds(tmp_path: Path) -> None:
+    adding = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=np.float32(0.5)))
+    run([adding, TensorBoard(tmp_path)], [3])
+    assert scalars(tmp_path / "train")["epoch_mine"] == [(0, 0.5)]
+
+
 @pytest.mark.parametrize("value", [[[1, 2], [3, 4]], float("nan"), "text"])
 def test_what_is_no_number_is_left_out(tmp_path: Path, value: Any) -> None:
     run(TensorBoard(tmp_path), [value], name="confusion_matrix")
-    assert list(scalars(tmp_path / "train")) == ["epoch_learning_rate", "epoch_loss"]
+    assert list(scalars(tmp_path / "train")) == ["epoch_loss", "epoch_learning_rate"]
 
 
 def test_a_training(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
 
+import numpy as np
 import pytest
 
 import small
@@ -63,6 +64,13 @@ def test_an_epoch_with_validation_in_one_line() -> None:
     assert describe_epoch(record, 5) == (
         "epoch 2/5  loss 0.1235  accuracy 98.77%  val_loss 0.5000  val_accuracy 100.00%  "
         "1.2 s  48,000 images/s"
+    )
+
+
+def test_small_numbers_are_shown_in_an_epochs_line() -> None:
+    record = RECORD | {"learning_rate": 2.5e-4, "zero": 0.0, "rate": np.float32(0.25)}
+    assert "  learning_rate 2.5000e-04  zero 0.0000  rate 0.2500  1.2 s" in describe_epoch(
+        record, 5
     )
 
 

@@ -16,7 +16,8 @@ class History:
     Each of `epochs` has "epoch" (from 1), "loss" and "accuracy" (means over the epoch's training
     steps, each measured before its update), the other metrics of the model, "seconds" (of the
     training steps, and of what gives them batches), "images_per_second", and, with validation data,
-    "val_loss", "val_accuracy" and so on after the epoch. Accuracies are in [0, 1].
+    "val_loss", "val_accuracy" and so on after the epoch; and what callbacks added, such as
+    "learning_rate". Accuracies are in [0, 1].
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)
@@ -28,10 +29,16 @@ class History:
 
     @property
     def history(self) -> dict[str, list[Any]]:
-        """The values of each metric, epoch by epoch, as in Keras."""
+        """The values of each metric, epoch by epoch, as in Keras.
+
+        What callbacks added has values for those epochs alone to which they did.
+        """
         names = dict.fromkeys(name for record in self.epochs for name in record)
         names.pop("epoch", None)
-        return {name: [record[name] for record in self.epochs] for name in names}
+        return {name: self._values(name) for name in names}
+
+    def _values(self, name: str) -> list[Any]:
+        return [record[name] for record in self.epochs if name in record]
 
 
 def check_finite(loss: float, epoch: int) -> None:
