@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -24,6 +25,11 @@ def is_verbose(verbose: Any) -> bool:
     if verbose not in (0, 1):
         raise InvalidValueError(f"verbose is {verbose!r}: choose 0 or 1")
     return bool(verbose)
+
+
+def numbers(logs: Logs) -> Logs:
+    """Those of the metrics that are one number each."""
+    return {name: value for name, value in logs.items() if isinstance(value, Real)}
 
 
 class Trained(Protocol):

@@ -53,6 +53,8 @@ class ReduceLROnPlateau(Watching):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         _log_rate(self, logs)
         value = self.value(logs)
+        if value is None:
+            return
         if self._cooling:
             self._cooling -= 1
             self._waited = 0

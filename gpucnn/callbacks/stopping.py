@@ -54,7 +54,7 @@ class EarlyStopping(Watching):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         value = self.value(logs)
-        if epoch < self.start_from_epoch:
+        if value is None or epoch < self.start_from_epoch:
             return
         self._waited += 1
         if self.is_better(value, self.best):

@@ -2,11 +2,10 @@
 
 import os
 from math import isfinite
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.callbacks.base import Callback, Logs, numbers
 from gpucnn.callbacks.watching import VALIDATION
 from gpucnn.errors import GpucnnError
 from gpucnn.optimizers import Schedule
@@ -37,9 +36,9 @@ class TensorBoard(Callback):
         self._writers: dict[str, Any] = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        numbers = {name: each for name, each in (logs or {}).items() if _is_number(each)}
+        finite = {name: each for name, each in numbers(logs or {}).items() if isfinite(each)}
         of_training, of_validation = {}, {}
-        for name, each in numbers.items():
+        for name, each in finite.items():
             if name.startswith(VALIDATION):
                 of_validation[name.removeprefix(VALIDATION)] = each
             else:
@@ -67,10 +66,6 @@ class TensorBoard(Callback):
         optimizer = self.model.optimizer
         rate = optimizer.learning_rate
         return rate(optimizer.iterations) if isinstance(rate, Schedule) else rate
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and isfinite(value)
 
 
 def _writer_class() -> Any:

@@ -1,8 +1,9 @@
 """What callbacks share that watch a metric."""
 
-from gpucnn.callbacks.base import Callback, Logs, Trained
+from gpucnn.callbacks.base import Callback, Logs, Trained, numbers
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
+from gpucnn.utils.warn import warn
 
 MODES = ("auto", "min", "max")
 VALIDATION = "val_"
@@ -54,19 +55,29 @@ class Watching(Callback):
             )
         return "max" if direction == "up" else "min"
 
-    def value(self, logs: Logs | None) -> float:
-        """The metric after an epoch.
+    def value(self, logs: Logs | None) -> float | None:
+        """The metric after an epoch; None if there is none.
 
         Raises:
-            InvalidValueError: there is no such metric.
+            InvalidValueError: it is no number, such as one for each class.
+
+        Warns:
+            GpucnnWarning: there is none.
         """
         found = logs or {}
         if self.monitor not in found:
-            raise InvalidValueError(
+            warn(
                 f"{type(self).__name__} watches {self.monitor!r}, but there are only "
                 f"{', '.join(found)}: give one of these, or validation data to fit"
             )
-        return float(found[self.monitor])
+            return None
+        try:
+            return float(found[self.monitor])
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(
+                f"{type(self).__name__} watches {self.monitor!r}, which is not one number: watch "
+                f"one of {', '.join(numbers(found))}"
+            ) from error
 
     def is_better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another by more than `min_delta`; than None it is."""

@@ -33,7 +33,7 @@ class Model:
 
 
 def run(
-    callbacks: Callback | list[Callback], values: list[float], name: str = "val_loss", **model: Any
+    callbacks: Callback | list[Callback], values: list[Any], name: str = "val_loss", **model: Any
 ) -> Model:
     """A training with these values of a metric, up to where it is stopped."""
     made = Model(**model)

@@ -7,6 +7,7 @@ from callbacks.made_up import run
 from expect import refusal
 from gpucnn import Sequential
 from gpucnn.callbacks import ModelCheckpoint
+from gpucnn.errors import GpucnnWarning
 
 X, Y = small.images(12), small.labels(12)
 
@@ -31,11 +32,32 @@ def test_checkpoints_below_a_threshold() -> None:
 
 def test_a_checkpoint_with_a_field_that_is_not_there() -> None:
     with refusal(
-        "filepath is '{step}', whose fields are not all among epoch, loss, val_loss: use these"
+        "filepath is '{step}', whose fields are not all among the numbers epoch, loss, val_loss: "
+        "use these"
     ):
         run(ModelCheckpoint("{step}"), [1])
     with pytest.raises(ValueError, match=r"^filepath is '\{epoch\.foo\}'"):
         run(ModelCheckpoint("{epoch.foo}"), [1])
+
+
+def test_a_checkpoint_with_the_format_of_a_number_for_a_list() -> None:
+    with refusal(
+        "filepath is 'a-{f1_score:.2f}', whose fields are not all among the numbers epoch, loss: "
+        "use these"
+    ):
+        run(ModelCheckpoint("a-{f1_score:.2f}"), [[0.5, 0.25]], name="f1_score")
+
+
+def test_the_folder_of_a_checkpoint_is_made(tmp_path: Path) -> None:
+    checkpoint = ModelCheckpoint(tmp_path / "new" / "of-{epoch}" / "model.safetensors")
+    small.model().fit(X, Y, epochs=2, verbose=0, callbacks=[checkpoint])
+    Sequential.load(tmp_path / "new" / "of-2" / "model.safetensors")
+
+
+def test_each_epoch_is_saved_where_the_metric_is_not_there() -> None:
+    with pytest.warns(GpucnnWarning, match=r"^ModelCheckpoint watches 'val_loss', but there are"):
+        made = run(ModelCheckpoint("{epoch}", save_best_only=True), [2, 3], name="accuracy")
+    assert made.saved == ["1", "2"]
 
 
 def test_a_checkpoint_says_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 import small
 from expect import refusal
 from gpucnn.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from gpucnn.errors import GpucnnWarning
 from gpucnn.metrics import ConfusionMatrix, F1Score, Metric, MetricLike, TopKCategoricalAccuracy
 
 X, Y = small.images(12), small.labels(12)
@@ -88,12 +89,26 @@ def test_a_mode_is_asked_for_where_nothing_says_it(monitor: str) -> None:
     assert stopping.rises
 
 
-def test_a_metric_that_is_not_measured() -> None:
+@pytest.mark.parametrize("watching", [EarlyStopping(), ReduceLROnPlateau()])
+def test_a_metric_that_is_not_measured(watching: Callback) -> None:
+    line = (
+        f"{type(watching).__name__} watches 'val_loss', but there are only loss, accuracy, .*: "
+        "give one of these, or validation data to fit"
+    )
+    with pytest.warns(GpucnnWarning, match=line) as told:
+        history = small.model().fit(X, Y, epochs=3, verbose=0, callbacks=[watching])
+    assert history.epoch == [0, 1, 2]
+    assert told[0].filename == __file__
+
+
+def test_a_metric_that_is_not_one_number() -> None:
+    model = small.model()
+    model.compile("sgd", metrics=[F1Score()])
     with refusal(
-        "EarlyStopping watches 'val_loss', but there are only loss, accuracy, seconds, "
-        "images_per_second: give one of these, or validation data to fit"
+        "EarlyStopping watches 'f1_score', which is not one number: watch one of loss, accuracy, "
+        "seconds, images_per_second"
     ):
-        small.model().fit(X, Y, verbose=0, callbacks=[EarlyStopping()])
+        model.fit(X, Y, verbose=0, callbacks=[EarlyStopping("f1_score")])
 
 
 def test_wrong_mode() -> None:
