@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.utils import arguments
 
 
 class LambdaCallback(Callback):
@@ -13,6 +14,9 @@ class LambdaCallback(Callback):
         on_epoch_end: called with the epoch, from 0, and its metrics.
         on_train_begin: called with a dictionary.
         on_train_end: called with the metrics of the last epoch.
+
+    Raises:
+        InvalidValueError: one is no function.
     """
 
     def __init__(
@@ -28,4 +32,6 @@ class LambdaCallback(Callback):
             "on_train_begin": on_train_begin,
             "on_train_end": on_train_end,
         }
-        vars(self).update({name: call for name, call in given.items() if call is not None})
+        for name, call in given.items():
+            if call is not None:
+                setattr(self, name, arguments.function(call, name))

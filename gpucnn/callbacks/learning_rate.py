@@ -81,17 +81,20 @@ class LearningRateScheduler(Callback):
         verbose: 1 to print it, 0 for nothing.
 
     Raises:
-        InvalidValueError: the optimizer has a schedule, or the rate is not a number above 0.
+        InvalidValueError: `schedule` is no function, the optimizer has a schedule, or the rate is
+            not a number of at least 0.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
-        self.schedule, self.verbose = schedule, is_verbose(verbose)
+        self.schedule, self.verbose = arguments.function(schedule, "schedule"), is_verbose(verbose)
         self._takes = len(signature(schedule).parameters)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         given = epoch, _fixed_rate(self)
         rate = self.schedule(*given[: self._takes])
-        self.model.optimizer.learning_rate = arguments.positive_number(rate, "the learning rate")
+        self.model.optimizer.learning_rate = arguments.non_negative_number(
+            rate, "the learning rate"
+        )
         self.tell(epoch, f"the learning rate is set to {rate:g}")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -17,7 +17,7 @@ class Adagrad(Optimizer):
     """Steps divided by the root of the sum of each gradient's squares; see `Backend.adagrad`.
 
     Args:
-        learning_rate: a number above 0, or a schedule.
+        learning_rate: a number of at least 0, or a schedule.
         initial_accumulator_value: what the sums start with, at least 0.
         epsilon: added under the root, above 0.
         weight_decay: the fraction of each parameter to subtract, times the learning rate, at least

@@ -20,7 +20,7 @@ class Adam(Optimizer):
     """Adam: step sizes adapted to each parameter; see `Backend.adam` for the formulas.
 
     Args:
-        learning_rate: a number above 0, or a schedule.
+        learning_rate: a number of at least 0, or a schedule.
         beta_1: the decay rate of the running mean of the gradients, in [0, 1).
         beta_2: the decay rate of the running mean of their squares, in [0, 1).
         epsilon: added to the denominator, above 0.

@@ -59,7 +59,7 @@ class Optimizer(Extensible, Placeable, ABC):
     compiled.
 
     Args:
-        learning_rate: a number above 0, or a schedule.
+        learning_rate: a number of at least 0, or a schedule.
         clipnorm: the greatest norm of the gradient of each parameter, such as a kernel: a gradient
             of a greater one is scaled down to it. Above 0, as are the following; None, as for
             those, for no limit. One of the three may be given.
@@ -94,7 +94,7 @@ class Optimizer(Extensible, Placeable, ABC):
 
     def __post_init__(self) -> None:
         if not isinstance(self.learning_rate, Schedule):
-            arguments.positive_number(self.learning_rate, "learning_rate")
+            arguments.non_negative_number(self.learning_rate, "learning_rate")
         for name in CLIPPING:
             arguments.optional(arguments.positive_number, getattr(self, name), name)
         given = [name for name in CLIPPING if getattr(self, name) is not None]

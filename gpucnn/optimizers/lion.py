@@ -14,7 +14,7 @@ class Lion(Optimizer):
     """Steps of one size for all parameters, in the direction of a sign; see `Backend.lion`.
 
     Args:
-        learning_rate: a number above 0, or a schedule.
+        learning_rate: a number of at least 0, or a schedule.
         beta_1: the share of the running mean in the direction of a step, in [0, 1).
         beta_2: the decay rate of the running mean of the gradients, in [0, 1).
         weight_decay: the fraction of each parameter to subtract, times the learning rate, at least

@@ -34,7 +34,7 @@ class Muon(Optimizer):
     "Muon is scalable for LLM training", 2025, for `rms_rate` and the decay.
 
     Args:
-        learning_rate: a number above 0, or a schedule.
+        learning_rate: a number of at least 0, or a schedule.
         adam_beta_1: the decay rate of Adam's running mean of the gradients, in [0, 1).
         adam_beta_2: that of their squares, in [0, 1).
         adam_weight_decay: `weight_decay` of what moves as by `AdamW`.

@@ -14,7 +14,7 @@ class RMSprop(Optimizer):
     """Steps divided by the root of the mean square of each gradient; see `Backend.rmsprop`.
 
     Args:
-        learning_rate: a number above 0, or a schedule.
+        learning_rate: a number of at least 0, or a schedule.
         rho: the decay rate of the running means, in [0, 1).
         momentum: the decay rate of the velocity, in [0, 1).
         epsilon: added under the root, above 0.

@@ -14,7 +14,7 @@ class SGD(Optimizer):
     """Stochastic gradient descent, optionally with momentum; see `Backend.sgd` for the formulas.
 
     Args:
-        learning_rate: a number above 0, or a schedule.
+        learning_rate: a number of at least 0, or a schedule.
         momentum: the decay rate of the velocity, in [0, 1).
         nesterov: whether to use Nesterov's momentum.
         weight_decay: the fraction of each parameter to subtract, times the learning rate, at least

@@ -151,6 +151,13 @@ def share(value: Any, name: str) -> float:
     return float(value)
 
 
+def function(value: Any, name: str) -> Callable[..., Any]:
+    """A function, or another object that can be called."""
+    if not callable(value):
+        raise InvalidValueError(f"{name} is {value!r}: it must be a function")
+    return value  # type: ignore[no-any-return]
+
+
 def flag(value: Any, name: str) -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):

@@ -1,12 +1,21 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
+from numpy.testing import assert_array_equal
 
 import small
 from callbacks.made_up import run
 from expect import refusal
-from gpucnn import SGD, CosineDecay
-from gpucnn.callbacks import Callback, LearningRateScheduler, ReduceLROnPlateau
+from gpucnn import SGD, CosineDecay, Sequential
+from gpucnn.callbacks import (
+    Callback,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+)
+from gpucnn.optimizers import Optimizer
 
 X, Y = small.images(12), small.labels(12)
 
@@ -38,8 +47,27 @@ def test_a_schedule_of_the_epoch_alone() -> None:
 
 
 def test_a_wrong_rate() -> None:
-    with refusal("the learning rate is -1: it must be a number above 0"):
+    with refusal("the learning rate is -1: it must be a number of at least 0"):
         run(LearningRateScheduler(lambda *_: -1), [1])
+
+
+def test_a_schedule_that_is_no_function() -> None:
+    with refusal("schedule is 0.1: it must be a function"):
+        LearningRateScheduler(0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)
+def test_a_training_may_begin_at_a_rate_of_zero(optimizer: Optimizer, tmp_path: Path) -> None:
+    model = small.model(optimizer)
+    before, weights = model.get_weights(), list[Any]()
+    warming = LearningRateScheduler(lambda epoch: 0.01 * epoch)
+    keeping = LambdaCallback(on_epoch_end=lambda *_: weights.append(model.get_weights()))
+    saving = ModelCheckpoint(tmp_path / "{epoch}.safetensors")
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[warming, keeping, saving])
+    for mine, then, now in zip(before, *weights, strict=True):
+        assert_array_equal(mine, then)
+        assert (then != now).any()
+    assert Sequential.load(tmp_path / "1.safetensors").optimizer.learning_rate == 0
 
 
 @pytest.mark.parametrize(
