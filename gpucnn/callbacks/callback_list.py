@@ -19,14 +19,16 @@ class CallbackList:
     """The callbacks of a training.
 
     Args:
-        callbacks: objects of `Callback`.
+        callbacks: objects of `Callback`, or one.
         model: that is trained.
 
     Raises:
         InvalidTypeError: they are no list, one is not a callback, or wants to be told of each step.
     """
 
-    def __init__(self, callbacks: Sequence[Callback] | None, model: Trained) -> None:
+    def __init__(self, callbacks: Sequence[Callback] | Callback | None, model: Trained) -> None:
+        if isinstance(callbacks, Callback):
+            callbacks = [callbacks]
         if callbacks is not None and not isinstance(callbacks, (list, tuple)):
             raise InvalidTypeError(f"callbacks is {callbacks!r}: give a list of callbacks")
         self._callbacks = [_checked(each) for each in callbacks or ()]

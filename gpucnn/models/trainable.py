@@ -164,7 +164,7 @@ class Trainable(BuiltLater):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -199,7 +199,7 @@ class Trainable(BuiltLater):
             verbose: 0 to print nothing, 1 for a bar on a terminal, 2 for a line an epoch; "auto"
                 for 1.
             callbacks: told of the beginning and the end of the training and of each epoch; they may
-                stop it.
+                stop it. A list, or a single one.
             validation_split: the share of the images, the last of them, that are not trained on but
                 are the validation data, in [0, 1).
             validation_data: (x, y), or (x, y, sample_weight), or an iterable of batches, on which

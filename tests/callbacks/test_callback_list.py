@@ -133,7 +133,17 @@ def test_steps_are_not_told() -> None:
         small.model().fit(X, Y, verbose=0, callbacks=[Stepwise()])
 
 
+def test_a_single_callback() -> None:
+    noting = Noting()
+    small.model().fit(X, Y, verbose=0, callbacks=noting)
+    assert noting.told == ["begin", 0, (0, *METRICS), "end"]
+
+
 def test_callbacks_that_are_no_list() -> None:
-    stopping = EarlyStopping()
-    with refusal(f"callbacks is {stopping!r}: give a list of callbacks", InvalidTypeError):
-        small.model().fit(X, Y, verbose=0, callbacks=stopping)  # type: ignore[arg-type]
+    with refusal("callbacks is 'EarlyStopping': give a list of callbacks", InvalidTypeError):
+        small.model().fit(X, Y, verbose=0, callbacks="EarlyStopping")  # type: ignore[arg-type]
+
+
+def test_what_a_lambda_calls_is_a_function() -> None:
+    with refusal("on_epoch_end is 3: it must be a function"):
+        LambdaCallback(on_epoch_end=3)  # type: ignore[arg-type]
