@@ -48,6 +48,9 @@ class Trained(Protocol):
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Set all weights, see `Network`."""
 
+    def settings(self) -> dict[str, Any]:
+        """What `save` writes of the model's parts, see `Sequential`."""
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, see `Sequential`."""
 

@@ -23,6 +23,7 @@ class ModelCheckpoint(Watching):
         initial_value_threshold: the best value before the first epoch, or None.
 
     Raises:
+        InvalidTypeError: before the training begins: the model cannot be saved, see `save`.
         InvalidValueError: an argument is not as described, or the path has a field that is no
             metric of one number.
     """
@@ -43,6 +44,9 @@ class ModelCheckpoint(Watching):
         self.best = arguments.optional(
             arguments.number, initial_value_threshold, "initial_value_threshold"
         )
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.model.settings()  # refuses what cannot be saved before an epoch is trained
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_best_only and not self._becomes_best(logs):

@@ -20,6 +20,7 @@ from safetensors.numpy import save
 from gpucnn.errors import (
     DeviceError,
     InvalidFileError,
+    InvalidTypeError,
     InvalidValueError,
     NotRegisteredError,
     printable,
@@ -35,6 +36,7 @@ from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
 from gpucnn.utils.config import from_config, registered, to_config
 from gpucnn.utils.files import write_bytes
+from gpucnn.utils.warn import warn
 
 KEY = "gpucnn"
 VERSION = 1
@@ -97,12 +99,16 @@ def describe(settings: Settings) -> dict[str, Any]:
     Raises:
         InvalidTypeError: a part is of a class of the user's that is not registered, or does not
             tell its arguments.
+
+    Warns:
+        GpucnnWarning: this is so of a metric, which is left out.
     """
     compiled: dict[str, Any] = {}
     if settings.loss is not None:
         compiled["loss"] = to_config(settings.loss, _losses())
-    if settings.metrics:
-        compiled["metrics"] = [to_config(each, _metrics()) for each in settings.metrics]
+    metrics = [_describe_metric(each) for each in settings.metrics]
+    if any(metrics):
+        compiled["metrics"] = [each for each in metrics if each is not None]
     return {
         "layers": [to_config(layer, _layers()) for layer in settings.layers],
         "input_shape": list(settings.input_shape),
@@ -112,6 +118,18 @@ def describe(settings: Settings) -> dict[str, Any]:
         "optimizer": to_config(settings.optimizer, _training()),
         **compiled,
     }
+
+
+def _describe_metric(metric: Metric) -> dict[str, Any] | None:
+    """A metric as plain values; None, and a warning, where it cannot be described.
+
+    A model computes and trains the same without it: no training is to be lost for a metric.
+    """
+    try:
+        return to_config(metric, _metrics())
+    except InvalidTypeError as error:
+        warn(f"the metric {metric.name} is left out of the saved model, since {error}")
+        return None
 
 
 def optimizer_arrays(state: OptimizerState) -> dict[str, NDArray[Any]]:

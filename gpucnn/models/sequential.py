@@ -345,12 +345,16 @@ class Sequential(Trainable):
 
         Raises:
             InvalidFileError: `path` is a directory, or its folder does not exist.
-            InvalidTypeError: a part of it is of a class of your own that is not registered, see
-                `gpucnn.utils.register`.
+            InvalidTypeError: a part of it, but a metric, is of a class of your own that is not
+                registered, see `gpucnn.utils.register`.
             InvalidValueError: an attribute of a layer or of the optimizer was set to a value that
                 its constructor refuses.
             TrainingError: a weight, or an element of the optimizer's vectors, is not finite.
             OSError: the file cannot be written.
+
+        Warns:
+            GpucnnWarning: a metric of your own is not registered, and so is left out: `load` makes
+                a model without it.
         """
         if self._shared is not None:
             self._refuse_training_elsewhere()

@@ -436,6 +436,10 @@ class Trainable(BuiltLater):
             )
 
     @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the constructor and of `compile`, as plain values."""
+
+    @abstractmethod
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file."""
 

@@ -28,6 +28,9 @@ class Model:
     def set_weights(self, weights: Any) -> None:
         self.weights = weights
 
+    def settings(self) -> dict[str, Any]:
+        return {}
+
     def save(self, path: Any) -> None:
         self.saved.append(path)
 

@@ -7,7 +7,8 @@ from callbacks.made_up import run
 from expect import refusal
 from gpucnn import Sequential
 from gpucnn.callbacks import ModelCheckpoint
-from gpucnn.errors import GpucnnWarning
+from gpucnn.errors import GpucnnWarning, InvalidTypeError
+from own import Signs, doubt
 
 X, Y = small.images(12), small.labels(12)
 
@@ -58,6 +59,21 @@ def test_each_epoch_is_saved_where_the_metric_is_not_there() -> None:
     with pytest.warns(GpucnnWarning, match=r"^ModelCheckpoint watches 'val_loss', but there are"):
         made = run(ModelCheckpoint("{epoch}", save_best_only=True), [2, 3], name="accuracy")
     assert made.saved == ["1", "2"]
+
+
+def test_what_cannot_be_saved_is_refused_before_the_training(tmp_path: Path) -> None:
+    model = small.model(Signs(0.01))
+    with pytest.raises(InvalidTypeError, match=r"Signs\(.*\) cannot be saved: put @gpucnn"):
+        model.fit(X, Y, verbose=0, callbacks=[ModelCheckpoint(tmp_path / "model")])
+    assert model.epochs_trained == 0
+
+
+def test_a_metric_that_is_not_registered_is_told_of_and_left_out(tmp_path: Path) -> None:
+    model, path = small.model(), tmp_path / "model.safetensors"
+    model.compile("sgd", metrics=["accuracy", doubt])
+    with pytest.warns(GpucnnWarning, match="^the metric doubt is left out of the saved model"):
+        model.fit(X, Y, verbose=0, callbacks=[ModelCheckpoint(path)])
+    assert [each.name for each in Sequential.load(path).metrics] == ["accuracy"]
 
 
 def test_a_checkpoint_says_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from expect import refusal
 from gpucnn import SGD, BatchNormalization, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
 from gpucnn.backends import Array, Shape
 from gpucnn.backends.cuda.simulator_runtime import _Recording
-from gpucnn.errors import InvalidFileError, InvalidTypeError
+from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidTypeError
 from gpucnn.layers import Layer, Step
 from gpucnn.metrics import F1Score, TopKCategoricalAccuracy
 from gpucnn.models.training.parallel import ParallelTrainer
@@ -260,7 +260,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "model.safetensors"
 
 
-OWN: list[Any] = [Softplus, Gains, Signs, Halving, Cubed, Certainty, doubt]
+PARTS: list[Any] = [Softplus, Gains, Signs, Halving, Cubed]
+OWN = [*PARTS, Certainty, doubt]
 
 
 @devices
@@ -275,7 +276,7 @@ def test_a_saved_model_trains_on(path: Path, device: str) -> None:
     assert small.weight_bytes(loaded) == small.weight_bytes(made)
 
 
-@pytest.mark.parametrize("missing", OWN, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("missing", PARTS, ids=lambda each: each.__name__)
 def test_each_has_to_be_registered_to_be_saved(path: Path, missing: Any) -> None:
     for each in OWN:
         if each is not missing:
@@ -283,8 +284,28 @@ def test_each_has_to_be_registered_to_be_saved(path: Path, missing: Any) -> None
     name = missing.__name__
     with pytest.raises(InvalidTypeError, match=r"cannot be saved: put @gpucnn\.") as it:
         model().save(path)
-    assert str(it.value).endswith(f" {name}" if missing is not doubt else "its def")
+    assert str(it.value).endswith(f" {name}")
     assert not path.exists()
+
+
+def test_metrics_that_are_not_registered_are_left_out_of_the_file(path: Path) -> None:
+    for each in PARTS:
+        register(each)
+    made = model()
+    fit(made)
+    left_out = (
+        r"^the metric .* is left out of the saved model, since .* cannot be saved: put "
+        r"@gpucnn.utils.register before (its def|class Certainty)$"
+    )
+    with pytest.warns(GpucnnWarning, match=left_out) as told:
+        made.save(path)
+    assert [str(each.message).split()[2] for each in told] == ["certainty", "doubt"]
+    loaded = Sequential.load(path, threads=1)
+    assert loaded.metrics == ()
+    assert_array_equal(loaded.predict(X), made.predict(X))
+    for each in (loaded, made):
+        fit(each)
+    assert small.weight_bytes(loaded) == small.weight_bytes(made)
 
 
 @pytest.mark.parametrize("missing", OWN, ids=lambda each: each.__name__)
