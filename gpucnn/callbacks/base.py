@@ -59,7 +59,8 @@ class Callback(metaclass=KerasArguments):
     """Is told of the course of a training; the base class, whose methods do nothing.
 
     Epochs are numbered from 0 here, as in Keras. The model may be used in every method, and its
-    weights and the learning rate of its optimizer set, from the next epoch on. To end the training
+    weights and the learning rate of its optimizer set, for what follows: the next epoch, or its
+    validation. To end the training
     after the epoch, set `self.model.stop_training = True`. What is added to the metrics of an epoch
     reaches the callbacks after this one, the history, and what is printed.
 
@@ -95,6 +96,15 @@ class Callback(metaclass=KerasArguments):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after each epoch, with its metrics."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Called in an epoch before the model is evaluated on the validation data.
+
+        Weights that are set here are those that are evaluated.
+        """
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Called after that, with the metrics, under their names without "val_"."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Called after the last epoch, with its metrics."""

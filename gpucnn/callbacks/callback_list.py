@@ -15,6 +15,13 @@ STEPWISE = tuple(
 """Methods of Keras's callbacks that are not called, since no step waits for Python."""
 
 
+PREDICTING = ("on_predict_begin", "on_predict_end")
+"""Those that are not called, since `predict` takes no callbacks."""
+
+TESTING = ("on_test_begin", "on_test_end")
+"""Those for which `fit` has the model as it is validated."""
+
+
 class CallbackList:
     """The callbacks of a training.
 
@@ -22,8 +29,12 @@ class CallbackList:
         callbacks: objects of `Callback`, or one.
         model: that is trained.
 
+    Attributes:
+        is_told_of_tests: whether one does something before or after the validation of an epoch.
+
     Raises:
-        InvalidTypeError: they are no list, one is not a callback, or wants to be told of each step.
+        InvalidTypeError: they are no list, one is not a callback, or wants to be told of each step,
+            or of predictions.
     """
 
     def __init__(self, callbacks: Sequence[Callback] | Callback | None, model: Trained) -> None:
@@ -35,6 +46,7 @@ class CallbackList:
         self._last: Logs = {}
         for each in self._callbacks:
             each.set_model(model)
+        self.is_told_of_tests = any(map(_is_told_of_tests, self._callbacks))
 
     @contextmanager
     def training(self, params: dict[str, Any]) -> Iterator[None]:
@@ -56,6 +68,16 @@ class CallbackList:
         for each in self._callbacks:
             each.on_epoch_begin(epoch, {})
 
+    def test_begins(self) -> None:
+        """Tell that the validation of an epoch begins."""
+        for each in self._callbacks:
+            each.on_test_begin({})
+
+    def test_ends(self, found: Logs) -> None:
+        """Tell that the validation of an epoch has ended, with what it found."""
+        for each in self._callbacks:
+            each.on_test_end(dict(found))
+
     def epoch_ends(self, epoch: int, record: Logs) -> None:
         """Tell that epoch number `epoch`, from 0, has ended.
 
@@ -74,10 +96,28 @@ def _checked(callback: Any) -> Callback:
         raise InvalidTypeError(
             f"{callback!r} is among the callbacks: give objects such as EarlyStopping()"
         )
-    stepwise = [name for name in STEPWISE if hasattr(callback, name)]
-    if stepwise:
-        raise InvalidTypeError(
-            f"{type(callback).__name__} has {stepwise[0]}, but nothing is told of single steps, "
-            "which do not wait for Python: do it in on_epoch_end"
-        )
+    _refuse(
+        callback,
+        STEPWISE,
+        "nothing is told of single steps, which do not wait for Python: do it in on_epoch_end",
+    )
+    _refuse(
+        callback,
+        PREDICTING,
+        "predict takes no callbacks: do it before or after the call of predict",
+    )
     return callback
+
+
+def _refuse(callback: Callback, names: tuple[str, ...], reason: str) -> None:
+    """Refuse a callback with a method that is not called."""
+    for name in names:
+        if hasattr(callback, name):
+            raise InvalidTypeError(f"{type(callback).__name__} has {name}, but {reason}")
+
+
+def _is_told_of_tests(callback: Callback) -> bool:
+    return any(
+        name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name)
+        for name in TESTING
+    )

@@ -279,7 +279,8 @@ class Trainable(BuiltLater):
                     if source.has_ended(self.epochs_trained + 1):
                         break
                     told.epoch_begins(epoch)
-                    record = self._train_epoch(trainer, source, validation, epoch, progress.batch)
+                    by = trainer, source, validation, told
+                    record = self._train_epoch(*by, epoch, progress.batch)
                     told.epoch_ends(epoch, record)
                     history.epochs.append(record)
                     progress.epoch(record)
@@ -296,6 +297,7 @@ class Trainable(BuiltLater):
         trainer: ParallelTrainer,
         source: Source,
         validation: Source | None,
+        told: CallbackList,
         epoch: int,
         progress: Progress,
     ) -> EpochRecord:
@@ -311,8 +313,12 @@ class Trainable(BuiltLater):
             check_weights(self, trainer.replica)
             check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
             if validation is not None:
+                with self._lent(trainer) if told.is_told_of_tests else nullcontext():
+                    told.test_begins()
                 found = trainer.validate(validation.parts(of_all, trainer.test_chunk))
                 check_finite(found.loss, epoch + 1)
+                with self._lent(trainer) if told.is_told_of_tests else nullcontext():
+                    told.test_ends(found._asdict())
                 record |= {f"val_{name}": value for name, value in found._asdict().items()}
         return record
 
@@ -400,6 +406,18 @@ class Trainable(BuiltLater):
         finally:
             if source.pixels != known:
                 self.pixels = source.pixels.after(self.pixels)
+
+    @contextmanager
+    def _lent(self, trainer: ParallelTrainer) -> Iterator[None]:
+        """In the middle of an epoch, have the trainer's state in this context, and so change it.
+
+        The model has its own again after it, since the epoch may yet diverge.
+        """
+        with self._lock.claim():
+            own = trainer.lend(self.replica, self.optimizer)
+        yield
+        with self._lock.claim():
+            trainer.take_back(self.replica, self.optimizer, own)
 
     def _take_over(self, trainer: ParallelTrainer, epochs: int) -> None:
         """Take over the trainer's state after so many further whole epochs."""

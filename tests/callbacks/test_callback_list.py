@@ -2,11 +2,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import small
 from expect import refusal
+from gpucnn import Adam
 from gpucnn.callbacks import Callback, EarlyStopping, LambdaCallback, Logs
-from gpucnn.errors import InvalidTypeError
+from gpucnn.errors import InvalidTypeError, TrainingError
 
 X, Y = small.images(12), small.labels(12)
 
@@ -94,6 +96,102 @@ def test_the_number_of_an_epoch_is_not_a_metric() -> None:
     adding = Adding("epoch", [5, 6])
     history = small.model().fit(X, Y, epochs=2, verbose=0, callbacks=[adding])
     assert history.epoch == [0, 1]
+
+
+class NotingTests(Noting):
+    """Notes what it is told of validation, and the weights that the model then has."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        self.note(logs)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        self.note(logs)
+
+    def note(self, logs: Logs | None) -> None:
+        self.told.append((logs, small.weight_bytes(self.model)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_validation_is_told_with_the_model_that_is_validated(threads: int) -> None:
+    testing, weights, states = NotingTests(), list[bytes](), list[Any]()
+    told, alone = (small.model(Adam(0.01), threads=threads, seed=3) for _ in range(2))
+
+    def after(epoch: int, logs: Logs) -> None:
+        weights.append(small.weight_bytes(told))
+
+    callbacks = [testing, LambdaCallback(on_epoch_end=after)]
+    given: dict[str, Any] = {"epochs": 2, "verbose": 0, "validation_data": (X, Y)}
+    history = told.fit(X, Y, 4, callbacks=callbacks, **given).history
+    names = (*METRICS, "val_loss", "val_accuracy")
+    found = [
+        {name: history[f"val_{name}"][epoch] for name in ("loss", "accuracy")} for epoch in (0, 1)
+    ]
+    assert testing.told == [
+        "begin",
+        *(0, ({}, weights[0]), (found[0], weights[0]), (0, *names)),
+        *(1, ({}, weights[1]), (found[1], weights[1]), (1, *names)),
+        "end",
+    ]
+    alone.fit(X, Y, 4, **given)
+    for model in (told, alone):
+        states.append((model.optimizer.state(), small.weight_bytes(model)))
+    assert states[0][1] == states[1][1]
+    assert states[0][0].iterations == states[1][0].iterations == 6
+    for name, slot in states[0][0].slots.items():
+        assert_array_equal(slot, states[1][0].slots[name])
+
+
+def test_weights_set_for_a_validation_are_those_that_are_validated() -> None:
+    """As an average of them is, and then put back."""
+    model, kept, seen = small.model(), list[Any](), list[Any]()
+
+    def swap(logs: Logs) -> None:
+        kept.append(model.get_weights())
+        model.set_weights([np.zeros_like(each) for each in kept[-1]])
+
+    def put_back(logs: Logs) -> None:
+        seen.append(logs["loss"])
+        model.set_weights(kept[-1])
+
+    swapping = LambdaCallback(on_test_begin=swap, on_test_end=put_back)
+    model.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y), callbacks=swapping)
+    assert seen == pytest.approx([np.log(3)] * 2, rel=1e-6)
+    for mine, last in zip(model.get_weights(), kept[-1], strict=True):
+        assert_array_equal(mine, last)
+
+
+def test_a_validation_that_diverges_leaves_the_model_as_it_was_before_the_epoch() -> None:
+    model = small.model()
+    before, steps = small.weight_bytes(model), model.optimizer.iterations
+
+    def spoil(logs: Logs) -> None:
+        model.set_weights([np.full_like(each, 1e30) for each in model.get_weights()])
+
+    with pytest.raises(TrainingError, match="in epoch 1"):
+        model.fit(
+            X, Y, verbose=0, validation_data=(X, Y), callbacks=LambdaCallback(on_test_begin=spoil)
+        )
+    assert small.weight_bytes(model) == before
+    assert (model.optimizer.iterations, model.epochs_trained) == (steps, 0)
+
+
+def test_without_validation_data_nothing_is_told_of_it() -> None:
+    testing = NotingTests()
+    small.model().fit(X, Y, verbose=0, callbacks=testing)
+    assert testing.told == ["begin", 0, (0, *METRICS), "end"]
+
+
+def test_predictions_are_not_told() -> None:
+    class Predicting(Callback):
+        def on_predict_end(self, logs: Logs | None = None) -> None:
+            pass
+
+    with refusal(
+        "Predicting has on_predict_end, but predict takes no callbacks: do it before or after the "
+        "call of predict",
+        InvalidTypeError,
+    ):
+        small.model().fit(X, Y, verbose=0, callbacks=[Predicting()])
 
 
 def test_callbacks_know_the_parameters_of_the_training() -> None:

@@ -104,6 +104,20 @@ class ParallelTrainer(Trainer):
         optimizer.iterations = self.optimizer.iterations
         replica.settings = self.replica.settings
 
+    def lend(self, replica: Replica, optimizer: Optimizer) -> tuple[int, Arrays]:
+        """Store the state for a while; returns the model's own, for `take_back`."""
+        vectors = _state(replica, optimizer).items()
+        kept = {name: replica.backend.to_host(array) for name, array in vectors}
+        own = optimizer.iterations, kept
+        self.store(replica, optimizer)
+        return own
+
+    def take_back(self, replica: Replica, optimizer: Optimizer, own: tuple[int, Arrays]) -> None:
+        """Load what the state that was lent has become, and give the model its own again."""
+        self.load(replica, optimizer)
+        optimizer.iterations, kept = own
+        self._copy_state(kept, _state(replica, optimizer))
+
     def run(self, batches: Iterable[int], progress: Progress = lambda count: None) -> None:
         """Take a training step on each of `batches`, see `Trainer.run`.
 

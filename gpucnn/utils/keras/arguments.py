@@ -83,6 +83,7 @@ TABLE: dict[str, Absent] = {
     "save_weights_only": Absent("a file holds a whole model, for load_model", (False,)),
     "save_freq update_freq": Absent(NO_STEPS, ("epoch",)),
     "on_train_batch_begin on_train_batch_end": Absent(NO_STEPS),
+    "on_predict_begin on_predict_end": Absent("predict takes no callbacks"),
     "write_graph": Absent("leave it out", (False, True)),  # Keras writes none either
     "write_images write_steps_per_second": Absent("leave it out", (False,)),
     "histogram_freq profile_batch embeddings_freq": Absent("only metrics are written", (0,)),
