@@ -60,9 +60,9 @@ class Callback(metaclass=KerasArguments):
 
     Epochs are numbered from 0 here, as in Keras. The model may be used in every method, and its
     weights and the learning rate of its optimizer set, for what follows: the next epoch, or its
-    validation. To end the training
-    after the epoch, set `self.model.stop_training = True`. What is added to the metrics of an epoch
-    reaches the callbacks after this one, the history, and what is printed.
+    validation. To end the training after the epoch, set `self.model.stop_training = True`. What is
+    added to the metrics of an epoch reaches the callbacks after this one, the history, and what is
+    printed.
 
     Attributes:
         model: that is trained.
