@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -26,20 +27,30 @@ def classes_of(labels: Values) -> Values:
     return classes
 
 
-def confusion_matrix(labels: Values, outputs: Values) -> NDArray[np.int64]:
+def confusion_matrix(labels: Values, outputs: Values, threshold: float = 0.5) -> NDArray[np.int64]:
     """Count the images of each class that are taken for each.
 
     Args:
-        labels: whole numbers (n,), or rows (n, classes).
-        outputs: real (n, classes), such as what `predict` returns; the greatest decides.
+        labels: whole numbers (n,), or rows (n, classes); (n, 1) for a single output.
+        outputs: real (n, classes), such as what `predict` returns; the greatest decides. A single
+            output, (n, 1), tells two classes apart.
+        threshold: above which a single output says class 1.
 
     Returns:
         int64 (classes, classes): a row for the class that an image has, a column for the class that
         it is taken for.
+
+    Raises:
+        InvalidValueError: the labels are not of classes.
     """
-    classes = outputs.shape[1]
-    pairs = classes_of(labels) * classes + outputs.argmax(axis=1)
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    if outputs.shape[1] == 1:
+        outcomes, classes, taken = 2, _rows(labels, outputs)[:, 0] > 0.5, outputs[:, 0] > threshold
+    else:
+        _check_are_of_classes(labels)
+        outcomes, classes, taken = outputs.shape[1], classes_of(labels), outputs.argmax(axis=1)
+    return np.bincount(classes * outcomes + taken, minlength=outcomes**2).reshape(
+        outcomes, outcomes
+    )
 
 
 class PerClass(NamedTuple):
@@ -56,11 +67,48 @@ class PerClass(NamedTuple):
     f1: NDArray[np.float64]
 
 
-def per_class(labels: Values, outputs: Values) -> PerClass:
-    """Precision, recall and F1 of each class, of labels and outputs as for `confusion_matrix`."""
-    counts = confusion_matrix(labels, outputs)
-    right, taken, there = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
+def per_class(labels: Values, outputs: Values, threshold: float | None = None) -> PerClass:
+    """Precision, recall and F1 of each class, or of what each output says by itself.
+
+    Args:
+        labels: as for `confusion_matrix`, also for the errors.
+        outputs: likewise.
+        threshold: above which an output says that an image is of its class, whatever the others
+            say; None if the greatest decides. A single output has one, 0.5 for None.
+    """
+    if threshold is None and outputs.shape[1] > 1:
+        counts = confusion_matrix(labels, outputs)
+        right, taken, there = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
+    else:
+        yes = _rows(labels, outputs) > 0.5
+        says_yes = outputs > (0.5 if threshold is None else threshold)
+        right, taken, there = (each.sum(axis=0) for each in (yes & says_yes, says_yes, yes))
     return PerClass(_share(right, taken), _share(right, there), _share(2 * right, taken + there))
+
+
+def _rows(labels: Values, outputs: Values) -> Values:
+    """What the labels say of each output, (n, outputs), from 0 to 1."""
+    several = outputs.shape[1] > 1
+    rows = np.eye(outputs.shape[1])[labels] if several and labels.ndim == 1 else labels
+    _check_are_of_classes(rows.reshape(outputs.shape))
+    return rows.reshape(outputs.shape)
+
+
+def _check_are_of_classes(labels: Values) -> None:
+    """Check that labels are classes, or rows of numbers from 0 to 1, but for rounding.
+
+    Raises:
+        InvalidValueError: they are not.
+    """
+    if labels.ndim == 2 and not (abs(labels - 0.5) < 0.5 + ROUNDING).all():
+        raise InvalidValueError(
+            f"the labels are from {labels.min():g} to {labels.max():g}, which are not those of "
+            "classes: leave out the metrics of classes, or give labels of 0 and 1"
+        )
+
+
+ROUNDING = 1e-3
+"""How far a label may be beyond 0 and 1, since it is computed from one that was smoothed."""
 
 
 def _share(part: Values, whole: Values) -> NDArray[np.float64]:
@@ -93,10 +141,35 @@ class Metric(Configurable, ABC):
             outputs: real (n, outputs), as `predict` returns them.
         """
 
+    def of_model(self, loss: Loss, outputs: int) -> "Metric":
+        """The metric as it is computed for a model with a loss and a number of outputs.
+
+        Raises:
+            InvalidValueError: it says nothing of such a model.
+        """
+        return self
+
+    def check_labels(self, labels: Values, outputs: int) -> None:
+        """Check, before anything is computed, the labels of a model with so many outputs.
+
+        Raises:
+            InvalidValueError: the metric says nothing of such labels.
+        """
+
+    def _with(self, argument: str, value: Any) -> "Metric":
+        """A copy with another value of an argument, also of a user's class that derives from it."""
+        made = copy(self)
+        vars(made)[argument] = value
+        return made
+
 
 @dataclass(frozen=True)
 class Accuracy(Metric):
-    """The share of images whose label is what the outputs say: see `Loss.hits`."""
+    """The share of images whose label is what the outputs say: see `Loss.hits`.
+
+    So it is the categorical accuracy of several outputs, and the binary one of a single output,
+    whatever the loss.
+    """
 
     direction: ClassVar[str | None] = "up"
 
@@ -105,31 +178,72 @@ class Accuracy(Metric):
     def result(self, labels: Values, outputs: Values) -> float:
         return float(DEFAULT.hits(labels, outputs).mean())
 
+    def is_told_by(self, loss: Loss, outputs: int) -> bool:
+        """Whether the loss counts it with the losses, on the device."""
+        return loss.tells_accuracy(outputs)
+
 
 @dataclass(frozen=True)
-class SparseCategoricalAccuracy(Accuracy):
+class CategoricalAccuracy(Accuracy):
+    """The share of images whose class has the greatest of several outputs."""
+
+    name: str = "categorical_accuracy"
+
+    def of_model(self, loss: Loss, outputs: int) -> Metric:
+        _check_are_several(self, outputs)
+        return self
+
+    def is_told_by(self, loss: Loss, outputs: int) -> bool:
+        return super().is_told_by(loss, outputs) and type(loss).hits is Loss.hits
+
+
+@dataclass(frozen=True)
+class SparseCategoricalAccuracy(CategoricalAccuracy):
     """The same, under Keras's name for labels that are whole numbers."""
 
     name: str = "sparse_categorical_accuracy"
 
 
 @dataclass(frozen=True)
-class CategoricalAccuracy(Accuracy):
-    """The same, under Keras's name for labels that are rows."""
-
-    name: str = "categorical_accuracy"
-
-
-@dataclass(frozen=True)
 class BinaryAccuracy(Accuracy):
-    """The same, under Keras's name for a single output."""
+    """The share of outputs that are above a threshold where their label is above 0.5, and only so.
+
+    Args:
+        name: see `Metric`.
+        threshold: None for that of the loss, 0.5 of probabilities and 0 of logits.
+
+    Raises:
+        InvalidValueError: `threshold` is not a number.
+    """
 
     name: str = "binary_accuracy"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        arguments.optional(arguments.number, self.threshold, "threshold")
+
+    def of_model(self, loss: Loss, outputs: int) -> Metric:
+        decides = self.threshold is None
+        return self._with("threshold", loss.threshold(outputs)) if decides else self
+
+    def check_labels(self, labels: Values, outputs: int) -> None:
+        _check_are_of_classes(labels)
+
+    def result(self, labels: Values, outputs: Values) -> float:
+        threshold = 0.5 if self.threshold is None else self.threshold
+        return float(((outputs > threshold) == (_rows(labels, outputs) > 0.5)).mean())
+
+    def is_told_by(self, loss: Loss, outputs: int) -> bool:
+        is_hits = outputs == 1 and self.threshold == loss.threshold(1)
+        return is_hits and type(loss).hits is Loss.hits and super().is_told_by(loss, outputs)
 
 
 @dataclass(frozen=True)
 class TopKCategoricalAccuracy(Metric):
-    """The share of images whose class has one of the `k` greatest outputs.
+    """The share of images whose class has one of the `k` greatest of several outputs.
+
+    As in Keras, a label that is a row says one class, that of its greatest number, also where each
+    output tells by itself.
 
     Args:
         k: at least 1.
@@ -151,6 +265,23 @@ class TopKCategoricalAccuracy(Metric):
         of_class = np.take_along_axis(outputs, classes_of(labels)[:, None], axis=1)
         return float(((outputs > of_class).sum(axis=1) < self.k).mean())
 
+    def of_model(self, loss: Loss, outputs: int) -> Metric:
+        _check_are_several(self, outputs)
+        return self
+
+
+def _check_are_several(metric: Metric, outputs: int) -> None:
+    """Check that a model has an output for each class, for a metric of the greatest of them.
+
+    Raises:
+        InvalidValueError: it has one.
+    """
+    if outputs == 1:
+        raise InvalidValueError(
+            f"{metric.name} is of the greatest of several outputs, but the model has one: use "
+            "accuracy or binary_accuracy"
+        )
+
 
 @dataclass(frozen=True)
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
@@ -163,99 +294,167 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
 class OfClasses(Metric):
     """One of the numbers of `PerClass`.
 
+    The greatest of several outputs decides for a class. Above a threshold an output decides by
+    itself: a single output, the outputs of a model with a binary cross-entropy, and any if there is
+    the argument. Of a single output the result is a number, that of class 1; of each output of
+    several an array.
+
     Args:
         average: None for an array of those of all classes, "macro" for their mean.
         name: see `Metric`.
 
     Raises:
-        InvalidValueError: `average` is neither.
+        InvalidValueError: an argument is not as described.
     """
 
     which: ClassVar[str]
     direction: ClassVar[str | None] = "up"
+    threshold_argument: ClassVar[str] = "thresholds"
+    """The argument that is the threshold; None for that of the loss, if an output has one."""
 
     average: str | None = None
-    name: str = ""
 
     def __post_init__(self) -> None:
         if self.average not in (None, "macro"):
             raise InvalidValueError(f"average is {self.average!r}: choose None or macro")
+        arguments.optional(arguments.number, self._threshold, self.threshold_argument)
+
+    @property
+    def _threshold(self) -> float | None:
+        value: float | None = getattr(self, self.threshold_argument)
+        return value
+
+    def of_model(self, loss: Loss, outputs: int) -> Metric:
+        decides = self._threshold is None
+        return self._with(self.threshold_argument, loss.threshold(outputs)) if decides else self
+
+    def check_labels(self, labels: Values, outputs: int) -> None:
+        _check_are_of_classes(labels)
 
     def result(self, labels: Values, outputs: Values) -> Any:
-        found = getattr(per_class(labels, outputs), self.which)
-        return found if self.average is None else float(found.mean())
+        found = getattr(per_class(labels, outputs, self._threshold), self.which)
+        is_number = self.average == "macro" or len(found) == 1
+        return float(found.mean()) if is_number else found
 
 
 @dataclass(frozen=True)
 class Precision(OfClasses):
-    """The precision of each class, see `OfClasses`."""
+    """The precision of each class, see `OfClasses`.
+
+    Args:
+        average: see `OfClasses`.
+        thresholds: see `OfClasses`; a single one.
+        name: see `Metric`.
+    """
 
     which: ClassVar[str] = "precision"
+    thresholds: float | None = None
     name: str = "precision"
 
 
 @dataclass(frozen=True)
 class Recall(OfClasses):
-    """The recall of each class, see `OfClasses`."""
+    """The recall of each class, see `OfClasses`.
+
+    Args:
+        average: see `OfClasses`.
+        thresholds: see `OfClasses`; a single one.
+        name: see `Metric`.
+    """
 
     which: ClassVar[str] = "recall"
+    thresholds: float | None = None
     name: str = "recall"
 
 
 @dataclass(frozen=True)
 class F1Score(OfClasses):
-    """The F1 of each class, see `OfClasses`."""
+    """The F1 of each class, see `OfClasses`.
+
+    Args:
+        average: see `OfClasses`.
+        threshold: see `OfClasses`.
+        name: see `Metric`.
+    """
 
     which: ClassVar[str] = "f1"
+    threshold_argument: ClassVar[str] = "threshold"
+    threshold: float | None = None
     name: str = "f1_score"
 
 
 @dataclass(frozen=True)
 class ConfusionMatrix(Metric):
-    """The images of each class that are taken for each, see `confusion_matrix`."""
+    """The images of each class that are taken for each, see `confusion_matrix`.
+
+    Args:
+        name: see `Metric`.
+        threshold: of a single output; None for that of the loss.
+
+    Raises:
+        InvalidValueError: `threshold` is not a number.
+    """
 
     name: str = "confusion_matrix"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        arguments.optional(arguments.number, self.threshold, "threshold")
+
+    def of_model(self, loss: Loss, outputs: int) -> Metric:
+        threshold = loss.threshold(outputs)
+        if outputs > 1 and threshold is not None:
+            raise InvalidValueError(
+                f"{self.name} is of images that have one class each, but with "
+                f"{type(loss).__name__} each of the {outputs} outputs tells by itself: use "
+                "precision and recall"
+            )
+        return self._with("threshold", threshold) if self.threshold is None else self
+
+    def check_labels(self, labels: Values, outputs: int) -> None:
+        _check_are_of_classes(labels)
 
     def result(self, labels: Values, outputs: Values) -> Any:
-        return confusion_matrix(labels, outputs)
+        threshold = 0.5 if self.threshold is None else self.threshold
+        return confusion_matrix(labels, outputs, threshold)
+
+
+class OfErrors(Metric):
+    """A metric of the differences of outputs from labels."""
+
+    direction: ClassVar[str | None] = "down"
+
+    def check_labels(self, labels: Values, outputs: int) -> None:
+        if labels.size != len(labels) * outputs:
+            raise InvalidValueError(
+                "the labels are classes, whose difference from the outputs says nothing: compile "
+                "with categorical_crossentropy and rows, or leave the metric out"
+            )
+
+    def _errors(self, labels: Values, outputs: Values) -> Values:
+        self.check_labels(labels, outputs.shape[1])
+        errors: Values = outputs - labels.reshape(outputs.shape)
+        return errors
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(Metric):
+class MeanSquaredError(OfErrors):
     """The mean of the squared differences of outputs from labels."""
-
-    direction: ClassVar[str | None] = "down"
 
     name: str = "mean_squared_error"
 
     def result(self, labels: Values, outputs: Values) -> float:
-        return float(((outputs - _numbers(labels, outputs)) ** 2).mean(dtype=np.float64))
+        return float((self._errors(labels, outputs) ** 2).mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(Metric):
+class MeanAbsoluteError(OfErrors):
     """The mean of the absolute differences of outputs from labels."""
-
-    direction: ClassVar[str | None] = "down"
 
     name: str = "mean_absolute_error"
 
     def result(self, labels: Values, outputs: Values) -> float:
-        return float(abs(outputs - _numbers(labels, outputs)).mean(dtype=np.float64))
-
-
-def _numbers(labels: Values, outputs: Values) -> Values:
-    """Labels that are a number for each output.
-
-    Raises:
-        InvalidValueError: they are classes.
-    """
-    if labels.size != outputs.size:
-        raise InvalidValueError(
-            "the labels are classes, whose difference from the outputs says nothing: compile with "
-            "categorical_crossentropy and rows, or leave the metric out"
-        )
-    return labels.reshape(outputs.shape)
+        return float(abs(self._errors(labels, outputs)).mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -352,24 +551,59 @@ class Measures:
     """What is measured besides the loss.
 
     Args:
-        has_accuracy: whether the loss tells which images are classified correctly.
-        metrics: those that are computed from the outputs.
-        accuracies: those that the loss tells, under their names; "accuracy" if there are none.
+        metrics: in order.
+        told: the names of those that the loss counts, on the device; the others are computed from
+            the outputs.
         loss: of the model, which tells what the labels were before it took them.
     """
 
-    has_accuracy: bool = True
-    metrics: tuple[Metric, ...] = ()
-    accuracies: tuple[Metric, ...] = ()
+    metrics: tuple[Metric, ...] = (Accuracy(),)
+    told: frozenset[str] = frozenset({Accuracy.name})
     loss: Loss = DEFAULT
 
     @classmethod
-    def of(cls, metrics: Sequence[Metric], loss: Loss = DEFAULT) -> "Measures":
-        """Those of the metrics of a model, whose loss may measure the accuracy itself."""
-        accuracies = [each for each in metrics if isinstance(each, Accuracy) and not each.is_own]
-        told = accuracies if loss.measures_accuracy else []
-        others = tuple(each for each in metrics if each not in told)
-        return cls(loss.measures_accuracy, others, tuple(told), loss)
+    def of(cls, metrics: Sequence[Metric], loss: Loss, outputs: int) -> "Measures":
+        """Those of a model, with the accuracy, asked for or not, if the loss counts it anyway.
+
+        Args:
+            metrics: that it is compiled with.
+            loss: likewise.
+            outputs: their number.
+
+        Raises:
+            InvalidValueError: a metric says nothing of such a model.
+        """
+        measured = [each.of_model(loss, outputs) for each in metrics]
+        accuracies = [each for each in measured if isinstance(each, Accuracy) and not each.is_own]
+        told = {each.name for each in accuracies if each.is_told_by(loss, outputs)}
+        is_free = not told and loss.tells_accuracy(outputs)
+        if is_free and not any(each.name == Accuracy.name for each in measured):
+            measured.insert(0, Accuracy())
+            told.add(Accuracy.name)
+        return cls(tuple(measured), frozenset(told), loss)
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether a metric is computed from the outputs, which are then kept for all images."""
+        return bool(self._computed)
+
+    @property
+    def _names(self) -> list[str]:
+        return [each.name for each in self.metrics]
+
+    @property
+    def _computed(self) -> list[Metric]:
+        return [each for each in self.metrics if each.name not in self.told]
+
+    def check_labels(self, labels: Values, outputs: int) -> None:
+        """Check what the loss has made of labels, before anything is computed.
+
+        Raises:
+            InvalidValueError: a metric says nothing of them.
+        """
+        given = self.loss.as_given(labels, outputs)
+        for each in self._computed:
+            each.check_labels(given, outputs)
 
     def evaluate(
         self,
@@ -383,21 +617,19 @@ class Measures:
 
         Args:
             losses: real (n,).
-            correct: real (n,), 1 or 0; not read without accuracy.
-            labels: those of the images, if there are metrics.
+            correct: real (n,), 1 or 0; not read unless the loss counts them.
+            labels: those of the images, if this `needs_outputs`.
             outputs: likewise.
             penalty: on the parameters, a part of the loss.
         """
         found: dict[str, Any] = {"loss": float(losses.mean(dtype=np.float64)) + penalty}
-        if self.has_accuracy:
-            names = [each.name for each in self.accuracies] or [Accuracy.name]
-            found |= dict.fromkeys(names, float(correct.mean(dtype=np.float64)))
-        if self.metrics:
+        found |= {name: float(correct.mean(dtype=np.float64)) for name in self.told}
+        if self.needs_outputs:
             assert labels is not None
             assert outputs is not None
             given = self.loss.as_given(labels, outputs.shape[1])
-            found |= {each.name: _plain(each.result(given, outputs)) for each in self.metrics}
-        return Evaluation(found)
+            found |= {each.name: _plain(each.result(given, outputs)) for each in self._computed}
+        return Evaluation({"loss": found["loss"]} | {each: found[each] for each in self._names})
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,9 @@ from gpucnn.metrics import (
 )
 
 SQUARED = losses.MeanSquaredError()
+BINARY = losses.BinaryCrossentropy()
+CATEGORICAL = losses.CategoricalCrossentropy()
+CLASSES = losses.SparseCategoricalCrossentropy(from_logits=True)
 LABELS = np.array([0, 0, 1, 1, 1, 3])
 TAKEN = np.array([0, 1, 1, 1, 0, 1])  # nothing for 2 and 3, and nothing is 2
 OUTPUTS = np.eye(4)[TAKEN] + 0.01 * np.arange(4)[::-1]  # then in the order of the classes
@@ -78,6 +81,106 @@ def test_accuracy_of_classes(labels: Any) -> None:
 def test_accuracy_of_a_single_output(shape: tuple[int, ...]) -> None:
     labels = np.array([1.0, 0, 1]).reshape(shape)
     assert Accuracy().result(labels, np.array([[0.6], [0.5], [0.4]])) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("of_labels", [LABELS, ROWS], ids=["classes", "rows"])
+def test_binary_accuracy_is_of_each_output(of_labels: Any) -> None:
+    outputs = 0.6 * OUTPUTS
+    right = (outputs > 0.5) == (ROWS > 0.5)
+    assert BinaryAccuracy().result(of_labels, outputs) == right.mean() == 18 / 24
+    above = (outputs > 0.01) == (ROWS > 0.5)
+    assert BinaryAccuracy(threshold=0.01).result(of_labels, outputs) == above.mean() != 18 / 24
+
+
+class TestSingleOutput:
+    """Whether it is above a threshold, as of two classes."""
+
+    labels = np.array([1, 1, 1, 0, 0, 0, 0])
+    outputs = np.array([0.9, 0.6, 0.3, 0.7, 0.8, 0.55, 0.1])[:, None]
+
+    @pytest.mark.parametrize("of_labels", [labels, labels[:, None].astype(float)])
+    def test_metrics_of_classes_are_those_of_class_1(self, of_labels: Any) -> None:
+        assert Precision().result(of_labels, self.outputs) == 2 / 5
+        assert Recall().result(of_labels, self.outputs) == 2 / 3
+        assert F1Score().result(of_labels, self.outputs) == 2 * 2 / (5 + 3)
+        counts = ConfusionMatrix().result(of_labels, self.outputs)
+        assert_array_equal(counts, [[1, 3], [1, 2]])
+
+    def test_other_thresholds(self) -> None:
+        assert Precision(thresholds=0.75).result(self.labels, self.outputs) == 1 / 2
+        assert F1Score(threshold=0.2).result(self.labels, self.outputs) == 2 * 3 / (6 + 3)
+        counts = ConfusionMatrix(threshold=0.75).result(self.labels, self.outputs)
+        assert_array_equal(counts, [[3, 1], [2, 1]])
+
+    @pytest.mark.parametrize("metric", [Precision(), Recall(), F1Score(), ConfusionMatrix()])
+    def test_logits_are_compared_with_0(self, metric: Metric) -> None:
+        logits = np.log(self.outputs / (1 - self.outputs))
+        of_logits = metric.of_model(losses.BinaryCrossentropy(from_logits=True), 1)
+        expected = metric.of_model(BINARY, 1).result(self.labels, self.outputs)
+        assert_array_equal(of_logits.result(self.labels, logits), expected)
+
+    @pytest.mark.parametrize(
+        "metric",
+        [
+            CategoricalAccuracy(),
+            SparseCategoricalAccuracy(),
+            TopKCategoricalAccuracy(),
+            SparseTopKCategoricalAccuracy(),
+        ],
+    )
+    def test_metrics_of_the_greatest_are_refused(self, metric: Metric) -> None:
+        with refusal(
+            f"{metric.name} is of the greatest of several outputs, but the model has one: use "
+            "accuracy or binary_accuracy"
+        ):
+            metric.of_model(BINARY, 1)
+
+    @pytest.mark.parametrize("metric", [Precision(), ConfusionMatrix(), BinaryAccuracy()])
+    def test_labels_of_no_classes_are_refused(self, metric: Metric) -> None:
+        labels = np.array([[0.5], [2.5], [-1]])
+        message = (
+            "the labels are from -1 to 2.5, which are not those of classes: leave out the metrics "
+            "of classes, or give labels of 0 and 1"
+        )
+        with refusal(message):
+            metric.result(labels, self.outputs[:3])
+        with refusal(message):
+            metric.check_labels(labels, 1)
+
+
+class TestOutputsByThemselves:
+    """Those of a model with a binary cross-entropy."""
+
+    labels = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 0], [1, 0, 1.0]])
+    outputs = np.array([[0.9, 0.6, 0.7], [0.2, 0.6, 0.1], [0.6, 0.6, 0.1], [0.8, 0.2, 0.9]])
+
+    @pytest.mark.parametrize(
+        ("metric", "expected"),
+        [
+            (Precision(), [2 / 3, 1 / 3, 1]),
+            (Recall(), [2 / 3, 1, 1]),
+            (F1Score(), [2 * 2 / (3 + 3), 2 * 1 / (3 + 1), 1]),
+        ],
+    )
+    def test_metrics_of_classes_are_of_each_output(self, metric: Any, expected: Any) -> None:
+        found = metric.of_model(BINARY, 3)
+        assert_allclose(found.result(self.labels, self.outputs), expected)
+
+    def test_the_threshold_of_the_argument_goes_before_that_of_the_loss(self) -> None:
+        found = Recall(thresholds=0.75).of_model(BINARY, 3)
+        assert_allclose(found.result(self.labels, self.outputs), [2 / 3, 0, 1 / 2])
+
+    def test_a_threshold_takes_labels_that_are_classes(self) -> None:
+        metric = F1Score(threshold=0.5)
+        expected = metric.result(ROWS, OUTPUTS)
+        assert_array_equal(metric.result(LABELS, OUTPUTS), expected)
+
+    def test_there_is_no_confusion_matrix(self) -> None:
+        with refusal(
+            "confusion_matrix is of images that have one class each, but with BinaryCrossentropy "
+            "each of the 3 outputs tells by itself: use precision and recall"
+        ):
+            ConfusionMatrix().of_model(BINARY, 3)
 
 
 def test_errors() -> None:
@@ -156,22 +259,77 @@ class TestMetricsOf:
 
 
 class TestMeasures:
-    def test_the_accuracy_is_that_of_the_loss(self) -> None:
-        assert Measures.of([Accuracy(), F1Score()]) == Measures(True, (F1Score(),), (Accuracy(),))
+    def test_the_accuracy_is_counted_by_the_loss(self) -> None:
+        measures = Measures.of([F1Score(), Accuracy("acc")], CLASSES, 3)
+        assert [each.name for each in measures.metrics] == ["f1_score", "acc"]
+        assert measures.told == {"acc"}
 
-    def test_the_accuracy_has_the_names_that_it_is_given(self) -> None:
-        measures = Measures.of([CategoricalAccuracy(), Accuracy("acc")])
+    def test_the_accuracy_is_measured_if_it_is_not_asked_for(self) -> None:
+        assert Measures.of([], CLASSES, 3) == Measures((Accuracy(),), frozenset({"accuracy"}))
+        assert Measures.of([], BINARY, 1).told == {"accuracy"}
+        assert Measures.of([F1Score()], CLASSES, 3).metrics == (Accuracy(), F1Score())
+
+    @pytest.mark.parametrize(("loss", "outputs"), [(SQUARED, 3), (SQUARED, 1), (BINARY, 3)])
+    def test_the_accuracy_is_a_metric_where_the_loss_has_none(
+        self, loss: losses.Loss, outputs: int
+    ) -> None:
+        assert Measures.of([], loss, outputs) == Measures((), frozenset(), loss)
+        measures = Measures.of([Accuracy()], loss, outputs)
+        assert measures == Measures((Accuracy(),), frozenset(), loss)
+        assert measures.needs_outputs
+
+    @pytest.mark.parametrize(
+        ("metric", "loss", "outputs"),
+        [
+            (CategoricalAccuracy(), CLASSES, 3),
+            (SparseCategoricalAccuracy(), CLASSES, 3),
+            (BinaryAccuracy(), BINARY, 1),
+            (BinaryAccuracy(), losses.BinaryCrossentropy(from_logits=True), 1),
+            (BinaryAccuracy(threshold=0.5), BINARY, 1),
+        ],
+    )
+    def test_an_accuracy_of_the_same_rule_is_counted_too(
+        self, metric: Metric, loss: losses.Loss, outputs: int
+    ) -> None:
+        measures = Measures.of([metric], loss, outputs)
+        assert not measures.needs_outputs
         found = measures.evaluate(np.zeros(4), np.array([0, 1, 1, 1]), None, None)
-        assert found._asdict() == {"loss": 0, "categorical_accuracy": 0.75, "acc": 0.75}
+        assert found._asdict() == {"loss": 0, metric.name: 0.75}
+
+    @pytest.mark.parametrize(
+        ("metric", "loss", "outputs"),
+        [
+            (BinaryAccuracy(), CLASSES, 3),
+            (BinaryAccuracy(), BINARY, 3),
+            (BinaryAccuracy(threshold=0.4), BINARY, 1),
+            (CategoricalAccuracy(), BINARY, 3),
+        ],
+    )
+    def test_an_accuracy_of_another_rule_is_computed(
+        self, metric: Metric, loss: losses.Loss, outputs: int
+    ) -> None:
+        assert Measures.of([metric], loss, outputs).told <= {"accuracy"}
 
     def test_an_accuracy_of_ones_own_is_computed(self) -> None:
         class Mine(Accuracy):
             pass
 
-        assert Measures.of([Mine()]) == Measures(True, (Mine(),))
+        assert Measures.of([Mine()], CLASSES, 3) == Measures((Mine(),), frozenset())
 
-    def test_the_accuracy_is_a_metric_where_the_loss_has_none(self) -> None:
-        assert Measures.of([Accuracy()], SQUARED) == Measures(False, (Accuracy(),), (), SQUARED)
+    def test_a_loss_of_ones_own_counts_by_its_own_rule(self) -> None:
+        class Mine(losses.Loss):
+            measures_accuracy = True
+
+            def hits(self, labels: Any, outputs: Any) -> Any:
+                return np.ones(len(labels))
+
+        measures = Measures.of([Accuracy(), CategoricalAccuracy()], Mine(), 3)
+        assert measures.told == {"accuracy"}
+
+    def test_values_are_in_the_order_of_the_metrics(self) -> None:
+        measures = Measures.of([MeanSquaredError(), Accuracy()], CATEGORICAL, 4)
+        found = measures.evaluate(np.ones(6), np.ones(6), ROWS, OUTPUTS)
+        assert list(found._asdict()) == ["loss", "mean_squared_error", "accuracy"]
 
     def test_means_are_in_float64(self) -> None:
         losses = np.full(2**16, 0.1, np.float32)
@@ -179,7 +337,7 @@ class TestMeasures:
         assert found == (np.float64(np.float32(0.1)), np.float64(np.float32(0.1)))
 
     def test_values_are_plain(self) -> None:
-        measures = Measures(False, (F1Score(), ConfusionMatrix(), Plus(name="plus")))
+        measures = Measures((F1Score(), ConfusionMatrix(), Plus(name="plus")), frozenset())
         found = measures.evaluate(np.ones(6), np.ones(6), LABELS, OUTPUTS)
         assert list(found._asdict()) == ["loss", "f1_score", "confusion_matrix", "plus"]
         assert [type(each) for each in found] == [float, list, list, int]

@@ -43,9 +43,8 @@ class CallbackList:
         if callbacks is not None and not isinstance(callbacks, (list, tuple)):
             raise InvalidTypeError(f"callbacks is {callbacks!r}: give a list of callbacks")
         self._callbacks = [_checked(each) for each in callbacks or ()]
+        self._model = model
         self._last: Logs = {}
-        for each in self._callbacks:
-            each.set_model(model)
         self.is_told_of_tests = any(map(_is_told_of_tests, self._callbacks))
 
     @contextmanager
@@ -56,6 +55,7 @@ class CallbackList:
             params: of the training, see `Callback`.
         """
         for each in self._callbacks:
+            each.set_model(self._model)
             each.set_params(params)
         for each in self._callbacks:
             each.on_train_begin({})

@@ -21,7 +21,8 @@ class Loss(Extensible):
 
     Attributes:
         xp: the module of the arrays, NumPy or CuPy; set in a model.
-        measures_accuracy: whether the accuracy is among the metrics of every model with this loss.
+        measures_accuracy: whether `compute` counts the images that are classified correctly, so
+            that the accuracy is among the metrics of every model with this loss.
         is_of_classes: whether it is the cross-entropy of classes, with which layers can be fused.
     """
 
@@ -74,6 +75,20 @@ class Loss(Extensible):
             outputs: the number of outputs of the model.
         """
         return labels
+
+    # For metrics
+
+    def tells_accuracy(self, outputs: int) -> bool:
+        """Whether what `compute` counts of a model with so many outputs is its accuracy."""
+        return self.measures_accuracy
+
+    def threshold(self, outputs: int) -> float | None:
+        """Above what a prediction says yes by itself; None if the greatest of several decides.
+
+        Args:
+            outputs: the number of outputs of the model.
+        """
+        return 0.5 if outputs == 1 else None
 
     # Computing
 

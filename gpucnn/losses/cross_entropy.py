@@ -164,6 +164,17 @@ class BinaryCrossentropy(CrossEntropy):
     def as_given(self, labels: NDArray[Any], outputs: int) -> NDArray[Any]:
         return self._rough(labels, 2)
 
+    def tells_accuracy(self, outputs: int) -> bool:
+        """Whether there is one: of several, the share is counted that are right, by themselves.
+
+        A loss of the user's that derives from this one counts by logits what its `hits` takes for
+        probabilities.
+        """
+        return outputs == 1 and type(self).value is Loss.value
+
+    def threshold(self, outputs: int) -> float | None:
+        return 0.0 if self.from_logits else 0.5
+
     def labels(self, y: Any, count: int, outputs: int) -> NDArray[Any]:
         rows = check_numbers(y, count, outputs)
         if not ((rows >= 0) & (rows <= 1)).all():

@@ -332,8 +332,7 @@ class Sequential(Trainable):
 
     def _settings(self) -> Settings:
         dtype, loss = self.dtype.name, self.loss
-        measured = *self._measures.accuracies, *self._measures.metrics
-        of_fit = self.optimizer, loss, measured
+        of_fit = self.optimizer, loss, self._metrics
         return Settings(self.layers, self.input_shape, dtype, self.seed, *of_fit, self.name)
 
     @keras_arguments

@@ -16,7 +16,7 @@ from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer
 from gpucnn.losses import DEFAULT, Loss, loss_of
-from gpucnn.metrics import Accuracy, Evaluation, Measures, Metric, MetricLike, metrics_of
+from gpucnn.metrics import Evaluation, Measures, Metric, MetricLike, metrics_of
 from gpucnn.models.building import BuiltLater
 from gpucnn.models.checkpoint import optimizer_arrays
 from gpucnn.models.data import (
@@ -87,7 +87,7 @@ class Trainable(BuiltLater):
             "its end"
         )
         self.optimizer: Optimizer = Adam()
-        self._measures = Measures()
+        self._metrics: tuple[Metric, ...] = ()
         self.stop_training = self.run_eagerly = False
         self.epochs_trained = 0
         self.pixels: Pixels | None = None
@@ -98,16 +98,18 @@ class Trainable(BuiltLater):
         self._batch_trainers: list[BatchTrainer] = []
 
     def _complete(self, made: Network) -> None:
+        self._measures = Measures.of(self._metrics, self.loss or DEFAULT, made.classes)
         self.optimizer.place(made.backend, made.parameters, made.replica.layout)
 
     # Training
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What is measured besides the loss: the metrics of `compile`, and an accuracy unasked."""
-        measures = self._measures
-        unasked = (Accuracy(),) if measures.has_accuracy and not measures.accuracies else ()
-        return (*measures.accuracies, *unasked, *measures.metrics)
+        """What is measured besides the loss: the metrics of `compile`, and an accuracy unasked.
+
+        The latter is among them once the model is built.
+        """
+        return self._measures.metrics if self.is_built else self._metrics
 
     @keras_arguments
     def compile(
@@ -125,18 +127,19 @@ class Trainable(BuiltLater):
             loss: of `gpucnn.losses`, one of your own, or Keras's name; None for the cross-entropy
                 of classes that are whole numbers.
             metrics: of `gpucnn.metrics`, by name or as objects, or functions of y_true and y_pred
-                on the host. The accuracy is measured in any case where the loss is a cross-entropy.
+                on the host. The accuracy is measured in any case where the loss is a cross-entropy
+                of classes, or of a single output.
             run_eagerly: see the attribute.
 
         Raises:
             InvalidTypeError: `optimizer` is not an optimizer, `loss` not a loss, `metrics` not a
                 list of metrics, or `run_eagerly` not a bool.
             InvalidValueError: there is no optimizer, loss or metric of that name, the optimizer
-                already trains another model, or the loss does not fit what the layers end in.
+                already trains another model, the loss does not fit what the layers end in, or a
+                metric not the loss and the number of outputs.
             ModelInUseError: the model is being trained.
         """
         optimizer, loss, given = optimizer_of(optimizer), loss_of(loss), metrics_of(metrics)
-        measures = Measures.of(given, loss or DEFAULT)
         arguments.flag(run_eagerly, "run_eagerly")
         if optimizer.is_placed and optimizer is not self.optimizer:
             kind = type(optimizer).__name__
@@ -144,10 +147,13 @@ class Trainable(BuiltLater):
         self._refuse_training()
         with self._building.claim(), self._lock.claim() if self.is_built else nullcontext():
             if self.is_built:
-                self._aim_at(Objective.of(loss, self.layers))
+                objective = Objective.of(loss, self.layers)
+                measures = Measures.of(given, loss or DEFAULT, self.classes)
+                self._aim_at(objective)
                 optimizer.place(self.backend, self.parameters, self.replica.layout)
+                self._measures = measures
             self.optimizer, self.loss, self.run_eagerly = optimizer, loss, run_eagerly
-            self._measures, self._batch_trainers = measures, []
+            self._metrics, self._batch_trainers = given, []
 
     def _aim_at(self, objective: Objective) -> None:
         """Take another objective, for which layers may be fused in another way."""
@@ -483,6 +489,8 @@ class Trainable(BuiltLater):
             )
         images = self._images(x, pixels)
         labels = (self.loss or DEFAULT).labels(y, len(images), self.classes)
+        if self._measures.needs_outputs:
+            self._measures.check_labels(labels, self.classes)
         data = Labelled(images, labels, weights)
         if class_weight is not None:
             return data._replace(weights=weights_by_class(class_weight, data))

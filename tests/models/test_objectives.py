@@ -224,6 +224,53 @@ class TestMetrics:
         made.compile(SGD(0.1), "mse", metrics=[])
         assert len(made.evaluate(X, ROWS)) == 1
 
+    @devices
+    def test_of_a_single_output_are_those_of_two_classes(self, device: str) -> None:
+        made = model(1, "sigmoid", device)
+        named = ["precision", "recall", "f1_score", "accuracy", "confusion_matrix"]
+        made.compile(SGD(0.1), "binary_crossentropy", named)
+        labels = Y > 0
+        found = made.evaluate(X, labels, 4, return_dict=True)
+        yes = made.predict(X)[:, 0] > 0.5
+        right = (yes & labels).sum()
+        assert 0 < right < labels.sum()
+        assert found["precision"] == right / yes.sum()
+        assert found["recall"] == right / labels.sum()
+        assert found["f1_score"] == 2 * right / (yes.sum() + labels.sum())
+        assert found["accuracy"] == pytest.approx((yes == labels).mean())
+        assert found["confusion_matrix"][1] == [labels.sum() - right, right]
+
+    @pytest.mark.parametrize(
+        ("loss", "end"),
+        [
+            ("binary_crossentropy", "sigmoid"),
+            ("categorical_crossentropy", "softmax"),
+            ("mse", None),
+            (CategoricalCrossentropy(label_smoothing=0.2), "softmax"),
+        ],
+    )
+    def test_an_accuracy_is_what_it_is_called_with_any_loss(
+        self, loss: Any, end: str | None
+    ) -> None:
+        made = model(3, end)
+        made.compile(SGD(0.1), loss, ["binary_accuracy", "accuracy", "categorical_accuracy"])
+        found = made.evaluate(X, ROWS, return_dict=True)
+        predicted = made.predict(X)
+        categorical = (predicted.argmax(axis=1) == Y).mean()
+        binary = ((predicted > 0.5) == (ROWS > 0.5)).mean()
+        assert categorical != binary
+        assert list(found) == ["loss", "binary_accuracy", "accuracy", "categorical_accuracy"]
+        assert list(found.values())[1:] == pytest.approx([binary, categorical, categorical])
+
+    def test_that_say_nothing_of_a_model_are_refused(self) -> None:
+        made = model(1, "sigmoid")
+        with refusal(
+            "top_k_categorical_accuracy is of the greatest of several outputs, but the model has "
+            "one: use accuracy or binary_accuracy"
+        ):
+            made.compile("adam", "binary_crossentropy", ["top_k_categorical_accuracy"])
+        assert made.loss is None
+
     def test_are_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         made = model()
         made.compile(SGD(0.1), metrics=[F1Score("macro"), ConfusionMatrix()])
@@ -459,11 +506,14 @@ def test_metrics_have_the_labels_as_they_were_given() -> None:
 def test_errors_of_classes_are_refused() -> None:
     made = model()
     made.compile("adam", "sparse_categorical_crossentropy", metrics=["mae"])
-    with refusal(
-        "the labels are classes, whose difference from the outputs says nothing: compile with "
-        "categorical_crossentropy and rows, or leave the metric out"
-    ):
-        made.evaluate(X, Y)
+    before = small.weight_bytes(made)
+    for use in (made.evaluate, made.fit):
+        with refusal(
+            "the labels are classes, whose difference from the outputs says nothing: compile with "
+            "categorical_crossentropy and rows, or leave the metric out"
+        ):
+            use(X, Y)
+    assert small.weight_bytes(made) == before
 
 
 def test_a_model_that_ends_in_sigmoid_predicts_that_before_it_is_compiled() -> None:

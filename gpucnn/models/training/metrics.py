@@ -95,6 +95,6 @@ def penalties_now(replica: Replica, count: int) -> NDArray[Any] | None:
 def kinds_of_metrics(replica: Replica, measures: Measures, count: int) -> dict[str, Any]:
     """The shapes and dtypes of the `Metrics` of `count` images."""
     kinds: dict[str, Any] = dict.fromkeys(("losses", "correct"), ((count,), replica.dtype))
-    if measures.metrics:
+    if measures.needs_outputs:
         kinds["outputs"] = (count, *replica.plain[-1].output_shape), replica.dtype
     return kinds

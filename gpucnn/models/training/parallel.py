@@ -171,7 +171,7 @@ class ParallelTrainer(Trainer):
         if not (self._sharing.has_joined() and self._together(theirs, measure_mine)):
             measure_mine(ALONE)
         assert data.labels is not None
-        labels = backend.to_host(data.labels) if self._measures.metrics else None
+        labels = backend.to_host(data.labels) if self._measures.needs_outputs else None
         return metrics.on_host(backend, labels, penalties_now(self.replica, count))
 
     def join(self) -> None:
@@ -281,7 +281,7 @@ def evaluate(
     infer = partial(measure, run_eagerly=run_eagerly)
     kinds = metric_kinds("", len(data.images), replica, measures)
     found = _infer(replica, infer, given, kinds, batch_size)
-    labels = np.array(given["labels"]) if measures.metrics else None
+    labels = np.array(given["labels"]) if measures.needs_outputs else None
     penalties = penalties_now(replica, len(data.images))
     return Metrics(*found).on_host(replica.backend, labels, penalties)
 

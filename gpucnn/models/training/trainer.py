@@ -317,7 +317,7 @@ class Trainer:
 
     def _labels_on_host(self) -> NDArray[Any] | None:
         """The labels in the order of training, if there are metrics that need them."""
-        if not self._measures.metrics:
+        if not self._measures.needs_outputs:
             return None
         assert self.data.labels is not None
         return self.replica.backend.to_host(self.data.labels[self._order[: self._count]])
