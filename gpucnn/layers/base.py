@@ -74,9 +74,10 @@ class Name:
 
 @dataclass(eq=False, repr=False)
 class Named:
-    """The argument that all layers have."""
+    """The arguments that all layers have."""
 
     _: KW_ONLY
+    dtype: str | None = None
     name: Name = Name()
 
 
@@ -95,6 +96,7 @@ class Layer(Named, Extensible, Placeable, ABC):
     code over `self.xp` it may return any array of the right shape.
 
     Args:
+        dtype: that of the model, or None; a model refuses layers of another.
         name: of the layer, which no other layer of its model has; None for one that the model makes
             of the name of the class, such as "dense_1".
 
@@ -141,10 +143,10 @@ class Layer(Named, Extensible, Placeable, ABC):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def get_config(self) -> dict[str, Any]:
-        """As for `Configurable`; with the name only if it was given one."""
-        config = super().get_config()
-        del config["name"]
-        return config if self.given_name is None else config | {"name": self.given_name}
+        """As for `Configurable`; with the dtype and the name only if they were given."""
+        of_all = {"dtype": self.dtype, "name": self.given_name}
+        others = {k: value for k, value in super().get_config().items() if k not in of_all}
+        return others | {k: value for k, value in of_all.items() if value is not None}
 
     # Building
 

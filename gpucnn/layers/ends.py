@@ -19,12 +19,14 @@ class Input(metaclass=KerasArguments):
 
     Args:
         shape: of one image, such as (28, 28, 1).
+        dtype: that of the model, or None.
 
     Raises:
         InvalidValueError: `shape` is not the shape of an image.
     """
 
     shape: Sequence[int]
+    dtype: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         arguments.image_shape(self.shape, "shape")
@@ -54,12 +56,13 @@ class Softmax(Layer):
 
 @keras_arguments
 def Activation(  # noqa: N802 - a class in Keras
-    activation: str | Layer, name: str | None = None
+    activation: str | Layer, *, dtype: str | None = None, name: str | None = None
 ) -> Layer:
     """The layer of an activation, by Keras's name.
 
     Args:
         activation: the name, or the layer itself.
+        dtype: that of the model, or None.
         name: of the layer, see there.
 
     Raises:
@@ -68,6 +71,8 @@ def Activation(  # noqa: N802 - a class in Keras
     layer = Softmax() if activation == SOFTMAX else activation_layer(activation)
     if layer is None:
         raise InvalidValueError(f"Activation({activation!r}) changes nothing: leave it out")
+    if dtype is not None:
+        layer.dtype = dtype
     if name is not None:
         layer.name = name
     return layer

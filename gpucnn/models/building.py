@@ -113,6 +113,7 @@ class BuiltLater(Network):
 
         It is built as an object of its own, whose attributes this one then takes over.
         """
+        _check_dtypes(self._given, self._options.dtype)
         made = type(self).__new__(type(self))
         layers = without_input(self._given)
         Network.__init__(made, layers, input_shape, *self._options, self.loss)
@@ -152,6 +153,20 @@ class BuiltLater(Network):
                 )
             self.build(shape)
             return vars(self)[name]
+
+
+def _check_dtypes(layers: Sequence[Any], dtype: str) -> None:
+    """Check that layers, and what they begin and end with, have the dtype of their model if any.
+
+    Raises:
+        InvalidValueError: one has another.
+    """
+    for each in layers:
+        if isinstance(each, (Layer, Input, Softmax)) and each.dtype not in (None, dtype):
+            raise InvalidValueError(
+                f"the dtype of {type(each).__name__} is {each.dtype!r}, but that of its model is "
+                f"{dtype!r}: leave the layer's out, or give Sequential(layers, dtype=...) the same"
+            )
 
 
 def _shared(layers: Sequence[Any]) -> Network | None:

@@ -536,3 +536,25 @@ class TestName:
     def test_is_a_text(self) -> None:
         with refusal("name is 3: it must be a text"):
             Sequential(name=3)  # type: ignore[arg-type]
+
+
+class TestDtype:
+    @pytest.mark.parametrize(
+        "layers",
+        [
+            [Input((4,), dtype="float32"), Dense(3)],
+            [Dense(3, dtype="float32")],
+            [Dense(3), Activation("relu", dtype="float32")],
+            [Dense(3), Softmax(dtype="float32")],
+            [Dense(3), Activation("softmax", dtype="float32")],
+        ],
+    )
+    def test_of_a_layer_is_that_of_its_model(self, layers: Any) -> None:
+        x = np.zeros((2, 4))
+        assert Sequential(layers, device="cpu").predict(x).dtype == np.float32
+        (kind,) = (type(each).__name__ for each in layers if each.dtype)
+        with refusal(
+            f"the dtype of {kind} is 'float32', but that of its model is 'float64': "
+            "leave the layer's out, or give Sequential(layers, dtype=...) the same"
+        ):
+            Sequential(layers, dtype="float64", device="cpu").predict(x)

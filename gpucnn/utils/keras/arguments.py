@@ -28,6 +28,7 @@ class Absent(NamedTuple):
 
 
 CHANNELS_LAST = "the channels are the last axis of images"
+OWN_LAYER = "write a layer of your own, a subclass of gpucnn.layers.Layer"
 UNCONSTRAINED = "weights are not constrained; leave it out"
 NO_STEPS = "nothing is told of single steps, which do not wait for Python; use epochs"
 ONE_SHAPE = "a model takes batches of any size; give the shape of one image"
@@ -36,7 +37,6 @@ TABLE: dict[str, Absent] = {
     # Of layers
     "name": Absent("leave it out", taken=None),  # of what has no use for one
     "trainable": Absent("all weights are trained; leave it out", (True,)),
-    "dtype": Absent("a model has one, as in Sequential(layers, dtype=...)", (None, "float32")),
     "autocast": Absent("a model has one dtype; leave it out", (True,)),
     "data_format": Absent(CHANNELS_LAST, (None, "channels_last")),
     "axis": Absent("it is the last one", (-1,)),
@@ -58,8 +58,9 @@ TABLE: dict[str, Absent] = {
     "synchronized": Absent("statistics are those of the whole batch", (False, True)),
     "keepdims": Absent("put Reshape after it", (False,)),
     "noise_shape": Absent("use SpatialDropout2D"),
-    "max_value": Absent("write a layer of your own, a subclass of gpucnn.layers.Layer"),
-    "negative_slope": Absent("use LeakyReLU", (0,)),
+    "ReLU.max_value": Absent(OWN_LAYER),
+    "ReLU.negative_slope": Absent("use LeakyReLU", (0,)),
+    "ReLU.threshold": Absent(OWN_LAYER, (0,)),
     "invert": Absent("use Rescaling", (False,)),
     "weights": Absent("use set_weights of the model"),
     "input_dim": Absent("give input_shape, such as (784,)"),
@@ -67,11 +68,11 @@ TABLE: dict[str, Absent] = {
     "sparse ragged optional": Absent("images are arrays; leave it out", (False,)),
     "tensor": Absent("give the shape alone"),
     # Of losses and metrics
+    "dtype": Absent("a model has one, as in Sequential(layers, dtype=...)", (None, "float32")),
     "reduction": Absent("the loss of a batch is its mean", ("sum_over_batch_size",)),
     "ignore_class": Absent("give images of that class the sample_weight 0"),
     "from_logits": Absent("metrics are of what predict returns", (False,)),
-    "threshold": Absent("it is 0 of ReLU and 0.5 of metrics", (None, 0, 0.5)),
-    "thresholds top_k class_id": Absent("use a function of y_true and y_pred"),
+    "top_k class_id": Absent("use a function of y_true and y_pred"),
     "from_sorted_ids": Absent("leave it out", (False,)),
     # Of optimizers
     "amsgrad": Absent("leave it out", (False,)),
@@ -109,7 +110,10 @@ TABLE: dict[str, Absent] = {
     "line_length positions print_fn layer_range": Absent("leave it out"),
     "expand_nested show_trainable": Absent("leave it out", (False,)),
 }
-"""The arguments by name; where a function has one of that name, it is not looked up here."""
+"""The arguments by name, or by class and name where another has one that means something else.
+
+Where a function has one of that name, it is not looked up here.
+"""
 
 ABSENT = {name: absent for names, absent in TABLE.items() for name in names.split()}
 
@@ -160,7 +164,7 @@ def without_absent(
 
 
 def _check(what: str, names: Collection[str], name: str, value: Any) -> None:
-    absent = ABSENT.get(name)
+    absent = ABSENT.get(f"{what}.{name}", ABSENT.get(name))
     if absent is None:
         takes = f"it takes {', '.join(names)}" if names else "it takes none"
         raise InvalidTypeError(f"{what} has no argument {printable(name, 50)}: {takes}")

@@ -30,7 +30,7 @@ from gpucnn.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint, Ten
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.losses import CategoricalCrossentropy, MeanSquaredError
-from gpucnn.metrics import Precision
+from gpucnn.metrics import ConfusionMatrix, Precision
 from gpucnn.utils.keras.arguments import ABSENT, TABLE, keras_arguments
 
 TAKEN: list[tuple[Callable[..., Any], dict[str, Any]]] = [
@@ -114,9 +114,25 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         Dense,
         {"units": 3, "use_bais": True},
         "Dense has no argument use_bais: it takes units, activation, use_bias, kernel_initializer, "
-        "kernel_regularizer, input_shape, name",
+        "kernel_regularizer, input_shape, dtype, name",
     ),
-    (Softmax, {"temperature": 2}, "Softmax has no argument temperature: it takes name"),
+    (Softmax, {"temperature": 2}, "Softmax has no argument temperature: it takes dtype, name"),
+    (
+        ReLU,
+        {"threshold": 0.5},
+        "ReLU has no argument threshold=0.5: write a layer of your own, a subclass of "
+        "gpucnn.layers.Layer",
+    ),
+    (
+        Precision,
+        {"threshold": 0.5},
+        "Precision has no argument threshold: it takes average, thresholds, name",
+    ),
+    (
+        ConfusionMatrix,
+        {"negative_slope": 0},
+        "ConfusionMatrix has no argument negative_slope: it takes name, threshold",
+    ),
 ]
 
 
@@ -155,7 +171,8 @@ class Taking(ReLU):
 def test_ones_own_layers_have_the_arguments_that_they_have() -> None:
     assert Scaled(3, (1, 2), name="a", trainable=True).noise_shape == (1, 2)  # type: ignore[call-arg]
     with refusal(
-        "Scaled has no argument foo: it takes seed_of_mine, noise_shape, name", InvalidTypeError
+        "Scaled has no argument foo: it takes seed_of_mine, noise_shape, dtype, name",
+        InvalidTypeError,
     ):
         Scaled(foo=1)  # type: ignore[call-arg]
     assert Taking(trainable=False, foo=1).options == {"trainable": False, "foo": 1}
