@@ -1,10 +1,12 @@
 """Metrics that a model is compiled with, and what they are computed from."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ from gpucnn.losses import DEFAULT, Loss
 from gpucnn.utils import arguments
 from gpucnn.utils.config import Configurable
 from gpucnn.utils.keras import lacking
+from gpucnn.utils.keras.arguments import keras_arguments
 
 Values = NDArray[Any]
 
@@ -132,6 +135,21 @@ class Metric(Configurable, ABC):
     name: str
     direction: ClassVar[str | None] = None
 
+    @keras_arguments
+    def __init__(self, name: str | None = None) -> None:
+        """Make a metric; without a name it has that of its class, such as "f1_score"."""
+        if name is not None:
+            self.name = name
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not hasattr(cls, "name") and "name" not in cls.__annotations__:
+            cls.name = _snake_case(cls.__name__)
+
+    def get_config(self) -> dict[str, Any]:
+        """As for `Configurable`, with the name."""
+        return {"name": self.name} | super().get_config()
+
     @abstractmethod
     def result(self, labels: Values, outputs: Values) -> Any:
         """Compute the metric, on the host.
@@ -161,6 +179,11 @@ class Metric(Configurable, ABC):
         made = copy(self)
         vars(made)[argument] = value
         return made
+
+
+def _snake_case(name: str) -> str:
+    """The name of a class in lower case, with underscores between its words."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
 
 
 @dataclass(frozen=True)
@@ -529,6 +552,8 @@ def metrics_of(metrics: Any) -> tuple[Metric, ...]:
 
 def _metric(metric: Any) -> Metric:
     if isinstance(metric, Metric):
+        if metric.is_own:
+            _check_takes_both(metric.result, f"result of {type(metric).__name__}")
         return metric
     if isinstance(metric, str):
         if metric not in METRICS:
@@ -536,11 +561,30 @@ def _metric(metric: Any) -> Metric:
             raise InvalidValueError(f"{metric!r} is among the metrics: choose of {names}")
         return METRICS[metric]()
     if callable(metric) and hasattr(metric, "__name__") and not isinstance(metric, type):
+        _check_takes_both(metric, metric.__name__)
         return OfFunction(metric, metric.__name__)
     raise InvalidTypeError(
         f"{metric!r} is among the metrics: give names, objects such as F1Score(), or functions of "
         "y_true and y_pred"
     )
+
+
+def _check_takes_both(function: Callable[..., Any], name: str) -> None:
+    """Check that a function of the user's can be given labels and outputs.
+
+    Raises:
+        InvalidTypeError: it cannot.
+    """
+    try:
+        signature(function).bind(None, None)
+    except TypeError:
+        takes = ", ".join(signature(function).parameters)
+        raise InvalidTypeError(
+            f"{name} takes ({takes}), but is given (labels, outputs), those of all "
+            "images of an epoch: see gpucnn.metrics.Metric"
+        ) from None
+    except ValueError:  # it does not tell what it takes
+        return
 
 
 # What is measured of a model

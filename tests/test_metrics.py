@@ -28,6 +28,7 @@ from gpucnn.metrics import (
     metrics_of,
     per_class,
 )
+from gpucnn.utils.config import to_config
 
 SQUARED = losses.MeanSquaredError()
 BINARY = losses.BinaryCrossentropy()
@@ -256,6 +257,64 @@ class TestMetricsOf:
     def test_bad_arguments(self, make: Any, message: str) -> None:
         with refusal(message):
             make()
+
+
+class MeanOfAll(Metric):
+    """Without a name or a constructor."""
+
+    def result(self, labels: Any, outputs: Any) -> Any:
+        return outputs.mean()
+
+
+class Named(MeanOfAll):
+    """In Keras's style, but for `result`."""
+
+    def __init__(self, name: str = "mine", **options: Any) -> None:
+        super().__init__(name=name, **options)
+
+
+class Updated(Named):
+    """In Keras's style."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...
+
+    def result(self) -> float:  # type: ignore[override]
+        return 0.0
+
+
+class F2ScoreByHand(Metric):
+    def result(self, labels: Any, outputs: Any) -> Any:
+        return 0
+
+
+class TestOnesOwn:
+    def test_names(self) -> None:
+        assert MeanOfAll().name == "mean_of_all"
+        assert F2ScoreByHand().name == "f2_score_by_hand"
+        assert MeanOfAll("other").name == "other"
+        assert Named(dtype=None).name == "mine"
+
+    def test_configurations_have_the_name(self) -> None:
+        assert to_config(MeanOfAll("other"), [MeanOfAll]) == {"class": "MeanOfAll", "name": "other"}
+
+    def test_that_are_given_something_else_are_refused(self) -> None:
+        with refusal(
+            "result of Updated takes (), but is given (labels, outputs), those of all images of an "
+            "epoch: see gpucnn.metrics.Metric",
+            InvalidTypeError,
+        ):
+            metrics_of([Updated()])
+
+    def test_functions_of_something_else_are_refused(self) -> None:
+        def certainty(outputs: Any) -> Any:
+            return outputs.max(axis=1)
+
+        with refusal(
+            "certainty takes (outputs), but is given (labels, outputs), those of all images of an "
+            "epoch: see gpucnn.metrics.Metric",
+            InvalidTypeError,
+        ):
+            metrics_of([certainty])
 
 
 class TestMeasures:

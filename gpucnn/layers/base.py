@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.utils import arguments
 from gpucnn.utils.extensible import Extensible
 from gpucnn.utils.placeable import Placeable
@@ -259,7 +259,7 @@ class Layer(Named, Extensible, Placeable, ABC):
         """The module of the arrays, NumPy or CuPy, for array code."""
         return self.backend.xp
 
-    def as_operand(self, array: Array, shape: Shape) -> Array:
+    def as_operand(self, array: Any, shape: Shape) -> Array:
         """What `forward` or `backward` of the user's returned, as operations take it.
 
         An array that array code computed may be of another dtype, or not be contiguous.
@@ -269,8 +269,14 @@ class Layer(Named, Extensible, Placeable, ABC):
             shape: (n, ...), what it should have.
 
         Raises:
+            InvalidTypeError: it is not an array.
             InvalidValueError: it has another shape.
         """
+        if not hasattr(array, "shape"):
+            raise InvalidTypeError(
+                f"{self.name} returns what is of type {type(array).__name__}, but by its build an "
+                f"array of the shape {shape} is due: return one from forward, and from backward"
+            )
         if array.shape != shape:
             raise InvalidValueError(
                 f"{self.name} computes an array of the shape {array.shape}, but by its build it is "

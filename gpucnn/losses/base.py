@@ -11,6 +11,7 @@ from gpucnn.backends import Array, Backend, BatchMemory, Buffer
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses.labels import check_numbers
 from gpucnn.utils.extensible import Extensible
+from gpucnn.utils.keras.arguments import keras_arguments
 
 
 class Loss(Extensible):
@@ -30,6 +31,10 @@ class Loss(Extensible):
 
     measures_accuracy: ClassVar[bool] = False
     is_of_classes: ClassVar[bool] = False
+
+    @keras_arguments
+    def __init__(self) -> None:
+        """Make a loss, which has no arguments of its own."""
 
     def check_end(self, end: str) -> None:
         """Check that the loss fits a model.
@@ -127,11 +132,27 @@ class Loss(Extensible):
             gradient: real (n, outputs), written, or None if it is not needed.
             images: the number of images in the whole batch.
         """
-        losses[...] = self.value(labels, outputs)
+        losses[...] = self._checked("value", labels, outputs, losses.shape)
         if self.measures_accuracy:
             correct[...] = self.hits(labels, outputs)
         if gradient is not None:
-            gradient[...] = self.gradient(labels, outputs) / images
+            gradient[...] = self._checked("gradient", labels, outputs, gradient.shape) / images
+
+    def _checked(self, method: str, labels: Array, outputs: Array, shape: tuple[int, ...]) -> Array:
+        """What `value` or `gradient` returns.
+
+        Raises:
+            InvalidValueError: its shape is another, which might be broadcast.
+        """
+        found: Array = getattr(self, method)(labels, outputs)
+        if getattr(found, "shape", None) != shape:
+            is_array = hasattr(found, "shape")
+            given = f"the shape {found.shape}" if is_array else f"type {type(found).__name__}"
+            raise InvalidValueError(
+                f"{method} of {type(self).__name__} returns what is of {given}: return an array of "
+                f"the shape {shape}"
+            )
+        return found
 
     def hits(self, labels: Array, outputs: Array) -> Array:
         """For each image 1 if the label is what the outputs say, else 0: of the accuracy.

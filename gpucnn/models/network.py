@@ -99,6 +99,8 @@ class Network(metaclass=KerasArguments):
             layer.index, layer.seed = index, self.seed
             layer.needs_input_gradient = not below_parameters
             layer.build(shape)
+            if layer.is_own:
+                _check_shapes(layer)
             shape = layer.output_shape
             below_parameters = below_parameters and not layer.has_parameters
         if len(shape) != 1:
@@ -270,6 +272,18 @@ class Network(metaclass=KerasArguments):
                 DeviceDataset(self.backend, self.dtype, images, labels)
             )
             return loss, self.split(gradients)
+
+
+def _check_shapes(layer: Layer) -> None:
+    """Check that `build` of a layer of the user's has set the shapes.
+
+    Raises:
+        InvalidValueError: one is none of an image.
+    """
+    for name in ("input_shape", "output_shape"):
+        shape = getattr(layer, name, None)
+        set_ = arguments.image_shape(shape, f"{name} of {layer.name}, which its build is to set,")
+        setattr(layer, name, set_)
 
 
 def unroll(layers: Sequence[Layer]) -> tuple[Layer, ...]:

@@ -14,6 +14,7 @@ from gpucnn.backends import Array, Shape
 from gpucnn.backends.cuda.simulator_runtime import _Recording
 from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidTypeError
 from gpucnn.layers import Layer, Step
+from gpucnn.losses import BinaryCrossentropy, Loss
 from gpucnn.metrics import F1Score, TopKCategoricalAccuracy
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.optimizers import Optimizer
@@ -196,6 +197,148 @@ def test_arrays_of_another_shape_are_refused(device: str, way: str, line: str) -
     made = Sequential([Flatten(), Dense(4), cut, Dense(3)], small.SHAPE, device=device)
     with refusal(f"{line}: change one of the two"):
         made.fit(X, Y, BATCH, verbose=0)
+
+
+class Blocking(Softplus):
+    """Returns no array."""
+
+    way: str
+    returned: Any
+
+    def forward(self, x: Array, step: Step | None) -> Array:
+        output = super().forward(x, step)
+        return self.returned if self.way == "forward" else output
+
+    def backward(self, output_gradient: Array) -> Array:
+        return self.returned  # type: ignore[no-any-return]
+
+
+@devices
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("returned", [None, [1.0, 2.0]])
+def test_what_is_no_array_is_refused(device: str, way: str, returned: Any) -> None:
+    """None of `backward` too, at which the layers below would not be trained."""
+    layer = Blocking()
+    layer.way, layer.returned = way, returned
+    made = Sequential([Flatten(), Dense(4), layer, Dense(3)], small.SHAPE, device=device)
+    with refusal(
+        f"blocking returns what is of type {type(returned).__name__}, but by its build an array of "
+        "the shape (5, 4) is due: return one from forward, and from backward",
+        InvalidTypeError,
+    ):
+        made.fit(X, Y, BATCH, verbose=0)
+
+
+def test_no_gradient_is_needed_below_the_first_parameters() -> None:
+    layer = Blocking()
+    layer.way, layer.returned = "backward", None
+    Sequential([layer, Flatten(), Dense(3)], small.SHAPE, device="cpu").fit(X, Y, verbose=0)
+
+
+class Shapeless(Softplus):
+    """Sets no shape, or one that is none of an image."""
+
+    shape: ClassVar[Any] = None
+
+    def build(self, input_shape: Shape) -> None:
+        self.input_shape = input_shape
+        if self.shape is not None:
+            self.output_shape = self.shape
+
+
+class WithBatch(Shapeless):
+    shape = (None, 3)
+
+
+@pytest.mark.parametrize("kind", [Shapeless, WithBatch])
+def test_shapes_that_are_not_set_are_refused(kind: Any) -> None:
+    with refusal(
+        f"output_shape of {kind.__name__.lower()}, which its build is to set, is {kind.shape}: "
+        "give the shape of one image, such as (28, 28, 1)"
+    ):
+        Sequential([Flatten(), kind(), Dense(3)], small.SHAPE, device="cpu")
+
+
+# Losses
+
+
+class InKerasStyle(Loss):
+    def __init__(self) -> None:
+        super().__init__(name="keras", reduction="sum_over_batch_size")  # type: ignore[call-arg]
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return abs(y_true - y_pred)
+
+
+class CalledBinary(BinaryCrossentropy):
+    call = InKerasStyle.call
+
+
+class Ungraded(BinaryCrossentropy):
+    def value(self, labels: Array, outputs: Array) -> Array:
+        return abs(outputs - labels).mean(axis=1)  # type: ignore[no-any-return]
+
+
+class OnlyGraded(BinaryCrossentropy):
+    def gradient(self, labels: Array, outputs: Array) -> Array:
+        return outputs - labels
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking"),
+    [
+        (InKerasStyle, "value and gradient"),
+        (CalledBinary, "value and gradient"),
+        (Ungraded, "gradient"),
+        (OnlyGraded, "value"),
+    ],
+)
+def test_losses_without_a_method_are_refused(kind: Any, lacking: str) -> None:
+    made = Sequential([Flatten(), Dense(3)], small.SHAPE, device="cpu")
+    with refusal(
+        f"the loss {kind.__name__} does not define {lacking}: a loss defines value(labels, "
+        "outputs) and gradient(labels, outputs), see gpucnn.losses.Loss",
+        InvalidTypeError,
+    ):
+        made.compile("adam", kind())
+
+
+class Shaped(Cubed):
+    """Returns what it is told."""
+
+    values: Any = None
+    gradients: Any = None
+
+    def value(self, labels: Array, outputs: Array) -> Array:
+        found = super().value(labels, outputs)
+        return found if self.values is None else self.values(outputs)
+
+    def gradient(self, labels: Array, outputs: Array) -> Array:
+        found = super().gradient(labels, outputs)
+        return found if self.gradients is None else self.gradients(outputs)
+
+
+@devices
+@pytest.mark.parametrize(
+    ("method", "shaped", "given", "due"),
+    [
+        ("value", lambda outputs: outputs, "the shape (5, 3)", "(5,)"),
+        ("value", lambda outputs: outputs[:, :1], "the shape (5, 1)", "(5,)"),
+        ("value", lambda outputs: float(outputs.mean()), "type float", "(5,)"),
+        ("gradient", lambda outputs: outputs[0], "the shape (3,)", "(5, 3)"),
+    ],
+)
+def test_losses_of_another_shape_are_refused(
+    device: str, method: str, shaped: Any, given: str, due: str
+) -> None:
+    loss = Shaped()
+    vars(loss)[f"{method}s"] = shaped
+    made = Sequential([Flatten(), Dense(3)], small.SHAPE, device=device)
+    made.compile(SGD(0.1), loss)
+    with refusal(
+        f"{method} of Shaped returns what is of {given}: return an array of the shape {due}"
+    ):
+        made.fit(X, ROWS, BATCH, verbose=0)
 
 
 # Recording

@@ -299,5 +299,5 @@ def _backward(layers: Sequence[Layer], gradient: Array | None) -> Sums[None]:
             gradient = yield from layer.backward_together(gradient)
         else:
             gradient = layer.backward(gradient)
-        if gradient is not None and layer.is_own:
+        if layer.is_own and (gradient is not None or layer.needs_input_gradient):
             gradient = layer.as_operand(gradient, (images, *layer.input_shape))
