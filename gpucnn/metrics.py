@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -499,9 +498,9 @@ class OfFunction(Metric):
 MetricLike = str | Metric | Callable[[Values, Values], Any]
 """What a model can be compiled with."""
 
-METRICS: dict[str, Callable[[], Metric]] = {
+METRICS: dict[str, type[Any]] = {
     "accuracy": Accuracy,
-    "acc": partial(Accuracy, "acc"),
+    "acc": Accuracy,
     "sparse_categorical_accuracy": SparseCategoricalAccuracy,
     "categorical_accuracy": CategoricalAccuracy,
     "binary_accuracy": BinaryAccuracy,
@@ -516,11 +515,11 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "mean_absolute_error": MeanAbsoluteError,
     "mae": MeanAbsoluteError,
 }
-"""The metrics by name."""
+"""The metrics by Keras's names, see `name_of`; the name that is given is that of the values."""
 
 
 KINDS_OF_METRIC: tuple[type[Any], ...] = (
-    *dict.fromkeys(type(make()) for make in METRICS.values()),
+    *dict.fromkeys(METRICS.values()),
     OfFunction,
 )
 """The classes that the description of a metric may name."""
@@ -556,10 +555,9 @@ def _metric(metric: Any) -> Metric:
             _check_takes_both(metric.result, f"result of {type(metric).__name__}")
         return metric
     if isinstance(metric, str):
-        if metric not in METRICS:
-            names = ", ".join(METRICS)
-            raise InvalidValueError(f"{metric!r} is among the metrics: choose of {names}")
-        return METRICS[metric]()
+        name = arguments.name_of(metric, "a metric", tuple(METRICS))
+        made: Metric = METRICS[name](name=metric)
+        return made
     if callable(metric) and hasattr(metric, "__name__") and not isinstance(metric, type):
         _check_takes_both(metric, metric.__name__)
         return OfFunction(metric, metric.__name__)

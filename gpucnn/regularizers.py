@@ -29,8 +29,8 @@ class L2(Configurable):
 l2 = L2
 """Keras's other name of it."""
 
-REGULARIZERS = {"l2": L2, "L2": L2}
-"""By Keras's names."""
+REGULARIZERS = {"l2": L2}
+"""By Keras's names, see `name_of`."""
 
 
 def regularizer_of(regularizer: Any, name: str) -> L2 | None:
@@ -41,7 +41,7 @@ def regularizer_of(regularizer: Any, name: str) -> L2 | None:
         InvalidValueError: there is no regularizer of that name.
     """
     if isinstance(regularizer, str):
-        return REGULARIZERS[arguments.one_of(regularizer, name, tuple(REGULARIZERS))]()
+        return REGULARIZERS[arguments.name_of(regularizer, name, tuple(REGULARIZERS))]()
     if regularizer is not None and not isinstance(regularizer, L2):
         raise InvalidTypeError(f"{name} is {regularizer!r}: give an object, such as L2(0.01)")
     return regularizer

@@ -203,9 +203,16 @@ class TestMetricsOf:
             ("sparse_categorical_accuracy", SparseCategoricalAccuracy),
             ("categorical_accuracy", CategoricalAccuracy),
             ("binary_accuracy", BinaryAccuracy),
+            ("Accuracy", Accuracy),
+            ("BinaryAccuracy", BinaryAccuracy),
+            ("Precision", Precision),
+            ("F1Score", F1Score),
+            ("mse", MeanSquaredError),
+            ("MSE", MeanSquaredError),
+            ("TopKCategoricalAccuracy", TopKCategoricalAccuracy),
         ],
     )
-    def test_names_of_the_accuracy(self, name: str, kind: type[Accuracy]) -> None:
+    def test_values_have_the_name_that_is_given(self, name: str, kind: type[Any]) -> None:
         assert metrics_of([name]) == (kind(name=name),)
 
     def test_objects_and_functions(self) -> None:
@@ -218,7 +225,7 @@ class TestMetricsOf:
 
     def test_other_names(self) -> None:
         names = ", ".join(METRICS)
-        with refusal(f"'auc' is among the metrics: choose of {names}"):
+        with refusal(f"a metric is 'auc': choose one of {names}"):
             metrics_of(["accuracy", "auc"])
 
     @pytest.mark.parametrize("metrics", ["accuracy", 3, {"accuracy"}])

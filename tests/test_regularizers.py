@@ -198,7 +198,7 @@ class TestRegularizerOf:
         assert regularizer_of(given, "kernel_regularizer") == found
 
     def test_others(self) -> None:
-        with refusal("kernel_regularizer is 'l1': choose one of l2, L2"):
+        with refusal("kernel_regularizer is 'l1': choose one of l2"):
             Dense(3, kernel_regularizer="l1")
         message = "kernel_regularizer is 0.1: give an object, such as L2(0.01)"
         with refusal(message, InvalidTypeError):

@@ -12,7 +12,7 @@ from gpucnn.utils.arithmetic import ceil_div
 
 Pair = tuple[int, int]
 Padding = Literal["valid", "same"]
-PADDINGS = ("valid", "same")
+PADDINGS: tuple[Padding, ...] = ("valid", "same")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.layers.base import Layer
-from gpucnn.layers.initializers import INITIALIZERS
+from gpucnn.layers.initializers import initializer_of
 from gpucnn.regularizers import L2, regularizer_of
 from gpucnn.utils import arguments
 
@@ -80,7 +80,7 @@ class Affine(Layer):
         self._begin_model(input_shape)
         self._activation = activation_layer(self.activation)
         arguments.flag(self.use_bias, "use_bias")
-        arguments.one_of(self._initializer, self.initializer_argument, tuple(INITIALIZERS))
+        initializer_of(self._initializer, self.initializer_argument)
         regularizer_of(getattr(self, self.regularizer_argument), self.regularizer_argument)
 
     def unrolled(self) -> tuple[Layer, ...]:
@@ -110,7 +110,7 @@ class Affine(Layer):
 
     def initial_parameters(self, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         shapes = self.parameter_shapes()
-        draw = INITIALIZERS[self._initializer]
+        draw = initializer_of(self._initializer, self.initializer_argument)
         kernel = draw(generator, shapes.pop("kernel"), *self.fans())
         return {"kernel": kernel} | {name: np.zeros(shape) for name, shape in shapes.items()}
 

@@ -1,12 +1,13 @@
 """Initial values of kernels, under Keras's names."""
 
 from collections.abc import Callable
-from math import sqrt
+from math import prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
+from gpucnn.utils import arguments
 
 Values = NDArray[np.float64]
 Initializer = Callable[[np.random.Generator, Shape, int, int], Values]
@@ -41,6 +42,19 @@ def _normal(deviation: Callable[[int, int], float]) -> Initializer:
     return draw
 
 
+def _random_normal(generator: np.random.Generator, shape: Shape, *_: int) -> Values:
+    return generator.normal(0, SPREAD, shape)
+
+
+def _orthogonal(generator: np.random.Generator, shape: Shape, *_: int) -> Values:
+    """With rows, or columns, orthonormal: of the matrix whose columns are those of the outputs."""
+    rows, columns = prod(shape[:-1]), shape[-1]
+    normal = generator.standard_normal((max(rows, columns), min(rows, columns)))
+    basis, triangle = np.linalg.qr(normal)
+    basis *= np.sign(triangle.diagonal())  # so that no such matrix is more probable than another
+    return (basis if rows >= columns else basis.T).reshape(shape)
+
+
 INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": _uniform(lambda fan_in, fan_out: sqrt(6 / (fan_in + fan_out))),
     "glorot_normal": _normal(lambda fan_in, fan_out: sqrt(2 / (fan_in + fan_out))),
@@ -48,15 +62,29 @@ INITIALIZERS: dict[str, Initializer] = {
     "he_normal": _normal(lambda fan_in, _: sqrt(2 / fan_in)),
     "lecun_uniform": _uniform(lambda fan_in, _: sqrt(3 / fan_in)),
     "lecun_normal": _normal(lambda fan_in, _: sqrt(1 / fan_in)),
+    "variance_scaling": _normal(lambda fan_in, _: sqrt(1 / fan_in)),
+    "orthogonal": _orthogonal,
     "random_uniform": _uniform(lambda *_: SPREAD),
-    "random_normal": lambda generator, shape, *_: generator.normal(0, SPREAD, shape),
+    "uniform": _uniform(lambda *_: SPREAD),
+    "random_normal": _random_normal,
+    "normal": _random_normal,
     "truncated_normal": _normal(lambda *_: SPREAD * TRUNCATED),
     "zeros": lambda _, shape, *__: np.zeros(shape),
     "ones": lambda _, shape, *__: np.ones(shape),
 }
-"""The initializers by name.
+"""The initializers by Keras's names, see `name_of`, with Keras's defaults.
 
 Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
 AISTATS 2010; He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015; LeCun, Bottou, Orr
-and Müller, "Efficient BackProp", 1998.
+and Müller, "Efficient BackProp", 1998; Saxe, McClelland and Ganguli, "Exact solutions to the
+nonlinear dynamics of learning in deep linear neural networks", ICLR 2014, of orthogonal ones.
 """
+
+
+def initializer_of(name: str, argument: str) -> Initializer:
+    """The initializer given by its name as an argument.
+
+    Raises:
+        InvalidValueError: there is none of that name.
+    """
+    return INITIALIZERS[arguments.name_of(name, argument, tuple(INITIALIZERS))]

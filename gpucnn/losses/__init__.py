@@ -19,10 +19,11 @@ LOSSES: dict[str, type[Loss]] = {
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
     "categorical_crossentropy": CategoricalCrossentropy,
     "binary_crossentropy": BinaryCrossentropy,
+    "bce": BinaryCrossentropy,
     "mean_squared_error": MeanSquaredError,
     "mse": MeanSquaredError,
 }
-"""The losses that a model can be compiled with, by Keras's names."""
+"""The losses that a model can be compiled with, by Keras's names, see `name_of`."""
 
 DEFAULT = SparseCategoricalCrossentropy(from_logits=True)
 """The loss of a model that is compiled without one, whether it ends in logits or in softmax."""
@@ -36,7 +37,7 @@ def loss_of(loss: Any) -> Loss | None:
         InvalidValueError: there is no loss of that name.
     """
     if isinstance(loss, str):
-        return LOSSES[arguments.one_of(loss, "loss", tuple(LOSSES))]()
+        return LOSSES[arguments.name_of(loss, "loss", tuple(LOSSES))]()
     if loss is None:
         return None
     if not isinstance(loss, Loss):

@@ -25,7 +25,7 @@ from gpucnn.optimizers.schedules import PiecewiseConstantDecay as PiecewiseConst
 from gpucnn.optimizers.schedules import PolynomialDecay as PolynomialDecay
 from gpucnn.optimizers.schedules import Schedule as Schedule
 from gpucnn.optimizers.sgd import SGD as SGD
-from gpucnn.utils.arguments import one_of
+from gpucnn.utils.arguments import name_of
 from gpucnn.utils.config import configurable
 from gpucnn.utils.keras import lacking
 
@@ -40,14 +40,14 @@ SCHEDULES: tuple[type[Schedule], ...] = configurable(globals(), Schedule)
 
 
 def optimizer_of(optimizer: object) -> Optimizer:
-    """The optimizer given to `compile`: an object of one, or its name in lower case.
+    """The optimizer given to `compile`: an object of one, or its name, see `name_of`.
 
     Raises:
         InvalidTypeError: it is neither.
         InvalidValueError: there is no optimizer of that name.
     """
     if isinstance(optimizer, str):
-        name = one_of(optimizer.lower(), "optimizer", tuple(OPTIMIZERS_BY_NAME))
+        name = name_of(optimizer, "optimizer", tuple(OPTIMIZERS_BY_NAME))
         made: Optimizer = OPTIMIZERS_BY_NAME[name]()
         return made
     if not isinstance(optimizer, Optimizer):

@@ -5,7 +5,7 @@ plain Python type. It raises InvalidValueError if the value is not what the func
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ import numpy as np
 
 from gpucnn.errors import InvalidValueError
 
+Text = TypeVar("Text", bound=str)
 Value = TypeVar("Value")
 
 
@@ -204,6 +205,22 @@ def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise InvalidValueError(f"{name} is {value!r}: choose one of {', '.join(allowed)}")
     return str(value)
+
+
+def name_of(value: Any, name: str, allowed: Sequence[Text]) -> Text:
+    """The name in `allowed` that is meant, as Keras takes it: he_normal, HeNormal, mse or MSE.
+
+    So capitals and underscores make no difference.
+    """
+    spelled = _letters(value) if isinstance(value, str) else None
+    for each in allowed:
+        if _letters(each) == spelled:
+            return each
+    raise InvalidValueError(f"{name} is {value!r}: choose one of {', '.join(allowed)}")
+
+
+def _letters(text: str) -> str:
+    return text.replace("_", "").lower()
 
 
 def _is_integer(value: Any) -> bool:

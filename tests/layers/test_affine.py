@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import small
 from expect import refusal
@@ -170,8 +170,12 @@ DEVIATIONS = {
     "he_normal": sqrt(2 / 60),
     "lecun_uniform": sqrt(1 / 60),
     "lecun_normal": sqrt(1 / 60),
+    "variance_scaling": sqrt(1 / 60),
+    "orthogonal": sqrt(1 / 1000),
     "random_uniform": 0.05 / sqrt(3),
+    "uniform": 0.05 / sqrt(3),
     "random_normal": 0.05,
+    "normal": 0.05,
     "truncated_normal": 0.05 * TRUNCATED,
     "zeros": 0.0,
     "ones": 0.0,
@@ -189,13 +193,44 @@ def test_initializer(name: str) -> None:
     assert values.std() == pytest.approx(deviation, abs=5 * error)
 
 
-@pytest.mark.parametrize("name", [name for name in INITIALIZERS if "normal" in name])
+CUT_OFF = ["glorot_normal", "he_normal", "lecun_normal", "variance_scaling", "truncated_normal"]
+
+
+@pytest.mark.parametrize("name", [*CUT_OFF, "random_normal"])
 def test_the_tails_of_a_normal_distribution(name: str) -> None:
     """Keras's are cut off at two standard deviations of what they are cut from, but one."""
     values = INITIALIZERS[name](np.random.default_rng(0), (100_000,), *FANS)
     cut = 2 * DEVIATIONS[name] / TRUNCATED
     assert bool(np.abs(values).max() > cut) is (name == "random_normal")
     assert np.abs(values).max() > 0.99 * cut
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2, 4), (1, 1, 2, 5), (6, 6)])
+def test_orthogonal_kernels(shape: tuple[int, ...]) -> None:
+    kernel = INITIALIZERS["orthogonal"](np.random.default_rng(0), shape, *FANS)
+    matrix = kernel.reshape(-1, shape[-1])
+    smaller = matrix.T @ matrix if len(matrix) >= shape[-1] else matrix @ matrix.T
+    assert_allclose(smaller, np.eye(len(smaller)), atol=1e-12)
+    assert kernel.shape == shape
+
+
+def test_orthogonal_kernels_are_not_turned_one_way() -> None:
+    """The diagonal of what LAPACK gives is negative."""
+    generator = np.random.default_rng(0)
+    first = [INITIALIZERS["orthogonal"](generator, (3, 3), *FANS)[0, 0] for _ in range(50)]
+    assert 10 < np.count_nonzero(np.array(first) > 0) < 40
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("HeNormal", "he_normal"), ("GlorotUniform", "glorot_uniform"), ("Zeros", "zeros")],
+)
+def test_names_of_the_classes_of_initializers(name: str, other: str) -> None:
+    one, another = (
+        Sequential([Dense(3, kernel_initializer=each)], (4,), device="cpu").get_weights()[0]
+        for each in (name, other)
+    )
+    assert_array_equal(one, another)
 
 
 def test_truncation() -> None:

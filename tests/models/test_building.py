@@ -33,7 +33,13 @@ from gpucnn import (
 from gpucnn.callbacks import Callback
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Activation, Layer
-from gpucnn.losses import LOSSES, CategoricalCrossentropy, SparseCategoricalCrossentropy
+from gpucnn.losses import (
+    LOSSES,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
 from gpucnn.models import building
 from gpucnn.utils import to_categorical
 
@@ -345,6 +351,20 @@ def test_rows_for_another_number_of_classes(columns: int) -> None:
         "to_categorical makes it, or compile with sparse_categorical_crossentropy"
     ):
         model.fit(X, np.eye(columns)[np.zeros(20, int)], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("CategoricalCrossentropy", CategoricalCrossentropy),
+        ("bce", BinaryCrossentropy),
+        ("MSE", MeanSquaredError),
+    ],
+)
+def test_losses_by_other_names(name: str, kind: Any) -> None:
+    model = Sequential(layers())
+    model.compile("Adam", name)
+    assert model.loss == kind()
 
 
 def test_wrong_losses() -> None:

@@ -220,7 +220,7 @@ class TestMetrics:
         made.compile(SGD(0.1), "mse")
         assert list(made.evaluate(X, ROWS, return_dict=True)) == ["loss", "accuracy"]
         made.compile(SGD(0.1), "mse", metrics=["mae"])
-        assert list(made.evaluate(X, ROWS, return_dict=True)) == ["loss", "mean_absolute_error"]
+        assert list(made.evaluate(X, ROWS, return_dict=True)) == ["loss", "mae"]
         made.compile(SGD(0.1), "mse", metrics=[])
         assert len(made.evaluate(X, ROWS)) == 1
 

@@ -225,3 +225,25 @@ class TestOneOf:
     @pytest.mark.parametrize("value", ["blue", "Red", "", None, 1])
     def test_refuses(self, value: Any) -> None:
         refuses(arguments.one_of, value, "choose one of red, green", ("red", "green"))
+
+
+class TestNameOf:
+    allowed = ("he_normal", "mse", "f1_score", "adamw")
+
+    @pytest.mark.parametrize(
+        ("value", "name"),
+        [
+            ("he_normal", "he_normal"),
+            ("HeNormal", "he_normal"),
+            ("MSE", "mse"),
+            ("F1Score", "f1_score"),
+            ("AdamW", "adamw"),
+        ],
+    )
+    def test_takes(self, value: str, name: str) -> None:
+        assert arguments.name_of(value, "thing", self.allowed) == name
+
+    @pytest.mark.parametrize("value", ["he", "", "he-normal", None, 3, ["mse"]])
+    def test_refuses(self, value: Any) -> None:
+        allowed = "choose one of he_normal, mse, f1_score, adamw"
+        refuses(arguments.name_of, value, allowed, self.allowed)

@@ -7,11 +7,10 @@ from typing import ClassVar
 from gpucnn.backends import Array, Shape
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.layers.base import Layer, Step
-from gpucnn.layers.initializers import INITIALIZERS
+from gpucnn.layers.initializers import initializer_of
 from gpucnn.layers.windowed.conv2d import Conv2D
 from gpucnn.layers.windowed.depthwise_conv2d import DepthwiseConv2D
 from gpucnn.regularizers import L2, regularizer_of
-from gpucnn.utils import arguments
 
 
 @dataclass(eq=False, repr=False)
@@ -63,7 +62,7 @@ class SeparableConv2D(Layer):
 
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:
         self._begin_model(input_shape)
-        arguments.one_of(self.pointwise_initializer, "pointwise_initializer", tuple(INITIALIZERS))
+        initializer_of(self.pointwise_initializer, "pointwise_initializer")
         regularizer_of(self.pointwise_regularizer, "pointwise_regularizer")
         self.depthwise = DepthwiseConv2D(
             self.kernel_size,

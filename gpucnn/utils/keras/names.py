@@ -84,7 +84,9 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "losses": {
         "sparse_categorical_crossentropy categorical_crossentropy binary_crossentropy"
-        " mean_squared_error": 'give compile the name as a text, such as loss="{name}"',
+        " mean_squared_error mse MSE bce BCE": (
+            'give compile the name as a text, such as loss="{name}"'
+        ),
         "BinaryFocalCrossentropy CategoricalFocalCrossentropy CategoricalGeneralizedCrossEntropy"
         " binary_focal_crossentropy categorical_focal_crossentropy"
         " categorical_generalized_cross_entropy": (
@@ -92,7 +94,7 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         "MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredLogarithmicError Huber LogCosh"
         " mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error huber"
-        " log_cosh": f"use MeanSquaredError, or {OWN_LOSS}",
+        " log_cosh mae MAE mape MAPE msle MSLE": f"use MeanSquaredError, or {OWN_LOSS}",
         "Hinge SquaredHinge CategoricalHinge hinge squared_hinge categorical_hinge": (
             f"use BinaryCrossentropy or CategoricalCrossentropy, or {OWN_LOSS}"
         ),
@@ -111,9 +113,8 @@ ABSENT: dict[str, dict[str, str]] = {
         " RecallAtPrecision RootMeanSquaredError SensitivityAtSpecificity"
         " SpecificityAtSensitivity SquaredHinge Sum TrueNegatives TruePositives": OWN_METRIC,
         "binary_accuracy categorical_accuracy sparse_categorical_accuracy mean_absolute_error"
-        " mean_squared_error sparse_top_k_categorical_accuracy top_k_categorical_accuracy": (
-            'give compile the name as a text, such as metrics=["{name}"]'
-        ),
+        " mean_squared_error sparse_top_k_categorical_accuracy top_k_categorical_accuracy"
+        " mse MSE mae MAE": ('give compile the name as a text, such as metrics=["{name}"]'),
         "binary_crossentropy binary_focal_crossentropy categorical_crossentropy"
         " categorical_focal_crossentropy categorical_hinge concordance_correlation hinge huber"
         " kl_divergence log_cosh mean_absolute_percentage_error mean_squared_logarithmic_error"

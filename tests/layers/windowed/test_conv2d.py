@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import loops
 from backends.strategies import Sizes, layer_sizes
 from expect import refusal
-from gpucnn import Conv2D
+from gpucnn import Conv2D, MaxPool2D
 from gpucnn.backends.window import Padding
 from layers.placed import placed
 
@@ -233,3 +233,13 @@ def test_channels_that_do_not_fill_the_groups_are_refused() -> None:
 
 def test_a_kernel_larger_than_the_image_is_taken_with_padding() -> None:
     assert built((2, 2, 1), 2, 5, 1, "same").output_shape == (2, 2, 2)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "Valid"])
+def test_padding_in_capitals(padding: Any) -> None:
+    expected = built((7, 7, 2), 5, 3, 2, padding.lower()).output_shape
+    assert built((7, 7, 2), 5, 3, 2, padding).output_shape == expected
+    pools = [MaxPool2D(3, 2, each) for each in (padding, padding.lower())]
+    for pool in pools:
+        pool.build((7, 7, 2))
+    assert pools[0].output_shape == pools[1].output_shape

@@ -117,7 +117,8 @@ def test_backward_leaves_out_an_input_gradient_that_is_not_needed() -> None:
         (
             {"depthwise_initializer": "glorot"},
             "depthwise_initializer is 'glorot': choose one of glorot_uniform, glorot_normal, "
-            "he_uniform, he_normal, lecun_uniform, lecun_normal, random_uniform, random_normal, "
+            "he_uniform, he_normal, lecun_uniform, lecun_normal, variance_scaling, orthogonal, "
+            "random_uniform, uniform, random_normal, normal, "
             "truncated_normal, zeros, ones",
         ),
     ],

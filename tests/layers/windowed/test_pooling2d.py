@@ -104,7 +104,7 @@ def test_windows_that_overlap_add_up_in_the_gradient_of_an_average() -> None:
             (2, (1, 2, 3)),
             "strides is (1, 2, 3): it must be a whole number of at least 1, or a pair of them",
         ),
-        ((2, 2, "VALID"), "padding is 'VALID': choose one of valid, same"),
+        ((2, 2, "full"), "padding is 'full': choose one of valid, same"),
     ],
 )
 @of_windows

@@ -178,13 +178,15 @@ def test_it_may_begin_a_model() -> None:
         (
             {"pointwise_initializer": "glorot"},
             "pointwise_initializer is 'glorot': choose one of glorot_uniform, glorot_normal, "
-            "he_uniform, he_normal, lecun_uniform, lecun_normal, random_uniform, random_normal, "
+            "he_uniform, he_normal, lecun_uniform, lecun_normal, variance_scaling, orthogonal, "
+            "random_uniform, uniform, random_normal, normal, "
             "truncated_normal, zeros, ones",
         ),
         (
             {"depthwise_initializer": "glorot"},
             "depthwise_initializer is 'glorot': choose one of glorot_uniform, glorot_normal, "
-            "he_uniform, he_normal, lecun_uniform, lecun_normal, random_uniform, random_normal, "
+            "he_uniform, he_normal, lecun_uniform, lecun_normal, variance_scaling, orthogonal, "
+            "random_uniform, uniform, random_normal, normal, "
             "truncated_normal, zeros, ones",
         ),
     ],
