@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gpucnn.backends import Array, Shape
-from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.base import Layer, Settable, Step
 from gpucnn.utils import arguments
 
 
@@ -65,10 +65,9 @@ class LeakyReLU(Elementwise):
         InvalidValueError: `negative_slope` is not such a number.
     """
 
-    negative_slope: float = 0.3
+    settable: ClassVar[Settable] = {"negative_slope": arguments.non_negative_number}
 
-    def __post_init__(self) -> None:
-        arguments.non_negative_number(self.negative_slope, "negative_slope")
+    negative_slope: float = 0.3
 
     def _apply(self, x: Array, out: Array) -> None:
         self.backend.leaky_relu(x, self.negative_slope, out)
@@ -89,11 +88,9 @@ class ELU(Elementwise):
     """
 
     gradient_takes_input: ClassVar[bool] = True
+    settable: ClassVar[Settable] = {"alpha": arguments.non_negative_number}
 
     alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        arguments.non_negative_number(self.alpha, "alpha")
 
     def _apply(self, x: Array, out: Array) -> None:
         self.backend.elu(x, self.alpha, out)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
-from gpucnn.layers.base import Layer
+from gpucnn.layers.base import Layer, Settable
 from gpucnn.layers.initializers import initializer_of
 from gpucnn.regularizers import L2, regularizer_of
 from gpucnn.utils import arguments
@@ -70,6 +70,7 @@ class Affine(Layer):
 
     initializer_argument: ClassVar[str] = "kernel_initializer"
     regularizer_argument: ClassVar[str] = "kernel_regularizer"
+    settable: ClassVar[Settable] = {"kernel_regularizer": regularizer_of}
 
     activation: str | Layer | None
     use_bias: bool
@@ -81,7 +82,6 @@ class Affine(Layer):
         self._activation = activation_layer(self.activation)
         arguments.flag(self.use_bias, "use_bias")
         initializer_of(self._initializer, self.initializer_argument)
-        regularizer_of(getattr(self, self.regularizer_argument), self.regularizer_argument)
 
     def unrolled(self) -> tuple[Layer, ...]:
         return (self,) if self._activation is None else (self, self._activation)

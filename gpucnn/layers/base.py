@@ -1,7 +1,7 @@
 """The base class of layers: shapes, parameters, and buffers allocated once and reused."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, overload
 
@@ -12,6 +12,7 @@ from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.utils import arguments
 from gpucnn.utils.extensible import Extensible
+from gpucnn.utils.keras.attributes import AllTrained
 from gpucnn.utils.placeable import Placeable
 
 
@@ -55,6 +56,10 @@ class Batch:
     outputs: Array | None = None
 
 
+Settable = Mapping[str, Callable[[Any, str], object]]
+"""Checks of arguments, by name: called with the value and the name, it raises an error."""
+
+
 class Name:
     """The name of a layer: what it was given, or else what its model calls it."""
 
@@ -81,7 +86,7 @@ class Named:
     name: Name = Name()
 
 
-class Layer(Named, Extensible, Placeable, ABC):
+class Layer(Named, AllTrained, Extensible, Placeable, ABC):
     """A function of an input and of parameters, with its gradients.
 
     A layer has three stages. Constructed, it holds its arguments. Built, by `build`, it has its
@@ -116,6 +121,13 @@ class Layer(Named, Extensible, Placeable, ABC):
     has_parameters: ClassVar[bool] = False
     """Whether it may have parameters; set where a class defines `parameter_shapes`."""
 
+    settable: ClassVar[Settable] = {}
+    """The arguments that may be set later, since they act at once, and the check of each.
+
+    A setting that is refused raises the error of the check; one of another argument is refused, in
+    the library's own classes.
+    """
+
     given_name: str | None = None
     """The argument `name`, if it was given."""
 
@@ -147,6 +159,23 @@ class Layer(Named, Extensible, Placeable, ABC):
         of_all = {"dtype": self.dtype, "name": self.given_name}
         others = {k: value for k, value in super().get_config().items() if k not in of_all}
         return others | {k: value for k, value in of_all.items() if value is not None}
+
+    # Arguments that are set later
+
+    @classmethod
+    def _checked_names(cls) -> frozenset[str]:
+        arguments = frozenset() if cls.is_own else frozenset(each.name for each in fields(cls))
+        return super()._checked_names() | (arguments - {"name"}) | cls.settable.keys()
+
+    def _check_attribute(self, name: str, value: Any) -> None:
+        super()._check_attribute(name, value)
+        if name in self.settable:
+            self.settable[name](value, name)
+        elif name in vars(self):  # which the constructor has set
+            raise InvalidValueError(
+                f"{name} of a {type(self).__name__} cannot be set later: make a new layer with "
+                f"{name}={value!r}"
+            )
 
     # Building
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.affine import Affine
-from gpucnn.layers.base import Step
+from gpucnn.layers.base import Settable, Step
 from gpucnn.layers.whole_batch import Sums, WholeBatchLayer
 from gpucnn.utils import arguments
 
@@ -36,6 +37,11 @@ class BatchNormalization(WholeBatchLayer):
         InvalidValueError: an argument is not as described.
     """
 
+    settable: ClassVar[Settable] = {
+        "momentum": arguments.share,
+        "epsilon": arguments.positive_number,
+    }
+
     axis: int = -1
     momentum: float = 0.99
     epsilon: float = 1e-3
@@ -43,8 +49,6 @@ class BatchNormalization(WholeBatchLayer):
     scale: bool = True
 
     def __post_init__(self) -> None:
-        arguments.share(self.momentum, "momentum")
-        arguments.positive_number(self.epsilon, "epsilon")
         arguments.flag(self.center, "center")
         arguments.flag(self.scale, "scale")
 

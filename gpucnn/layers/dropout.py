@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from gpucnn.backends import Array, Buffer, Shape
-from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.base import Layer, Settable, Step
 from gpucnn.layers.windowed.sliding import image_size
 from gpucnn.utils import arguments
 
@@ -23,10 +24,9 @@ class Dropout(Layer):
         InvalidValueError: `rate` is not a number in that range.
     """
 
-    rate: float
+    settable: ClassVar[Settable] = {"rate": arguments.share}
 
-    def __post_init__(self) -> None:
-        arguments.share(self.rate, "rate")
+    rate: float
 
     def build(self, input_shape: Shape) -> None:
         self.input_shape = self.output_shape = input_shape

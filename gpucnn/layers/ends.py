@@ -1,7 +1,7 @@
 """What a list of layers may begin and end with, beside layers, as in Keras."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gpucnn.backends import Array, Shape

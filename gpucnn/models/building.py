@@ -144,7 +144,7 @@ class BuiltLater(Network):
             if vars(self).get("_shared") is not None:
                 return getattr(self._shared, name)
             if name not in OF_BUILT or "_given" not in vars(self):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+                return super().__getattr__(name)  # which raises the error
             shape = image_shape(self._given)
             if shape is None:
                 raise InvalidValueError(

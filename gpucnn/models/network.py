@@ -18,12 +18,13 @@ from gpucnn.models.inference import compute_logits
 from gpucnn.models.replica import Objective, Replica, in_layer_order
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import KerasArguments
+from gpucnn.utils.keras.attributes import AllTrained, KerasAttributes
 from gpucnn.utils.locks import ModelLock
 
 DTYPES = ("float32", "float64")
 
 
-class Network(metaclass=KerasArguments):
+class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
     """A stack of layers on a device.
 
     All parameters lie in one flat vector and all gradients in another, so that an optimizer step is

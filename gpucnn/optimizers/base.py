@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from copy import copy
+from dataclasses import KW_ONLY, dataclass, fields
 from math import prod
 from typing import Any, ClassVar, Protocol
 
@@ -90,6 +91,7 @@ class Optimizer(Extensible, Placeable, ABC):
 
     square_names: ClassVar[tuple[str, ...]] = ()  # slots of squares, which are not negative
 
+    iterations = 0
     _has_told_end = False
 
     def __post_init__(self) -> None:
@@ -104,6 +106,18 @@ class Optimizer(Extensible, Placeable, ABC):
         arguments.share(self.ema_momentum, "ema_momentum")
         frequency = self.ema_overwrite_frequency
         arguments.optional(arguments.positive_integer, frequency, "ema_overwrite_frequency")
+
+    @classmethod
+    def _checked_names(cls) -> frozenset[str]:
+        arguments = frozenset() if cls.is_own else frozenset(each.name for each in fields(cls))
+        return super()._checked_names() | arguments
+
+    def _check_attribute(self, name: str, value: Any) -> None:
+        super()._check_attribute(name, value)
+        if name in vars(self):  # which the constructor has set, and checked with the others
+            changed = copy(self)
+            vars(changed)[name] = value
+            changed.__post_init__()
 
     # State
 

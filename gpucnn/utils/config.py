@@ -14,12 +14,13 @@ import numpy as np
 
 from gpucnn.errors import InvalidTypeError, InvalidValueError, NotRegisteredError, printable
 from gpucnn.utils.keras.arguments import KerasArguments
+from gpucnn.utils.keras.attributes import KerasAttributes, is_of_user
 
 NAMES: set[str] = set()
 """The names of the library's classes, of which users register none."""
 
 
-class Configurable(metaclass=KerasArguments):
+class Configurable(KerasAttributes, metaclass=KerasArguments):
     """The base class of what a configuration describes, and users may define too.
 
     Attributes:
@@ -30,7 +31,7 @@ class Configurable(metaclass=KerasArguments):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.is_own = cls.__module__.partition(".")[0] != "gpucnn"
+        cls.is_own = is_of_user(cls)
         if not cls.is_own:
             NAMES.add(cls.__name__)
 

@@ -1,21 +1,26 @@
 """The base class of layers: parameters, and buffers reserved once."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
+from expect import refusal
 from gpucnn import (
+    ELU,
     BatchNormalization,
     Conv2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
+    LeakyReLU,
     MaxPool2D,
     ReLU,
     SeparableConv2D,
 )
 from gpucnn.layers import LAYERS, Layer, Step
+from gpucnn.regularizers import L2
 from layers.placed import placed
 
 IMAGE = (6, 6, 2)
@@ -104,3 +109,74 @@ def test_layers_with_parameters() -> None:
 def test_parameter_shapes(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> None:
     layer.build(IMAGE)
     assert layer.parameter_shapes() == shapes
+
+
+class TestSettings:
+    """Arguments that are set later act, or are refused."""
+
+    @pytest.mark.parametrize(
+        ("layer", "name", "value", "wrong", "line"),
+        [
+            (Dropout(0.5), "rate", 0.25, 1, "it must be at least 0 and below 1"),
+            (LeakyReLU(), "negative_slope", 0.1, -1, "it must be a number of at least 0"),
+            (ELU(), "alpha", 2.0, "1", "it must be a number of at least 0"),
+            (BatchNormalization(), "momentum", 0.0, 1, "it must be at least 0 and below 1"),
+            (BatchNormalization(), "epsilon", 0.1, 0, "it must be a number above 0"),
+            (Dense(3), "kernel_regularizer", L2(0.1), "l3", "choose one of l2, L2"),
+            (DepthwiseConv2D(3), "depthwise_regularizer", L2(0.1), "l3", "choose one of l2, L2"),
+        ],
+    )
+    def test_that_act_are_checked(
+        self, layer: Layer, name: str, value: Any, wrong: Any, line: str
+    ) -> None:
+        with refusal(f"{name} is {wrong!r}: {line}"):
+            type(layer)(**{**layer.get_config(), name: wrong})
+        setattr(layer, name, value)
+        with refusal(f"{name} is {wrong!r}: {line}"):
+            setattr(layer, name, wrong)
+        assert getattr(layer, name) == value
+
+    @pytest.mark.parametrize("is_placed", [False, True])
+    @pytest.mark.parametrize(
+        ("layer", "name", "value"),
+        [
+            (lambda: Conv2D(3, 3), "activation", "tanh"),
+            (lambda: Conv2D(3, 3), "padding", "same"),
+            (lambda: MaxPool2D(2), "strides", 1),
+            (BatchNormalization, "center", False),
+        ],
+    )
+    def test_that_would_not_act_are_refused(
+        self, layer: Any, name: str, value: Any, is_placed: bool
+    ) -> None:
+        made = placed(layer(), IMAGE) if is_placed else layer()
+        before = getattr(made, name)
+        with refusal(
+            f"{name} of a {type(made).__name__} cannot be set later: make a new layer with "
+            f"{name}={value!r}"
+        ):
+            setattr(made, name, value)
+        assert getattr(made, name) == before
+
+    def test_of_layers_of_ones_own_are_free(self) -> None:
+        made = Own(1.0)
+        made.gain, made.weights, made.dtype = 2.0, [3], "int8"
+        assert (made.gain, made.weights, made.dtype) == (2.0, [3], "int8")
+
+    def test_trainable_is_true_and_stays_so(self) -> None:
+        made = Dense(3)
+        made.trainable = True
+        with refusal("trainable is False, but all weights are trained: leave it out"):
+            made.trainable = False
+        with refusal("trainable is None: it must be True or False"):
+            made.trainable = None  # type: ignore[assignment]
+        assert made.trainable
+
+
+@dataclass(eq=False, repr=False)
+class Own(ReLU):
+    """A layer of one's own, with attributes that Keras's layers have too."""
+
+    gain: float
+    weights: Any = None
+    dtype: str = "float16"

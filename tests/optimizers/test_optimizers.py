@@ -1,7 +1,9 @@
 import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,12 @@ from gpucnn import (
     Adam,
     AdamW,
     CosineDecay,
+    ExponentialDecay,
     Lion,
     Muon,
     OneCycle,
     RMSprop,
+    Sequential,
     get_backend,
 )
 from gpucnn.errors import GpucnnWarning
@@ -480,11 +484,47 @@ KINDS = [SGD, Adam, AdamW, RMSprop, Adagrad, Lion, Muon]
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_learning_rate_of_0_trains_nothing_and_is_saved(kind: type[SGD], tmp_path: Path) -> None:
+    model = small.model(kind(0.1))
+    before = small.weight_bytes(model)
+    model.optimizer.learning_rate = 0.0
+    model.fit(small.images(5), small.labels(5), verbose=0)
+    assert small.weight_bytes(model) == before
+    model.save(tmp_path / "model.safetensors")
+    assert Sequential.load(tmp_path / "model.safetensors").optimizer.learning_rate == 0.0
+
+
+def test_a_schedule_can_be_set_later() -> None:
+    model = small.model(SGD(0.1))
+    model.optimizer.learning_rate = ExponentialDecay(0.5, 10, 0.5)
+    assert model.optimizer.factors(10) == (0.25,)
+
+
+@dataclass(eq=False)
+class Wild(SGD):
+    """An optimizer of one's own, which has its own rules."""
+
+    lr: float = -1.0
+
+
+def test_optimizers_of_ones_own_may_set_anything() -> None:
+    made = Wild(0.1)
+    made.lr = -2.0
+    made.learning_rate = -1.0
+    setattr(made, "variables", 3)  # noqa: B010 - which mypy does not know
+    assert vars(made).items() >= {"lr": -2.0, "learning_rate": -1.0, "variables": 3}.items()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 class TestWrongArguments:
     @pytest.mark.parametrize("rate", [-1, "0.1", None, float("inf")])
     def test_learning_rate(self, kind: type[SGD], rate: Any) -> None:
         with refusal(f"learning_rate is {rate!r}: it must be a number of at least 0"):
             kind(rate)
+        model = small.model(kind(0.1))
+        with refusal(f"learning_rate is {rate!r}: it must be a number of at least 0"):
+            model.optimizer.learning_rate = rate
+        assert model.optimizer.learning_rate == 0.1
 
     @pytest.mark.parametrize(
         ("name", "value", "allowed"),
@@ -501,6 +541,11 @@ class TestWrongArguments:
     def test_of_all_optimizers(self, kind: type[Any], name: str, value: Any, allowed: str) -> None:
         with refusal(f"{name} is {value!r}: {allowed}"):
             kind(**{name: value})
+        made = kind()
+        before = getattr(made, name)
+        with refusal(f"{name} is {value!r}: {allowed}"):
+            setattr(made, name, value)
+        assert getattr(made, name) == before
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -513,6 +558,9 @@ class TestWrongArguments:
     def test_two_ways_to_clip(self, kind: type[Any], one: str, other: str) -> None:
         with refusal(f"{one} and {other} are both given: give one of them"):
             kind(**{one: 1.0, other: 1.0})
+        made = kind(**{one: 1.0})
+        with refusal(f"{one} and {other} are both given: give one of them"):
+            setattr(made, other, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,9 @@ class Rescaling(Scaling):
 
     def __post_init__(self, input_shape: Sequence[int] | None) -> None:
         self._begin_model(input_shape)
-        self.scale = arguments.numbers(self.scale, "scale")
-        self.offset = arguments.numbers(self.offset, "offset")
+        scale, offset = self.scale, self.offset
+        vars(self)["scale"] = arguments.numbers(scale, "scale")
+        vars(self)["offset"] = arguments.numbers(offset, "offset")
 
     def _scale_and_offset(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
         scale = self._of_channels(self.scale, "scale", channels)
@@ -186,9 +187,9 @@ class Normalization(Scaling):
             )
 
     def _set(self, mean: Any, variance: Any) -> None:
-        self.mean = arguments.numbers(mean, "mean")
-        self.variance = arguments.numbers(variance, "variance")
-        if np.min(self.variance) < 0:
+        vars(self)["mean"] = arguments.numbers(mean, "mean")
+        vars(self)["variance"] = checked = arguments.numbers(variance, "variance")
+        if np.min(checked) < 0:
             raise InvalidValueError(f"variance is {variance!r}: it must be at least 0")
 
     def _scale_and_offset(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from gpucnn.backends import Shape
 from gpucnn.backends.window import Padding, Pair
-from gpucnn.layers.base import Layer
+from gpucnn.layers.base import Layer, Settable
 from gpucnn.layers.windowed.convolution import Convolution
-from gpucnn.regularizers import L2
+from gpucnn.regularizers import L2, regularizer_of
 from gpucnn.utils import arguments
 
 
@@ -38,6 +38,7 @@ class DepthwiseConv2D(Convolution):
 
     initializer_argument: ClassVar[str] = "depthwise_initializer"
     regularizer_argument: ClassVar[str] = "depthwise_regularizer"
+    settable: ClassVar[Settable] = {"depthwise_regularizer": regularizer_of}
 
     kernel_size: int | Pair
     strides: int | Pair = 1

@@ -48,7 +48,7 @@ class FoldedLane(Lane):
         for mine, (_, normalization) in zip(copies, self._sources, strict=True):
             if normalization is not None:
                 assert isinstance(mine, Affine)
-                mine.use_bias = True
+                vars(mine)["use_bias"] = True
         parameters, state = (
             backend.zeros((size_of(lay(copies)),), dtype) for lay in (lay_out, lay_out_state)
         )
@@ -67,7 +67,7 @@ class FoldedLane(Lane):
             else:
                 assert isinstance(mine, Affine)
                 assert isinstance(layer, Affine)
-                mine.use_bias = True
+                vars(mine)["use_bias"] = True
                 normalization.fold(layer, mine)
 
 
