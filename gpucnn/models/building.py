@@ -114,6 +114,12 @@ class BuiltLater(Network):
         It is built as an object of its own, whose attributes this one then takes over.
         """
         _check_dtypes(self._given, self._options.dtype)
+        told = image_shape(self._given)
+        if told not in (None, tuple(input_shape)):
+            raise InvalidValueError(
+                f"the layers begin with images of the shape {told}, but the model is to be built "
+                f"for {tuple(input_shape)}: give one of the two"
+            )
         made = type(self).__new__(type(self))
         layers = without_input(self._given)
         Network.__init__(made, layers, input_shape, *self._options, self.loss)

@@ -104,6 +104,8 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
                 _check_shapes(layer)
             shape = layer.output_shape
             below_parameters = below_parameters and not layer.has_parameters
+        for layer in self.layers:
+            _check_given_shape(layer)
         if len(shape) != 1:
             last = self._unrolled[-1].name
             raise InvalidValueError(
@@ -285,6 +287,22 @@ def _check_shapes(layer: Layer) -> None:
         shape = getattr(layer, name, None)
         set_ = arguments.image_shape(shape, f"{name} of {layer.name}, which its build is to set,")
         setattr(layer, name, set_)
+
+
+def _check_given_shape(layer: Layer) -> None:
+    """Check that a built layer has the input that its argument `input_shape` tells.
+
+    Raises:
+        InvalidValueError: it has another.
+    """
+    if layer.given_shape is None:
+        return
+    shape = layer.unrolled()[0].input_shape
+    if layer.given_shape != shape:
+        raise InvalidValueError(
+            f"{layer.name} is given input_shape={layer.given_shape}, but its input has the shape "
+            f"{shape}: leave the argument out"
+        )
 
 
 def unroll(layers: Sequence[Layer]) -> tuple[Layer, ...]:

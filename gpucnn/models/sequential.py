@@ -210,6 +210,7 @@ class Sequential(Trainable):
         found = [self._infer(predict, data, batch, softmax) for data, batch in source.in_memory()]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
+    @keras_arguments
     def test_on_batch(
         self,
         x: NDArray[Any],
@@ -225,10 +226,12 @@ class Sequential(Trainable):
         found = self.evaluate(x, y, size, sample_weight=sample_weight)
         return found._asdict() if arguments.flag(return_dict, "return_dict") else found
 
+    @keras_arguments
     def predict_on_batch(self, x: NDArray[Any]) -> NDArray[Any]:
         """As `predict`, also for the errors, of images in a single batch."""
         return self.predict(x, max(len(x), 1))
 
+    @keras_arguments
     def __call__(self, x: NDArray[Any], training: bool | None = False) -> NDArray[Any]:
         """Compute what the layers give for images, without dropout.
 

@@ -328,6 +328,7 @@ class Trainable(BuiltLater):
                 record |= {f"val_{name}": value for name, value in found._asdict().items()}
         return record
 
+    @keras_arguments
     def train_on_batch(
         self,
         x: NDArray[Any],

@@ -74,6 +74,28 @@ def test_by_the_first_layer() -> None:
     assert trained(Sequential([first, *layers()[1:]])) == known()
 
 
+@pytest.mark.parametrize("first", [Input((9, 9, 1)), Flatten(input_shape=(9, 9, 1))])
+def test_by_two_shapes_is_refused(first: Any) -> None:
+    with refusal(
+        "the layers begin with images of the shape (9, 9, 1), but the model is to be built for "
+        "(6, 6, 1): give one of the two"
+    ):
+        Sequential([first, Flatten(), Dense(3)], input_shape=small.SHAPE)
+    assert Sequential([first, Flatten(), Dense(3)], (9, 9, 1)).input_shape == (9, 9, 1)
+
+
+def test_a_later_layer_is_told_the_shape_that_it_has() -> None:
+    def model(shape: tuple[int, ...]) -> Sequential:
+        return Sequential([Input(small.SHAPE), Flatten(input_shape=shape), Dense(3)])
+
+    assert model(small.SHAPE).classes == 3
+    with refusal(
+        "flatten is given input_shape=(9, 9, 1), but its input has the shape (6, 6, 1): leave the "
+        "argument out"
+    ):
+        model((9, 9, 1)).predict(X)
+
+
 def test_by_the_first_images() -> None:
     assert trained(Sequential(layers())) == known()
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import small
 from expect import refusal
 from gpucnn import SGD, Adam, Conv2D, Dense, Flatten, Sequential, Sigmoid
-from gpucnn.errors import GpucnnWarning, ModelInUseError, TrainingError
+from gpucnn.errors import GpucnnWarning, InvalidTypeError, ModelInUseError, TrainingError
 from gpucnn.layers import BatchNormalization, Dropout, ReLU
 from gpucnn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.metrics import Evaluation, F1Score
@@ -312,3 +312,23 @@ class TestUse:
         for use in (made, made.predict_on_batch, lambda x: made.test_on_batch(x, Y[:0])):
             with refusal("there is no image: give at least one"):
                 use(X[:0])
+
+
+def test_arguments_of_keras_that_are_not_there() -> None:
+    made: Any = model()
+    made.train_on_batch(X[:4], Y[:4], reset_metrics=True)
+    made.test_on_batch(X[:4], Y[:4], reset_metrics=True)
+    made(X[:4], training=False, mask=None)
+    with refusal(
+        "train_on_batch has no argument reset_metrics=False: what is measured is of this batch "
+        "alone; leave it out",
+        InvalidTypeError,
+    ):
+        made.train_on_batch(X[:4], Y[:4], reset_metrics=False)
+    with refusal(
+        "test_on_batch has no argument foo: it takes x, y, sample_weight, return_dict",
+        InvalidTypeError,
+    ):
+        made.test_on_batch(X[:4], Y[:4], foo=1)
+    with refusal("Sequential has no argument foo: it takes x, training", InvalidTypeError):
+        made(X[:4], foo=1)

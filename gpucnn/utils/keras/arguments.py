@@ -101,6 +101,8 @@ TABLE: dict[str, Absent] = {
     "workers": Absent("use threads of Sequential", (1,)),
     "use_multiprocessing": Absent("use threads of Sequential", (False,)),
     "max_queue_size": Absent("leave it out", (10,)),
+    "reset_metrics": Absent("what is measured is of this batch alone; leave it out", (True,)),
+    "mask": Absent("images have none; leave it out"),
     "callbacks": Absent("callbacks are told of training; give them to fit"),
     "overwrite": Absent("a file that is there is replaced", (True,)),
     "zipped save_format include_optimizer": Absent("leave it out", (None, True)),
@@ -118,11 +120,32 @@ Where a function has one of that name, it is not looked up here.
 ABSENT = {name: absent for names, absent in TABLE.items() for name in names.split()}
 
 
+FOLLOWING: dict[str, str] = {
+    "amsgrad": "Adam",
+    "axis": "Softmax BinaryCrossentropy CategoricalCrossentropy",
+    "batch_size": "Input",
+    "beta_initializer": "BatchNormalization",
+    "callbacks": "evaluate predict",
+    "data_format": "MaxPool2D AveragePooling2D GlobalMaxPooling2D GlobalAveragePooling2D"
+    " SpatialDropout2D",
+    "histogram_freq": "TensorBoard",
+    "line_length": "summary",
+    "max_value": "ReLU",
+    "name": "CosineDecay ExponentialDecay PiecewiseConstantDecay PolynomialDecay",
+    "noise_shape": "Dropout",
+    "raise_error": "TerminateOnNaN",
+}
+"""Arguments that in Keras follow those that are given by position, and what takes them there."""
+
+NEXT = {what: name for name, whats in FOLLOWING.items() for what in whats.split()}
+
+
 class KerasArguments(ABCMeta):
     """The class of classes whose constructor takes arguments as `without_absent` says."""
 
     def __call__(cls, *given: Any, **named: Any) -> Any:
         """Make an object."""
+        given, named = _by_position(cls.__name__, _positional(cls), given, named)
         return super().__call__(*given, **without_absent(cls.__name__, _names(cls), named))
 
     @property
@@ -134,12 +157,14 @@ class KerasArguments(ABCMeta):
 
 def keras_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function take arguments as `without_absent` says; a decorator."""
-    name = function.__name__
+    name = function.__qualname__.removesuffix(".__call__").rpartition(".")[2]
     names = tuple(each for each in signature(function).parameters if each != "self")
+    positional = _positional(function)
 
     @wraps(function)
     def call(*given: P.args, **named: P.kwargs) -> R:
-        return function(*given, **without_absent(name, names, named))
+        mine, others = _by_position(name, positional, given, named)
+        return function(*mine, **without_absent(name, names, others))
 
     return call
 
@@ -163,6 +188,32 @@ def without_absent(
     return {name: value for name, value in named.items() if name not in others}
 
 
+def _by_position(
+    what: str, names: tuple[str, ...] | None, given: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call: by position those that it has, and by name any that follows.
+
+    Args:
+        what: is called.
+        names: of the arguments that it has by position; None if it has any.
+        given: the arguments by position.
+        named: those by name.
+
+    Raises:
+        InvalidTypeError: more are given than it has, and than are known to follow in Keras.
+    """
+    if names is None or len(given) <= len(names):
+        return given, named
+    if len(given) == len(names) + 1 and what in NEXT:
+        return given[:-1], {NEXT[what]: given[-1]} | named
+    of_caller = [name for name in names if name != "self"]
+    takes = f"takes {', '.join(of_caller)}" if of_caller else "takes no arguments"
+    others = len(given) - len(names)
+    raise InvalidTypeError(
+        f"{what} {takes} by position, but is given {others} more: give what it has by name"
+    )
+
+
 def _check(what: str, names: Collection[str], name: str, value: Any) -> None:
     absent = ABSENT.get(f"{what}.{name}", ABSENT.get(name))
     if absent is None:
@@ -184,3 +235,13 @@ def _names(kind: type) -> tuple[str, ...] | None:
     parameters = signature(kind).parameters.values()
     takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
     return None if takes_any else tuple(each.name for each in parameters)
+
+
+@cache
+def _positional(function: Callable[..., Any]) -> tuple[str, ...] | None:
+    """The names of the arguments that a class or a function has by position; None if any."""
+    parameters = signature(function).parameters.values()
+    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
+        return None
+    by_position = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
+    return tuple(each.name for each in parameters if each.kind in by_position)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gpucnn
+import small
 from expect import refusal
 from gpucnn import (
     SGD,
@@ -24,14 +26,17 @@ from gpucnn import (
     Input,
     MaxPool2D,
     ReLU,
+    Sequential,
     Softmax,
+    callbacks,
+    losses,
 )
 from gpucnn.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint, TensorBoard
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.losses import CategoricalCrossentropy, MeanSquaredError
 from gpucnn.metrics import ConfusionMatrix, Precision
-from gpucnn.utils.keras.arguments import ABSENT, TABLE, keras_arguments
+from gpucnn.utils.keras.arguments import ABSENT, NEXT, TABLE, keras_arguments
 
 TAKEN: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (Conv2D, {"filters": 3, "kernel_size": 3, "data_format": "channels_last", "trainable": True}),
@@ -195,6 +200,44 @@ def test_functions() -> None:
     assert list(signature(double).parameters) == ["value", "times"]
     with refusal("double has no argument workers=2: use threads of Sequential", InvalidTypeError):
         called(3, workers=2)
+
+
+def test_the_argument_that_follows_in_keras_is_told_by_name() -> None:
+    adam: Any = Adam
+    assert adam(0.1, 0.5, 0.6, 1e-3, False).epsilon == 1e-3
+    with refusal("Adam has no argument amsgrad=True: leave it out", InvalidTypeError):
+        adam(0.1, 0.5, 0.6, 1e-3, True)
+    with refusal(
+        "Adam takes learning_rate, beta_1, beta_2, epsilon by position, but is given 2 more: give "
+        "what it has by name",
+        InvalidTypeError,
+    ):
+        adam(0.1, 0.5, 0.6, 1e-3, False, 0.1)
+
+
+@pytest.mark.parametrize("what", [*NEXT])
+def test_what_follows_is_not_there(what: str) -> None:
+    """What is called is a class, or a method of a model; the argument is in the table."""
+    modules = gpucnn, callbacks, losses, Sequential
+    (found,) = {getattr(each, what) for each in modules if hasattr(each, what)}
+    assert NEXT[what] not in signature(found).parameters
+    assert NEXT[what] in ABSENT
+
+
+def test_more_arguments_by_position_than_there_are() -> None:
+    dense: Any = Dense
+    with refusal(
+        "Dense takes units, activation, use_bias, kernel_initializer, kernel_regularizer, "
+        "input_shape by position, but is given 2 more: give what it has by name",
+        InvalidTypeError,
+    ):
+        dense(3, None, True, "zeros", None, None, None, None)
+    predict: Any = small.model().predict_on_batch
+    with refusal(
+        "predict_on_batch takes x by position, but is given 1 more: give what it has by name",
+        InvalidTypeError,
+    ):
+        predict(small.images(3), 3)
 
 
 @pytest.mark.parametrize("kind", [*LAYERS, Layer])
