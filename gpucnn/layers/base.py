@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, ClassVar, overload
+from math import prod
+from typing import Any, ClassVar, Protocol, overload
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +58,8 @@ class Batch:
     outputs: Array | None = None
 
 
+BUILD = "make one whose images have a known shape, keep it, and ask then"
+
 Settable = Mapping[str, Callable[[Any, str], object]]
 """Checks of arguments, by name: called with the value and the name, it raises an error."""
 
@@ -84,6 +88,16 @@ class Named:
     _: KW_ONLY
     dtype: str | None = None
     name: Name = Name()
+
+
+class Owner(Protocol):
+    """The model that a layer belongs to, which has its weights."""
+
+    def get_weights_of(self, layer: "Layer") -> list[NDArray[Any]]:
+        """Copies of the weights of a layer, see `Layer.get_weights`."""
+
+    def set_weights_of(self, layer: "Layer", weights: Sequence[NDArray[Any]]) -> None:
+        """Set the weights of a layer, see `Layer.set_weights`."""
 
 
 class Layer(Named, AllTrained, Extensible, Placeable, ABC):
@@ -134,6 +148,8 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
     given_shape: Shape | None = None
     """The argument `input_shape` of a layer that begins a model, if it was given one."""
 
+    _owner: "ref[Owner] | None" = None
+
     backend: Backend
     real: "np.dtype[np.floating]"
     input_shape: Shape
@@ -159,6 +175,10 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         of_all = {"dtype": self.dtype, "name": self.given_name}
         others = {k: value for k, value in super().get_config().items() if k not in of_all}
         return others | {k: value for k, value in of_all.items() if value is not None}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As for `Placeable`; a copy belongs to no model."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_owner"}
 
     # Arguments that are set later
 
@@ -228,6 +248,22 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         """The multiply-adds of the forward pass of one image."""
         return 0
 
+    def count_params(self) -> int:
+        """The number of parameters, and of the numbers of the state, as in Keras.
+
+        Raises:
+            InvalidValueError: the layer is not built.
+        """
+        if not all(hasattr(layer, "output_shape") for layer in self.unrolled()):
+            raise InvalidValueError(f"{self!r} is not in a model that is built: {BUILD}")
+        shapes = (
+            shape
+            for layer in self.unrolled()
+            for named in (layer.parameter_shapes(), layer.state_shapes())
+            for shape in named.values()
+        )
+        return sum(map(prod, shapes))
+
     def inference_buffers(self) -> dict[str, Buffer]:
         """The buffers of `forward` by name: the output, and what the layer adds."""
         return {"output": Buffer(self.output_shape)}
@@ -280,6 +316,42 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
     def input_gradient_buffer(self, batch: int) -> Array | None:
         """The buffer of the gradient of the input for `batch` images; None if it is not needed."""
         return self.buffer("input_gradient", batch) if self.needs_input_gradient else None
+
+    # Weights
+
+    def belong_to(self, owner: Owner) -> None:
+        """Set the model that the layer belongs to, which is not kept alive."""
+        self._owner = ref(owner)
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of the weights on the host: the parameters, then the state.
+
+        Those of a model in training are as of the last completed epoch.
+
+        Raises:
+            InvalidValueError: the layer is not in a model that is built.
+        """
+        return self._model.get_weights_of(self)
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Set the weights; the thread that trains may do so at the end of an epoch.
+
+        Args:
+            weights: in the order and shapes of `get_weights`.
+
+        Raises:
+            InvalidValueError: the number of arrays or the shape of one does not match, an element
+                is not finite, or the layer is not in a model that is built.
+            ModelInUseError: another thread is training the model.
+        """
+        self._model.set_weights_of(self, weights)
+
+    @property
+    def _model(self) -> Owner:
+        owner = None if self._owner is None else self._owner()
+        if owner is None:
+            raise InvalidValueError(f"{self!r} is not in a model that is built: {BUILD}")
+        return owner
 
     # Running
 

@@ -10,6 +10,7 @@ from gpucnn.layers import Input, Layer, Softmax
 from gpucnn.layers.ends import end_of, image_shape, without_input
 from gpucnn.losses import Loss
 from gpucnn.models.network import Network, check_list
+from gpucnn.utils.keras.arguments import keras_arguments
 from gpucnn.utils.locks import ModelLock
 from gpucnn.utils.seeds import next_seed
 
@@ -75,6 +76,7 @@ class BuiltLater(Network):
             return super().__repr__()
         return f"{type(self).__name__}({self._given})"
 
+    @keras_arguments
     def add(self, layer: Layer | Input) -> None:
         """Add a layer at the end.
 
@@ -84,6 +86,22 @@ class BuiltLater(Network):
         if self.is_built:
             raise InvalidValueError("the model is built: add layers before it is first used")
         self._given.append(layer)
+
+    @keras_arguments
+    def pop(self) -> Layer | Input | Softmax | Network:
+        """Take away the last layer, and return it.
+
+        Raises:
+            InvalidValueError: the model is built, since it has been used, or has no layers.
+        """
+        if self.is_built:
+            raise InvalidValueError(
+                "the model is built: take layers away before it is first used, or make another "
+                "model, and set_weights of its layers"
+            )
+        if not self._given:
+            raise InvalidValueError("the model has no layers: add one first")
+        return self._given.pop()
 
     @property
     def is_built(self) -> bool:
@@ -125,6 +143,7 @@ class BuiltLater(Network):
         Network.__init__(made, layers, input_shape, *self._options, self.loss)
         self._complete(made)
         vars(self).update(vars(made))
+        self._own_layers()
 
     def _complete(self, made: Network) -> None:
         """Do what else belongs to building, for `made`, the network with its weights."""

@@ -40,6 +40,7 @@ from gpucnn.utils.warn import warn
 
 KEY = "gpucnn"
 VERSION = 1
+KIND, WEIGHTS = "kind", "weights"  # in the description of a file of weights alone
 SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
 MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
@@ -156,6 +157,10 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     The names and shapes of the arrays are not checked: make the model within `blaming`.
     """
     arrays, description = read_checkpoint(path)
+    if description.get(KIND) == WEIGHTS:
+        raise InvalidFileError(
+            f"{path} has weights alone: make the model of its layers, and give it to load_weights"
+        )
     diverged = first_not_finite(arrays)
     if diverged is not None:
         raise InvalidFileError(
@@ -178,6 +183,37 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
             epochs_trained=_count(description, "epochs_trained"),
             pixels=from_description(description),
         )
+
+
+def save_weights(
+    path: str | os.PathLike[str], weights: dict[str, NDArray[Any]], pixels: Pixels | None
+) -> None:
+    """Write the weights of a model, by name, with the errors of `Sequential.save_weights`."""
+    check_finite_arrays(weights)
+    write_checkpoint(path, weights, {KIND: WEIGHTS, **to_description(pixels)})
+
+
+def load_weights(
+    path: str | os.PathLike[str], names: Sequence[str]
+) -> tuple[list[NDArray[Any]], Pixels | None]:
+    """The weights of a file of weights or of a model, and the pixels of its training images.
+
+    Args:
+        path: of the file.
+        names: of the weights that it is to have, in order; those of its optimizer are left out.
+
+    Raises:
+        InvalidFileError: it cannot be read, or has other weights. Shapes are not checked.
+    """
+    arrays, description = read_checkpoint(path)
+    found = [name for name in arrays if name in names or not name.startswith(SLOT)]
+    if set(found) != set(names):
+        raise InvalidFileError(
+            f"{path} has the weights {printable(', '.join(found))}, but the model has "
+            f"{', '.join(names)}: give a file of a model with the same layers and names"
+        )
+    with blaming(path):
+        return [arrays[name] for name in names], from_description(description)
 
 
 @contextmanager

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, get_backend
+from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, Shape, get_backend
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.losses import Loss
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.replica import Objective, Replica, in_layer_order
+from gpucnn.models.replica import Objective, Parameter, Replica, in_layer_order
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import KerasArguments
 from gpucnn.utils.keras.attributes import AllTrained, KerasAttributes
@@ -133,6 +133,12 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         self.replica.load(self._weights, weights)
+        self._own_layers()
+
+    def _own_layers(self) -> None:
+        """Let the layers ask this object for their weights."""
+        for layer in (*self.layers, *self._unrolled):
+            layer.belong_to(self)
 
     def __copy__(self) -> "Network":
         """A deep copy, since a layer belongs to one model alone."""
@@ -191,10 +197,15 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         These are the parameters, and the state of layers that have some, such as moving averages.
         """
         with self._lock.claim():
-            return list(self.named_weights(self.replica).values())
+            return _on_host(self.replica, self._weights)
+
+    def get_weights_of(self, layer: Layer) -> list[NDArray[Any]]:
+        """The same of one of the layers."""
+        with self._lock.claim():
+            return _on_host(self.replica, self._weights_of(layer))
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
-        """Set all weights.
+        """Set all weights; the thread that trains the model may do so at the end of an epoch.
 
         Args:
             weights: an array for each parameter, in the order and shapes of `get_weights`.
@@ -202,28 +213,76 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         Raises:
             InvalidValueError: the number of arrays or the shape of one does not match, or an
                 element is not finite.
+            ModelInUseError: another thread is training the model.
         """
+        self._set("the model", self._weights, weights)
+
+    def set_weights_of(self, layer: Layer, weights: Sequence[NDArray[Any]]) -> None:
+        """The same of one of the layers."""
+        self._set(layer.name, self._weights_of(layer), weights)
+
+    def _weights_of(self, layer: Layer) -> list[Parameter]:
+        mine = layer.unrolled()
+        return [each for each in self._weights if any(each.layer is part for part in mine)]
+
+    def _set(self, what: str, layout: Sequence[Parameter], weights: Sequence[NDArray[Any]]) -> None:
+        """Set the weights of `layout`, which are those of what is called `what`."""
+        self._refuse_change()
         arrays = [np.asarray(each) for each in weights]
-        if len(arrays) != len(self._weights):
+        if len(arrays) != len(layout):
+            names = ", ".join(each.name for each in layout)
             raise InvalidValueError(
-                f"{len(arrays)} arrays of weights were given, but the model has "
-                f"{len(self._weights)}: {', '.join(self.weight_names)}"
+                f"{len(arrays)} arrays of weights were given, but {what} has {len(layout)}: "
+                f"{names or 'give none'}"
             )
-        for parameter, array in zip(self._weights, arrays, strict=True):
+        for parameter, array in zip(layout, arrays, strict=True):
             parameter.check(array, self.dtype)
         with self._lock.claim():
-            self.replica.load(self._weights, arrays)
+            self.replica.load(layout, arrays)
+
+    def _refuse_change(self) -> None:
+        """Check that the weights may be set now."""
+
+    def count_params(self) -> int:
+        """The number of parameters, those that are not trained among them, as in Keras."""
+        return self.replica.parameters.size + self.replica.state.size
 
     def named_weights(self, replica: Replica) -> dict[str, NDArray[Any]]:
         """Copies on the host of the weights that a replica of this network has, by name."""
-        vectors = replica.state, replica.parameters
-        to_host = replica.backend.to_host
-        return {each.name: to_host(each.view(vectors[each.is_trained])) for each in self._weights}
+        return dict(zip(self.weight_names, _on_host(replica, self._weights), strict=True))
 
     def split(self, vector: Array) -> list[NDArray[Any]]:
         """Split `vector`, real (p,), into a copy on the host for each parameter, in its shape."""
         trained = [each for each in self._weights if each.is_trained]
         return [self.backend.to_host(each.view(vector)) for each in trained]
+
+    # Layers
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output for one image, (classes,)."""
+        return self._unrolled[-1].output_shape
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of a name, or of an index in `layers`; one of the two is given.
+
+        Raises:
+            InvalidValueError: there is none, or not one of the two is given.
+        """
+        if (name is None) == (index is None):
+            raise InvalidValueError("give get_layer either a name or an index")
+        names = [layer.name for layer in self.layers]
+        if name is not None and name not in names:
+            raise InvalidValueError(
+                f"there is no layer {printable(name, 50)}: choose one of {', '.join(names)}"
+            )
+        number = names.index(name) if name is not None else index
+        if not isinstance(number, int) or not -len(names) <= number < len(names):
+            raise InvalidValueError(
+                f"index is {number!r}: it must be a whole number below {len(names)}, the number of "
+                "layers"
+            )
+        return self.layers[number]
 
     # Running
 
@@ -303,6 +362,12 @@ def _check_given_shape(layer: Layer) -> None:
             f"{layer.name} is given input_shape={layer.given_shape}, but its input has the shape "
             f"{shape}: leave the argument out"
         )
+
+
+def _on_host(replica: Replica, layout: Sequence[Parameter]) -> list[NDArray[Any]]:
+    """Copies on the host of parameters and state of a replica."""
+    vectors = replica.state, replica.parameters
+    return [replica.backend.to_host(each.view(vectors[each.is_trained])) for each in layout]
 
 
 def unroll(layers: Sequence[Layer]) -> tuple[Layer, ...]:

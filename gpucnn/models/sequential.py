@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.layers import Input, Layer
 from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.metrics import Evaluation
@@ -18,7 +18,9 @@ from gpucnn.models.checkpoint import (
     blaming,
     describe,
     load_model,
+    load_weights,
     save_model,
+    save_weights,
 )
 from gpucnn.models.data import (
     Arrays,
@@ -271,18 +273,6 @@ class Sequential(Trainable):
         """Print a table of the layers: output shape, parameters, multiply-adds and memory."""
         print_summary(self)
 
-    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
-        """Set all weights; the thread that trains may do so at the end of an epoch.
-
-        Args:
-            weights: as for `Network.set_weights`, also for the errors.
-
-        Raises:
-            ModelInUseError: another thread is training the model.
-        """
-        self._refuse_training_elsewhere()
-        super().set_weights(weights)
-
     def place(self, backend: Backend) -> None:
         """Move the model to `backend`, with its weights and its optimizer.
 
@@ -365,6 +355,40 @@ class Sequential(Trainable):
             weights = self.named_weights(self.replica)
         saved = SavedModel(self._settings(), weights, state, epochs_trained, self.pixels)
         save_model(path, saved)
+
+    @keras_arguments
+    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Write the weights alone, for `load_weights`; raises as `save`.
+
+        Args:
+            filepath: under any name, of which ".safetensors" says what the file is.
+        """
+        if self._shared is not None:
+            self._refuse_training_elsewhere()
+        with self._lock.claim():
+            weights = self.named_weights(self.replica)
+        save_weights(filepath, weights, self.pixels)
+
+    @keras_arguments
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Set the weights to those of a file, and what pixels the model was trained on.
+
+        Args:
+            filepath: a file that `save_weights` or `save` wrote, of a model with the same layers
+                under the same names.
+
+        Raises:
+            InvalidFileError: there is no such file, it is cut short, it is not of gpucnn, or its
+                weights are not those of this model's layers.
+            ModelInUseError: another thread is training the model.
+        """
+        self._refuse_change()
+        weights, pixels = load_weights(filepath, self.weight_names)
+        try:
+            self.set_weights(weights)
+        except InvalidValueError as error:
+            raise InvalidFileError(f"{filepath} is not of this model: {error}") from error
+        self.pixels = pixels
 
     @classmethod
     def load(

@@ -68,6 +68,7 @@ class Trainable(BuiltLater):
             by one, where they would replay them as one on a device that can record; the results
             are the same.
         epochs_trained: the number of epochs trained, over all calls of `fit`.
+        history: what the last call of `fit` returned, or is about to; None before the first.
         pixels: of the training images; None before training, and for files of early versions.
     """
 
@@ -90,6 +91,7 @@ class Trainable(BuiltLater):
         self._metrics: tuple[Metric, ...] = ()
         self.stop_training = self.run_eagerly = False
         self.epochs_trained = 0
+        self.history: History | None = None
         self.pixels: Pixels | None = None
 
     def _place(self, backend: Backend, weights: Iterable[NDArray[Any]]) -> None:
@@ -100,6 +102,11 @@ class Trainable(BuiltLater):
     def _complete(self, made: Network) -> None:
         self._measures = Measures.of(self._metrics, self.loss or DEFAULT, made.classes)
         self.optimizer.place(made.backend, made.parameters, made.replica.layout)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns, in order."""
+        return ["loss", *(each.name for each in self.metrics)]
 
     # Training
 
@@ -272,7 +279,7 @@ class Trainable(BuiltLater):
         history = History()
         self._refuse_training_elsewhere()
         with self._training.owned():
-            self.pixels = pixels
+            self.pixels, self.history = pixels, history
             trainer = ParallelTrainer(
                 self._twin(), self.optimizer, source.memory, size, held_out, self._measures
             )
@@ -441,6 +448,9 @@ class Trainable(BuiltLater):
         self._refuse_training_elsewhere()
         with self._training.claim():
             pass
+
+    def _refuse_change(self) -> None:
+        self._refuse_training_elsewhere()
 
     def _refuse_training_elsewhere(self) -> None:
         """Check that no other thread trains the model, and that the weights are its own.

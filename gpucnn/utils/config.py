@@ -20,6 +20,9 @@ NAMES: set[str] = set()
 """The names of the library's classes, of which users register none."""
 
 
+Made = TypeVar("Made", bound="Configurable")
+
+
 class Configurable(KerasAttributes, metaclass=KerasArguments):
     """The base class of what a configuration describes, and users may define too.
 
@@ -43,6 +46,11 @@ class Configurable(KerasAttributes, metaclass=KerasArguments):
         """
         named: Iterable[Field[Any]] = fields(self) if is_dataclass(self) else ()
         return {field.name: getattr(self, field.name) for field in named if field.init}
+
+    @classmethod
+    def from_config(cls: type[Made], config: Mapping[str, Any]) -> Made:
+        """The object that is made with the arguments of a `get_config`."""
+        return cls(**config)
 
 
 def configurable(names: Mapping[str, object], base: type) -> tuple[type[Any], ...]:

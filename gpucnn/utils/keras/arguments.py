@@ -81,7 +81,8 @@ TABLE: dict[str, Absent] = {
     "lr": Absent("it is called learning_rate", ()),
     "decay": Absent("give a schedule as learning_rate", (None, 0)),
     # Of callbacks
-    "save_weights_only": Absent("a file holds a whole model, for load_model", (False,)),
+    # as a whole model, which load_weights takes too
+    "save_weights_only": Absent("leave it out", (False, True)),
     "save_freq update_freq": Absent(NO_STEPS, ("epoch",)),
     "on_train_batch_begin on_train_batch_end": Absent(NO_STEPS),
     "on_predict_begin on_predict_end": Absent("predict takes no callbacks"),
@@ -104,6 +105,9 @@ TABLE: dict[str, Absent] = {
     "reset_metrics": Absent("what is measured is of this batch alone; leave it out", (True,)),
     "mask": Absent("images have none; leave it out"),
     "callbacks": Absent("callbacks are told of training; give them to fit"),
+    "skip_mismatch by_name": Absent("all weights are loaded, by their names", (False,)),
+    "max_shard_size": Absent("a model is in one file; leave it out"),
+    "rebuild": Absent("a model is built when it is first used; leave it out", (True,)),
     "overwrite": Absent("a file that is there is replaced", (True,)),
     "zipped save_format include_optimizer": Absent("leave it out", (None, True)),
     "custom_objects": Absent("put @gpucnn.utils.register before the classes"),

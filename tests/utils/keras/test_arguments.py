@@ -53,7 +53,7 @@ TAKEN: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (CategoricalCrossentropy, {"reduction": "sum_over_batch_size", "name": "loss", "axis": -1}),
     (Precision, {"thresholds": None, "dtype": None}),
     (Adam, {"amsgrad": False, "jit_compile": False, "name": "adam"}),
-    (ModelCheckpoint, {"filepath": "a", "save_weights_only": False, "save_freq": "epoch"}),
+    (ModelCheckpoint, {"filepath": "a", "save_weights_only": True, "save_freq": "epoch"}),
     (LambdaCallback, {"on_train_batch_end": None}),
 ]
 

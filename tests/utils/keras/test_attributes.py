@@ -2,11 +2,13 @@
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+import gpucnn
 import small
 from expect import refusal
 from gpucnn import SGD, BatchNormalization, Conv2D, ExponentialDecay, Input, Sequential
@@ -58,8 +60,23 @@ def test_it_cannot_be_set(kind: str, name: str) -> None:
     assert not hasattr(thing, name)
 
 
+@each_name
+def test_what_to_use_instead_is_there(kind: str, name: str) -> None:
+    """What an advice names of the object, or calls by its place."""
+    thing = example(kind)
+    of: Any = type(thing)
+    advice = absent_of(of)[name]
+    for path in re.findall(r"gpucnn(?:\.\w+)+", advice):
+        found: Any = gpucnn
+        for part in path.split(".")[1:]:
+            found = getattr(found, part)
+    for word in re.findall(r"\buse (\w+)(?= with|, |$)", advice):
+        if word not in ("Muon", "kernel_regularizer"):
+            assert hasattr(thing, word), word
+
+
 @pytest.mark.parametrize("kind", LAYERS)
-def test_no_layer_has_what_the_table_says_it_has_not(kind: type) -> None:
+def test_no_layer_has_what_the_table_says_it_has_not(kind: Any) -> None:
     assert not absent_of(kind).keys() & {name for base in kind.__mro__ for name in vars(base)}
 
 
