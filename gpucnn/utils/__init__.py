@@ -1,6 +1,7 @@
 """Shared helpers: argument checks, atomic file writes, caches and locks, JSON configurations.
 
-What is for users: `to_categorical` and `set_random_seed` under Keras's names, and `register`.
+What is for users: `to_categorical`, `set_random_seed` and `PyDataset` under Keras's names, and
+`register`.
 """
 
 import sys
@@ -12,9 +13,13 @@ from gpucnn.utils.keras import missing
 if TYPE_CHECKING:
     from gpucnn.utils.categorical import to_categorical as to_categorical
     from gpucnn.utils.config import register as register
+    from gpucnn.utils.py_dataset import PyDataset as PyDataset
+    from gpucnn.utils.py_dataset import Sequence as Sequence
     from gpucnn.utils.seeds import set_random_seed as set_random_seed
 
 FOR_USERS = {
+    "PyDataset": "gpucnn.utils.py_dataset",
+    "Sequence": "gpucnn.utils.py_dataset",
     "register": "gpucnn.utils.config",
     "set_random_seed": "gpucnn.utils.seeds",
     "to_categorical": "gpucnn.utils.categorical",

@@ -164,7 +164,7 @@ ABSENT: dict[str, dict[str, str]] = {
         "enable_interactive_logging disable_interactive_logging is_interactive_logging_enabled"
         " Progbar": "give fit verbose=0, 1 or 2",
         "split_dataset": "give fit validation_split",
-        "Sequence PyDataset image_dataset_from_directory get_file array_to_img img_to_array"
+        "image_dataset_from_directory get_file array_to_img img_to_array"
         " load_img save_img": "load the images as arrays, such as with Pillow",
         "audio_dataset_from_directory text_dataset_from_directory timeseries_dataset_from_array"
         " pad_sequences": SEQUENCES,

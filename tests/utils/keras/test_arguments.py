@@ -198,7 +198,10 @@ def test_functions() -> None:
     assert called(3, workers=1) == 6
     assert (double.__name__, double.__doc__) == ("double", "Multiply.")
     assert list(signature(double).parameters) == ["value", "times"]
-    with refusal("double has no argument workers=2: use threads of Sequential", InvalidTypeError):
+    with refusal(
+        "double has no argument workers=2: batches are asked for one after the other; leave it out",
+        InvalidTypeError,
+    ):
         called(3, workers=2)
 
 
