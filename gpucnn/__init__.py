@@ -63,5 +63,30 @@ if not TYPE_CHECKING:  # mypy would take any name for one of the module
         raise missing("gpucnn", name, sys._getframe(1))
 
 
+class _AbsentModules:
+    """The finder of modules that says of one of Keras's that it is not there, and what to use.
+
+    It comes after all others, and so is asked only for what none of them has found; of that, only
+    names below gpucnn concern it. `from gpucnn.initializers import HeNormal` is the first line of
+    many scripts, and no `__getattr__` sees it.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Find nothing.
+
+        Raises:
+            MissingModuleError: Keras has a module of that name.
+        """
+        package, _, module = name.rpartition(".")
+        if package.partition(".")[0] == "gpucnn":
+            from gpucnn.utils.keras import refuse_module
+
+            refuse_module(package, module)
+
+
+sys.meta_path.append(_AbsentModules)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *_exports(), "__all__", "models"})

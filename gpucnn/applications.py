@@ -19,6 +19,8 @@ from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.keras import lacking
 
+__path__: list[str] = []  # or Python says of gpucnn.applications.vgg16 that this is no package
+
 OPTIMIZER_NAMES = tuple(OPTIMIZERS_BY_NAME)
 SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
 

@@ -45,6 +45,10 @@ class MissingImportError(GpucnnError, ImportError):
     """The same, where the name is imported."""
 
 
+class MissingModuleError(MissingImportError, ModuleNotFoundError):
+    """A module of Keras's that the library has not."""
+
+
 class InvalidFileError(GpucnnError, ValueError):
     """A file that is missing, truncated, or of another format or content than expected."""
 

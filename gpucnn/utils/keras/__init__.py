@@ -42,3 +42,21 @@ def missing(module: str, name: str, user: FrameType) -> Exception:
     return (MissingImportError if is_import else MissingNameError)(
         f"{module} has no {name}: {advice}"
     )
+
+
+def refuse_module(package: str, name: str) -> None:
+    """Raise the error for the import of a module that a package has not, if that of Keras has it.
+
+    Args:
+        package: its name, "gpucnn" or that of one within it.
+        name: of the module in it.
+
+    Raises:
+        MissingModuleError: Keras has such a module.
+    """
+    from gpucnn.errors import MissingModuleError
+    from gpucnn.utils.keras.names import advice_on
+
+    advice = advice_on(package, name)
+    if advice is not None:
+        raise MissingModuleError(f"{package} has no {name}: {advice}", name=f"{package}.{name}")

@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import gpucnn
 from expect import refusal
 from gpucnn import layers, metrics
-from gpucnn.errors import MissingImportError, MissingNameError
+from gpucnn.errors import MissingImportError, MissingModuleError, MissingNameError
 from gpucnn.utils.keras.names import ABSENT, advice_on
 
 NAMES = [
@@ -47,6 +48,55 @@ def test_the_import_of_it_says_the_same(module: str, name: str) -> None:
     with pytest.raises(AttributeError) as asked:
         getattr(place, name)
     assert str(caught.value) == str(asked.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [each for each in NAMES if hasattr(of(each[0]), "__path__")], ids=".".join
+)
+def test_the_import_of_it_as_a_module_says_the_same(module: str, name: str) -> None:
+    place = of(module)
+    with pytest.raises(MissingModuleError) as caught:
+        import_module(f"{place.__name__}.{name}")
+    assert caught.value.name == f"{place.__name__}.{name}"
+    with pytest.raises(AttributeError) as asked:
+        getattr(place, name)
+    assert str(caught.value) == str(asked.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (
+            "from gpucnn.initializers import HeNormal",
+            "gpucnn has no initializers: give initializers by name, such as "
+            'kernel_initializer="he_normal"',
+        ),
+        (
+            "from gpucnn.preprocessing.image import ImageDataGenerator",
+            "gpucnn has no preprocessing: prepare the data before, with NumPy",
+        ),
+        (
+            "import gpucnn.backend as K",
+            "gpucnn has no backend: give a model its device, as in Sequential(layers, device=...)",
+        ),
+        (
+            "from gpucnn.applications.vgg16 import VGG16",
+            "gpucnn.applications has no vgg16: there are no pretrained networks; build it of "
+            "layers, or begin with gpucnn.models.lenet",
+        ),
+    ],
+)
+def test_modules_of_keras_in_scripts(code: str, line: str) -> None:
+    with refusal(line, MissingModuleError):
+        exec(code)
+
+
+@pytest.mark.parametrize("name", ["gpucnn.nothing", "gpucnn.datasets.nothing", "nothing_at_all"])
+def test_other_modules_are_not_found_as_python_says(name: str) -> None:
+    with pytest.raises(ModuleNotFoundError, match=f"^No module named '{name}'$") as caught:
+        import_module(name)
+    assert caught.type is ModuleNotFoundError
+    assert find_spec(name) is None
 
 
 @each_name
