@@ -72,7 +72,7 @@ def Activation(  # noqa: N802 - a class in Keras
     if layer is None:
         raise InvalidValueError(f"Activation({activation!r}) changes nothing: leave it out")
     if dtype is not None:
-        layer.dtype = dtype
+        vars(layer)["dtype"] = dtype  # as if its constructor had been given it
     if name is not None:
         layer.name = name
     return layer

@@ -160,8 +160,8 @@ class TestSettings:
 
     def test_of_layers_of_ones_own_are_free(self) -> None:
         made = Own(1.0)
-        made.gain, made.weights, made.dtype = 2.0, [3], "int8"
-        assert (made.gain, made.weights, made.dtype) == (2.0, [3], "int8")
+        made.gain, made.weights = 2.0, [3]
+        assert (made.gain, made.weights) == (2.0, [3])
 
     def test_trainable_is_true_and_stays_so(self) -> None:
         made = Dense(3)
@@ -179,4 +179,3 @@ class Own(ReLU):
 
     gain: float
     weights: Any = None
-    dtype: str = "float16"
