@@ -9,6 +9,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Input, Layer, Softmax
 from gpucnn.layers.ends import end_of, image_shape, without_input
 from gpucnn.losses import Loss
+from gpucnn.models.data import count_images
 from gpucnn.models.network import Network, check_list
 from gpucnn.utils.keras.arguments import keras_arguments
 from gpucnn.utils.locks import ModelLock
@@ -155,6 +156,7 @@ class BuiltLater(Network):
             x: images, (n, *shape of one); the axis of a single channel may be left out.
         """
         if not self.is_built:
+            count_images(x)  # which checks that there is an axis of the batch
             images: tuple[int, ...] = np.shape(x)[1:]
             self.build(image_shape(self._given) or (images if len(images) != 2 else (*images, 1)))
 

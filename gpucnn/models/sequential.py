@@ -27,6 +27,7 @@ from gpucnn.models.data import (
     Source,
     Stream,
     check_weights_of_images,
+    count_images,
     is_stream,
     refuse_with_arrays,
     refuse_with_batches,
@@ -224,14 +225,14 @@ class Sequential(Trainable):
 
         Arguments and errors are those of `evaluate`.
         """
-        size = max(len(x), 1)
+        size = max(count_images(x), 1)
         found = self.evaluate(x, y, size, sample_weight=sample_weight)
         return found._asdict() if arguments.flag(return_dict, "return_dict") else found
 
     @keras_arguments
     def predict_on_batch(self, x: NDArray[Any]) -> NDArray[Any]:
         """As `predict`, also for the errors, of images in a single batch."""
-        return self.predict(x, max(len(x), 1))
+        return self.predict(x, max(count_images(x), 1))
 
     @keras_arguments
     def __call__(self, x: NDArray[Any], training: bool | None = False) -> NDArray[Any]:

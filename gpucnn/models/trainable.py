@@ -15,7 +15,7 @@ from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer
-from gpucnn.losses import DEFAULT, Loss, loss_of
+from gpucnn.losses import DEFAULT, BinaryCrossentropy, Loss, loss_of
 from gpucnn.metrics import Evaluation, Measures, Metric, MetricLike, metrics_of
 from gpucnn.models.building import BuiltLater
 from gpucnn.models.checkpoint import optimizer_arrays
@@ -504,8 +504,15 @@ class Trainable(BuiltLater):
             self._measures.check_labels(labels, self.classes)
         data = Labelled(images, labels, weights)
         if class_weight is not None:
-            return data._replace(weights=weights_by_class(class_weight, data))
+            weights = weights_by_class(class_weight, data, self._count_classes())
+            return data._replace(weights=weights)
         return data
+
+    def _count_classes(self) -> int | None:
+        """The number of classes; None of a single output whose labels are any numbers."""
+        if self.classes > 1:
+            return self.classes
+        return 2 if isinstance(self.loss, BinaryCrossentropy) else None
 
     def _batches(
         self,

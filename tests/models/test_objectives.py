@@ -353,11 +353,44 @@ class TestWeights:
                 "the class_weight of 1 is -2: it must be a number of at least 0",
                 InvalidValueError,
             ),
+            (
+                {"class_weight": {"0": 5.0}},
+                "a class of class_weight is '0': it must be a whole number of at least 0",
+                InvalidValueError,
+            ),
+            (
+                {"class_weight": {-1: 5.0}},
+                "a class of class_weight is -1: it must be a whole number of at least 0",
+                InvalidValueError,
+            ),
+            (
+                {"class_weight": {2: 1.0, 3: 5.0}},
+                "class_weight has a weight for class 3, but there are 3 classes: give weights for "
+                "classes from 0 to 2",
+                InvalidValueError,
+            ),
         ],
     )
     def test_that_are_none(self, given: dict[str, Any], message: str, kind: Any) -> None:
         with refusal(message, kind):
             model().fit(X, Y, BATCH, verbose=0, **given)
+
+    def test_of_a_single_output_are_of_two_classes(self) -> None:
+        made = model(1, "sigmoid")
+        made.compile("adam", "binary_crossentropy")
+        with refusal(
+            "class_weight has a weight for class 2, but there are 2 classes: give weights for "
+            "classes from 0 to 1"
+        ):
+            made.fit(X, Y > 0, verbose=0, class_weight={2: 5.0})
+
+    def test_of_numbers_may_be_of_any_class(self) -> None:
+        by_class, by_image = model(1, None), model(1, None)
+        for each in (by_class, by_image):
+            each.compile("adam", "mse")
+        by_class.fit(X, Y, BATCH, verbose=0, class_weight={2: 5.0, 7: 3.0})
+        by_image.fit(X, Y, BATCH, verbose=0, sample_weight=np.array([1, 1, 5])[Y])
+        assert small.weight_bytes(by_class) == small.weight_bytes(by_image)
 
     def test_of_classes_may_be_those_of_a_single_output(self) -> None:
         by_class, by_image = model(1, "sigmoid"), model(1, "sigmoid")

@@ -332,3 +332,26 @@ def test_arguments_of_keras_that_are_not_there() -> None:
         made.test_on_batch(X[:4], Y[:4], foo=1)
     with refusal("Sequential has no argument foo: it takes x, training", InvalidTypeError):
         made(X[:4], foo=1)
+
+
+@pytest.mark.parametrize("is_built", [False, True])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda made, x: made.predict_on_batch(x),
+        lambda made, x: made.test_on_batch(x, Y),
+        lambda made, x: made.fit(x, Y, sample_weight=[1]),
+        lambda made, x: made.evaluate(x, Y, sample_weight=[1]),
+        lambda made, x: made.fit(X, Y, validation_data=(x, Y, [1]), verbose=0),
+    ],
+)
+@pytest.mark.parametrize("x", [None, 3])
+def test_what_is_no_array_of_images_is_refused(is_built: bool, use: Any, x: Any) -> None:
+    made = Sequential([Flatten(), Dense(small.CLASSES)], device="cpu")
+    if is_built:
+        made.build(small.SHAPE)
+    with refusal(
+        f"the images are {x}: give an array of them, whose first axis is that of the batch",
+        InvalidTypeError,
+    ):
+        use(made, x)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.metrics import classes_of
 from gpucnn.utils import arguments
 
@@ -70,6 +70,20 @@ def split_validation(
     return trained, held_out
 
 
+def count_images(x: Any) -> int:
+    """The number of images in what is given as an array of them.
+
+    Raises:
+        InvalidTypeError: it is none.
+    """
+    if np.ndim(x) == 0:
+        raise InvalidTypeError(
+            f"the images are {printable(repr(x), 50)}: give an array of them, whose first axis is "
+            "that of the batch"
+        )
+    return len(x)
+
+
 def check_weights_of_images(weights: Any, x: Any) -> NDArray[np.float64] | None:
     """Check what the losses of images `x` count; None for 1.
 
@@ -82,21 +96,27 @@ def check_weights_of_images(weights: Any, x: Any) -> NDArray[np.float64] | None:
     array: NDArray[Any] = np.asarray(weights)
     if array.dtype.kind not in "fiub":
         raise InvalidTypeError(f"sample_weight is of dtype {array.dtype}: give numbers")
-    if array.shape != (len(x),):
+    count = count_images(x)
+    if array.shape != (count,):
         raise InvalidValueError(
-            f"sample_weight has the shape {array.shape}: give one for each image, ({len(x)},)"
+            f"sample_weight has the shape {array.shape}: give one for each image, ({count},)"
         )
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise InvalidValueError("sample_weight has a number that is negative or not finite")
     return array.astype(np.float64)
 
 
-def weights_by_class(weights: Any, data: Labelled) -> NDArray[np.float64]:
+def weights_by_class(weights: Any, data: Labelled, count: int | None) -> NDArray[np.float64]:
     """What the loss of each image counts: the weight of its class, times its own if it has one.
+
+    Args:
+        weights: as given by the user.
+        data: with labels of classes, or of a single output, which are rounded.
+        count: of the classes; None if it is not known.
 
     Raises:
         InvalidTypeError: `weights` is not a dictionary of numbers by classes.
-        InvalidValueError: a weight is negative or not finite, or the labels are not of classes.
+        InvalidValueError: a weight is negative or not finite, or one is not that of a class.
     """
     if not isinstance(weights, Mapping):
         raise InvalidTypeError(
@@ -108,6 +128,12 @@ def weights_by_class(weights: Any, data: Labelled) -> NDArray[np.float64]:
     own = np.ones(len(classes)) if data.weights is None else data.weights
     of_images: NDArray[np.float64] = own.copy()
     for number, weight in weights.items():
+        arguments.non_negative_integer(number, "a class of class_weight")
+        if count is not None and number >= count:
+            raise InvalidValueError(
+                f"class_weight has a weight for class {number}, but there are {count} classes: "
+                f"give weights for classes from 0 to {count - 1}"
+            )
         arguments.non_negative_number(weight, f"the class_weight of {number}")
         of_images[classes == number] *= weight
     return of_images
