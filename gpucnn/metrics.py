@@ -50,9 +50,8 @@ def confusion_matrix(labels: Values, outputs: Values, threshold: float = 0.5) ->
     else:
         _check_are_of_classes(labels)
         outcomes, classes, taken = outputs.shape[1], classes_of(labels), outputs.argmax(axis=1)
-    return np.bincount(classes * outcomes + taken, minlength=outcomes**2).reshape(
-        outcomes, outcomes
-    )
+    counts = np.bincount(classes * outcomes + taken, minlength=outcomes**2)
+    return counts.reshape(outcomes, outcomes)
 
 
 class PerClass(NamedTuple):
@@ -140,10 +139,13 @@ class Metric(Configurable, ABC):
         if name is not None:
             self.name = name
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if not hasattr(cls, "name") and "name" not in cls.__annotations__:
-            cls.name = _snake_case(cls.__name__)
+    if not TYPE_CHECKING:  # mypy would take any name for an attribute
+
+        def __getattr__(self, name: str) -> str:
+            """The name, where the class sets none."""
+            if name == "name":
+                return _snake_case(type(self).__name__)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def get_config(self) -> dict[str, Any]:
         """As for `Configurable`, with the name."""

@@ -289,9 +289,8 @@ class Updated(Named):
         return 0.0
 
 
-class F2ScoreByHand(Metric):
-    def result(self, labels: Any, outputs: Any) -> Any:
-        return 0
+class F2ScoreByHand(MeanOfAll):
+    def __init__(self) -> None: ...
 
 
 class TestOnesOwn:
