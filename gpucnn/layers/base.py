@@ -184,8 +184,10 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
 
     @classmethod
     def _checked_names(cls) -> frozenset[str]:
-        arguments = frozenset() if cls.is_own else frozenset(each.name for each in fields(cls))
-        return super()._checked_names() | (arguments - {"name"}) | cls.settable.keys()
+        names = frozenset(each.name for each in fields(cls)) - {each.name for each in fields(Named)}
+        return (
+            super()._checked_names() | cls.settable.keys() | (frozenset() if cls.is_own else names)
+        )
 
     def _check_attribute(self, name: str, value: Any) -> None:
         super()._check_attribute(name, value)

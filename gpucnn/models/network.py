@@ -277,12 +277,12 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
                 f"there is no layer {printable(name, 50)}: choose one of {', '.join(names)}"
             )
         number = names.index(name) if name is not None else index
-        if not isinstance(number, int) or not -len(names) <= number < len(names):
+        if number not in range(-len(names), len(names)) or isinstance(number, bool):
             raise InvalidValueError(
                 f"index is {number!r}: it must be a whole number below {len(names)}, the number of "
                 "layers"
             )
-        return self.layers[number]
+        return self.layers[int(number)]
 
     # Running
 

@@ -19,6 +19,7 @@ from gpucnn import (
     ReLU,
     SeparableConv2D,
 )
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import LAYERS, Layer, Step
 from gpucnn.regularizers import L2
 from layers.placed import placed
@@ -122,17 +123,24 @@ class TestSettings:
             (ELU(), "alpha", 2.0, "1", "it must be a number of at least 0"),
             (BatchNormalization(), "momentum", 0.0, 1, "it must be at least 0 and below 1"),
             (BatchNormalization(), "epsilon", 0.1, 0, "it must be a number above 0"),
-            (Dense(3), "kernel_regularizer", L2(0.1), "l3", "choose one of l2, L2"),
-            (DepthwiseConv2D(3), "depthwise_regularizer", L2(0.1), "l3", "choose one of l2, L2"),
+            (Dense(3), "kernel_regularizer", L2(0.1), 3, "give an object, such as L2(0.01)"),
+            (
+                DepthwiseConv2D(3),
+                "depthwise_regularizer",
+                L2(0.1),
+                3,
+                "give an object, such as L2(0.01)",
+            ),
         ],
     )
     def test_that_act_are_checked(
         self, layer: Layer, name: str, value: Any, wrong: Any, line: str
     ) -> None:
-        with refusal(f"{name} is {wrong!r}: {line}"):
+        kind = InvalidTypeError if name.endswith("regularizer") else InvalidValueError
+        with refusal(f"{name} is {wrong!r}: {line}", kind):
             type(layer)(**{**layer.get_config(), name: wrong})
         setattr(layer, name, value)
-        with refusal(f"{name} is {wrong!r}: {line}"):
+        with refusal(f"{name} is {wrong!r}: {line}", kind):
             setattr(layer, name, wrong)
         assert getattr(layer, name) == value
 
@@ -160,8 +168,8 @@ class TestSettings:
 
     def test_of_layers_of_ones_own_are_free(self) -> None:
         made = Own(1.0)
-        made.gain, made.weights = 2.0, [3]
-        assert (made.gain, made.weights) == (2.0, [3])
+        made.gain, made.weights, made.losses = 2.0, [3], [4]
+        assert (made.gain, made.weights, made.losses) == (2.0, [3], [4])
 
     def test_trainable_is_true_and_stays_so(self) -> None:
         made = Dense(3)
@@ -179,3 +187,4 @@ class Own(ReLU):
 
     gain: float
     weights: Any = None
+    losses: Any = None

@@ -238,6 +238,7 @@ class TestWhatAModelTells:
         made = model()
         assert made.get_layer("head") is made.get_layer(index=3) is made.layers[-1]
         assert made.get_layer(index=-1) is made.layers[-1]
+        assert made.get_layer(index=np.int64(1)) is made.layers[1]  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("options", "line"),
@@ -254,6 +255,10 @@ class TestWhatAModelTells:
             (
                 {"index": "a"},
                 "index is 'a': it must be a whole number below 4, the number of layers",
+            ),
+            (
+                {"index": True},
+                "index is True: it must be a whole number below 4, the number of layers",
             ),
             ({}, "give get_layer either a name or an index"),
             ({"name": "head", "index": 3}, "give get_layer either a name or an index"),

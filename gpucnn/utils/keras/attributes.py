@@ -18,7 +18,7 @@ NOT_TRACED = "nothing is traced or compiled; leave it out"
 ONE_DTYPE = "a model has one dtype, as in Sequential(layers, dtype=...)"
 NO_QUANTIZATION = "the arithmetic is that of float32 or float64; leave it out"
 WHOLE = "models are saved as a whole; use save of the model"
-PARTS = "make a gpucnn.Sequential of the layers up to it, and set_weights of that"
+PARTS = "make a gpucnn.Sequential of the layers up to it and Flatten(), and set_weights of that"
 NO_STATE = "a metric has no state, and is computed of a whole epoch; use result(labels, outputs)"
 STEPS = "the optimizer is given to compile, and takes its steps in fit and train_on_batch"
 
@@ -29,7 +29,7 @@ ABSENT: dict[str, dict[str, str]] = {
         "non_trainable_weights non_trainable_variables": (
             "use get_weights, which gives moving averages too"
         ),
-        "metrics metrics_variables compiled_metrics": "use metrics_names",
+        "metrics_variables compiled_metrics": "use metrics_names",
         "losses add_loss compiled_loss": "use kernel_regularizer, or a loss of your own",
         "add_metric": "give metrics to compile",
         "reset_metrics get_metrics_result compute_metrics": (
@@ -78,7 +78,7 @@ ABSENT: dict[str, dict[str, str]] = {
         "call stateless_call symbolic_call rematerialized_call": "layers run in a model",
         "built": "the model has is_built",
         "get_build_config build_from_config save_own_variables load_own_variables": WHOLE,
-        "dtype dtype_policy compute_dtype variable_dtype input_dtype autocast": ONE_DTYPE,
+        "dtype_policy compute_dtype variable_dtype input_dtype autocast": ONE_DTYPE,
         "input_spec compute_mask compute_output_shape compute_output_spec supports_masking"
         " call_signature_parameters": "use input_shape and output_shape, those of one image",
         "quantize quantization_mode quantized_build quantized_call quantization_config"
