@@ -42,7 +42,7 @@ class Convolution(Affine):
         """
         self._size = arguments.positive_pair(self.kernel_size, "kernel_size")
         self._strides = arguments.positive_pair(self.strides, "strides")
-        self.padding = arguments.name_of(self.padding, "padding", PADDINGS)
+        vars(self)["padding"] = arguments.name_of(self.padding, "padding", PADDINGS)
         self._dilation = arguments.positive_pair(self.dilation_rate, "dilation_rate")
         if max(self._strides) > 1 and max(self._dilation) > 1:
             raise InvalidValueError(

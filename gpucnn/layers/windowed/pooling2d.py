@@ -33,7 +33,7 @@ class _OfWindows(_Pooling):
         self._size = arguments.positive_pair(self.pool_size, "pool_size")
         strides = self._size if self.strides is None else self.strides
         self._strides = arguments.positive_pair(strides, "strides")
-        self.padding = arguments.name_of(self.padding, "padding", PADDINGS)
+        vars(self)["padding"] = arguments.name_of(self.padding, "padding", PADDINGS)
 
     def build(self, input_shape: Shape) -> None:
         self.window = slide(self.name, input_shape, self._size, self._strides, self.padding)
