@@ -271,18 +271,20 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         """
         if (name is None) == (index is None):
             raise InvalidValueError("give get_layer either a name or an index")
-        names = [layer.name for layer in self.layers]
-        if name is not None and name not in names:
+        count = len(self.layers)
+        if index is not None:
+            if index not in range(-count, count):
+                raise InvalidValueError(
+                    f"index is {index!r}: it must be a whole number below {count}, the number of "
+                    "layers"
+                )
+            return self.layers[int(index)]
+        by_name = {layer.name: layer for layer in self.layers}
+        if name not in by_name:
             raise InvalidValueError(
-                f"there is no layer {printable(name, 50)}: choose one of {', '.join(names)}"
+                f"there is no layer {printable(str(name), 50)}: choose one of {', '.join(by_name)}"
             )
-        number = names.index(name) if name is not None else index
-        if number not in range(-len(names), len(names)) or isinstance(number, bool):
-            raise InvalidValueError(
-                f"index is {number!r}: it must be a whole number below {len(names)}, the number of "
-                "layers"
-            )
-        return self.layers[int(number)]
+        return by_name[name]
 
     # Running
 
