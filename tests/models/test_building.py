@@ -518,7 +518,12 @@ class TestArgumentsOfKeras:
                 "compile has no argument steps_per_execution=32: leave it out; a GPU replays steps "
                 "together",
             ),
-            ("fit", {"workers": 4}, "fit has no argument workers=4: use threads of Sequential"),
+            (
+                "fit",
+                {"workers": 4},
+                "fit has no argument workers=4: batches are asked for one after the other; leave "
+                "it out",
+            ),
             (
                 "fit",
                 {"validation_freq": 2},

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from expect import refusal
+from gpucnn.errors import InvalidTypeError
 from gpucnn.optimizers.schedules import (
     Constant,
     CosineDecay,
@@ -282,12 +283,20 @@ def test_wrong_arguments(make: Callable[[], Schedule], message: str) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: CosineDecay(1, 1, 0.0, "a name"),  # type: ignore[call-arg, arg-type]
+        lambda: CosineDecay(1, 1, 0.0, "a name", 0.1),  # type: ignore[call-arg, arg-type]
         lambda: ExponentialDecay(1, 1, 0.5, rate=0.1),  # type: ignore[call-arg]
         lambda: PolynomialDecay(1, 1, rate=0.1),  # type: ignore[call-arg]
-        lambda: PiecewiseConstantDecay([1], [1, 2], "a name"),  # type: ignore[call-arg]
+        lambda: PiecewiseConstantDecay([1], [1, 2], "a name", 0.1),  # type: ignore[call-arg]
     ],
 )
 def test_an_argument_that_is_not_here_is_an_error(make: Callable[[], Schedule]) -> None:
-    with pytest.raises(TypeError, match="argument"):
+    with pytest.raises(InvalidTypeError, match=r"argument|by position"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [(CosineDecay, (1, 1, 0.0)), (PiecewiseConstantDecay, ([1], [1, 2]))],
+)
+def test_a_name_may_follow_as_in_keras(kind: Any, given: tuple[Any, ...]) -> None:
+    assert kind(*given, "a name") == kind(*given, name="a name") == kind(*given)
