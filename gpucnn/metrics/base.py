@@ -38,9 +38,8 @@ class Metric(Configurable, ABC):
 
         def __getattr__(self, name: str) -> str:
             """The name, where the class sets none."""
-            if name == "name":
-                return _snake_case(type(self).__name__)
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            is_name = name == "name"
+            return _snake_case(type(self).__name__) if is_name else super().__getattr__(name)
 
     def get_config(self) -> dict[str, Any]:
         """As for `Configurable`, with the name."""

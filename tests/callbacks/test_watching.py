@@ -55,8 +55,8 @@ def certainty(y_true: Any, y_pred: Any) -> Any:
         ("val_precision", ["precision"], True),
         ("recall", ["recall"], True),
         ("val_top2", [TopKCategoricalAccuracy(2, "top2")], True),
-        ("val_mean_squared_error", ["mse"], False),
-        ("mean_absolute_error", ["mae"], False),
+        ("val_mse", ["mse"], False),
+        ("mae", ["mae"], False),
         ("val_shortness", [Shortness()], False),
     ],
 )
