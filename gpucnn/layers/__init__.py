@@ -42,6 +42,7 @@ from gpucnn.layers.reshaping import ZeroPadding2D as ZeroPadding2D
 from gpucnn.layers.whole_batch import Sums as Sums
 from gpucnn.layers.whole_batch import WholeBatchLayer as WholeBatchLayer
 from gpucnn.layers.whole_batch import by_itself as by_itself
+from gpucnn.layers.whole_batch import is_of_whole_batch as is_of_whole_batch
 from gpucnn.layers.windowed.conv2d import Conv2D as Conv2D
 from gpucnn.layers.windowed.depthwise_conv2d import DepthwiseConv2D as DepthwiseConv2D
 from gpucnn.layers.windowed.pooling2d import AveragePooling2D as AveragePooling2D

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from math import prod
-from typing import Any, ClassVar, Protocol, overload
+from typing import Any, ClassVar, NamedTuple, Protocol, overload
 from weakref import ref
 
 import numpy as np
@@ -18,8 +18,7 @@ from gpucnn.utils.keras.attributes import AllTrained
 from gpucnn.utils.placeable import Placeable
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """The training step of a forward pass.
 
     Args:
@@ -33,8 +32,7 @@ class Step:
     images: int | None = None
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """A batch of a data set, and where its metrics belong, on the device.
 
     Args:
@@ -141,6 +139,9 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
     A setting that is refused raises the error of the check; one of another argument is refused, in
     the library's own classes.
     """
+
+    is_of_whole_batch: ClassVar[bool] = False
+    """Whether it is a `WholeBatchLayer`."""
 
     given_name: str | None = None
     """The argument `name`, if it was given."""

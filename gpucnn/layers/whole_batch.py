@@ -7,7 +7,7 @@ generators: each array that they yield is replaced by its sum over the batch bef
 
 from abc import abstractmethod
 from collections.abc import Generator
-from typing import TypeVar
+from typing import ClassVar, TypeGuard, TypeVar
 
 from gpucnn.backends import Array
 from gpucnn.layers.base import Layer, Step
@@ -32,6 +32,8 @@ class WholeBatchLayer(Layer):
 
     `forward` and `backward` take the microbatch for the batch.
     """
+
+    is_of_whole_batch: ClassVar[bool] = True
 
     def forward(self, x: Array, step: Step | None) -> Array:
         return self.infer(x) if step is None else by_itself(self.forward_together(x, step))
@@ -66,3 +68,12 @@ class WholeBatchLayer(Layer):
     @abstractmethod
     def update_state(self) -> None:
         """Update the state by the batch of the last pass."""
+
+
+def is_of_whole_batch(layer: Layer) -> TypeGuard[WholeBatchLayer]:
+    """Whether it is a `WholeBatchLayer`.
+
+    Each step asks it of each layer, and `isinstance` of an abstract class takes several times as
+    long.
+    """
+    return layer.is_of_whole_batch

@@ -60,8 +60,11 @@ def count_blocks(columns: int, column: int, dots: int = 0) -> int:
         column: the multiply-adds of one column.
         dots: the elements of one column if they are dot products of rows, else 0.
     """
-    if not has_kernels_of_small_matrices():
-        return 1
+    return _count_blocks(columns, column, dots) if has_kernels_of_small_matrices() else 1
+
+
+@cache  # products of the same sizes come with each step
+def _count_blocks(columns: int, column: int, dots: int) -> int:
     least = max(ceil_div(columns * column, BLOCK), ceil_div(columns * dots, DOTS), 1)
     most = columns // SHORTEST
     return next((count for count in range(least, most + 1) if columns % count == 0), 1)

@@ -17,6 +17,7 @@ from gpucnn.layers import (
     by_itself,
     fuse,
     fuse_head,
+    is_of_whole_batch,
     takes_bytes_as_they_are,
 )
 from gpucnn.losses import PlacedLoss
@@ -260,7 +261,7 @@ class Lane:
 
     @cached_property
     def _of_whole_batches(self) -> list[WholeBatchLayer]:
-        return [layer for layer in self.layers if isinstance(layer, WholeBatchLayer)]
+        return [layer for layer in self.layers if is_of_whole_batch(layer)]
 
     def _forward_gathered(
         self, layers: Sequence[Layer], data: DeviceDataset, indices: Array, step: Step | None
@@ -281,7 +282,7 @@ def has_plain_classes(data: DeviceDataset) -> bool:
 def _forward(layers: Sequence[Layer], x: Array, step: Step | None) -> Sums[Array]:
     """The output of the last of consecutive layers."""
     for layer in layers:
-        if isinstance(layer, WholeBatchLayer) and step is not None:
+        if step is not None and is_of_whole_batch(layer):
             output = yield from layer.forward_together(x, step)
         else:
             output = layer.forward(x, step)
@@ -294,10 +295,10 @@ def _backward(layers: Sequence[Layer], gradient: Array | None) -> Sums[None]:
     for layer in reversed(layers):
         if gradient is None:
             return
-        images = len(gradient)
-        if isinstance(layer, WholeBatchLayer):
-            gradient = yield from layer.backward_together(gradient)
+        above = gradient
+        if is_of_whole_batch(layer):
+            gradient = yield from layer.backward_together(above)
         else:
-            gradient = layer.backward(gradient)
+            gradient = layer.backward(above)
         if layer.is_own and (gradient is not None or layer.needs_input_gradient):
-            gradient = layer.as_operand(gradient, (images, *layer.input_shape))
+            gradient = layer.as_operand(gradient, (len(above), *layer.input_shape))

@@ -18,7 +18,7 @@ from gpucnn.backends import (
     Shape,
 )
 from gpucnn.datasets.device_dataset import DeviceDataset
-from gpucnn.layers import Batch, Layer, WholeBatchLayer, as_classifier, by_itself
+from gpucnn.layers import Batch, Layer, as_classifier, by_itself, is_of_whole_batch
 from gpucnn.models.replica.folding import FoldedLane, can_fold
 from gpucnn.models.replica.lane import Lane, MetricsOfRows
 from gpucnn.models.replica.layout import (
@@ -80,7 +80,7 @@ class Replica:
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
         self._lanes, self._reserved = [self.lane], 0
         self._penalties = [0.0] * len(self.layout)
-        self._is_of_whole_batches = any(isinstance(each, WholeBatchLayer) for each in layers)
+        self._is_of_whole_batches = any(map(is_of_whole_batch, layers))
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
         self._least_shard = LEAST_SHARD
         self._shards: dict[int, list[slice]] = {}

@@ -143,7 +143,7 @@ class KerasAttributes:
 
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute that is the user's own, or one that there is."""
-            if name in checked_when_set(type(self)):
+            if name[0] != "_" and name in checked_when_set(type(self)):
                 self._check_attribute(name, value)
             object.__setattr__(self, name, value)
 
