@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.utils import arguments
-from gpucnn.utils.config import Configurable
 from gpucnn.utils.keras import lacking
+from gpucnn.utils.objects.config import Configurable
 
 
 @dataclass(frozen=True)

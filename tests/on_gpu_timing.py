@@ -25,7 +25,7 @@ from gpucnn.benchmark.timing import Sampler, paired_ratio, quartiles, take_turns
 from gpucnn.benchmark.workload import Workload, load_data
 from gpucnn.commands.tables.bench import print_kernels
 from gpucnn.models import MODELS
-from gpucnn.utils.files import write_bytes
+from gpucnn.utils.storage.files import write_bytes
 
 ROUNDS = 7
 SHORTEST = 0.05  # seconds of a sample

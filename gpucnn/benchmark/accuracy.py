@@ -7,7 +7,7 @@ from gpucnn.benchmark.workload import Workload
 from gpucnn.models.checkpoint import TRAINING
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
-from gpucnn.utils.config import from_config, to_config
+from gpucnn.utils.objects.config import from_config, to_config
 
 
 def train_to_accuracy(

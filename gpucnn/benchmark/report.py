@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from gpucnn.errors import InvalidFileError, printable
-from gpucnn.utils.files import write_bytes
+from gpucnn.utils.storage.files import write_bytes
 
 VERSION = 1
 VERSION_KEY = "gpucnn_benchmark"  # of the format's version, in the file

@@ -12,7 +12,7 @@ from gpucnn.layers import LAYERS, Dropout
 from gpucnn.models import MODELS
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import epoch_order
-from gpucnn.utils.config import from_config, to_config
+from gpucnn.utils.objects.config import from_config, to_config
 
 LEARNING_RATE = 0.01  # of the timed training steps, by SGD without momentum
 MOST_BATCHES = 300  # that the timed training steps cycle through

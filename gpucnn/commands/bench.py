@@ -20,8 +20,8 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
-from gpucnn.utils.files import check_writable
 from gpucnn.utils.plots import check_plot
+from gpucnn.utils.storage.files import check_writable
 
 TOLERANCE = 10  # per cent
 

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from gpucnn.datasets.download import TIME_LIMIT, download
 from gpucnn.datasets.idx import Read
 from gpucnn.errors import InvalidFileError, InvalidValueError
-from gpucnn.utils.cache import (
+from gpucnn.utils.locks import exclusive_lock
+from gpucnn.utils.storage.cache import (
     ForeignFolderError,
     make_own_folder,
     temporary_folder,
     user_cache_folder,
 )
-from gpucnn.utils.files import remove_leftovers, replacing
-from gpucnn.utils.locks import exclusive_lock
+from gpucnn.utils.storage.files import remove_leftovers, replacing
 
 SCHEMES = ("http://", "https://", "file://")
 LOCK = ".lock"  # in each folder of the cache, held by the process that writes to it

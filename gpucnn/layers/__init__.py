@@ -50,8 +50,8 @@ from gpucnn.layers.windowed.pooling2d import GlobalAveragePooling2D as GlobalAve
 from gpucnn.layers.windowed.pooling2d import GlobalMaxPooling2D as GlobalMaxPooling2D
 from gpucnn.layers.windowed.pooling2d import MaxPool2D as MaxPool2D
 from gpucnn.layers.windowed.separable_conv2d import SeparableConv2D as SeparableConv2D
-from gpucnn.utils.config import configurable
 from gpucnn.utils.keras import lacking
+from gpucnn.utils.objects.config import configurable
 
 AvgPool2D = AveragePooling2D
 Convolution2D = Conv2D

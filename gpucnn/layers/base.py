@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.utils import arguments
-from gpucnn.utils.extensible import Extensible
 from gpucnn.utils.keras.attributes import AllTrained
-from gpucnn.utils.placeable import Placeable
+from gpucnn.utils.objects.extensible import Extensible
+from gpucnn.utils.objects.placeable import Placeable
 
 
 class Step(NamedTuple):

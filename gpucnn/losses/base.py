@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses.labels import check_numbers
-from gpucnn.utils.extensible import Extensible
 from gpucnn.utils.keras.arguments import keras_arguments
+from gpucnn.utils.objects.extensible import Extensible
 
 
 class Loss(Extensible):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from gpucnn.losses import Loss
-from gpucnn.utils.config import Configurable
 from gpucnn.utils.keras.arguments import keras_arguments
+from gpucnn.utils.objects.config import Configurable
 
 Values = NDArray[Any]
 

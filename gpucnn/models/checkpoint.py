@@ -34,8 +34,8 @@ from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState, Schedule
 from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
-from gpucnn.utils.config import from_config, registered, to_config
-from gpucnn.utils.files import write_bytes
+from gpucnn.utils.objects.config import from_config, registered, to_config
+from gpucnn.utils.storage.files import write_bytes
 from gpucnn.utils.warn import warn
 
 KEY = "gpucnn"

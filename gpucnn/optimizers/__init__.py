@@ -26,8 +26,8 @@ from gpucnn.optimizers.schedules import PolynomialDecay as PolynomialDecay
 from gpucnn.optimizers.schedules import Schedule as Schedule
 from gpucnn.optimizers.sgd import SGD as SGD
 from gpucnn.utils.arguments import name_of
-from gpucnn.utils.config import configurable
 from gpucnn.utils.keras import lacking
+from gpucnn.utils.objects.config import configurable
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = configurable(globals(), Optimizer)
 """The optimizers that a model file may name."""

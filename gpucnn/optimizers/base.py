@@ -13,8 +13,8 @@ from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.optimizers.schedules import Schedule
 from gpucnn.utils import arguments
-from gpucnn.utils.extensible import Extensible
-from gpucnn.utils.placeable import Placeable
+from gpucnn.utils.objects.extensible import Extensible
+from gpucnn.utils.objects.placeable import Placeable
 from gpucnn.utils.warn import warn
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
-from gpucnn.utils.config import Configurable
 from gpucnn.utils.keras import lacking
+from gpucnn.utils.objects.config import Configurable
 
 
 class Schedule(Configurable, ABC):

@@ -1,7 +1,8 @@
 """The cache of compiled libraries, in the user's cache folder.
 
 Loading a truncated library can crash the process, and loading one that somebody else planted runs
-their code with this user's rights. So libraries are kept as `gpucnn.utils.sealed` keeps files.
+their code with this user's rights. So libraries are kept as `gpucnn.utils.storage.sealed` keeps
+files.
 """
 
 import ctypes
@@ -13,8 +14,15 @@ from pathlib import Path
 
 from gpucnn.errors import InvalidFileError
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.utils.cache import temporary_folder, user_cache_folder
-from gpucnn.utils.sealed import Write, key_of, make_private, name_of, read_sealed, write_sealed
+from gpucnn.utils.storage.cache import temporary_folder, user_cache_folder
+from gpucnn.utils.storage.sealed import (
+    Write,
+    key_of,
+    make_private,
+    name_of,
+    read_sealed,
+    write_sealed,
+)
 
 
 def cached_library(

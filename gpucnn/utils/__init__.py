@@ -12,7 +12,7 @@ from gpucnn.utils.keras import missing
 
 if TYPE_CHECKING:
     from gpucnn.utils.categorical import to_categorical as to_categorical
-    from gpucnn.utils.config import register as register
+    from gpucnn.utils.objects.config import register as register
     from gpucnn.utils.py_dataset import PyDataset as PyDataset
     from gpucnn.utils.py_dataset import Sequence as Sequence
     from gpucnn.utils.seeds import set_random_seed as set_random_seed
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FOR_USERS = {
     "PyDataset": "gpucnn.utils.py_dataset",
     "Sequence": "gpucnn.utils.py_dataset",
-    "register": "gpucnn.utils.config",
+    "register": "gpucnn.utils.objects.config",
     "set_random_seed": "gpucnn.utils.seeds",
     "to_categorical": "gpucnn.utils.categorical",
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucnn.errors import GpucnnError, InvalidValueError
-from gpucnn.utils.files import check_writable, replacing
+from gpucnn.utils.storage.files import check_writable, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gpucnn.utils.files import SUFFIX
+from gpucnn.utils.storage.files import SUFFIX
 
 CHECKPOINT, HISTORY = "checkpoint.safetensors", "history.json"
 TIMES = ("seconds", "images_per_second")  # of an epoch, which differ from run to run

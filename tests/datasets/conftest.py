@@ -21,5 +21,5 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The package's cache folder during the test."""
     folder = tmp_path / "cache"
-    monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", lambda name: folder / name)
+    monkeypatch.setattr("gpucnn.utils.storage.cache.user_cache_path", lambda name: folder / name)
     return folder / "gpucnn"

@@ -21,7 +21,7 @@ from gpucnn.datasets import cache as module
 from gpucnn.datasets.cache import LOCK, cache_folder, fetch, folder_address
 from gpucnn.datasets.idx import read_idx
 from gpucnn.errors import InvalidFileError, InvalidValueError
-from gpucnn.utils import cache as caches
+from gpucnn.utils.storage import cache as caches
 
 IMAGES = f"{NAMES[0]}.gz"
 EXPECTED = small_set()[NAMES[0]]

@@ -18,7 +18,7 @@ from gpucnn.metrics import (
     TopKCategoricalAccuracy,
     metrics_of,
 )
-from gpucnn.utils.config import to_config
+from gpucnn.utils.objects.config import to_config
 
 
 class TestMetricsOf:

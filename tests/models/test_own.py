@@ -18,7 +18,8 @@ from gpucnn.losses import BinaryCrossentropy, Loss
 from gpucnn.metrics import F1Score, TopKCategoricalAccuracy
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.optimizers import Optimizer
-from gpucnn.utils import config, register
+from gpucnn.utils import register
+from gpucnn.utils.objects import config
 from gradients import assert_network_gradients
 from microbatches import InMicrobatches
 from own import Certainty, Cubed, Gains, Halving, Signs, Softplus, doubt

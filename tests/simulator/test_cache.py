@@ -16,8 +16,8 @@ from expect import refusal
 from gpucnn.simulator import SimulatorError, find_compiler
 from gpucnn.simulator import cache as caches
 from gpucnn.simulator.cache import cached_library
-from gpucnn.utils.files import SUFFIX
-from gpucnn.utils.sealed import digest_of
+from gpucnn.utils.storage.files import SUFFIX
+from gpucnn.utils.storage.sealed import digest_of
 
 NAME = "library.so"
 
@@ -28,7 +28,7 @@ Logged = Callable[[], list[str]]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of an empty cache, which does not exist yet."""
     monkeypatch.setattr(
-        "gpucnn.utils.cache.user_cache_path", lambda name: tmp_path / "cache" / name
+        "gpucnn.utils.storage.cache.user_cache_path", lambda name: tmp_path / "cache" / name
     )
     return tmp_path / "cache" / "gpucnn" / "simulator"
 
@@ -263,7 +263,7 @@ def test_without_a_home_folder(
     logged: Logged,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", place)
+    monkeypatch.setattr("gpucnn.utils.storage.cache.user_cache_path", place)
     built.take()
     why = "there is no home folder: set HOME or XDG_CACHE_HOME"
     assert logged() == [line(why, temporary)]
@@ -300,8 +300,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from gpucnn.simulator import cache
-import gpucnn.utils.cache
-gpucnn.utils.cache.user_cache_path = lambda name: Path(sys.argv[1])
+import gpucnn.utils.storage.cache
+gpucnn.utils.storage.cache.user_cache_path = lambda name: Path(sys.argv[1])
 def build(path):
     path.write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)

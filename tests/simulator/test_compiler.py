@@ -25,7 +25,7 @@ def error_of(source: str | Path, *options: str) -> str:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of an empty cache."""
-    monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr("gpucnn.utils.storage.cache.user_cache_path", lambda name: tmp_path / name)
     return tmp_path / "gpucnn" / "simulator"
 
 

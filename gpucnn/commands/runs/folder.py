@@ -5,8 +5,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gpucnn.errors import InvalidFileError, InvalidValueError
-from gpucnn.utils.files import remove_leftovers
 from gpucnn.utils.locks import exclusive_lock
+from gpucnn.utils.storage.files import remove_leftovers
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.json"

@@ -28,7 +28,7 @@ from gpucnn.losses.labels import check_labels
 from gpucnn.models.pixels import BUILT_IN, Pixels
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import EpochRecord, History
-from gpucnn.utils.files import create_bytes, write_bytes
+from gpucnn.utils.storage.files import create_bytes, write_bytes
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 """Images and their labels."""

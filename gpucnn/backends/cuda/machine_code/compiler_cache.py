@@ -12,8 +12,8 @@ from pathlib import Path
 from gpucnn.backends.cuda.machine_code import nvrtc
 from gpucnn.backends.cuda.machine_code.nvrtc import Compiled
 from gpucnn.errors import InvalidFileError
-from gpucnn.utils.cache import user_cache_folder
-from gpucnn.utils.sealed import key_of, make_private, name_of, read_sealed, write_sealed
+from gpucnn.utils.storage.cache import user_cache_folder
+from gpucnn.utils.storage.sealed import key_of, make_private, name_of, read_sealed, write_sealed
 
 
 def compile_once(source: str, options: Sequence[str], architecture: str, name: str) -> Compiled:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere nothing is
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of an empty cache, which does not exist yet."""
-    monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr("gpucnn.utils.storage.cache.user_cache_path", lambda name: tmp_path / name)
     return tmp_path / "gpucnn" / "nvrtc"
 
 
@@ -126,7 +126,7 @@ def no_home(name: str) -> Path:
 def test_without_a_home_folder_all_is_compiled(
     compiled: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpucnn.utils.cache.user_cache_path", no_home)
+    monkeypatch.setattr("gpucnn.utils.storage.cache.user_cache_path", no_home)
     assert scale() == scale()
     assert len(compiled) == 2
 

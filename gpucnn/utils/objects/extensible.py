@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from gpucnn.utils.config import Configurable
+from gpucnn.utils.objects.config import Configurable
 
 
 class Extensible(Configurable):

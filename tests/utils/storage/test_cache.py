@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gpucnn.utils import cache
-from gpucnn.utils.cache import (
+from gpucnn.utils.storage import cache
+from gpucnn.utils.storage.cache import (
     ForeignFolderError,
     make_own_folder,
     temporary_folder,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gpucnn.errors import InvalidFileError
-from gpucnn.utils.files import (
+from gpucnn.utils.storage.files import (
     check_writable,
     create_bytes,
     remove_leftovers,
@@ -111,7 +111,7 @@ def test_file_too_large(path: Path) -> None:
     script = """
 import resource, sys
 from pathlib import Path
-from gpucnn.utils.files import write_bytes
+from gpucnn.utils.storage.files import write_bytes
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_bytes(Path(sys.argv[1]), bytes(2000))

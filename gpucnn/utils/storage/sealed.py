@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from gpucnn.utils.cache import make_own_folder
-from gpucnn.utils.files import remove_leftovers, replacing
 from gpucnn.utils.locks import shared_lock
+from gpucnn.utils.storage.cache import make_own_folder
+from gpucnn.utils.storage.files import remove_leftovers, replacing
 
 LOCK = "lock"  # in the folder, held by those who write to it
 DIGEST = sha256().digest_size  # bytes at the end of a file

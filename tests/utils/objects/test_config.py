@@ -52,8 +52,15 @@ from gpucnn.errors import InvalidTypeError, NotRegisteredError
 from gpucnn.layers import LAYERS, FusedConv2D, Layer
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Schedule
 from gpucnn.regularizers import L2
-from gpucnn.utils import config, register
-from gpucnn.utils.config import Configurable, configurable, from_config, registered, to_config
+from gpucnn.utils import register
+from gpucnn.utils.objects import config
+from gpucnn.utils.objects.config import (
+    Configurable,
+    configurable,
+    from_config,
+    registered,
+    to_config,
+)
 from own import Halving, Signs, Softplus, doubt
 
 CLASSES: tuple[type, ...] = (*LAYERS, L2, *OPTIMIZERS, *SCHEDULES)

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gpucnn.utils.files import SUFFIX
-from gpucnn.utils.sealed import digest_of, key_of, make_private, name_of, read_sealed, write_sealed
+from gpucnn.utils.storage.files import SUFFIX
+from gpucnn.utils.storage.sealed import (
+    digest_of,
+    key_of,
+    make_private,
+    name_of,
+    read_sealed,
+    write_sealed,
+)
 
 KEY = key_of(["source", "options"])
 

@@ -5,7 +5,7 @@ import pytest
 from gpucnn.layers import LAYERS, Layer, ReLU
 from gpucnn.losses import LOSSES, Loss
 from gpucnn.optimizers import OPTIMIZERS, Optimizer
-from gpucnn.utils.extensible import Extensible
+from gpucnn.utils.objects.extensible import Extensible
 
 
 class Mine(ReLU):
