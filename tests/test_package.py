@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Collection
@@ -220,3 +221,12 @@ def test_every_part_has_its_place_in_the_order() -> None:
     others = {"__init__", "__main__", "__pycache__", "py"}
     assert {each.stem for each in ROOT.iterdir()} - others == set(ORDER)
     assert {each.stem for each in (ROOT / "backends").iterdir()} - others == set(BACKENDS)
+
+
+def test_all_folders_are_packages_that_are_installed() -> None:
+    """The list is written out, since the kernels lie in a folder of another name."""
+    root = ROOT.parent
+    installed = (root / "pyproject.toml").read_text().partition("packages = [")[2]
+    listed = set(re.findall(r'"([\w.]+)"', installed.partition("]")[0]))
+    folders = {each.parent.relative_to(root) for each in ROOT.rglob("*.py")}
+    assert listed == {".".join(each.parts) for each in folders} | {"gpucnn.kernels"}
