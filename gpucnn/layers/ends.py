@@ -91,7 +91,7 @@ def without_input(layers: Sequence[Any]) -> list[Any]:
     return list(layers[1:] if layers and isinstance(layers[0], Input) else layers)
 
 
-def ends_in_softmax(layers: Sequence[Layer]) -> bool:
+def ends_in_softmax(layers: Sequence[Any]) -> bool:
     """Whether the last layer is softmax, or has it as its activation."""
     last = layers[-1] if layers else None
     return isinstance(last, Softmax) or (isinstance(last, Affine) and last.activation == SOFTMAX)

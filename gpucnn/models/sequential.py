@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
 from gpucnn.errors import InvalidFileError, InvalidValueError
-from gpucnn.layers import Input, Layer
+from gpucnn.layers import Flatten, Input, Layer
 from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
@@ -271,8 +272,22 @@ class Sequential(Trainable):
 
     @keras_arguments
     def summary(self) -> None:
-        """Print a table of the layers: output shape, parameters, multiply-adds and memory."""
-        print_summary(self)
+        """Print a table of the layers: output shape, parameters, multiply-adds and memory.
+
+        A model that is not built stays so: layers can be added after it.
+        """
+        if self.is_built:
+            print_summary(self, self.replica.layers)
+        else:
+            self._print_preview()
+
+    def _print_preview(self) -> None:
+        """Print the table of the layers so far, which may end in images."""
+        layers = deepcopy(self._given)
+        ending = [] if ends_in_softmax(layers) else [Flatten()]
+        preview = Sequential([*layers, *ending], None, *self._options, self.name)
+        shown = preview.replica.layers
+        print_summary(preview, shown[: len(shown) - len(ending)])
 
     def place(self, backend: Backend) -> None:
         """Move the model to `backend`, with its weights and its optimizer.

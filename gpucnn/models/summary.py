@@ -1,5 +1,6 @@
 """A model as a table: the output shape and the cost of each layer."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpucnn.layers import Layer
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def print_summary(network: Network) -> None:
+def print_summary(network: Network, layers: Sequence[Layer]) -> None:
     """Print a table of the layers: output shape, parameters, multiply-adds and memory.
 
     Fused layers have one row. Among the parameters are those that are not trained, such as moving
@@ -19,7 +20,7 @@ def print_summary(network: Network) -> None:
     """
     from rich.console import Console  # imported here: `import gpucnn` stays light
 
-    Console().print(_table(network))
+    Console().print(_table(network, layers))
 
 
 def memory_per_image(layer: Layer) -> int:
@@ -33,7 +34,7 @@ def parameter_count(layer: Layer) -> int:
     return sum(values.size for values in layer.parameters.values()) + layer.state.size
 
 
-def _table(network: Network) -> "Table":
+def _table(network: Network, layers: Sequence[Layer]) -> "Table":
     from rich.table import Table
 
     rows = [
@@ -44,7 +45,7 @@ def _table(network: Network) -> "Table":
             layer.multiply_adds(),
             memory_per_image(layer),
         )
-        for layer in network.replica.layers
+        for layer in layers
     ]
     totals = [sum(column) for column in list(zip(*rows, strict=True))[2:]]
     table = Table(

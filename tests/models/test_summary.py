@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import small
+from expect import refusal
 from gpucnn import Input, Sequential, models
-from gpucnn.layers import BatchNormalization, Dense, Flatten
+from gpucnn.layers import BatchNormalization, Conv2D, Dense, Flatten, Layer, Softmax
 from gpucnn.models.summary import memory_per_image, parameter_count
 from microbatches import Plain
 
@@ -97,3 +98,32 @@ def test_state_is_counted_among_the_parameters_and_told_below(
     assert re.search(r"batchnormalization .* 12 ", printed)
     assert re.search(r"total .* 110 ", printed)
     assert "104 parameters are trained, 6 are not" in printed
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [],
+        [Flatten(), Softmax()],
+        [Flatten(), Dense(3)],
+        [Flatten(), Dense(3, "softmax")],
+    ],
+)
+def test_layers_can_be_added_after_a_summary(
+    last: list[Layer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Sequential([Input((6, 6, 1)), Conv2D(2, 3), *last])
+    model.summary()
+    printed = capsys.readouterr().out
+    assert re.search(r"conv2d .* 20 ", printed)
+    assert ("flatten" in printed) == bool(last)
+    assert not model.is_built
+    model.add(Flatten())
+
+
+def test_a_summary_needs_the_shape_of_the_images() -> None:
+    with refusal(
+        "the model does not know the shape of its images: begin its layers with Input((28, 28, 1)) "
+        "or the like, or call fit first"
+    ):
+        Sequential([Flatten(), Dense(3)]).summary()
