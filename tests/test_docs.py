@@ -16,6 +16,7 @@ import gpucnn.datasets
 import tables
 from benchmark.example import REPORT
 from gpucnn.commands.app import app
+from gpucnn.models import building
 from small_mnist import small_mnist, write_small_mnist
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +81,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The blocks of a page, one after the other, in one namespace and an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gpucnn.datasets, "load_mnist", lambda: small_mnist(train=256, test=64))
+    monkeypatch.setattr(building, "next_seed", iter(range(1000)).__next__)  # as outside of tests
     namespace: dict[str, Any] = {"__name__": "page"}
     for each in blocks(page):
         if each.file:
