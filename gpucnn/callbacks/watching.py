@@ -49,9 +49,11 @@ class Watching(Callback):
         directions = {"loss": "down"} | {each.name: each.direction for each in model.metrics}
         direction = directions.get(self.monitor.removeprefix(VALIDATION))
         if direction is None:
+            names = ", ".join(name for name, each in directions.items() if each)
             raise InvalidValueError(
                 f"{type(self).__name__} watches {self.monitor!r}, and nothing says whether more of "
-                'it is better: give mode="max" or mode="min"'
+                f"it is better: watch one of {names}, also with {VALIDATION} before it, or give "
+                'mode="max" or mode="min"'
             )
         return "max" if direction == "up" else "min"
 

@@ -9,13 +9,20 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 
 def check_labels(y: Any, count: int, classes: int) -> NDArray[Any]:
-    """Check that `y` is (count,) integers in [0, classes), and return it as an array.
+    """Check that `y` is (count,) whole numbers in [0, classes), and return them as integers.
 
     Raises:
-        InvalidTypeError: the labels are not integers.
+        InvalidTypeError: the labels are not whole numbers.
         InvalidValueError: the shape is another, or a label is out of range.
     """
     labels: NDArray[Any] = np.asarray(y)
+    if labels.dtype.kind in "fiu" and labels.shape == (count, classes) and classes > 1:
+        raise InvalidValueError(
+            f"the labels are rows of {classes} numbers, but the loss takes classes: compile with "
+            "loss='categorical_crossentropy', or give y.argmax(axis=1)"
+        )
+    if labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
+        labels = labels.astype(np.int64)
     if not np.issubdtype(labels.dtype, np.integer):
         raise InvalidTypeError(
             f"the labels are of dtype {labels.dtype}: give whole numbers from 0 to {classes - 1}"

@@ -35,7 +35,13 @@ class OfFunction(Metric):
     name: str
 
     def result(self, labels: Values, outputs: Values) -> float:
-        return float(np.mean(self.function(labels, outputs)))
+        values = np.asarray(self.function(labels, outputs))
+        if values.size != 1 and len(values) != len(labels):
+            raise InvalidValueError(
+                f"{self.name} gives the shape {values.shape} for {len(labels)} images: give a "
+                "number for each, or their mean"
+            )
+        return float(values.mean())
 
 
 MetricLike = str | Metric | Callable[[Values, Values], Any]

@@ -40,6 +40,9 @@ from gpucnn.utils.warn import warn
 
 KEY = "gpucnn"
 VERSION = 1
+FORMATS_OF_KERAS = b"PK\x03\x04", b"\x89HDF"
+"""How the files begin that Keras writes: zip archives, and HDF5."""
+
 KIND, WEIGHTS = "kind", "weights"  # in the description of a file of weights alone
 SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
 MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
@@ -343,6 +346,11 @@ def read_checkpoint(
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             _check_dtypes(arrays)
     except (SafetensorError, TypeError) as error:  # TypeError for a dtype that NumPy lacks
+        if file.read_bytes()[:4] in FORMATS_OF_KERAS:
+            raise InvalidFileError(
+                f"{path} is an archive, such as a file of Keras, and not one of gpucnn: give "
+                "another copy, or train again"
+            ) from error
         raise InvalidFileError(
             f"{path} is cut short or not a safetensors file ({printable(error)}): "
             "give another copy, or train again"

@@ -29,6 +29,7 @@ from gpucnn.models.data import (
     Stream,
     check_weights_of_images,
     is_stream,
+    naming,
     refuse_with_arrays,
     refuse_with_batches,
     split_validation,
@@ -546,4 +547,5 @@ class Trainable(BuiltLater):
         if data is None:
             return None
         x, y, weights = with_weights(data)
-        return Arrays(self._labelled(x, y, weights, pixels=pixels), batch_size)
+        with naming("validation_data"):
+            return Arrays(self._labelled(x, y, weights, pixels=pixels), batch_size)

@@ -79,8 +79,8 @@ def test_a_mode_is_asked_for_where_nothing_says_it(monitor: str) -> None:
     model = small.model()
     model.compile("sgd", metrics=[certainty, ConfusionMatrix()])
     with refusal(
-        f"EarlyStopping watches {monitor!r}, and nothing says whether more of it is better: give "
-        'mode="max" or mode="min"'
+        f"EarlyStopping watches {monitor!r}, and nothing says whether more of it is better: watch "
+        'one of loss, accuracy, also with val_ before it, or give mode="max" or mode="min"'
     ):
         model.fit(X, Y, verbose=0, callbacks=[EarlyStopping(monitor)])
     assert model.epochs_trained == 0

@@ -54,6 +54,16 @@ class TestMetricsOf:
         assert [each.name for each in found] == ["f1_score", "halves"]
         assert found[1].result(np.zeros(3), np.ones((3, 2))) == 0.5
 
+    def test_a_function_gives_a_number_for_each_image_or_their_mean(self) -> None:
+        def shape(labels: Any, outputs: Any) -> Any:
+            return outputs.shape
+
+        (metric,) = metrics_of([shape])
+        with refusal(
+            "shape gives the shape (2,) for 3 images: give a number for each, or their mean"
+        ):
+            metric.result(np.zeros(3), np.ones((3, 2)))
+
     def test_other_names(self) -> None:
         names = ", ".join(METRICS)
         with refusal(f"a metric is 'auc': choose one of {names}"):

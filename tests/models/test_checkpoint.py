@@ -101,6 +101,18 @@ def test_any_other_file_is_told(cut: tuple[Path, bytes], content: bytes) -> None
         read_checkpoint(path)
 
 
+@pytest.mark.parametrize("beginning", [b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"])
+def test_a_file_of_keras_is_called_one(cut: tuple[Path, bytes], beginning: bytes) -> None:
+    path, _ = cut
+    path.write_bytes(beginning + bytes(100))
+    with refusal(
+        f"{path} is an archive, such as a file of Keras, and not one of gpucnn: give another copy, "
+        "or train again",
+        InvalidFileError,
+    ):
+        read_checkpoint(path)
+
+
 @pytest.mark.parametrize(
     "metadata",
     [

@@ -285,6 +285,22 @@ class OnlyGraded(BinaryCrossentropy):
         return outputs - labels
 
 
+class Called(Layer):
+    """A layer in Keras's style."""
+
+    def call(self, x: Any) -> Any:
+        return x
+
+
+def test_a_layer_without_its_methods_is_refused() -> None:
+    kind: Any = Called
+    with refusal(
+        "Called does not define backward, build, forward, which it has to: see docs/own.md",
+        InvalidTypeError,
+    ):
+        kind()
+
+
 @pytest.mark.parametrize(
     ("kind", "lacking"),
     [

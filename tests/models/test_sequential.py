@@ -235,34 +235,35 @@ class TestWrongArguments:
             small.model().predict(X, size)
 
     @pytest.mark.parametrize(
-        "use",
+        ("use", "which"),
         [
-            lambda model, x: model.fit(x, Y),
-            lambda model, x: model.fit(X, Y, validation_data=(x, Y)),
-            lambda model, x: model.evaluate(x, Y),
-            lambda model, x: model.predict(x),
+            (lambda model, x: model.fit(x, Y), ""),
+            (lambda model, x: model.fit(X, Y, validation_data=(x, Y)), "validation_data: "),
+            (lambda model, x: model.evaluate(x, Y), ""),
+            (lambda model, x: model.predict(x), ""),
         ],
         ids=["fit", "validation", "evaluate", "predict"],
     )
-    def test_images_are_checked(self, use: Callable[[Sequential, Array], Any]) -> None:
+    def test_images_are_checked(self, use: Callable[[Sequential, Array], Any], which: str) -> None:
         with refusal(
-            "the images have the shape (22, 5, 6, 1), but the model takes (images, 6, 6, 1): "
-            "give images of that shape, or make a model for these"
+            f"{which}the images have the shape (22, 5, 6, 1), but the model takes (images, 6, 6, "
+            "1): give images of that shape, or make a model for these"
         ):
             use(small.model(), X[:, 1:])
 
     @pytest.mark.parametrize(
-        "use",
+        ("use", "which"),
         [
-            lambda model, y: model.fit(X, y),
-            lambda model, y: model.fit(X, Y, validation_data=(X, y)),
-            lambda model, y: model.evaluate(X, y),
+            (lambda model, y: model.fit(X, y), ""),
+            (lambda model, y: model.fit(X, Y, validation_data=(X, y)), "validation_data: "),
+            (lambda model, y: model.evaluate(X, y), ""),
         ],
         ids=["fit", "validation", "evaluate"],
     )
-    def test_labels_are_checked(self, use: Callable[[Sequential, Array], Any]) -> None:
+    def test_labels_are_checked(self, use: Callable[[Sequential, Array], Any], which: str) -> None:
         with refusal(
-            "the label of image 0 is -1, but the model has 3 classes: give labels from 0 to 2"
+            f"{which}the label of image 0 is -1, but the model has 3 classes: give labels from 0 "
+            "to 2"
         ):
             use(small.model(), Y - 1)
 

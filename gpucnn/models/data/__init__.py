@@ -13,6 +13,7 @@ from gpucnn.models.data.labelled import without_labels as without_labels
 from gpucnn.models.data.source import Arrays as Arrays
 from gpucnn.models.data.source import Batches as Batches
 from gpucnn.models.data.source import Source as Source
+from gpucnn.models.data.source import naming as naming
 from gpucnn.models.data.stream import Given as Given
 from gpucnn.models.data.stream import Stream as Stream
 from gpucnn.models.data.stream import is_stream as is_stream

@@ -139,7 +139,7 @@ class Batches(Source):
             raise InvalidValueError(f"{stream.name} gives no batch: give at least one")
         first = [self._checked(each) for each in given]
         if trained is not None:
-            with _naming(given[0]):
+            with naming(given[0].name):
                 self._conversion = conversion(self.pixels, trained, of_bytes)
         first = [self._converted(each) for each in first]
         self.memory = self._layout = ChunkLayout.of(first, dtype, stream.steps)
@@ -171,13 +171,13 @@ class Batches(Source):
         """The batches of an epoch as they are to be in memory."""
         for given in self._stream.epoch(epoch):
             batch = self._converted(self._checked(given))
-            with _naming(given):
+            with naming(given.name):
                 self._layout.check(batch)
             yield batch
 
     def _checked(self, given: Given) -> Labelled:
         """A batch with its pixels as they are, which are noted."""
-        with _naming(given):
+        with naming(given.name):
             batch = self._check(given)
             pixels = Pixels.of(batch.images)
             if self._pixels is not None and self._pixels.kind != pixels.kind:
@@ -194,9 +194,9 @@ class Batches(Source):
 
 
 @contextmanager
-def _naming(given: Given) -> Iterator[None]:
-    """Let an error of a batch say which one it is."""
+def naming(what: str) -> Iterator[None]:
+    """Let an error of a batch, or other data, say which it is."""
     try:
         yield
     except (InvalidTypeError, InvalidValueError) as error:
-        raise type(error)(f"{given.name}: {error}") from error
+        raise type(error)(f"{what}: {error}") from error

@@ -149,6 +149,12 @@ class KerasArguments(ABCMeta):
 
     def __call__(cls, *given: Any, **named: Any) -> Any:
         """Make an object."""
+        lacking = sorted(getattr(cls, "__abstractmethods__", ()))
+        if lacking:
+            raise InvalidTypeError(
+                f"{cls.__name__} does not define {', '.join(lacking)}, which it has to: see "
+                "docs/own.md"
+            )
         given, named = _by_position(cls.__name__, _positional(cls), given, named)
         return super().__call__(*given, **without_absent(cls.__name__, _names(cls), named))
 
