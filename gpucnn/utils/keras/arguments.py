@@ -111,7 +111,7 @@ TABLE: dict[str, Absent] = {
     "overwrite": Absent("a file that is there is replaced", (True,)),
     "zipped save_format include_optimizer": Absent("leave it out", (None, True)),
     "custom_objects": Absent("put @gpucnn.utils.register before the classes"),
-    "compile": Absent("compile the model again, if it is to be another", (True,)),
+    "compile": Absent("a model is compiled as it was; leave it out", (False, True)),
     "safe_mode": Absent("a file holds no code; leave it out", (False, True)),
     "line_length positions print_fn layer_range": Absent("leave it out"),
     "expand_nested show_trainable": Absent("leave it out", (False,)),
