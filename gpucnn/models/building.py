@@ -43,7 +43,8 @@ class BuiltLater(Network):
     It has no weights of its own, and cannot be trained or changed but by the other.
 
     Args:
-        layers: in order; or a built model and `Softmax()`.
+        layers: in order, models that are not built among them, whose layers it takes; or a built
+            model and `Softmax()`.
         dtype: see `Network`.
         device: see `Network`.
         seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
@@ -63,7 +64,8 @@ class BuiltLater(Network):
         threads: int | None,
     ) -> None:
         check_list(layers)
-        self._given, self._shared = list(layers), _shared(layers)
+        self._shared = _shared(layers)
+        self._given = list(layers) if self._shared else _in_one_list(layers)
         self._options = Options(dtype, device, next_seed() if seed is None else seed, threads)
         self._building = ModelLock(
             "the model is asked by a handler of signals while it is built for the same thread: let "
@@ -78,15 +80,15 @@ class BuiltLater(Network):
         return f"{type(self).__name__}({self._given})"
 
     @keras_arguments
-    def add(self, layer: Layer | Input) -> None:
-        """Add a layer at the end.
+    def add(self, layer: Layer | Input | Network) -> None:
+        """Add a layer at the end, or those of a model that is not built.
 
         Raises:
             InvalidValueError: the model is built, since it has been used.
         """
         if self.is_built:
             raise InvalidValueError("the model is built: add layers before it is first used")
-        self._given.append(layer)
+        self._given += _in_one_list([layer])
 
     @keras_arguments
     def pop(self) -> Layer | Input | Softmax | Network:
@@ -180,6 +182,17 @@ class BuiltLater(Network):
                 )
             self.build(shape)
             return vars(self)[name]
+
+
+def _in_one_list(layers: Sequence[Any]) -> list[Any]:
+    """The layers of a list, those of models in it that are not built among them."""
+    flat: list[Any] = []
+    for each in layers:
+        if isinstance(each, BuiltLater) and not each.is_built:
+            flat += without_input(each._given) if flat else each._given
+        else:
+            flat.append(each)
+    return flat
 
 
 def _check_dtypes(layers: Sequence[Any], dtype: str) -> None:

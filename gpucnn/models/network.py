@@ -419,8 +419,8 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
     for each in checked:
         if isinstance(each, Network):
             raise InvalidTypeError(
-                "a model is among the layers, which is possible before Softmax() alone, as in "
-                "Sequential([model, Softmax()]): give layers"
+                "a model that is built is among the layers, which is possible before Softmax() "
+                "alone, as in Sequential([model, Softmax()]): give layers, or one not yet used"
             )
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")

@@ -118,6 +118,17 @@ def test_layer_by_layer() -> None:
     assert trained(model) == known()
 
 
+@pytest.mark.parametrize("begins", [[], [Input(small.SHAPE)]])
+def test_of_models_that_are_not_built(begins: list[Any]) -> None:
+    """Such as one of layers that vary the images; its layers become the model's."""
+    first, second = Sequential([*begins, *layers()[:2]]), Sequential([Input((4, 4, 4))])
+    second.add(layers()[2])
+    model = Sequential([first, second])
+    model.add(Sequential(layers()[3:]))
+    assert trained(model) == known()
+    assert [type(each) for each in model.layers] == [type(each) for each in layers()]
+
+
 @pytest.mark.parametrize("end", [Softmax(), Activation("softmax")])
 def test_softmax_as_a_layer_of_its_own(end: Any) -> None:
     model = Sequential([*layers(), end])

@@ -118,8 +118,8 @@ def test_of_what_it_cannot_be_made() -> None:
         with refusal("the model before Softmax() does not end in logits: leave it out"):
             Sequential([made, Softmax()])
     with refusal(
-        "a model is among the layers, which is possible before Softmax() alone, as in "
-        "Sequential([model, Softmax()]): give layers",
+        "a model that is built is among the layers, which is possible before Softmax() alone, as "
+        "in Sequential([model, Softmax()]): give layers, or one not yet used",
         InvalidTypeError,
     ):
         Sequential([model(), Dense(3)], small.SHAPE)
