@@ -90,8 +90,8 @@ def passes(
             file.write_text(mutant.apply(file.read_text()))
         plugin = {FOLDER: str(kernels), "PYTHONPATH": str(Path(__file__).parent)}
         choice = f"{CHOICE} and ({name})" if name else CHOICE
-        options = ["-q", "-x", "--hypothesis-profile=thorough"]
-        command = [sys.executable, "-m", "pytest", *options, *TESTS, "-k", choice]
+        examples = ["--hypothesis-profile=thorough"] if mutant else []
+        command = [sys.executable, "-m", "pytest", "-q", "-x", *examples, *TESTS, "-k", choice]
         command += ["-p", "mutation.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
         try:
             done = subprocess.run(
