@@ -38,8 +38,9 @@ class Metric(Configurable, ABC):
 
         def __getattr__(self, name: str) -> str:
             """The name, where the class sets none."""
-            is_name = name == "name"
-            return _snake_case(type(self).__name__) if is_name else super().__getattr__(name)
+            if name == "name":
+                return _snake_case(type(self).__name__)
+            return object.__getattribute__(self, name)  # which raises the error
 
     def get_config(self) -> dict[str, Any]:
         """As for `Configurable`, with the name."""

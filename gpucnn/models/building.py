@@ -173,7 +173,7 @@ class BuiltLater(Network):
             if vars(self).get("_shared") is not None:
                 return getattr(self._shared, name)
             if name not in OF_BUILT or "_given" not in vars(self):
-                return super().__getattr__(name)  # which raises the error
+                return object.__getattribute__(self, name)  # which raises the error
             shape = image_shape(self._given)
             if shape is None:
                 raise InvalidValueError(

@@ -126,6 +126,21 @@ ABSENT: dict[str, dict[str, str]] = {
 """For each class, which stands for its subclasses too: names, and the advice on each of them."""
 
 
+class Missing:
+    """An attribute of Keras's that is not there: reading it raises the line about it.
+
+    It takes nothing from the reading of other attributes, as a `__getattr__` would. Where an object
+    has an attribute of that name after all, that is read.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, kind: type) -> Any:
+        """Raise the error of what is not there."""
+        raise _missing(kind, self._name)
+
+
 class KerasAttributes:
     """The base class of what has a line for each attribute of Keras's that it has not.
 
@@ -133,13 +148,19 @@ class KerasAttributes:
     error is an AttributeError, so that `hasattr` is False.
     """
 
-    if not TYPE_CHECKING:  # mypy would take any name for an attribute
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not is_of_user(cls):
+            for name in " ".join(ABSENT.get(cls.__name__, {})).split():
+                if not any(name in vars(base) for base in cls.__mro__):
+                    setattr(cls, name, Missing(name))
 
-        def __getattr__(self, name: str) -> Any:
-            """Raise the error of what is not there."""
-            if name in absent_of(type(self)):
-                raise _missing(type(self), name)
-            return object.__getattribute__(self, name)  # which raises Python's
+    def __dir__(self) -> list[str]:
+        """The attributes that are there, such as for a notebook to complete."""
+        kind: Any = type(self)
+        return [name for name in super().__dir__() if name not in absent_of(kind)]
+
+    if not TYPE_CHECKING:  # mypy would take any name for an attribute
 
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute that is the user's own, or one that there is."""
@@ -195,7 +216,12 @@ def absent_of(kind: Any) -> dict[str, str]:
         if not is_of_user(base):
             for names, advice in ABSENT.get(base.__name__, {}).items():
                 found |= dict.fromkeys(names.split(), advice)
-    there = {name for base in kind.__mro__ for name in vars(base)}
+    there = {
+        name
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if not isinstance(value, Missing)
+    }
     there |= getattr(kind, "__dataclass_fields__", {}).keys()
     return {name: advice for name, advice in found.items() if name not in there}
 
