@@ -72,8 +72,7 @@ class BinaryAccuracy(Accuracy):
         arguments.optional(arguments.number, self.threshold, "threshold")
 
     def of_model(self, loss: Loss, outputs: int) -> Metric:
-        decides = self.threshold is None
-        return self._with("threshold", loss.threshold(outputs)) if decides else self
+        return self._with_threshold("threshold", loss, outputs)
 
     def check_labels(self, labels: Values, outputs: int) -> None:
         check_are_of_classes(labels)

@@ -70,10 +70,15 @@ class Metric(Configurable, ABC):
             InvalidValueError: the metric says nothing of such labels.
         """
 
-    def _with(self, argument: str, value: Any) -> "Metric":
-        """A copy with another value of an argument, also of a user's class that derives from it."""
+    def _with_threshold(self, argument: str, loss: Loss, outputs: int) -> "Metric":
+        """The metric with the loss's threshold as an argument, if it was given none there.
+
+        It is a copy, also of a user's class that derives from this one.
+        """
+        if getattr(self, argument) is not None:
+            return self
         made = copy(self)
-        vars(made)[argument] = value
+        vars(made)[argument] = loss.threshold(outputs)
         return made
 
 

@@ -111,8 +111,7 @@ class OfClasses(Metric):
         return value
 
     def of_model(self, loss: Loss, outputs: int) -> Metric:
-        decides = self._threshold is None
-        return self._with(self.threshold_argument, loss.threshold(outputs)) if decides else self
+        return self._with_threshold(self.threshold_argument, loss, outputs)
 
     def check_labels(self, labels: Values, outputs: int) -> None:
         check_are_of_classes(labels)
@@ -188,14 +187,13 @@ class ConfusionMatrix(Metric):
         arguments.optional(arguments.number, self.threshold, "threshold")
 
     def of_model(self, loss: Loss, outputs: int) -> Metric:
-        threshold = loss.threshold(outputs)
-        if outputs > 1 and threshold is not None:
+        if outputs > 1 and loss.threshold(outputs) is not None:
             raise InvalidValueError(
                 f"{self.name} is of images that have one class each, but with "
                 f"{type(loss).__name__} each of the {outputs} outputs tells by itself: use "
                 "precision and recall"
             )
-        return self._with("threshold", threshold) if self.threshold is None else self
+        return self._with_threshold("threshold", loss, outputs)
 
     def check_labels(self, labels: Values, outputs: int) -> None:
         check_are_of_classes(labels)
