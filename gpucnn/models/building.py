@@ -91,7 +91,7 @@ class BuiltLater(Network):
         self._given += _in_one_list([layer])
 
     @keras_arguments
-    def pop(self) -> Layer | Input | Softmax | Network:
+    def pop(self) -> Layer | Input | Network:
         """Take away the last layer, and return it.
 
         Raises:
@@ -202,7 +202,7 @@ def _check_dtypes(layers: Sequence[Any], dtype: str) -> None:
         InvalidValueError: one has another.
     """
     for each in layers:
-        if isinstance(each, (Layer, Input, Softmax)) and each.dtype not in (None, dtype):
+        if isinstance(each, (Layer, Input)) and each.dtype not in (None, dtype):
             raise InvalidValueError(
                 f"the dtype of {type(each).__name__} is {each.dtype!r}, but that of its model is "
                 f"{dtype!r}: leave the layer's out, or give Sequential(layers, dtype=...) the same"

@@ -12,7 +12,6 @@ from gpucnn.utils import arguments
 GET_WEIGHTS = "use get_weights"
 ALL_TRAINED = "all parameters are trained; use get_weights"
 FILES = "use save, and gpucnn.models.load_model"
-FIT = "use fit, evaluate or predict"
 OWN_STEP = "use train_on_batch, or loss_and_gradients, in a loop of your own"
 NOT_TRACED = "nothing is traced or compiled; leave it out"
 ONE_DTYPE = "a model has one dtype, as in Sequential(layers, dtype=...)"
