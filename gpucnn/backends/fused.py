@@ -28,7 +28,7 @@ class ConvReluPool:
     real: "np.dtype[np.floating]"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ConvReluPoolPlan:
     """What a backend prepares in order to run a `ConvReluPool` on batches of one size.
 

@@ -220,15 +220,23 @@ class BatchMemory:
         return view
 
 
+def in_rows(memory: Array, shape: Shape) -> Array:
+    """View flat memory as an array of a shape in row-major order."""
+    return memory.reshape(shape)
+
+
 class Workspaces:
     """Scratch arrays by name, each grown to the largest size that was asked for.
 
     Args:
         allocate: returns a uint8 array of a number of bytes.
+        arrange: views flat memory as an array of a shape.
     """
 
-    def __init__(self, allocate: Callable[[int], Array]) -> None:
-        self._allocate = allocate
+    def __init__(
+        self, allocate: Callable[[int], Array], arrange: Callable[[Array, Shape], Array] = in_rows
+    ) -> None:
+        self._allocate, self._arrange = allocate, arrange
         self._memory: dict[str, Array] = {}
         self._views: dict[tuple[str, tuple[int, ...], DTypeLike], Array] = {}
 
@@ -246,4 +254,4 @@ class Workspaces:
         if memory is None or memory.nbytes < size:
             self._views.clear()
             memory = self._memory[name] = self._allocate(size)
-        return memory[:size].view(dtype).reshape(shape)
+        return self._arrange(memory[:size].view(dtype), shape)

@@ -51,19 +51,16 @@ def measure(
         outputs: real (n, outputs), the predictions are written; shared by the ranks; or None.
         run_eagerly: whether batches are never recorded, also where the device can.
     """
-    backend, size = replica.backend, min(batch_size, len(data))
-    batch_losses, batch_correct = (backend.empty((size,), replica.dtype) for _ in range(2))
+    lane, metrics, size = replica.inferring, (losses, correct), min(batch_size, len(data))
 
     def work(position: Array, indices: Array) -> None:
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                found = replica.forward_gathered(data, indices[each])
-                metrics = batch_losses[each], batch_correct[each]
-                replica.inferring.evaluate(found, data, indices[each], metrics)
+                mine, first = indices[each], each.start
+                found = lane.forward_gathered(data, mine)
+                lane.store_metrics(found, data, mine, position, metrics, size, first)
                 if outputs is not None:
-                    replica.inferring.store_outputs(found, position, outputs, size, each.start)
-            metrics = batch_losses[shard], batch_correct[shard]
-            backend.store_metrics(position, *metrics, losses, correct, size, shard.start)
+                    lane.store_outputs(found, position, outputs, size, first)
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 
@@ -89,15 +86,13 @@ def predict(
         predicts_softmax: see `Objective`; None for what the replica's says.
         run_eagerly: as for `measure`.
     """
-    size = min(batch_size, len(data))
+    lane, size = replica.inferring, min(batch_size, len(data))
 
     def work(position: Array, indices: Array) -> None:
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                found = replica.forward_gathered(data, indices[each])
-                replica.inferring.store_outputs(
-                    found, position, outputs, size, each.start, predicts_softmax
-                )
+                found = lane.forward_gathered(data, indices[each])
+                lane.store_outputs(found, position, outputs, size, each.start, predicts_softmax)
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 

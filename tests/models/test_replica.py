@@ -83,13 +83,13 @@ class TestMicrobatches:
     def test_have_no_more_images_than_are_worked_on_at_once(
         self, at_once: int, sizes: list[int]
     ) -> None:
-        microbatches = list(network(InMicrobatches(1, at_once)).replica.microbatches(slice(3, 13)))
+        microbatches = network(InMicrobatches(1, at_once)).replica.microbatches(slice(3, 13))
         assert sizes_of(microbatches) == sizes
         assert (microbatches[0].start, microbatches[-1].stop) == (3, 13)
 
     def test_are_one_without_a_limit(self) -> None:
         made = network(Plain()).replica
-        assert list(made.microbatches(slice(3, 1003))) == [slice(3, 1003)]
+        assert made.microbatches(slice(3, 1003)) == [slice(3, 1003)]
 
     def test_are_asked_for_by_the_bytes_of_an_image(self) -> None:
         asked: list[int] = []
@@ -100,7 +100,7 @@ class TestMicrobatches:
                 return 7
 
         made = network(Asked()).replica
-        assert sizes_of(list(made.microbatches(slice(0, 14)))) == [7, 7]
+        assert sizes_of(made.microbatches(slice(0, 14))) == [7, 7]
         buffers = [each.inference_buffers() | each.training_buffers() for each in made.layers]
         real = made.layers[0].real
         assert asked == [sum(b.size(real) for named in buffers for b in named.values())]

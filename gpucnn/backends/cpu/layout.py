@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from gpucnn.backends.memory import Array
+from gpucnn.backends.memory import Array, Shape
 
 T = TypeVar("T")
 
@@ -21,6 +21,11 @@ def images_last(array: Array) -> Array:
 def images_first(array: Array) -> Array:
     """View (..., n) as (n, ...)."""
     return array.transpose(-1, *range(array.ndim - 1))
+
+
+def images_innermost(memory: Array, shape: Shape) -> Array:
+    """View flat memory as an array of a shape (n, ...), which lies there as (..., n)."""
+    return images_first(memory.reshape(*shape[1:], shape[0]))
 
 
 def filters_first(images: Array) -> Array:

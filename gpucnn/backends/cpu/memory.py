@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from gpucnn.backends.cpu.blas import one_blas_thread
 from gpucnn.backends.cpu.huge_pages import HugePages
-from gpucnn.backends.cpu.layout import images_first, images_last
+from gpucnn.backends.cpu.layout import images_innermost, images_last
 from gpucnn.backends.memory import Array, Memory, Order, Shape, Workspaces
 from gpucnn.backends.workers.pool import usable_cores
 from gpucnn.errors import InvalidValueError
@@ -64,6 +64,8 @@ class CpuMemory(Memory):
         self._threads = _check_threads(arguments.positive_integer(count, "threads"))
         self._pages = HugePages()
         self._workspaces = Workspaces(self._pages.allocate)
+        # Scratch arrays (n, ...) like `workspace`, with images innermost as in `batch_view`.
+        self._scratch = Workspaces(self._pages.allocate, images_innermost).get
         self._counting = np.arange(0, dtype=np.int64)
         self._constants: dict[tuple[int, np.dtype[np.generic]], Array] = {}
 
@@ -107,7 +109,7 @@ class CpuMemory(Memory):
         inner = memory[: count * prod(shape)]
         if order == "F":
             return inner.reshape(*reversed(shape), count).T
-        return images_first(inner.reshape(*shape, count))
+        return images_innermost(inner, (count, *shape))
 
     def to_layout(self, x: Array, out: Array) -> Array:
         if len(x) == 1:  # both layouts are the same
@@ -126,10 +128,6 @@ class CpuMemory(Memory):
         if self._counting.size < count:
             self._counting = np.arange(count, dtype=np.int64)
         return self._counting[:count]
-
-    def _scratch(self, name: str, shape: Shape, dtype: DTypeLike) -> Array:
-        """A workspace (n, ...) with images innermost, as in `batch_view`."""
-        return images_first(self.workspace(name, (*shape[1:], shape[0]), dtype))
 
     def _constant(self, value: int, count: int, dtype: DTypeLike) -> Array:
         """`count` elements equal to `value`: the beginning of a kept array, not to be written to.

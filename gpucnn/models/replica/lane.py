@@ -1,7 +1,6 @@
 """Lanes: the layers of a replica with buffers for one microbatch, and its passes through them."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from gpucnn.layers import (
     Layer,
     Step,
     Sums,
-    WholeBatchLayer,
     by_itself,
     fuse,
     fuse_head,
@@ -24,8 +22,8 @@ from gpucnn.losses import PlacedLoss
 from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
 from gpucnn.models.replica.objective import Objective
 
-MetricsOfRows = tuple[Array, Array]
-"""The loss of each row of a microbatch, and 1 where it is classified correctly, else 0."""
+Metrics = tuple[Array, Array]
+"""The loss of each image, real (N,), and 1 where it is classified correctly, else 0, likewise."""
 
 
 class Lane:
@@ -73,20 +71,13 @@ class Lane:
         self._body = self.layers[: len(self.layers) - objective.omits_last]
         (outputs,) = self._body[-1].output_shape
         self._head = fuse_head(self.layers) if objective.can_fuse_loss else None
+        self._of_whole_batches = [layer for layer in self.layers if is_of_whole_batch(layer)]
         self.loss = PlacedLoss(objective.loss, backend, outputs, dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._classes = BatchMemory(backend, Buffer((), "int64"), dtype)
         self._targets = BatchMemory(backend, Buffer((outputs,)), dtype)
         self._weights = BatchMemory(backend, Buffer((1,)), dtype)
-
-    def fuses_loss(self, data: DeviceDataset, *, stores_outputs: bool) -> bool:
-        """Whether the last layers and the loss are one operation, which stores the metrics.
-
-        Args:
-            data: what is trained on.
-            stores_outputs: whether the predictions are needed.
-        """
-        return self._head is not None and has_plain_classes(data) and not stores_outputs
+        self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
 
     def reserve(self, images: int, *, training: bool) -> None:
         """Reserve memory for microbatches of up to `images`, with gradients if `training`."""
@@ -161,54 +152,60 @@ class Lane:
         self._backend.join()
 
     def compute_gradients(
-        self,
-        rows: slice,
-        data: DeviceDataset,
-        batch: Batch,
-        step: Array | None,
-        metrics: MetricsOfRows,
+        self, rows: slice, data: DeviceDataset, batch: Batch, step: Array | None
     ) -> Sums[None]:
-        """Compute in `gradients` those of a microbatch, the rows `rows` of a batch.
+        """Compute in `gradients` those of a microbatch, and store its metrics.
 
         Args:
-            rows: of the batch.
+            rows: the microbatch's, of the batch.
             data: all images.
-            batch: whose mean loss it is; where this `fuses_loss`, the metrics are written there.
+            batch: whose mean loss it is.
             step: int64 (1,), the number of the training step; None without dropout.
-            metrics: the losses, and what is correct, real (n,) each: elsewhere they are written
-                here.
         """
-        fuses_loss = self.fuses_loss(data, stores_outputs=batch.outputs is not None)
         indices, images = batch.indices[rows], len(batch.indices)
         now = Step(step, rows.start, images)
-        if not fuses_loss:
+        head = self._head
+        if head is None or batch.outputs is not None or not has_plain_classes(data):
             outputs = yield from self._forward_gathered(self._body, data, indices, now)
             if batch.outputs is not None:
                 self.store_outputs(outputs, batch.position, batch.outputs, batch.size, rows.start)
-            labels = self.load_labels(data, indices)
+            labels, metrics = self.load_labels(data, indices), self._metrics(len(indices))
             gradient = self.loss.gradient(outputs, labels, *metrics, images)
             self._weigh(data, indices, metrics[0], gradient)
+            of_all = batch.losses, batch.correct
+            self._backend.store_metrics(batch.position, *metrics, *of_all, batch.size, rows.start)
             yield from _backward(self._body, gradient)
-        else:
-            assert self._head is not None
-            body = self.layers[: -len(self._head.layers)]
+        else:  # the last layers and the loss are one operation, which stores the metrics
+            body = self.layers[: -len(head.layers)]
             features = yield from self._forward_gathered(body, data, indices, now)
-            yield from _backward(body, self._head.gradients(features, now, batch))
+            yield from _backward(body, head.gradients(features, now, batch))
         self._backend.join()
 
-    def evaluate(
-        self, outputs: Array, data: DeviceDataset, indices: Array, metrics: MetricsOfRows
+    def store_metrics(
+        self,
+        outputs: Array,
+        data: DeviceDataset,
+        indices: Array,
+        position: Array,
+        of_all: Metrics,
+        batch_size: int,
+        first: int,
     ) -> None:
-        """Compute the metrics of a microbatch of a data set.
+        """Store the metrics of a microbatch of a data set at their place among all images'.
 
         Args:
             outputs: real (n, outputs), what `forward_gathered` returned.
             data: all images.
             indices: int64 (n,), on the device.
-            metrics: as for `compute_gradients`.
+            position: int64 (2,), that of the batch, see `Data`.
+            of_all: of which n rows are written.
+            batch_size: the size of a full batch.
+            first: the number in the batch of the microbatch's first image.
         """
-        self.loss.evaluate(outputs, self.load_labels(data, indices), *metrics)
+        labels, metrics = self.load_labels(data, indices), self._metrics(len(indices))
+        self.loss.evaluate(outputs, labels, *metrics)
         self._weigh(data, indices, metrics[0])
+        self._backend.store_metrics(position, *metrics, *of_all, batch_size, first)
 
     def store_outputs(
         self,
@@ -222,11 +219,11 @@ class Lane:
         """Store what the model predicts for a microbatch at its place among all images'.
 
         Args:
-            outputs: real (n, outputs), what `forward_gathered` returned.
-            position: int64 (2,), that of the batch, see `Data`.
+            outputs: as for `store_metrics`.
+            position: likewise.
             of_all: real (N, outputs), of which n rows are written.
-            batch_size: the size of a full batch.
-            first: the number in the batch of the microbatch's first image.
+            batch_size: as for `store_metrics`.
+            first: likewise.
             predicts_softmax: see `Objective`; None for what that of the lane says.
         """
         if predicts_softmax is None:
@@ -237,6 +234,10 @@ class Lane:
         if self._objective.omits_last:
             outputs = self.layers[-1].forward(outputs, None)
         self._backend.store_outputs(position, outputs, of_all, batch_size, first)
+
+    def _metrics(self, count: int) -> Metrics:
+        """Memory for those of a microbatch."""
+        return self._losses[count], self._correct[count]
 
     def _weigh(
         self, data: DeviceDataset, indices: Array, losses: Array, gradient: Array | None = None
@@ -258,10 +259,6 @@ class Lane:
         """Update the state of the layers by the batch of the last pass."""
         for layer in self._of_whole_batches:
             layer.update_state()
-
-    @cached_property
-    def _of_whole_batches(self) -> list[WholeBatchLayer]:
-        return [layer for layer in self.layers if is_of_whole_batch(layer)]
 
     def _forward_gathered(
         self, layers: Sequence[Layer], data: DeviceDataset, indices: Array, step: Step | None

@@ -12,15 +12,13 @@ from gpucnn.backends import (
     ALONE,
     Array,
     Backend,
-    BatchMemory,
-    Buffer,
     Communicator,
     Shape,
 )
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch, Layer, as_classifier, by_itself, is_of_whole_batch
 from gpucnn.models.replica.folding import FoldedLane, can_fold
-from gpucnn.models.replica.lane import Lane, MetricsOfRows
+from gpucnn.models.replica.lane import Lane
 from gpucnn.models.replica.layout import (
     Parameter,
     lay_out,
@@ -59,6 +57,7 @@ class Replica:
         lane: runs them.
         can_record: whether a device can record what the layers and the loss compute.
         classifier: all layers and the loss as one operation, if they are one.
+        is_penalized: whether there was a penalty on any parameter when they were taken.
     """
 
     def __init__(
@@ -79,11 +78,11 @@ class Replica:
         self.classifier = as_classifier(layers) if objective.can_fuse_loss else None
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
         self._lanes, self._reserved = [self.lane], 0
-        self._penalties = [0.0] * len(self.layout)
+        self._penalties, self.is_penalized = [0.0] * len(self.layout), False
         self._is_of_whole_batches = any(map(is_of_whole_batch, layers))
-        self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
         self._least_shard = LEAST_SHARD
         self._shards: dict[int, list[slice]] = {}
+        self._microbatches: dict[tuple[int, int], list[slice]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the layers without the vectors: in another process, these are zeros."""
@@ -156,11 +155,15 @@ class Replica:
             shards = self._shards[batch] = list(split(slice(0, batch), count))
         return shards
 
-    def microbatches(self, shard: slice) -> Iterator[slice]:
+    def microbatches(self, shard: slice) -> list[slice]:
         """The microbatches of a shard, in order, whose sizes differ by at most one."""
-        count = shard.stop - shard.start
-        limit = self._largest_microbatch
-        return split(shard, 1 if limit is None else ceil_div(count, limit))
+        bounds = shard.start, shard.stop
+        microbatches = self._microbatches.get(bounds)
+        if microbatches is None:
+            limit = self._largest_microbatch
+            count = 1 if limit is None else ceil_div(shard.stop - shard.start, limit)
+            microbatches = self._microbatches[bounds] = list(split(shard, count))
+        return microbatches
 
     def is_microbatch(self, batch: int) -> bool:
         """Whether a batch of `batch` images is a single microbatch."""
@@ -273,29 +276,16 @@ class Replica:
             real (p,), which the next call overwrites; not set if there are no shards.
         """
         if self._is_of_whole_batches:
-            gradients = self._accumulate_in_lanes(shards, data, batch, step, communicator)
-        else:
-            gradients = self._accumulate_in_turn(shards, data, batch, step)
-        if not self.lane.fuses_loss(data, stores_outputs=batch.outputs is not None):
-            for shard in shards:
-                metrics = self._batch_metrics(len(batch.indices), shard)
-                self.backend.store_metrics(
-                    batch.position, *metrics, batch.losses, batch.correct, batch.size, shard.start
-                )
-        return gradients
+            return self._accumulate_in_lanes(shards, data, batch, step, communicator)
+        return self._accumulate_in_turn(shards, data, batch, step)
 
     # Penalties
-
-    @property
-    def is_penalized(self) -> bool:
-        """Whether there was a penalty on any parameter when they were taken."""
-        return any(self._penalties)
 
     def take_penalties(self) -> None:
         """Take the penalties that the layers have now, which a user may set."""
         penalties = penalties_of(self.layout)
         if penalties != self._penalties:
-            self._penalties = penalties
+            self._penalties, self.is_penalized = penalties, any(penalties)
             self.backend.copy(of_elements(penalties, self.layout), self._penalty_factors)
 
     @cached_property
@@ -346,10 +336,9 @@ class Replica:
         self, shard: slice, data: DeviceDataset, batch: Batch, step: Array | None
     ) -> None:
         """Compute in `gradients` the gradients of the batch's mean loss over a shard."""
-        microbatches = list(self.microbatches(shard))
+        microbatches = self.microbatches(shard)
         for rows in microbatches:
-            metrics = self._batch_metrics(len(batch.indices), rows)
-            by_itself(self.lane.compute_gradients(rows, data, batch, step, metrics))
+            by_itself(self.lane.compute_gradients(rows, data, batch, step))
             self._add_microbatch(is_first=rows is microbatches[0], is_last=rows is microbatches[-1])
 
     def _add_microbatch(self, *, is_first: bool, is_last: bool) -> None:
@@ -381,12 +370,11 @@ class Replica:
         step: Array | None,
         communicator: Communicator,
     ) -> Array:
-        parts = [list(self.microbatches(shard)) for shard in shards]
-        count = len(batch.indices)
-        contributors = len(self.shards(count))
+        parts = [self.microbatches(shard) for shard in shards]
+        contributors = len(self.shards(len(batch.indices)))
         lanes = self._lanes_for(parts)
         runs = [
-            lane.compute_gradients(rows, data, batch, step, self._batch_metrics(count, rows))
+            lane.compute_gradients(rows, data, batch, step)
             for lane, rows in zip(lanes, chain(*parts), strict=False)
         ]
         if not parts and contributors > 1:
@@ -429,12 +417,6 @@ class Replica:
         for each in sums[1:]:
             self.backend.accumulate(each, sums[0])
         return arrays[0]
-
-    # Metrics
-
-    def _batch_metrics(self, batch: int, rows: slice) -> MetricsOfRows:
-        """The losses, and what is correct, of some rows of a batch of `batch` images."""
-        return self._losses[batch][rows], self._correct[batch][rows]
 
 
 def split(whole: slice, count: int) -> Iterator[slice]:

@@ -169,7 +169,8 @@ class Trainer:
 
     def run(self, batches: Iterable[int], progress: Progress = lambda count: None) -> None:
         """Take a training step on each of `batches`, numbers of batches of the epoch, from 0."""
-        for group in self._groups(batches):
+        groups = self._groups(batches) if self._records else ([each] for each in batches)
+        for group in groups:
             self._run_group(group)
             for batch in group:
                 progress(self._images(batch))
@@ -193,14 +194,14 @@ class Trainer:
         return min(self._batch_size, self._count - batch * self._batch_size)
 
     def _groups(self, batches: Iterable[int]) -> Iterator[list[int]]:
-        """Where steps are recorded, `STEPS_AT_ONCE` consecutive full batches; the others alone."""
+        """The batches whose steps are recorded together: up to `STEPS_AT_ONCE` that are full."""
         group: list[int] = []
         for batch in batches:
             if group and batch != group[-1] + 1:
                 yield from ([each] for each in group)
                 group = []
             group.append(batch)
-            if not self._records or self._images(batch) < self._batch_size:
+            if self._images(batch) < self._batch_size:
                 yield from ([each] for each in group)
                 group = []
             elif len(group) == STEPS_AT_ONCE:
