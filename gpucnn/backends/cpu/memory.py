@@ -17,7 +17,7 @@ from gpucnn.backends.workers.pool import usable_cores
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
 
-MICROBATCH = 6 * 2**20
+MICROBATCH = 12 * 2**20
 """The most bytes of a microbatch: a core's share of the caches."""
 
 IMAGES_AT_ONCE = (32, 128)

@@ -37,30 +37,26 @@ def philox4x32(
         products: uint64 (2, n), scratch.
         key: two words below 2^32.
     """
-    c0, c1, c2, c3 = counters
-    p0, p1 = products
-    low_word, word_bits = xp.uint64(LOW_WORD), xp.uint64(32)
-    for k0, k1 in _round_keys(key):
-        xp.multiply(c0, xp.uint64(MULTIPLIERS[0]), out=p0)
-        xp.multiply(c2, xp.uint64(MULTIPLIERS[1]), out=p1)
-        xp.right_shift(p1, word_bits, out=c0)
-        c0 ^= c1
-        c0 ^= xp.uint64(k0)
-        xp.right_shift(p0, word_bits, out=c2)
-        c2 ^= c3
-        c2 ^= xp.uint64(k1)
-        xp.bitwise_and(p1, low_word, out=c1)
-        xp.bitwise_and(p0, low_word, out=c3)
+    even, odd, crossed = counters[::2], counters[1::2], products[::-1]
+    multipliers, low_word, word_bits = _pair(xp, MULTIPLIERS), xp.uint64(LOW_WORD), xp.uint64(32)
+    for round_key in _round_keys(xp, key):
+        xp.multiply(even, multipliers, out=products)
+        xp.right_shift(crossed, word_bits, out=even)
+        even ^= odd
+        even ^= round_key
+        xp.bitwise_and(crossed, low_word, out=odd)
 
 
-def _round_keys(key: tuple[int, int]) -> list[tuple[int, int]]:
-    return [
-        (
-            (key[0] + number * KEY_INCREMENTS[0]) & LOW_WORD,
-            (key[1] + number * KEY_INCREMENTS[1]) & LOW_WORD,
-        )
-        for number in range(ROUNDS)
-    ]
+def _round_keys(xp: Any, key: tuple[int, int]) -> NDArray[Any]:
+    """The two words of each round, uint64 (rounds, 2, 1)."""
+    numbers = xp.arange(ROUNDS, dtype=np.uint64)[:, None, None]
+    summed = _pair(xp, key) + numbers * _pair(xp, KEY_INCREMENTS)
+    return summed & xp.uint64(LOW_WORD)  # type: ignore[no-any-return]
+
+
+def _pair(xp: Any, words: tuple[int, int]) -> NDArray[Any]:
+    """Two words as a column, uint64 (2, 1)."""
+    return xp.array(words, dtype=np.uint64)[:, None]  # type: ignore[no-any-return]
 
 
 class Random(Elementwise):
@@ -163,18 +159,26 @@ class Random(Elementwise):
         """Draw words `first` to `first` + `count` - 1 of a stream at a step: uint64, below 2^32."""
         first_block, skipped = divmod(first, 4)
         blocks = ceil_div(skipped + count, 4)
-        counters = self.workspace("philox counters", (4, blocks), np.uint64)
-        products = self.workspace("philox products", (2, blocks), np.uint64)
         words = self.workspace("philox words", (blocks, 4), np.uint64)
-        counters[0] = self.counting(blocks)
-        counters[0] += self.xp.uint64(first_block)
+        words[...] = self._random_blocks(first_block, blocks, seed, stream, step).T
+        return words.reshape(-1)[skipped : skipped + count]
+
+    def _random_blocks(self, first: int, count: int, seed: int, stream: int, step: Array) -> Array:
+        """Draw the four words of each of the blocks `first` to `first` + `count` - 1.
+
+        Returns:
+            uint64 (4, count), below 2^32.
+        """
+        counters = self.workspace("philox counters", (4, count), np.uint64)
+        products = self.workspace("philox products", (2, count), np.uint64)
+        counters[0] = self.counting(count)
+        counters[0] += self.xp.uint64(first)
         self.xp.right_shift(counters[0], self.xp.uint64(32), out=counters[1])
         counters[0] &= self.xp.uint64(LOW_WORD)
         counters[2] = step & LOW_WORD
         counters[3] = stream
         philox4x32(self.xp, counters, products, (seed & LOW_WORD, seed >> 32))
-        words[...] = counters.T
-        return words.reshape(-1)[skipped : skipped + count]
+        return counters
 
 
 class CpuRandom(CpuMemory, Random):
@@ -183,10 +187,14 @@ class CpuRandom(CpuMemory, Random):
     def draw_mask(
         self, rate: float, seed: int, stream: int, step: Array, mask: Array, first: int = 0
     ) -> None:
-        words = self._random_words(first, mask.size, seed, stream, step)
-        keep = self.workspace("keep", words.shape, np.bool_)
-        np.greater_equal(words, int(rate * 2**32), out=keep)
-        np.multiply(keep.reshape(mask.shape), mask.dtype.type(1 / (1 - rate)), out=mask)
+        first_block, skipped = divmod(first, 4)
+        blocks = ceil_div(skipped + mask.size, 4)
+        keep = self.workspace("keep", (blocks, 4), np.bool_)
+        drawn = self._random_blocks(first_block, blocks, seed, stream, step)
+        for words, are_kept in zip(drawn, keep.T, strict=True):
+            np.greater_equal(words, int(rate * 2**32), out=are_kept)
+        kept = keep.reshape(-1)[skipped : skipped + mask.size].reshape(mask.shape)
+        np.multiply(kept, mask.dtype.type(1 / (1 - rate)), out=mask)
 
     def draw_integers(
         self,
