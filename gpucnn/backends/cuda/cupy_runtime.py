@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, cached_property
-from importlib import import_module, metadata
+from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -443,6 +443,8 @@ def _one_line(text: str) -> str:
 
 
 def _installed_wheels() -> list[str]:
+    from importlib import metadata  # imported here: it takes longer than most of the library
+
     names = (distribution.metadata["Name"] for distribution in metadata.distributions())
     return sorted({name for name in names if name in WHEELS.values()})
 
