@@ -36,8 +36,8 @@ def test_a_model_is_trained_on_it_as_on_the_arrays() -> None:
     models[1].fit(given.x, given.y, batch_size=5, epochs=2, shuffle=False, verbose=0)
     assert small.weight_bytes(models[0]) == small.weight_bytes(models[1])
     assert given.calls == [0, 1, 2, 3, "end", 0, 1, 2, 3, "end"]
-    assert models[0].evaluate(given) == models[1].evaluate(given.x, given.y)
-    assert_array_equal(models[0].predict(given), models[1].predict(given.x))
+    assert models[0].evaluate(given) == models[1].evaluate(given.x, given.y, batch_size=5)
+    assert_array_equal(models[0].predict(given), models[1].predict(given.x, batch_size=5))
 
 
 def test_batches_are_in_another_order_in_each_epoch() -> None:
