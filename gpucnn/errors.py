@@ -61,6 +61,10 @@ class DeviceMemoryError(DeviceError, MemoryError):
     """A device that ran out of memory."""
 
 
+class RankLostError(DeviceError):
+    """Another rank has failed or was killed, and without it this one cannot go on."""
+
+
 class ModelInUseError(GpucnnError, RuntimeError):
     """A model that was called while another call of it was in progress."""
 

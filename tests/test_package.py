@@ -145,9 +145,11 @@ ORDER = [
 
 BACKENDS = [
     "window",
+    "communicator",
     "memory",
     "replay",
     "fused",
+    "ranks",
     "workers",
     "cpu",
     "cuda",

@@ -1,12 +1,12 @@
 """Devices, and the operations that run on each."""
 
 from gpucnn.backends.backend import Backend, CpuBackend
+from gpucnn.backends.communicator import ALONE, Communicator
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.fused import ConvClassifier, ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, BatchMemory, Buffer, Shape
 from gpucnn.backends.ops.matrices import as_rows
 from gpucnn.backends.window import Window
-from gpucnn.backends.workers.communicator import ALONE, Communicator
 
 __all__ = [
     "ALONE",

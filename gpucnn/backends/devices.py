@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gpucnn.backends.backend import Backend, CpuBackend, CudaBackend
+from gpucnn.backends.ranks.launcher import place
 from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
 from gpucnn.utils import arguments
 from gpucnn.utils.warn import warn
@@ -56,6 +57,7 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
     Args:
         device: "cpu"; "cuda", or "cuda:1" and so on for another GPU; "simulator", which runs the
             CUDA kernels on the CPU; or "auto" for the first GPU that can be used, else the CPU.
+            Of the ranks of a machine, each has a GPU of its own: "cuda" is that of the local rank.
         threads: the worker processes that split a batch, if the device is the CPU; None for one
             per core that this process may use.
 
@@ -76,7 +78,7 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
     if device == "simulator":
         return _simulated()
     if isinstance(device, str) and (gpu := GPU.fullmatch(device)):
-        return _on_gpu(int(gpu[1] or 0))
+        return _on_gpu(int(gpu[1]) if gpu[1] else place().local_rank)
     raise InvalidValueError(
         f"unknown device {printable(repr(device))}: choose one of auto, cpu, cuda, cuda:1 (and so "
         "on), simulator"
@@ -87,7 +89,7 @@ def _automatic(threads: int | None) -> Backend:
     from gpucnn.backends.cuda.cupy_runtime import NoGpuError, gpu_name
 
     backend, problems = None, []
-    for index in _gpus():
+    for index in _own_gpus():
         try:
             backend = _on_gpu(index)
             break
@@ -101,6 +103,12 @@ def _automatic(threads: int | None) -> Backend:
             f"{'; '.join(problems)}; the device is {backend.device} instead",
         )
     return backend
+
+
+def _own_gpus() -> range:
+    """The GPUs that "auto" tries: all, or of several ranks the one of this rank."""
+    mine = place()
+    return _gpus() if mine.size == 1 else range(mine.local_rank, mine.local_rank + 1)
 
 
 def _gpus() -> range:

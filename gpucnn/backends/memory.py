@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gpucnn.backends.communicator import Communicator
+
 Array = NDArray[Any]  # or an array of a module with NumPy's interface, such as CuPy
 Shape = tuple[int, ...]
 Order = Literal["C", "F"]
@@ -94,6 +96,10 @@ class Memory:
     def images_at_once(self, size: int) -> int | None:
         """The most images of a microbatch, for images of `size` bytes; None for a whole shard."""
         return None
+
+    def across(self, host: Communicator) -> Communicator:
+        """The communicator of this device's arrays, given that of the host's."""
+        return host
 
     # Recording
 

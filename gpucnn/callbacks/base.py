@@ -3,10 +3,11 @@
 import os
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
+from gpucnn.backends.ranks.launcher import place
 from gpucnn.errors import InvalidValueError
 from gpucnn.metrics import Metric
 from gpucnn.optimizers import Optimizer
@@ -69,7 +70,10 @@ class Callback(metaclass=KerasArguments):
         params: arguments of `fit`: "epochs" and "verbose" as they were given, and "steps", the
             batches of an epoch, None where they are not known.
         verbose: whether `tell` prints.
+        writes_files: whether of several ranks, rank 0 alone has it, since it writes files.
     """
+
+    writes_files: ClassVar[bool] = False
 
     model: Trained
     params: dict[str, Any]
@@ -77,7 +81,7 @@ class Callback(metaclass=KerasArguments):
 
     def tell(self, epoch: int, what: str) -> None:
         """Print what was done after an epoch, numbered from 0, if the callback is to."""
-        if self.verbose:
+        if self.verbose and place().rank == 0:
             print(f"epoch {epoch + 1}: {what}")
 
     def set_model(self, model: Trained) -> None:

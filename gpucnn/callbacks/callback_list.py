@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from gpucnn.backends.ranks.launcher import place
 from gpucnn.callbacks.base import Callback, Logs, Trained
 from gpucnn.errors import InvalidTypeError
 
@@ -42,7 +43,8 @@ class CallbackList:
             callbacks = [callbacks]
         if callbacks is not None and not isinstance(callbacks, (list, tuple)):
             raise InvalidTypeError(f"callbacks is {callbacks!r}: give a list of callbacks")
-        self._callbacks = [_checked(each) for each in callbacks or ()]
+        given = [_checked(each) for each in callbacks or ()]
+        self._callbacks = [each for each in given if not (each.writes_files and place().rank)]
         self._model = model
         self._last: Logs = {}
         self.is_told_of_tests = any(map(_is_told_of_tests, self._callbacks))

@@ -27,6 +27,8 @@ class CSVLogger(Callback):
         InvalidFileError: the folder of the file does not exist.
     """
 
+    writes_files = True
+
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:

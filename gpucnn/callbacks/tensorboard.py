@@ -30,6 +30,8 @@ class TensorBoard(Callback):
         GpucnnError: tensorboardX is not installed.
     """
 
+    writes_files = True
+
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
         self.log_dir = Path(log_dir)
         self._make_writer = _writer_class()

@@ -10,6 +10,8 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from gpucnn.backends.ranks.launcher import place
+from gpucnn.backends.ranks.world import world
 from gpucnn.commands import INTERRUPTED, STOPPED
 from gpucnn.commands.bench import bench
 from gpucnn.commands.devices import devices
@@ -19,8 +21,11 @@ from gpucnn.commands.notebook import notebook
 from gpucnn.commands.predict import predict
 from gpucnn.commands.train import train
 from gpucnn.commands.verify import verify
-from gpucnn.errors import GpucnnError, GpucnnWarning, StoppedError, printable
+from gpucnn.errors import GpucnnError, GpucnnWarning, RankLostError, StoppedError, printable
 from gpucnn.version import __version__
+
+TOGETHER = ("train",)
+"""The commands that all ranks run, where a launcher has started several."""
 
 # The exception of a wrong command line, from wherever this version of Typer defines it.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -46,6 +51,8 @@ def _start(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
+    elif place().rank and context.invoked_subcommand not in TOGETHER:
+        raise typer.Exit  # the work of rank 0 alone
 
 
 def run() -> NoReturn:
@@ -59,6 +66,9 @@ def run() -> NoReturn:
         _end(2, f"error: {error.format_message()}")  # type: ignore[attr-defined]
     except StoppedError as error:
         _end(INTERRUPTED, str(error))
+    except RankLostError as error:  # that rank says why
+        world().fail(str(error), 1)
+        sys.exit(1)
     except GpucnnError as error:
         _end(2, f"error: {error}")
     except OSError as error:
@@ -73,8 +83,20 @@ def run() -> NoReturn:
 
 
 def _end(status: int, message: str) -> NoReturn:
-    _print_line(message)
+    mine = place()
+    if mine.size == 1:
+        _print_line(message)
+    elif _fail(message, status):
+        _print_line(f"rank {mine.rank}: {message}")
     sys.exit(status)
+
+
+def _fail(message: str, status: int) -> bool:
+    """Tell the other ranks, which end; whether to tell the user."""
+    try:
+        return world().fail(message, status)
+    except GpucnnError:  # which `message` is about
+        return True
 
 
 def _print_line(message: str) -> None:
@@ -91,7 +113,8 @@ def _warnings_in_one_line() -> Iterator[None]:
 
         def show_in_a_line(message: Warning | str, *about: Any) -> None:
             if isinstance(message, GpucnnWarning):
-                _print_line(f"warning: {message}")
+                if place().rank == 0:  # of several ranks, which warn alike
+                    _print_line(f"warning: {message}")
             else:
                 show(message, *about)
 

@@ -10,8 +10,10 @@ import typer
 
 from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_config
 from gpucnn.backends import list_devices
+from gpucnn.backends.ranks.world import World, world
 from gpucnn.commands.options import WORKERS, Data, Threads, check_workers
 from gpucnn.commands.runs import Run, read_config
+from gpucnn.commands.runs.follower import Follower, lead
 from gpucnn.errors import (
     DeviceError,
     DeviceMemoryError,
@@ -21,6 +23,7 @@ from gpucnn.errors import (
 )
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
+from gpucnn.utils import arguments
 
 
 def _among(names: Iterable[str]) -> str:
@@ -47,6 +50,10 @@ def train(
     batch_size: Annotated[
         int | None,
         typer.Option(help=f"Images in a training step (default: {_for_each(BATCH_SIZES)})"),
+    ] = None,
+    per_rank_batch_size: Annotated[
+        int | None,
+        typer.Option(help="Images in a training step for each rank that mpiexec has started"),
     ] = None,
     optimizer: Annotated[
         str | None, typer.Option(help=f"{_among(OPTIMIZER_NAMES)} (default: adam)")
@@ -95,12 +102,19 @@ def train(
         "dtype": dtype,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    ranks = world()
+    if per_rank_batch_size is not None:
+        given["batch_size"] = _batch_size_of_all(per_rank_batch_size, batch_size, ranks)
+    if ranks.rank:
+        _follow(ranks, no_graph=no_graph)
+        return
     if not resume:
         check_workers(threads, [device or "auto"])
     with _resume(output, given) if resume else Run.start(output, default_config(**given)) as run:
         try:
             run.model.run_eagerly = no_graph
             _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
+            lead(ranks, run)
             run.train()
         except KeyboardInterrupt:
             raise StoppedError(f"stopped: {_how_to_go_on(run)}") from None
@@ -109,6 +123,20 @@ def train(
         except DeviceError as error:
             raise DeviceError(f"{error}; {_how_to_go_on(run)}") from error
         _conclude(run)
+
+
+def _follow(ranks: World, *, no_graph: bool) -> None:
+    with Follower.follow(ranks) as run:
+        run.model.run_eagerly = no_graph
+        run.train()
+
+
+def _batch_size_of_all(of_one: int, of_all: int | None, ranks: World) -> int:
+    if of_all is not None:
+        raise InvalidValueError(
+            "--batch-size and --per-rank-batch-size are both given: give one of them"
+        )
+    return arguments.positive_integer(of_one, "per_rank_batch_size") * ranks.size
 
 
 def _resume(output: Path | None, given: dict[str, Any]) -> Run:
@@ -138,6 +166,8 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         f"{config.model}: {model.parameters.size:,} parameters of {config.dtype} on "
         f"{backend.device} ({backend.description})"
     )
+    if world().size > 1:
+        print(f"{world().size} ranks, which divide each batch among them")
     if backend.device == "simulator":
         print(
             "the simulator executes each CUDA thread on the CPU, at tens to hundreds of images/s: "

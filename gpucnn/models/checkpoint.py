@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from gpucnn.backends.ranks.launcher import place
 from gpucnn.errors import (
     DeviceError,
     InvalidFileError,
@@ -323,7 +324,9 @@ def write_checkpoint(
         OSError: the file cannot be written.
     """
     text = json.dumps({"version": VERSION} | description, sort_keys=True)
-    write_bytes(Path(path), save(arrays, metadata={KEY: text}))
+    encoded = save(arrays, metadata={KEY: text})
+    if place().rank == 0:  # of several ranks, which would write the same
+        write_bytes(Path(path), encoded)
 
 
 def read_checkpoint(

@@ -108,7 +108,7 @@ def _for_each_batch(
 ) -> None:
     """Do `work` for each batch of a data set in its order, and wait until all ranks have.
 
-    A batch is recorded by a rank alone, where the device can: others would have to be waited for.
+    A batch is recorded where the device and the communicator can.
 
     Args:
         replica: the model, for whose batches memory is reserved.
@@ -119,7 +119,7 @@ def _for_each_batch(
         run_eagerly: whether batches are never recorded, also where the device can.
     """
     backend = replica.backend
-    records = communicator.size == 1 and replica.can_record and not run_eagerly
+    records = communicator.can_record and replica.can_record and not run_eagerly
     replica.prepare_inference(size)
     position = backend.asarray(np.array([-1, 0]))
     order = backend.asarray(np.arange(count, dtype=np.int64))

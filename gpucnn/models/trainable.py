@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend
+from gpucnn.backends.ranks.world import World, check_equal, world
 from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
@@ -43,6 +44,7 @@ from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, train
 from gpucnn.models.progress import show_progress, verbosity
 from gpucnn.models.replica import Objective, Replica
 from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
+from gpucnn.models.training.agreement import check_images_for, check_parts, digest_of
 from gpucnn.models.training.on_batch import BatchTrainer
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.models.training.trainer import Progress
@@ -50,6 +52,7 @@ from gpucnn.optimizers import Adam, Optimizer, optimizer_of
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import keras_arguments
 from gpucnn.utils.locks import ModelLock
+from gpucnn.version import __version__
 
 KEPT = 4
 """Kinds of batches for which `train_on_batch` keeps memory: with weights or without, and so on."""
@@ -279,14 +282,19 @@ class Trainable(BuiltLater):
         held_out = None if validation is None else validation.memory
         history = History()
         self._refuse_training_elsewhere()
-        with self._training.owned():
+        ranks = world()
+        with self._training.owned(), ranks.together():
+            if ranks.size > 1:
+                check_images_for(ranks, source.images or size, size)
+                fitted = size, list(numbers), shuffle, held_out is None, validation_steps
+                self._check_agreement(ranks, fitted, source.memory, held_out)
             self.pixels, self.history = pixels, history
             trainer = ParallelTrainer(
                 self._twin(), self.optimizer, source.memory, size, held_out, self._measures
             )
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
-            shown = show_progress(level, epochs, source.images)
+            shown = show_progress(0 if ranks.rank else level, epochs, source.images)
             params = {"verbose": verbose, "epochs": epochs, "steps": source.steps}
             with closing(trainer), told.training(params), shown as progress:
                 for epoch in numbers:
@@ -300,11 +308,47 @@ class Trainable(BuiltLater):
                     progress.epoch(record)
                     if on_epoch_end is not None:
                         on_epoch_end(record)
-                    if self.stop_training:
+                    if ranks.any(self.stop_training):
                         break
                 with self._lock.claim():
                     self.optimizer.finalize(self.parameters)
         return history
+
+    def _check_agreement(
+        self,
+        ranks: World,
+        fitted: object,
+        data: Labelled | ChunkLayout,
+        held_out: Labelled | ChunkLayout | None,
+    ) -> None:
+        """Check that all ranks train the same model in the same way on the same images.
+
+        Args:
+            ranks: all of them.
+            fitted: the arguments of `fit`.
+            data: the images to train on.
+            held_out: those to validate on.
+
+        Raises:
+            InvalidValueError: they do not.
+        """
+        backend, state = self.backend, self.optimizer.state()
+        weights = self.named_weights(self.replica) | state.slots
+        check_equal(
+            ranks,
+            {
+                "version of gpucnn": __version__,
+                "kind of device": backend.device.partition(":")[0],
+                "number of threads": backend.threads,
+                "model or way of compiling it": repr(self.settings()),
+                "state of training": (digest_of(weights), state.iterations, self.epochs_trained),
+                "argument of fit": fitted,
+                "set of images": digest_of(data) if isinstance(data, Labelled) else None,
+                "set to validate on": digest_of(held_out)
+                if isinstance(held_out, Labelled)
+                else None,
+            },
+        )
 
     def _train_epoch(
         self,
@@ -322,14 +366,15 @@ class Trainable(BuiltLater):
         """
         of_all = self.epochs_trained + 1
         with self._trained_by(trainer, source):
-            parts = source.parts(of_all, trainer.chunk)
+            parts = check_parts(world(), source.parts(of_all, trainer.chunk))
             record = trainer.epoch_of_parts(epoch + 1, parts, progress)
             check_weights(self, trainer.replica)
             check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
             if validation is not None:
                 with self._lent(trainer) if told.is_told_of_tests else nullcontext():
                     told.test_begins()
-                found = trainer.validate(validation.parts(of_all, trainer.test_chunk))
+                held_out = validation.parts(of_all, trainer.test_chunk)
+                found = trainer.validate(check_parts(world(), held_out))
                 check_finite(found.loss, epoch + 1)
                 with self._lent(trainer) if told.is_told_of_tests else nullcontext():
                     told.test_ends(found._asdict())

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -18,10 +18,13 @@ from typing import Any
 
 from numpy.typing import DTypeLike, NDArray
 
+from gpucnn.backends.communicator import Communicator
+from gpucnn.backends.cuda.nccl import NcclCommunicator
 from gpucnn.backends.cuda.runtime import NOT_RECORDED, Function
 from gpucnn.backends.memory import NOTHING, Array
 from gpucnn.errors import DeviceError, DeviceMemoryError, printable
 from gpucnn.utils.quiet import without_warnings
+from gpucnn.utils.warn import warn
 
 WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA version that they are built for
 
@@ -76,6 +79,17 @@ class CupyRuntime:
                 f"{properties['name'].decode()}, {gibibytes:.0f} GiB, driver for CUDA {driver}, "
                 f"CuPy {self.xp.__version__}"
             )
+
+    def across(self, host: Communicator) -> Communicator | None:
+        """That of NCCL, if it is installed; a warning says if it is not."""
+        with self.active():
+            if not self.xp.cuda.nccl.available:
+                wheel = "nvidia-nccl-cu12 or nvidia-nccl-cu13"
+                warn(f"gradients are summed on the host, since there is no NCCL: install {wheel}")
+                return None
+            distributed = import_module("cupyx.distributed")
+            make = partial(distributed.init_process_group, backend="nccl", use_mpi=True)
+            return NcclCommunicator(make, self.active, host)
 
     def active(self) -> AbstractContextManager[None]:
         """Make the GPU the current device, and its stream for this package the current stream.

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.cuda.kernel import Form
 from gpucnn.backends.cuda.launch import Launcher
 from gpucnn.backends.cuda.runtime import NOT_RECORDED, Runtime
 from gpucnn.backends.memory import Array, Memory, Recording, Workspaces
+from gpucnn.backends.ranks.on_device import HostCopyCommunicator
 from gpucnn.errors import DeviceError
 
 TICKETS = 256
@@ -52,6 +54,10 @@ class CudaMemory(Memory):
     @property
     def description(self) -> str:
         return self.runtime.description
+
+    def across(self, host: Communicator) -> Communicator:
+        """NCCL's where it is installed, else one that copies arrays to the host and back."""
+        return self.runtime.across(host) or HostCopyCommunicator(self, host)
 
     def record(self, work: Callable[[], None]) -> Recording:
         with self.runtime.active(), self._launcher.noting_arrays() as arrays:

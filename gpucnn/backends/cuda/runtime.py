@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from numpy.typing import DTypeLike, NDArray
 
+from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.memory import Array, Recording
 
 Function = Callable[[tuple[int, ...], tuple[int, ...], tuple[Any, ...]], None]
@@ -39,6 +40,9 @@ class Runtime(Protocol):
     @property
     def description(self) -> str:
         """The device in a few words."""
+
+    def across(self, host: Communicator) -> Communicator | None:
+        """A communicator of the device's arrays, given the host's; None if it has none."""
 
     def active(self) -> AbstractContextManager[None]:
         """A context in which the device is the current one, and its errors are told in one line."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.cuda.runtime import NOT_RECORDED, Function
 from gpucnn.backends.memory import NOTHING, Array
 from gpucnn.errors import DeviceError
@@ -42,6 +43,9 @@ class SimulatorRuntime:
     @property
     def description(self) -> str:
         return f"the CUDA kernels on the CPU, for tests, by {self._compiler.version}"
+
+    def across(self, host: Communicator) -> None:
+        """None: arrays are copied, as on a GPU without NCCL."""
 
     def active(self) -> AbstractContextManager[None]:
         return NOTHING

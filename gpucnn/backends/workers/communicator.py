@@ -1,46 +1,13 @@
-"""Communication between ranks: processes that run the same program on parts of its data."""
+"""The communicator of a program and its workers, through shared memory."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.memory import CACHE_LINE, Array
 from gpucnn.utils.arithmetic import ceil_div
-
-
-class Communicator:
-    """The communicator of a single rank, and the interface of communicators.
-
-    Every rank makes the same calls in the same order. The terms are MPI's.
-
-    Attributes:
-        rank: the rank of this process, in [0, size).
-        size: the number of ranks.
-    """
-
-    rank = 0
-    size = 1
-
-    def barrier(self) -> None:
-        """Wait until all ranks have called this."""
-
-    def all_reduce(self, values: Array, contributors: int) -> None:
-        """Replace `values` with their sum over ranks, added up in the order of the ranks.
-
-        So equal values give the same bytes each time.
-
-        Args:
-            values: real, of the same shape and dtype on all ranks.
-            contributors: the number of ranks, from rank 0 on, whose values are summed.
-        """
-
-    def broadcast(self, values: Array) -> None:
-        """Replace `values`, of the same shape and dtype on all ranks, with the values of rank 0."""
-
-
-ALONE = Communicator()
-"""The communicator of a process that is the only rank."""
 
 
 class Semaphore(Protocol):

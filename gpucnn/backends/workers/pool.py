@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gpucnn.backends.ranks.launcher import cores_of_one
 from gpucnn.backends.workers.team import Team
 from gpucnn.backends.workers.worker import Worker, WorkersLostError
 from gpucnn.utils.warn import warn
@@ -22,11 +23,13 @@ def usable_cores() -> int:
     """The number of cores that this process may use, by its affinity and the quota of its cgroup.
 
     It is at most `OMP_NUM_THREADS`, if that is set, and 1 in a process that is itself a worker (of
-    a pool, of a test runner, of a server that forks), since its siblings use the other cores.
+    a pool, of a test runner, of a server that forks), since its siblings use the other cores. The
+    ranks of a machine share its cores.
     """
     if is_nested():
         return 1
-    limit, cores = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip(), _cores()
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    cores = cores_of_one(_cores())
     return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
 
 

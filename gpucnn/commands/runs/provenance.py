@@ -9,13 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend
+from gpucnn.backends.ranks.launcher import place
 from gpucnn.errors import printable
 from gpucnn.utils.machine import blas, processor
 from gpucnn.utils.warn import warn
 from gpucnn.version import __version__
 
-DECIDING = {"gpucnn": "gpucnn", "numpy": "NumPy", "blas": "BLAS", "processor": "the processor"}
+DECIDING = {
+    "gpucnn": "gpucnn",
+    "numpy": "NumPy",
+    "blas": "BLAS",
+    "processor": "the processor",
+    "ranks": "the number of ranks",
+}
 """The entries of `versions` that decide the last digits of results, and their names in messages."""
+
+BEFORE = {"ranks": "1"}
+"""What entries were when they were not recorded yet."""
 
 
 def versions(backend: Backend) -> dict[str, str]:
@@ -26,6 +36,7 @@ def versions(backend: Backend) -> dict[str, str]:
         "python": platform.python_version(),
         "blas": blas(),
         "processor": processor() if backend.device == "cpu" else backend.description,
+        "ranks": str(place().size),
     }
 
 
@@ -43,7 +54,7 @@ def warn_of_changes(before: Any, now: dict[str, str]) -> None:
     changed = [
         f"{called} was {printable(before.get(name, 'not recorded'), 100)} and is {now[name]}"
         for name, called in DECIDING.items()
-        if before.get(name) != now[name]
+        if before.get(name, BEFORE.get(name)) != now[name]
     ]
     if changed:
         warn(

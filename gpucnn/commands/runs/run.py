@@ -90,7 +90,7 @@ class Run:
         if folder is not None:
             check_unused(folder)
         config = config.resolved()
-        _start_workers(config)
+        start_workers(config)
         data = load_mnist(config.data)
         model = config.make_model(len(data[0][0]))
         for images, labels in data:
@@ -132,7 +132,7 @@ class Run:
             before = read_history(folder)
             remove_unfinished_files(folder)
             config = before.config.extended(epochs or before.config.epochs)
-            _start_workers(config)
+            start_workers(config)
             data = load_mnist(config.data)
             run = cls(folder, config, config.make_model(len(data[0][0])), data)
             if before.data_sha256 != run._data_sha256:
@@ -244,7 +244,7 @@ class Run:
         )
 
 
-def _start_workers(config: TrainConfig) -> None:
+def start_workers(config: TrainConfig) -> None:
     """Begin to start the workers of a resolved `config`, so that they are ready with the data."""
     if config.device == "cpu" and config.threads is not None and config.threads > 1:
         pool().request(config.threads - 1)

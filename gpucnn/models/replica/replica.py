@@ -80,14 +80,14 @@ class Replica:
         self._lanes, self._reserved = [self.lane], 0
         self._penalties, self.is_penalized = [0.0] * len(self.layout), False
         self._is_of_whole_batches = any(map(is_of_whole_batch, layers))
-        self._least_shard = LEAST_SHARD
+        self._least_shard, self._programs = LEAST_SHARD, 1
         self._shards: dict[int, list[slice]] = {}
         self._microbatches: dict[tuple[int, int], list[slice]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the layers without the vectors: in another process, these are zeros."""
         arguments = self.plain, self.backend, self._input_shape, self.dtype, self.objective
-        return Replica, arguments, {"_least_shard": self._least_shard}
+        return Replica, arguments, {"_least_shard": self._least_shard, "_programs": self._programs}
 
     def twin(self) -> "Replica":
         """A copy with the same parameters and state, in memory of its own, for concurrent use."""
@@ -146,14 +146,24 @@ class Replica:
     def shards(self, batch: int) -> list[slice]:
         """The shards of a batch of `batch` images, in order.
 
-        They depend on the size of the batch and the backend's number of threads alone, not on how
-        many ranks there are.
+        They depend on the size of the batch, the backend's number of threads and the number of
+        programs alone, not on how many workers there are.
         """
         shards = self._shards.get(batch)
         if shards is None:
             count = self._count_shards(batch)
             shards = self._shards[batch] = list(split(slice(0, batch), count))
         return shards
+
+    def spread_over(self, programs: int) -> None:
+        """Split batches for several programs, each with the backend's number of threads."""
+        if programs != self._programs:
+            self._programs = programs
+            self._shards.clear()
+
+    def shards_of_each(self, batch: int) -> int:
+        """The most shards of a batch that one of the programs has."""
+        return ceil_div(len(self.shards(batch)), self._programs)
 
     def microbatches(self, shard: slice) -> list[slice]:
         """The microbatches of a shard, in order, whose sizes differ by at most one."""
@@ -187,7 +197,7 @@ class Replica:
 
     def _count_shards(self, batch: int) -> int:
         worth = self.multiply_adds(batch) // self._least_shard
-        return max(min(self.backend.threads, worth, batch), 1)
+        return max(min(self.backend.threads * self._programs, worth, batch), 1)
 
     def _largest_shard(self, batch: int) -> int:
         """The largest shard, in images, of all batches of up to `batch` images.

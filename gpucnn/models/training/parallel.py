@@ -11,14 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import ALONE, Array, Communicator
+from gpucnn.backends.ranks.nested import NestedCommunicator
+from gpucnn.backends.ranks.world import world
 from gpucnn.backends.workers.in_worker import Context
 from gpucnn.backends.workers.pool import pool
 from gpucnn.datasets.device_dataset import DeviceDataset
+from gpucnn.errors import DeviceError
 from gpucnn.metrics import Evaluation, Measures
 from gpucnn.models import inference
 from gpucnn.models.data import Chunk, ChunkLayout, Labelled, Part
 from gpucnn.models.inference import measure
 from gpucnn.models.replica import Replica
+from gpucnn.models.training.agreement import share_of
 from gpucnn.models.training.arrays import (
     TEST,
     chunk_of,
@@ -65,6 +69,9 @@ class ParallelTrainer(Trainer):
         measures: Measures = Measures(),  # noqa: B008 - it is immutable
     ) -> None:
         optimizer.check_slots()
+        self._ranks = world()
+        twin.spread_over(self._ranks.size)
+        self._programs = twin.backend.across(self._ranks.communicator)
         mine = copy(optimizer)
         mine.place(twin.backend, twin.parameters, twin.layout)
         given, new = memory_of("", data, twin, measures)
@@ -76,11 +83,13 @@ class ParallelTrainer(Trainer):
         workers = count_workers(twin, count, batch_size)
         if workers:
             new |= {name: (a.shape, a.dtype) for name, a in _state(twin, mine).items()}
-        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size)
+        programs = self._ranks.rank, self._ranks.size
+        set_up = partial(_set_up_training, optimizer=mine, batch_size=batch_size, programs=programs)
         users = (mine, mine.learning_rate, twin.objective.loss)
         self._sharing = Sharing(twin, workers, given, new, set_up, users)
         arrays = self._sharing.arrays
         super().__init__(twin, mine, *_training(twin, arrays, batch_size), measures)
+        self.communicator = self._without_workers = self._with(ALONE)
         if isinstance(data, ChunkLayout):
             self.chunk = chunk_of("", data, arrays, twin)
         if validation is not None:
@@ -135,7 +144,7 @@ class ParallelTrainer(Trainer):
             try:
                 super(ParallelTrainer, self).run(list(left), done)
             finally:
-                self.communicator = ALONE
+                self.communicator = self._without_workers
 
         while left:
             if self._sharing.has_joined():
@@ -169,10 +178,24 @@ class ParallelTrainer(Trainer):
 
         theirs = partial(_validate, batch_size=size, count=count)
         if not (self._sharing.has_joined() and self._together(theirs, measure_mine)):
-            measure_mine(ALONE)
+            measure_mine(self._without_workers)
         assert data.labels is not None
         labels = backend.to_host(data.labels) if self._measures.needs_outputs else None
-        return metrics.on_host(backend, labels, penalties_now(self.replica, count))
+        mine = metrics.on_host(backend, labels, penalties_now(self.replica, count))
+        return self._of_all_ranks(mine, count, size)
+
+    def _measured(self, labels: NDArray[Any] | None) -> Measured:
+        return self._of_all_ranks(super()._measured(labels), self._count, self._batch_size)
+
+    def _of_all_ranks(self, mine: Measured, count: int, batch_size: int) -> Measured:
+        """The metrics of `count` images, of which each rank has measured its share."""
+        if self._ranks.size > 1:
+            theirs = ~share_of(self.replica, count, batch_size, self._ranks)
+            for array in (mine.losses, mine.correct, mine.outputs):
+                if array is not None:
+                    array[theirs] = 0
+                    self._ranks.communicator.all_reduce(array, self._ranks.size)
+        return mine
 
     def join(self) -> None:
         """Wait until the workers take part, if there can be any."""
@@ -187,7 +210,16 @@ class ParallelTrainer(Trainer):
         for name, array in _state(self.replica, self.optimizer).items():
             np.copyto(self._sharing.arrays[name], array)
         theirs = partial(theirs, settings=_settings(self.replica, self.optimizer))
-        return self._sharing.together(theirs, ours)
+        completed = self._sharing.together(theirs, lambda workers: ours(self._with(workers)))
+        if not completed and self._ranks.size > 1:  # the other ranks may be a step ahead
+            raise DeviceError(f"rank {self._ranks.rank} has lost its workers")
+        return completed
+
+    def _with(self, workers: Communicator) -> Communicator:
+        """The communicator of all ranks with this program's workers."""
+        if self._ranks.size == 1:
+            return workers
+        return NestedCommunicator(workers, self._programs, self._ranks.rank, self._ranks.size)
 
     def _copy_state(self, source: Arrays, target: Arrays) -> None:
         for name, array in source.items():
@@ -222,11 +254,16 @@ def _test(replica: Replica, arrays: Arrays) -> tuple[DeviceDataset, Metrics]:
     return data_of(TEST, arrays, replica), stored_metrics(TEST, arrays)
 
 
-def _set_up_training(context: Context, optimizer: Optimizer, batch_size: int) -> None:
+def _set_up_training(
+    context: Context, optimizer: Optimizer, batch_size: int, programs: tuple[int, int]
+) -> None:
     replica, arrays = context.kept["replica"], context.kept["arrays"]
     optimizer.place(replica.backend, replica.parameters, replica.layout)
     trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size))
-    trainer.communicator = context.communicator
+    number, count = programs
+    workers = context.communicator
+    nested = NestedCommunicator(workers, None, number, count) if count > 1 else workers
+    trainer.communicator = nested
     context.kept["trainer"] = trainer
 
 
@@ -245,11 +282,12 @@ def _train(
 def _validate(
     context: Context, settings: list[dict[str, Any]], batch_size: int, count: int
 ) -> None:
-    replica = _with_state(context, settings).replica
+    trainer = _with_state(context, settings)
+    replica = trainer.replica
     data, metrics = _test(replica, context.kept["arrays"])
     with replica.backend.session():
         of_part = metrics.of(slice(count))
-        measure(replica, data.first(count), batch_size, context.communicator, *of_part)
+        measure(replica, data.first(count), batch_size, trainer.communicator, *of_part)
 
 
 def _with_state(context: Context, settings: list[dict[str, Any]]) -> Trainer:

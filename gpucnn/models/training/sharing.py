@@ -151,7 +151,7 @@ def count_workers(replica: Replica, images: int, batch_size: int) -> int:
     """The number of workers that pay off for `images` images in batches of `batch_size`."""
     if replica.multiply_adds(images) < LEAST_SPAN:
         return 0
-    return len(replica.shards(min(batch_size, images))) - 1
+    return replica.shards_of_each(min(batch_size, images)) - 1
 
 
 def load_vectors(context: Context) -> None:

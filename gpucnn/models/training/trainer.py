@@ -222,8 +222,8 @@ class Trainer:
 
     @property
     def _records(self) -> bool:
-        """Whether steps are recorded: by this rank alone, where the device can."""
-        return self._can_record and not self.run_eagerly and self.communicator.size == 1
+        """Whether steps are recorded: where the device and the communicator can."""
+        return self._can_record and not self.run_eagerly and self.communicator.can_record
 
     def _note_settings(self) -> None:
         """Drop recorded steps if a number that they hold, such as a dropout rate, was changed."""

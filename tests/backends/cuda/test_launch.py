@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import DTypeLike, NDArray
 
 from gpucnn.backends.backend import KERNELS
+from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.cuda.kernel import (
     IMAGES,
     OUTPUTS,
@@ -40,6 +41,9 @@ class Recorder:
     def __init__(self) -> None:
         self.loaded: list[tuple[str, ...]] = []
         self.launches: list[Launch] = []
+
+    def across(self, host: Communicator) -> None:
+        raise NotImplementedError
 
     def active(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -1,0 +1,104 @@
+"""What a launcher, `mpiexec` or `srun`, tells a process by its environment."""
+
+import os
+import re
+from typing import NamedTuple
+
+from gpucnn.errors import InvalidValueError
+
+
+class Place(NamedTuple):
+    """The place of a process among those that a launcher has started.
+
+    Attributes:
+        rank: in [0, size).
+        size: the number of processes.
+        local_rank: the rank among those of the same machine.
+        local_size: the number of those of the same machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+
+VARIABLES = (
+    # Open MPI
+    (
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        "OMPI_COMM_WORLD_LOCAL_RANK",
+        "OMPI_COMM_WORLD_LOCAL_SIZE",
+    ),
+    # MPICH, Intel MPI; before Slurm, which may have started their own processes
+    ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
+    # Slurm: the variables of a step, which the shell of a batch script has not
+    (
+        "SLURM_PROCID",
+        "SLURM_STEP_NUM_TASKS",
+        "SLURM_LOCALID",
+        "SLURM_STEP_TASKS_PER_NODE",
+    ),
+)
+"""The names of the variables of each launcher, for the numbers of a `Place` in their order."""
+
+OWNER = "GPUCNN_RANK_PROCESS"
+"""The variable by which a rank tells processes that it starts that they are none."""
+
+ALONE = "GPUCNN_ALONE"
+"""The variable that a user sets to 1 for processes that train each by itself."""
+
+
+def place() -> Place:
+    """The place of this process; that of a single one if no launcher has started it.
+
+    Processes that a rank starts inherit its environment, but they are no ranks.
+
+    Raises:
+        InvalidValueError: the launcher's variables are not numbers.
+    """
+    if os.environ.get(ALONE, "0") not in ("", "0"):
+        return Place()
+    for names in VARIABLES:
+        values = [os.environ.get(name) for name in names]
+        if None not in values:
+            found = _parsed(names, [value or "" for value in values])
+            return found if found.size > 1 and _is_a_rank() else Place()
+    return Place()
+
+
+def _is_a_rank() -> bool:
+    return os.environ.setdefault(OWNER, str(os.getpid())) == str(os.getpid())
+
+
+def _parsed(names: tuple[str, ...], values: list[str]) -> Place:
+    # Slurm's counts of tasks are those of all machines, such as "4(x2),3": ours is not among the
+    # variables by itself, and the first is that of all but the last machine.
+    numbers = [re.match(r"\d+", value) for value in values]
+    for name, value, number in zip(names, values, numbers, strict=True):
+        if number is None:
+            raise InvalidValueError(
+                f"the environment variable {name} is {value!r}, which is no number: start the "
+                f"program by mpiexec or srun, or set {ALONE}=1"
+            )
+    return Place(*(int(number[0]) for number in numbers if number is not None))
+
+
+def cores_of_one(cores: int) -> int:
+    """The cores of this process, if it shares `cores` with the others of its machine.
+
+    A launcher may have bound each to cores of its own: then its own parent has more.
+    """
+    local_size = place().local_size
+    if local_size == 1 or _is_bound():
+        return cores
+    return max(cores // local_size, 1)
+
+
+def _is_bound() -> bool:
+    try:
+        own, launcher = os.sched_getaffinity(0), os.sched_getaffinity(os.getppid())
+    except (AttributeError, OSError):  # no such call on this system, or the launcher has ended
+        return False
+    return own < launcher

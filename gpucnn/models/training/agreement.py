@@ -1,0 +1,72 @@
+"""What several ranks that train a model together have in common, and the share of each."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends.ranks.world import World, check_equal
+from gpucnn.errors import InvalidValueError
+from gpucnn.models.data import Labelled, Part
+from gpucnn.models.replica import Replica
+
+
+def share_of(replica: Replica, count: int, batch_size: int, ranks: World) -> NDArray[np.bool_]:
+    """Which of the images of an epoch, in their order, are in shards of this rank, bool (count,).
+
+    Args:
+        replica: splits the batches.
+        count: the images.
+        batch_size: images in a batch; the last one may have fewer.
+        ranks: all of them.
+    """
+    share = np.zeros(count, np.bool_)
+    for start in range(0, count, batch_size):
+        of_batch = share[start : start + batch_size]
+        for shard in replica.shards(len(of_batch))[ranks.rank :: ranks.size]:
+            of_batch[shard] = True
+    return share
+
+
+def check_images_for(ranks: World, images: int, batch_size: int) -> None:
+    """Check that there is an image in a batch for each rank.
+
+    Raises:
+        InvalidValueError: there is not.
+    """
+    most = min(images, batch_size)
+    if most < ranks.size:
+        raise InvalidValueError(
+            f"{most} images in a batch are too few for {ranks.size} ranks: start fewer ranks, or "
+            "use larger batches"
+        )
+
+
+def check_parts(ranks: World, parts: Iterable[Part]) -> Iterator[Part]:
+    """The parts of an epoch, which have to be the same on all ranks where they are read as it goes.
+
+    Raises:
+        InvalidValueError: they are not.
+    """
+    if ranks.size == 1:
+        yield from parts
+        return
+    for part in chain(parts, (None,)):
+        read = None if part is None or part.chunk is None else digest_of(part.chunk)
+        check_equal(ranks, {"batch of the iterable": (part is None, read)})
+        if part is not None:
+            yield part
+
+
+def digest_of(data: Labelled | Mapping[str, NDArray[Any]]) -> str:
+    """A digest of arrays: their shapes, dtypes and elements."""
+    named = data._asdict() if isinstance(data, Labelled) else data
+    digest = sha256()
+    for name, array in named.items():
+        if array is not None:
+            digest.update(f"{name} {array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
