@@ -16,8 +16,8 @@ class Figure(NamedTuple):
 
     Args:
         contender: a device of gpucnn, or a peer.
-        what: "training step", "inference", "conv2d forward" (and so on), "peak memory", or
-            "time to 98%".
+        what: "training step", "inference", "conv2d forward" (and so on), "training step (ranks: 2,
+            workers of each: 1)", "peak memory", or "time to 98%".
         batch_size: images in a batch; None for the time to an accuracy.
     """
 
@@ -137,6 +137,10 @@ def _values(report: Report) -> Iterator[tuple[Figure, Value]]:
     for layer in report.layers:
         figure = Figure(layer.contender, f"{layer.layer} {layer.direction}", layer.batch_size)
         yield figure, Value(layer.median, median_interval(layer.seconds))
+    for step in report.ranks:
+        what = f"training step (ranks: {step.ranks}, workers of each: {step.workers})"
+        figure = Figure(step.contender, what, step.batch_size)
+        yield figure, Value(step.median, median_interval(step.seconds))
     for memory in report.memory:
         figure = Figure(memory.contender, "peak memory", memory.batch_size)
         interval = (memory.bytes * (1 - MEMORY_NOISE), memory.bytes * (1 + MEMORY_NOISE))

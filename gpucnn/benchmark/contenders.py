@@ -101,7 +101,8 @@ class DeviceContender:
         network.compile(optimizer)
         return _DeviceLearner(network, self._workload.data, batch_size)
 
-    def _training_step(self, batch_size: int) -> Task:
+    def trainer(self, batch_size: int) -> ParallelTrainer:
+        """A trainer that has begun an epoch of full batches."""
         network = self.network(self._threads)
         data = Labelled(*self._workload.data[0])
         network.compile(SGD(LEARNING_RATE))
@@ -111,18 +112,26 @@ class DeviceContender:
         trainer.run_eagerly = self._run_eagerly
         order = np.concatenate(full_batches(len(data.images), batch_size))
         trainer.begin(order)
-        numbers = cycle(range(trainer.batches))
+        return trainer
 
-        def repeat(count: int) -> None:
-            trainer.run(islice(numbers, count))
-
-        return _task(trainer, network.backend, repeat)
+    def _training_step(self, batch_size: int) -> Task:
+        return training_task(self.trainer(batch_size))
 
     def _inference(self, batch_size: int) -> Task:
         network = self.network(self._threads)
         x = normalise(self._workload.data[0][0][:batch_size], network.dtype)
         forward = ParallelForward(network, x)
         return _task(forward, network.backend, forward.repeat)
+
+
+def training_task(trainer: ParallelTrainer) -> Task:
+    """The task of the next training step of a trainer's epoch, which is repeated without end."""
+    numbers = cycle(range(trainer.batches))
+
+    def repeat(count: int) -> None:
+        trainer.run(islice(numbers, count))
+
+    return _task(trainer, trainer.replica.backend, repeat)
 
 
 class ParallelForward:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gpucnn.backends import get_backend
 from gpucnn.benchmark.peers import peer_class, peer_names
+from gpucnn.benchmark.ranks import find_mpiexec
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
@@ -28,10 +29,11 @@ class Plan:
         rounds: how many times each measurement is repeated.
         to_accuracy: the accuracy on the test set to train to, above 0 and below 1; None not to
             train.
+        ranks: the numbers of ranks, 2 or more, to train on besides; see `scaling`.
 
     Raises:
         InvalidValueError: an argument is not as described, or a peer is not installed.
-        DeviceError: a device cannot be used.
+        DeviceError: a device cannot be used, or ranks cannot be started.
     """
 
     devices: tuple[str, ...]
@@ -42,6 +44,7 @@ class Plan:
     threads: int | None = None
     rounds: int = 11
     to_accuracy: float | None = None
+    ranks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         arguments.one_of(self.model, "model", tuple(MODELS))
@@ -60,6 +63,7 @@ class Plan:
         _check_several(self.batch_sizes, "batch_sizes")
         _check_several(self.resolved_devices(), "devices")
         _check_once(self.peers, "peers")
+        _check_ranks(self.ranks)
 
     def resolved_devices(self) -> tuple[str, ...]:
         """The names of the devices, with "auto" replaced by the device that it stands for.
@@ -76,6 +80,18 @@ def _check_several(values: Sequence[object], name: str) -> None:
     if not values:
         raise InvalidValueError(f"{name} is empty: give at least one")
     _check_once(values, name)
+
+
+def _check_ranks(ranks: Sequence[int]) -> None:
+    """Check the numbers of ranks, and that they can be started."""
+    for count in ranks:
+        if arguments.positive_integer(count, "ranks") == 1:
+            raise InvalidValueError(
+                "ranks is 1: give 2 or more, beside which a single rank is timed in any case"
+            )
+    _check_once(ranks, "ranks")
+    if ranks:
+        find_mpiexec()
 
 
 def _check_once(values: Sequence[object], name: str) -> None:

@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from gpucnn.backends.ranks.launcher import ALONE, OWNER, VARIABLES
 from gpucnn.benchmark.peers import TrainingPeer, peer_class, peer_names
 from gpucnn.benchmark.timing import host_seconds
 from gpucnn.benchmark.workload import TEST_BATCH, Workload, load_data, make_network
@@ -48,27 +51,34 @@ def peak_memory(contender: str, model: str, dtype: str, batch_size: int, threads
         "batch_size": batch_size,
         "threads": threads,
     }
-    return int(_python("-c", TRAIN, json.dumps(arguments)))
+    return int(run_python("-c", TRAIN, json.dumps(arguments)))
 
 
 def _run_seconds(code: str) -> float:
-    return median(host_seconds(lambda: _python("-c", code)) for _ in range(REPEATS))
+    return median(host_seconds(lambda: run_python("-c", code)) for _ in range(REPEATS))
 
 
-def _python(*arguments: str) -> str:
+def run_python(*arguments: str, launcher: Sequence[str] = ()) -> str:
     """Run a new Python, which imports from where this one does, and return what it prints.
 
-    Its working directory is empty, so that no files there are imported.
+    Its working directory is empty, so that no files there are imported. What a launcher has told
+    this process, and a user about it, is kept from the new one.
+
+    Args:
+        arguments: of Python.
+        launcher: a command that starts Python several times; Python is started once if empty.
 
     Raises:
         DeviceError: it failed.
     """
     path = os.pathsep.join(map(os.path.abspath, sys.path))
+    own = {OWNER, ALONE, *chain(*VARIABLES)}
+    environment = {name: value for name, value in os.environ.items() if name not in own}
     with TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [*launcher, sys.executable, *arguments],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": path},
+            env=environment | {"PYTHONPATH": path},
             capture_output=True,
             text=True,
         )

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from gpucnn.errors import InvalidFileError, printable
+from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.storage.files import write_bytes
 
 VERSION = 1
@@ -173,6 +174,71 @@ class KernelMeasurement:
 
 
 @dataclass(frozen=True)
+class RankMeasurement:
+    """The times of a training step on ranks of their own, one in each round, see `ranks`.
+
+    Args:
+        contender: a device of gpucnn.
+        ranks: how many train together.
+        workers: the shards, and processes, of each rank.
+        batch_size: images in a batch, of all ranks together.
+        shards: the parts that it is split into, no more than one for each worker.
+        seconds: for one batch.
+        bytes: of the gradients that are summed.
+        exchange: the seconds a step in all-reduces, of each call those of the rank that spent least
+            in it, which waits least for the others; empty for a single rank.
+        held: the same of rank 0, with its waits for the others.
+    """
+
+    contender: str
+    ranks: int
+    workers: int
+    batch_size: int
+    shards: int
+    seconds: list[float]
+    bytes: int
+    exchange: list[float]
+    held: list[float]
+
+    @property
+    def median(self) -> float:
+        """The median of the seconds."""
+        return median(self.seconds)
+
+    @property
+    def images_per_second(self) -> float:
+        """The images per second at the median."""
+        return self.batch_size / self.median
+
+    @property
+    def part(self) -> int:
+        """The images of the largest shard."""
+        return ceil_div(self.batch_size, self.shards)
+
+
+@dataclass(frozen=True)
+class AllReduceMeasurement:
+    """The times of an all-reduce by itself, one in each round, see `ranks`.
+
+    Args:
+        contender: a device of gpucnn.
+        ranks: how many sum.
+        bytes: of the array.
+        seconds: for one call, those of the rank that it took longest.
+    """
+
+    contender: str
+    ranks: int
+    bytes: int
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        """The median of the seconds."""
+        return median(self.seconds)
+
+
+@dataclass(frozen=True)
 class TimeToAccuracy:
     """The time that a contender trained, without evaluations, to reach an accuracy.
 
@@ -223,6 +289,12 @@ class Report:
     accuracies: list[TimeToAccuracy]
     memory: list[PeakMemory]
     kernels: list[KernelMeasurement] = field(default_factory=list)  # files of old have none
+    ranks: list[RankMeasurement] = field(default_factory=list)  # nor these two
+    all_reduces: list[AllReduceMeasurement] = field(default_factory=list)
+
+
+LATER = ("kernels", "ranks", "all_reduces")
+"""The parts of a report that files of old have not."""
 
 
 MAY_BE_ZERO = {
@@ -231,7 +303,10 @@ MAY_BE_ZERO = {
     (KernelMeasurement, "operations"),
     (KernelMeasurement, "bytes"),
     (TimeToAccuracy, "accuracy"),
+    (RankMeasurement, "exchange"),
+    (RankMeasurement, "held"),
 }
+"""The fields that may be 0, or an empty list."""
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
@@ -275,7 +350,8 @@ def read_report(path: str | os.PathLike[str]) -> Report:
 
 
 def _report(content: dict[str, Any]) -> Report:
-    values, kinds = _fields(Report, {"kernels": []} | content), get_type_hints(Report)
+    later: dict[str, Any] = {name: [] for name in LATER}
+    values, kinds = _fields(Report, later | content), get_type_hints(Report)
     environment = _record(Environment, values.pop("environment"))
     lists = {
         name: [_record(get_args(kinds[name])[0], each) for each in value]
@@ -288,7 +364,7 @@ def _record(kind: type[Record], content: dict[str, Any]) -> Record:
     values = _fields(kind, content)
     for name, annotation in get_type_hints(kind).items():
         value = values[name]
-        if not _is_a(value, annotation) or (value == 0 and (kind, name) not in MAY_BE_ZERO):
+        if not _is_a(value, annotation) or (value in (0, []) and (kind, name) not in MAY_BE_ZERO):
             raise TypeError(f"{name} is {value!r}")
     return kind(**values)
 
@@ -305,7 +381,7 @@ def _fields(kind: type[Any], content: dict[str, Any]) -> dict[str, Any]:
 def _is_a(value: Any, annotation: Any) -> bool:
     """Whether a value is of the type of a field; numbers must be finite and not negative."""
     if annotation == list[float]:
-        return isinstance(value, list) and value != [] and all(map(_is_positive, value))
+        return isinstance(value, list) and all(map(_is_positive, value))
     if annotation == dict[str, str]:
         return isinstance(value, dict) and all(map(_is_text, (*value, *value.values())))
     if annotation is float:

@@ -34,11 +34,10 @@ from gpucnn.benchmark.report import (
     TimeToAccuracy,
 )
 from gpucnn.benchmark.roofline import measure_layers, measure_roofline
-from gpucnn.benchmark.timing import Sampler, clock_of, host_seconds, take_turns
+from gpucnn.benchmark.scaling import Scaling
+from gpucnn.benchmark.timing import SHORTEST, Sampler, clock_of, host_seconds, take_turns
 from gpucnn.benchmark.workload import Data, Workload, load_data
 from gpucnn.errors import InvalidValueError
-
-SHORTEST = 0.05  # seconds of a sample
 
 Job = tuple[str, Callable[[], None]]  # what is measured, for the user, and the function doing it
 
@@ -65,16 +64,22 @@ def run_benchmark(plan: Plan, progress: Callable[[str, float], None]) -> Report:
     return benchmark.report()
 
 
+def _check_batches(plan: Plan, images: int) -> None:
+    """Check that there are as many images as the largest batch has."""
+    largest, ranks = max(plan.batch_sizes), max(plan.ranks, default=1)
+    if largest * ranks > images:
+        of_ranks = f", and {ranks} ranks train on {ranks} times as many" if plan.ranks else ""
+        raise InvalidValueError(
+            f"batch_size is {largest}{of_ranks}: MNIST has {images:,} images to train on, give at "
+            f"most {images // ranks:,}"
+        )
+
+
 class _Benchmark:
     """The measurements of a plan, each of which adds to the report."""
 
     def __init__(self, plan: Plan, data: Data) -> None:
-        largest, images = max(plan.batch_sizes), len(data[0][0])
-        if largest > images:
-            raise InvalidValueError(
-                f"batch_size is {largest}: MNIST has {images:,} images to train on, give at most "
-                "as many"
-            )
+        _check_batches(plan, len(data[0][0]))
         self._plan, self._workload = plan, Workload(plan.model, plan.dtype, data)
         self._threads = get_backend("cpu", plan.threads).threads
         self._environment = describe_environment(plan, self._threads)
@@ -99,6 +104,8 @@ class _Benchmark:
             self._accuracies,
             self._memory,
             self._kernels,
+            [each for scaling in self._scalings for each in scaling.steps()],
+            [each for scaling in self._scalings for each in scaling.all_reduces()],
         )
 
     def jobs(self) -> Iterator[Job]:
@@ -123,6 +130,9 @@ class _Benchmark:
             for name in self._trained:
                 what = f"training to {plan.to_accuracy:.2%} on {name}"
                 yield what, partial(self._train, name, plan.to_accuracy)
+        for number in range(plan.rounds):
+            for scaling in self._scalings:
+                yield f"ranks on {scaling.device}, round {number + 1}", scaling.round
         if find_spec("resource"):  # measures memory; Windows lacks it
             for size in plan.batch_sizes:
                 for name in self._trained:
@@ -133,6 +143,11 @@ class _Benchmark:
     def _devices(self) -> list[DeviceContender]:
         names = self._plan.resolved_devices()
         return [DeviceContender(name, self._workload, self._plan.threads) for name in names]
+
+    @cached_property
+    def _scalings(self) -> list[Scaling]:
+        devices = self._devices if self._plan.ranks else []
+        return [Scaling(self._plan, each.name) for each in devices]
 
     @cached_property
     def _recording(self) -> list[DeviceContender]:

@@ -24,6 +24,9 @@ OpenBLAS's threads spin for 2^26 ticks of the processor, 27 ms at 2.5 GHz, whene
 started, as they are at the end of a session; OpenMP's, which PyTorch uses, for some milliseconds.
 """
 
+SHORTEST = 0.05
+"""The least seconds of a sample."""
+
 FEWEST = 4
 """Least calls in a sample: the mean of fewer reflects a momentary state of the machine."""
 

@@ -47,6 +47,10 @@ def bench(
         float | None,
         typer.Option(help="Also train to this accuracy on the test images, in per cent"),
     ] = None,
+    ranks: Annotated[
+        list[int] | None,
+        typer.Option(help="Also train on this many ranks, started by mpiexec; may be given again"),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Keep the report in this file")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the report to this .png file")] = None,
     compare: Annotated[
@@ -72,6 +76,7 @@ def bench(
             "--batch-size": batch_size,
             WORKERS: threads,
             "--to-accuracy": to_accuracy,
+            "--ranks": ranks,
             "--json": json,
             "--plot": plot,
         }
@@ -90,6 +95,7 @@ def bench(
         dtype=dtype,
         threads=threads,
         to_accuracy=None if to_accuracy is None else _share(to_accuracy),
+        ranks=tuple(ranks or ()),
     )
     if not plan.peers:  # they have workers, or threads, on the CPU
         check_workers(threads, plan.devices)

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 from gpucnn.benchmark.report import (
+    AllReduceMeasurement,
     Environment,
     KernelMeasurement,
     LayerMeasurement,
     Measurement,
     PeakMemory,
     Preparation,
+    RankMeasurement,
     Report,
     Roofline,
     TimeToAccuracy,
@@ -75,6 +77,22 @@ REPORT = Report(
         kernel("dense backward", "sum_rows", "2", 1e-6, 8_000_000, 400_000),
     ],
 )
+
+
+RANKS = replace(
+    REPORT,
+    ranks=[
+        RankMeasurement("cpu", 1, 1, 32, 1, rounds(1e-3), 4000, [], []),
+        RankMeasurement("cpu", 1, 1, 64, 1, rounds(2e-3), 4000, [], []),
+        RankMeasurement("cpu", 2, 1, 64, 2, rounds(1.25e-3), 4000, rounds(2e-4), rounds(2.5e-4)),
+        RankMeasurement("cpu", 1, 2, 64, 2, rounds(1.6e-3), 4000, [], []),
+    ],
+    all_reduces=[
+        AllReduceMeasurement("cpu", 2, 4000, rounds(1.8e-4)),
+        AllReduceMeasurement("cpu", 2, 8000, rounds(2.6e-4)),
+    ],
+)
+"""The report of a benchmark with ranks: an exchange takes 100 us and 20 ns a byte."""
 
 
 def with_seconds(report: Report, index: int, seconds: list[float]) -> Report:

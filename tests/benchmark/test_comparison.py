@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.example import REPORT, rounds, with_seconds
+from benchmark.example import RANKS, REPORT, rounds, with_seconds
 from expect import refusal
 from gpucnn.benchmark.comparison import Change, Comparison, Figure, compare
 from gpucnn.benchmark.report import LayerMeasurement, PeakMemory, Report, TimeToAccuracy
@@ -44,6 +44,14 @@ def test_every_figure_is_compared() -> None:
         "flatten forward on cpu, batches of 64",
         "peak memory on cpu, batches of 64",
         "time to 98% on cpu",
+    ]
+
+
+def test_steps_on_ranks_are_compared() -> None:
+    figures = [str(change.figure) for change in compare(RANKS, RANKS).changes]
+    assert figures[6:10] == [
+        f"training step (ranks: {ranks}, workers of each: {workers}) on cpu, batches of {size}"
+        for ranks, workers, size in ((1, 1, 32), (1, 1, 64), (2, 1, 64), (1, 2, 64))
     ]
 
 

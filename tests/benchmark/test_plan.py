@@ -31,6 +31,12 @@ def test_auto_is_a_device_by_name() -> None:
         ({"rounds": 0}, "rounds is 0: it must be a whole number of at least 1"),
         ({"threads": 0}, "threads is 0: it must be a whole number of at least 1"),
         ({"to_accuracy": 98}, "to_accuracy is 98: it must be at least 0 and below 1"),
+        ({"ranks": (0,)}, "ranks is 0: it must be a whole number of at least 1"),
+        (
+            {"ranks": (2, 1)},
+            "ranks is 1: give 2 or more, beside which a single rank is timed in any case",
+        ),
+        ({"ranks": (2, 2)}, "2 is among ranks more than once: give it once"),
         ({"to_accuracy": 0.0}, "to_accuracy is 0.0: it must be a number above 0"),
     ],
 )

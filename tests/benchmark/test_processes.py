@@ -57,7 +57,7 @@ def test_memory_is_what_the_process_prints(monkeypatch: pytest.MonkeyPatch) -> N
         commands.append(arguments)
         return "123456\n"
 
-    monkeypatch.setattr(processes, "_python", python)
+    monkeypatch.setattr(processes, "run_python", python)
     assert peak_memory("cpu", "notebook", "float32", 32, 2) == 123456
     ((*start, given),) = commands
     assert start == ["-c", "from gpucnn.benchmark.processes import main; main()"]
@@ -84,7 +84,7 @@ def test_a_process_answers_for_its_own_memory() -> None:
         "taken = b'x' * 2**27\n"
         "print(before, peak_bytes())\n"
     )
-    before, after = map(int, processes._python("-c", code).split())
+    before, after = map(int, processes.run_python("-c", code).split())
     assert before < len(of_the_one_that_starts_it)
     assert after - before > 0.9 * 2**27
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.example import REPORT
+from benchmark.example import RANKS, REPORT
 from expect import refusal
 from gpucnn.benchmark.report import (
     LayerMeasurement,
@@ -34,17 +34,24 @@ def test_keys_of_earlier_files_are_kept(path: Path) -> None:
     write_report(path, REPORT)
     content = json.loads(path.read_text())
     parts = ["preparations", "limits", "measurements", "layers", "accuracies", "memory", "kernels"]
+    parts += ["ranks", "all_reduces"]
     assert list(content) == ["gpucnn_benchmark", "stamp", *parts]
     assert content["stamp"] == asdict(REPORT.environment)
     assert all("contender" not in each and "subject" in each for p in parts for each in content[p])
 
 
-def test_a_file_from_before_kernels_were_timed_is_read(path: Path) -> None:
-    write_report(path, REPORT)
+def test_a_file_from_before_kernels_and_ranks_were_timed_is_read(path: Path) -> None:
+    write_report(path, RANKS)
     content = json.loads(path.read_text())
-    assert content.pop("kernels")
+    for part in ("kernels", "ranks", "all_reduces"):
+        assert content.pop(part)
     path.write_text(json.dumps(content))
     assert read_report(path) == replace(REPORT, kernels=[])
+
+
+def test_ranks_are_read_as_they_were_written(path: Path) -> None:
+    write_report(path, RANKS)
+    assert read_report(path) == RANKS
 
 
 def test_a_measurement_counts_by_its_median() -> None:

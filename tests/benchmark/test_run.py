@@ -9,10 +9,21 @@ import pytest
 from benchmark.example import REPORT
 from benchmark.small_plan import StubPeer, small_data, small_plan, small_workload
 from expect import refusal
-from gpucnn.benchmark import PEERS, Plan, environment, peers, run, run_benchmark
+from gpucnn.benchmark import (
+    PEERS,
+    Plan,
+    environment,
+    peers,
+    plan,
+    run,
+    run_benchmark,
+    scaling,
+)
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
 from gpucnn.benchmark.peers import peer_class
+from gpucnn.benchmark.ranks import StepTimes, Times
 from gpucnn.benchmark.report import KernelMeasurement, Preparation, Report, Roofline
+from gpucnn.benchmark.scaling import SIZES
 
 
 @pytest.fixture(autouse=True)
@@ -151,8 +162,29 @@ def test_progress_goes_from_nothing_to_all() -> None:
 
 
 def test_a_batch_larger_than_the_set_is_refused() -> None:
-    with refusal("batch_size is 65: MNIST has 64 images to train on, give at most as many"):
+    with refusal("batch_size is 65: MNIST has 64 images to train on, give at most 64"):
         measured(small_plan(batch_sizes=(4, 65)))
+
+
+def test_a_batch_of_all_ranks_larger_than_the_set_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "find_mpiexec", lambda: "mpiexec")
+    with refusal(
+        "batch_size is 33, and 2 ranks train on 2 times as many: MNIST has 64 images to train on, "
+        "give at most 32"
+    ):
+        measured(small_plan(batch_sizes=(33,), ranks=(2,)))
+
+
+def test_ranks_are_measured_in_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "find_mpiexec", lambda: "mpiexec")
+    times = Times([StepTimes(1, 2, 3)] * 3, [4.0] * len(SIZES))
+    monkeypatch.setattr(scaling, "time_on_ranks", lambda launch: times)
+    report = measured(small_plan(ranks=(2,)))
+    assert {(each.ranks, each.workers) for each in report.ranks} == {(1, 1), (2, 1), (1, 2)}
+    assert {tuple(each.seconds) for each in report.ranks} == {(1, 1)}
+    assert [each.bytes for each in report.all_reduces] == list(SIZES)
 
 
 class FakeGpu:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.example import REPORT, rounds, with_seconds
+from benchmark.example import RANKS, REPORT, rounds, with_seconds
 from commands.conftest import Command, Refused
-from gpucnn.benchmark import PEERS, Plan
+from gpucnn.benchmark import PEERS, Plan, plan
 from gpucnn.benchmark.report import Report, TimeToAccuracy, read_report, write_report
 from gpucnn.commands import bench
 
@@ -49,6 +49,14 @@ def test_every_option_reaches_the_plan(command: Command, plans: list[Plan]) -> N
     more = "--dtype float64 --threads 1 --to-accuracy 98.5"
     assert command("bench", *options.split(), *more.split()).status == 0
     assert plans == [Plan(("cpu", "simulator"), (), "lenet", (8, 64), "float64", 1, 11, 0.985)]
+
+
+def test_ranks_reach_the_plan(
+    command: Command, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "find_mpiexec", lambda: "mpiexec")
+    assert command("bench", "--device", "cpu", "--ranks", "2", "--ranks", "4").status == 0
+    assert plans[0].ranks == (2, 4)
 
 
 def test_the_peers_reach_the_plan(
@@ -103,6 +111,30 @@ def test_it_prints_the_kernels_of_a_step(command: Command) -> None:
     assert rows(out, "all", "launches") == [["6.00"]]
 
 
+def test_it_prints_how_ranks_scale(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ranks" not in command("bench").out
+    monkeypatch.setattr(bench, "run_benchmark", lambda plan, progress: RANKS)
+    out = command("bench").out
+    assert rows(out, "cpu", "1", "rank", "1", "worker") == [
+        ["32", "images", "32,000", "1.000", "2.5%"],
+        ["64", "images", "32,000", "2.000", "2.5%"],
+    ]
+    gains = ["1.60", "1.60..1.60", "0.80", "0.80..0.80"]
+    step, held, *of_ranks = rows(out, "cpu", "2", "ranks")
+    figures = ["64", "images", "51,200", "1.250", "2.5%", *gains, "1.180"]
+    assert step == ["1", "worker", *figures]
+    gains = ["1.25", "1.25..1.25", "0.62", "0.62..0.62"]
+    assert rows(out, "cpu", "1", "rank", "2", "workers") == [
+        ["64", "images", "40,000", "1.600", "2.5%", *gains]
+    ]
+    assert held == ["64", "images", "4.0", "250.0", "20%", "2.5%", "200.0", "2.5%", "180.0"]
+    assert of_ranks == [
+        ["100.0", "0.05"],
+        ["4.0", "180.0", "2.5%", "180.0"],
+        ["8.0", "260.0", "2.5%", "260.0"],
+    ]
+
+
 def test_what_was_not_measured_has_no_heading(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +186,7 @@ def test_the_report_is_kept_and_drawn(command: Command) -> None:
         ("--batch-size 0", "batch_size is 0"),
         ("--dtype float16", "dtype is 'float16'"),
         ("--threads 0", "threads is 0"),
+        ("--ranks 1", "ranks is 1: give 2 or more"),
         ("--to-accuracy 100", "to_accuracy is 100: it must be above 0 and below 100, in per cent"),
         ("--to-accuracy 0", "to_accuracy is 0: it must be above 0 and below 100, in per cent"),
         ("--to-accuracy nan", "to_accuracy is nan: it must be above 0 and below 100"),
@@ -171,6 +204,7 @@ def test_the_report_is_kept_and_drawn(command: Command) -> None:
         ("--tolerance 5", "--tolerance is for --compare"),
         ("--json c.png --plot c.png", "c.png is given for both --json and --plot"),
         ("--compare a.json b.json --plot c.png", "leave --plot out"),
+        ("--compare a.json b.json --ranks 2", "leave --ranks out"),
         ("--compare a.json b.json --tolerance -1", "tolerance is -1"),
     ],
 )

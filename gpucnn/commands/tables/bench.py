@@ -11,7 +11,9 @@ from gpucnn.benchmark.report import (
     Report,
     Roofline,
 )
-from gpucnn.benchmark.timing import paired_ratio, quartiles
+from gpucnn.benchmark.timing import paired_ratio
+from gpucnn.commands.tables.scaling import scaling_tables
+from gpucnn.commands.tables.spread import spread
 from gpucnn.commands.terminal import new_table, print_table
 
 
@@ -27,6 +29,8 @@ def print_report(report: Report) -> None:
     print_kernels(report.kernels)
     _section("training to an accuracy on the test images, evaluations apart", _accuracies(report))
     _section("the most memory of a process that trains", _memory(report))
+    for heading, table in scaling_tables(report):
+        _section(heading, table)
 
 
 def _section(heading: str, table: Table) -> None:
@@ -88,16 +92,10 @@ def _measurements(measurements: list[Measurement]) -> Table:
             each.contender,
             f"{each.images_per_second:,.0f}",
             f"{each.median * 1e3:,.3f}",
-            _spread(each.seconds),
+            spread(each.seconds),
             *([] if baseline is each else _ratio(each, baseline)),
         )
     return table
-
-
-def _spread(seconds: list[float]) -> str:
-    """The interquartile range, relative to the median."""
-    low, middle, high = quartiles(seconds)
-    return f"{(high - low) / middle:.1%}"
 
 
 def _ratio(each: Measurement, baseline: Measurement) -> list[str]:
@@ -119,7 +117,7 @@ def _layers(roofline: Roofline, layers: list[LayerMeasurement]) -> Table:
             each.layer,
             each.direction,
             f"{each.median * 1e6:,.1f}",
-            _spread(each.seconds),
+            spread(each.seconds),
             *_costs(each.median, each.operations, each.bytes),
             f"{each.share(roofline):.0%}",
         )
