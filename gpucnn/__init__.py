@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from gpucnn import models as models
     from gpucnn.backends import available_devices as available_devices
     from gpucnn.backends import get_backend as get_backend
+    from gpucnn.backends.ranks.launcher import rank as rank
+    from gpucnn.backends.ranks.launcher import world_size as world_size
     from gpucnn.datasets import load_mnist as load_mnist
     from gpucnn.errors import GpucnnError as GpucnnError
     from gpucnn.layers import *  # noqa: F403
@@ -29,6 +31,7 @@ def _exports() -> dict[str, Any]:
     NumPy and all else is imported.
     """
     from gpucnn.backends import available_devices, get_backend
+    from gpucnn.backends.ranks.launcher import rank, world_size
     from gpucnn.datasets import load_mnist
     from gpucnn.errors import GpucnnError
     from gpucnn.layers import LAYERS, Activation, AvgPool2D, Input, Layer, MaxPooling2D, Softmax
@@ -37,7 +40,8 @@ def _exports() -> dict[str, Any]:
     from gpucnn.models import History, Sequential
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 
-    functions: list[Any] = [Activation, available_devices, get_backend, load_mnist]
+    of_devices: list[Any] = [available_devices, get_backend, rank, world_size]
+    functions = [*of_devices, Activation, load_mnist]
     classes = [GpucnnError, History, Input, Layer, Loss, Metric, Optimizer, Sequential, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
     named = {each.__name__: each for each in functions + classes + kinds}

@@ -68,6 +68,16 @@ def place() -> Place:
     return Place()
 
 
+def rank() -> int:
+    """The number of this process among those that `mpiexec` or `srun` has started, from 0."""
+    return place().rank
+
+
+def world_size() -> int:
+    """The number of processes that `mpiexec` or `srun` has started; 1 without them."""
+    return place().size
+
+
 def _is_a_rank() -> bool:
     return os.environ.setdefault(OWNER, str(os.getpid())) == str(os.getpid())
 

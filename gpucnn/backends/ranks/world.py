@@ -1,19 +1,19 @@
 """The ranks of this program, and what becomes of all when one ends.
 
 A rank that fails tells the others, which poll for that while they wait for it. One that is killed
-is noticed by the next one on its machine, which holds a descriptor of its process; launchers end
-the rest as well. So no rank waits for one that has ended.
+is noticed by a guard, see `gpucnn.backends.ranks.guard`, and by the launcher. So no rank waits for
+one that has ended.
 """
 
 import atexit
 import os
-import select
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from math import inf
-from threading import Thread
+from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, NoReturn
@@ -21,7 +21,13 @@ from typing import Any, NoReturn
 from gpucnn.backends.communicator import ALONE, Communicator
 from gpucnn.backends.ranks.launcher import Place, place
 from gpucnn.backends.ranks.mpi import MpiCommunicator
-from gpucnn.errors import DeviceError, InvalidValueError, RankLostError, printable
+from gpucnn.errors import (
+    DeviceError,
+    GpucnnError,
+    InvalidValueError,
+    RankLostError,
+    printable,
+)
 
 FAILED, ENDED = 1, 2
 """Tags of the messages by which a rank tells the others that it has failed, or has come to its
@@ -81,6 +87,9 @@ class World:
         """
         return True
 
+    def end(self) -> None:
+        """Come to the end together, at the exit of the program."""
+
 
 class MpiWorld(World):
     """The ranks that `mpiexec` has started.
@@ -104,10 +113,9 @@ class MpiWorld(World):
         self.communicator, self._gather = communicator, communicator.gather
         self._sent: list[Any] = []  # requests, and their messages
         self._has_failed, self._lost, self._lost_rank, self._status = False, "", -1, 1
-        self._ended, self._ended_at = 0, inf  # how many others, and when the first
-        self._watch_next(local)
-        atexit.register(self._end)
-        self._hook, sys.excepthook = sys.excepthook, self._tell_uncaught
+        self._ended = 0  # how many others
+        self._first_ended: tuple[float, str] | None = None  # when, and which
+        self._guard = _start_guard(local)
 
     def gather(self, value: object) -> list[Any]:
         return self._gather(value)
@@ -121,6 +129,8 @@ class MpiWorld(World):
             self._has_failed = True
             raise
         except BaseException as error:
+            if isinstance(error, SystemExit):  # which no traceback tells of
+                _print_line(f"rank {self.rank} has ended by SystemExit, and so do the others")
             self._tell_failure(f"{type(error).__name__}: {error}")
             raise
 
@@ -138,6 +148,7 @@ class MpiWorld(World):
 
     def _tell_failure(self, reason: str) -> None:
         """Tell the other ranks that this one has failed, so that none waits for it."""
+        self._dismiss_guard()
         if not self._has_failed:
             self._has_failed = True
             self._tell(FAILED, f"rank {self.rank} has failed ({printable(reason)})")
@@ -146,18 +157,21 @@ class MpiWorld(World):
         """Check that no other rank has failed or ended.
 
         Raises:
-            RankLostError: one has.
+            RankLostError: one has failed.
+            DeviceError: one has ended.
         """
         self._lost = self._lost or self._receive(FAILED)
-        ended = self._receive(ENDED)
-        if ended:
-            self._ended += 1
-            self._ended_at = min(self._ended_at, monotonic())
-        if not self._lost and monotonic() > self._ended_at + GRACE:
-            self._lost = "another rank has come to its end, while this one trains"
         if self._lost:
             self._has_failed = True
             raise RankLostError(self._lost)
+        if ended := self._receive(ENDED):
+            self._ended += 1
+            self._first_ended = self._first_ended or (monotonic(), ended)
+        if self._first_ended and monotonic() > self._first_ended[0] + GRACE:
+            raise DeviceError(
+                f"{self._first_ended[1]} has come to its end, while others train: let all ranks "
+                "train, or set GPUCNN_ALONE=1 to let each train by itself"
+            )
 
     def _tell(self, tag: int, text: str) -> None:
         message = text.encode(errors="replace")
@@ -178,29 +192,23 @@ class MpiWorld(World):
 
     # The end
 
-    def _tell_uncaught(
-        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
-        """Handle an exception that ends the program: that of another rank is told by that one."""
-        if not issubclass(kind, RankLostError):
-            self._hook(kind, error, trace)
-            _print_line(f"rank {self.rank} has ended by {kind.__name__}, and so do the others")
-        self._tell_failure(f"{kind.__name__}: {error}")
-
-    def _end(self) -> None:
-        """At exit: come to the end together; if any rank has failed, end all."""
+    def end(self) -> None:
+        self._dismiss_guard()
         if not self._has_failed:
-            self._tell(ENDED, "ended")
-            while self._ended < self.size - 1 and not self._receive(FAILED):
+            self._tell(ENDED, f"rank {self.rank}")
+            while self._ended < self.size - 1 and not self._lost:
                 self._ended += bool(self._receive(ENDED))
+                self._lost = self._receive(FAILED)
                 sleep(0.001)
-            self._has_failed = self._ended < self.size - 1
+            self._has_failed = bool(self._lost)
         if self._has_failed:
             self._abandon()
 
     def _abandon(self) -> NoReturn:
-        """End this process, and let the launcher end the others if they do not themselves."""
-        until = monotonic() + 1  # for messages to arrive, and others to print
+        """End this process, without waiting for others in MPI."""
+        if self._lost:
+            sleep(2 * ALIKE)  # since a launcher ends the others once one has left without MPI
+        until = monotonic() + 2 * ALIKE  # for messages to arrive
         while monotonic() < until and not all(request.Test() for request, _ in self._sent):
             sleep(0.01)
         for stream in (sys.stdout, sys.stderr):
@@ -208,24 +216,35 @@ class MpiWorld(World):
                 stream.flush()
         os._exit(self._status)
 
-    def _watch_next(self, local: Any) -> None:
-        """Watch the process of the next rank of this machine."""
-        about = local.allgather((os.getpid(), self.rank))
-        pid, rank = about[(local.Get_rank() + 1) % len(about)]
-        if len(about) == 1 or not hasattr(os, "pidfd_open"):
-            return
-        with suppress(OSError):  # the launcher then has to notice
-            descriptor = os.pidfd_open(pid)
-            Thread(target=self._watch, args=(descriptor, rank), daemon=True).start()
+    def _dismiss_guard(self) -> None:
+        """End the guard: this rank says by itself what becomes of it."""
+        if self._guard:
+            with suppress(OSError):
+                os.kill(self._guard, signal.SIGKILL)
+            self._guard = 0
 
-    def _watch(self, descriptor: int, rank: int) -> None:
-        select.select([descriptor], [], [])
-        if self._has_failed or self._lost or sys.is_finalizing():
-            return
-        self._lost = f"rank {rank} was killed"
-        _print_line(f"{self._lost}, and so all ranks end")
-        sleep(GRACE)
-        os._exit(1)
+
+def _start_guard(local: Any) -> int:
+    """Start the guard of this machine's ranks; its process, or 0 if there is none.
+
+    Args:
+        local: the communicator of these ranks, which all call this.
+    """
+    pairs = local.allgather((os.getpid(), place().rank))
+    guard = 0
+    if local.Get_rank() == 0 and hasattr(os, "pidfd_open"):
+        file = Path(__file__).with_name("guard.py")
+        watched = (f"{process}:{rank}" for process, rank in pairs)
+        command = [sys.executable, "-S", "-E", str(file), *watched]
+        guard = subprocess.Popen(command, start_new_session=True).pid
+    return int(local.bcast(guard))
+
+
+def _is_launched() -> bool:
+    try:
+        return place().size > 1
+    except GpucnnError:  # which is raised again where the ranks are needed
+        return False
 
 
 @cache
@@ -247,6 +266,43 @@ def world() -> World:
             "each train by itself"
         ) from error
     return MpiWorld(MPI, of_launcher)
+
+
+def _end_by(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Handle an exception that ends the program: that of another rank is told by that one."""
+    name = kind.__name__
+    if issubclass(kind, RankLostError):
+        return
+    joined = _joined_or_none()
+    if joined is None or joined.fail(f"{name}: {error}", 1):
+        _hook(kind, error, trace)
+        _print_line(f"rank {place().rank} has ended by {name}, and so do the others")
+
+
+def _end_together() -> None:
+    """At exit: let no rank wait for this one."""
+    joined = _joined_or_none()
+    if joined is not None:
+        joined.end()
+
+
+def _joined_or_none() -> World | None:
+    """The ranks, which this one joins now if it has not; None if it cannot.
+
+    Those that have joined wait for this one. But a program that uses MPI by itself may well have
+    ranks that train nothing.
+    """
+    uses_mpi = "mpi4py.MPI" in sys.modules
+    if uses_mpi and world.cache_info().currsize == 0:
+        return None
+    with suppress(GpucnnError):
+        return world()
+    return None
+
+
+if _is_launched():
+    atexit.register(_end_together)
+    _hook, sys.excepthook = sys.excepthook, _end_by
 
 
 def check_equal(ranks: World, described: dict[str, object]) -> None:

@@ -1,0 +1,52 @@
+"""A program that watches the ranks of a machine: it says which was killed, and ends the others.
+
+Its arguments are the process and the number of each rank, such as 1234:0. It is a process of its
+own, since a launcher ends all ranks as soon as it has noticed the death of one, and says no more
+than the number of that process. A rank that ends in any other way ends this program first.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+
+GRACE = 3.0
+"""Seconds that the others have for ending, or the launcher for ending them."""
+
+
+def watch(ranks: dict[int, int]) -> None:
+    """Wait for the first of some processes to end; then say so, and end the others.
+
+    Args:
+        ranks: the numbers of the ranks, by process.
+    """
+    watched = {_descriptor(process): rank for process, rank in ranks.items()}
+    ready, _, _ = select.select(list(watched), [], [])
+    _say([watched[each] for each in ready])
+    for stream in range(3):
+        os.close(stream)  # which the launcher waits for
+    time.sleep(GRACE)
+    for descriptor in watched:
+        with suppress(OSError):  # it has ended
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+
+
+def _descriptor(process: int) -> int:
+    """A descriptor that can be read once the process has ended."""
+    try:
+        return os.pidfd_open(process)
+    except ProcessLookupError:
+        return os.open(os.devnull, os.O_RDONLY)  # which can be read at any time
+
+
+def _say(ranks: list[int]) -> None:
+    """Say which ranks have ended; several if the launcher was as fast as this program."""
+    named = f"rank {ranks[0]} was" if len(ranks) == 1 else f"ranks {ranks} were"
+    os.write(2, f"gpucnn: {named} killed, or ended at once: all ranks end\n".encode())
+
+
+if __name__ == "__main__":
+    pairs = (each.split(":") for each in sys.argv[1:])
+    watch({int(process): int(rank) for process, rank in pairs})

@@ -1,0 +1,80 @@
+import re
+import sys
+
+import pytest
+
+from gpucnn.backends.ranks.world import World, check_equal, world
+from mpiexec import run_ranks, run_script
+
+SOON = 10.0
+"""Seconds in which all ranks end after a fault, besides what they need to start and train."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_sums_and_values_of_all_ranks(count: int) -> None:
+    outcome = run_script(count, "communicate.py")
+    assert (outcome.status, outcome.told) == (0, []), outcome
+    told = "rank 1 has another size than rank 0: " if count > 1 else ""
+    assert len(outcome.out) == count
+    assert all(line.startswith(f"{count}: {told}") for line in outcome.out)
+
+
+def test_a_single_process() -> None:
+    alone = world()
+    assert type(alone) is World
+    assert (alone.rank, alone.size, alone.gather("a")) == (0, 1, ["a"])
+    assert alone.any(True)
+    assert not alone.any(False)
+    check_equal(alone, {"colour": "red"})
+    assert alone.fail("reason", 2)
+    with alone.together():
+        pass
+    assert "mpi4py" not in sys.modules
+
+
+KILLED = r"(rank 1 was|ranks \[.*1.*\] were) killed, or ended at once: all ranks end"
+
+FAULTS = {
+    "killed": KILLED,
+    "hard exit": KILLED,
+    "error": "rank 1 has ended by KeyError, and so do the others",
+    "memory": "rank 1 has ended by MemoryError, and so do the others",
+    "exit": "rank 1 has ended by SystemExit, and so do the others",
+    "error before": "rank 1 has ended by KeyError, and so do the others",
+    "end before": "rank [02] has ended by DeviceError, and so do the others",
+    "device": "rank 1 has ended by ",
+    "images": "rank 0 has ended by InvalidValueError, and so do the others",
+    "seed": "rank 0 has ended by InvalidValueError, and so do the others",
+    "weights": "rank 0 has ended by InvalidValueError, and so do the others",
+    "version": "rank 0 has ended by InvalidValueError, and so do the others",
+    "few images": "rank 0 has ended by InvalidValueError, and so do the others",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_ends_all_ranks_with_a_line(fault: str) -> None:
+    outcome = run_script(3, "faults.py", fault)
+    assert "trained" not in outcome.out
+    (line,) = outcome.told
+    assert re.match(f"gpucnn: {FAULTS[fault]}", line)
+    if fault != "hard exit":  # of which some launchers do not think much
+        assert outcome.status != 0
+    assert outcome.seconds < 3 * SOON
+
+
+def test_without_a_fault() -> None:
+    outcome = run_script(3, "faults.py", "none")
+    assert (outcome.status, outcome.out, outcome.told) == (0, ["trained"] * 3, [])
+
+
+def test_ranks_that_train_each_by_itself() -> None:
+    outcome = run_script(2, "faults.py", "seed", env={"GPUCNN_ALONE": "1"})
+    assert (outcome.status, outcome.out, outcome.told) == (0, ["trained"] * 2, [])
+
+
+def test_ranks_without_mpi4py() -> None:
+    hidden = "import sys; sys.modules['mpi4py'] = None; from gpucnn.backends.ranks.world import "
+    shown = "world\ntry: world()\nexcept RuntimeError as error: print(f'{error}')"
+    outcome = run_ranks(2, sys.executable, "-c", hidden + shown)
+    assert all("pip install 'gpucnn[mpi]'" in line for line in outcome.out), outcome
+    assert len(outcome.out) == 2

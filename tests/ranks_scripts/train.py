@@ -1,0 +1,65 @@
+"""Trains a model as its arguments say; prints a digest of all that came of it.
+
+Each rank prints the same, if all is well: so the lines of all are one line, repeated.
+"""
+
+import sys
+from hashlib import sha256
+
+import numpy as np
+
+import gpucnn
+from gpucnn import callbacks, layers
+
+IMAGES, HELD_OUT = 300, 100
+
+
+class Stopping(callbacks.Callback):
+    """Stops the training on the last rank alone."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = gpucnn.rank() == gpucnn.world_size() - 1
+
+
+class Batches(gpucnn.utils.PyDataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        some = slice(64 * index, 64 * index + 64)
+        return x[some], y[some]
+
+
+def stack(kind):
+    if kind == "batch_norm":
+        first = [layers.Conv2D(8, 3), layers.BatchNormalization(), layers.ReLU()]
+    else:
+        first = [layers.Conv2D(8, 3, activation="relu")]
+    last = [layers.MaxPooling2D(), layers.Flatten(), layers.Dropout(0.25), layers.Dense(10)]
+    return [*first, *last]
+
+
+kind, device, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+draw = np.random.default_rng(0)
+count = IMAGES + HELD_OUT if device == "cpu" else 64
+x = draw.integers(0, 256, (count, 28, 28, 1), np.uint8)
+y = draw.integers(0, 10, count)
+model = gpucnn.Sequential(stack(kind), device=device, threads=threads, seed=5)
+metrics = [gpucnn.metrics.Precision(average="macro")] if kind == "metrics" else []
+loss = gpucnn.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile("adam", loss, ["accuracy", *metrics])
+options = {"epochs": 3 if device == "cpu" else 1, "verbose": 0}
+if kind == "iterable":
+    model.fit(Batches(), **options)
+else:
+    told = [Stopping()] if kind == "stop" else []
+    split = HELD_OUT / count if device == "cpu" else 0.0
+    model.fit(x, y, 64, validation_split=split, callbacks=told, **options)
+epochs = [
+    {name: value for name, value in record.items() if "second" not in name}
+    for record in model.history.epochs
+]
+weights = b"".join(each.tobytes() for each in model.get_weights())
+digest = sha256(weights + repr(epochs).encode()).hexdigest()[:16]
+# At once, unlike print: other ranks write at the same time.
+sys.stdout.write(f"{len(epochs)} {epochs[-1]['loss']:.4f} {digest}\n")
