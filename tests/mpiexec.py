@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
@@ -53,9 +53,16 @@ def run_ranks(
         env: further variables of its environment.
         folder: in which it runs; None for that of the tests.
     """
+    return run_command([str(MPIEXEC), "-n", str(count), *command], env, folder)
+
+
+def run_command(
+    command: Sequence[str], env: Mapping[str, str] = NOTHING, folder: Path | None = None
+) -> Outcome:
+    """Run a command that begins with a launcher to its end, see `run_ranks`."""
     began = monotonic()
     ended = subprocess.run(
-        [str(MPIEXEC), "-n", str(count), *command],
+        command,
         env=environment() | dict(env),
         cwd=folder,
         capture_output=True,

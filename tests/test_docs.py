@@ -13,8 +13,9 @@ import pytest
 import typer
 
 import gpucnn.datasets
+import scaling
 import tables
-from benchmark.example import REPORT
+from benchmark.example import RANKS, REPORT
 from gpucnn.commands.app import app
 from gpucnn.models import building
 from small_mnist import small_mnist, write_small_mnist
@@ -206,3 +207,57 @@ def test_pages_have_the_blocks_of_reports(page: Path) -> None:
     written = partial(tables.with_block, page.read_text(), block="new\n")
     assert written("training step, notebook").count("new\n") == 1
     assert written("training step, another") == page.read_text()
+
+
+# Tables that are written by docs/scaling.py
+
+
+@pytest.mark.parametrize(("name", "block"), scaling.blocks().items())
+def test_the_tables_of_gpus_are_what_is_computed(name: str, block: str) -> None:
+    text = scaling.PAGE.read_text()
+    assert f"<!-- {name} -->\n{block}<!-- end of {name} -->\n" in text
+
+
+@pytest.mark.parametrize("preset", ["lenet", "notebook"])
+def test_the_page_has_the_steps_of_ranks(preset: str) -> None:
+    assert f"<!-- ranks, {preset} -->\n{preset}" in scaling.PAGE.read_text()
+
+
+def test_steps_of_ranks_become_tables() -> None:
+    lines = scaling.ranks_block(RANKS).splitlines()
+    assert "A processor, 2 cores" in lines[0]
+    of_two = [line for line in lines if line.startswith("| 2 ")]
+    assert of_two == [
+        "| 2 | 1 | 64 | 1.25 (1.24 to 1.27) | 1.60 (1.60 to 1.60) | 0.80 (0.80 to 0.80) | "
+        "250 (248 to 254) | 20% | 200 (198 to 203) | 1.18 |",
+        "| 2 | 4 | 180 (178 to 183) | 180.0 |",
+        "| 2 | 8 | 260 (257 to 264) | 260.0 |",
+    ]
+    assert lines[-1] == "2 ranks: 100.0 µs an exchange, 0.05 GB/s."
+
+
+def test_an_all_reduce_takes_its_hops_and_bytes() -> None:
+    ring = scaling.Algorithm("", False, call=1e-6, hop=1e-6, far_hop=10e-6, share=0.5)
+    tree = scaling.Algorithm("", True, call=1e-6, hop=1e-6, far_hop=10e-6, share=0.5)
+    size = 1_000_000
+    in_one = 2 * size / 225e9
+    assert ring.seconds(size, 8) == pytest.approx(1e-6 + 14e-6 + in_one * 7 / 8)
+    assert tree.seconds(size, 8) == pytest.approx(1e-6 + 14e-6 + in_one)
+    across = 2 * size / 200e9
+    assert ring.seconds(size, 32) == pytest.approx(1e-6 + 56e-6 + 60e-6 + across * 31 / 32)
+    assert tree.seconds(size, 32) == pytest.approx(1e-6 + 14e-6 + 40e-6 + across)
+    assert scaling.all_reduce(size, 1) == (0, "")
+
+
+def test_a_network_is_a_line_through_two_steps() -> None:
+    lenet = scaling.LENET
+    assert lenet.compute(64) == pytest.approx(77.6e-6)
+    assert lenet.compute(1024) == pytest.approx(569e-6)
+    assert lenet.parameters == 225_034
+    for gpus in (2, 8):
+        first = lenet.pays_from(gpus)
+        assert lenet.step(first, gpus) <= lenet.step(first, 1)
+        assert lenet.step(first - 1, gpus) > lenet.step(first - 1, 1)
+        part = lenet.is_efficient_from(gpus)
+        assert lenet.compute(part) >= 0.8 * lenet.step(part * gpus, gpus)
+        assert lenet.compute(part - 1) < 0.8 * lenet.step((part - 1) * gpus, gpus)
