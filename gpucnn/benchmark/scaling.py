@@ -125,8 +125,10 @@ class Scaled(NamedTuple):
     same_part: RankMeasurement
 
     def all_reduce(self, link: Link) -> float:
-        """The seconds of the step's all-reduce by the model."""
+        """The seconds of the step's all-reduce, if it has one, by the model."""
         step = self.step
+        if not step.held:
+            return 0.0
         contributors = min(step.shards, step.ranks)
         exchange = exchange_of(step.bytes, step.ranks, contributors, step.contender)
         return link.seconds(exchange)
@@ -185,17 +187,19 @@ class Scaling:
 
     def _step(self, launch: Launch, size: int, rounds: list[StepTimes]) -> RankMeasurement:
         step, exchange, held = map(list, zip(*rounds, strict=True))
-        of_several = launch.ranks > 1
+        sums = any(held)
+        is_split = sums or launch.ranks == 1  # else each rank computes the whole batch
+        workers = launch.ranks * launch.workers
         return RankMeasurement(
             self.device,
             launch.ranks,
             launch.workers,
             size,
-            _count_shards(self._replica, size, launch.ranks * launch.workers),
+            _count_shards(self._replica, size, workers) if is_split else 1,
             step,
             self._replica.gradients.nbytes,
-            exchange if of_several else [],
-            held if of_several else [],
+            exchange if sums else [],
+            held if sums else [],
         )
 
     def all_reduces(self) -> list[AllReduceMeasurement]:
