@@ -19,12 +19,13 @@ from gpucnn.commands.evaluate import evaluate
 from gpucnn.commands.kernels import kernels
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.predict import predict
+from gpucnn.commands.sweep import sweep
 from gpucnn.commands.train import train
 from gpucnn.commands.verify import verify
 from gpucnn.errors import GpucnnError, GpucnnWarning, RankLostError, StoppedError, printable
 from gpucnn.version import __version__
 
-TOGETHER = ("train",)
+TOGETHER = ("train", "sweep")
 """The commands that all ranks run, where a launcher has started several."""
 
 # The exception of a wrong command line, from wherever this version of Typer defines it.
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # rewraps paragraphs
 )
-for command in (train, evaluate, predict, notebook, devices, kernels, verify, bench):
+for command in (train, sweep, evaluate, predict, notebook, devices, kernels, verify, bench):
     app.command()(command)
 
 
