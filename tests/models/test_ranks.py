@@ -38,7 +38,9 @@ def test_all_ranks_stop_where_one_does() -> None:
     assert told == trained(1, "stop", threads=3)
 
 
-def test_ranks_on_the_simulator() -> None:
-    told = trained(2, "plain", "simulator")
-    assert told == trained(2, "plain", "simulator")
-    assert told.rpartition(" ")[0] == trained(1, "plain", "simulator").rpartition(" ")[0]
+@pytest.mark.parametrize("kind", ["plain", "classifier"])
+def test_ranks_on_the_simulator(kind: str) -> None:
+    """A classifier is a single operation there, but not of ranks, which share the batch."""
+    alone, *together = (trained(count, kind, "simulator") for count in (1, 2, 2))
+    assert together[0] == together[1] != alone
+    assert {each.rpartition(" ")[0] for each in together} == {alone.rpartition(" ")[0]}

@@ -31,6 +31,13 @@ class Batches(gpucnn.utils.PyDataset):
 
 
 def stack(kind):
+    if kind == "classifier":
+        return [
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(10),
+        ]
     if kind == "batch_norm":
         first = [layers.Conv2D(8, 3), layers.BatchNormalization(), layers.ReLU()]
     else:

@@ -262,7 +262,7 @@ class Trainer:
         For all batches of `count` images this is the same sequence of operations on the same
         memory, from which they read what changes: so a device can record and replay it.
         """
-        if self._is_classifier:
+        if self._is_classifier and self.communicator.size == 1:
             gradients = self._classifier_gradients(count)
         else:
             gradients = self._gradients(count)
