@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES
 from gpucnn.backends import get_backend
 from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
 from gpucnn.datasets import Part, load_mnist
 from gpucnn.errors import InvalidFileError, InvalidValueError
+from gpucnn.models import MODELS
+from gpucnn.models.network import DTYPES
 from gpucnn.models.pixels import BUILT_IN
 from gpucnn.models.sequential import Sequential
 
@@ -51,6 +54,39 @@ Threads = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute, see gpucnn devices")]
+
+
+def _for_each(values: dict[str, int]) -> str:
+    return ", ".join(f"{value} for {name}" for name, value in values.items())
+
+
+# Of a recipe, see `TrainConfig`
+Model = Annotated[
+    str | None, typer.Option(help=f"What to train: {', '.join(MODELS)} (default: notebook)")
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(help=f"Times to go through the images (default: {_for_each(EPOCHS)})"),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(help=f"Images in a training step (default: {_for_each(BATCH_SIZES)})"),
+]
+Optimizer = Annotated[
+    str | None, typer.Option(help=f"{', '.join(OPTIMIZER_NAMES)} (default: adam)")
+]
+LearningRate = Annotated[
+    float | None, typer.Option(help="The schedule's highest (default: by model and optimizer)")
+]
+LearningRateSchedule = Annotated[
+    str | None, typer.Option(help=f"{', '.join(SCHEDULE_NAMES)} (default: one-cycle)")
+]
+Dtype = Annotated[str | None, typer.Option(help=f"{', '.join(DTYPES)} (default: float32)")]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def check_workers(workers: int | None, devices: Sequence[str]) -> None:

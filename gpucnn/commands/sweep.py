@@ -10,23 +10,29 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from gpucnn.applications import OPTIMIZER_NAMES, SCHEDULE_NAMES, TrainConfig, default_config
+from gpucnn.applications import TrainConfig, default_config
 from gpucnn.backends.ranks.world import world
-from gpucnn.commands.options import Data
+from gpucnn.commands.options import (
+    BatchSize,
+    Data,
+    Dtype,
+    Epochs,
+    LearningRate,
+    LearningRateSchedule,
+    Model,
+    Optimizer,
+    given,
+)
 from gpucnn.commands.sweeps import Result, Slot, Sweep, find_slots, parse_seeds
 from gpucnn.commands.tables.sweep import print_results
 from gpucnn.errors import InvalidValueError, StoppedError, printable
-from gpucnn.models import MODELS
-from gpucnn.models.network import DTYPES
 
 
 def sweep(
     seeds: Annotated[
         str | None, typer.Option(help="Of the trainings, such as 0-9 or 0,3,5-7")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help=f"What to train: {', '.join(MODELS)} (default: notebook)")
-    ] = None,
+    model: Model = None,
     data: Data = None,
     device: Annotated[
         str | None,
@@ -44,25 +50,12 @@ def sweep(
         int | None,
         typer.Option(help="On the CPU, trainings at a time (default: what the cores suffice for)"),
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Times to go through the images (default: by model)")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Images in a training step (default: by model)")
-    ] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(help=f"{', '.join(OPTIMIZER_NAMES)} (default: adam)")
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help="The schedule's highest (default: by model and optimizer)"),
-    ] = None,
-    schedule: Annotated[
-        str | None, typer.Option(help=f"{', '.join(SCHEDULE_NAMES)} (default: one-cycle)")
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help=f"{', '.join(DTYPES)} (default: float32)")
-    ] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    optimizer: Optimizer = None,
+    learning_rate: LearningRate = None,
+    schedule: LearningRateSchedule = None,
+    dtype: Dtype = None,
     output: Annotated[
         Path | None, typer.Option(help="The sweep's folder (default: a new one in runs/)")
     ] = None,
@@ -78,19 +71,18 @@ def sweep(
     own result alone: exit 1 then; --resume trains what is missing, as after Ctrl-C. Ranks that
     mpiexec has started divide the seeds among them.
     """
-    options: dict[str, Any] = {
-        "model": model,
-        "data": data,
-        "device": device,
-        "threads": threads,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "dtype": dtype,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
+    options = given(
+        model=model,
+        data=data,
+        device=device,
+        threads=threads,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        dtype=dtype,
+    )
     numbers = None if seeds is None else parse_seeds(seeds)
     ranks = world()
     if ranks.rank:
@@ -98,7 +90,7 @@ def sweep(
         slots = _slots(begun.config, jobs)
     else:
         begin = _resume if resume else _start
-        begun, slots = begin(output, numbers, given, jobs)
+        begun, slots = begin(output, numbers, options, jobs)
         ranks.gather(begun)
         _describe(begun, slots)
     try:

@@ -1,6 +1,5 @@
 """`gpucnn train`: train a preset in a run folder, or resume a run."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -8,10 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES, default_config
+from gpucnn.applications import default_config
 from gpucnn.backends import list_devices
 from gpucnn.backends.ranks.world import World, world
-from gpucnn.commands.options import WORKERS, Data, Threads, check_workers
+from gpucnn.commands.options import (
+    WORKERS,
+    BatchSize,
+    Data,
+    Dtype,
+    Epochs,
+    LearningRate,
+    LearningRateSchedule,
+    Model,
+    Optimizer,
+    Threads,
+    check_workers,
+    given,
+)
 from gpucnn.commands.runs import Run, read_config
 from gpucnn.commands.runs.follower import Follower, lead
 from gpucnn.errors import (
@@ -21,54 +33,29 @@ from gpucnn.errors import (
     StoppedError,
     printable,
 )
-from gpucnn.models import MODELS
-from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
 
 
-def _among(names: Iterable[str]) -> str:
-    return ", ".join(names)
-
-
-def _for_each(values: dict[str, int]) -> str:
-    return ", ".join(f"{value} for {name}" for name, value in values.items())
-
-
 def train(
-    model: Annotated[
-        str | None, typer.Option(help=f"What to train: {_among(MODELS)} (default: notebook)")
-    ] = None,
+    model: Model = None,
     data: Data = None,
     device: Annotated[
         str | None, typer.Option(help="Where to train, see gpucnn devices (default: auto)")
     ] = None,
     threads: Threads = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(help=f"Times to go through the images (default: {_for_each(EPOCHS)})"),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help=f"Images in a training step (default: {_for_each(BATCH_SIZES)})"),
-    ] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
     per_rank_batch_size: Annotated[
         int | None,
         typer.Option(help="Images in a training step for each rank that mpiexec has started"),
     ] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(help=f"{_among(OPTIMIZER_NAMES)} (default: adam)")
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help="The schedule's highest (default: by model and optimizer)"),
-    ] = None,
-    schedule: Annotated[
-        str | None, typer.Option(help=f"{_among(SCHEDULE_NAMES)} (default: one-cycle)")
-    ] = None,
+    optimizer: Optimizer = None,
+    learning_rate: LearningRate = None,
+    schedule: LearningRateSchedule = None,
     seed: Annotated[
         int | None, typer.Option(help="Of first weights, shuffles and dropout (default: 0)")
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help=f"{_among(DTYPES)} (default: float32)")] = None,
+    dtype: Dtype = None,
     output: Annotated[
         Path | None, typer.Option(help="The run's folder (default: a new one in runs/)")
     ] = None,
@@ -88,32 +75,32 @@ def train(
     The run's folder receives checkpoint.safetensors and history.json after each epoch. A run that
     was stopped goes on with --resume, to the same result; with more --epochs, for longer.
     """
-    options: dict[str, Any] = {
-        "model": model,
-        "data": data,
-        "device": device,
-        "threads": threads,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "seed": seed,
-        "dtype": dtype,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
+    options = given(
+        model=model,
+        data=data,
+        device=device,
+        threads=threads,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        seed=seed,
+        dtype=dtype,
+    )
     ranks = world()
     if per_rank_batch_size is not None:
-        given["batch_size"] = _batch_size_of_all(per_rank_batch_size, batch_size, ranks)
+        options["batch_size"] = _batch_size_of_all(per_rank_batch_size, batch_size, ranks)
     if ranks.rank:
         _follow(ranks, no_graph=no_graph)
         return
     if not resume:
         check_workers(threads, [device or "auto"])
-    with _resume(output, given) if resume else Run.start(output, default_config(**given)) as run:
+    begun = _resume(output, options) if resume else Run.start(output, default_config(**options))
+    with begun as run:
         try:
             run.model.run_eagerly = no_graph
-            _describe(run, by_auto=not resume and given.get("device", "auto") == "auto")
+            _describe(run, by_auto=not resume and options.get("device", "auto") == "auto")
             lead(ranks, run)
             run.train()
         except KeyboardInterrupt:
