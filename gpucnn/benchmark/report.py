@@ -182,12 +182,11 @@ class RankMeasurement:
         ranks: how many train together.
         workers: the shards, and processes, of each rank.
         batch_size: images in a batch, of all ranks together.
-        shards: the parts that it is split into, no more than one for each worker; 1 if each rank
-            computes all of it, as GPUs do where a whole network is one operation.
+        shards: the parts that it is split into, no more than one for each worker.
         seconds: for one batch.
         bytes: of the gradients that are summed.
         exchange: the seconds a step in all-reduces, of each call those of the rank that spent least
-            in it, which waits least for the others; empty if there are none.
+            in it, which waits least for the others; empty for a single rank.
         held: the same of rank 0, with its waits for the others.
     """
 

@@ -125,10 +125,8 @@ class Scaled(NamedTuple):
     same_part: RankMeasurement
 
     def all_reduce(self, link: Link) -> float:
-        """The seconds of the step's all-reduce, if it has one, by the model."""
+        """The seconds of the step's all-reduce by the model."""
         step = self.step
-        if not step.held:
-            return 0.0
         contributors = min(step.shards, step.ranks)
         exchange = exchange_of(step.bytes, step.ranks, contributors, step.contender)
         return link.seconds(exchange)
@@ -187,19 +185,17 @@ class Scaling:
 
     def _step(self, launch: Launch, size: int, rounds: list[StepTimes]) -> RankMeasurement:
         step, exchange, held = map(list, zip(*rounds, strict=True))
-        sums = any(held)
-        is_split = sums or launch.ranks == 1  # else each rank computes the whole batch
-        workers = launch.ranks * launch.workers
+        of_several = launch.ranks > 1
         return RankMeasurement(
             self.device,
             launch.ranks,
             launch.workers,
             size,
-            _count_shards(self._replica, size, workers) if is_split else 1,
+            _count_shards(self._replica, size, launch.ranks * launch.workers),
             step,
             self._replica.gradients.nbytes,
-            exchange if sums else [],
-            held if sums else [],
+            exchange if of_several else [],
+            held if of_several else [],
         )
 
     def all_reduces(self) -> list[AllReduceMeasurement]:

@@ -112,11 +112,6 @@ def test_a_batch_that_is_not_split_is_told_to_the_others() -> None:
     assert both.all_reduce(Link(0.25, 8000)) == 0.375
 
 
-def test_a_step_without_an_all_reduce_has_no_time_for_it() -> None:
-    (both,) = scaled([step(1, 8, 4.0), step(2, 8, 4.0, shards=1, exchange=[], held=[])])
-    assert both.model(Link(0.25, 8000)) == 4
-
-
 def test_workers_are_set_beside_one_rank_too() -> None:
     one, part = step(1, 64, 4.0), step(1, 32, 2.0)
     workers = step(1, 64, 2.5, workers=2, shards=2)
@@ -134,8 +129,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Launch]:
     def time_on_ranks(launch: Launch) -> Times:
         launches.append(launch)
         number = float(len(launches))
-        sums = (0.5, 0.75) if launch.ranks > 1 else ()
-        steps = [StepTimes(number + size, *sums) for size in launch.batch_sizes]
+        steps = [StepTimes(number + size, 0.5, 0.75) for size in launch.batch_sizes]
         return Times(steps, [number * size for size in launch.sizes])
 
     monkeypatch.setattr(scaling, "time_on_ranks", time_on_ranks)
@@ -182,17 +176,6 @@ def test_rounds_become_measurements(launched: list[Launch]) -> None:
     assert measured.all_reduces()[0] == AllReduceMeasurement(
         "simulator", 2, SIZES[0], [2 * SIZES[0], 4 * SIZES[0]]
     )
-
-
-def test_where_nothing_is_summed_each_rank_has_the_whole_batch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    steps = [StepTimes(1.0)] * 3
-    monkeypatch.setattr(scaling, "time_on_ranks", lambda launch: Times(steps, [1.0] * len(SIZES)))
-    measured = Scaling(small_plan(batch_sizes=(64,), ranks=(2,)), "simulator")
-    measured.round()
-    of_two = [each for each in measured.steps() if each.ranks == 2]
-    assert [(each.shards, each.exchange, each.held) for each in of_two] == [(1, [], [])] * 2
 
 
 def test_a_report_without_ranks_has_no_steps_to_compare() -> None:

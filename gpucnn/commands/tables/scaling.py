@@ -71,7 +71,7 @@ def _in_steps(steps: list[Scaled], links: Links) -> Table:
     table = new_table(
         "", "", "", numbers=("KB", "µs", "share", "spread", "exchange", "spread", "model")
     )
-    for each, step in ((each, each.step) for each in steps if each.step.held):
+    for each, step in ((each, each.step) for each in steps if each.step.ranks > 1):
         held, exchange = quartiles(step.held).median, quartiles(step.exchange).median
         table.add_row(
             step.contender,
