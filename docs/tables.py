@@ -66,7 +66,7 @@ def floor_block() -> str:
                 f"{floor.seconds * 1e6:.1f}",
             ]
         )
-    return "\n".join([_table(rows), *(_kernels_table(model, floors) for model in PRESETS)])
+    return "\n".join([table(rows), *(_kernels_table(model, floors) for model in PRESETS)])
 
 
 def _kernels_table(model: str, floors: dict[tuple[str, int], StepFloor]) -> str:
@@ -82,7 +82,7 @@ def _kernels_table(model: str, floors: dict[tuple[str, int], StepFloor]) -> str:
         rows.append(
             [f"`{kernel}`", " and ".join(counts), *(cell for of in mine for cell in _work(of))]
         )
-    return _table(rows)
+    return table(rows)
 
 
 def _work(launches: Sequence[LaunchFloor]) -> list[str]:
@@ -100,20 +100,19 @@ def report_blocks(report: Report) -> dict[str, str]:
     tasks = dict.fromkeys(each.task for each in report.measurements)
     preset = report.environment.model.split()[0]
     return {
-        f"{task}, {preset}": _environment(report)
+        f"{task}, {preset}": environment(report)
         + _speed_table([each for each in report.measurements if each.task == task])
         for task in tasks
     }
 
 
-def _environment(report: Report) -> str:
+def environment(report: Report) -> str:
     """A paragraph that says what was measured, on what, when."""
-    environment = report.environment
-    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    stamp = report.environment
+    versions = ", ".join(f"{name} {version}" for name, version in stamp.versions.items())
     return (
-        f"{environment.model} in {environment.dtype}; {environment.machine}; "
-        f"CPU threads: {environment.threads}; {versions}; {environment.rounds} rounds; "
-        f"{environment.date}.\n\n"
+        f"{stamp.model} in {stamp.dtype}; {stamp.machine}; CPU threads: {stamp.threads}; "
+        f"{versions}; {stamp.rounds} rounds; {stamp.date}.\n\n"
     )
 
 
@@ -130,10 +129,10 @@ def _speed_table(measurements: list[Measurement]) -> str:
         for other in others:
             row += _compared(found.get((other, size)), found[first, size])
         rows.append(row)
-    return _table(rows)
+    return table(rows)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown, the first row its head."""
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
