@@ -108,7 +108,7 @@ def _automatic(threads: int | None) -> Backend:
 def _own_gpus() -> range:
     """The GPUs that "auto" tries: all, or of several ranks the one of this rank."""
     mine = place()
-    return _gpus() if mine.size == 1 else range(mine.local_rank, mine.local_rank + 1)
+    return _gpus() if mine.local_size == 1 else range(mine.local_rank, mine.local_rank + 1)
 
 
 def _gpus() -> range:

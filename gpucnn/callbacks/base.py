@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from gpucnn.backends.ranks.launcher import place
+from gpucnn.backends.ranks.world import is_leader
 from gpucnn.errors import InvalidValueError
 from gpucnn.metrics import Metric
 from gpucnn.optimizers import Optimizer
@@ -81,7 +81,7 @@ class Callback(metaclass=KerasArguments):
 
     def tell(self, epoch: int, what: str) -> None:
         """Print what was done after an epoch, numbered from 0, if the callback is to."""
-        if self.verbose and place().rank == 0:
+        if self.verbose and is_leader():
             print(f"epoch {epoch + 1}: {what}")
 
     def set_model(self, model: Trained) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gpucnn.backends.ranks.launcher import place
+from gpucnn.backends.ranks.world import is_leader
 from gpucnn.callbacks.base import Callback, Logs, Trained
 from gpucnn.errors import InvalidTypeError
 
@@ -44,7 +44,7 @@ class CallbackList:
         if callbacks is not None and not isinstance(callbacks, (list, tuple)):
             raise InvalidTypeError(f"callbacks is {callbacks!r}: give a list of callbacks")
         given = [_checked(each) for each in callbacks or ()]
-        self._callbacks = [each for each in given if not (each.writes_files and place().rank)]
+        self._callbacks = [each for each in given if is_leader() or not each.writes_files]
         self._model = model
         self._last: Logs = {}
         self.is_told_of_tests = any(map(_is_told_of_tests, self._callbacks))

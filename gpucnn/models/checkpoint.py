@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gpucnn.backends.ranks.launcher import place
+from gpucnn.backends.ranks.world import is_leader
 from gpucnn.errors import (
     DeviceError,
     InvalidFileError,
@@ -325,7 +325,7 @@ def write_checkpoint(
     """
     text = json.dumps({"version": VERSION} | description, sort_keys=True)
     encoded = save(arrays, metadata={KEY: text})
-    if place().rank == 0:  # of several ranks, which would write the same
+    if is_leader():
         write_bytes(Path(path), encoded)
 
 

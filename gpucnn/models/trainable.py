@@ -44,7 +44,13 @@ from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, train
 from gpucnn.models.progress import show_progress, verbosity
 from gpucnn.models.replica import Objective, Replica
 from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
-from gpucnn.models.training.agreement import check_images_for, check_parts, digest_of
+from gpucnn.models.training.agreement import (
+    check_images_for,
+    check_parts,
+    digest_of,
+    kinds_of,
+    plain,
+)
 from gpucnn.models.training.on_batch import BatchTrainer
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.models.training.trainer import Progress
@@ -256,6 +262,7 @@ class Trainable(BuiltLater):
             )
         arguments.flag(shuffle, "shuffle")
         level = verbosity(verbose)
+        ranks = world()
         told = CallbackList(callbacks, self)
         self._refuse_training()  # before a batch is taken from an iterable
         order = partial(epoch_order, self._options.seed, shuffle=shuffle)
@@ -282,7 +289,6 @@ class Trainable(BuiltLater):
         held_out = None if validation is None else validation.memory
         history = History()
         self._refuse_training_elsewhere()
-        ranks = world()
         with self._training.owned(), ranks.together():
             if ranks.size > 1:
                 check_images_for(ranks, source.images or size, size)
@@ -301,14 +307,14 @@ class Trainable(BuiltLater):
                     if source.has_ended(self.epochs_trained + 1):
                         break
                     told.epoch_begins(epoch)
-                    by = trainer, source, validation, told
+                    by = ranks, trainer, source, validation, told
                     record = self._train_epoch(*by, epoch, progress.batch)
                     told.epoch_ends(epoch, record)
                     history.epochs.append(record)
                     progress.epoch(record)
                     if on_epoch_end is not None:
                         on_epoch_end(record)
-                    if ranks.any(self.stop_training):
+                    if self._is_to_stop(ranks, epoch):
                         break
                 with self._lock.claim():
                     self.optimizer.finalize(self.parameters)
@@ -332,26 +338,42 @@ class Trainable(BuiltLater):
         Raises:
             InvalidValueError: they do not.
         """
-        backend, state = self.backend, self.optimizer.state()
-        weights = self.named_weights(self.replica) | state.slots
+        digests = [digest_of(d) if isinstance(d, Labelled) else None for d in (data, held_out)]
         check_equal(
             ranks,
             {
                 "version of gpucnn": __version__,
-                "kind of device": backend.device.partition(":")[0],
-                "number of threads": backend.threads,
-                "model or way of compiling it": repr(self.settings()),
-                "state of training": (digest_of(weights), state.iterations, self.epochs_trained),
+                "kind of device": self.backend.device.partition(":")[0],
+                "number of threads": self.backend.threads,
+                "model": (self.seed, str(self.dtype), kinds_of([*self._unrolled, self.loss])),
+                "state of training": self._digest(),
                 "argument of fit": fitted,
-                "set of images": digest_of(data) if isinstance(data, Labelled) else None,
-                "set to validate on": digest_of(held_out)
-                if isinstance(held_out, Labelled)
-                else None,
+                "set of images": digests[0],
+                "set to validate on": digests[1],
             },
         )
 
+    def _is_to_stop(self, ranks: World, epoch: int) -> bool:
+        """Whether any rank is to stop after an epoch; all are to be in the same state.
+
+        Raises:
+            InvalidValueError: they are not.
+        """
+        if ranks.size == 1:
+            return self.stop_training
+        check_equal(ranks, {f"state after epoch {epoch + 1}": self._digest()})
+        return ranks.any(self.stop_training)
+
+    def _digest(self) -> str:
+        """A digest of the weights, the optimizer's state, and what a user may set of both."""
+        state = self.optimizer.state()
+        arrays = self.named_weights(self.replica) | state.slots
+        settings = [kinds_of([self.optimizer]), *map(plain, self.replica.settings)]
+        return digest_of(arrays, repr((state.iterations, self.epochs_trained, settings)))
+
     def _train_epoch(
         self,
+        ranks: World,
         trainer: ParallelTrainer,
         source: Source,
         validation: Source | None,
@@ -366,7 +388,7 @@ class Trainable(BuiltLater):
         """
         of_all = self.epochs_trained + 1
         with self._trained_by(trainer, source):
-            parts = check_parts(world(), source.parts(of_all, trainer.chunk))
+            parts = check_parts(ranks, source.parts(of_all, trainer.chunk))
             record = trainer.epoch_of_parts(epoch + 1, parts, progress)
             check_weights(self, trainer.replica)
             check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
@@ -374,7 +396,7 @@ class Trainable(BuiltLater):
                 with self._lent(trainer) if told.is_told_of_tests else nullcontext():
                     told.test_begins()
                 held_out = validation.parts(of_all, trainer.test_chunk)
-                found = trainer.validate(check_parts(world(), held_out))
+                found = trainer.validate(check_parts(ranks, held_out))
                 check_finite(found.loss, epoch + 1)
                 with self._lent(trainer) if told.is_told_of_tests else nullcontext():
                     told.test_ends(found._asdict())

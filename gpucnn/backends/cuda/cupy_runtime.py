@@ -62,6 +62,7 @@ class CupyRuntime:
                 f"there is no device cuda:{index}: CUDA finds {count}, from cuda:0 on"
             )
         self._index = index
+        self._across: dict[Communicator, Communicator | None] = {}  # by that of the host
         # The streams that this thread captures, or None: the current one, and that of branches.
         self._here = threading.local()
         with _proving(), self.active():
@@ -82,6 +83,11 @@ class CupyRuntime:
 
     def across(self, host: Communicator) -> Communicator | None:
         """That of NCCL, if it is installed; a warning says if it is not."""
+        if host not in self._across:
+            self._across[host] = self._make_across(host)
+        return self._across[host]
+
+    def _make_across(self, host: Communicator) -> Communicator | None:
         with self.active():
             if not self.xp.cuda.nccl.available:
                 wheel = "nvidia-nccl-cu12 or nvidia-nccl-cu13"

@@ -2,7 +2,8 @@
 
 Its arguments are the process and the number of each rank, such as 1234:0. It is a process of its
 own, since a launcher ends all ranks as soon as it has noticed the death of one, and says no more
-than the number of that process. A rank that ends in any other way ends this program first.
+than the number of that process. Ranks that end together end this program first; one that fails
+sends it SIGUSR1, and tells of its error by itself.
 """
 
 import os
@@ -12,7 +13,7 @@ import sys
 import time
 from contextlib import suppress
 
-GRACE = 3.0
+GRACE = 5.0
 """Seconds that the others have for ending, or the launcher for ending them."""
 
 
@@ -22,23 +23,21 @@ def watch(ranks: dict[int, int]) -> None:
     Args:
         ranks: the numbers of the ranks, by process.
     """
-    watched = {_descriptor(process): rank for process, rank in ranks.items()}
+    told: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, frame: told.append(number))
+    try:
+        watched = {os.pidfd_open(process): rank for process, rank in ranks.items()}
+    except OSError:  # they cannot be seen from here: the launcher then has to notice
+        return
     ready, _, _ = select.select(list(watched), [], [])
-    _say([watched[each] for each in ready])
+    if not told:
+        _say([watched[each] for each in ready])
     for stream in range(3):
         os.close(stream)  # which the launcher waits for
     time.sleep(GRACE)
     for descriptor in watched:
         with suppress(OSError):  # it has ended
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-
-
-def _descriptor(process: int) -> int:
-    """A descriptor that can be read once the process has ended."""
-    try:
-        return os.pidfd_open(process)
-    except ProcessLookupError:
-        return os.open(os.devnull, os.O_RDONLY)  # which can be read at any time
 
 
 def _say(ranks: list[int]) -> None:

@@ -53,18 +53,20 @@ ALONE = "GPUCNN_ALONE"
 def place() -> Place:
     """The place of this process; that of a single one if no launcher has started it.
 
-    Processes that a rank starts inherit its environment, but they are no ranks.
+    Processes that a rank starts inherit its environment, but they are no ranks. Those that train
+    each by itself still share the cores and GPUs of their machine.
 
     Raises:
         InvalidValueError: the launcher's variables are not numbers.
     """
-    if os.environ.get(ALONE, "0") not in ("", "0"):
-        return Place()
     for names in VARIABLES:
         values = [os.environ.get(name) for name in names]
         if None not in values:
             found = _parsed(names, [value or "" for value in values])
-            return found if found.size > 1 and _is_a_rank() else Place()
+            if found.size == 1 or not _is_a_rank():
+                return Place()
+            is_alone = os.environ.get(ALONE, "0") not in ("", "0")
+            return found._replace(rank=0, size=1) if is_alone else found
     return Place()
 
 
@@ -79,7 +81,21 @@ def world_size() -> int:
 
 
 def _is_a_rank() -> bool:
+    if os.environ.get(OWNER) is None and not _has_launcher():
+        return False
     return os.environ.setdefault(OWNER, str(os.getpid())) == str(os.getpid())
+
+
+def _has_launcher() -> bool:
+    """Whether the connection to MPICH's launcher is open, which no process inherits from a rank."""
+    descriptor = os.environ.get("PMI_FD", "")
+    if not descriptor.isdecimal():
+        return True  # another launcher
+    try:
+        os.fstat(int(descriptor))
+    except OSError:
+        return False
+    return True
 
 
 def _parsed(names: tuple[str, ...], values: list[str]) -> Place:

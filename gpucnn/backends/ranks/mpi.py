@@ -37,14 +37,20 @@ class MpiCommunicator(Communicator):
     def __init__(self, comm: Any, check: Callable[[], None]) -> None:
         self._comm, self._check = comm, check
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
-        self._memory: dict[tuple[str, int, np.dtype[Any]], Array] = {}
+        self._memory: dict[tuple[str, np.dtype[Any]], Array] = {}
+        self._pending: tuple[Any, ...] = ()  # a request, and the memory that it uses
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether an exchange was begun, and left by an error before it was complete."""
+        return bool(self._pending)
 
     def barrier(self) -> None:
         self._wait(self._comm.Ibarrier())
 
     def broadcast(self, values: Array) -> None:
         sent = np.ascontiguousarray(values)
-        self._wait(self._comm.Ibcast(sent))
+        self._wait(self._comm.Ibcast(sent), sent)
         if sent is not values:
             np.copyto(values, sent)
 
@@ -59,7 +65,8 @@ class MpiCommunicator(Communicator):
             self.broadcast(values)
         elif self.size == 2 or values.nbytes * self.size <= WHOLE:
             rows = self._kept("rows", self.size * values.size, values.dtype)
-            self._wait(self._comm.Iallgather(np.ascontiguousarray(values), rows))
+            sent = np.ascontiguousarray(values)
+            self._wait(self._comm.Iallgather(sent, rows), sent, rows)
             _add_up(rows.reshape(self.size, *values.shape)[:contributors], values)
         else:
             self._all_reduce_slices(values, contributors)
@@ -71,32 +78,39 @@ class MpiCommunicator(Communicator):
         mine = self._kept("mine", each, values.dtype)
         whole[: values.size] = values.reshape(-1)
         whole[values.size :] = 0
-        self._wait(self._comm.Ialltoall(whole, slices))
+        self._wait(self._comm.Ialltoall(whole, slices), whole, slices)
         _add_up(slices.reshape(self.size, each)[:contributors], mine)
-        self._wait(self._comm.Iallgather(mine, whole))
+        self._wait(self._comm.Iallgather(mine, whole), mine, whole)
         np.copyto(values, whole[: values.size].reshape(values.shape))
 
     def gather(self, value: object) -> list[Any]:
         """The values of all ranks, in their order, on each of them; objects that can be pickled."""
         sent = np.frombuffer(pickle.dumps(value), np.uint8)
-        counts = np.empty(self.size, np.int64)
-        self._wait(self._comm.Iallgather(np.array([sent.size], np.int64), counts))
+        count, counts = np.array([sent.size], np.int64), np.empty(self.size, np.int64)
+        self._wait(self._comm.Iallgather(count, counts), count, counts)
         received = np.empty(counts.sum(), np.uint8)
-        self._wait(self._comm.Iallgatherv(sent, (received, counts.tolist())))
+        self._wait(self._comm.Iallgatherv(sent, (received, counts.tolist())), sent, received)
         parts = np.split(received, np.cumsum(counts)[:-1])
         return [pickle.loads(part.tobytes()) for part in parts]
 
     def _kept(self, name: str, size: int, dtype: "np.dtype[Any]") -> Array:
-        """Memory that is kept from call to call."""
-        key = name, size, dtype
-        if key not in self._memory:
-            self._memory[key] = np.empty(size, dtype)
-        return self._memory[key]
+        """Memory that is kept from call to call, and grows."""
+        memory = self._memory.get((name, dtype))
+        if memory is None or memory.size < size:
+            memory = self._memory[name, dtype] = np.empty(size, dtype)
+        return memory[:size]
 
-    def _wait(self, request: Any) -> None:
+    def _wait(self, request: Any, *memory: Array) -> None:
+        """Wait for a request, whose memory is kept if it is left by an error."""
+        self._pending = request, *memory
         for _ in range(SPINS):
             if request.Test():
-                return
+                break
+        else:
+            self._wait_long(request)
+        self._pending = ()
+
+    def _wait_long(self, request: Any) -> None:
         until = monotonic() + PATIENCE
         while not request.Test():
             if monotonic() < until:

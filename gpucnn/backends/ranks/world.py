@@ -10,28 +10,30 @@ import os
 import signal
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
+from threading import Lock
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from gpucnn.backends.communicator import ALONE, Communicator
 from gpucnn.backends.ranks.launcher import Place, place
-from gpucnn.backends.ranks.mpi import MpiCommunicator
+from gpucnn.backends.ranks.mpi import PAUSE, MpiCommunicator
 from gpucnn.errors import (
     DeviceError,
     GpucnnError,
     InvalidValueError,
+    ModelInUseError,
     RankLostError,
     printable,
 )
 
 FAILED, ENDED = 1, 2
-"""Tags of the messages by which a rank tells the others that it has failed, or has come to its
-end."""
+"""Tags of the messages by which a rank tells the others that it has left a call by an error, or has
+come to its end."""
 
 ALIKE = 0.5
 """Seconds in which a rank that fails hears of others that do, which have more to tell than it."""
@@ -39,6 +41,27 @@ ALIKE = 0.5
 GRACE = 3.0
 """Seconds that ranks have for ending by themselves after one was lost, and for what they still do
 together with one that has come to its end."""
+
+LONG = 10.0
+"""Seconds of waiting for other ranks to join after which the user is told."""
+
+TOGETHER = "let all ranks train, or set GPUCNN_ALONE=1 to let each train by itself"
+
+
+class Failure(NamedTuple):
+    """What a rank tells of an error by which it has left a call of `World.together`.
+
+    Attributes:
+        call: its number.
+        is_own: whether the error is its own, and not the loss of another rank.
+        is_amid: whether it was in an exchange with others, which cannot be completed.
+        reason: in a few words.
+    """
+
+    call: int
+    is_own: bool
+    is_amid: bool
+    reason: str
 
 
 class World:
@@ -72,7 +95,11 @@ class World:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """A context in which all ranks are; an error that leaves it ends the work of all."""
+        """A context in which all ranks are, the same number of times.
+
+        An error that leaves it on one rank is the loss of that rank for the others; one that leaves
+        it on all is the error of each alone.
+        """
         yield
 
     def fail(self, reason: str, status: int) -> bool:
@@ -100,78 +127,139 @@ class MpiWorld(World):
     """
 
     def __init__(self, mpi: Any, of_launcher: Place) -> None:
-        self._mpi, self._all = mpi, mpi.COMM_WORLD.Dup()
-        size = self._all.Get_size()
+        self._mpi = mpi
+        size = mpi.COMM_WORLD.Get_size()
         if size != of_launcher.size:
             raise DeviceError(
                 f"{of_launcher.size} processes were started, but {_library(mpi)}, which mpi4py "
                 f"uses, knows of {size}: start them by the mpiexec of that MPI"
             )
+        _wait_for_all(mpi.COMM_WORLD)
+        self._all = mpi.COMM_WORLD.Dup()
         local = mpi.COMM_WORLD.Split_type(mpi.COMM_TYPE_SHARED)
         self.place = Place(self._all.Get_rank(), size, local.Get_rank(), local.Get_size())
         communicator = MpiCommunicator(mpi.COMM_WORLD.Dup(), self.check)
-        self.communicator, self._gather = communicator, communicator.gather
+        self.communicator = self._communicator = communicator
         self._sent: list[Any] = []  # requests, and their messages
-        self._has_failed, self._lost, self._lost_rank, self._status = False, "", -1, 1
-        self._ended = 0  # how many others
-        self._first_ended: tuple[float, str] | None = None  # when, and which
-        self._guard = _start_guard(local)
+
+        self._calls = self._settled = 0  # of `together`, and the last that all have left by errors
+        self._training = Lock()
+        self._failure: Failure | None = None  # of this rank
+        self._heard: dict[int, Failure] = {}  # the last of each other rank
+        self._ended: dict[int, float] = {}  # when each other rank came to its end
+        self._status, self._is_told = 1, False
+        self._guard = _start_guard(local, self.rank)
 
     def gather(self, value: object) -> list[Any]:
-        return self._gather(value)
+        return self._communicator.gather(value)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        self.check()
+        if not self._training.acquire(blocking=False):
+            raise ModelInUseError(
+                "another thread trains on these ranks: let one training follow the other, or set "
+                "GPUCNN_ALONE=1 to let each rank train by itself"
+            )
         try:
+            self._settle()
+            self._calls += 1
             yield
-        except RankLostError:
-            self._has_failed = True
-            raise
         except BaseException as error:
-            if isinstance(error, SystemExit):  # which no traceback tells of
-                _print_line(f"rank {self.rank} has ended by SystemExit, and so do the others")
-            self._tell_failure(f"{type(error).__name__}: {error}")
+            self._leave(error)
             raise
+        finally:
+            self._training.release()
+
+    def check(self) -> None:
+        """Check that all other ranks are in the same call as this one.
+
+        Raises:
+            RankLostError: one has left it by an error.
+            DeviceError: one has come to its end.
+        """
+        self._listen()
+        for rank, failure in self._heard.items():
+            if failure.call > self._settled:
+                raise RankLostError(f"rank {rank} has failed ({failure.reason})")
+        self._check_ends()
 
     def fail(self, reason: str, status: int) -> bool:
         self._status = status
-        was_lost = bool(self._lost)
-        self._tell_failure(reason)
+        if self._failure is None:
+            self._tell_failure(Failure(self._calls + 1, True, False, reason))
+        is_first = self._failure is not None and self._failure.is_own
         until = monotonic() + ALIKE
-        while self.rank and monotonic() < until and not was_lost:
-            self._lost = self._lost or self._receive(FAILED)
-            if 0 <= self._lost_rank < self.rank:
-                return False
-            sleep(0.001)
-        return not was_lost
+        while self.rank and is_first and monotonic() < until:
+            self._listen()
+            before = (self._heard[rank] for rank in range(self.rank) if rank in self._heard)
+            is_first = not any(each.is_own for each in before)
+            sleep(PAUSE)
+        self._is_told = True  # by this rank, or by another
+        return is_first
 
-    def _tell_failure(self, reason: str) -> None:
-        """Tell the other ranks that this one has failed, so that none waits for it."""
-        self._dismiss_guard()
-        if not self._has_failed:
-            self._has_failed = True
-            self._tell(FAILED, f"rank {self.rank} has failed ({printable(reason)})")
+    def end(self) -> None:
+        if self._mpi.Is_finalized():
+            return
+        try:
+            self._settle()
+        except GpucnnError:
+            self._abandon()
+        self._guard.dismiss()
+        self._tell(ENDED, "")
+        while len(self._ended) < self.size - 1:
+            self._listen()
+            if any(each.call > self._settled for each in self._heard.values()):
+                self._abandon()
+            sleep(PAUSE)
 
-    def check(self) -> None:
-        """Check that no other rank has failed or ended.
+    # Errors
+
+    def _leave(self, error: BaseException) -> None:
+        """Tell the others that this rank has left the call by an error."""
+        if self._failure is None:
+            is_own, is_amid = not isinstance(error, RankLostError), self._communicator.is_amid
+            reason = f"{type(error).__name__}: {error}" if is_own else str(error)
+            self._tell_failure(Failure(self._calls, is_own, is_amid, printable(reason)))
+
+    def _tell_failure(self, failure: Failure) -> None:
+        self._failure = failure
+        self._guard.let_end()
+        self._tell(FAILED, repr(tuple(failure)))
+
+    def _settle(self) -> None:
+        """After an error: wait for all others to leave the call by one of their own.
 
         Raises:
-            RankLostError: one has failed.
-            DeviceError: one has ended.
+            RankLostError: some have not, or they were in an exchange; the ranks cannot go on.
+            DeviceError: one has come to its end.
         """
-        self._lost = self._lost or self._receive(FAILED)
-        if self._lost:
-            self._has_failed = True
-            raise RankLostError(self._lost)
-        if ended := self._receive(ENDED):
-            self._ended += 1
-            self._first_ended = self._first_ended or (monotonic(), ended)
-        if self._first_ended and monotonic() > self._first_ended[0] + GRACE:
-            raise DeviceError(
-                f"{self._first_ended[1]} has come to its end, while others train: let all ranks "
-                "train, or set GPUCNN_ALONE=1 to let each train by itself"
-            )
+        if self._failure is None:
+            return
+        until = monotonic() + GRACE
+        while len(self._left()) < self.size - 1:
+            self._listen()
+            self._check_ends()
+            if monotonic() > until:
+                raise RankLostError("the others have not had the error of this rank")
+            sleep(PAUSE)
+        of_all = [self._failure, *self._left()]
+        if any(each.is_amid or not each.is_own for each in of_all):
+            raise RankLostError(f"the ranks are no longer together ({of_all[0].reason})")
+        self._settled, self._failure = self._failure.call, None
+
+    def _left(self) -> list[Failure]:
+        """How the others have left the call that this rank has left by an error."""
+        assert self._failure is not None
+        return [each for each in self._heard.values() if each.call >= self._failure.call]
+
+    def _check_ends(self) -> None:
+        for rank, when in self._ended.items():
+            if monotonic() > when + GRACE:
+                raise DeviceError(
+                    f"rank {rank} has come to its end, while others train: {TOGETHER}"
+                )
+
+    # Messages
 
     def _tell(self, tag: int, text: str) -> None:
         message = text.encode(errors="replace")
@@ -179,130 +267,122 @@ class MpiWorld(World):
         for rank in others:
             self._sent.append((self._all.Isend([message, self._mpi.BYTE], rank, tag), message))
 
-    def _receive(self, tag: int) -> str:
-        """Receive a message of that tag; "" if there is none."""
+    def _listen(self) -> None:
+        """Receive the messages that there are."""
         status = self._mpi.Status()
-        if not self._all.Iprobe(self._mpi.ANY_SOURCE, tag, status):
-            return ""
-        message = bytearray(status.Get_count(self._mpi.BYTE))
-        self._all.Recv([message, self._mpi.BYTE], status.Get_source(), tag)
-        if tag == FAILED:
-            self._lost_rank = status.Get_source()
-        return message.decode(errors="replace")
-
-    # The end
-
-    def end(self) -> None:
-        self._dismiss_guard()
-        if not self._has_failed:
-            self._tell(ENDED, f"rank {self.rank}")
-            while self._ended < self.size - 1 and not self._lost:
-                self._ended += bool(self._receive(ENDED))
-                self._lost = self._receive(FAILED)
-                sleep(0.001)
-            self._has_failed = bool(self._lost)
-        if self._has_failed:
-            self._abandon()
+        while self._all.Iprobe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG, status):
+            rank, tag = status.Get_source(), status.Get_tag()
+            message = bytearray(status.Get_count(self._mpi.BYTE))
+            self._all.Recv([message, self._mpi.BYTE], rank, tag)
+            if tag == ENDED:
+                self._ended[rank] = monotonic()
+            else:
+                self._heard[rank] = Failure(*literal_eval(message.decode(errors="replace")))
 
     def _abandon(self) -> NoReturn:
-        """End this process, without waiting for others in MPI."""
-        if self._lost:
-            sleep(2 * ALIKE)  # since a launcher ends the others once one has left without MPI
+        """End this process, without waiting for others in MPI.
+
+        A launcher then ends the others: so one whose error it is tells the user first.
+        """
+        if self._failure is None or not self._failure.is_own:
+            sleep(2 * ALIKE)
+        elif not self._is_told:
+            _print_line(f"rank {self.rank} has failed ({self._failure.reason}): all ranks end")
         until = monotonic() + 2 * ALIKE  # for messages to arrive
         while monotonic() < until and not all(request.Test() for request, _ in self._sent):
-            sleep(0.01)
+            sleep(PAUSE)
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(self._status)
 
-    def _dismiss_guard(self) -> None:
-        """End the guard: this rank says by itself what becomes of it."""
-        if self._guard:
+
+class Guard:
+    """The guard of this machine's ranks, see `gpucnn.backends.ranks.guard`.
+
+    Args:
+        process: its number; 0 if there is none.
+        started: the process itself, on the rank that has started it.
+    """
+
+    def __init__(self, process: int, started: "subprocess.Popen[bytes] | None") -> None:
+        self._process, self._started = process, started
+
+    def let_end(self) -> None:
+        """Tell it that ranks end by an error, which they tell of by themselves."""
+        if self._process:
             with suppress(OSError):
-                os.kill(self._guard, signal.SIGKILL)
-            self._guard = 0
+                os.kill(self._process, signal.SIGUSR1)
+
+    def dismiss(self) -> None:
+        """End it, before any rank of its machine ends."""
+        if self._started is not None:
+            self._started.kill()
+            self._started.wait()
 
 
-def _start_guard(local: Any) -> int:
-    """Start the guard of this machine's ranks; its process, or 0 if there is none.
+def _start_guard(local: Any, rank: int) -> Guard:
+    """Start the guard of this machine's ranks.
 
     Args:
         local: the communicator of these ranks, which all call this.
+        rank: the number of this one among all.
     """
-    pairs = local.allgather((os.getpid(), place().rank))
-    guard = 0
+    ranks = local.allgather((os.getpid(), rank))
+    started = None
     if local.Get_rank() == 0 and hasattr(os, "pidfd_open"):
         file = Path(__file__).with_name("guard.py")
-        watched = (f"{process}:{rank}" for process, rank in pairs)
+        watched = (f"{process}:{number}" for process, number in ranks)
         command = [sys.executable, "-S", "-E", str(file), *watched]
-        guard = subprocess.Popen(command, start_new_session=True).pid
-    return int(local.bcast(guard))
+        started = subprocess.Popen(command, start_new_session=True)
+    return Guard(local.bcast(0 if started is None else started.pid), started)
 
 
-def _is_launched() -> bool:
-    try:
-        return place().size > 1
-    except GpucnnError:  # which is raised again where the ranks are needed
-        return False
+# This program's world
+
+_joining = Lock()
+_joined: dict[int, World] = {}  # by process: one that is forked is no rank
 
 
-@cache
 def world() -> World:
     """The ranks of this program; the first call, of all ranks, joins them.
 
     Raises:
         DeviceError: a launcher has started several, but they cannot find each other.
     """
-    of_launcher = place()
-    if of_launcher.size == 1:
-        return World()
+    with _joining:
+        if os.getpid() not in _joined:
+            of_launcher = place()
+            _joined[os.getpid()] = World() if of_launcher.size == 1 else _join(of_launcher)
+        return _joined[os.getpid()]
+
+
+def is_leader() -> bool:
+    """Whether this process is to write what all ranks have alike, once they have joined."""
+    joined = _joined.get(os.getpid())
+    return joined is None or joined.rank == 0
+
+
+def _join(of_launcher: Place) -> World:
     try:
         from mpi4py import MPI
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # the latter if there is no MPI
         raise DeviceError(
-            f"{of_launcher.size} processes were started by a launcher, and they need mpi4py to "
-            f"train together ({error}): pip install 'gpucnn[mpi]', or set GPUCNN_ALONE=1 to let "
-            "each train by itself"
+            f"{of_launcher.size} processes were started by a launcher, and they need mpi4py and an "
+            f"MPI to train together ({printable(str(error))}): pip install 'gpucnn[mpi]', or set "
+            "GPUCNN_ALONE=1 to let each train by itself"
         ) from error
     return MpiWorld(MPI, of_launcher)
 
 
-def _end_by(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Handle an exception that ends the program: that of another rank is told by that one."""
-    name = kind.__name__
-    if issubclass(kind, RankLostError):
-        return
-    joined = _joined_or_none()
-    if joined is None or joined.fail(f"{name}: {error}", 1):
-        _hook(kind, error, trace)
-        _print_line(f"rank {place().rank} has ended by {name}, and so do the others")
-
-
-def _end_together() -> None:
-    """At exit: let no rank wait for this one."""
-    joined = _joined_or_none()
-    if joined is not None:
-        joined.end()
-
-
-def _joined_or_none() -> World | None:
-    """The ranks, which this one joins now if it has not; None if it cannot.
-
-    Those that have joined wait for this one. But a program that uses MPI by itself may well have
-    ranks that train nothing.
-    """
-    uses_mpi = "mpi4py.MPI" in sys.modules
-    if uses_mpi and world.cache_info().currsize == 0:
-        return None
-    with suppress(GpucnnError):
-        return world()
-    return None
-
-
-if _is_launched():
-    atexit.register(_end_together)
-    _hook, sys.excepthook = sys.excepthook, _end_by
+def _wait_for_all(comm: Any) -> None:
+    """Wait until all ranks are here, without keeping a core from them."""
+    request, told = comm.Ibarrier(), monotonic() + LONG
+    while not request.Test():
+        if monotonic() > told:
+            told = float("inf")
+            _print_line(f"rank {comm.Get_rank()} waits for other ranks to train: {TOGETHER}")
+        sleep(PAUSE)
 
 
 def check_equal(ranks: World, described: dict[str, object]) -> None:
@@ -310,7 +390,7 @@ def check_equal(ranks: World, described: dict[str, object]) -> None:
 
     Args:
         ranks: all of which call this.
-        described: descriptions by what they are of, such as "the images".
+        described: descriptions by what they are of, such as "set of images".
 
     Raises:
         InvalidValueError: a rank describes something in another way than rank 0 does.
@@ -323,6 +403,44 @@ def check_equal(ranks: World, described: dict[str, object]) -> None:
                     f"rank {rank} has another {what} than rank 0: give all ranks the same, or set "
                     "GPUCNN_ALONE=1 to let each train by itself"
                 )
+
+
+# The end of this program
+
+
+def _end_by(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Handle an exception that ends the program: that of another rank is told by that one."""
+    joined, name = _joined.get(os.getpid()), kind.__name__
+    if joined is not None and not joined.fail(f"{name}: {error}", 1):
+        return
+    _hook(kind, error, trace)
+    if place().size > 1:  # not in a process that a rank has forked
+        _print_line(f"rank {place().rank} has ended by {name}, and so do the others")
+    if place().size > 1 and joined is None:
+        with suppress(ImportError, RuntimeError):
+            from mpi4py import MPI  # waits for those that have yet to come here
+
+            MPI.COMM_WORLD.Abort(1)
+
+
+def _end_together() -> None:
+    """At exit: let no rank wait for this one, unless the program has uses of its own for MPI."""
+    if place().size == 1 or ("mpi4py.MPI" in sys.modules and os.getpid() not in _joined):
+        return
+    with suppress(GpucnnError):
+        world().end()
+
+
+def _is_launched() -> bool:
+    try:
+        return place().size > 1
+    except GpucnnError:  # which is raised again where the ranks are needed
+        return False
+
+
+if _is_launched():
+    atexit.register(_end_together)
+    _hook, sys.excepthook = sys.excepthook, _end_by
 
 
 def _library(mpi: Any) -> str:

@@ -61,10 +61,27 @@ def check_parts(ranks: World, parts: Iterable[Part]) -> Iterator[Part]:
             yield part
 
 
-def digest_of(data: Labelled | Mapping[str, NDArray[Any]]) -> str:
-    """A digest of arrays: their shapes, dtypes and elements."""
+def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The public attributes that any process can compare: numbers, texts and tuples of these."""
+    public = {name: each for name, each in attributes.items() if name[0] != "_"}
+    return {name: public[name] for name in sorted(public) if _is_plain(public[name])}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def kinds_of(parts: Iterable[object]) -> list[tuple[str, dict[str, Any]]]:
+    """The classes of the parts of a model, the user's own too, with their plain attributes."""
+    return [(type(each).__qualname__, plain(getattr(each, "__dict__", {}))) for each in parts]
+
+
+def digest_of(data: Labelled | Mapping[str, NDArray[Any]], more: str = "") -> str:
+    """A digest of arrays, of their shapes, dtypes and elements, and of further text."""
     named = data._asdict() if isinstance(data, Labelled) else data
-    digest = sha256()
+    digest = sha256(more.encode())
     for name, array in named.items():
         if array is not None:
             digest.update(f"{name} {array.shape} {array.dtype}".encode())

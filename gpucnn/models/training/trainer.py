@@ -268,7 +268,17 @@ class Trainer:
             gradients = self._gradients(count)
         self.replica.penalize(gradients, self._position, self._penalties)
         self.replica.update_state()
+        self._share_state(count)
         self.optimizer.apply(self.replica.parameters, gradients, self._factors)
+
+    def _share_state(self, count: int) -> None:
+        """After a batch of `count` images: have on all ranks the state that rank 0 alone can know.
+
+        In several shards all have it from the sums that they exchange.
+        """
+        state = self.replica.state
+        if self.communicator.size > 1 and state.size and len(self.replica.shards(count)) == 1:
+            self.communicator.broadcast(state)
 
     def _gradients(self, count: int) -> Array:
         """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""

@@ -56,6 +56,17 @@ def test_the_shell_of_a_batch_script(monkeypatch: pytest.MonkeyPatch) -> None:
     assert place().size == 1
 
 
+def test_processes_without_the_descriptor_of_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched(monkeypatch, HYDRA, 1, 2, 1, 2)
+    reading, writing = os.pipe()
+    monkeypatch.setenv("PMI_FD", str(reading))
+    assert place().size == 2
+    monkeypatch.delenv(OWNER)
+    os.close(reading)
+    os.close(writing)
+    assert place().size == 1
+
+
 def test_processes_that_a_rank_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     launched(monkeypatch, HYDRA, 1, 2, 1, 2)
     monkeypatch.setenv(OWNER, str(os.getppid()))
@@ -65,7 +76,7 @@ def test_processes_that_a_rank_starts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ranks_that_train_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     launched(monkeypatch, HYDRA, 1, 2, 1, 2)
     monkeypatch.setenv(launcher.ALONE, "1")
-    assert place().size == 1
+    assert place() == Place(0, 1, 1, 2)  # with a share of the machine
     monkeypatch.setenv(launcher.ALONE, "0")
     assert place().size == 2
 

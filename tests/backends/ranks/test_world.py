@@ -39,7 +39,7 @@ FAULTS = {
     "hard exit": KILLED,
     "error": "rank 1 has ended by KeyError, and so do the others",
     "memory": "rank 1 has ended by MemoryError, and so do the others",
-    "exit": "rank 1 has ended by SystemExit, and so do the others",
+    "exit": r"rank 1 has failed \(SystemExit: 3\): all ranks end",
     "error before": "rank 1 has ended by KeyError, and so do the others",
     "end before": "rank [02] has ended by DeviceError, and so do the others",
     "device": "rank 1 has ended by ",
@@ -78,3 +78,34 @@ def test_ranks_without_mpi4py() -> None:
     outcome = run_ranks(2, sys.executable, "-c", hidden + shown)
     assert all("pip install 'gpucnn[mpi]'" in line for line in outcome.out), outcome
     assert len(outcome.out) == 2
+
+
+@pytest.mark.parametrize(("case", "error"), [("all", "KeyError"), ("divergence", "TrainingError")])
+def test_after_an_error_on_all_ranks_they_train_again(case: str, error: str) -> None:
+    outcome = run_script(3, "errors.py", case)
+    assert (outcome.status, outcome.told) == (0, []), outcome
+    assert [line.partition(":")[0] for line in outcome.out] == [error] * 3 + ["trained"] * 3
+
+
+def test_after_an_error_on_one_rank_none_trains_again() -> None:
+    outcome = run_script(2, "errors.py", "one")
+    assert [line.partition(":")[0] for line in outcome.out] == ["KeyError"] + ["RankLostError"] * 3
+    assert outcome.status != 0
+    (line,) = outcome.told
+    assert line.startswith("gpucnn: rank 1 has failed (KeyError")
+
+
+def test_ranks_that_come_apart() -> None:
+    """One whose callback sets another learning rate has other weights after the next epoch."""
+    outcome = run_script(2, "errors.py", "rate")
+    assert outcome.status == 0
+    assert sorted(line.partition(":")[0] for line in outcome.out) == (
+        ["InvalidValueError"] * 2 + ["trained"] * 2
+    )
+
+
+def test_one_thread_trains_at_a_time() -> None:
+    outcome = run_script(2, "errors.py", "threads")
+    assert [line.partition(":")[0] for line in outcome.out] == (
+        ["ModelInUseError"] * 2 + ["trained"] * 2
+    )
