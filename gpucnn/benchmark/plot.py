@@ -17,6 +17,7 @@ from gpucnn.utils.plots import (
     SKY,
     VERMILION,
     check_plot,
+    new_figure,
     write_figure,
 )
 
@@ -50,13 +51,11 @@ def write_plot(path: str | os.PathLike[str], report: Report) -> None:
 
 def draw(report: Report) -> "Figure":
     """The figure that `write_plot` saves."""
-    from matplotlib.figure import Figure
-
     rooflines = [(each, _points(report.layers, each.contender)) for each in report.rooflines]
     rooflines = [(roofline, points) for roofline, points in rooflines if points]
     heights = [_bars_height(report.measurements)]
     heights += [max(LEAST_ROOFLINE_HEIGHT, 1 + LABEL_HEIGHT * len(each)) for _, each in rooflines]
-    figure = Figure((WIDTH, 0.6 + sum(heights)), layout="constrained")
+    figure = new_figure(WIDTH, 0.6 + sum(heights))
     figure.suptitle(_title(report.environment))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).ravel()
     _draw_speeds(parts[0], report.measurements)

@@ -18,6 +18,7 @@ from gpucnn.commands.devices import devices
 from gpucnn.commands.evaluate import evaluate
 from gpucnn.commands.kernels import kernels
 from gpucnn.commands.notebook import notebook
+from gpucnn.commands.plot import plot
 from gpucnn.commands.predict import predict
 from gpucnn.commands.sweep import sweep
 from gpucnn.commands.train import train
@@ -38,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # rewraps paragraphs
 )
-for command in (train, sweep, evaluate, predict, notebook, devices, kernels, verify, bench):
+for command in (train, sweep, plot, evaluate, predict, notebook, devices, kernels, verify, bench):
     app.command()(command)
 
 

@@ -34,6 +34,7 @@ from gpucnn.errors import (
     printable,
 )
 from gpucnn.utils import arguments
+from gpucnn.utils.plots import check_matplotlib
 
 
 def train(
@@ -69,6 +70,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --output")
     ] = False,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw curves.png in the run's folder after each epoch")
+    ] = False,
 ) -> None:
     """Train a network on MNIST, or on images like it; by default the notebook's, to 98 %.
 
@@ -94,12 +98,14 @@ def train(
     if ranks.rank:
         _follow(ranks, no_graph=no_graph)
         return
+    if plot:
+        check_matplotlib()
     if not resume:
         check_workers(threads, [device or "auto"])
     begun = _resume(output, options) if resume else Run.start(output, default_config(**options))
     with begun as run:
         try:
-            run.model.run_eagerly = no_graph
+            run.model.run_eagerly, run.draws = no_graph, plot
             _describe(run, by_auto=not resume and options.get("device", "auto") == "auto")
             lead(ranks, run)
             run.train()

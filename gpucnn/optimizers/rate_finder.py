@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gpucnn.errors import InvalidValueError, TrainingError
 from gpucnn.optimizers.base import Optimizer
 from gpucnn.utils import arguments
-from gpucnn.utils.plots import BLUE, SKY, VERMILION, check_plot, write_figure
+from gpucnn.utils.plots import BLUE, SKY, VERMILION, check_plot, new_figure, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,9 +96,7 @@ class LearningRateCurve:
 
     def draw(self) -> "Figure":
         """The figure that `plot` saves."""
-        from matplotlib.figure import Figure
-
-        figure, smoothed = Figure((8.0, 4.5), layout="constrained"), self.smoothed
+        figure, smoothed = new_figure(8.0, 4.5), self.smoothed
         axes = figure.subplots()
         axes.semilogx(self.rates, self.losses, color=SKY, linewidth=0.8, label="of each step")
         axes.semilogx(self.rates, smoothed, color=BLUE, label=f"mean of {SMOOTHED} steps")

@@ -1,4 +1,4 @@
-"""Plots as PNG files, by Matplotlib, which is not always installed."""
+"""Plots by Matplotlib, which is not always installed, and PNG files of them."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,36 @@ DOTS_PER_INCH = 120
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, SKY, GREEN = "#0072b2", "#56b4e9", "#009e73"
 ORANGE, VERMILION, PURPLE = "#e69f00", "#d55e00", "#cc79a7"
+SERIES = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, "black")
+"""The colours of several things in one plot, in order."""
+
+
+def check_matplotlib() -> None:
+    """Check that plots can be drawn.
+
+    Raises:
+        GpucnnError: Matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401 - imported here: it is not always installed
+    except ImportError as error:
+        raise GpucnnError(
+            "a plot needs Matplotlib, which is not installed: pip install matplotlib"
+        ) from error
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure of a size in inches, which no global state of Matplotlib knows.
+
+    So it can be drawn in any thread, and is freed like any object.
+
+    Raises:
+        GpucnnError: Matplotlib is not installed.
+    """
+    check_matplotlib()
+    from matplotlib.figure import Figure
+
+    return Figure((width, height), dpi=DOTS_PER_INCH, layout="constrained")
 
 
 def check_plot(path: str | os.PathLike[str]) -> None:
@@ -29,12 +59,7 @@ def check_plot(path: str | os.PathLike[str]) -> None:
     file = Path(path)
     if file.suffix != ".png":
         raise InvalidValueError(f"the plot's file is {str(file)!r}: give a name that ends in .png")
-    try:
-        import matplotlib  # noqa: F401 - imported here: it is not always installed
-    except ImportError as error:
-        raise GpucnnError(
-            "a plot needs Matplotlib, which is not installed: pip install matplotlib"
-        ) from error
+    check_matplotlib()
     check_writable(file)
 
 

@@ -10,6 +10,7 @@ from gpucnn.utils.storage.files import remove_leftovers
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.json"
+CURVES = "curves.png"
 LOCK = ".lock"
 
 
@@ -82,5 +83,5 @@ def locked(folder: Path) -> Iterator[None]:
 
 def remove_unfinished_files(folder: Path) -> None:
     """Remove the temporary files of a killed run; the folder must be locked."""
-    for name in (HISTORY, CHECKPOINT):
+    for name in (HISTORY, CHECKPOINT, CURVES):
         remove_leftovers(folder, name)

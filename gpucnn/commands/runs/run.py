@@ -12,6 +12,7 @@ from gpucnn.applications import TrainConfig
 from gpucnn.backends.workers.pool import pool
 from gpucnn.commands.runs.folder import (
     CHECKPOINT,
+    CURVES,
     HISTORY,
     already_used,
     check_unused,
@@ -28,6 +29,7 @@ from gpucnn.losses.labels import check_labels
 from gpucnn.models.pixels import BUILT_IN, Pixels
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import EpochRecord, History
+from gpucnn.utils.plots import write_figure
 from gpucnn.utils.storage.files import create_bytes, write_bytes
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
@@ -58,6 +60,7 @@ class Run:
         train_data: (images, labels).
         test_data: (images, labels).
         history: the epochs done.
+        draws: whether to write `curves.png`, a picture of the history, after each epoch.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Run:
         self.folder, self.config, self.model = folder, config, model
         self.train_data, self.test_data = data
         self.history = History()
+        self.draws = False
         self._lock = ExitStack()  # empty until the run is open
         self._pixels = model.pixels = Pixels.of(self.train_data[0], config.data or BUILT_IN)
 
@@ -220,6 +224,8 @@ class Run:
         self.history.epochs.append(record)
         write_bytes(self.folder / HISTORY, self._encode_history())
         self.model.save(self.checkpoint)
+        if self.draws:
+            write_figure(self.folder / CURVES, self.history.plot())
 
     def _encode_history(self) -> bytes:
         backend = self.model.backend

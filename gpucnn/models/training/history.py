@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpucnn.errors import TrainingError
+from gpucnn.models.pictures.curves import draw_history
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EpochRecord = dict[str, Any]
 
@@ -36,6 +40,18 @@ class History:
         names = dict.fromkeys(name for record in self.epochs for name in record)
         names.pop("epoch", None)
         return {name: self._values(name) for name in names}
+
+    def plot(self) -> "Figure":
+        """Draw each metric that is a number by epoch, of training and of validation.
+
+        Returns:
+            A figure of Matplotlib's, which notebooks show, and `savefig` writes.
+
+        Raises:
+            InvalidValueError: there is no epoch.
+            GpucnnError: Matplotlib is not installed.
+        """
+        return draw_history(self.epochs)
 
     def _values(self, name: str) -> list[Any]:
         return [record[name] for record in self.epochs if name in record]

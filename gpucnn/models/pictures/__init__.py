@@ -1,0 +1,1 @@
+"""Pictures of models and of their training, by Matplotlib, the extra `plot`."""
