@@ -20,6 +20,7 @@ SLOW = [
     "gpucnn.simulator",
     "importlib.metadata",
     "matplotlib",
+    "onnx",
     "rich",
     "typer",
 ]

@@ -16,6 +16,7 @@ from gpucnn.commands import INTERRUPTED, STOPPED
 from gpucnn.commands.bench import bench
 from gpucnn.commands.devices import devices
 from gpucnn.commands.evaluate import evaluate
+from gpucnn.commands.export import export
 from gpucnn.commands.kernels import kernels
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.plot import plot
@@ -39,7 +40,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # rewraps paragraphs
 )
-for command in (train, sweep, plot, evaluate, predict, notebook, devices, kernels, verify, bench):
+for command in (
+    train,
+    sweep,
+    plot,
+    evaluate,
+    predict,
+    export,
+    notebook,
+    devices,
+    kernels,
+    verify,
+    bench,
+):
     app.command()(command)
 
 

@@ -3,15 +3,17 @@
 import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
+from gpucnn.backends.ranks.world import is_leader
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.layers import Flatten, Input, Layer
-from gpucnn.layers.ends import ends_in_softmax
+from gpucnn.layers.ends import end_of, ends_in_softmax
 from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
     SavedModel,
@@ -35,7 +37,9 @@ from gpucnn.models.data import (
     without_labels,
 )
 from gpucnn.models.divergence import check_weights
+from gpucnn.models.exchange.to_onnx import Exported, check_export, encoding_of, to_onnx
 from gpucnn.models.network import Network
+from gpucnn.models.pixels import BYTES, FLOATS
 from gpucnn.models.progress import show_evaluation, verbosity
 from gpucnn.models.summary import print_summary
 from gpucnn.models.trainable import Trainable
@@ -45,6 +49,7 @@ from gpucnn.models.training.parallel import predict
 from gpucnn.optimizers import OptimizerState
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import keras_arguments
+from gpucnn.utils.storage.files import write_bytes
 
 T = TypeVar("T")
 
@@ -405,6 +410,63 @@ class Sequential(Trainable):
         except InvalidValueError as error:
             raise InvalidFileError(f"{filepath} is not of this model: {error}") from error
         self.pixels = pixels
+
+    @keras_arguments
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "onnx",  # noqa: A002 - Keras's name
+        verbose: int | str | None = None,
+        pixels: str = FLOATS,
+    ) -> None:
+        """Write an ONNX file, which computes in float32 what `predict` does.
+
+        Its input, "input", is (images, *input_shape), and its output (images, outputs), called
+        "probabilities", or "outputs" where the model gives others. The number of images is free.
+        Nodes have the names of the layers, and weights those of `weight_names`. The file appears
+        under its name complete or not at all.
+
+        Args:
+            filepath: of a name that ends in .onnx.
+            format: "onnx", the only one.
+            verbose: as for `evaluate`, or None; but there is nothing to print.
+            pixels: "floats" for float32, in the encoding that the model was trained on, which the
+                description of the input tells; "bytes" for uint8 of 0 to 255, which the graph
+                converts to it.
+
+        Raises:
+            InvalidFileError: `filepath` is a directory, or its folder does not exist.
+            InvalidTypeError: a layer is of a class of your own.
+            InvalidValueError: an argument is not as described, or the model was trained on pixels
+                in no encoding to which bytes can be converted.
+            TrainingError: a weight is not finite.
+            GpucnnError: the package onnx is not installed.
+            OSError: the file cannot be written.
+        """
+        verbosity(verbose or 0)
+        arguments.one_of(pixels, "pixels", (FLOATS, BYTES))
+        check_export(filepath, format)
+        content = to_onnx(self._exported(takes_bytes=pixels == BYTES))
+        if is_leader():
+            write_bytes(Path(filepath), content)
+
+    def _exported(self, *, takes_bytes: bool) -> Exported:
+        encoding = encoding_of(self.pixels, self.layers, takes_bytes)
+        softmax = self._shared is not None or self._objective.predicts_softmax
+        is_probability = softmax or end_of(self.layers) == "sigmoid"
+        with self._lock.claim():
+            check_weights(self, self.replica)
+            weights = self.named_weights(self.replica)
+        return Exported(
+            self.name,
+            self._unrolled,
+            weights,
+            self.input_shape,
+            encoding,
+            takes_bytes,
+            softmax,
+            "probabilities" if is_probability else "outputs",
+        )
 
     @classmethod
     def load(

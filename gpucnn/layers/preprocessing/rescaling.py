@@ -26,14 +26,19 @@ AT_ONCE = 256
 
 
 class Scaling(Layer):
-    """A layer that multiplies each channel by a scale, and adds an offset."""
+    """A layer that multiplies each channel by a scale, and adds an offset.
 
-    _scale: tuple[float, ...]
-    _offset: tuple[float, ...]
+    Attributes:
+        scales: of the channels; set by `build`, like `offsets`.
+        offsets: likewise.
+    """
+
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
 
     def build(self, input_shape: Shape) -> None:
         self.input_shape = self.output_shape = input_shape
-        self._scale, self._offset = self._scale_and_offset(input_shape[-1])
+        self.scales, self.offsets = self._scale_and_offset(input_shape[-1])
 
     @abstractmethod
     def _scale_and_offset(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -63,9 +68,9 @@ class Scaling(Layer):
         state: Array,
     ) -> None:
         super().place(backend, real, parameters, gradients, state)
-        self._scale_array = backend.asarray(np.array(self._scale), real)
-        shifts = any(self._offset)
-        self._offset_array = backend.asarray(np.array(self._offset), real) if shifts else None
+        self._scale_array = backend.asarray(np.array(self.scales), real)
+        shifts = any(self.offsets)
+        self._offset_array = backend.asarray(np.array(self.offsets), real) if shifts else None
 
     def forward(self, x: Array, step: Step | None) -> Array:
         output = self.buffer("output", len(x))

@@ -113,6 +113,8 @@ TABLE: dict[str, Absent] = {
     "custom_objects": Absent("put @gpucnn.utils.register before the classes"),
     "compile": Absent("a model is compiled as it was; leave it out", (False, True)),
     "safe_mode": Absent("a file holds no code; leave it out", (False, True)),
+    "input_signature": Absent("the file takes any number of images; leave it out"),
+    "opset_version": Absent("leave it out"),
     "line_length positions print_fn layer_range": Absent("leave it out"),
     "expand_nested show_trainable": Absent("leave it out", (False,)),
 }

@@ -39,7 +39,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "to_json to_yaml get_config from_config get_build_config build_from_config"
         " get_compile_config compile_from_config": f"use settings, or {FILES[4:]}",
         "save_own_variables load_own_variables get_state_tree set_state_tree": GET_WEIGHTS,
-        "export": FILES,
         "quantize quantization_mode quantized_build quantized_call"
         " get_quantization_layer_structure": NO_QUANTIZATION,
         "make_train_function make_test_function make_predict_function train_function test_function"

@@ -1,0 +1,126 @@
+"""An ONNX graph under construction: a chain of nodes, and in which order its tensors lie."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Shape
+
+INPUT = "input"
+"""The name of the graph's input; those of all other tensors within the graph have a dot."""
+
+
+class Graph:
+    """A chain of nodes, each of which takes the output of the one before it.
+
+    ONNX's windows slide over images of (channels, rows, columns), where the layers have (rows,
+    columns, channels). An image is turned by a `Transpose` when an operator needs that, and then
+    stays so. A vector that was flattened from such an image has its elements in another order,
+    which the weights of the next layer follow.
+
+    Nodes are named by their layers, initializers by the weights, such as "conv2d.kernel".
+
+    Args:
+        weights: by name.
+        shape: of the input, of one image.
+
+    Attributes:
+        nodes: in order.
+        initializers: the constants that they take.
+        output: the name of the tensor that the last of them gives.
+        shape: of that, for one image, as layers have it.
+    """
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]], shape: Shape) -> None:
+        self._weights = weights
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self.output, self.shape = INPUT, shape
+        self._scope = INPUT
+        self._is_channels_first = False
+        self._order: NDArray[np.int64] | None = None  # of a vector's elements; None for gpucnn's
+
+    # Building
+
+    def enter(self, name: str) -> None:
+        """Name the layer, or what else, that the next nodes belong to."""
+        self._scope = name
+
+    def add(self, operator: str, *constants: str, part: str = "output", **attributes: Any) -> None:
+        """Append a node.
+
+        Args:
+            operator: of ONNX.
+            constants: the names of its further inputs, after the output of the last node.
+            part: of the layer, by which the output is named, and the node if it is not the last.
+            attributes: of the operator.
+        """
+        from onnx import helper
+
+        name = self._scope if part == "output" else f"{self._scope}.{part}"
+        given, self.output = self.output, f"{self._scope}.{part}"
+        node = helper.make_node(operator, [given, *constants], [self.output], name, **attributes)
+        self.nodes.append(node)
+
+    def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
+        """Add an initializer for the layer; the name by which nodes take it."""
+        from onnx import numpy_helper
+
+        array = np.ascontiguousarray(values, dtype).reshape(np.shape(values))
+        full = f"{self._scope}.{name}"
+        self.initializers.append(numpy_helper.from_array(array, full))
+        return full
+
+    def weight(self, name: str) -> NDArray[Any]:
+        """A weight of the layer."""
+        return self._weights[f"{self._scope}.{name}"]
+
+    def rename_output(self, name: str) -> None:
+        """Give the last node's output another name."""
+        self.nodes[-1].output[0] = self.output = name
+
+    # The order of elements
+
+    def to_channels_first(self) -> None:
+        """Bring an image's channels before its rows and columns; a vector stays as it is."""
+        last = len(self.shape)
+        if last > 1 and not self._is_channels_first:
+            self.add("Transpose", part="channels_first", perm=[0, last, *range(1, last)])
+            self._is_channels_first = True
+
+    def to_channels_last(self) -> None:
+        """Bring an image, or a vector, to the order that it has in gpucnn."""
+        if self._order is not None:
+            places = self.constant("places", np.argsort(self._order), np.int64)
+            self.add("Gather", places, part="channels_last", axis=1)
+            self._order = None
+        elif self._is_channels_first:
+            last = len(self.shape)
+            self.add("Transpose", part="channels_last", perm=[0, *range(2, last + 1), 1])
+            self._is_channels_first = False
+
+    def flatten(self) -> None:
+        """Make an image a vector, in the order in which it lies."""
+        self.add("Flatten", axis=1)
+        if self._is_channels_first:
+            places = np.arange(prod(self.shape)).reshape(self.shape)
+            order = np.moveaxis(places, -1, 0).ravel()
+            self._order = None if (np.diff(order) == 1).all() else order
+            self._is_channels_first = False
+
+    def in_order(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What belongs to the elements of a vector, one in each row, in the order they lie in."""
+        return values if self._order is None else values[self._order]
+
+    def of_channels(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Numbers for the channels, (c,), in a shape in which they meet an image or a vector."""
+        if self._is_channels_first:
+            return values.reshape(-1, *(1,) * (len(self.shape) - 1))
+        return self.in_order(values)
+
+    def forget_order(self) -> None:
+        """Take the order of the next output for that of gpucnn, since each element is a new one."""
+        self._is_channels_first, self._order = False, None

@@ -1,0 +1,173 @@
+"""A model as an ONNX file, for ONNX Runtime, OpenVINO, TensorRT and the browser."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Shape
+from gpucnn.errors import GpucnnError, InvalidValueError
+from gpucnn.layers import Layer
+from gpucnn.models.exchange.graph import INPUT, Graph
+from gpucnn.models.exchange.operators import add_layer
+from gpucnn.models.pixels import Encoding, Pixels, encoding_of_bytes
+from gpucnn.utils import arguments
+from gpucnn.utils.storage.files import check_writable
+from gpucnn.version import __version__
+
+SUFFIX = ".onnx"
+FORMATS = ("onnx",)
+
+OPSET, IR_VERSION = 17, 8
+"""Of ONNX 1.12, of 2022: it has all that is needed, and the runtimes of the years since read it."""
+
+IMAGES = "images"
+"""The name of the batch dimension."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What is made an ONNX model.
+
+    Args:
+        name: of the graph.
+        layers: those that run, built, in order.
+        weights: by name.
+        input_shape: of one image.
+        encoding: of the pixels that the layers take; None if it is none of the known ones.
+        takes_bytes: whether the graph takes uint8, and brings that to the encoding itself.
+        softmax: whether it ends in the softmax of what the layers give.
+        output: the name of its output.
+    """
+
+    name: str
+    layers: Sequence[Layer]
+    weights: Mapping[str, NDArray[Any]]
+    input_shape: Shape
+    encoding: Encoding | None
+    takes_bytes: bool
+    softmax: bool
+    output: str
+
+
+def check_export(path: str | os.PathLike[str], file_format: str) -> None:
+    """Check that a model can be exported to `path`, before that costs time.
+
+    Raises:
+        InvalidValueError: there is no such format, or the name does not end in .onnx.
+        InvalidFileError: `path` is a directory, or its folder does not exist.
+        GpucnnError: the package onnx is not installed.
+        OSError: the file cannot be written.
+    """
+    arguments.one_of(file_format, "format", FORMATS)
+    file = Path(path)
+    if file.suffix != SUFFIX:
+        raise InvalidValueError(
+            f"the file to export to is {str(file)!r}: give a name that ends in {SUFFIX}"
+        )
+    try:
+        import onnx  # noqa: F401 - imported here: an optional dependency
+    except ImportError as error:
+        raise GpucnnError(
+            "an export to ONNX needs the package onnx, which is not installed: pip install onnx, "
+            "or gpucnn with its extra onnx"
+        ) from error
+    check_writable(file)
+
+
+def encoding_of(
+    trained: Pixels | None, layers: Sequence[Layer], takes_bytes: bool
+) -> Encoding | None:
+    """The encoding of the pixels that a model takes; None if it is not known.
+
+    Args:
+        trained: the pixels that it was trained on; None if unknown.
+        layers: of the model.
+        takes_bytes: whether bytes are to be brought to it.
+
+    Raises:
+        InvalidValueError: they cannot be.
+    """
+    of_bytes = encoding_of_bytes(layers)
+    if trained is None:
+        return of_bytes if takes_bytes else None
+    encoding = trained.encoding(of_bytes)
+    if takes_bytes and encoding is None:
+        raise InvalidValueError(
+            f"the model was trained on {trained}, and how to convert bytes to such is not known: "
+            "export it for floats"
+        )
+    return encoding
+
+
+def to_onnx(exported: Exported) -> bytes:
+    """A model as an ONNX model of float32, checked by ONNX's checker.
+
+    Its input is (images, *input_shape), float32 or uint8; its output float32 (images, outputs).
+
+    Raises:
+        InvalidTypeError: a layer is not one of the library's.
+    """
+    from onnx import checker, helper
+
+    graph = Graph(exported.weights, exported.input_shape)
+    if exported.takes_bytes:
+        _add_normalisation(graph, exported.encoding)
+    for layer in exported.layers:
+        add_layer(graph, layer)
+    _add_end(graph, exported)
+    made = helper.make_graph(
+        graph.nodes,
+        exported.name,
+        [_input(exported)],
+        [_tensor(exported.output, np.float32, graph.shape)],
+        graph.initializers,
+    )
+    model = helper.make_model(
+        made,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="gpucnn",
+        producer_version=__version__,
+    )
+    checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def _add_normalisation(graph: Graph, encoding: Encoding | None) -> None:
+    """The nodes that bring bytes to the encoding that the layers take."""
+    from onnx import TensorProto
+
+    graph.add("Cast", part="real", to=TensorProto.FLOAT)
+    if encoding is not None and encoding != (0, 255):
+        graph.add("Mul", graph.constant("step", encoding.width / 255), part="stretched")
+        graph.add("Add", graph.constant("low", encoding.low), part="normalised")
+
+
+def _add_end(graph: Graph, exported: Exported) -> None:
+    """The end of the graph: the softmax if there is one, and the name of the output."""
+    graph.to_channels_last()
+    if exported.softmax:
+        graph.enter(exported.output)
+        graph.add("Softmax", axis=-1)
+    graph.rename_output(exported.output)
+
+
+def _input(exported: Exported) -> Any:
+    """The input of the graph, with what the pixels are in its description."""
+    encoding = exported.encoding
+    if exported.takes_bytes:
+        return _tensor(INPUT, np.uint8, exported.input_shape, "pixels of 0 to 255")
+    known = "" if encoding is None else f"pixels of {encoding.low:g} to {encoding.high:g}"
+    return _tensor(INPUT, np.float32, exported.input_shape, known)
+
+
+def _tensor(name: str, dtype: Any, shape: Shape, description: str = "") -> Any:
+    from onnx import helper
+
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    return helper.make_tensor_value_info(name, element, [IMAGES, *shape], description)

@@ -1,0 +1,41 @@
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from commands.conftest import Command, Refused
+from gpucnn import Conv2D, Dense, Flatten, Sequential
+
+MODEL, FILE = "model.safetensors", "model.onnx"
+BYTES = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 2), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def model(command: Command) -> Sequential:
+    """A model, in the command's working folder."""
+    model = Sequential([Conv2D(3, 2), Flatten(), Dense(3)], BYTES.shape[1:], device="cpu")
+    model.save(MODEL)
+    return model
+
+
+def run(x: NDArray[np.generic]) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(FILE, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["probabilities"], {"input": x})[0])
+
+
+def test_it_writes_a_file_that_computes_the_same(command: Command, model: Sequential) -> None:
+    outcome = command("export", MODEL, FILE)
+    assert (outcome.status, outcome.out) == (0, f"saved {FILE}\n")
+    x = (BYTES / 255 - 0.5).astype(np.float32)
+    np.testing.assert_allclose(run(x), model.predict(x), atol=1e-5)
+
+
+def test_the_file_may_take_bytes(command: Command, model: Sequential) -> None:
+    assert command("export", MODEL, FILE, "--pixels", "bytes").status == 0
+    np.testing.assert_allclose(run(BYTES), model.predict(BYTES), atol=1e-5)
+
+
+def test_errors_are_one_line(refused: Refused) -> None:
+    assert "there is no file nothing" in refused("export", "nothing", FILE)
+    assert "ends in .onnx" in refused("export", MODEL, MODEL)
+    assert "choose one of floats, bytes" in refused("export", MODEL, FILE, "--pixels", "words")

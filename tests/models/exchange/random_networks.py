@@ -1,0 +1,147 @@
+"""Random networks of the library's layers, by a seed."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn import (
+    ELU,
+    GELU,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Cropping2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    LeakyReLU,
+    MaxPool2D,
+    Normalization,
+    RandomFlip,
+    RandomTranslation,
+    ReLU,
+    Rescaling,
+    Reshape,
+    SeparableConv2D,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    SpatialDropout2D,
+    Tanh,
+    ZeroPadding2D,
+)
+from gpucnn.layers import Layer
+from gpucnn.layers.ends import end_of
+from gpucnn.losses import SparseCategoricalCrossentropy
+
+ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid")
+MOST_PARTS = 4  # of one or two layers of images each
+
+
+def random_network(seed: int) -> Sequential:
+    """A network of up to a dozen layers with weights, averages among them, that are drawn."""
+    draw = Draw(seed)
+    rows, columns, channels = (int(draw.random.integers(low, 10)) for low in (4, 4, 1))
+    layers = [*draw.beginning(channels), *draw.body(), *draw.vectors(), *draw.end()]
+    model = Sequential(layers, (rows, columns, channels), device="cpu", seed=seed, threads=1)
+    if draw.flip() and end_of(layers) == "linear":
+        model.compile(loss=SparseCategoricalCrossentropy(from_logits=True))
+    draw_weights(model, seed)
+    return model
+
+
+def draw_weights(model: Sequential, seed: int) -> None:
+    """Draw all weights that begin as zeros or ones."""
+    random = np.random.default_rng(seed)
+
+    def drawn(name: str, values: NDArray[Any]) -> NDArray[Any]:
+        if name.endswith("kernel"):
+            return values
+        if name.endswith(("variance", "gamma")):
+            return random.uniform(0.5, 2, values.shape)
+        return random.normal(0, 0.3, values.shape)
+
+    named = zip(model.weight_names, model.get_weights(), strict=True)
+    model.set_weights([drawn(name, values) for name, values in named])
+
+
+class Draw:
+    """Layers that are drawn; the windows are such that they fit any image."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+
+    def flip(self) -> bool:
+        return bool(self.random.integers(2))
+
+    def of(self, *choices: Any) -> Any:
+        return choices[self.random.integers(len(choices))]
+
+    def pair(self, most: int) -> tuple[int, int]:
+        first, second = self.random.integers(1, most + 1, 2)
+        return int(first), int(second)
+
+    def beginning(self, channels: int) -> list[Layer]:
+        layers = [
+            Rescaling(self.random.uniform(0.5, 2, channels).tolist(), 0.1),
+            Rescaling(0.5),
+            Normalization(mean=0.1, variance=self.random.uniform(0.5, 2, channels).tolist()),
+            RandomFlip(),
+            RandomTranslation(0.1, 0.1),
+        ]
+        return [each for each in layers if self.random.random() < 0.2]
+
+    def body(self) -> list[Layer]:
+        parts = [self.of_images() for _ in range(self.random.integers(1, MOST_PARTS + 1))]
+        return [layer for part in parts for layer in part]
+
+    def of_images(self) -> list[Layer]:
+        size, activation = self.pair(3), self.of(*ACTIVATIONS)
+        same: dict[str, Any] = {"padding": "same", "activation": activation}
+        spread = self.of({"strides": self.pair(3)}, {"dilation_rate": self.pair(2)})
+        pooled: dict[str, Any] = {"strides": self.pair(2), "padding": "same"}
+        groups = int(self.random.integers(2, 4))
+        part: list[Layer] = self.of(
+            [Conv2D(6, size, use_bias=self.flip(), **same, **spread)],
+            [Conv2D(6, size, use_bias=self.flip(), **same), BatchNormalization()],
+            [ZeroPadding2D(2), Conv2D(6, size, activation=activation, **spread)],
+            [ZeroPadding2D(2), MaxPool2D(size), Cropping2D(0)],
+            [ZeroPadding2D((size, (1, 2))), Cropping2D(((1, 0), self.pair(2)))],
+            [Conv2D(6, 1), Conv2D(2 * groups, size, groups=groups, **same, **spread)],
+            [DepthwiseConv2D(size, depth_multiplier=self.of(1, 2), **same, **spread)],
+            [SeparableConv2D(6, size, **same, **spread)],
+            [MaxPool2D(size, **pooled)],
+            [AveragePooling2D(size, **pooled)],
+            [BatchNormalization(center=self.flip(), scale=self.flip()), self.activation()],
+            [self.of(Dropout, SpatialDropout2D)(0.5), self.activation()],
+        )
+        return part
+
+    def activation(self) -> Layer:
+        layers = ReLU(), LeakyReLU(0.1), ELU(0.7), GELU(), SiLU(), Tanh(), Sigmoid()
+        layer: Layer = self.of(*layers)
+        return layer
+
+    def vectors(self) -> list[Layer]:
+        flat: list[Layer] = self.of(
+            [Flatten()],
+            [Flatten(), self.activation()],
+            [Flatten(), BatchNormalization(), Dropout(0.2)],
+            [Reshape((-1,))],
+            [Reshape((-1, 1, 1)), ReLU(), Flatten()],
+            [GlobalAveragePooling2D()],
+            [GlobalMaxPooling2D()],
+        )
+        hidden = Dense(int(self.random.integers(1, 9)), self.of(*ACTIVATIONS), self.flip())
+        return [*flat, *self.of([], [hidden], [hidden, BatchNormalization(), self.activation()])]
+
+    def end(self) -> list[Layer]:
+        last: list[Layer] = self.of(
+            [Dense(4)], [Dense(3, "softmax")], [Dense(1), Sigmoid()], [Dense(5), Softmax()]
+        )
+        return last
