@@ -86,10 +86,16 @@ class Graph:
 
     def to_channels_first(self) -> None:
         """Bring an image's channels before its rows and columns; a vector stays as it is."""
-        last = len(self.shape)
-        if last > 1 and not self._is_channels_first:
+        if len(self.shape) == 1 or self._is_channels_first:
+            return
+        *pixels, channels = self.shape
+        if 1 in (channels, prod(pixels)):  # the same in memory, which a Reshape does not copy
+            shape = self.constant("image_shape", (-1, channels, *pixels), np.int64)
+            self.add("Reshape", shape, part="channels_first")
+        else:
+            last = len(self.shape)
             self.add("Transpose", part="channels_first", perm=[0, last, *range(1, last)])
-            self._is_channels_first = True
+        self._is_channels_first = True
 
     def to_channels_last(self) -> None:
         """Bring an image, or a vector, to the order that it has in gpucnn."""

@@ -296,6 +296,12 @@ def test_images_are_turned_once() -> None:
     assert operators == ["Mul", "Add", "Transpose", *last]
 
 
+def test_images_of_a_channel_are_not_copied() -> None:
+    built([Conv2D(3, 2), Flatten(), Dense(3)], (7, 6, 1)).export(FILE)
+    operators = [node.op_type for node in onnx.load(FILE).graph.node]
+    assert operators == ["Reshape", "Conv", "Flatten", "Gemm", "Softmax"]
+
+
 def test_a_model_of_float64_becomes_one_of_float32() -> None:
     check_floats(built([Conv2D(3, 2), Flatten(), Dense(3)], dtype="float64"))
 
