@@ -90,7 +90,13 @@ class Window:
     @cached_property
     def padding_before(self) -> Pair:
         """The rows of padding above the image and the columns to its left."""
-        return self._padding_before(0), self._padding_before(1)
+        return self._padding(0) // 2, self._padding(1) // 2
+
+    @cached_property
+    def padding_after(self) -> Pair:
+        """The rows of padding below the image and the columns to its right."""
+        rows, columns = self.padding_before
+        return self._padding(0) - rows, self._padding(1) - columns
 
     @property
     def elements(self) -> int:
@@ -134,11 +140,11 @@ class Window:
             return ceil_div(self.image[axis], self.strides[axis])
         return (self.image[axis] - self.extent[axis]) // self.strides[axis] + 1
 
-    def _padding_before(self, axis: int) -> int:
+    def _padding(self, axis: int) -> int:
         if self.padding == "valid":
             return 0
         reach = (self.output[axis] - 1) * self.strides[axis] + self.extent[axis]
-        return max(reach - self.image[axis], 0) // 2
+        return max(reach - self.image[axis], 0)
 
     def _taps(self) -> Iterator[Tap]:
         every_image = slice(None)

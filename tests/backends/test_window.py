@@ -48,6 +48,16 @@ def test_taps_see_what_the_window_sees(window: Window) -> None:
 
 
 @given(window=windows())
+def test_padding_is_what_the_positions_need_its_odd_row_at_the_end(window: Window) -> None:
+    sides = zip(window.padding_before, window.padding_after, strict=True)
+    assert all(after - before in (0, 1) for before, after in sides)
+    sizes = zip(window.image, window.padding_before, window.padding_after, strict=True)
+    height, width = (sum(each) for each in sizes)
+    padded = Window((height, width), window.size, window.strides, "valid", window.dilation)
+    assert padded.output == window.output
+
+
+@given(window=windows())
 def test_output_is_the_number_of_positions(window: Window) -> None:
     image = np.zeros((1, *window.image, 1))
     slide = loops.Slide(window.size, window.strides, window.padding, window.dilation)

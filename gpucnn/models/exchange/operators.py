@@ -121,18 +121,10 @@ def _scaling(graph: Graph, layer: Scaling) -> None:
 
 def _sliding(window: Window) -> dict[str, Any]:
     """The attributes of a window. Its padding is written out, which every runtime knows."""
-    sizes = zip(
-        window.output, window.strides, window.extent, window.image, window.padding_before,
-        strict=True,
-    )  # fmt: skip
-    after = [
-        max((output - 1) * stride + extent - image - before, 0)
-        for output, stride, extent, image, before in sizes
-    ]
     return {
         "kernel_shape": window.size,
         "strides": window.strides,
-        "pads": [*window.padding_before, *after],
+        "pads": [*window.padding_before, *window.padding_after],
     }
 
 
