@@ -113,6 +113,13 @@ class BatchNormalization(WholeBatchLayer):
     def infer(self, x: Array) -> Array:
         return self._normalize(x, *self._moving)
 
+    def infer_gradient(self, output_gradient: Array) -> Array:
+        _, variances = self._moving
+        scale = self._gamma / self.xp.sqrt(variances + self.epsilon)
+        input_gradient = self.buffer("input_gradient", len(output_gradient))
+        self.backend.scale_shift(output_gradient, scale, None, input_gradient)
+        return input_gradient
+
     def forward_together(self, x: Array, step: Step) -> Sums[Array]:
         images = len(x) if step.images is None else step.images
         self._x, self._count = x, images * prod(self.input_shape[:-1])

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from typing import ClassVar, TypeGuard, TypeVar
 
 from gpucnn.backends import Array
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step
 
 Result = TypeVar("Result")
@@ -48,6 +49,19 @@ class WholeBatchLayer(Layer):
         Args:
             x: real (n, *input_shape).
         """
+
+    def infer_gradient(self, output_gradient: Array) -> Array:
+        """The gradient with respect to the input of `infer`, real (n, *input_shape).
+
+        Args:
+            output_gradient: real (n, *output_shape).
+
+        Raises:
+            InvalidValueError: the class does not define it.
+        """
+        raise InvalidValueError(
+            f"{self.name} does not tell the gradient of what it infers: define infer_gradient"
+        )
 
     @abstractmethod
     def forward_together(self, x: Array, step: Step) -> Sums[Array]:

@@ -39,10 +39,10 @@ from gpucnn.models.data import (
 from gpucnn.models.divergence import check_weights
 from gpucnn.models.exchange.to_onnx import Exported, check_export, encoding_of, to_onnx
 from gpucnn.models.network import Network
+from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import BYTES, FLOATS
 from gpucnn.models.progress import show_evaluation, verbosity
 from gpucnn.models.summary import print_summary
-from gpucnn.models.trainable import Trainable
 from gpucnn.models.training import evaluation
 from gpucnn.models.training.parallel import evaluate as evaluate_replica
 from gpucnn.models.training.parallel import predict
@@ -54,7 +54,7 @@ from gpucnn.utils.storage.files import write_bytes
 T = TypeVar("T")
 
 
-class Sequential(Trainable):
+class Sequential(Pictured):
     """A stack of layers with training, evaluation, prediction and files, under Keras's names.
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or stay as they are for
