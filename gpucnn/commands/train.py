@@ -159,8 +159,6 @@ def _describe(run: Run, *, by_auto: bool) -> None:
         f"{config.model}: {model.parameters.size:,} parameters of {config.dtype} on "
         f"{backend.device} ({backend.description})"
     )
-    if world().size > 1:
-        print(f"{world().size} ranks, which divide each batch among them")
     if backend.device == "simulator":
         print(
             "the simulator executes each CUDA thread on the CPU, at tens to hundreds of images/s: "

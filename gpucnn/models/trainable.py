@@ -292,7 +292,13 @@ class Trainable(BuiltLater):
         with self._training.owned(), ranks.together():
             if ranks.size > 1:
                 check_images_for(ranks, source.images or size, size)
-                fitted = size, list(numbers), shuffle, held_out is None, validation_steps
+                fitted = {
+                    "batch_size": size,
+                    "epochs": list(numbers),
+                    "shuffle": shuffle,
+                    "validation data": held_out is not None,
+                    "validation_steps": validation_steps,
+                }
                 self._check_agreement(ranks, fitted, source.memory, held_out)
             self.pixels, self.history = pixels, history
             trainer = ParallelTrainer(
@@ -300,7 +306,10 @@ class Trainable(BuiltLater):
             )
             trainer.run_eagerly = self.run_eagerly
             self.stop_training = False
-            shown = show_progress(0 if ranks.rank else level, epochs, source.images)
+            level = 0 if ranks.rank else level
+            if ranks.size > 1 and level:
+                print(f"{ranks.size} ranks, which divide each batch among them", flush=True)
+            shown = show_progress(level, epochs, source.images)
             params = {"verbose": verbose, "epochs": epochs, "steps": source.steps}
             with closing(trainer), told.training(params), shown as progress:
                 for epoch in numbers:
@@ -323,7 +332,7 @@ class Trainable(BuiltLater):
     def _check_agreement(
         self,
         ranks: World,
-        fitted: object,
+        fitted: dict[str, object],
         data: Labelled | ChunkLayout,
         held_out: Labelled | ChunkLayout | None,
     ) -> None:
@@ -331,7 +340,7 @@ class Trainable(BuiltLater):
 
         Args:
             ranks: all of them.
-            fitted: the arguments of `fit`.
+            fitted: the arguments of `fit`, by name.
             data: the images to train on.
             held_out: those to validate on.
 
@@ -347,7 +356,7 @@ class Trainable(BuiltLater):
                 "number of threads": self.backend.threads,
                 "model": (self.seed, str(self.dtype), kinds_of([*self._unrolled, self.loss])),
                 "state of training": self._digest(),
-                "argument of fit": fitted,
+                **fitted,
                 "set of images": digests[0],
                 "set to validate on": digests[1],
             },
@@ -388,7 +397,7 @@ class Trainable(BuiltLater):
         """
         of_all = self.epochs_trained + 1
         with self._trained_by(trainer, source):
-            parts = check_parts(ranks, source.parts(of_all, trainer.chunk))
+            parts = check_parts(ranks, source.parts(of_all, trainer.chunk), trainer.chunk)
             record = trainer.epoch_of_parts(epoch + 1, parts, progress)
             check_weights(self, trainer.replica)
             check_finite_arrays(optimizer_arrays(trainer.optimizer.state()))
@@ -396,7 +405,7 @@ class Trainable(BuiltLater):
                 with self._lent(trainer) if told.is_told_of_tests else nullcontext():
                     told.test_begins()
                 held_out = validation.parts(of_all, trainer.test_chunk)
-                found = trainer.validate(check_parts(ranks, held_out))
+                found = trainer.validate(check_parts(ranks, held_out, trainer.test_chunk))
                 check_finite(found.loss, epoch + 1)
                 with self._lent(trainer) if told.is_told_of_tests else nullcontext():
                     told.test_ends(found._asdict())

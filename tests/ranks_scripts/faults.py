@@ -8,11 +8,16 @@ import numpy as np
 
 import gpucnn
 from gpucnn import callbacks, layers
+from gpucnn.backends.ranks.world import _shared_files
 
 fault, is_faulty = sys.argv[1], gpucnn.rank() == 1
 
 
 class Fault(callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        if "SHOWS_FILES" in os.environ and gpucnn.rank() == 0:
+            sys.stdout.write("\n".join(_shared_files()) + "\n")
+
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 1 and is_faulty and fault in FAULTS:
             FAULTS[fault]()
@@ -64,6 +69,12 @@ model.compile("sgd")
 if is_faulty and fault == "weights":
     model.set_weights([each + 1 for each in model.get_weights()])
 batch = 2 if fault == "few images" else 64
-model.fit(x, y, batch, epochs=3, verbose=0, callbacks=[Fault()])
+if fault in ("sharded batches", "fewer batches"):
+    of_rank = {"sharded batches": slice(gpucnn.rank(), None, 3)}
+    rows = np.arange(256)[of_rank.get(fault, slice(128 if is_faulty else 256))]
+    batches = [(x[some], y[some]) for some in np.array_split(rows, 2)]
+    model.fit(batches, epochs=3, verbose=0)
+else:
+    model.fit(x, y, batch, epochs=3, verbose=0, callbacks=[Fault()])
 # At once, unlike print: other ranks write at the same time.
 sys.stdout.write("trained\n")

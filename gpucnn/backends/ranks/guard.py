@@ -1,9 +1,10 @@
 """A program that watches the ranks of a machine: it says which was killed, and ends the others.
 
-Its arguments are the process and the number of each rank, such as 1234:0. It is a process of its
-own, since a launcher ends all ranks as soon as it has noticed the death of one, and says no more
-than the number of that process. Ranks that end together end this program first; one that fails
-sends it SIGUSR1, and tells of its error by itself.
+Its arguments are the process and the number of each rank, such as 1234:0, and files of memory that
+they share, which it removes where ranks are killed. It is a process of its own, since a launcher
+ends all ranks as soon as it has noticed the death of one, and says no more than the number of that
+process. Ranks that end together end this program first; one that fails sends it SIGUSR1, and tells
+of its error by itself.
 """
 
 import os
@@ -12,16 +13,18 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 GRACE = 5.0
 """Seconds that the others have for ending, or the launcher for ending them."""
 
 
-def watch(ranks: dict[int, int]) -> None:
+def watch(ranks: dict[int, int], files: list[str]) -> None:
     """Wait for the first of some processes to end; then say so, and end the others.
 
     Args:
         ranks: the numbers of the ranks, by process.
+        files: to be removed then.
     """
     told: list[int] = []
     signal.signal(signal.SIGUSR1, lambda number, frame: told.append(number))
@@ -32,6 +35,9 @@ def watch(ranks: dict[int, int]) -> None:
     ready, _, _ = select.select(list(watched), [], [])
     if not told:
         _say([watched[each] for each in ready])
+    for file in files:
+        with suppress(OSError):
+            Path(file).unlink()
     for stream in range(3):
         os.close(stream)  # which the launcher waits for
     time.sleep(GRACE)
@@ -47,5 +53,6 @@ def _say(ranks: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    pairs = (each.split(":") for each in sys.argv[1:])
-    watch({int(process): int(rank) for process, rank in pairs})
+    pairs = [each.split(":") for each in sys.argv[1:] if each[0] != "/"]
+    ranks = {int(process): int(rank) for process, rank in pairs}
+    watch(ranks, [each for each in sys.argv[1:] if each[0] == "/"])

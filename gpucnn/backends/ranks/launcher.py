@@ -2,9 +2,11 @@
 
 import os
 import re
+from functools import cache
 from typing import NamedTuple
 
 from gpucnn.errors import InvalidValueError
+from gpucnn.utils.warn import warn
 
 
 class Place(NamedTuple):
@@ -116,10 +118,21 @@ def cores_of_one(cores: int) -> int:
 
     A launcher may have bound each to cores of its own: then its own parent has more.
     """
-    local_size = place().local_size
-    if local_size == 1 or _is_bound():
+    mine = place()
+    if mine.local_size == 1 or _is_bound():
         return cores
-    return max(cores // local_size, 1)
+    if mine.local_rank == 0:
+        _warn_if_crowded(mine.local_size, cores)
+    return max(cores // mine.local_size, 1)
+
+
+@cache  # once
+def _warn_if_crowded(ranks: int, cores: int) -> None:
+    if ranks > cores:
+        warn(
+            f"{ranks} ranks share {cores} cores of this machine, and wait for each other: start at "
+            f"most {cores} here, unless they train on GPUs"
+        )
 
 
 def _is_bound() -> bool:

@@ -7,6 +7,7 @@ one that has ended.
 
 import atexit
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -333,9 +334,18 @@ def _start_guard(local: Any, rank: int) -> Guard:
     if local.Get_rank() == 0 and hasattr(os, "pidfd_open"):
         file = Path(__file__).with_name("guard.py")
         watched = (f"{process}:{number}" for process, number in ranks)
-        command = [sys.executable, "-S", "-E", str(file), *watched]
+        command = [sys.executable, "-S", "-E", str(file), *watched, *_shared_files()]
         started = subprocess.Popen(command, start_new_session=True)
     return Guard(local.bcast(0 if started is None else started.pid), started)
+
+
+def _shared_files() -> set[str]:
+    """The files of shared memory that MPICH leaves behind where ranks are killed."""
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:
+        return set()
+    return set(re.findall(r"/dev/shm/mpich_shm_\w+", maps))
 
 
 # This program's world
@@ -400,8 +410,8 @@ def check_equal(ranks: World, described: dict[str, object]) -> None:
         for what, value in first.items():
             if other.get(what) != value:
                 raise InvalidValueError(
-                    f"rank {rank} has another {what} than rank 0: give all ranks the same, or set "
-                    "GPUCNN_ALONE=1 to let each train by itself"
+                    f"rank {rank} has another {what} than rank 0: since fit itself divides each "
+                    "batch among the ranks, give all of them the same, in the same order"
                 )
 
 

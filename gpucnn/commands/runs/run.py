@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpucnn.applications import TrainConfig
+from gpucnn.backends.ranks.world import world
 from gpucnn.backends.workers.pool import pool
 from gpucnn.commands.runs.folder import (
     CHECKPOINT,
@@ -29,6 +30,7 @@ from gpucnn.losses.labels import check_labels
 from gpucnn.models.pixels import BUILT_IN, Pixels
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import EpochRecord, History
+from gpucnn.models.training.agreement import check_images_for
 from gpucnn.utils.plots import write_figure
 from gpucnn.utils.storage.files import create_bytes, write_bytes
 
@@ -100,6 +102,7 @@ class Run:
         for images, labels in data:
             check_images(images, model.input_shape, model.dtype)
             check_labels(labels, len(images), model.classes)
+        check_images_for(world(), len(data[0][0]), config.batch_size)
         folder = make_folder(folder, config.model)
         with ExitStack() as stack:  # unlocks the folder after an error
             stack.enter_context(locked(folder))

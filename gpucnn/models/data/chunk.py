@@ -168,6 +168,10 @@ class Chunk:
         if self._sizes:
             yield self._part()
 
+    def first(self, count: int) -> Labelled:
+        """Views of the first images that are in it, with what belongs to them."""
+        return self._arrays.first(count)
+
     def _takes(self, count: int) -> bool:
         """Whether a batch of `count` images can follow those that there are."""
         has_room = sum(self._sizes) + count <= self._layout.images
@@ -190,4 +194,4 @@ class Chunk:
     def _part(self) -> Part:
         count, size = sum(self._sizes), self._sizes[0]
         order = np.arange(count, dtype=np.int64)
-        return Part(order, size, None if self._is_on_device else self._arrays.first(count))
+        return Part(order, size, None if self._is_on_device else self.first(count))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends.ranks.world import World, check_equal
 from gpucnn.errors import InvalidValueError
-from gpucnn.models.data import Labelled, Part
+from gpucnn.models.data import Chunk, Labelled, Part
 from gpucnn.models.replica import Replica
 
 
@@ -45,8 +44,13 @@ def check_images_for(ranks: World, images: int, batch_size: int) -> None:
         )
 
 
-def check_parts(ranks: World, parts: Iterable[Part]) -> Iterator[Part]:
+def check_parts(ranks: World, parts: Iterable[Part], chunk: Chunk | None) -> Iterator[Part]:
     """The parts of an epoch, which have to be the same on all ranks where they are read as it goes.
+
+    Args:
+        ranks: all of them.
+        parts: of an epoch.
+        chunk: where they are read to; None for images that are in memory as a whole.
 
     Raises:
         InvalidValueError: they are not.
@@ -54,11 +58,11 @@ def check_parts(ranks: World, parts: Iterable[Part]) -> Iterator[Part]:
     if ranks.size == 1:
         yield from parts
         return
-    for part in chain(parts, (None,)):
-        read = None if part is None or part.chunk is None else digest_of(part.chunk)
-        check_equal(ranks, {"batch of the iterable": (part is None, read)})
-        if part is not None:
-            yield part
+    for part in parts:
+        read = None if chunk is None else digest_of(chunk.first(len(part.order)))
+        check_equal(ranks, {"batch of an iterable": (len(part.order), part.batch_size, read)})
+        yield part
+    check_equal(ranks, {"batch of an iterable": None})  # none has another
 
 
 def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,8 @@ FAULTS = {
     "seed": "rank 0 has ended by InvalidValueError, and so do the others",
     "weights": "rank 0 has ended by InvalidValueError, and so do the others",
     "version": "rank 0 has ended by InvalidValueError, and so do the others",
+    "sharded batches": "rank 0 has ended by InvalidValueError, and so do the others",
+    "fewer batches": "rank 0 has ended by InvalidValueError, and so do the others",
     "few images": "rank 0 has ended by InvalidValueError, and so do the others",
 }
 
@@ -60,6 +63,14 @@ def test_a_fault_ends_all_ranks_with_a_line(fault: str) -> None:
     if fault != "hard exit":  # of which some launchers do not think much
         assert outcome.status != 0
     assert outcome.seconds < 3 * SOON
+
+
+@pytest.mark.parametrize("fault", ["killed", "error", "none"])
+def test_no_shared_memory_is_left(fault: str) -> None:
+    outcome = run_script(2, "faults.py", fault, env={"SHOWS_FILES": "1"})
+    files = [Path(line) for line in outcome.out if line.startswith("/dev/shm/mpich_shm")]
+    assert files, outcome
+    assert not any(file.exists() for file in files)
 
 
 def test_without_a_fault() -> None:
