@@ -437,8 +437,9 @@ class Sequential(Pictured):
         Raises:
             InvalidFileError: `filepath` is a directory, or its folder does not exist.
             InvalidTypeError: a layer is of a class of your own.
-            InvalidValueError: an argument is not as described, or the model was trained on pixels
-                in no encoding to which bytes can be converted.
+            InvalidValueError: an argument is not as described, the model was trained on pixels in
+                no encoding to which bytes can be converted, or a name or the weights are such as
+                ONNX cannot hold in float32.
             TrainingError: a weight is not finite.
             GpucnnError: the package onnx is not installed.
             OSError: the file cannot be written.

@@ -60,10 +60,17 @@ class Graph:
         """
         from onnx import helper
 
-        name = self._scope if part == "output" else f"{self._scope}.{part}"
         given, self.output = self.output, f"{self._scope}.{part}"
+        name = self._free_name(self._scope if part == "output" else self.output)
         node = helper.make_node(operator, [given, *constants], [self.output], name, **attributes)
         self.nodes.append(node)
+
+    def _free_name(self, name: str) -> str:
+        """A name that no node has: a layer may be called what a part of another is."""
+        taken = {node.name for node in self.nodes}
+        while name in taken:
+            name += "_"
+        return name
 
     def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
         """Add an initializer for the layer; the name by which nodes take it."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
-from gpucnn.errors import GpucnnError, InvalidValueError
+from gpucnn.errors import GpucnnError, InvalidValueError, printable
 from gpucnn.layers import Layer
 from gpucnn.models.exchange.graph import INPUT, Graph
 from gpucnn.models.exchange.operators import add_layer
@@ -24,6 +24,11 @@ FORMATS = ("onnx",)
 
 OPSET, IR_VERSION = 17, 8
 """Of ONNX 1.12, of 2022: it has all that is needed, and the runtimes of the years since read it."""
+
+MOST_BYTES = 2**31 - 2**20
+"""Of weights: a file has less than 2 GiB, the graph included."""
+
+LARGEST = float(np.finfo(np.float32).max)
 
 IMAGES = "images"
 """The name of the batch dimension."""
@@ -111,9 +116,14 @@ def to_onnx(exported: Exported) -> bytes:
 
     Raises:
         InvalidTypeError: a layer is not one of the library's.
+        InvalidValueError: a name is no text of Unicode, or the weights are larger than a file of
+            ONNX may be, or than float32 may.
     """
     from onnx import checker, helper
 
+    for name in (exported.name, *(layer.name for layer in exported.layers)):
+        _check_name(name)
+    _check_weights(exported.weights)
     graph = Graph(exported.weights, exported.input_shape)
     if exported.takes_bytes:
         _add_normalisation(graph, exported.encoding)
@@ -122,7 +132,7 @@ def to_onnx(exported: Exported) -> bytes:
     _add_end(graph, exported)
     made = helper.make_graph(
         graph.nodes,
-        exported.name,
+        exported.name or "model",  # ONNX's checker wants a name
         [_input(exported)],
         [_tensor(exported.output, np.float32, graph.shape)],
         graph.initializers,
@@ -136,6 +146,31 @@ def to_onnx(exported: Exported) -> bytes:
     )
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(
+            f"the name {printable(name)} cannot be written in UTF-8, which ONNX has names in: "
+            "give another"
+        ) from error
+
+
+def _check_weights(weights: Mapping[str, NDArray[Any]]) -> None:
+    size = 4 * sum(each.size for each in weights.values())
+    if size > MOST_BYTES:
+        raise InvalidValueError(
+            f"the weights take {size:,} bytes, but an ONNX file has less than 2 GiB: export a "
+            "smaller model"
+        )
+    for name, values in weights.items():
+        if abs(values).max(initial=0) > LARGEST:
+            raise InvalidValueError(
+                f"{name} has a number beyond {LARGEST:.1e}, the largest of float32, in which a "
+                "model is exported: scale the weights down"
+            )
 
 
 def _add_normalisation(graph: Graph, encoding: Encoding | None) -> None:

@@ -46,6 +46,7 @@ from gpucnn import (
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError, TrainingError
 from gpucnn.layers import LAYERS, Layer
+from gpucnn.models.exchange import to_onnx
 from gpucnn.models.exchange.operators import OPERATORS
 from models.exchange.random_networks import draw_weights, random_network
 
@@ -274,6 +275,13 @@ def test_names_are_those_of_the_layers() -> None:
     assert set(model.weight_names) <= {each.name for each in graph.initializer}
 
 
+def test_names_may_be_those_of_parts_of_others() -> None:
+    names = [Flatten(name="a.erf"), Dense(3, name="probabilities"), Dense(2, name="input")]
+    model = built([GELU(name="a"), *names, ReLU(name="probabilities.output")], name="")
+    model.export(FILE, pixels="bytes")
+    check(model, np.arange(168, dtype=np.uint8).reshape(1, *SHAPE))
+
+
 def test_a_file_says_what_it_takes_and_gives() -> None:
     built([Flatten(), Dense(3)]).export(FILE, pixels="bytes")
     model = onnx.load(FILE)
@@ -373,6 +381,32 @@ def test_other_arguments_are_refused(
         built([Flatten(), Dense(3)]).export(path, **options)
     assert str(caught.value).endswith(line)
     assert not list(Path().iterdir())
+
+
+def test_names_that_are_no_text_are_refused() -> None:
+    with refusal(
+        r"the name \ud800 cannot be written in UTF-8, which ONNX has names in: give another"
+    ):
+        built([Flatten(), Dense(3, name="\ud800")]).export(FILE)
+
+
+def test_weights_beyond_the_size_of_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(to_onnx, "MOST_BYTES", 4 * (168 * 3 + 3))
+    check_floats(built([Flatten(), Dense(3)]))
+    with refusal(
+        "the weights take 2,704 bytes, but an ONNX file has less than 2 GiB: export a smaller model"
+    ):
+        built([Flatten(), Dense(4)]).export(FILE)
+
+
+def test_weights_beyond_float32_are_refused() -> None:
+    model = built([Flatten(), Dense(3)], dtype="float64")
+    model.parameters[0] = -1e39
+    with refusal(
+        "dense.kernel has a number beyond 3.4e+38, the largest of float32, in which a model is "
+        "exported: scale the weights down"
+    ):
+        model.export(FILE)
 
 
 def test_without_onnx_a_line_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
