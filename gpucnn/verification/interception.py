@@ -20,6 +20,7 @@ from gpucnn.verification.calls import Call, unset
 
 # The methods of a backend that are not operations.
 MEMORY = (
+    "across",
     "as_operand",
     "asarray",
     "batch_view",

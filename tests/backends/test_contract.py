@@ -42,7 +42,7 @@ from backends.operations import (
     sgd,
 )
 from backends.strategies import Sizes, batches, seeds, sizes
-from gpucnn.backends import Array, Backend, ConvReluPool, Shape, Window
+from gpucnn.backends import Array, Backend, Communicator, ConvReluPool, Shape, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.memory import Order
 from gpucnn.backends.ops.bounds import FUNCTION
@@ -205,6 +205,20 @@ def test_empty_local(backend: Backend, dtype: str) -> None:
 def assert_is_new(array: Array, dtype: str) -> None:
     assert (array.shape, array.dtype) == ((2, 3), np.dtype(dtype))
     assert array.flags.c_contiguous
+
+
+def test_across(backend: Backend) -> None:
+    """The arrays of a backend without NCCL are summed by the communicator of the host's."""
+
+    class Doubling(Communicator):
+        size = 2
+
+        def all_reduce(self, values: Array, contributors: int) -> None:
+            values *= contributors
+
+    values = backend.asarray(np.ones(3))
+    backend.across(Doubling()).all_reduce(values, 2)
+    assert backend.to_host(values).tolist() == [2, 2, 2]
 
 
 def test_images_at_once(backend: Backend) -> None:
