@@ -109,6 +109,7 @@ VECTORS: list[list[Layer]] = [
     [Conv2D(3, 2), Flatten(), BatchNormalization(), Flatten()],
     [Conv2D(3, 2), Flatten(), Rescaling(np.linspace(1, 2, 90).tolist(), 0.5)],
     [Conv2D(3, 2), Flatten(), Reshape((3, 10, 3)), Conv2D(2, 2), Flatten()],
+    [Conv2D(3, 2), Flatten(), Reshape((-1,)), Dense(4)],
     [Conv2D(3, 2), Reshape((9, -1)), BatchNormalization(), Flatten()],
     [Conv2D(1, 3), Flatten(), Dense(4)],
     [Conv2D(3, (7, 6)), Flatten(), Dense(4)],
@@ -261,6 +262,12 @@ def test_bytes_that_cannot_be_converted_are_refused() -> None:
     check(model, x)
 
 
+@pytest.mark.parametrize(("pixels", "text"), [("floats", ""), ("bytes", "pixels of 0 to 255")])
+def test_before_training_floats_are_of_no_known_encoding(pixels: str, text: str) -> None:
+    built([Flatten(), Dense(3)]).export(FILE, pixels=pixels)
+    assert onnx.load(FILE).graph.input[0].doc_string == text
+
+
 # The file
 
 
@@ -297,17 +304,22 @@ def test_a_file_says_what_it_takes_and_gives() -> None:
     )
 
 
-def test_images_are_turned_once() -> None:
-    built([Rescaling(2.0), Conv2D(3, 2), ReLU(), MaxPool2D(), Flatten(), Dense(3)]).export(FILE)
-    operators = [node.op_type for node in onnx.load(FILE).graph.node]
-    last = ["Conv", "Relu", "MaxPool", "Flatten", "Gemm", "Softmax"]
-    assert operators == ["Mul", "Add", "Transpose", *last]
-
-
-def test_images_of_a_channel_are_not_copied() -> None:
-    built([Conv2D(3, 2), Flatten(), Dense(3)], (7, 6, 1)).export(FILE)
-    operators = [node.op_type for node in onnx.load(FILE).graph.node]
-    assert operators == ["Reshape", "Conv", "Flatten", "Gemm", "Softmax"]
+@pytest.mark.parametrize(
+    ("layers", "channels", "operators"),
+    [
+        (
+            [Rescaling(2.0), Conv2D(3, 2), ReLU(), MaxPool2D(), Flatten(), Flatten(), Dense(3)],
+            4,
+            "Mul Add Transpose Conv Relu MaxPool Flatten Gemm Softmax",
+        ),
+        ([Conv2D(3, 2), GlobalMaxPooling2D()], 4, "Transpose Conv GlobalMaxPool Flatten Softmax"),
+        # a Reshape copies nothing
+        ([Conv2D(3, 2), Dropout(0.5), Flatten()], 1, "Reshape Conv Flatten Gather Softmax"),
+    ],
+)
+def test_nodes_are_as_few_as_can_be(layers: list[Layer], channels: int, operators: str) -> None:
+    built(layers, (7, 6, channels)).export(FILE)
+    assert " ".join(node.op_type for node in onnx.load(FILE).graph.node) == operators
 
 
 def test_a_model_of_float64_becomes_one_of_float32() -> None:
