@@ -36,15 +36,15 @@ def check_matplotlib() -> None:
 def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of a size in inches, which no global state of Matplotlib knows.
 
-    So it can be drawn in any thread, and is freed like any object.
+    So it can be drawn in any thread, and is freed like any object. Notebooks show it.
 
     Raises:
         GpucnnError: Matplotlib is not installed.
     """
     check_matplotlib()
-    from matplotlib.figure import Figure
+    from gpucnn.utils.picture import Picture
 
-    return Figure((width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    return Picture((width, height), dpi=DOTS_PER_INCH, layout="constrained")
 
 
 def check_plot(path: str | os.PathLike[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from commands.conftest import Command, Refused
 from gpucnn.commands import plot
+from gpucnn.commands.runs import run
 from gpucnn.commands.runs.comparison import read_trainings
 from gpucnn.commands.runs.history import read_history
 
@@ -14,11 +15,11 @@ from gpucnn.commands.runs.history import read_history
 def train(command: Command, data: str) -> Any:
     """Trains for an epoch in a folder."""
 
-    def run(folder: str, *more: object) -> None:
+    def train_in(folder: str, *more: object) -> None:
         options = "--data", data, "--epochs", 1, "--threads", 1, "--output", folder
         assert command("train", *options, *more).status == 0
 
-    return run
+    return train_in
 
 
 def test_seeds_of_one_recipe_are_together(train: Any) -> None:
@@ -59,6 +60,24 @@ def test_runs_are_drawn(train: Any, command: Command, monkeypatch: pytest.Monkey
     assert (str(first), str(second)) == ("curves.png", "one.png")
     assert [each.get_label() for each in both.axes[0].lines] == ["one", "two"]
     assert len(single.axes[0].lines) == 2  # of training and of validation
+
+
+def test_curves_are_drawn_after_each_epoch(
+    train: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def write(path: Path, figure: Any) -> None:
+        drawn.append((str(path), len(figure.axes[0].lines[0].get_xdata())))
+
+    monkeypatch.setattr(run, "write_figure", write)
+    train("one", "--epochs", 2, "--schedule", "constant", "--plot")
+    assert drawn == [(str(Path("one/curves.png")), 1), (str(Path("one/curves.png")), 2)]
+    leftover = Path("one/.curves.png.0.gpucnn-tmp")
+    leftover.touch()
+    assert command("train", "--resume", "--output", "one", "--epochs", 3, "--plot").status == 0
+    assert drawn[2:] == [(str(Path("one/curves.png")), 3)]
+    assert not leftover.exists()
 
 
 def test_a_picture_is_written(train: Any, command: Command) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses import DEFAULT
 from gpucnn.losses.cross_entropy import CrossEntropy
+from gpucnn.models.divergence import check_weights
 from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mistakes
 from gpucnn.models.pictures.filters import draw_activations, draw_filters
 from gpucnn.models.pictures.images import check_is_of_images
@@ -40,7 +41,9 @@ class Pictured(Trainable):
 
         Raises:
             InvalidValueError: there is no such layer, or it has no kernels.
+            TrainingError: a weight is not finite.
         """
+        check_weights(self, self.replica)
         with_kernels = {
             each.name: weights[0]
             for each in self.layers

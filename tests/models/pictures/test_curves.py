@@ -68,6 +68,14 @@ def test_the_history_of_fit_is_drawn() -> None:
     assert np.asarray(line.get_ydata()).tolist() == history.history["loss"]
 
 
+def test_notebooks_show_it() -> None:
+    """Of an object that no formatter is registered for, they ask this method for a picture."""
+    picture: Any = History(records(2, 1)).plot()
+    png = picture._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    assert int.from_bytes(png[16:20], "big") == 1152  # pixels across: 9.6 inches
+
+
 def test_other_metrics_that_are_numbers_are_drawn() -> None:
     matrix = np.eye(2)
     first = record(1, 1, learning_rate=0.1, confusion_matrix=matrix, val_f1_score=0.5)

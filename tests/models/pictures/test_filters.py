@@ -7,7 +7,7 @@ import pytest
 
 import small
 from gpucnn import Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten, MaxPool2D, ReLU, Sequential
-from gpucnn.errors import GpucnnError, InvalidValueError
+from gpucnn.errors import GpucnnError, InvalidValueError, TrainingError
 from gpucnn.models.pictures.images import mosaic
 
 
@@ -89,6 +89,13 @@ def test_without_filters_one_line_says_so() -> None:
         InvalidValueError, match=r"^no layer has kernels to draw: that is of models"
     ):
         Sequential([Flatten(), Dense(2)], small.SHAPE).plot_filters()
+
+
+def test_weights_that_are_not_finite_get_one_line() -> None:
+    made = model()
+    made.parameters[0] = np.nan
+    with pytest.raises(TrainingError, match=r"^conv2d\.kernel has values that are not finite"):
+        made.plot_filters()
 
 
 # Feature maps
