@@ -97,7 +97,7 @@ def _bias(graph: Graph, layer: Affine) -> list[str]:
 
 
 def _batch_normalization(graph: Graph, layer: BatchNormalization) -> None:
-    """A node of its own, so that the model can be trained further; runtimes fold it themselves."""
+    """A node of its own, as it is a layer of its own; runtimes fold it themselves."""
     graph.to_channels_first()
     channels = layer.input_shape[-1]
     weights = {
@@ -107,7 +107,8 @@ def _batch_normalization(graph: Graph, layer: BatchNormalization) -> None:
         "moving_variance": graph.weight("moving_variance"),
     }
     names = [graph.constant(name, graph.in_order(each)) for name, each in weights.items()]
-    graph.add("BatchNormalization", *names, epsilon=layer.epsilon)
+    kept: dict[str, Any] = {"epsilon": layer.epsilon, "momentum": layer.momentum}
+    graph.add("BatchNormalization", *names, **kept)
 
 
 def _scaling(graph: Graph, layer: Scaling) -> None:

@@ -16,7 +16,6 @@ from gpucnn.models.exchange.graph import INPUT, Graph
 from gpucnn.models.exchange.operators import add_layer
 from gpucnn.models.pixels import Encoding, Pixels, encoding_of_bytes
 from gpucnn.utils import arguments
-from gpucnn.utils.storage.files import check_writable
 from gpucnn.version import __version__
 
 SUFFIX = ".onnx"
@@ -60,19 +59,16 @@ class Exported:
 
 
 def check_export(path: str | os.PathLike[str], file_format: str) -> None:
-    """Check that a model can be exported to `path`, before that costs time.
+    """Check the arguments of an export, and that onnx is installed.
 
     Raises:
         InvalidValueError: there is no such format, or the name does not end in .onnx.
-        InvalidFileError: `path` is a directory, or its folder does not exist.
         GpucnnError: the package onnx is not installed.
-        OSError: the file cannot be written.
     """
     arguments.one_of(file_format, "format", FORMATS)
-    file = Path(path)
-    if file.suffix != SUFFIX:
+    if Path(path).suffix != SUFFIX:
         raise InvalidValueError(
-            f"the file to export to is {str(file)!r}: give a name that ends in {SUFFIX}"
+            f"the file to export to is {str(path)!r}: give a name that ends in {SUFFIX}"
         )
     try:
         import onnx  # noqa: F401 - imported here: an optional dependency
@@ -81,7 +77,6 @@ def check_export(path: str | os.PathLike[str], file_format: str) -> None:
             "an export to ONNX needs the package onnx, which is not installed: pip install onnx, "
             "or gpucnn with its extra onnx"
         ) from error
-    check_writable(file)
 
 
 def encoding_of(

@@ -282,6 +282,13 @@ def test_names_are_those_of_the_layers() -> None:
     assert set(model.weight_names) <= {each.name for each in graph.initializer}
 
 
+def test_what_batch_normalization_is_trained_with_is_kept() -> None:
+    built([Flatten(), BatchNormalization(momentum=0.75, epsilon=0.5), Dense(3)]).export(FILE)
+    (node,) = (each for each in onnx.load(FILE).graph.node if each.op_type == "BatchNormalization")
+    found = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    assert found == {"momentum": 0.75, "epsilon": 0.5}
+
+
 def test_names_may_be_those_of_parts_of_others() -> None:
     names = [Flatten(name="a.erf"), Dense(3, name="probabilities"), Dense(2, name="input")]
     model = built([GELU(name="a"), *names, ReLU(name="probabilities.output")], name="")
