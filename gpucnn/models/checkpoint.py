@@ -30,6 +30,7 @@ from gpucnn.layers import LAYERS, Layer
 from gpucnn.losses import LOSSES, Loss
 from gpucnn.metrics import KINDS_OF_METRIC, Metric
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
+from gpucnn.models.exchange import npz
 from gpucnn.models.network import kind_of, unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState, Schedule
@@ -194,7 +195,10 @@ def save_weights(
 ) -> None:
     """Write the weights of a model, by name, with the errors of `Sequential.save_weights`."""
     check_finite_arrays(weights)
-    write_checkpoint(path, weights, {KIND: WEIGHTS, **to_description(pixels)})
+    if Path(path).suffix != npz.SUFFIX:
+        write_checkpoint(path, weights, {KIND: WEIGHTS, **to_description(pixels)})
+    elif is_leader():
+        write_bytes(Path(path), npz.to_npz(weights))
 
 
 def load_weights(
@@ -209,7 +213,8 @@ def load_weights(
     Raises:
         InvalidFileError: it cannot be read, or has other weights. Shapes are not checked.
     """
-    arrays, description = read_checkpoint(path)
+    of_numpy = Path(path).suffix == npz.SUFFIX
+    arrays, description = (npz.from_npz(path), {}) if of_numpy else read_checkpoint(path)
     found = [name for name in arrays if name in names or not name.startswith(SLOT)]
     if set(found) != set(names):
         raise InvalidFileError(
@@ -217,7 +222,8 @@ def load_weights(
             f"{', '.join(names)}: give a file of a model with the same layers and names"
         )
     with blaming(path):
-        return [arrays[name] for name in names], from_description(description)
+        pixels = None if of_numpy else from_description(description)
+        return [arrays[name] for name in names], pixels
 
 
 @contextmanager

@@ -382,7 +382,8 @@ class Sequential(Pictured):
         """Write the weights alone, for `load_weights`; raises as `save`.
 
         Args:
-            filepath: under any name, of which ".safetensors" says what the file is.
+            filepath: under any name, of which ".safetensors" says what the file is; or one that
+                ends in ".npz", for a file of NumPy's, without the record of the pixels.
         """
         if self._shared is not None:
             self._refuse_training_elsewhere()
@@ -396,7 +397,7 @@ class Sequential(Pictured):
 
         Args:
             filepath: a file that `save_weights` or `save` wrote, of a model with the same layers
-                under the same names.
+                under the same names; or NumPy's ".npz" with arrays of these names.
 
         Raises:
             InvalidFileError: there is no such file, it is cut short, it is not of gpucnn, or its
