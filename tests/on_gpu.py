@@ -252,6 +252,9 @@ def timed_on_gpu(report: Report, scratch: Path) -> Iterator[Check]:
         yield same_bytes(model, scratch)
     for model, size in product(MODELS, BATCH_SIZES):
         yield timed(report, model, size)
+    gpus = len(_printed(found("nvidia-smi"), "--list-gpus").splitlines())
+    if gpus > 1:
+        yield ranks(gpus, "cuda")
     bench = [*GPUCNN, "bench", "--device", "cuda", "--peer", "torch", "--batch-size", "64"]
     yield Check("bench", [*bench, "--json", f"{report.folder}/bench.json"], 90)
     training = [*PYTHON, f"{TESTS}/on_gpu_training.py"]
@@ -297,6 +300,7 @@ def timed_on_simulator(report: Report, scratch: Path) -> Iterator[Check]:
         yield Check(f"train_{model}_eager", eagerly, 120)
         yield Check(f"train_{model}", [*train("simulator", model, scratch, "graph"), *few], 120)
         yield same_bytes(model, scratch)
+    yield ranks(2, "simulator")
     steps = [
         *timing("notebook", 4, "simulator"),
         "--json",
@@ -318,6 +322,13 @@ def same_bytes(model: str, scratch: Path) -> Check:
     """The graph and the eager training have to leave the same checkpoint."""
     files = [str(scratch / f"{model}_{kind}" / "checkpoint.safetensors") for kind in KINDS]
     return Check(f"graph_is_eager_{model}", ["cmp", *files], 10)
+
+
+def ranks(count: int, device: str) -> Check:
+    """Train a network on several ranks, of a GPU each; all have to have the same in the end."""
+    mpiexec = str(Path(sys.executable).with_name("mpiexec"))
+    script = [*PYTHON, f"{TESTS}/ranks_scripts/train.py", "plain", device, "1"]
+    return Check("ranks", [mpiexec, "-n", str(count), *script], 120, optional=True)
 
 
 def timing(model: str, size: int, device: str = "cuda") -> list[str]:
