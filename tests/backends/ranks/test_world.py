@@ -100,7 +100,9 @@ def test_after_an_error_on_all_ranks_they_train_again(case: str, error: str) -> 
 
 def test_after_an_error_on_one_rank_none_trains_again() -> None:
     outcome = run_script(2, "errors.py", "one")
-    assert [line.partition(":")[0] for line in outcome.out] == ["KeyError"] + ["RankLostError"] * 3
+    # The launcher ends rank 0 with rank 1, which may be before it has told of its second loss.
+    errors = [line.partition(":")[0] for line in outcome.out]
+    assert errors in [["KeyError"] + ["RankLostError"] * count for count in (2, 3)]
     assert outcome.status != 0
     (line,) = outcome.told
     assert line.startswith("gpucnn: rank 1 has failed (KeyError")
