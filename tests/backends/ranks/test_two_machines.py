@@ -30,7 +30,10 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     launcher.write_text(LAUNCHER.format(name=name))
     launcher.chmod(0o700)
     try:
-        _connect(name)
+        try:
+            _connect(name)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"no network namespaces can be connected here ({error})")
         yield [
             *("ip", "netns", "exec", f"{name}1", str(MPIEXEC), "-n", "2"),
             *("-hosts", "10.9.0.1,10.9.0.2", "-launcher", "ssh", "-launcher-exec", str(launcher)),
