@@ -42,7 +42,7 @@ from backends.operations import (
     sgd,
 )
 from backends.strategies import Sizes, batches, seeds, sizes
-from gpucnn.backends import Array, Backend, Communicator, ConvReluPool, Shape, Window
+from gpucnn.backends import ALONE, Array, Backend, Communicator, ConvReluPool, Shape, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.memory import Order
 from gpucnn.backends.ops.bounds import FUNCTION
@@ -219,6 +219,10 @@ def test_across(backend: Backend) -> None:
     values = backend.asarray(np.ones(3))
     backend.across(Doubling()).all_reduce(values, 2)
     assert backend.to_host(values).tolist() == [2, 2, 2]
+
+
+def test_a_single_rank_needs_no_communicator_of_the_device(backend: Backend) -> None:
+    assert backend.across(ALONE) is ALONE
 
 
 def test_images_at_once(backend: Backend) -> None:

@@ -56,7 +56,12 @@ class CudaMemory(Memory):
         return self.runtime.description
 
     def across(self, host: Communicator) -> Communicator:
-        """NCCL's where it is installed, else one that copies arrays to the host and back."""
+        """NCCL's where it is installed, else one that copies arrays to the host and back.
+
+        A single rank needs neither: it has nothing to sum, and NCCL may be missing.
+        """
+        if host.size == 1:
+            return host
         return self.runtime.across(host) or HostCopyCommunicator(self, host)
 
     def record(self, work: Callable[[], None]) -> Recording:

@@ -4,8 +4,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Communicator
+from gpucnn.backends import ALONE, Communicator
+from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.nccl import NcclCommunicator
+from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 
 
 class Group:
@@ -72,3 +74,11 @@ def test_the_values_of_rank_0_alone_are_sent() -> None:
     communicator.broadcast(values)
     assert values.tolist() == [1, 1, 1]
     assert group.calls[1:] == ["broadcast"] * 2
+
+
+def test_a_single_rank_does_without_nccl() -> None:
+    class Lonely(SimulatorRuntime):
+        def across(self, host: Communicator) -> None:
+            raise AssertionError("a device is asked for what one rank has no use for")
+
+    assert CudaBackend(Lonely()).across(ALONE) is ALONE
