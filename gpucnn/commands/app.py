@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 
 from gpucnn.backends.ranks.launcher import place
-from gpucnn.backends.ranks.world import world
+from gpucnn.backends.ranks.world import is_launched, world
 from gpucnn.commands import INTERRUPTED, STOPPED
 from gpucnn.commands.bench import bench
 from gpucnn.commands.devices import devices
@@ -98,11 +98,10 @@ def run() -> NoReturn:
 
 
 def _end(status: int, message: str) -> NoReturn:
-    mine = place()
-    if mine.size == 1:
+    if not is_launched():
         _print_line(message)
     elif _fail(message, status):
-        _print_line(f"rank {mine.rank}: {message}")
+        _print_line(f"rank {place().rank}: {message}")
     sys.exit(status)
 
 

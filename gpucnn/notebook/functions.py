@@ -59,7 +59,7 @@ class _ThreadBackend(threading.local):
         self.backend = like.twin()
 
 
-_computing = _ThreadBackend(get_backend("cpu"))
+_computing = _ThreadBackend(get_backend("cpu", 1))  # operations by themselves are not split
 
 
 def use_device(device: str) -> None:

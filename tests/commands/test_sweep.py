@@ -12,7 +12,7 @@ import pytest
 from commands.conftest import Command, Refused
 from gpucnn.commands.runs import CHECKPOINT, Run
 from gpucnn.commands.sweeps import Result, Sweep, processes
-from mpiexec import run_ranks
+from mpiexec import run_ranks, run_script
 from small_mnist import write_small_mnist
 
 
@@ -237,3 +237,11 @@ def test_ranks_divide_the_seeds(data: str, tmp_path: Path) -> None:
     assert outcome.out.count(first) == 1
     reason = f"{tmp_path / 'seed-1'} is a file: give a folder for the run"
     assert failures(tmp_path) == [None, reason, None]
+
+
+def test_a_rank_that_fails_ends_the_trainings_of_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    outcome = run_script(2, "waiting.py", str(folder))
+    assert outcome.told == ["gpucnn: rank 1 has ended by KeyError, and so do the others"]
+    with Run.resume(folder) as run:  # which no process holds
+        assert run.epochs_left > 0

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from mpiexec import MPIEXEC, Outcome, environment, run_ranks
+from gpucnn.backends.ranks.launcher import VARIABLES
+from mpiexec import MPIEXEC, Outcome, environment, run_ranks, told_in
 from small_mnist import write_small_mnist
 
 TRAIN = [sys.executable, "-m", "gpucnn", "train", "--device", "cpu", "--threads", "1"]
@@ -95,8 +96,8 @@ def test_ctrl_c_is_told_in_one_line(digits: Path, tmp_path: Path) -> None:
     wait_for("epoch 2/", process)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=10)
-    lines = [line for line in told.splitlines() if line.startswith("gpucnn: ")]
-    assert lines == [f"gpucnn: rank 0: stopped: gpucnn train --resume --output {run} goes on"]
+    how = f"gpucnn train --resume --output {run} goes on"
+    assert told_in(told) == [f"gpucnn: rank 0: stopped: {how}"]
     assert history_of(run)["epochs"]
 
 
@@ -121,3 +122,17 @@ def test_other_commands_run_on_rank_0_alone() -> None:
     outcome = run_ranks(2, sys.executable, "-m", "gpucnn", "devices")
     assert outcome.status == 0
     assert len([line for line in outcome.out if " simulator " in f" {line} "]) == 1
+
+
+def test_wrong_variables_of_a_launcher_are_told_in_a_line() -> None:
+    wrong = dict.fromkeys(VARIABLES[1], "many")
+    done = subprocess.run(
+        [sys.executable, "-m", "gpucnn", "devices"],
+        env=environment() | wrong,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gpucnn: error: the environment variable PMI_RANK is 'many'")

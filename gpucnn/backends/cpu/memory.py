@@ -149,8 +149,7 @@ def most_threads() -> int:
 
 
 def _check_threads(threads: int) -> int:
-    most = most_threads()
-    if threads > most:
+    if threads > MOST_THREADS and threads > (most := most_threads()):
         raise InvalidValueError(
             f"threads is {threads}: it must be at most {most} here, each a process with memory of "
             "its own"

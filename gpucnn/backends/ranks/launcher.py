@@ -61,14 +61,24 @@ def place() -> Place:
     Raises:
         InvalidValueError: the launcher's variables are not numbers.
     """
+    is_alone = os.environ.get(ALONE, "0") not in ("", "0")
+    try:
+        found = _of_launcher()
+    except InvalidValueError:
+        if is_alone:
+            return Place()
+        raise
+    if found.size == 1 or not _is_a_rank():
+        return Place()
+    return found._replace(rank=0, size=1) if is_alone else found
+
+
+def _of_launcher() -> Place:
+    """The place by the variables of the first launcher that has set its own."""
     for names in VARIABLES:
         values = [os.environ.get(name) for name in names]
         if None not in values:
-            found = _parsed(names, [value or "" for value in values])
-            if found.size == 1 or not _is_a_rank():
-                return Place()
-            is_alone = os.environ.get(ALONE, "0") not in ("", "0")
-            return found._replace(rank=0, size=1) if is_alone else found
+            return _parsed(names, [value or "" for value in values])
     return Place()
 
 

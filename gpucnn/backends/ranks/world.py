@@ -94,6 +94,16 @@ class World:
         """Whether `value` is true on any rank; every rank calls this."""
         return any(self.gather(value))
 
+    def check(self) -> None:
+        """Check that all other ranks are in the same call of `together` as this one.
+
+        What waits for another rank does so; what takes long without, asks now and then.
+
+        Raises:
+            RankLostError: one has left it by an error.
+            DeviceError: one has come to its end.
+        """
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """A context in which all ranks are, the same number of times.
@@ -127,6 +137,8 @@ class MpiWorld(World):
         of_launcher: the place that the launcher has told.
     """
 
+    communicator: MpiCommunicator
+
     def __init__(self, mpi: Any, of_launcher: Place) -> None:
         self._mpi = mpi
         size = mpi.COMM_WORLD.Get_size()
@@ -139,8 +151,7 @@ class MpiWorld(World):
         self._all = mpi.COMM_WORLD.Dup()
         local = mpi.COMM_WORLD.Split_type(mpi.COMM_TYPE_SHARED)
         self.place = Place(self._all.Get_rank(), size, local.Get_rank(), local.Get_size())
-        communicator = MpiCommunicator(mpi.COMM_WORLD.Dup(), self.check)
-        self.communicator = self._communicator = communicator
+        self.communicator = MpiCommunicator(mpi.COMM_WORLD.Dup(), self.check)
         self._sent: list[Any] = []  # requests, and their messages
 
         self._calls = self._settled = 0  # of `together`, and the last that all have left by errors
@@ -152,7 +163,7 @@ class MpiWorld(World):
         self._guard = _start_guard(local, self.rank)
 
     def gather(self, value: object) -> list[Any]:
-        return self._communicator.gather(value)
+        return self.communicator.gather(value)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -172,12 +183,6 @@ class MpiWorld(World):
             self._training.release()
 
     def check(self) -> None:
-        """Check that all other ranks are in the same call as this one.
-
-        Raises:
-            RankLostError: one has left it by an error.
-            DeviceError: one has come to its end.
-        """
         self._listen()
         for rank, failure in self._heard.items():
             if failure.call > self._settled:
@@ -218,13 +223,12 @@ class MpiWorld(World):
     def _leave(self, error: BaseException) -> None:
         """Tell the others that this rank has left the call by an error."""
         if self._failure is None:
-            is_own, is_amid = not isinstance(error, RankLostError), self._communicator.is_amid
+            is_own, is_amid = not isinstance(error, RankLostError), self.communicator.is_amid
             reason = f"{type(error).__name__}: {error}" if is_own else str(error)
             self._tell_failure(Failure(self._calls, is_own, is_amid, printable(reason)))
 
     def _tell_failure(self, failure: Failure) -> None:
         self._failure = failure
-        self._guard.let_end()
         self._tell(FAILED, repr(tuple(failure)))
 
     def _settle(self) -> None:
@@ -285,6 +289,7 @@ class MpiWorld(World):
 
         A launcher then ends the others: so one whose error it is tells the user first.
         """
+        self._guard.let_end()
         if self._failure is None or not self._failure.is_own:
             sleep(2 * ALIKE)
         elif not self._is_told:
@@ -424,9 +429,11 @@ def _end_by(kind: type[BaseException], error: BaseException, trace: TracebackTyp
     if joined is not None and not joined.fail(f"{name}: {error}", 1):
         return
     _hook(kind, error, trace)
-    if place().size > 1:  # not in a process that a rank has forked
-        _print_line(f"rank {place().rank} has ended by {name}, and so do the others")
-    if place().size > 1 and joined is None:
+    mine = place()
+    if mine.size == 1:  # a process that a rank has forked
+        return
+    _print_line(f"rank {mine.rank} has ended by {name}, and so do the others")
+    if joined is None:
         with suppress(ImportError, RuntimeError):
             from mpi4py import MPI  # waits for those that have yet to come here
 
@@ -441,14 +448,18 @@ def _end_together() -> None:
         world().end()
 
 
-def _is_launched() -> bool:
+def is_launched() -> bool:
+    """Whether a launcher has started this process as one of several, by variables that are right.
+
+    Wrong ones are told where the ranks are needed.
+    """
     try:
         return place().size > 1
-    except GpucnnError:  # which is raised again where the ranks are needed
+    except GpucnnError:
         return False
 
 
-if _is_launched():
+if is_launched():
     atexit.register(_end_together)
     _hook, sys.excepthook = sys.excepthook, _end_by
 

@@ -88,8 +88,8 @@ def run_all(
             while waiting and free:
                 seed, slot = waiting.popleft(), free.popleft()
                 running[seed] = Process(slot, command(seed, slot))
-            with ranks.together():
-                sleep(PAUSE)
+            ranks.check()
+            sleep(PAUSE)
             for seed in [seed for seed, each in running.items() if each.has_ended]:
                 ended = running.pop(seed)
                 free.append(ended.slot)

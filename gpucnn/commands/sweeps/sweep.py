@@ -129,7 +129,7 @@ class Sweep:
             OSError: `sweep.json` cannot be written, or a process not be started.
         """
         ranks = world()
-        with ExitStack() as stack:
+        with ranks.together(), ExitStack() as stack:
             if ranks.rank == 0:
                 stack.enter_context(locked(self.folder))
                 remove_leftovers(self.folder, FILE)

@@ -88,6 +88,14 @@ def test_what_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
         place()
 
 
+def test_what_is_no_number_is_no_matter_to_those_that_train_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launched(monkeypatch, HYDRA, 1, "many", 1, 2)
+    monkeypatch.setenv(launcher.ALONE, "1")
+    assert place() == Place()
+
+
 def test_ranks_share_the_cores_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cores_of_one(8) == 8
     launched(monkeypatch, HYDRA, 1, 6, 1, 3)
