@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gpucnn.backends.backend import Backend, CpuBackend, CudaBackend
-from gpucnn.backends.ranks.launcher import place
+from gpucnn.backends.ranks.launcher import gpus_of_one
 from gpucnn.errors import DeviceError, GpucnnError, InvalidValueError, printable
 from gpucnn.utils import arguments
 from gpucnn.utils.warn import warn
@@ -78,7 +78,7 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
     if device == "simulator":
         return _simulated()
     if isinstance(device, str) and (gpu := GPU.fullmatch(device)):
-        return _on_gpu(int(gpu[1]) if gpu[1] else place().local_rank)
+        return _on_gpu(int(gpu[1]) if gpu[1] else gpus_of_one(len(_gpus()))[0])
     raise InvalidValueError(
         f"unknown device {printable(repr(device))}: choose one of auto, cpu, cuda, cuda:1 (and so "
         "on), simulator"
@@ -89,7 +89,7 @@ def _automatic(threads: int | None) -> Backend:
     from gpucnn.backends.cuda.cupy_runtime import NoGpuError, gpu_name
 
     backend, problems = None, []
-    for index in _own_gpus():
+    for index in gpus_of_one(len(_gpus())):
         try:
             backend = _on_gpu(index)
             break
@@ -103,12 +103,6 @@ def _automatic(threads: int | None) -> Backend:
             f"{'; '.join(problems)}; the device is {backend.device} instead",
         )
     return backend
-
-
-def _own_gpus() -> range:
-    """The GPUs that "auto" tries: all, or of several ranks the one of this rank."""
-    mine = place()
-    return _gpus() if mine.local_size == 1 else range(mine.local_rank, mine.local_rank + 1)
 
 
 def _gpus() -> range:

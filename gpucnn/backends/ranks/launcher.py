@@ -136,6 +136,15 @@ def cores_of_one(cores: int) -> int:
     return max(cores // mine.local_size, 1)
 
 
+def gpus_of_one(count: int) -> list[int]:
+    """The GPUs of this process, if it shares `count` with the others of its machine.
+
+    Where there are more processes than GPUs, as each may see its own alone, some have the same.
+    """
+    mine = place()
+    return list(range(count))[mine.local_rank :: mine.local_size] or [mine.local_rank % count]
+
+
 @cache  # once
 def _warn_if_crowded(ranks: int, cores: int) -> None:
     if ranks > cores:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gpucnn.backends import get_backend
 from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.backends.devices import GPU
-from gpucnn.backends.ranks.launcher import ALONE, place
+from gpucnn.backends.ranks.launcher import ALONE, gpus_of_one
 from gpucnn.backends.workers.pool import usable_cores
 from gpucnn.commands.options import WORKERS, check_workers
 from gpucnn.errors import DeviceError, InvalidValueError
@@ -86,9 +86,7 @@ def _own_gpus() -> list[int]:
         count = count_gpus(import_cupy())
     except DeviceError:  # `get_backend` says why
         return []
-    mine = place()
-    # With more ranks than GPUs, some share one.
-    return list(range(count))[mine.local_rank :: mine.local_size] or [mine.local_rank % count]
+    return gpus_of_one(count)
 
 
 def _slot(index: int) -> Slot:

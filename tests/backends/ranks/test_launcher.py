@@ -6,7 +6,7 @@ import pytest
 import gpucnn
 from expect import refusal
 from gpucnn.backends.ranks import launcher
-from gpucnn.backends.ranks.launcher import OWNER, VARIABLES, Place, cores_of_one, place
+from gpucnn.backends.ranks.launcher import OWNER, VARIABLES, Place, cores_of_one, gpus_of_one, place
 
 OPEN_MPI, HYDRA, SLURM = VARIABLES
 
@@ -111,3 +111,15 @@ def test_ranks_that_are_bound_keep_their_cores(monkeypatch: pytest.MonkeyPatch) 
         os, "sched_getaffinity", lambda pid: mine if pid == 0 else all_of_them, raising=False
     )
     assert cores_of_one(2) == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "local_rank", "local_size", "gpus"),
+    [(4, 1, 4, [1]), (4, 1, 2, [1, 3]), (1, 1, 2, [0]), (2, 3, 4, [1])],
+)
+def test_ranks_share_the_gpus_of_a_machine(
+    monkeypatch: pytest.MonkeyPatch, count: int, local_rank: int, local_size: int, gpus: list[int]
+) -> None:
+    assert gpus_of_one(count) == list(range(count))
+    launched(monkeypatch, HYDRA, local_rank, local_size, local_rank, local_size)
+    assert gpus_of_one(count) == gpus
