@@ -1,17 +1,23 @@
 """Arguments and options that several commands share, and the test images that they select."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gpucnn.applications import BATCH_SIZES, EPOCHS, OPTIMIZER_NAMES, SCHEDULE_NAMES
+from gpucnn.applications import (
+    BATCH_SIZES,
+    EPOCHS,
+    OPTIMIZER_NAMES,
+    SCHEDULE_NAMES,
+    TrainConfig,
+)
 from gpucnn.backends import get_backend
 from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
 from gpucnn.datasets import Part, load_mnist
-from gpucnn.errors import InvalidFileError, InvalidValueError
+from gpucnn.errors import InvalidFileError, InvalidValueError, printable
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.models.pixels import BUILT_IN
@@ -87,6 +93,31 @@ Dtype = Annotated[str | None, typer.Option(help=f"{', '.join(DTYPES)} (default: 
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def check_unchanged(
+    kind: str, folder: Path, begun_with: TrainConfig, asked_for: TrainConfig, names: Iterable[str]
+) -> None:
+    """Check that what is resumed is asked for as it was begun.
+
+    Args:
+        kind: "run" or "sweep".
+        folder: of it.
+        begun_with: its recipe.
+        asked_for: the recipe with the options that were given.
+        names: of the fields to compare.
+
+    Raises:
+        InvalidValueError: one of them is another.
+    """
+    for name in names:
+        old, new = getattr(begun_with, name), getattr(asked_for, name)
+        if new != old:
+            what = WORKERS if name == "threads" else name
+            raise InvalidValueError(
+                f"the {kind} in {folder} was begun with {what} {printable(old)}, not "
+                f"{printable(new)}: leave the option out, or begin another {kind}"
+            )
 
 
 def check_workers(workers: int | None, devices: Sequence[str]) -> None:

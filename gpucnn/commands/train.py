@@ -11,7 +11,6 @@ from gpucnn.applications import default_config
 from gpucnn.backends import list_devices
 from gpucnn.backends.ranks.world import World, world
 from gpucnn.commands.options import (
-    WORKERS,
     BatchSize,
     Data,
     Dtype,
@@ -21,6 +20,7 @@ from gpucnn.commands.options import (
     Model,
     Optimizer,
     Threads,
+    check_unchanged,
     check_workers,
     given,
 )
@@ -137,14 +137,9 @@ def _resume(output: Path | None, given: dict[str, Any]) -> Run:
         raise InvalidValueError("--resume needs to know which run: give its folder as --output")
     begun_with = read_config(output)
     asked_for = replace(begun_with, **given).resolved()
-    for name in given:
-        old, new = getattr(begun_with, name), getattr(asked_for, name)
-        if new != old and not (name == "epochs" and new > old):
-            what = WORKERS if name == "threads" else name
-            raise InvalidValueError(
-                f"the run in {output} was begun with {what} {printable(old)}, not {new}: leave the "
-                "option out, or begin another run"
-            )
+    goes_further = asked_for.epochs > begun_with.epochs
+    names = (name for name in given if not (name == "epochs" and goes_further))
+    check_unchanged("run", output, begun_with, asked_for, names)
     return Run.resume(output, asked_for.epochs)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from gpucnn.applications import TrainConfig
 from gpucnn.backends.ranks.world import world
+from gpucnn.commands.options import check_unchanged
 from gpucnn.commands.runs import HISTORY
 from gpucnn.commands.runs.folder import locked, make_folder
 from gpucnn.commands.sweeps.processes import run_all
@@ -83,7 +84,8 @@ class Sweep:
             InvalidValueError: it was begun with another recipe.
         """
         config, begun_with, succeeded = _read(folder / FILE)
-        _check_unchanged(folder, config, changes)
+        asked_for = _with_full_path(replace(config, **changes))
+        check_unchanged("sweep", folder, config, asked_for, changes)
         sweep = cls(folder, config, list(dict.fromkeys([*begun_with, *(seeds or ())])))
         for seed in succeeded:
             result = sweep._read_result(seed)
@@ -190,17 +192,6 @@ def _already_used(folder: Path) -> InvalidValueError:
         f"{folder} already holds a sweep: go on with it by --resume, remove it, or give another "
         "folder"
     )
-
-
-def _check_unchanged(folder: Path, config: TrainConfig, changes: dict[str, Any]) -> None:
-    asked_for = _with_full_path(replace(config, **changes))
-    for name in changes:
-        old, new = getattr(config, name), getattr(asked_for, name)
-        if new != old:
-            raise InvalidValueError(
-                f"the sweep in {folder} was begun with {name} {printable(old)}, not "
-                f"{printable(new)}: leave the option out, or begin another sweep"
-            )
 
 
 def _read(file: Path) -> tuple[TrainConfig, list[int], set[int]]:
