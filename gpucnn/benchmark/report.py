@@ -76,8 +76,30 @@ class Roofline:
     bandwidth: float
 
 
+class Sampled:
+    """What was timed in each round."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        """The median of the seconds."""
+        return median(self.seconds)
+
+
+class SampledBatches(Sampled):
+    """Work on a batch that was timed in each round."""
+
+    batch_size: int
+
+    @property
+    def images_per_second(self) -> float:
+        """The images per second at the median."""
+        return self.batch_size / self.median
+
+
 @dataclass(frozen=True)
-class Measurement:
+class Measurement(SampledBatches):
     """The times of a task, one in each round; a round times all contenders one after the other.
 
     Args:
@@ -92,19 +114,9 @@ class Measurement:
     batch_size: int
     seconds: list[float]
 
-    @property
-    def median(self) -> float:
-        """The median of the seconds."""
-        return median(self.seconds)
-
-    @property
-    def images_per_second(self) -> float:
-        """The images per second at the median."""
-        return self.batch_size / self.median
-
 
 @dataclass(frozen=True)
-class LayerMeasurement:
+class LayerMeasurement(Sampled):
     """The times of one direction of one layer, one in each round, on one thread of a CPU.
 
     Args:
@@ -125,11 +137,6 @@ class LayerMeasurement:
     operations: int
     bytes: int
 
-    @property
-    def median(self) -> float:
-        """The median of the seconds."""
-        return median(self.seconds)
-
     def least_seconds(self, roofline: Roofline) -> float:
         """The least time that the device's roofline allows."""
         return max(self.operations / roofline.flops, self.bytes / roofline.bandwidth)
@@ -140,7 +147,7 @@ class LayerMeasurement:
 
 
 @dataclass(frozen=True)
-class KernelMeasurement:
+class KernelMeasurement(Sampled):
     """The times of one launch of a training step, one in each round, see `measure_kernels`.
 
     Args:
@@ -167,14 +174,9 @@ class KernelMeasurement:
     operations: int
     bytes: int
 
-    @property
-    def median(self) -> float:
-        """The median of the seconds."""
-        return median(self.seconds)
-
 
 @dataclass(frozen=True)
-class RankMeasurement:
+class RankMeasurement(SampledBatches):
     """The times of a training step on ranks of their own, one in each round, see `ranks`.
 
     Args:
@@ -201,23 +203,13 @@ class RankMeasurement:
     held: list[float]
 
     @property
-    def median(self) -> float:
-        """The median of the seconds."""
-        return median(self.seconds)
-
-    @property
-    def images_per_second(self) -> float:
-        """The images per second at the median."""
-        return self.batch_size / self.median
-
-    @property
     def part(self) -> int:
         """The images of the largest shard."""
         return ceil_div(self.batch_size, self.shards)
 
 
 @dataclass(frozen=True)
-class AllReduceMeasurement:
+class AllReduceMeasurement(Sampled):
     """The times of an all-reduce by itself, one in each round, see `ranks`.
 
     Args:
@@ -231,11 +223,6 @@ class AllReduceMeasurement:
     ranks: int
     bytes: int
     seconds: list[float]
-
-    @property
-    def median(self) -> float:
-        """The median of the seconds."""
-        return median(self.seconds)
 
 
 @dataclass(frozen=True)
