@@ -222,8 +222,7 @@ def load_weights(
             f"{', '.join(names)}: give a file of a model with the same layers and names"
         )
     with blaming(path):
-        pixels = None if of_numpy else from_description(description)
-        return [arrays[name] for name in names], pixels
+        return [arrays[name] for name in names], from_description(description)
 
 
 @contextmanager

@@ -44,3 +44,10 @@ class NestedCommunicator(Communicator):
         if self._programs is not None:
             self._programs.broadcast(values)
         self._workers.broadcast(values)
+
+
+def nested(
+    workers: Communicator, programs: Communicator | None, program: int, count: int
+) -> Communicator:
+    """The communicator of all processes of some programs; of a single one, that of its workers."""
+    return workers if count == 1 else NestedCommunicator(workers, programs, program, count)

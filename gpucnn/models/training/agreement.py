@@ -55,11 +55,11 @@ def check_parts(ranks: World, parts: Iterable[Part], chunk: Chunk | None) -> Ite
     Raises:
         InvalidValueError: they are not.
     """
-    if ranks.size == 1:
+    if ranks.size == 1 or chunk is None:
         yield from parts
         return
     for part in parts:
-        read = None if chunk is None else digest_of(chunk.first(len(part.order)))
+        read = digest_of(chunk.first(len(part.order)))
         check_equal(ranks, {"batch of an iterable": (len(part.order), part.batch_size, read)})
         yield part
     check_equal(ranks, {"batch of an iterable": None})  # none has another

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import ALONE, Array, Communicator
-from gpucnn.backends.ranks.nested import NestedCommunicator
+from gpucnn.backends.ranks.nested import nested
 from gpucnn.backends.ranks.world import world
 from gpucnn.backends.workers.in_worker import Context
 from gpucnn.backends.workers.pool import pool
@@ -217,9 +217,7 @@ class ParallelTrainer(Trainer):
 
     def _with(self, workers: Communicator) -> Communicator:
         """The communicator of all ranks with this program's workers."""
-        if self._ranks.size == 1:
-            return workers
-        return NestedCommunicator(workers, self._programs, self._ranks.rank, self._ranks.size)
+        return nested(workers, self._programs, self._ranks.rank, self._ranks.size)
 
     def _copy_state(self, source: Arrays, target: Arrays) -> None:
         for name, array in source.items():
@@ -260,10 +258,7 @@ def _set_up_training(
     replica, arrays = context.kept["replica"], context.kept["arrays"]
     optimizer.place(replica.backend, replica.parameters, replica.layout)
     trainer = Trainer(replica, optimizer, *_training(replica, arrays, batch_size))
-    number, count = programs
-    workers = context.communicator
-    nested = NestedCommunicator(workers, None, number, count) if count > 1 else workers
-    trainer.communicator = nested
+    trainer.communicator = nested(context.communicator, None, *programs)
     context.kept["trainer"] = trainer
 
 
