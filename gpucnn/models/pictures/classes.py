@@ -1,13 +1,13 @@
 """What a model takes for what: a matrix of the classes, and its worst mistakes."""
 
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.models.pictures.images import height_for, show_image
+from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.plots import new_figure
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def draw_mistakes(classified: Classified) -> "Figure":
         figure = new_figure(5, 1)
         figure.suptitle(f"No mistake in {images:,} images")
         return figure
-    rows = ceil(len(worst) / COLUMNS)
+    rows = ceil_div(len(worst), COLUMNS)
     height = height_for(TILE, classified.images.shape[1:])
     figure = new_figure(TILE * COLUMNS, (height + 0.55) * rows + 0.4)
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()

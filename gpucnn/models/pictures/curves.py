@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gpucnn.errors import InvalidValueError
+from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.plots import BLUE, SERIES, VERMILION, new_figure
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _name(trainings: Trainings, values: Sequence[Sequence[float]]) -> str:
 def _panels(count: int, legend_rows: int) -> tuple["Figure", list["Axes"]]:
     """A figure with panels side by side, two in a row, and room below for a legend."""
     columns = min(count, 2)
-    rows = -(-count // columns)
+    rows = ceil_div(count, columns)
     figure = new_figure(WIDTH * columns, HEIGHT * rows + LEGEND_ROW * (1 + legend_rows))
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for unused in grid[count:]:

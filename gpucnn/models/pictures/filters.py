@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.models.pictures.images import COLOURS, height_for, mosaic, show_image
+from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.plots import new_figure
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _shown(count: int, of: int, what: str) -> str:
 def _draw_grid(tiles: NDArray[Any], largest: float | None, title: str) -> "Figure":
     """Draw a kernel for each filter, in rows."""
     columns = min(ceil(sqrt(2 * len(tiles))), 12)
-    rows = ceil(len(tiles) / columns)
+    rows = ceil_div(len(tiles), columns)
     figure = new_figure(max(0.7 * columns + 1, 5), rows * height_for(0.7, tiles.shape[1:]) + 1)
     axes = figure.subplots()
     _show(axes, mosaic(tiles, columns), largest)
@@ -134,7 +135,7 @@ def draw_activations(image: NDArray[Any], maps: Mapping[str, NDArray[Any]], said
 
 
 def _height(maps: NDArray[Any]) -> float:
-    rows: int = ceil(min(maps.shape[2], MOST_MAPS) / MAPS_IN_A_ROW)
+    rows = ceil_div(min(maps.shape[2], MOST_MAPS), MAPS_IN_A_ROW)
     return rows * height_for(TILE, maps.shape)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidValueError
+from gpucnn.utils.arithmetic import ceil_div
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def mosaic(tiles: NDArray[Any], columns: int) -> NDArray[Any]:
         columns: tiles in a row.
     """
     count, height, width, *channels = tiles.shape
-    rows = -(-count // columns)
+    rows = ceil_div(count, columns)
     size = rows * (height + GAP) - GAP, columns * (width + GAP) - GAP
     joined = np.full((*size, *channels), np.nan)
     for number, tile in enumerate(tiles):

@@ -1,13 +1,13 @@
 """The pixels that a prediction depends on."""
 
 from collections.abc import Sequence
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.models.pictures.images import height_for, show_image
+from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.plots import new_figure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def draw_saliency(images: NDArray[Any], gradients: NDArray[Any], said: Sequence[
         GpucnnError: Matplotlib is not installed.
     """
     columns = min(len(images), COLUMNS)
-    blocks = ceil(len(images) / columns)
+    blocks = ceil_div(len(images), columns)
     height = height_for(TILE, images.shape[1:])
     figure = new_figure(max(TILE * columns, 5.2), 2 * (height + 0.25) * blocks + 0.6)
     panels = figure.subplots(2 * blocks, columns, squeeze=False)
