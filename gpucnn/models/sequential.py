@@ -37,7 +37,8 @@ from gpucnn.models.data import (
     without_labels,
 )
 from gpucnn.models.divergence import check_weights
-from gpucnn.models.exchange.to_onnx import Exported, check_export, encoding_of, to_onnx
+from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.onnx.to_onnx import Exported, check_export, encoding_of, to_onnx
 from gpucnn.models.network import Network
 from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import BYTES, FLOATS
@@ -498,3 +499,19 @@ class Sequential(Pictured):
         self.compile(of.optimizer, of.loss, of.metrics)
         self._place_optimizer(saved.state)
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
+
+    @classmethod
+    def from_imported(
+        cls, imported: Imported, device: str = "auto", threads: int | None = None
+    ) -> "Sequential":
+        """Make a model of what was read from another library, see `gpucnn.models.exchange`.
+
+        Raises:
+            InvalidValueError: the layers do not fit each other, or their weights; or there is no
+                such device, or `threads` is not a positive integer.
+            DeviceError: the device cannot be used, or has too little memory.
+        """
+        of = imported
+        model = cls(of.layers, of.input_shape, device=device, threads=threads, name=of.name)
+        model.set_weights([array for layer in of.weights for array in layer])
+        return model

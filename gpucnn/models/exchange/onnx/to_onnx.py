@@ -1,4 +1,4 @@
-"""A model as an ONNX file, for ONNX Runtime, OpenVINO, TensorRT and the browser."""
+"""A model as an ONNX file."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gpucnn.backends import Shape
 from gpucnn.errors import GpucnnError, InvalidValueError, printable
 from gpucnn.layers import Layer
-from gpucnn.models.exchange.graph import INPUT, Graph
-from gpucnn.models.exchange.operators import add_layer
+from gpucnn.models.exchange.onnx.graph import INPUT, Graph
+from gpucnn.models.exchange.onnx.operators import add_layer
 from gpucnn.models.pixels import Encoding, Pixels, encoding_of_bytes
 from gpucnn.utils import arguments
 from gpucnn.version import __version__

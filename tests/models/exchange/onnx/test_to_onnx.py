@@ -46,8 +46,8 @@ from gpucnn import (
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError, TrainingError
 from gpucnn.layers import LAYERS, Layer
-from gpucnn.models.exchange import to_onnx
-from gpucnn.models.exchange.operators import OPERATORS
+from gpucnn.models.exchange.onnx import to_onnx
+from gpucnn.models.exchange.onnx.operators import OPERATORS
 from models.exchange.random_networks import draw_weights, random_network
 
 SHAPE = (7, 6, 4)

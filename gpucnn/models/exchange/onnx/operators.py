@@ -39,7 +39,7 @@ from gpucnn.layers import (
 )
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
-from gpucnn.models.exchange.graph import Graph
+from gpucnn.models.exchange.onnx.graph import Graph
 from gpucnn.utils import arguments
 
 

@@ -1,0 +1,1 @@
+"""Models as ONNX files, for ONNX Runtime, OpenVINO, TensorRT and the browser."""
