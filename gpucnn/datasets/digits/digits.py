@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,22 +58,53 @@ def read_digit(
         GpucnnError: Pillow is not installed.
         OSError: the file cannot be read.
     """
-    height, width = arguments.positive_pair(shape, "shape")
-    picture = _read(Path(path), WORKING_SIZE * max(height, width))
+    file, size = Path(path), arguments.positive_pair(shape, "shape")
+    _check_pillow()
+    if file.is_dir():
+        raise InvalidFileError(f"{file} is a directory: give a PNG or JPEG image")
+    if not file.is_file():
+        raise InvalidFileError(f"there is no file {file}: give a PNG or JPEG image")
+    with file.open("rb") as opened:
+        return digit_in(opened, str(file), size)
+
+
+def digit_in(
+    file: BinaryIO, name: str, shape: tuple[int, int], most_pixels: int = MOST_PIXELS
+) -> NDArray[np.uint8]:
+    """As `read_digit`, of an open file; Pillow is installed.
+
+    Args:
+        file: a picture, of which the whole is read.
+        name: what errors call it.
+        shape: (height, width) of the result, checked.
+        most_pixels: that the picture may have.
+    """
+    height, width = shape
+    picture = _read(file, name, most_pixels, WORKING_SIZE * max(shape))
     if _is_prepared(picture, height, width):
         return picture[..., 0]
     digits = find_digits(_ink(picture))
     if not digits:
         raise InvalidFileError(
-            f"no digit stands out in {path}: "
+            f"no digit stands out in {name}: "
             "give an image of one, clearly darker or lighter than the paper around it"
         )
     if len(digits) > 1:
-        raise InvalidFileError(f"{len(digits)} marks in {path} may be digits: give an image of one")
+        raise InvalidFileError(f"{len(digits)} marks in {name} may be digits: give an image of one")
     return _centred(_scaled_to_box(digits[0], height, width), height, width)
 
 
 # The file
+
+
+def _check_pillow() -> None:
+    try:
+        import PIL  # noqa: F401 - imported here: an optional dependency
+    except ImportError as error:
+        raise GpucnnError(
+            "reading an image needs Pillow, which is not installed: pip install pillow"
+        ) from error
+
 
 UPRIGHT = {  # by EXIF's orientation: Pillow's transposition that turns the picture upright
     2: "FLIP_LEFT_RIGHT",
@@ -86,27 +117,19 @@ UPRIGHT = {  # by EXIF's orientation: Pillow's transposition that turns the pict
 }
 
 
-def _read(path: Path, largest: int) -> NDArray[np.uint8]:
+def _read(file: BinaryIO, name: str, most_pixels: int, largest: int) -> NDArray[np.uint8]:
     """The picture as RGBA, uint8 (h, w, 4); h and w are at most `largest`."""
-    try:
-        from PIL import Image  # imported here: an optional dependency
-    except ImportError as error:
-        raise GpucnnError(
-            "reading an image needs Pillow, which is not installed: pip install pillow"
-        ) from error
-    if path.is_dir():
-        raise InvalidFileError(f"{path} is a directory: give a PNG or JPEG image")
-    if not path.is_file():
-        raise InvalidFileError(f"there is no file {path}: give a PNG or JPEG image")
-    with path.open("rb") as file, _refusing(path):
+    from PIL import Image
+
+    with _refusing(name, most_pixels):
         image = Image.open(file, formats=("PNG", "JPEG"))
-        if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST_SIDE:
+        if image.width * image.height > most_pixels or max(image.size) > LONGEST_SIDE:
             raise Image.DecompressionBombError
         return _decode(image, largest)
 
 
 @contextmanager
-def _refusing(path: Path) -> Iterator[None]:
+def _refusing(name: str, most_pixels: int) -> Iterator[None]:
     """Turn Pillow's exceptions, which any step of decoding may raise, into InvalidFileError."""
     from PIL import Image, UnidentifiedImageError
 
@@ -115,20 +138,20 @@ def _refusing(path: Path) -> Iterator[None]:
             yield
     except UnidentifiedImageError as error:
         raise InvalidFileError(
-            f"{path} is not a PNG or JPEG image: give one, or convert it to one"
+            f"{name} is not a PNG or JPEG image: give one, or convert it to one"
         ) from error
     except Image.DecompressionBombError as error:  # our limit, or Pillow's if it is lower
         raise InvalidFileError(
-            f"{path} has too many pixels: at most {MOST_PIXELS:,} are read, "
+            f"{name} has too many pixels: at most {most_pixels:,} are read, "
             f"and {LONGEST_SIDE:,} a side: give a smaller copy"
         ) from error
     except MemoryError as error:
         raise InvalidFileError(
-            f"{path} takes more memory to decode than there is: give a smaller copy"
+            f"{name} takes more memory to decode than there is: give a smaller copy"
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InvalidFileError(
-            f"{path} is cut short or damaged ({error}): give another copy"
+            f"{name} is cut short or damaged ({error}): give another copy"
         ) from error
 
 

@@ -26,6 +26,18 @@ class Saliency(NamedTuple):
     classes: NDArray[np.int64]
 
 
+class Explanation(NamedTuple):
+    """What a model makes of images, and what it looks at in them.
+
+    Attributes:
+        maps: real (n, height, width, channels), by the name of the layer, see `feature_maps`.
+        saliency: see there.
+    """
+
+    maps: dict[str, NDArray[Any]]
+    saliency: Saliency
+
+
 def feature_maps(network: Network, image: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """What each layer makes of an image, by its name, where that is an image and another.
 
@@ -36,15 +48,7 @@ def feature_maps(network: Network, image: NDArray[Any]) -> dict[str, NDArray[Any
     Returns:
         real (height, width, channels) each.
     """
-    replica = _copy(network)
-    backend = replica.backend
-    with backend.session():
-        outputs = _forward(replica, _load(replica, image))
-        return {
-            layer.name: backend.to_host(output)[0].copy()
-            for layer, output in outputs
-            if len(layer.output_shape) == 3
-        }
+    return {name: maps[0] for name, maps in Probe(network).feature_maps(image).items()}
 
 
 def saliency(network: Network, images: NDArray[Any]) -> Saliency:
@@ -58,27 +62,52 @@ def saliency(network: Network, images: NDArray[Any]) -> Saliency:
         network: as it is in inference.
         images: a batch, checked.
     """
-    replica = _copy(network)
-    backend = replica.backend
-    with backend.session():
-        passed = list(_forward(replica, _load(replica, images)))
-        scores = backend.to_host(passed[-1][1])
-        classes = scores.argmax(axis=1)
-        gradient = BatchMemory(backend, Buffer(scores.shape[1:]), replica.dtype)[len(images)]
-        backend.copy(np.eye(scores.shape[1], dtype=replica.dtype)[classes], gradient)
-        found = _backward([layer for layer, _ in passed], gradient)
-        return Saliency(np.array(backend.to_host(found)), classes)
+    return Probe(network).explain(images).saliency
 
 
-def _copy(network: Network) -> Replica:
-    """The network with weights and memory of its own, whose layers give gradients of all inputs."""
-    layers = [copy(layer) for layer in network.replica.plain]
-    for layer in layers:
-        layer.needs_input_gradient = True
-    of_model = network.input_shape, network.dtype, network.replica.objective
-    replica = Replica(layers, network.backend.twin(), *of_model)
-    replica.load(in_layer_order(layers), network.get_weights())
-    return replica
+class Probe:
+    """A network with weights and memory of its own, whose layers give gradients of all inputs.
+
+    One thread may use it at a time.
+
+    Args:
+        network: as it is in inference; what becomes of it later changes nothing.
+    """
+
+    def __init__(self, network: Network) -> None:
+        layers = [copy(layer) for layer in network.replica.plain]
+        for layer in layers:
+            layer.needs_input_gradient = True
+        of_model = network.input_shape, network.dtype, network.replica.objective
+        self._replica = Replica(layers, network.backend.twin(), *of_model)
+        self._replica.load(in_layer_order(layers), network.get_weights())
+
+    def feature_maps(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """As the function, of a checked batch: real (n, height, width, channels) each."""
+        with self._replica.backend.session():
+            return self._passed(images)[0]
+
+    def explain(self, images: NDArray[Any]) -> Explanation:
+        """Feature maps and saliency of a checked batch, in one pass."""
+        replica, backend = self._replica, self._replica.backend
+        with backend.session():
+            maps, layers, scores = self._passed(images)
+            classes = scores.argmax(axis=1)
+            gradient = BatchMemory(backend, Buffer(scores.shape[1:]), replica.dtype)[len(images)]
+            backend.copy(np.eye(scores.shape[1], dtype=replica.dtype)[classes], gradient)
+            found = _backward(layers, gradient)
+            return Explanation(maps, Saliency(np.array(backend.to_host(found)), classes))
+
+    def _passed(
+        self, images: NDArray[Any]
+    ) -> tuple[dict[str, NDArray[Any]], list[Layer], NDArray[Any]]:
+        """The feature maps, the layers that change their input, and the scores (n, outputs)."""
+        maps, layers, backend = {}, [], self._replica.backend
+        for layer, output in _forward(self._replica, _load(self._replica, images)):
+            layers.append(layer)
+            if len(layer.output_shape) == 3:
+                maps[layer.name] = backend.to_host(output).copy()
+        return maps, layers, backend.to_host(output)
 
 
 def _load(replica: Replica, images: NDArray[Any]) -> Array:

@@ -8,9 +8,13 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses import DEFAULT
-from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.divergence import check_weights
-from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mistakes
+from gpucnn.models.pictures.classes import (
+    Classified,
+    draw_confusion,
+    draw_mistakes,
+    probabilities_of,
+)
 from gpucnn.models.pictures.filters import draw_activations, draw_filters
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import feature_maps, saliency
@@ -142,16 +146,8 @@ class Pictured(Trainable):
         return (self.loss or DEFAULT).tells_accuracy(self.classes)
 
     def _probabilities(self, images: NDArray[Any]) -> NDArray[np.float64]:
-        """The probability of each class, of a model that tells classes; of one output, of two."""
-        outputs = self.predict(images).astype(np.float64)
-        of_logits = isinstance(self.loss, CrossEntropy) and self.loss.from_logits
-        if self.classes == 1:
-            yes = 1 / (1 + np.exp(-outputs)) if of_logits else outputs
-            return np.hstack([1 - yes, yes])
-        if of_logits:
-            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            outputs /= outputs.sum(axis=1, keepdims=True)
-        return outputs
+        """The probability of each class, of a model that tells classes."""
+        return probabilities_of(self.predict(images), self.loss)
 
     def _says(self, images: NDArray[Any]) -> list[str]:
         """What the model predicts for each of some images, in words."""
