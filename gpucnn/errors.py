@@ -49,6 +49,21 @@ class MissingModuleError(MissingImportError, ModuleNotFoundError):
     """A module of Keras's that the library has not."""
 
 
+class MissingExtraError(GpucnnError, ImportError):
+    """A package that is not installed, of an extra of gpucnn's.
+
+    Args:
+        needing: what needs it.
+        package: its name.
+        extra: that installs it.
+    """
+
+    def __init__(self, needing: str, package: str | None, extra: str) -> None:
+        super().__init__(
+            f"{needing} needs {package}, which is not installed: pip install 'gpucnn[{extra}]'"
+        )
+
+
 class InvalidFileError(GpucnnError, ValueError):
     """A file that is missing, truncated, or of another format or content than expected."""
 

@@ -21,8 +21,11 @@ SLOW = [
     "importlib.metadata",
     "matplotlib",
     "onnx",
+    "prometheus_client",
     "rich",
+    "starlette",
     "typer",
+    "uvicorn",
 ]
 
 
@@ -139,6 +142,7 @@ ORDER = [
     "models",
     "applications",
     "verification",
+    "serving",
     "benchmark",
     "notebook",
     "commands",

@@ -21,6 +21,7 @@ from gpucnn.commands.kernels import kernels
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.plot import plot
 from gpucnn.commands.predict import predict
+from gpucnn.commands.serve import serve
 from gpucnn.commands.sweep import sweep
 from gpucnn.commands.train import train
 from gpucnn.commands.verify import verify
@@ -46,6 +47,7 @@ for command in (
     plot,
     evaluate,
     predict,
+    serve,
     export,
     notebook,
     devices,

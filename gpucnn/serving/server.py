@@ -1,0 +1,174 @@
+"""Running an application on a socket, with clients that may be slow or mean no good."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gpucnn.errors import InvalidValueError, printable
+from gpucnn.serving.limits import Limits
+
+LOCAL = "127.0.0.1"
+GOODBYE = 2  # seconds that answers under way have once the server is to stop
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Listen on a port.
+
+    Args:
+        host: a name or an address of this machine, of IPv4 or IPv6.
+        port: 0 for a free one.
+
+    Raises:
+        InvalidValueError: the port is none, or in use, or the host is not of this machine.
+    """
+    if not 0 <= port <= 65535:
+        raise InvalidValueError(f"the port is {port}: give one from 0, for a free one, to 65535")
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidValueError(
+            f"port {port} of {printable(host, 100)} cannot be used ({reason}): give another port, "
+            f"or 0 for a free one, and a host of this machine such as {LOCAL}"
+        ) from error
+
+
+def url_of(listening: socket.socket) -> str:
+    """The address of a socket as a browser takes it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(
+    app: ASGIApp,
+    listening: socket.socket,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+) -> None:
+    """Answer until Ctrl-C or SIGTERM, which are raised again once answers under way are sent."""
+    _server(app, limits).run(sockets=[listening])
+
+
+class BackgroundServer:
+    """A server in a thread and with an event loop of its own, until it is closed.
+
+    The thread does not keep the process alive.
+
+    Args:
+        app: the application.
+        listening: the socket.
+        limits: on what clients ask.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening: socket.socket,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
+        self._server = _server(app, limits)
+        options = {"sockets": [listening]}
+        self._thread = Thread(
+            target=self._server.run, kwargs=options, name="gpucnn-serving", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Send the answers that are under way, and stop."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def _server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
+    """A server that leaves the process's logging, event loop and signals otherwise alone."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            loop="asyncio",
+            http=_protocol(limits),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=limits.idle_seconds,
+            timeout_graceful_shutdown=GOODBYE,
+        )
+    )
+
+
+def _protocol(limits: Limits) -> Callable[..., asyncio.Protocol]:
+    class Limited(_Connection):
+        bounds = limits
+
+    return Limited
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed if the head of a request does not come, or one is too many.
+
+    From a request's head on, its application has to see that the body comes.
+    """
+
+    bounds: Limits
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        if len(self.connections) > self.bounds.connections:
+            self._refuse(503, "too many connections are open: ask again later")
+        else:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Go on to wait, unless the head is there."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._patience is None:
+            self._wait_for_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._refuse(400, msg)
+
+    def _wait_for_head(self) -> None:
+        self._patience = self.loop.call_later(self.bounds.head_seconds, self._lose_patience)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _lose_patience(self) -> None:
+        seconds = self.bounds.head_seconds
+        self._refuse(408, f"the head of a request took longer than {seconds:g} s: send it faster")
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer without the application, and close the connection."""
+        self._stop_waiting()
+        if self.transport.is_closing():
+            return
+        content = json.dumps({"error": text}).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+        answer = h11.Response(status_code=status, headers=[*headers, ("Connection", "close")])
+        events: list[Any] = [answer, h11.Data(data=content), h11.EndOfMessage()]
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(b"".join(self.conn.send(each) or b"" for each in events))
+        self.transport.close()
