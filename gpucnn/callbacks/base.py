@@ -98,6 +98,12 @@ class Callback(metaclass=KerasArguments):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before each epoch."""
 
+    def on_progress(self, images: int) -> None:
+        """Called in an epoch after each step, whose number of images is all that is known of it.
+
+        A device may still compute it: nothing may be done with the model here.
+        """
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after each epoch, with its metrics."""
 

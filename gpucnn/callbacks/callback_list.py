@@ -1,6 +1,6 @@
 """The callbacks of a training, told one after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,9 @@ PREDICTING = ("on_predict_begin", "on_predict_end")
 
 TESTING = ("on_test_begin", "on_test_end")
 """Those for which `fit` has the model as it is validated."""
+
+PROGRESS = ("on_progress",)
+"""That which is called so often that only those are which do something."""
 
 
 class CallbackList:
@@ -47,7 +50,7 @@ class CallbackList:
         self._callbacks = [each for each in given if is_leader() or not each.writes_files]
         self._model = model
         self._last: Logs = {}
-        self.is_told_of_tests = any(map(_is_told_of_tests, self._callbacks))
+        self.is_told_of_tests = any(_has_one_of(TESTING, each) for each in self._callbacks)
 
     @contextmanager
     def training(self, params: dict[str, Any]) -> Iterator[None]:
@@ -69,6 +72,18 @@ class CallbackList:
         """Tell that epoch number `epoch`, from 0, begins."""
         for each in self._callbacks:
             each.on_epoch_begin(epoch, {})
+
+    def progress(self, shown: Callable[[int], None]) -> Callable[[int], None]:
+        """What is called after each step with its number of images: `shown`, and callbacks."""
+        told = [each.on_progress for each in self._callbacks if _has_one_of(PROGRESS, each)]
+        if not told:
+            return shown
+
+        def tell(images: int) -> None:
+            for each in (shown, *told):
+                each(images)
+
+        return tell
 
     def test_begins(self) -> None:
         """Tell that the validation of an epoch begins."""
@@ -118,8 +133,9 @@ def _refuse(callback: Callback, names: tuple[str, ...], reason: str) -> None:
             raise InvalidTypeError(f"{type(callback).__name__} has {name}, but {reason}")
 
 
-def _is_told_of_tests(callback: Callback) -> bool:
+def _has_one_of(names: tuple[str, ...], callback: Callback) -> bool:
+    """Whether a callback does something in one of the methods."""
     return any(
         name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name)
-        for name in TESTING
+        for name in names
     )

@@ -1,9 +1,10 @@
 """`gpucnn train`: train a preset in a run folder, or resume a run."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +36,9 @@ from gpucnn.errors import (
 )
 from gpucnn.utils import arguments
 from gpucnn.utils.plots import check_matplotlib
+
+if TYPE_CHECKING:
+    from gpucnn.serving import LivePage
 
 
 def train(
@@ -73,6 +77,12 @@ def train(
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw curves.png in the run's folder after each epoch")
     ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show curves and filters in a browser meanwhile")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(help="The port of --serve (default: a free one)")
+    ] = None,
 ) -> None:
     """Train a network on MNIST, or on images like it; by default the notebook's, to 98 %.
 
@@ -100,10 +110,16 @@ def train(
         return
     if plot:
         check_matplotlib()
+    if port is not None and not serve:
+        raise InvalidValueError("--port is that of --serve, which is not given: give both")
     if not resume:
         check_workers(threads, [device or "auto"])
-    begun = _resume(output, options) if resume else Run.start(output, default_config(**options))
-    with begun as run:
+    with ExitStack() as stack:
+        page = stack.enter_context(_live_page(port or 0)) if serve else None
+        begun = _resume(output, options) if resume else Run.start(output, default_config(**options))
+        run = stack.enter_context(begun)
+        if page is not None:
+            page.earlier, run.callbacks = run.history.epochs, [page]
         try:
             run.model.run_eagerly, run.draws = no_graph, plot
             _describe(run, by_auto=not resume and options.get("device", "auto") == "auto")
@@ -116,6 +132,12 @@ def train(
         except DeviceError as error:
             raise DeviceError(f"{error}; {_how_to_go_on(run)}") from error
         _conclude(run)
+
+
+def _live_page(port: int) -> "LivePage":
+    from gpucnn.serving import LivePage  # imported here: it needs an extra
+
+    return LivePage(port)
 
 
 def _follow(ranks: World, *, no_graph: bool) -> None:

@@ -312,12 +312,13 @@ class Trainable(BuiltLater):
             shown = show_progress(level, epochs, source.images)
             params = {"verbose": verbose, "epochs": epochs, "steps": source.steps}
             with closing(trainer), told.training(params), shown as progress:
+                report = told.progress(progress.batch)
                 for epoch in numbers:
                     if source.has_ended(self.epochs_trained + 1):
                         break
                     told.epoch_begins(epoch)
                     by = ranks, trainer, source, validation, told
-                    record = self._train_epoch(*by, epoch, progress.batch)
+                    record = self._train_epoch(*by, epoch, report)
                     told.epoch_ends(epoch, record)
                     history.epochs.append(record)
                     progress.epoch(record)

@@ -15,3 +15,4 @@ except ImportError as error:
 
 from gpucnn.serving.app import create_app as create_app
 from gpucnn.serving.limits import Limits as Limits
+from gpucnn.serving.live import LivePage as LivePage

@@ -104,8 +104,8 @@ class _Service:
         body = await read_body(request, self._limits)
         model = self._models[_chosen(request, "model", list(self._models))]
         batcher = model.on(_chosen(request, "device", self._devices))
-        read = image_in, body, kind_of_body(request), model.input_shape, self._limits
-        pixels = await asyncio.get_running_loop().run_in_executor(self._readers, *read)
+        read = partial(image_in, body, kind_of_body(request), model.input_shape, self._limits)
+        pixels = await asyncio.get_running_loop().run_in_executor(self._readers, read)
         future = batcher.submit(Asked(pixels, is_explained))
         try:
             found = await asyncio.wait_for(asyncio.wrap_future(future), self._limits.answer_seconds)

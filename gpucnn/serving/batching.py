@@ -40,7 +40,7 @@ class Batcher(Generic[Asked, Answer]):
         """The number of requests that wait."""
         return len(self._queue)
 
-    def submit(self, asked: Asked) -> "Future[Answer]":
+    def submit(self, asked: Asked) -> Future[Answer]:
         """Ask for an answer; a future that is cancelled before its turn is passed over.
 
         Raises:
@@ -66,8 +66,8 @@ class Batcher(Generic[Asked, Answer]):
             for (_, future), answer in zip(batch, answers, strict=True):
                 future.set_result(answer)
 
-    def _take(self) -> list[tuple[Asked, "Future[Answer]"]]:
-        batch = []
+    def _take(self) -> list[tuple[Asked, Future[Answer]]]:
+        batch: list[tuple[Asked, Future[Answer]]] = []
         while self._queue and len(batch) < self._most:
             asked, future = self._queue.popleft()
             if future.set_running_or_notify_cancel():

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
@@ -90,7 +89,7 @@ class BackgroundServer:
 
 
 def _server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
-    """A server that leaves the process's logging, event loop and signals otherwise alone."""
+    """A server that leaves the logging of the process as it is, and needs nothing of its loops."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -99,7 +98,6 @@ def _server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
             ws="none",
             lifespan="off",
             log_config=None,
-            access_log=False,
             server_header=False,
             timeout_keep_alive=limits.idle_seconds,
             timeout_graceful_shutdown=GOODBYE,
@@ -107,7 +105,7 @@ def _server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     )
 
 
-def _protocol(limits: Limits) -> Callable[..., asyncio.Protocol]:
+def _protocol(limits: Limits) -> type[asyncio.Protocol]:
     class Limited(_Connection):
         bounds = limits
 

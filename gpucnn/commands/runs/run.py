@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gpucnn.applications import TrainConfig
 from gpucnn.backends.ranks.world import world
 from gpucnn.backends.workers.pool import pool
+from gpucnn.callbacks import Callback
 from gpucnn.commands.runs.folder import (
     CHECKPOINT,
     CURVES,
@@ -62,6 +63,7 @@ class Run:
         train_data: (images, labels).
         test_data: (images, labels).
         history: the epochs done.
+        callbacks: told of the course of the training.
         draws: whether to write `curves.png`, a picture of the history, after each epoch.
     """
 
@@ -75,6 +77,7 @@ class Run:
         self.folder, self.config, self.model = folder, config, model
         self.train_data, self.test_data = data
         self.history = History()
+        self.callbacks: list[Callback] = []
         self.draws = False
         self._lock = ExitStack()  # empty until the run is open
         self._pixels = model.pixels = Pixels.of(self.train_data[0], config.data or BUILT_IN)
@@ -200,6 +203,7 @@ class Run:
                 initial_epoch=self.model.epochs_trained,
                 validation_data=self.test_data,
                 verbose=verbose,
+                callbacks=self.callbacks,
                 on_epoch_end=self._epoch_done,
             )
         except TrainingError as error:
