@@ -82,6 +82,7 @@ class Measured:
             await self._app(scope, receive, send)
             return
         started, status = perf_counter(), 500
+        path = self._label(scope["path"].removeprefix(scope.get("root_path", "")))
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -92,7 +93,6 @@ class Measured:
         try:
             await self._app(scope, receive, watch)
         finally:
-            path = self._label(scope["path"].removeprefix(scope.get("root_path", "")))
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(perf_counter() - started)
 
