@@ -339,7 +339,7 @@ def send_for_long(connection: socket.socket) -> None:
         pytest.param(head("Content-Length: 1", "Content-Length: 2"), id="two lengths"),
         pytest.param(head("a b: c"), id="a header that is none"),
         pytest.param(head(CHUNKED) + b"zz\r\n", id="a chunk that is none"),
-        pytest.param(head("A: " + "b" * 300_000)[:-9], id="a header without an end"),
+        pytest.param(head("A: " + "b" * 20_000)[:-9], id="a header without an end"),
         pytest.param(b"POST /predict HTTP/1.1\r\n\r\n", id="no host"),
     ],
 )
