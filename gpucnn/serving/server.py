@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 from threading import Thread
 from typing import Any
@@ -31,16 +32,36 @@ def open_socket(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise InvalidValueError(f"the port is {port}: give one from 0, for a free one, to 65535")
     try:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        return _listening(socket.socket(family, kind, protocol), address)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = _reason(error)
         raise InvalidValueError(
             f"port {port} of {printable(host, 100)} cannot be used ({reason}): give another port, "
             f"or 0 for a free one, and a host of this machine such as {LOCAL}"
         ) from error
+
+
+def _listening(made: socket.socket, address: Any) -> socket.socket:
+    """A socket that listens on an address.
+
+    It knows its protocol, TCP, unlike one of `socket.create_server`. Else asyncio would let the
+    system hold answers back until those before are acknowledged, for 40 ms.
+    """
+    try:
+        if os.name == "posix":  # so that a port can be used at once after its last server
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.listen()
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def url_of(listening: socket.socket) -> str:

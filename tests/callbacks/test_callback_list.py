@@ -245,3 +245,24 @@ def test_callbacks_that_are_no_list() -> None:
 def test_what_a_lambda_calls_is_a_function() -> None:
     with refusal("on_epoch_end is 3: it must be a function"):
         LambdaCallback(on_epoch_end=3)  # type: ignore[arg-type]
+
+
+class Counting(Callback):
+    """Notes the images of each step."""
+
+    def __init__(self) -> None:
+        self.images: list[int] = []
+
+    def on_progress(self, images: int) -> None:
+        self.images.append(images)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress_is_told_step_by_step(threads: int) -> None:
+    counting, silent = Counting(), Noting()
+    told, alone = (small.model(threads=threads, seed=3) for _ in range(2))
+    told.fit(X, Y, 4, epochs=2, verbose=0, callbacks=[silent, counting])
+    alone.fit(X, Y, 4, epochs=2, verbose=0)
+    sizes = [min(4, len(X) - start) for start in range(0, len(X), 4)]
+    assert counting.images == 2 * sizes
+    assert small.weight_bytes(told) == small.weight_bytes(alone)

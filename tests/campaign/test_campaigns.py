@@ -14,7 +14,7 @@ from tables import with_block
 
 TESTS = Path(__file__).parents[1]
 START, END = f"<!-- {BLOCK} -->\n", f"<!-- end of {BLOCK} -->\n"
-COUNTS = {"kills": 3, "file_operations": 30, "inputs": 1000, "soak": 30}
+COUNTS = {"kills": 3, "file_operations": 30, "inputs": 1000, "requests": 400, "soak": 30}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="campaigns look into /proc")
 

@@ -13,8 +13,11 @@ from backends.cuda.fake_cupy import FakeCupy, headers_missing
 from commands.conftest import Command, Refused
 from gpucnn.backends import devices
 from gpucnn.backends.devices import _automatic as choose_by_trying
+from gpucnn.callbacks import Logs
 from gpucnn.commands.runs import Run
 from gpucnn.errors import DeviceError, DeviceMemoryError
+from gpucnn.serving.course import Course
+from gpucnn.serving.server import LOCAL, open_socket
 from small_mnist import write_small_mnist
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -301,3 +304,48 @@ def test_a_full_disk_gets_one_line_and_leaves_nothing_half_written(
     assert result.returncode == 2
     assert result.stderr == f"gpucnn: error: {tmp_path / CHECKPOINT}: File too large\n"
     assert sorted(each.name for each in tmp_path.iterdir()) == [".lock", "history.json"]
+
+
+# Looked at
+
+
+def test_it_is_shown_in_a_browser_and_ends_the_same(command: Command, data: str) -> None:
+    options = ["--data", data, "--epochs", 2]
+    shown = command("train", *options, "--output", "shown", "--serve")
+    alone = command("train", *options, "--output", "alone")
+    assert shown.status == alone.status == 0
+    line = "curves and filters, until the training ends: http://127.0.0.1:"
+    assert [line in each.out for each in (shown, alone)] == [True, False]
+    assert Path("shown", CHECKPOINT).read_bytes() == Path("alone", CHECKPOINT).read_bytes()
+
+
+def test_a_resumed_run_shows_what_was_before(
+    command: Command, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = list[str]()
+
+    def note(course: Course, record: Logs) -> None:
+        add(course, record)
+        told.append(course.encode())
+
+    add = Course.add
+    monkeypatch.setattr(Course, "add", note)
+    options = ["train", "--output", "run", "--serve", "--epochs"]
+    command(*options, 1, "--data", data)
+    command(*options, 3, "--resume")
+    losses = [json.loads(each)["history"]["loss"] for each in told]
+    assert [len(each) for each in losses] == [1, 2, 3]
+    assert losses[2][:2] == losses[1]
+
+
+def test_a_port_of_the_page_in_use_is_told_before_the_run_begins(refused: Refused) -> None:
+    with open_socket(LOCAL, 0) as taken:
+        port = taken.getsockname()[1]
+        line = refused("train", "--serve", "--port", port, "--output", "run")
+    assert f"port {port} of 127.0.0.1 cannot be used (Address already in use)" in line
+    assert not Path("run").exists()
+
+
+def test_a_port_without_a_page_is_refused(refused: Refused) -> None:
+    line = refused("train", "--port", 8000)
+    assert "--port is that of --serve, which is not given: give both" in line
