@@ -43,7 +43,9 @@ class LivePage(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Serve the page, and print its address."""
-        if self._listening.fileno() < 0:  # a training before this one has closed it
+        if self._server is not None:  # a training before this one has failed
+            self.close()
+        if self._listening.fileno() < 0:  # or has ended
             self._listening = open_socket(self._host, self._port)
         self._course = Course(self.params["epochs"], self.params["steps"], self.earlier)
         self._course.filters = filters_of(self.model)

@@ -176,6 +176,9 @@ class _Connection(H11Protocol):
             self._patience = None
 
     def _lose_patience(self) -> None:
+        if not self.conn.trailing_data[0]:  # as of browsers, which open some to have them
+            self.transport.close()
+            return
         seconds = self.bounds.head_seconds
         self._refuse(408, f"the head of a request took longer than {seconds:g} s: send it faster")
 

@@ -331,7 +331,7 @@ def test_a_resumed_run_shows_what_was_before(
     add = Course.add
     monkeypatch.setattr(Course, "add", note)
     options = ["train", "--output", "run", "--serve", "--epochs"]
-    command(*options, 1, "--data", data)
+    command(*options, 1, "--data", data, "--schedule", "constant")
     command(*options, 3, "--resume")
     losses = [json.loads(each)["history"]["loss"] for each in told]
     assert [len(each) for each in losses] == [1, 2, 3]

@@ -203,6 +203,18 @@ def test_after_an_error_it_ends_with_its_context(page: Path) -> None:
     live.close()  # again changes nothing
 
 
+def test_after_an_error_another_training_begins(live: LivePage) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            small.model(threads=1).fit(X, Y, callbacks=[live, LambdaCallback(fail)], **FIT)
+    assert is_served(live)
+    small.model(threads=1).fit(X, Y, callbacks=live, **FIT)
+    assert not is_served(live)
+
+
 def test_it_works_where_an_event_loop_runs(live: LivePage) -> None:
     told = []
 

@@ -216,7 +216,6 @@ def test_one_connection_takes_several_requests(port: int, digits: Pixels) -> Non
 @pytest.mark.parametrize(
     "parts",
     [
-        pytest.param([], id="nothing"),
         pytest.param([b"POST /pre"], id="half a line"),
         pytest.param([b"POST / HTTP/1.1\r\n", *[b"A: b\r\n"] * 50], id="a line now and then"),
     ],
@@ -229,6 +228,12 @@ def test_who_does_not_come_to_ask_is_dropped(parts: list[bytes], port: int) -> N
     assert SLOW <= time.monotonic() - started < 5
     text = "the head of a request took longer than 0.3 s: send it faster"
     assert (answer.status, answer.body) == (408, {"error": text})
+
+
+def test_a_connection_without_a_request_is_closed(port: int) -> None:
+    """Without a word: browsers open some ahead, and would show it."""
+    with socket.create_connection((LOCAL, port), timeout=10) as connection:
+        assert connection.recv(100) == b""
 
 
 def send_until_refused(connection: socket.socket, parts: list[bytes]) -> None:
