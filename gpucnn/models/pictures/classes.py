@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.models.pictures.images import height_for, show_image
+from gpucnn.models.pictures.prediction import Prediction
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.plots import new_figure
 
@@ -20,25 +21,17 @@ SHOWN, COLUMNS = 20, 5  # mistakes
 TILE = 1.75  # inches
 
 
-@dataclass(frozen=True, eq=False)
-class Classified:
-    """Images with their classes, and what a model says.
+@dataclass(frozen=True, eq=False, repr=False)
+class Classified(Prediction):
+    """What a model says of images, and what they are.
 
     Args:
-        images: (n, height, width, channels).
-        labels: whole numbers (n,).
-        probabilities: real (n, classes).
+        images: see `Prediction`.
+        probabilities: see `Prediction`.
+        labels: the true classes, whole numbers (n,).
     """
 
-    images: NDArray[Any]
     labels: NDArray[Any]
-    probabilities: NDArray[Any]
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """The most probable class of each image, int64 (n,)."""
-        classes: NDArray[np.int64] = self.probabilities.argmax(axis=1)
-        return classes
 
     @property
     def losses(self) -> NDArray[Any]:

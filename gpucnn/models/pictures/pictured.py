@@ -144,7 +144,8 @@ class Pictured(Trainable):
     def _probabilities(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """The probability of each class, of a model that tells classes; of one output, of two."""
         outputs = self.predict(images).astype(np.float64)
-        of_logits = isinstance(self.loss, CrossEntropy) and self.loss.from_logits
+        ends_in_logits = isinstance(self.loss, CrossEntropy) and self.loss.from_logits
+        of_logits = ends_in_logits and self._shared is None  # which Softmax() follows
         if self.classes == 1:
             yes = 1 / (1 + np.exp(-outputs)) if of_logits else outputs
             return np.hstack([1 - yes, yes])
