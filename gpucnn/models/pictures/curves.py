@@ -78,8 +78,8 @@ def _draw_metric(axes: "Axes", epochs: Records, name: str) -> None:
     told = of_validation if any(of_validation in each for each in epochs) else name
     last, values = _points(epochs, told)
     kind = "validation" if told == of_validation else "training"
-    value = _as_text(name, values[-1])
-    title = f"{_readable(name)}\n{value} in {kind} after epoch {last[-1]}"
+    value = as_text(name, values[-1])
+    title = f"{readable(name)}\n{value} in {kind} after epoch {last[-1]}"
     axes.set_title(title, parse_math=False)
     _label(axes, name)
 
@@ -179,12 +179,13 @@ def _label(axes: "Axes", name: str) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.locator_params(axis="y", nbins=6)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(_readable(name), parse_math=False)
+    axes.set_ylabel(readable(name), parse_math=False)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
+    """The name of a metric as words."""
     return name.replace("_", " ")
 
 
@@ -192,7 +193,8 @@ def _is_share(name: str) -> bool:
     return name.endswith("accuracy")
 
 
-def _as_text(name: str, value: float) -> str:
+def as_text(name: str, value: float) -> str:
+    """The value of a metric of that name: an accuracy in per cent."""
     return f"{value:.2%}" if _is_share(name) else f"{value:.4g}"
 
 

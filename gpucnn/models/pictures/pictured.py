@@ -14,6 +14,7 @@ from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mist
 from gpucnn.models.pictures.filters import draw_activations, draw_filters
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import feature_maps, saliency
+from gpucnn.models.pictures.prediction import Prediction
 from gpucnn.models.pictures.saliency import MOST_IMAGES, draw_saliency
 from gpucnn.models.trainable import Trainable
 
@@ -32,6 +33,26 @@ class Pictured(Trainable):
     @abstractmethod
     def predict(self, x: Any) -> NDArray[Any]:
         """Compute the outputs for images."""
+
+    def classify(self, x: NDArray[Any]) -> Prediction:
+        """Predict the classes of images, to be looked at: `predict` gives the numbers alone.
+
+        Args:
+            x: the images, as for `predict`; or a single one, (height, width, channels).
+
+        Returns:
+            The images and the probabilities of their classes, which Jupyter shows, as
+            `Prediction.plot` draws them.
+
+        Raises:
+            InvalidTypeError: their dtype cannot be used.
+            InvalidValueError: their shape or a value cannot be used, or the model does not tell one
+                class of several.
+            TrainingError: a weight is not finite.
+        """
+        self._check_tells_classes()
+        images = self._looked_at(x)
+        return Prediction(images, self._probabilities(images))
 
     def plot_filters(self, layer: str | None = None) -> "Figure":
         """Draw the kernels of a convolution, those of colour images in colour.
@@ -126,16 +147,19 @@ class Pictured(Trainable):
 
     def _classified(self, x: NDArray[Any], y: NDArray[Any]) -> Classified:
         self._build_for(x)
-        if not self._tells_classes:
-            raise InvalidValueError(
-                "the model does not tell one class of several, so there are none to compare: look "
-                "at what predict returns"
-            )
+        self._check_tells_classes()
         data = self._labelled(x, y, pixels=self.pixels)
         labels = data.labels
         if labels.ndim == 2:
             labels = labels.argmax(axis=1) if self.classes > 1 else labels[:, 0] > 0.5
-        return Classified(data.images, labels.astype(np.int64), self._probabilities(data.images))
+        return Classified(data.images, self._probabilities(data.images), labels.astype(np.int64))
+
+    def _check_tells_classes(self) -> None:
+        if not self._tells_classes:
+            raise InvalidValueError(
+                "the model does not tell one class of several, so there are none to show: look at "
+                "what predict returns"
+            )
 
     @property
     def _tells_classes(self) -> bool:
