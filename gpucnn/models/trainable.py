@@ -219,8 +219,8 @@ class Trainable(BuiltLater):
             batch_size: images in a training step, None for 32; the last batch of an epoch may be
                 smaller. None with batches.
             epochs: the number of passes over the images, less `initial_epoch`.
-            verbose: 0 to print nothing, 1 for a bar on a terminal, 2 for a line an epoch; "auto"
-                for 1.
+            verbose: 0 to print nothing, 1 for a bar on a terminal or in a notebook, 2 for a line an
+                epoch; "auto" for 1.
             callbacks: told of the beginning and the end of the training and of each epoch; they may
                 stop it. A list, or a single one.
             validation_split: the share of the images, the last of them, that are not trained on but
