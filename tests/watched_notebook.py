@@ -18,7 +18,9 @@ class _Watched(NotebookClient):
 
     def __init__(self, notebook: Any) -> None:
         quiet = ["--log-level=ERROR"]
-        super().__init__(notebook, kernel_name="python3", extra_arguments=quiet)
+        super().__init__(
+            notebook, kernel_name="python3", extra_arguments=quiet, coalesce_streams=True
+        )
         self.shown: list[list[dict[str, str]]] = [[] for _ in notebook.cells]
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
