@@ -30,13 +30,15 @@ class Table(NamedTuple):
         """Print it on standard output, as wide as the terminal allows."""
         from rich import table  # imported here: `import gpucnn` stays light
         from rich.console import Console
+        from rich.text import Text  # in which brackets are no markup
 
-        shown = table.Table(title=self.title, caption=self.note, show_footer=bool(self.totals))
+        note = None if self.note is None else Text(self.note)
+        shown = table.Table(title=Text(self.title), caption=note, show_footer=bool(self.totals))
         totals = self.totals or [""] * len(self.headings)
         for heading, total in zip(self.headings, totals, strict=True):
-            shown.add_column(heading, _shown(total), justify=_side(total))
+            shown.add_column(heading, Text(_shown(total)), justify=_side(total))
         for row in self.rows:
-            shown.add_row(*map(_shown, row))
+            shown.add_row(*(Text(_shown(cell)) for cell in row))
         Console().print(shown)
 
     def to_html(self) -> str:

@@ -33,3 +33,9 @@ def test_a_table_in_a_terminal(
     assert lines[-1] == "a note"
     assert any(line.split() == ["total", "│", "1,239"] for line in lines)
     assert any(line.split() == ["x", "│", "1,234"] for line in lines)
+
+
+def test_brackets_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    Table("[red]title", ("name",), [("[/b]",)], ("[bold]",), "[i]note").print()
+    printed = capsys.readouterr().out
+    assert all(each in printed for each in ("[red]title", "[/b]", "[bold]", "[i]note"))
