@@ -430,7 +430,7 @@ class Sequential(Pictured):
     ) -> None:
         """Write an ONNX file, which computes in float32 what `predict` does.
 
-        Its input, "input", is (images, *input_shape), and its output (images, outputs), called
+        Its input, "input", is `(images, *input_shape)`, and its output (images, outputs), called
         "probabilities", or "outputs" where the model gives others. The number of images is free.
         Nodes have the names of the layers, and weights those of `weight_names`. The file appears
         under its name complete or not at all.

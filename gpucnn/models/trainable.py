@@ -212,7 +212,7 @@ class Trainable(BuiltLater):
         `gpucnn.models.data.Batches` for what they have in common.
 
         Args:
-            x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
+            x: uint8 or floating point `(n, *input_shape)`, the images; the axis of a single channel
                 may be left out. Or an iterable of batches.
             y: the labels: whole numbers (n,), in [0, classes), or what the loss takes; None with
                 batches.
