@@ -22,7 +22,7 @@ html_theme = "furo"
 html_title = f"gpucnn {release}"
 html_show_copyright = False
 html_copy_source = False
-smartquotes = False  # "auto" and --version are code
+smartquotes_action = "D"  # dashes alone: "auto" is code
 
 # Pages
 
@@ -36,7 +36,6 @@ autoclass_content = "both"
 autodoc_default_options = {"members": True}
 autodoc_inherit_docstrings = False  # what only overrides is described where it is introduced
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True  # as they are written
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = napoleon_numpy_docstring = False  # sphinxext/docstrings.py reads them

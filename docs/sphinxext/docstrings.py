@@ -81,12 +81,15 @@ class NDArray(Generic[Scalar]):
 numpy.typing.NDArray = NDArray  # type: ignore[assignment]
 
 
-def show_init_variables(app: Sphinx, described: Any, is_bound: bool) -> None:
+def show_init_variables(
+    app: Sphinx, kind: str, name: str, described: Any, options: Any, *signature: str | None
+) -> None:
     """Have a dataclass's `InitVar` shown as an argument of its type."""
-    annotations = getattr(described, "__annotations__", {})
-    for name, kind in annotations.items():
-        if isinstance(kind, InitVar):
-            annotations[name] = kind.type
+    if kind == "class":
+        annotations = described.__annotations__
+        for field, annotation in annotations.items():
+            if isinstance(annotation, InitVar):
+                annotations[field] = annotation.type
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -97,5 +100,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role_to_domain("py", "name", Name())
     app.connect("missing-reference", find_by_end)
     app.connect("autodoc-process-docstring", read_docstring)
-    app.connect("autodoc-before-process-signature", show_init_variables)
+    app.connect("autodoc-process-signature", show_init_variables, priority=400)  # before autodoc
     return {"parallel_read_safe": True, "parallel_write_safe": True}

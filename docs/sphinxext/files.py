@@ -1,7 +1,7 @@
 """Links of the pages to files of the repository, which are read on a forge as well.
 
-The site includes README.md, CHANGELOG.md and CONTRIBUTING.md. Any other file that a page links to
-gets a page with its text.
+The site includes README.md, CHANGELOG.md and CONTRIBUTING.md. Any other file that a page links to,
+and each source that it names, gets a page with its text.
 """
 
 import re
@@ -31,18 +31,32 @@ def link_from_root(app: Sphinx, path: Path, page: str, text: list[str]) -> None:
 
 
 def link_to_pages(app: Sphinx, doctree: nodes.document) -> None:
-    """Turn links out of `docs/` into links to pages of the site."""
+    """Turn links out of `docs/`, and names of sources, into links to pages of the site."""
     for link in doctree.findall(addnodes.pending_xref):
         target = Path(link["reftarget"])
         if target.parent == ROOT and target.name in INCLUDED:
             link["reftarget"] = INCLUDED[target.name]
     for link in list(doctree.findall(addnodes.download_reference)):
-        page = link["refdoc"]
-        _, path = app.env.relfn2path(link["reftarget"], page)
-        file = Path(path).resolve().relative_to(ROOT).as_posix()
-        linked_files(app).setdefault(page, set()).add(file)
-        uri = app.builder.get_relative_uri(page, f"files/{file}")
-        link.replace_self(nodes.reference("", "", *link.children, internal=True, refuri=uri))
+        _, path = app.env.relfn2path(link["reftarget"], link["refdoc"])
+        link.replace_self(link_to(app, Path(path).resolve(), *link.children))
+    for code in list(doctree.findall(nodes.literal)):
+        file = source(code.astext())
+        if file and not isinstance(code.parent, nodes.reference | addnodes.pending_xref):
+            code.replace_self(link_to(app, file, code.deepcopy()))
+
+
+def source(name: str) -> Path | None:
+    """The source that code in a text names, in full or, of a kernel, by its name, if it is one."""
+    files = (folder / name for folder in (ROOT, ROOT / "kernels"))
+    return next((file for file in files if file.suffix in LANGUAGES and file.is_file()), None)
+
+
+def link_to(app: Sphinx, file: Path, *shown: nodes.Node) -> nodes.reference:
+    """A link to the page of a file, which will be made."""
+    name, page = file.relative_to(ROOT).as_posix(), app.env.docname
+    linked_files(app).setdefault(page, set()).add(name)
+    uri = app.builder.get_relative_uri(page, f"files/{name}")
+    return nodes.reference("", "", *shown, internal=True, refuri=uri)
 
 
 def linked_files(app: Sphinx) -> dict[str, set[str]]:
