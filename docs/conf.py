@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinxext.docstrings",
     "sphinxext.files",
+    "sphinxext.names",
 ]
 
 html_theme = "furo"
@@ -25,6 +26,8 @@ html_copy_source = False
 smartquotes_action = "D"  # dashes alone: "auto" is code
 
 # Pages
+
+exclude_patterns = ["notebook/*.md"]  # the texts of notebooks, which lie beside them
 
 myst_enable_extensions = ["colon_fence"]  # a file is included within colons
 myst_heading_anchors = 3

@@ -16,7 +16,7 @@ from gpucnn.metrics import METRICS
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
 DIRECTIVE = re.compile(
-    r"^\.\. (currentmodule|automodule|autoclass|autofunction):: ([\w.]+).*\n( +:no-members:)?",
+    r"^\.\. (\w*module|autoclass|autofunction):: ([\w.]+).*\n( +:no-members:)?",
     re.MULTILINE,
 )
 
