@@ -35,7 +35,10 @@ Scalar = TypeVar("Scalar")
 
 
 class NDArray(Generic[Scalar]):
-    """Stands for NumPy's alias, which would be shown as what it is short for."""
+    """Stands for NumPy's alias, which would be shown as what it is short for.
+
+    It does for modules that are imported from here on, thus for all of gpucnn's with annotations.
+    """
 
     __module__ = "numpy.typing"
 

@@ -13,6 +13,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
+from sphinxext.names import code_without_link
+
 ROOT = Path(__file__).parents[2]
 
 INCLUDED = {
@@ -39,9 +41,8 @@ def link_to_pages(app: Sphinx, doctree: nodes.document) -> None:
     for link in list(doctree.findall(addnodes.download_reference)):
         _, path = app.env.relfn2path(link["reftarget"], link["refdoc"])
         link.replace_self(link_to(app, Path(path).resolve(), *link.children))
-    for code in list(doctree.findall(nodes.literal)):
-        file = source(code.astext())
-        if file and not isinstance(code.parent, nodes.reference | addnodes.pending_xref):
+    for code in code_without_link(doctree):
+        if file := source(code.astext()):
             code.replace_self(link_to(app, file, code.deepcopy()))
 
 

@@ -32,13 +32,22 @@ class Name(PyXRefRole):
 
 def mark_names(app: Sphinx, doctree: nodes.document) -> None:
     """Give code of a page that may be a name that role, too."""
-    for code in list(doctree.findall(nodes.literal)):
+    for code in code_without_link(doctree):
         text, page = code.astext(), app.env.docname
-        if NAME.fullmatch(text) and not isinstance(
-            code.parent, nodes.reference | addnodes.pending_xref
-        ):
+        if NAME.fullmatch(text):
             target = {"refdomain": "py", "reftype": "name", "reftarget": text, "refdoc": page}
             code.replace_self(addnodes.pending_xref("", code.deepcopy(), **target))
+
+
+def code_without_link(doctree: nodes.document) -> list[nodes.literal]:
+    """The code in single backticks that is in no link."""
+    linked = {
+        code
+        for kind in (nodes.reference, addnodes.pending_xref)
+        for link in doctree.findall(kind)
+        for code in link.findall(nodes.literal)
+    }
+    return [code for code in doctree.findall(nodes.literal) if code not in linked]
 
 
 def find_by_end(
