@@ -16,9 +16,11 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinxext.docstrings",
     "sphinxext.files",
+    "sphinxext.formulas",
     "sphinxext.names",
 ]
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"gpucnn {release}"
 html_show_copyright = False
@@ -29,7 +31,10 @@ smartquotes_action = "D"  # dashes alone: "auto" is code
 
 exclude_patterns = ["notebook/*.md"]  # the texts of notebooks, which lie beside them
 
-myst_enable_extensions = ["colon_fence"]  # a file is included within colons
+myst_enable_extensions = [
+    "colon_fence",  # a file is included within colons
+    "dollarmath",
+]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # notebooks are committed with what they print
 
