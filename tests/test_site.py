@@ -13,7 +13,8 @@ from gpucnn.callbacks import Callback
 from gpucnn.losses import LOSSES
 from gpucnn.metrics import METRICS
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+DOCS = Path(__file__).parents[1] / "docs"
+REFERENCE = DOCS / "reference"
 
 DIRECTIVE = re.compile(
     r"^\.\. (\w*module|autoclass|autofunction):: ([\w.]+).*\n( +:no-members:)?",
@@ -61,3 +62,9 @@ def test_the_reference_has_what_models_are_compiled_and_trained_with(reference: 
 
 def is_kind(each: object, kind: type) -> bool:
     return isinstance(each, type) and issubclass(each, kind)
+
+
+def test_every_page_is_in_a_table_of_contents() -> None:
+    tables = re.findall(r"^```{toctree}\n(.*?)^```$", (DOCS / "index.md").read_text(), re.M | re.S)
+    listed = re.findall(r"^(?:.+ <)?([\w/]+)>?$", "".join(tables), re.M)
+    assert sorted({page.stem for page in DOCS.glob("*.md")} - {"index"} - set(listed)) == []
