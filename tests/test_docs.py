@@ -22,7 +22,8 @@ from small_mnist import small_mnist, write_small_mnist
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+FRONT = ROOT / "docs" / "index.md"  # of the site, which is the README
+DOCS = sorted({*(ROOT / "docs").glob("*.md")} - {FRONT})
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
 EXAMPLES = ROOT / "examples"
 

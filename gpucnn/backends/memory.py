@@ -157,7 +157,7 @@ class Memory:
         return self.empty(shape, dtype)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
-        """A view (count, *shape) of the beginning of `memory`: an array for each image of a batch.
+        """View the beginning of `memory` as `(count, *shape)`: an array for each image of a batch.
 
         Args:
             memory: a flat array.
@@ -217,7 +217,7 @@ class BatchMemory:
         return grows
 
     def __getitem__(self, batch: int) -> Array:
-        """The memory for `batch` images, (batch, *shape): the same array until the buffer grows."""
+        """The memory for a batch, `(batch, *shape)`: the same array until the buffer grows."""
         view = self._views.get(batch)
         if view is None:
             self.reserve(batch)

@@ -139,7 +139,7 @@ class ParallelForward:
 
     Args:
         network: decides the device and the weights.
-        x: real (n, *input_shape), on the host.
+        x: real `(n, *input_shape)`, on the host.
     """
 
     def __init__(self, network: Sequential, x: NDArray[Any]) -> None:

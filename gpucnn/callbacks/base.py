@@ -114,7 +114,7 @@ class Callback(metaclass=KerasArguments):
         """
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Called after that, with the metrics, under their names without "val_"."""
+        """Called after that, with the metrics, under their names without `val_`."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Called after the last epoch, with its metrics."""

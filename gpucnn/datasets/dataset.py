@@ -35,8 +35,8 @@ def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part
         source: None for MNIST itself, which is embedded in the package; a folder with the files
             train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
             t10k-labels-idx1-ubyte, each plain or .gz, directly or in raw/, under these names or
-            common variants of them (see `find_files`); or the http://, https:// or file:// address
-            of a folder with the .gz files, which are downloaded once and cached.
+            common variants of them (see `find_files`); or the address, `http://`, `https://` or
+            `file://`, of a folder with the .gz files, which are downloaded once and cached.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images of shape (n, height, width), uint8 or

@@ -19,12 +19,12 @@ class DeviceDataset:
     Args:
         backend: where the arrays are stored.
         dtype: of the batches, float32 or float64.
-        x: checked images, (n, *shape), uint8 or floating-point.
+        x: checked images, `(n, *shape)`, uint8 or floating-point.
         y: checked labels, (n,), integers, or (n, outputs), floating-point; or None.
         weights: of the images in the loss, (n,), or None for 1.
 
     Attributes:
-        images: uint8 or `dtype` (n, *shape), on the device.
+        images: uint8 or `dtype` `(n, *shape)`, on the device.
         labels: int64 (n,) or `dtype` (n, outputs), on the device, or None.
         weights: `dtype` (n, 1), on the device, or None.
     """
@@ -65,7 +65,7 @@ class DeviceDataset:
 
         Args:
             indices: int64 (n,), on the device.
-            out: (n, *shape) of the batches' dtype; the images are written to it.
+            out: `(n, *shape)` of the batches' dtype; the images are written to it.
             normalizes: whether bytes are normalised, or stay the numbers that they are.
         """
         self._backend.gather_images(self.images, indices, out, normalizes)
@@ -103,12 +103,12 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
     """Check images, and return them as an array.
 
     Args:
-        x: (n, *shape), uint8 or floating-point; the axis of a single channel may be missing.
+        x: `(n, *shape)`, uint8 or floating-point; the axis of a single channel may be missing.
         shape: of one image.
         dtype: the model's.
 
     Returns:
-        `x` as an array (n, *shape), of its own dtype.
+        `x` as an array `(n, *shape)`, of its own dtype.
 
     Raises:
         InvalidTypeError: the pixels are neither uint8 nor floating-point.

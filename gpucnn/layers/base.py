@@ -313,7 +313,7 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         return any(grown)
 
     def buffer(self, name: str, batch: int) -> Array:
-        """The reserved buffer `name` for `batch` images, (batch, *shape)."""
+        """The reserved buffer `name` for `batch` images, `(batch, *shape)`."""
         return self._memory[name][batch]
 
     def input_gradient_buffer(self, batch: int) -> Array | None:
@@ -393,11 +393,11 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         """Compute the output for a microbatch.
 
         Args:
-            x: real (n, *input_shape).
+            x: real `(n, *input_shape)`.
             step: the training step; None if `backward` will not be called.
 
         Returns:
-            real (n, *output_shape).
+            real `(n, *output_shape)`.
         """
 
     @abstractmethod
@@ -407,8 +407,8 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         Those with respect to the parameters are written to `gradients`.
 
         Args:
-            output_gradient: real (n, *output_shape).
+            output_gradient: real `(n, *output_shape)`.
 
         Returns:
-            The gradient with respect to the input, real (n, *input_shape), or None if not needed.
+            The gradient with respect to the input, real `(n, *input_shape)`, or None if not needed.
         """

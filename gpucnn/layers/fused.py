@@ -196,7 +196,7 @@ class FusedHead:
         """Compute the metrics of a microbatch, and the gradients of the mean loss of its batch.
 
         Args:
-            x: real (n, *input_shape) of the first layer.
+            x: real `(n, *input_shape)` of the first layer.
             step: the training step, and where the microbatch begins.
             batch: that of the microbatch, whose metrics are written.
 

@@ -44,17 +44,17 @@ class WholeBatchLayer(Layer):
 
     @abstractmethod
     def infer(self, x: Array) -> Array:
-        """The output in inference, real (n, *output_shape), which depends on each image alone.
+        """The output in inference, real `(n, *output_shape)`, which depends on each image alone.
 
         Args:
-            x: real (n, *input_shape).
+            x: real `(n, *input_shape)`.
         """
 
     def infer_gradient(self, output_gradient: Array) -> Array:
-        """The gradient with respect to the input of `infer`, real (n, *input_shape).
+        """The gradient with respect to the input of `infer`, real `(n, *input_shape)`.
 
         Args:
-            output_gradient: real (n, *output_shape).
+            output_gradient: real `(n, *output_shape)`.
 
         Raises:
             InvalidValueError: the class does not define it.

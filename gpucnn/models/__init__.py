@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from gpucnn.models.pictures.prediction import Prediction
 from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, notebook
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import History
@@ -14,6 +15,7 @@ __all__ = [
     "MNIST_SHAPE",
     "MODELS",
     "History",
+    "Prediction",
     "Sequential",
     "lenet",
     "load_model",

@@ -17,7 +17,7 @@ def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Comm
 
     Args:
         replica: the model.
-        x: real (n, *input_shape), C-contiguous, on the device.
+        x: real `(n, *input_shape)`, C-contiguous, on the device.
         logits: real (n, classes), written; shared by the ranks.
         communicator: of the ranks, each of which computes its shards.
     """

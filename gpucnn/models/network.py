@@ -299,7 +299,7 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         """What the loss takes of a batch, the logits by default, without dropout.
 
         Args:
-            x: real (n, *input_shape), C-contiguous, on the device.
+            x: real `(n, *input_shape)`, C-contiguous, on the device.
 
         Returns:
             real (n, classes), which the next call of any method, in any thread, overwrites.
@@ -318,7 +318,7 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         """The mean loss over a set of images, and its gradients, without dropout.
 
         Args:
-            x: uint8 or floating point (n, *input_shape), on the host.
+            x: uint8 or floating point `(n, *input_shape)`, on the host.
             y: the labels, as the loss takes them: whole numbers (n,) by default.
 
         Returns:

@@ -1,14 +1,24 @@
-"""Progress of training on standard output: a bar on a terminal, plain lines elsewhere."""
+"""Progress of training: a bar on a terminal and in a notebook, plain lines elsewhere."""
 
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from numbers import Real
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.metrics import Evaluation
 from gpucnn.models.training import EpochRecord
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+REFRESH = 0.1  # seconds between what a notebook is shown
+WIDTH = 100  # characters of a bar in a notebook
+PAGE = '<pre style="white-space:pre;overflow-x:auto;line-height:normal">{code}</pre>'
 
 
 class Progress(ABC):
@@ -24,7 +34,7 @@ class Progress(ABC):
 
 
 def verbosity(verbose: int | str) -> int:
-    """How much to print: 0 for nothing, 1 for a bar on a terminal, 2 for a line an epoch.
+    """How much to print: 0 for nothing, 1 for a bar where there can be one, 2 for a line an epoch.
 
     Raises:
         InvalidValueError: it is none of these, nor "auto" or True for 1, or False for 0.
@@ -51,8 +61,9 @@ def show_progress(level: int, last_epoch: int, images: int | None) -> Iterator[P
     """
     if level == 0 or sys.stdout is None:  # None in a program without standard streams
         yield _Silence()
-    elif level == 1 and sys.stdout.isatty():
-        with _bar(last_epoch, images) as progress:
+    elif level == 1 and (sys.stdout.isatty() or _is_notebook()):
+        show = _bar if sys.stdout.isatty() else _output
+        with show(last_epoch, images) as progress:
             yield progress
     else:
         yield _Lines(last_epoch)
@@ -104,18 +115,12 @@ class _Lines(Progress):
         print(describe_epoch(record, self._last_epoch), flush=True)
 
 
+# On a terminal
+
+
 @contextmanager
 def _bar(last_epoch: int, images: int | None) -> Iterator[Progress]:
-    from rich import progress as rich_progress  # imported here: `import gpucnn` stays light
-
-    columns = (
-        rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TextColumn("images"),
-        rich_progress.TimeRemainingColumn(),
-    )
-    with rich_progress.Progress(*columns, transient=True) as display:
+    with _rich_progress(transient=True) as display:
         task = display.add_task("training", total=images)
 
         class Bar(Progress):
@@ -128,3 +133,83 @@ def _bar(last_epoch: int, images: int | None) -> Iterator[Progress]:
                 display.reset(task)
 
         yield Bar()
+
+
+def _rich_progress(**options: Any) -> "RichProgress":
+    from rich import progress  # imported here: `import gpucnn` stays light
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("images"),
+        progress.TimeRemainingColumn(),
+    )
+    return progress.Progress(*columns, **options)
+
+
+# In a notebook
+
+
+def _is_notebook() -> bool:
+    """Whether what is printed goes to a notebook, as a cell of Jupyter's has it."""
+    kernel = sys.modules.get("ipykernel.iostream")
+    return kernel is not None and isinstance(sys.stdout, kernel.OutStream)
+
+
+@contextmanager
+def _output(last_epoch: int, images: int | None) -> Iterator[Progress]:
+    output = _Output(last_epoch, images)
+    try:
+        yield output
+    finally:
+        output.close()
+
+
+class _Output(Progress):
+    """The lines of the epochs, and a bar below them, in one output that is replaced as they change.
+
+    Rich itself shows bars in notebooks by ipywidgets, which are not always installed, and which no
+    saved notebook shows.
+    """
+
+    def __init__(self, last_epoch: int, images: int | None) -> None:
+        from IPython.display import display
+
+        self._last_epoch = last_epoch
+        self._lines: list[str] = []
+        self._bars = _rich_progress()
+        self._task = self._bars.add_task("training", total=images)
+        self._handle = display(self._with_bar(), raw=True, display_id=True)
+        self._shown_at = monotonic()
+
+    def batch(self, images: int) -> None:
+        self._bars.advance(self._task, images)
+        if monotonic() >= self._shown_at + REFRESH:
+            self._show(self._with_bar())
+
+    def epoch(self, record: EpochRecord) -> None:
+        self._lines.append(describe_epoch(record, self._last_epoch))
+        self._bars.reset(self._task)
+        self._show(self._with_bar())
+
+    def close(self) -> None:
+        """Leave the lines alone, as plain text, which every viewer of saved notebooks shows."""
+        self._show({"text/plain": "\n".join(self._lines)})
+
+    def _show(self, shown: dict[str, str]) -> None:
+        self._handle.update(shown, raw=True)
+        self._shown_at = monotonic()
+
+    def _with_bar(self) -> dict[str, str]:
+        """The output in colour, and without, by its type."""
+        from rich.console import Console
+
+        console = Console(
+            file=StringIO(), record=True, width=WIDTH, color_system="truecolor", force_jupyter=False
+        )
+        for line in self._lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(self._bars.get_renderable())
+        page = console.export_html(inline_styles=True, code_format=PAGE, clear=False)
+        return {"text/html": page, "text/plain": console.export_text()}

@@ -43,7 +43,7 @@ from gpucnn.models.network import Network
 from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import BYTES, FLOATS
 from gpucnn.models.progress import show_evaluation, verbosity
-from gpucnn.models.summary import print_summary
+from gpucnn.models.summary import outline, summary
 from gpucnn.models.training import evaluation
 from gpucnn.models.training.parallel import evaluate as evaluate_replica
 from gpucnn.models.training.parallel import predict
@@ -51,6 +51,7 @@ from gpucnn.optimizers import OptimizerState
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import keras_arguments
 from gpucnn.utils.storage.files import write_bytes
+from gpucnn.utils.table import Table
 
 T = TypeVar("T")
 
@@ -282,18 +283,24 @@ class Sequential(Pictured):
 
         A model that is not built stays so: layers can be added after it.
         """
-        if self.is_built:
-            print_summary(self, self.replica.layers)
-        else:
-            self._print_preview()
+        (summary(self, self.replica.layers) if self.is_built else self._preview()).print()
 
-    def _print_preview(self) -> None:
-        """Print the table of the layers so far, which may end in images."""
+    def _preview(self) -> Table:
+        """The summary of the layers so far, which may end in images."""
         layers = deepcopy(self._given)
         ending = [] if ends_in_softmax(layers) else [Flatten()]
         preview = Sequential([*layers, *ending], None, *self._options, self.name)
         shown = preview.replica.layers
-        print_summary(preview, shown[: len(shown) - len(ending)])
+        return summary(preview, shown[: len(shown) - len(ending)])
+
+    def _repr_html_(self) -> str:
+        """The summary, as Jupyter shows the model; of one that is not built, the layers so far.
+
+        It waits for nothing, whatever other threads do with the model.
+        """
+        if self.is_built:
+            return summary(self, self.replica.layers).to_html()
+        return outline(self.name, self._given).to_html()
 
     def place(self, backend: Backend) -> None:
         """Move the model to `backend`, with its weights and its optimizer.
@@ -423,7 +430,7 @@ class Sequential(Pictured):
     ) -> None:
         """Write an ONNX file, which computes in float32 what `predict` does.
 
-        Its input, "input", is (images, *input_shape), and its output (images, outputs), called
+        Its input, "input", is `(images, *input_shape)`, and its output (images, outputs), called
         "probabilities", or "outputs" where the model gives others. The number of images is free.
         Nodes have the names of the layers, and weights those of `weight_names`. The file appears
         under its name complete or not at all.

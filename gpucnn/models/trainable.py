@@ -212,15 +212,15 @@ class Trainable(BuiltLater):
         `gpucnn.models.data.Batches` for what they have in common.
 
         Args:
-            x: uint8 or floating point (n, *input_shape), the images; the axis of a single channel
+            x: uint8 or floating point `(n, *input_shape)`, the images; the axis of a single channel
                 may be left out. Or an iterable of batches.
             y: the labels: whole numbers (n,), in [0, classes), or what the loss takes; None with
                 batches.
             batch_size: images in a training step, None for 32; the last batch of an epoch may be
                 smaller. None with batches.
             epochs: the number of passes over the images, less `initial_epoch`.
-            verbose: 0 to print nothing, 1 for a bar on a terminal, 2 for a line an epoch; "auto"
-                for 1.
+            verbose: 0 to print nothing, 1 for a bar on a terminal or in a notebook, 2 for a line an
+                epoch; "auto" for 1.
             callbacks: told of the beginning and the end of the training and of each epoch; they may
                 stop it. A list, or a single one.
             validation_split: the share of the images, the last of them, that are not trained on but

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import get_backend
 from gpucnn.errors import InvalidTypeError, InvalidValueError
-from gpucnn.losses import DEFAULT
-from gpucnn.models.pictures.classes import probabilities_of
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import Explanation, Probe
 from gpucnn.models.pixels import BYTES, Conversion, Pixels, conversion, convert, encoding_of_bytes
@@ -129,7 +127,7 @@ class Placed:
         """
         model = self._model
         images = convert(np.stack([each.pixels for each in asked]), self._how, model.dtype)
-        rows = probabilities_of(model.predict(images, len(images)), model.loss)
+        rows = model.classify(images).probabilities
         explained = [index for index, each in enumerate(asked) if each.is_explained]
         found = self._explain(images[explained])
         return [
@@ -149,10 +147,6 @@ def _checked(name: str, model: Any) -> Sequential:
     if not model.is_built:
         raise InvalidValueError(f"{name} is not built: give it an input_shape, or fit it first")
     check_is_of_images(model.input_shape)
-    if not (model.loss or DEFAULT).tells_accuracy(model.classes):
-        raise InvalidValueError(
-            f"{name} does not tell one class of several, so it has no classes to answer with"
-        )
     return model
 
 

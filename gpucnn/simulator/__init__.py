@@ -1,5 +1,7 @@
 """CUDA kernels on the CPU: the same .cu files, with the semantics of a GPU.
 
+For example::
+
     module = Module(Path("saxpy.cu"), options=("-DREAL=float",))
     saxpy = module.get_function("saxpy")
     saxpy((blocks,), (256,), (np.float32(2), x, y, np.int64(x.size)))

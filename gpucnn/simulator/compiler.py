@@ -29,7 +29,7 @@ class Compiler:
     """The command line that calls it, without arguments."""
 
     version: str
-    """The first line of --version, or the command if that prints nothing."""
+    """The first line of `--version`, or the command if that prints nothing."""
 
     macros: str
     """Its predefined macros, which identify the target processor."""

@@ -17,7 +17,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64
         num_classes: the length of the rows; None for one more than the largest class.
 
     Returns:
-        float64 (*x.shape, num_classes).
+        float64 `(*x.shape, num_classes)`.
 
     Raises:
         InvalidTypeError: `x` holds other than integers.

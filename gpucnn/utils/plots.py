@@ -1,6 +1,8 @@
 """Plots by Matplotlib, which is not always installed, and PNG files of them."""
 
 import os
+from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,15 @@ def check_matplotlib() -> None:
         ) from error
 
 
+def has_matplotlib() -> bool:
+    """Whether plots can be drawn."""
+    try:
+        check_matplotlib()
+    except GpucnnError:
+        return False
+    return True
+
+
 def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of a size in inches, which no global state of Matplotlib knows.
 
@@ -61,6 +72,20 @@ def check_plot(path: str | os.PathLike[str]) -> None:
         raise InvalidValueError(f"the plot's file is {str(file)!r}: give a name that ends in .png")
     check_matplotlib()
     check_writable(file)
+
+
+def to_html(figure: "Figure", label: str) -> str:
+    """The figure as an element of a page: an SVG, no wider than the page.
+
+    Args:
+        figure: of Matplotlib's.
+        label: what it shows, for those who do not see it.
+    """
+    file = BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    _, opening, rest = file.getvalue().decode().partition("<svg ")
+    shown = f'role="img" aria-label="{escape(label)}" style="max-width:100%;height:auto"'
+    return f"{opening}{shown} {rest}"
 
 
 def write_figure(path: str | os.PathLike[str], figure: "Figure") -> None:

@@ -2,12 +2,14 @@ import io
 import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import small
 from gpucnn.models.progress import Progress, describe_epoch, show_progress
+from watched_notebook import Shown, watch
 
 RECORD = {
     "epoch": 2,
@@ -113,6 +115,82 @@ class TestOnTerminal:
         with redirect_stdout(Terminal()) as terminal:
             small.model().fit(small.images(8), small.labels(8))
         assert "/8 images" in terminal.text
+
+
+CELLS = {
+    "setup": """
+from contextlib import redirect_stdout
+from io import StringIO
+from threading import Thread
+import small
+from gpucnn.models import progress
+model, images, labels = small.model(), small.images(64), small.labels(64)
+""",
+    "fit": "model.fit(images, labels, epochs=2);",
+    "batches": """
+clock, progress.monotonic = progress.monotonic, lambda: batch // 500 / 9
+batch = 0
+with progress.show_progress(1, 5, 1000) as shown:
+    for batch in range(1000):
+        shown.batch(1)
+progress.monotonic = clock
+""",
+    "thread": """
+thread = Thread(target=model.fit, args=(images, labels))
+thread.start()
+thread.join()
+""",
+    "redirected": """
+with redirect_stdout(StringIO()) as file:
+    model.fit(images, labels)
+print(file.getvalue(), end="")
+""",
+    "lines": "model.fit(images, labels, epochs=2, verbose=2);",
+}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
+    """What each of the cells of a notebook shows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        patch.setenv("PYTHONPATH", str(Path(small.__file__).parent))
+        return watch(CELLS)
+
+
+class TestInNotebook:
+    def test_the_lines_of_the_epochs_are_the_only_output(self, shown: dict[str, Shown]) -> None:
+        (output,) = shown["fit"].outputs
+        assert output.output_type == "display_data"
+        assert list(output.data) == ["text/plain"]
+        lines = output.data["text/plain"].splitlines()
+        assert [line[:16] for line in lines] == ["epoch 1/2  loss ", "epoch 2/2  loss "]
+
+    def test_meanwhile_that_shows_a_bar(self, shown: dict[str, Shown]) -> None:
+        first, *_, last, _ = shown["fit"].in_its_course
+        assert " 0/64 images" in first["text/plain"]
+        assert "epoch 1/2" not in first["text/html"]
+        assert last["text/html"].startswith("<pre ")
+        assert [part in last["text/html"] for part in ("epoch 2/2", "<span ", "━━━")] == [True] * 3
+
+    def test_a_bar_is_refreshed_at_times_and_not_with_each_batch(
+        self, shown: dict[str, Shown]
+    ) -> None:
+        bars = [each["text/plain"] for each in shown["batches"].in_its_course]
+        assert [bar.split()[-3] for bar in bars[:-1]] == ["0/1000", "501/1000"]
+        assert bars[-1] == ""
+
+    def test_a_thread_has_an_output_too(self, shown: dict[str, Shown]) -> None:
+        (output,) = shown["thread"].outputs
+        assert output.data["text/plain"].startswith("epoch 1/1  loss ")
+
+    def test_where_the_output_goes_elsewhere_there_are_lines(self, shown: dict[str, Shown]) -> None:
+        (output,) = shown["redirected"].outputs
+        assert output.text.startswith("epoch 1/1  loss ")
+
+    def test_a_line_an_epoch_is_printed(self, shown: dict[str, Shown]) -> None:
+        (output,) = shown["lines"].outputs
+        assert (output.output_type, output.text.count("\n")) == ("stream", 2)
 
 
 def test_without_standard_streams(monkeypatch: pytest.MonkeyPatch) -> None:

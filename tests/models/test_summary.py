@@ -1,5 +1,7 @@
 import re
 import tracemalloc
+from html import escape
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -127,3 +129,61 @@ def test_a_summary_needs_the_shape_of_the_images() -> None:
         "or the like, or call fit first"
     ):
         Sequential([Flatten(), Dense(3)]).summary()
+
+
+# In Jupyter
+
+
+def cells(page: str) -> list[list[str]]:
+    """The texts of each row of a table."""
+    rows = re.findall("<tr>(.*?)</tr>", page)
+    return [re.findall("<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+def test_jupyter_shows_the_summary() -> None:
+    model = models.notebook()
+    rows = cells(model._repr_html_())
+    assert rows[0] == ["layer", "output shape", "parameters", "multiply-adds", "bytes/image"]
+    assert ["flatten", "(1352,)", "0", "0", "0"] in rows
+    assert rows[-1] == ["total", "", "13,610", "62,192", "16,264"]
+
+
+def test_jupyter_shows_the_layers_so_far_of_a_model_that_is_not_built() -> None:
+    model = Sequential([Input((6, 6, 1)), Conv2D(2, 3)])
+    model.add(Flatten())
+    page = model._repr_html_()
+    assert cells(page)[1:] == [[escape(repr(layer))] for layer in model._given]
+    assert "sequential, not built yet" in page
+    assert not model.is_built
+
+
+def test_jupyter_shows_a_model_without_layers() -> None:
+    assert cells(Sequential()._repr_html_()) == [["layer"]]
+
+
+def test_names_are_text_on_a_page() -> None:
+    dense = Dense(3, name="<script>alert(1)</script>")
+    model = Sequential([Flatten(), dense], name="<b>", dtype="float64")
+    for built in (False, True):
+        if built:
+            model.build((2, 2, 1))
+        page = model._repr_html_()
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+        assert "<script>" not in page
+        assert "<b>" not in page
+
+
+def test_a_model_of_another_shows_it() -> None:
+    of_logits = small.model()
+    assert cells(Sequential([of_logits, Softmax()])._repr_html_()) == cells(of_logits._repr_html_())
+
+
+def test_jupyter_shows_a_model_while_others_hold_it() -> None:
+    model = small.model()
+    shown: list[str] = []
+    with model._lock.claim(), model._building.claim(), model._training.owned():
+        thread = Thread(target=lambda: shown.append(model._repr_html_()))
+        thread.start()
+        thread.join(60)
+        shown.append(model._repr_html_())
+    assert shown == [model._repr_html_()] * 2

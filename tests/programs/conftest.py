@@ -13,7 +13,8 @@ from small_mnist import write_small_mnist
 DIGITS = "DIGITS"  # names the folder of images, in the environment
 IMAGES = 8_200  # of each set: enough for an epoch to be divided among workers
 
-WARNING = re.compile(r"(.*: GpucnnWarning: .*\n  .*\n)?")
+WARNING_LINE = r".*: GpucnnWarning: .*\n"
+WARNING = re.compile(rf"({WARNING_LINE}  .*\n)?")
 """What Python prints of a warning, or nothing."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -221,7 +221,10 @@ def test_models_that_cannot_be_served(model: Sequential, text: str) -> None:
 def test_a_model_without_classes_cannot_be_served() -> None:
     model = small.model(threads=1)
     model.compile(loss=MeanSquaredError())
-    text = "it does not tell one class of several, so it has no classes to answer with"
+    text = (
+        "the model does not tell one class of several, so there are none to show: look at what "
+        "predict returns"
+    )
     with refusal(text):
         create_app({"it": model}, ["cpu"])
 

@@ -17,7 +17,7 @@ class _Pooling(Layer):
     window: Window
 
     def _pooled(self, array: Array) -> Array:
-        """View an array (n, *output_shape) as (n, rows, columns, channels)."""
+        """View an array `(n, *output_shape)` as (n, rows, columns, channels)."""
         return array.reshape(len(array), *self.window.output, self.input_shape[2])
 
 

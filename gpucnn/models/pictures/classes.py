@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.losses import Loss
-from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.pictures.images import height_for, show_image
+from gpucnn.models.pictures.prediction import Prediction
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.plots import new_figure
 
@@ -22,25 +21,17 @@ SHOWN, COLUMNS = 20, 5  # mistakes
 TILE = 1.75  # inches
 
 
-@dataclass(frozen=True, eq=False)
-class Classified:
-    """Images with their classes, and what a model says.
+@dataclass(frozen=True, eq=False, repr=False)
+class Classified(Prediction):
+    """What a model says of images, and what they are.
 
     Args:
-        images: (n, height, width, channels).
-        labels: whole numbers (n,).
-        probabilities: real (n, classes).
+        images: see `Prediction`.
+        probabilities: see `Prediction`.
+        labels: the true classes, whole numbers (n,).
     """
 
-    images: NDArray[Any]
     labels: NDArray[Any]
-    probabilities: NDArray[Any]
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """The most probable class of each image, int64 (n,)."""
-        classes: NDArray[np.int64] = self.probabilities.argmax(axis=1)
-        return classes
 
     @property
     def losses(self) -> NDArray[Any]:
@@ -62,25 +53,6 @@ class Classified:
         classes = self.probabilities.shape[1]
         pairs = self.labels * classes + self.predicted
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def probabilities_of(outputs: NDArray[Any], loss: Loss | None) -> NDArray[np.float64]:
-    """The probability of each class, float64 (n, classes), of a model that tells classes.
-
-    Args:
-        outputs: real (n, outputs), as the model predicts; a single output is the probability of
-            the second of two classes, or its logit.
-        loss: that of the model; None for the default.
-    """
-    outputs = outputs.astype(np.float64)
-    of_logits = isinstance(loss, CrossEntropy) and loss.from_logits
-    if outputs.shape[1] == 1:
-        yes = 1 / (1 + np.exp(-outputs)) if of_logits else outputs
-        return np.hstack([1 - yes, yes])
-    if of_logits:
-        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        outputs /= outputs.sum(axis=1, keepdims=True)
-    return outputs
 
 
 # The matrix

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -77,8 +78,9 @@ def _draw_metric(axes: "Axes", epochs: Records, name: str) -> None:
     told = of_validation if any(of_validation in each for each in epochs) else name
     last, values = _points(epochs, told)
     kind = "validation" if told == of_validation else "training"
-    value = _as_text(name, values[-1])
-    axes.set_title(f"{_readable(name)}\n{value} in {kind} after epoch {last[-1]}")
+    value = as_text(name, values[-1])
+    title = f"{readable(name)}\n{value} in {kind} after epoch {last[-1]}"
+    axes.set_title(title, parse_math=False)
     _label(axes, name)
 
 
@@ -170,18 +172,20 @@ def _label(axes: "Axes", name: str) -> None:
 
     first, last = axes.dataLim.intervalx
     margin = min(0.03 * (last - first), 0.5) or 0.5
-    axes.set_xlim(first - margin, last + margin)
+    if isfinite(first):  # else no value is
+        axes.set_xlim(first - margin, last + margin)
     axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     if _is_share(name):
         axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.locator_params(axis="y", nbins=6)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(_readable(name))
+    axes.set_ylabel(readable(name), parse_math=False)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
+    """The name of a metric as words."""
     return name.replace("_", " ")
 
 
@@ -189,7 +193,8 @@ def _is_share(name: str) -> bool:
     return name.endswith("accuracy")
 
 
-def _as_text(name: str, value: float) -> str:
+def as_text(name: str, value: float) -> str:
+    """The value of a metric of that name: an accuracy in per cent."""
     return f"{value:.2%}" if _is_share(name) else f"{value:.4g}"
 
 

@@ -8,16 +8,13 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses import DEFAULT
+from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.divergence import check_weights
-from gpucnn.models.pictures.classes import (
-    Classified,
-    draw_confusion,
-    draw_mistakes,
-    probabilities_of,
-)
+from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mistakes
 from gpucnn.models.pictures.filters import draw_activations, draw_filters
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import feature_maps, saliency
+from gpucnn.models.pictures.prediction import Prediction
 from gpucnn.models.pictures.saliency import MOST_IMAGES, draw_saliency
 from gpucnn.models.trainable import Trainable
 
@@ -36,6 +33,26 @@ class Pictured(Trainable):
     @abstractmethod
     def predict(self, x: Any) -> NDArray[Any]:
         """Compute the outputs for images."""
+
+    def classify(self, x: NDArray[Any]) -> Prediction:
+        """Predict the classes of images, to be looked at: `predict` gives the numbers alone.
+
+        Args:
+            x: the images, as for `predict`; or a single one, (height, width, channels).
+
+        Returns:
+            The images and the probabilities of their classes, which Jupyter shows, as
+            `Prediction.plot` draws them.
+
+        Raises:
+            InvalidTypeError: their dtype cannot be used.
+            InvalidValueError: their shape or a value cannot be used, or the model does not tell one
+                class of several.
+            TrainingError: a weight is not finite.
+        """
+        self._check_tells_classes()
+        images = self._looked_at(x)
+        return Prediction(images, self._probabilities(images))
 
     def plot_filters(self, layer: str | None = None) -> "Figure":
         """Draw the kernels of a convolution, those of colour images in colour.
@@ -130,24 +147,36 @@ class Pictured(Trainable):
 
     def _classified(self, x: NDArray[Any], y: NDArray[Any]) -> Classified:
         self._build_for(x)
-        if not self._tells_classes:
-            raise InvalidValueError(
-                "the model does not tell one class of several, so there are none to compare: look "
-                "at what predict returns"
-            )
+        self._check_tells_classes()
         data = self._labelled(x, y, pixels=self.pixels)
         labels = data.labels
         if labels.ndim == 2:
             labels = labels.argmax(axis=1) if self.classes > 1 else labels[:, 0] > 0.5
-        return Classified(data.images, labels.astype(np.int64), self._probabilities(data.images))
+        return Classified(data.images, self._probabilities(data.images), labels.astype(np.int64))
+
+    def _check_tells_classes(self) -> None:
+        if not self._tells_classes:
+            raise InvalidValueError(
+                "the model does not tell one class of several, so there are none to show: look at "
+                "what predict returns"
+            )
 
     @property
     def _tells_classes(self) -> bool:
         return (self.loss or DEFAULT).tells_accuracy(self.classes)
 
     def _probabilities(self, images: NDArray[Any]) -> NDArray[np.float64]:
-        """The probability of each class, of a model that tells classes."""
-        return probabilities_of(self.predict(images), self.loss)
+        """The probability of each class, of a model that tells classes; of one output, of two."""
+        outputs = self.predict(images).astype(np.float64)
+        ends_in_logits = isinstance(self.loss, CrossEntropy) and self.loss.from_logits
+        of_logits = ends_in_logits and self._shared is None  # which Softmax() follows
+        if self.classes == 1:
+            yes = 1 / (1 + np.exp(-outputs)) if of_logits else outputs
+            return np.hstack([1 - yes, yes])
+        if of_logits:
+            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+            outputs /= outputs.sum(axis=1, keepdims=True)
+        return outputs
 
     def _says(self, images: NDArray[Any]) -> list[str]:
         """What the model predicts for each of some images, in words."""

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from math import isfinite
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from gpucnn.errors import TrainingError
-from gpucnn.models.pictures.curves import draw_history
+from gpucnn.models.pictures.curves import as_text, draw_history, readable
+from gpucnn.utils.plots import has_matplotlib, to_html
+from gpucnn.utils.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +55,26 @@ class History:
             GpucnnError: Matplotlib is not installed.
         """
         return draw_history(self.epochs)
+
+    def _repr_html_(self) -> str:
+        """The picture, as Jupyter shows the history; without Matplotlib a table of the epochs."""
+        epochs = History(list(self.epochs))  # which another thread may be training
+        if epochs.epochs and has_matplotlib():
+            return to_html(epochs.plot(), f"Metrics of {epochs._count} by epoch")
+        return epochs._table().to_html()
+
+    def _table(self) -> Table:
+        """The metrics that are numbers, epoch by epoch."""
+        names = [name for name, values in self.history.items() if isinstance(values[0], Real)]
+        rows = [
+            (record["epoch"], *(as_text(n, record[n]) if n in record else "" for n in names))
+            for record in self.epochs
+        ]
+        return Table(f"History of {self._count}", ("epoch", *map(readable, names)), rows)
+
+    @property
+    def _count(self) -> str:
+        return f"{len(self.epochs)} epoch{'s' * (len(self.epochs) != 1)}"
 
     def _values(self, name: str) -> list[Any]:
         return [record[name] for record in self.epochs if name in record]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import small
-from gpucnn import Conv2D, Dense, Flatten, ReLU, Sequential
+from gpucnn import Conv2D, Dense, Flatten, ReLU, Sequential, Softmax
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.losses import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mistakes
@@ -50,12 +50,12 @@ def test_the_accuracy_is_that_of_evaluate() -> None:
 
 
 def test_a_class_without_images_has_no_share() -> None:
-    figure = draw_confusion(Classified(X, np.zeros(4, np.int64), np.eye(2)[[0, 0, 0, 1]]))
+    figure = draw_confusion(Classified(X, np.eye(2)[[0, 0, 0, 1]], np.zeros(4, np.int64)))
     assert cells(figure) == {(0, 0): "3\n75.0%", (0, 1): "1\n25.0%", (1, 0): "0", (1, 1): "0"}
 
 
 def test_of_many_classes_no_numbers_are_written() -> None:
-    classified = Classified(X, Y, np.eye(40)[Y])
+    classified = Classified(X, np.eye(40)[Y], Y)
     assert not draw_confusion(classified).axes[0].texts
     assert classified.counts.shape == (40, 40)
 
@@ -81,7 +81,7 @@ def test_mistakes_are_drawn_the_worst_first(told: Told) -> None:
 
 def test_the_worst_of_many_are_drawn_upright_and_in_their_grey() -> None:
     images = small.images(40)
-    wrong = Classified(images, np.ones(40, np.int64), np.eye(2)[np.zeros(40, int)])
+    wrong = Classified(images, np.eye(2)[np.zeros(40, int)], np.ones(40, np.int64))
     figure = draw_mistakes(wrong)
     assert len(titles(figure)) == 20
     assert figure.get_suptitle().startswith("The 20 worst of 40 mistakes in 40 images (100.00%)")
@@ -92,13 +92,13 @@ def test_the_worst_of_many_are_drawn_upright_and_in_their_grey() -> None:
 
 def test_colour_images_are_in_colour() -> None:
     images = small.images(1, (4, 6, 3))
-    figure = draw_mistakes(Classified(images, np.array([1]), np.array([[0.9, 0.1]])))
+    figure = draw_mistakes(Classified(images, np.array([[0.9, 0.1]]), np.array([1])))
     np.testing.assert_allclose(np.asarray(figure.axes[0].images[0].get_array()) * 255, images[0])
     assert figure.get_suptitle() == "The only mistake in 1 images (100.00%), highest loss first"
 
 
 def test_without_mistakes_that_is_said() -> None:
-    figure = draw_mistakes(Classified(X, Y, np.eye(3)[Y]))
+    figure = draw_mistakes(Classified(X, np.eye(3)[Y], Y))
     assert figure.get_suptitle() == "No mistake in 4 images"
 
 
@@ -116,6 +116,15 @@ def test_logits_become_probabilities() -> None:
     assert titles(by_default.plot_mistakes(images, labels)) == titles(
         of_logits.plot_mistakes(images, labels)
     )
+
+
+def test_probabilities_that_softmax_has_made_stay_as_they_are() -> None:
+    images, labels = small.images(30), small.labels(30)
+    of_logits = logits_model(3)
+    of_logits.compile(loss=SparseCategoricalCrossentropy(from_logits=True))
+    of_logits.fit(images, labels, verbose=0)
+    told = Sequential([of_logits, Softmax()]).plot_mistakes(images, labels)
+    assert titles(told) == titles(of_logits.plot_mistakes(images, labels))
 
 
 def test_of_a_single_output_no_and_yes_are_two_classes() -> None:

@@ -76,6 +76,27 @@ def test_notebooks_show_it() -> None:
     assert int.from_bytes(png[16:20], "big") == 1152  # pixels across: 9.6 inches
 
 
+def test_jupyter_shows_a_history_as_its_curves() -> None:
+    page = History(records(2, 1))._repr_html_()
+    assert page.startswith('<svg role="img" aria-label="Metrics of 2 epochs by epoch" ')
+    assert "<!-- 1.5 in validation after epoch 2 -->" in page
+
+
+def test_jupyter_shows_a_table_where_nothing_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    extra: dict[str, Any] = {"<script>": 1.5, "confusion_matrix": np.eye(2)}
+    page = History([record(1, 2, **extra), record(2, 1)])._repr_html_()
+    assert page.startswith("<table>")
+    assert "History of 2 epochs" in page
+    assert [page.count(each) for each in ("20.00%", "&lt;script&gt;", "<script>", "matrix")] == [
+        *(1, 1, 0, 0)
+    ]
+
+
+def test_jupyter_shows_a_history_without_epochs() -> None:
+    assert "History of 0 epochs" in History()._repr_html_()
+
+
 def test_other_metrics_that_are_numbers_are_drawn() -> None:
     matrix = np.eye(2)
     first = record(1, 1, learning_rate=0.1, confusion_matrix=matrix, val_f1_score=0.5)
@@ -87,6 +108,13 @@ def test_other_metrics_that_are_numbers_are_drawn() -> None:
     assert list(points(rate).values()) == [[(1, 0.1)]]
     assert rate.get_title() == "learning rate\n0.1 in training after epoch 1"
     assert list(points(score).values()) == [[(1, 0.5)]]
+
+
+def test_metrics_of_any_value_and_name_are_drawn() -> None:
+    figure = draw_history([record(1, 1, certainty=float("nan"), **{"a $\\b$": 1.0})])
+    figure.draw_without_rendering()
+    assert figure.axes[2].get_title() == "certainty\nnan in training after epoch 1"
+    assert figure.axes[3].get_ylabel() == "a $\\b$"
 
 
 def test_a_single_epoch_can_be_seen() -> None:

@@ -142,7 +142,7 @@ class Loss(Memory):
     ) -> None:
         """Compute each row's mean of -t log s(z) - (1 - t) log s(-z), and the gradient.
 
-        It is max(z, 0) - z t + log(1 + exp(-|z|)) for each logit z and target t, s being the
+        It is `max(z, 0) - z t + log(1 + exp(-|z|))` for each logit z and target t, s being the
         sigmoid: so no exponential overflows.
 
         Args:
