@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,8 +21,6 @@ from gpucnn.serving.limits import Limits
 from gpucnn.serving.metrics import Measured, Metrics
 from gpucnn.serving.responses import HANDLERS, PAGE, page_routes
 from gpucnn.serving.served import Asked, Served
-
-T = TypeVar("T")
 
 PATHS = ("/", "/page/", "/api/models", "/predict", "/explain", "/health", "/metrics")
 READERS = 2  # threads that read bodies, which may be pictures of many pixels
@@ -105,12 +102,16 @@ class _Service:
         model = self._models[_chosen(request, "model", list(self._models))]
         batcher = model.on(_chosen(request, "device", self._devices))
         read = partial(image_in, body, kind_of_body(request), model.input_shape, self._limits)
-        pixels = await asyncio.get_running_loop().run_in_executor(self._readers, read)
-        future = batcher.submit(Asked(pixels, is_explained))
+
+        async def compute() -> bytes:
+            pixels = await asyncio.get_running_loop().run_in_executor(self._readers, read)
+            return await asyncio.wrap_future(batcher.submit(Asked(pixels, is_explained)))
+
+        seconds = self._limits.answer_seconds
         try:
-            found = await asyncio.wait_for(asyncio.wrap_future(future), self._limits.answer_seconds)
+            found = await asyncio.wait_for(compute(), seconds)
         except asyncio.TimeoutError:
-            text = f"no answer within {self._limits.answer_seconds:g} s: ask again later"
+            text = f"no answer within {seconds:g} s: ask again later"
             raise HTTPException(503, text, {"Retry-After": "1"}) from None
         return Response(found, media_type="application/json")
 

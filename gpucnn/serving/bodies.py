@@ -3,6 +3,7 @@
 import asyncio
 import json
 from io import BytesIO
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gpucnn.errors import InvalidFileError, printable
 from gpucnn.serving.limits import Limits
 
 JSON, PICTURE = "application/json", "application/octet-stream"
+LONGEST, MARGIN = 64, 1024  # bytes of JSON for a number with the spaces around it, and besides
 CLOSE = {"Connection": "close"}  # what the client still sends is not wanted
 
 
@@ -106,6 +108,10 @@ def _image_in_picture(body: bytes, shape: Shape, limits: Limits) -> NDArray[np.u
 
 
 def _image_in_json(body: bytes, shape: Shape) -> NDArray[np.uint8]:
+    most = MARGIN + LONGEST * prod(shape)
+    if len(body) > most:  # which could take many times its size in memory
+        text = f"the JSON has {len(body):,} bytes, but an image of {shape} takes at most {most:,}"
+        raise HTTPException(413, f"{text}: send it without so many spaces")
     try:
         given = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -13,9 +13,9 @@ class Limits:
         head_seconds: for the head of a request, from the moment that the connection is open, or
             that its first byte is there.
         body_seconds: for the body.
-        answer_seconds: for the computation, the wait for it included.
+        answer_seconds: for reading the image and computing, the wait for both included.
         idle_seconds: that a connection is kept between two requests.
-        connections: that are open at a time.
+        connections: that are open at a time, each of which may have sent a body.
         waiting: requests that wait for a model on a device; further ones are sent away.
         batch: images that are computed together.
     """
@@ -26,6 +26,6 @@ class Limits:
     body_seconds: float = 20
     answer_seconds: float = 30
     idle_seconds: int = 15
-    connections: int = 256
+    connections: int = 100
     waiting: int = 128
     batch: int = 32
