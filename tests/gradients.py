@@ -105,7 +105,8 @@ def _distance_to_kink(network: Network, x: Array) -> float:
     for layer in network.replica.plain:
         layer.reserve(len(x), training=False)
         if isinstance(layer, ReLU):
-            distances.append(float(np.abs(x).min()))
+            kinks = (0, layer.max_value or 0)
+            distances += [float(np.abs(x - kink).min()) for kink in kinks]
         if isinstance(layer, (MaxPool2D, GlobalMaxPooling2D)):
             distances.append(_gap(layer, x))
         x = layer.forward(x, None)

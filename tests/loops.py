@@ -287,6 +287,16 @@ def relu_gradient(output_gradient: float, out: float) -> float:
     return output_gradient if out > 0 else 0.0
 
 
+def clipped_relu(x: float, max_value: float) -> float:
+    """The positive part, but no more than the most."""
+    return max_value if x > max_value else relu(x)
+
+
+def clipped_relu_gradient(output_gradient: float, x: float, max_value: float) -> float:
+    """The gradient passes where the function rises."""
+    return 0.0 if x <= 0 or x >= max_value else output_gradient
+
+
 def leaky_relu(x: float, negative_slope: float) -> float:
     """The value itself above 0, else the slope times it."""
     return x if x > 0 else negative_slope * x

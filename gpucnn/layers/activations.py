@@ -12,7 +12,7 @@ from gpucnn.utils import arguments
 class Elementwise(Layer):
     """A function of each element by itself, whose gradient follows from its input or its output."""
 
-    gradient_takes_input: ClassVar[bool] = False
+    gradient_takes_input: bool = False
 
     def build(self, input_shape: Shape) -> None:
         self.input_shape = self.output_shape = input_shape
@@ -45,13 +45,37 @@ class Elementwise(Layer):
 
 @dataclass(eq=False, repr=False)
 class ReLU(Elementwise):
-    """The positive part of each element, max(x, 0); the gradient at 0 is 0."""
+    """The positive part of each element, max(x, 0), or min(max(x, 0), max_value).
+
+    The gradient at 0, and at `max_value`, is 0.
+
+    Args:
+        max_value: above 0, such as 6, with which it is called ReLU6; None for none.
+
+    Raises:
+        InvalidValueError: `max_value` is not such a number.
+    """
+
+    max_value: float | None = None
+
+    def __post_init__(self) -> None:
+        arguments.optional(arguments.positive_number, self.max_value, "max_value")
+        # Of what is clipped the output does not tell whether it was: `max_value` may be rounded.
+        vars(self)["gradient_takes_input"] = self.max_value is not None
 
     def _apply(self, x: Array, out: Array) -> None:
-        self.backend.relu(x, out)
+        if self.max_value is None:
+            self.backend.relu(x, out)
+        else:
+            self.backend.clipped_relu(x, self.max_value, out)
 
     def _apply_gradient(self, output_gradient: Array, kept: Array, input_gradient: Array) -> None:
-        self.backend.relu_gradient(output_gradient, kept, input_gradient)
+        if self.max_value is None:
+            self.backend.relu_gradient(output_gradient, kept, input_gradient)
+        else:
+            self.backend.clipped_relu_gradient(
+                output_gradient, kept, self.max_value, input_gradient
+            )
 
 
 @dataclass(eq=False, repr=False)
@@ -87,7 +111,7 @@ class ELU(Elementwise):
         InvalidValueError: `alpha` is not such a number.
     """
 
-    gradient_takes_input: ClassVar[bool] = True
+    gradient_takes_input = True
     settable: ClassVar[Settable] = {"alpha": arguments.non_negative_number}
 
     alpha: float = 1.0
@@ -103,7 +127,7 @@ class ELU(Elementwise):
 class GELU(Elementwise):
     """The Gaussian error linear unit, x (1 + erf(x / sqrt(2))) / 2."""
 
-    gradient_takes_input: ClassVar[bool] = True
+    gradient_takes_input = True
 
     def _apply(self, x: Array, out: Array) -> None:
         self.backend.gelu(x, out)
@@ -116,7 +140,7 @@ class GELU(Elementwise):
 class SiLU(Elementwise):
     """The sigmoid linear unit, x / (1 + exp(-x)), also called swish."""
 
-    gradient_takes_input: ClassVar[bool] = True
+    gradient_takes_input = True
 
     def _apply(self, x: Array, out: Array) -> None:
         self.backend.silu(x, out)

@@ -22,6 +22,7 @@ ACTIVATION_LAYERS = (ReLU, LeakyReLU, ELU, GELU, SiLU, Tanh, Sigmoid)
 
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "relu": ReLU,
+    "relu6": lambda: ReLU(6.0),
     "leaky_relu": lambda: LeakyReLU(0.2),
     "elu": ELU,
     "gelu": GELU,

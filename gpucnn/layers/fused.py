@@ -259,7 +259,8 @@ def fuse(layers: Sequence[Layer], backend: Backend) -> tuple[Layer, ...]:
 def _fuse_convolution(layers: list[Layer], backend: Backend) -> None:
     """Fuse the last three layers if they are a convolution in one group, ReLU and max-pooling.
 
-    Subclasses of these layers may compute something else, and are left as they are.
+    Subclasses of these layers may compute something else, and are left as they are; so is a ReLU up
+    to a most.
     """
     convolution, relu, pooling = layers[-3:] if len(layers) >= 3 else (None, None, None)
     if (type(convolution), type(relu), type(pooling)) != (Conv2D, ReLU, MaxPool2D):
@@ -267,21 +268,26 @@ def _fuse_convolution(layers: list[Layer], backend: Backend) -> None:
     assert isinstance(convolution, Conv2D)
     assert isinstance(relu, ReLU)
     assert isinstance(pooling, MaxPool2D)
-    if convolution.groups == 1 and backend.can_fuse(describe(convolution, pooling)):
+    if (
+        convolution.groups == 1
+        and relu.max_value is None
+        and backend.can_fuse(describe(convolution, pooling))
+    ):
         layers[-3:] = [FusedConv2D(convolution, relu, pooling)]
 
 
 def _fuse_dense(layers: list[Layer], backend: Backend) -> None:
     """Fuse the last two layers if they are a dense layer and ReLU, or these and dropout.
 
-    No subclasses, as for convolutions.
+    No subclasses, and no ReLU up to a most, as for convolutions.
     """
     before, last = layers[-2:] if len(layers) >= 2 else (None, None)
     kinds = type(before), type(last)
     if kinds == (Dense, ReLU) and backend.can_fuse_dense():
         assert isinstance(before, Dense)
         assert isinstance(last, ReLU)
-        layers[-2:] = [FusedDense(before, last)]
+        if last.max_value is None:
+            layers[-2:] = [FusedDense(before, last)]
     elif isinstance(before, FusedDense) and before.dropout is None and type(last) is Dropout:
         layers[-2:] = [FusedDense(before.dense, before.relu, last)]
 
@@ -293,11 +299,12 @@ def as_classifier(layers: Sequence[Layer]) -> ConvClassifier | None:
     """Placed layers as one operation, a `ConvClassifier`; None if they are not one."""
     if tuple(type(layer) for layer in layers) != CLASSIFIER or layers[0].input_shape[2] != 1:
         return None
-    convolution, _, pooling, _, dense = layers
+    convolution, relu, pooling, _, dense = layers
     assert isinstance(convolution, Conv2D)
+    assert isinstance(relu, ReLU)
     assert isinstance(pooling, MaxPool2D)
     assert isinstance(dense, Dense)
-    if not (convolution.use_bias and dense.use_bias):
+    if relu.max_value is not None or not (convolution.use_bias and dense.use_bias):
         return None
     filters, classes = convolution.output_shape[2], dense.output_shape[0]
     return ConvClassifier(convolution.window, pooling.window, filters, classes, convolution.real)

@@ -529,6 +529,25 @@ def relu_gradient(sizes: Sizes, values: Values) -> Call:
     )
 
 
+def clipped_relu(sizes: Sizes, values: Values, max_value: float = 6.0) -> Call:
+    choices = [-1.5, -0.0, 0, 1e-30, 0.25, max_value, max_value + 1]
+    x = values.choices(choices, *_input(sizes))
+    return Call("clipped_relu", {"x": x, "max_value": max_value, "out": values.unset(*x.shape)})
+
+
+def clipped_relu_gradient(sizes: Sizes, values: Values, max_value: float = 6.0) -> Call:
+    shape = _input(sizes)
+    return Call(
+        "clipped_relu_gradient",
+        {
+            "output_gradient": values.reals(*shape),
+            "x": values.choices([-1.5, -0.0, 0, 1e-30, 0.25, 6, 7], *shape),
+            "max_value": max_value,
+            "input_gradient": values.unset(*shape),
+        },
+    )
+
+
 def leaky_relu(sizes: Sizes, values: Values, negative_slope: float = 0.3) -> Call:
     x = values.choices([-1.5, -1e-3, -0.0, 0, 1e-30, 1.5], *_input(sizes))
     out = values.unset(*x.shape)
@@ -1016,6 +1035,10 @@ CALLS: dict[str, Builder] = {
     "normalize_gradient of vectors": partial(normalize_gradient, vectors=True),
     "relu": relu,
     "relu_gradient": relu_gradient,
+    "clipped_relu": clipped_relu,
+    "clipped_relu, low": partial(clipped_relu, max_value=0.3),
+    "clipped_relu_gradient": clipped_relu_gradient,
+    "clipped_relu_gradient, low": partial(clipped_relu_gradient, max_value=0.3),
     "leaky_relu": leaky_relu,
     "leaky_relu, steep": partial(leaky_relu, negative_slope=1.75),
     "leaky_relu without a leak": partial(leaky_relu, negative_slope=0.0),

@@ -317,6 +317,15 @@ def relu_gradient(output_gradient: Array, out: Array, **_: Any) -> Results:
     return {"input_gradient": each(loops.relu_gradient, output_gradient, out)}
 
 
+def clipped_relu(x: Array, max_value: float, **_: Any) -> Results:
+    return {"out": each(partial(loops.clipped_relu, max_value=max_value), x)}
+
+
+def clipped_relu_gradient(output_gradient: Array, x: Array, max_value: float, **_: Any) -> Results:
+    gradient = partial(loops.clipped_relu_gradient, max_value=max_value)
+    return {"input_gradient": each(gradient, output_gradient, x)}
+
+
 def leaky_relu(x: Array, negative_slope: float, **_: Any) -> Results:
     return {"out": each(partial(loops.leaky_relu, negative_slope=negative_slope), x)}
 
@@ -607,6 +616,8 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "penalize": penalize,
     "relu": relu,
     "relu_gradient": relu_gradient,
+    "clipped_relu": clipped_relu,
+    "clipped_relu_gradient": clipped_relu_gradient,
     "leaky_relu": leaky_relu,
     "leaky_relu_gradient": leaky_relu_gradient,
     "elu": elu,

@@ -138,6 +138,7 @@ def test_only_relu_is_fused(device: str) -> None:
         return [type(each).__name__ for each in model.replica.layers]
 
     assert running("relu")[0] == "FusedConv2D"
+    assert running("relu6")[:3] == ["Conv2D", "ReLU", "MaxPool2D"]
     assert running("tanh")[:3] == ["Conv2D", "Tanh", "MaxPool2D"]
 
 
@@ -154,6 +155,18 @@ def test_every_activation_may_be_given_as_a_layer() -> None:
 def test_relu() -> None:
     assert_array_equal(output(ReLU(), *X[0]), [0, 0, 0, 1e-300, 3])
     assert_array_equal(slopes(ReLU(), *X[0]), [0, 0, 0, 1, 1])
+
+
+def test_relu_up_to_a_most() -> None:
+    assert_array_equal(output(ReLU(2.5), -1, 0, 2, 2.5, 9), [0, 0, 2, 2.5, 2.5])
+    assert_array_equal(slopes(ReLU(2.5), -1, 0, 2, 2.5, 9), [0, 0, 1, 0, 0])
+    assert_array_equal(output(ACTIVATIONS["relu6"](), 5, 7), [5, 6])
+
+
+@pytest.mark.parametrize("max_value", [0, -1, math.inf, "6"])
+def test_a_most_that_is_no_positive_number_is_refused(max_value: Any) -> None:
+    with pytest.raises(ValueError, match="max_value is"):
+        ReLU(max_value)
 
 
 def test_leaky_relu() -> None:

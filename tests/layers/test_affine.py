@@ -83,7 +83,7 @@ def test_none(make: Make, activation: str | None) -> None:
 @either
 def test_wrong_activation(make: Make) -> None:
     with refusal(
-        "activation is 'swosh': choose one of linear, relu, leaky_relu, elu, gelu, silu, "
+        "activation is 'swosh': choose one of linear, relu, relu6, leaky_relu, elu, gelu, silu, "
         "swish, tanh, sigmoid, softmax, or give a layer such as LeakyReLU(0.1)"
     ):
         make(activation="swosh")

@@ -18,6 +18,7 @@ from gpucnn import (
     MaxPool2D,
     ReLU,
     SeparableConv2D,
+    Tanh,
 )
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import LAYERS, Layer, Step
@@ -182,7 +183,7 @@ class TestSettings:
 
 
 @dataclass(eq=False, repr=False)
-class Own(ReLU):
+class Own(Tanh):
     """A layer of one's own, with attributes that Keras's layers have too."""
 
     gain: float

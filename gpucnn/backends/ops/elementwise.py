@@ -99,6 +99,33 @@ class Elementwise(Memory):
         """
         input_gradient[...] = output_gradient * (out > 0)
 
+    @bounded(out=Bound(always(1), "result"))
+    def clipped_relu(self, x: Array, max_value: float, out: Array) -> None:
+        """The positive part up to `max_value`, min(max(x, 0), max_value), NaN where x is NaN.
+
+        Args:
+            x: real, of any shape.
+            max_value: above 0.
+            out: real, of the shape of `x`.
+        """
+        self.xp.clip(x, 0, max_value, out=out)
+
+    @bounded(input_gradient=EXACT)
+    def clipped_relu_gradient(
+        self, output_gradient: Array, x: Array, max_value: float, input_gradient: Array
+    ) -> None:
+        """The gradient of the input of `clipped_relu`, 0 where that is not within 0 and the most.
+
+        It takes the input: the output there is `max_value` as it was rounded.
+
+        Args:
+            output_gradient: real, of any shape.
+            x: what `clipped_relu` was given.
+            max_value: likewise.
+            input_gradient: real.
+        """
+        input_gradient[...] = output_gradient * ((x > 0) & (x < max_value))
+
     @bounded(out=Bound(always(2), "result"))
     def leaky_relu(self, x: Array, negative_slope: float, out: Array) -> None:
         """The elements above 0 as they are, the others times `negative_slope`.
@@ -276,6 +303,14 @@ class CpuElementwise(CpuMemory, Elementwise):
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
         np.multiply(output_gradient, self._positive(out), out=input_gradient)
 
+    def clipped_relu_gradient(
+        self, output_gradient: Array, x: Array, max_value: float, input_gradient: Array
+    ) -> None:
+        passes = self._positive(x)
+        np.multiply(output_gradient, passes, out=input_gradient)
+        np.less(x, max_value, out=passes)
+        np.multiply(input_gradient, passes, out=input_gradient)
+
     def leaky_relu(self, x: Array, negative_slope: float, out: Array) -> None:
         self._slope_where_not_positive(x, x, negative_slope, out)
 
@@ -408,6 +443,8 @@ class CudaElementwise(CudaMemory, Elementwise):
     clip = elementwise("clip.cu", "values")
     relu = elementwise("relu.cu", "x out")
     relu_gradient = elementwise("relu.cu", "output_gradient out input_gradient")
+    clipped_relu = elementwise("relu.cu", "x out")
+    clipped_relu_gradient = elementwise("relu.cu", "output_gradient x input_gradient")
     leaky_relu = elementwise("leaky_relu.cu", "x out")
     leaky_relu_gradient = elementwise("leaky_relu.cu", "output_gradient out input_gradient")
     elu = elementwise("activations.cu", "x out")

@@ -70,6 +70,8 @@ COSTS = {
     "classifier_head": Cost("4*count*inputs*classes", batch="count"),
     "clip": Cost("2*size", updated=("values",)),
     "clip_norms": Cost("size", updated=("values",)),
+    "clipped_relu": Cost("2*size"),
+    "clipped_relu_gradient": Cost("2*size"),
     "col2im": Cost("images*rows*columns*height*width*channels"),
     "conv_classifier": Cost(
         "2*count*feature_count*pool_height*pool_width*height*width"

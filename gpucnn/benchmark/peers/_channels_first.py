@@ -10,7 +10,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU
 
 KINDS = (Conv2D, MaxPool2D, ReLU, Flatten, Dense)
-PLAIN = {"padding": "valid", "dilation_rate": 1, "groups": 1}
+PLAIN = {"padding": "valid", "dilation_rate": 1, "groups": 1, "max_value": None}
 """What these arguments are of the layers that can be built."""
 
 

@@ -58,7 +58,6 @@ TABLE: dict[str, Absent] = {
     "synchronized": Absent("statistics are those of the whole batch", (False, True)),
     "keepdims": Absent("put Reshape after it", (False,)),
     "noise_shape": Absent("use SpatialDropout2D"),
-    "ReLU.max_value": Absent(OWN_LAYER),
     "ReLU.negative_slope": Absent("use LeakyReLU", (0,)),
     "ReLU.threshold": Absent(OWN_LAYER, (0,)),
     "invert": Absent("use Rescaling", (False,)),
@@ -136,8 +135,8 @@ FOLLOWING: dict[str, str] = {
     " SpatialDropout2D",
     "histogram_freq": "TensorBoard",
     "line_length": "summary",
-    "max_value": "ReLU",
     "name": "CosineDecay ExponentialDecay PiecewiseConstantDecay PolynomialDecay",
+    "negative_slope": "ReLU",
     "noise_shape": "Dropout",
     "raise_error": "TerminateOnNaN",
 }

@@ -39,7 +39,7 @@ from gpucnn.layers import Layer
 from gpucnn.layers.ends import end_of
 from gpucnn.losses import SparseCategoricalCrossentropy
 
-ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid")
+ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid")
 MOST_PARTS = 4  # of one or two layers of images each
 
 

@@ -6,11 +6,11 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from expect import refusal
 from gpucnn import Dropout, ReLU, Sequential, Sigmoid, Tanh
 from gpucnn.models.exchange import channels_first
 from gpucnn.models.exchange.channels_first import Chain, blaming
 from gpucnn.models.exchange.sliding import Sides, Sliding
-from tests.expect import refusal
 
 CHANNELS, ROWS, COLUMNS = 3, 7, 6
 SHAPE = CHANNELS, ROWS, COLUMNS

@@ -28,6 +28,7 @@ from gpucnn import (
     ReLU,
     Sequential,
     Softmax,
+    Tanh,
     callbacks,
     losses,
 )
@@ -83,8 +84,8 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (ReLU, {"negative_slope": 0.1}, "ReLU has no argument negative_slope=0.1: use LeakyReLU"),
     (
         ReLU,
-        {"max_value": np.arange(3)},
-        "ReLU has no argument max_value=array([0, 1, 2]): write a layer of your own, a subclass of "
+        {"threshold": np.arange(3)},
+        "ReLU has no argument threshold=array([0, 1, 2]): write a layer of your own, a subclass of "
         "gpucnn.layers.Layer",
     ),
     (SGD, {"lr": 0.1}, "SGD has no argument lr=0.1: it is called learning_rate"),
@@ -161,7 +162,7 @@ def test_the_name_of_an_activation_is_that_of_its_layer() -> None:
 
 
 @dataclass(eq=False, repr=False)
-class Scaled(ReLU):
+class Scaled(Tanh):
     """A layer of one's own, which has an argument that is none of the others'."""
 
     seed_of_mine: int = 0

@@ -159,6 +159,14 @@ def _elementwise(operator: str) -> "Operator":
     return lambda graph, layer: graph.add(operator)
 
 
+def _relu(graph: Graph, layer: ReLU) -> None:
+    if layer.max_value is None:
+        graph.add("Relu")
+    else:
+        bounds = {"least": 0, "most": layer.max_value}
+        graph.add("Clip", *(graph.constant(name, each) for name, each in bounds.items()))
+
+
 def _leaky_relu(graph: Graph, layer: LeakyReLU) -> None:
     graph.add("LeakyRelu", alpha=layer.negative_slope)
 
@@ -228,7 +236,7 @@ OPERATORS: dict[type[Layer], Operator] = {
     AveragePooling2D: _average_pooling,
     GlobalMaxPooling2D: _of_images("GlobalMaxPool"),
     GlobalAveragePooling2D: _of_images("GlobalAveragePool"),
-    ReLU: _elementwise("Relu"),
+    ReLU: _relu,
     Sigmoid: _elementwise("Sigmoid"),
     Tanh: _elementwise("Tanh"),
     LeakyReLU: _leaky_relu,

@@ -143,7 +143,7 @@ IMAGES: list[Layer] = [
     BatchNormalization(epsilon=0.1),
     *(Conv2D(3, 1, activation=name) for name in ("relu", "leaky_relu", "elu", "gelu", "silu")),
     *(Conv2D(3, 1, activation=name) for name in ("tanh", "sigmoid", LeakyReLU(0.5))),
-    *(ReLU(), LeakyReLU(0.4), ELU(0.3), GELU(), SiLU(), Tanh(), Sigmoid()),
+    *(ReLU(), ReLU(0.2), LeakyReLU(0.4), ELU(0.3), GELU(), SiLU(), Tanh(), Sigmoid()),
     *(Dropout(0.5), SpatialDropout2D(0.5)),
     Reshape((6, 7, 4)),
     ZeroPadding2D(((1, 2), (3, 0))),
