@@ -14,6 +14,7 @@ from gpucnn.backends.ranks.world import is_leader
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.layers import Flatten, Input, Layer
 from gpucnn.layers.ends import end_of, ends_in_softmax
+from gpucnn.losses import SparseCategoricalCrossentropy
 from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
     SavedModel,
@@ -38,6 +39,7 @@ from gpucnn.models.data import (
 )
 from gpucnn.models.divergence import check_weights
 from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.onnx.from_onnx import from_onnx
 from gpucnn.models.exchange.onnx.to_onnx import Exported, check_export, encoding_of, to_onnx
 from gpucnn.models.network import Network
 from gpucnn.models.pictures.pictured import Pictured
@@ -508,10 +510,33 @@ class Sequential(Pictured):
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
 
     @classmethod
+    def from_onnx(
+        cls, path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
+    ) -> "Sequential":
+        """Make a model of an ONNX file of a convolutional classifier, such as PyTorch's or Keras's.
+
+        It takes images of (rows, columns, channels), also where those of the file have their
+        channels first, with pixels as that model was given them: which ones, a file does not tell.
+        It predicts what the file computes, probabilities or logits, and can be trained further.
+
+        Raises:
+            GpucnnError: the package onnx is not installed.
+            InvalidFileError: there is no such file, it is damaged, or has what no layer of gpucnn
+                does, such as a branch, which is named.
+            InvalidValueError: a weight is not finite, there is no such device, or `threads` is not
+                a positive integer.
+            DeviceError: the device cannot be used, or has too little memory.
+        """
+        return cls.from_imported(from_onnx(path), device, threads)
+
+    @classmethod
     def from_imported(
         cls, imported: Imported, device: str = "auto", threads: int | None = None
     ) -> "Sequential":
         """Make a model of what was read from another library, see `gpucnn.models.exchange`.
+
+        It predicts what its layers give there, so that one that ends in logits is compiled with the
+        loss of logits.
 
         Raises:
             InvalidValueError: the layers do not fit each other, or their weights; or there is no
@@ -521,4 +546,6 @@ class Sequential(Pictured):
         of = imported
         model = cls(of.layers, of.input_shape, device=device, threads=threads, name=of.name)
         model.set_weights([array for layer in of.weights for array in layer])
+        if end_of(model.layers) == "linear":
+            model.compile(loss=SparseCategoricalCrossentropy(from_logits=True))
         return model

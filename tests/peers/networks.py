@@ -49,7 +49,7 @@ def ending(units: int, activation: str | None, loss: str, labels: str, **argumen
 CASES: dict[str, Case] = {
     **{
         name: of(("Activation", {"activation": name}))
-        for name in ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid")
+        for name in ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid")
     },
     "LeakyReLU": of(("LeakyReLU", {"negative_slope": 0.1})),
     "ELU": of(("ELU", {"alpha": 0.5})),

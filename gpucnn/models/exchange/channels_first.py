@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
-from gpucnn.backends.window import Padding
+from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import (
     AveragePooling2D,
@@ -91,6 +91,7 @@ class Chain:
         self._input_shape = (*shape[1:], shape[0]) if channels_first else tuple(shape)
         self._keeps_names = keeps_names
         self._name = ""
+        self._names: set[str] = set()
         self._layers: list[Layer] = []
         self._weights: list[list[NDArray[Any]]] = []
         self._shape = self._input_shape
@@ -136,9 +137,10 @@ class Chain:
             raise InvalidValueError(
                 "it follows softmax, which a model of gpucnn has at its end alone: leave one out"
             )
-        if self._keeps_names and self._name:
+        if self._keeps_names and self._name and self._name not in self._names:
             layer.name = self._name
-            self._name = ""
+            self._names.add(self._name)
+        self._name = ""
         layer.name_in_model = kind_of(layer)  # for error messages
         layer.build(self._shape)
         self._check_weights(layer, weights)
@@ -225,7 +227,16 @@ class Chain:
 
     def scale(self, factors: NDArray[Any]) -> None:
         """Multiply by numbers which meet the elements as in NumPy."""
-        self.add(Rescaling(self._of_channels(factors)))
+        numbers = self._of_channels(factors)
+        last = self._layers[-1] if self._layers else None
+        if isinstance(last, Rescaling) and (last.scale, last.offset) == (1, 0):
+            self._replace_last(Rescaling(numbers))
+        else:
+            self.add(Rescaling(numbers))
+
+    def take_bytes(self) -> None:
+        """Begin with a layer that makes numbers from 0 to 255 of pixels that are bytes."""
+        self.add(Rescaling(1.0))
 
     def shift(self, offsets: NDArray[Any]) -> None:
         """Add numbers which meet the elements as in NumPy."""
@@ -243,16 +254,27 @@ class Chain:
 
     def _replace_last(self, layer: Layer, *further: NDArray[Any]) -> None:
         weights = [*self._weights.pop(), *further]
-        shape = self._layers.pop().input_shape
-        self._shape, self._name = shape, layer.given_name or ""
+        self._shape = self._layers.pop().input_shape
         self.add(layer, weights)
+
+    def clip(self, most: float | None) -> bool:
+        """Limit what ReLU gives; whether it can be: the last layer is one without a limit."""
+        last = self._layers[-1] if self._layers else None
+        if not isinstance(last, ReLU) or last.max_value is not None:
+            return False
+        self._replace_last(ReLU(most, name=last.given_name))
+        return True
 
     # Pooling
 
+    def image_size(self) -> Pair:
+        """The (height, width) of the image that comes here."""
+        rows, columns, _ = self._image()
+        return rows, columns
+
     def pool_maxima(self, sliding: Sliding) -> None:
         """Take the maximum of each window of an image, in which padding is below all numbers."""
-        rows, columns, _ = self._image()
-        padding = sliding.over((rows, columns))
+        padding = self._over(sliding)
         if not isinstance(padding, str):
             if not self._is_non_negative():
                 raise InvalidValueError(
@@ -271,10 +293,9 @@ class Chain:
             sliding: the window.
             counts_padding: whether padding is so many zeros, or left out.
         """
-        rows, columns, _ = self._image()
-        padding = sliding.over((rows, columns))
+        padding = self._over(sliding)
         if counts_padding and sliding.padding != NONE:
-            if sliding.stands_out((rows, columns)):
+            if sliding.stands_out(self.image_size()):
                 raise InvalidValueError(
                     "it takes means that count padding, over windows that stand out beyond it, "
                     "since their number is rounded up: train a model that rounds down"
@@ -316,14 +337,31 @@ class Chain:
 
     # Elements in other places
 
-    def pad(self, sides: Sides) -> None:
-        """Put zeros around an image; negative numbers cut rows and columns off."""
-        self._image()
-        self._surround(_each_side(sides, 1))
-        cut = _each_side(sides, -1)
+    def frame(self, sides: Sequence[Pair]) -> None:
+        """Put zeros around an image, or cut rows and columns off.
+
+        Args:
+            sides: for each axis what is put before and after it; negative for what is cut off.
+        """
+        free = [axis for axis, pair in enumerate(sides) if pair == (0, 0)]
+        channels = next((axis for axis in free if self._can_be_image(axis)), None)
+        if channels is None:
+            raise InvalidValueError(
+                f"it pads or cuts {tuple(sides)} of {self.shape}, but gpucnn the rows and columns "
+                "of images alone"
+            )
+        self._lie_as(np.moveaxis(self._places, channels, -1))
+        rows, columns = (pair for axis, pair in enumerate(sides) if axis != channels)
+        self._surround(_each_side((rows, columns), 1))
+        cut = _each_side((rows, columns), -1)
         if cut != NONE:
             self.add(Cropping2D(cut))
-        self._place_image()
+        self._places = np.moveaxis(_in_order(self._shape), -1, channels)
+
+    def _can_be_image(self, channels: int) -> bool:
+        """Whether the last tensor is an image of gpucnn's with its channels in another place."""
+        is_image = len(self.shape) == 3
+        return is_image and _is_in_order(np.moveaxis(self._places, channels, -1))
 
     def reshape(self, shape: Sequence[int]) -> None:
         """Give the elements another shape, in the order in which they lie; a size may be -1."""
@@ -365,6 +403,7 @@ class Chain:
                 f"it takes the softmax along an axis of {self.shape}, but gpucnn takes that of all "
                 "outputs: give a model that ends in vectors"
             )
+        self._name = ""  # it is no layer of gpucnn's that a file names
         self.add(Softmax())
 
     # The order of elements
@@ -430,10 +469,17 @@ class Chain:
 
     # Padding
 
+    def _over(self, sliding: Sliding) -> Padding | Sides:
+        """How pooling slides over the image that comes here."""
+        if sliding.dilation != (1, 1):
+            raise InvalidValueError(
+                f"it pools pixels that are {sliding.dilation} apart, but gpucnn all of a window"
+            )
+        return sliding.over(self.image_size())
+
     def _pad(self, sliding: Sliding) -> Padding:
         """The padding of a layer, after a layer that pads if it has no such itself."""
-        rows, columns, _ = self._shape
-        padding = sliding.over((rows, columns))
+        padding = sliding.over(self.image_size())
         if isinstance(padding, str):
             return padding
         self._surround(padding)

@@ -1,6 +1,6 @@
 """Windows as ONNX and PyTorch have them, whose padding is written out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpucnn.backends.window import Padding, Pair, Window
 from gpucnn.errors import InvalidValueError
@@ -46,6 +46,13 @@ class Sliding:
                 f"its strides are {self.strides} and its dilation {self.dilation}: only one of "
                 "them may be above 1"
             )
+
+    def padded_to_same(self, image: Pair, *, at_end: bool) -> "Sliding":
+        """The window with the padding of "same" over images, the odd one at the end or not."""
+        same = Window(image, self.size, self.strides, "same", self.dilation)
+        less, more = zip(same.padding_before, same.padding_after, strict=True)
+        padding = (less, more) if at_end else (less[::-1], more[::-1])
+        return replace(self, padding=padding)
 
     def over(self, image: Pair) -> Padding | Sides:
         """How a layer slides over images of the size (height, width).

@@ -198,7 +198,7 @@ def test_means_count_padding_or_not(sliding: Sliding, counts_padding: bool) -> N
 def test_images_are_padded_and_cropped() -> None:
     x = drawn(IMAGES, *SHAPE)
     made = chain()
-    made.pad(((1, -2), (-1, 2)))
+    made.frame([(0, 0), (1, -2), (-1, 2)])
     check(made, x, padded(x[:, :, :-2, 1:], ((1, 0), (0, 2))))
 
 

@@ -1,0 +1,225 @@
+"""A model of an ONNX file, as PyTorch, Keras and gpucnn export them."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpucnn.backends import Shape
+from gpucnn.errors import InvalidValueError, printable
+from gpucnn.models.exchange import channels_first
+from gpucnn.models.exchange.channels_first import Chain
+from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.onnx.constants import Constants
+from gpucnn.models.exchange.onnx.file import blaming, check_onnx, read_model
+from gpucnn.models.exchange.onnx.functions import function_of
+from gpucnn.models.exchange.onnx.graph import INPUT
+from gpucnn.models.exchange.onnx.readers import Node, read_node
+
+OWN = "gpucnn"
+"""The producer of files whose nodes are named by the layers."""
+
+CHANNELS_FIRST = {"AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool"} | {
+    "GlobalMaxPool",
+    "MaxPool",
+}
+"""Operators whose images have their channels before their rows and columns."""
+
+
+def from_onnx(path: str | os.PathLike[str]) -> Imported:
+    """Read the model of an ONNX file.
+
+    Its images are then (rows, columns, channels), whatever they are in the file.
+
+    Raises:
+        GpucnnError: the package onnx is not installed.
+        InvalidFileError: there is no such file, it is damaged, or it has what is not understood,
+            which is named.
+    """
+    check_onnx()
+    model = read_model(path)
+    with blaming(path):
+        return _Reading(model).read()
+
+
+class _Reading:
+    """A model that is read, from its input on, node by node.
+
+    Args:
+        model: ONNX's.
+    """
+
+    def __init__(self, model: Any) -> None:
+        graph = model.graph
+        self._opset = _opset(model)
+        self._constants = Constants(graph, self._opset)
+        self._tensor, self._batch, shape, takes_bytes = _input(graph, self._constants)
+        self._is_own = model.producer_name == OWN
+        self._name = graph.name if self._is_own else None
+        self._output = _output(graph)
+        self._nodes = _needed(graph.node, self._output)
+        is_first = not self._is_own and _has_channels_first(self._nodes, shape)
+        self._chain = Chain(shape, channels_first=is_first, keeps_names=self._is_own)
+        self._shapes = {self._tensor: shape}
+        if takes_bytes:
+            self._chain.take_bytes()
+
+    def read(self) -> Imported:
+        """Read the nodes, each of which takes the last tensor, or constants alone."""
+        while self._nodes:
+            node = self._nodes.pop(0)
+            what = f"the node {printable(node.name or node.output[0])} ({printable(node.op_type)})"
+            with channels_first.blaming(what):
+                self._read(node)
+        if self._tensor != self._output:
+            raise InvalidValueError(
+                f"its output {printable(self._output)} is not computed from its input: give a "
+                "model that does so"
+            )
+        return self._chain.finish(self._name)
+
+    def _read(self, node: Any) -> None:
+        if self._constants.are_all(node):
+            self._constants.compute(node)
+        elif node.op_type == "Shape" and node.input[0] in self._shapes:
+            self._add_shape(node)
+        elif not self._read_function(node):
+            self._check_place(node)
+            self._chain.enter(self._layer_name(node))
+            given = self._tensor, self._constants, self._batch, self._opset
+            read_node(self._chain, Node(node, *given))
+            self._advance(node.output[0])
+
+    def _read_function(self, node: Any) -> bool:
+        """Read an activation that begins with a node; whether there is one."""
+        nodes = [node, *self._nodes]
+        if sum(self._tensor in each.input for each in nodes) < 2:
+            return False
+        found = function_of(self._tensor, nodes, self._constants, self._opset)
+        if found is None:
+            return False
+        self._chain.enter(self._layer_name(found.nodes[-1]))
+        self._chain.add(found.layer)
+        if found.factors is not None:
+            self._chain.scale(found.factors)
+        self._nodes = [each for each in self._nodes if not any(each is one for one in found.nodes)]
+        self._advance(found.nodes[-1].output[0])
+        return True
+
+    def _check_place(self, node: Any) -> None:
+        """Check that a node takes the last tensor, once, and else constants."""
+        data = [name for name in node.input if name and name not in self._constants]
+        if data != [self._tensor]:
+            others = ", ".join(name for name in data if name != self._tensor) or self._tensor
+            raise InvalidValueError(
+                f"it takes {printable(others)} beside or instead of what the node before it gives, "
+                "but models of gpucnn are chains of layers: give one without branches, such as "
+                "those around the blocks of a ResNet"
+            )
+
+    def _add_shape(self, node: Any) -> None:
+        """Note the shape of a tensor, which exporters compute that of a Reshape from."""
+        bounds = {each.name: each.i for each in node.attribute}
+        shape = (self._batch, *self._shapes[node.input[0]])
+        taken = shape[bounds.get("start", 0) : bounds.get("end", len(shape))]
+        self._constants[node.output[0]] = np.array(taken, np.int64)
+
+    def _advance(self, tensor: str) -> None:
+        self._tensor = tensor
+        self._shapes[tensor] = self._chain.shape
+
+    def _layer_name(self, node: Any) -> str:
+        """The layer that a node of a file of gpucnn's is, or is a part of; "" for none."""
+        if not self._is_own or node.output[0].startswith(f"{INPUT}.") or node.op_type == "Softmax":
+            return ""
+        return node.output[0].rpartition(".")[0] or node.name
+
+
+def _opset(model: Any) -> int:
+    """The version of ONNX's own operators that a model has."""
+    found = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    if not found:
+        raise InvalidValueError("it has none of ONNX's own operators: give a model of those")
+    return int(found[0])
+
+
+class _Input(NamedTuple):
+    """The input of a graph.
+
+    Attributes:
+        name: of the tensor.
+        images: their number; 1 if it is free.
+        shape: of one image.
+        takes_bytes: whether pixels are uint8.
+    """
+
+    name: str
+    images: int
+    shape: Shape
+    takes_bytes: bool
+
+
+def _input(graph: Any, constants: Constants) -> _Input:
+    """The input of a graph.
+
+    Raises:
+        InvalidValueError: it is not one, or none of images of one size.
+    """
+    from onnx import helper
+
+    inputs = [each for each in graph.input if each.name not in constants]
+    if len(inputs) != 1:
+        names = printable(", ".join(each.name for each in inputs))
+        raise InvalidValueError(f"it has {len(inputs)} inputs ({names}): give a model with one")
+    (taken,) = inputs
+    images, *shape = [each.dim_value for each in taken.type.tensor_type.shape.dim] or [0]
+    if not shape or min(shape) < 1:
+        raise InvalidValueError(
+            f"its input {printable(taken.name)} has images of the shape {tuple(shape)}, in which 0 "
+            "stands for any size: export it with images of one size"
+        )
+    dtype = helper.tensor_dtype_to_np_dtype(taken.type.tensor_type.elem_type)
+    if dtype != np.uint8 and dtype.kind != "f":
+        raise InvalidValueError(
+            f"its input {printable(taken.name)} is of dtype {dtype}: give a model of uint8 or real "
+            "numbers"
+        )
+    return _Input(taken.name, max(images, 1), tuple(shape), takes_bytes=dtype == np.uint8)
+
+
+def _output(graph: Any) -> str:
+    if len(graph.output) != 1:
+        names = printable(", ".join(each.name for each in graph.output))
+        raise InvalidValueError(
+            f"it has {len(graph.output)} outputs ({names}): give a model with one"
+        )
+    return str(graph.output[0].name)
+
+
+def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
+    """The nodes that an output is computed by, in order."""
+    names, found = {output}, []
+    for node in reversed(nodes):
+        if names & set(node.output):
+            found.append(node)
+            names |= set(node.input)
+    return found[::-1]
+
+
+def _has_channels_first(nodes: Sequence[Any], shape: Shape) -> bool:
+    """Whether the images that nodes take have their channels first.
+
+    The first node that wants them so, or brings them there, tells; or else the lesser of both ends
+    of the shape is the number of channels.
+    """
+    if len(shape) != 3:
+        return False
+    for node in nodes:
+        if node.op_type in CHANNELS_FIRST:
+            return True
+        if node.op_type == "Transpose":
+            return False
+        if node.op_type in ("Flatten", "Gemm", "MatMul", "Reshape"):
+            break
+    return shape[0] <= shape[-1]
