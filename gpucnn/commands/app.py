@@ -17,6 +17,7 @@ from gpucnn.commands.bench import bench
 from gpucnn.commands.devices import devices
 from gpucnn.commands.evaluate import evaluate
 from gpucnn.commands.export import export
+from gpucnn.commands.import_ import import_
 from gpucnn.commands.kernels import kernels
 from gpucnn.commands.notebook import notebook
 from gpucnn.commands.plot import plot
@@ -49,13 +50,14 @@ for command in (
     predict,
     serve,
     export,
+    import_,
     notebook,
     devices,
     kernels,
     verify,
     bench,
 ):
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)  # import is a word of Python's
 
 
 @app.callback(invoke_without_command=True)

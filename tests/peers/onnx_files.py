@@ -29,7 +29,7 @@ def torch_networks() -> dict[str, tuple[Any, tuple[int, int, int], bool]]:
     from torch import nn
     from torch.nn import functional
 
-    class LeNet5(nn.Module):
+    class LeNet5(nn.Module):  # type: ignore[misc]
         """LeCun, Bottou, Bengio and Haffner, 1998, as it is commonly written."""
 
         def __init__(self) -> None:
@@ -61,7 +61,7 @@ def torch_networks() -> dict[str, tuple[Any, tuple[int, int, int], bool]]:
         hidden = [nn.Linear(16 * 5 * 5, 32), nn.ReLU(), nn.BatchNorm1d(32), nn.Dropout(0.5)]
         return nn.Sequential(*layers, *flat, *hidden, nn.Linear(32, 10))
 
-    class MobileNet(nn.Module):
+    class MobileNet(nn.Module):  # type: ignore[misc]
         """Depthwise and pointwise convolutions with ReLU6, as of Howard and others, 2017."""
 
         def __init__(self) -> None:
@@ -81,7 +81,7 @@ def torch_networks() -> dict[str, tuple[Any, tuple[int, int, int], bool]]:
         def forward(self, x: Any) -> Any:
             return self.classifier(self.features(x).mean([2, 3]))
 
-    class Block(nn.Module):
+    class Block(nn.Module):  # type: ignore[misc]
         def __init__(self, inputs: int, outputs: int, stride: int) -> None:
             super().__init__()
             self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)

@@ -42,7 +42,7 @@ from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
 from gpucnn.models.network import kind_of
 
-MOST_NUMBERS = 2**26
+MOST_NUMBERS = 2**25
 """Of one image between two layers, whose places take four bytes each while a model is read."""
 
 KEEP_SIGN = (
@@ -352,8 +352,9 @@ class Chain:
             )
         self._lie_as(np.moveaxis(self._places, channels, -1))
         rows, columns = (pair for axis, pair in enumerate(sides) if axis != channels)
-        self._surround(_each_side((rows, columns), 1))
-        cut = _each_side((rows, columns), -1)
+        added, cut = (_each_side((rows, columns), sign) for sign in (1, -1))
+        if added != NONE:
+            self.add(ZeroPadding2D(added))
         if cut != NONE:
             self.add(Cropping2D(cut))
         self._places = np.moveaxis(_in_order(self._shape), -1, channels)

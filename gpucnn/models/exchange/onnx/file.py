@@ -43,8 +43,13 @@ def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
 def damaged(path: str | os.PathLike[str], error: Exception) -> InvalidFileError:
     """The error of a file that is not as ONNX describes it."""
     return InvalidFileError(
-        f"{path} is cut short, damaged or not an ONNX file ({printable(error)}): give another copy"
+        f"{path} is cut short, damaged or not an ONNX file ({first_line(error)}): give another copy"
     )
+
+
+def first_line(error: Exception) -> str:
+    """What an error of ONNX says, before it goes on to say where."""
+    return printable(str(error).partition("\n")[0])
 
 
 def check_onnx() -> None:
@@ -81,14 +86,19 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise InvalidFileError(f"{path} is larger than 2 GiB, which no ONNX file is")
     try:
         model = onnx.load(file, load_external_data=False)
-        checker.check_model(model)
-    except (DecodeError, checker.ValidationError, *DAMAGED) as error:
+    except (DecodeError, *DAMAGED) as error:
         raise damaged(path, error) from error
     try:
         external_data_helper.load_external_data_for_model(model, str(file.parent))
     except (checker.ValidationError, *DAMAGED) as error:
         raise InvalidFileError(
-            f"{path} has its weights in a file beside it, which cannot be read "
-            f"({printable(error)}): put that there too"
+            f"{path} has weights in a file beside it, which cannot be read ({first_line(error)}): "
+            "put that there too"
         ) from error
+    try:
+        for each in model.graph.output:
+            each.type.tensor_type.shape.SetInParent()  # which the checker wants, and no runtime
+        checker.check_model(model)
+    except (checker.ValidationError, *DAMAGED) as error:
+        raise damaged(path, error) from error
     return model

@@ -59,7 +59,7 @@ class _Reading:
         self._name = graph.name if self._is_own else None
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
-        is_first = not self._is_own and _has_channels_first(self._nodes, shape)
+        is_first = not self._is_own and _has_channels_first(self._nodes, self._tensor, shape)
         self._chain = Chain(shape, channels_first=is_first, keeps_names=self._is_own)
         self._shapes = {self._tensor: shape}
         if takes_bytes:
@@ -133,7 +133,7 @@ class _Reading:
         """The layer that a node of a file of gpucnn's is, or is a part of; "" for none."""
         if not self._is_own or node.output[0].startswith(f"{INPUT}.") or node.op_type == "Softmax":
             return ""
-        return node.output[0].rpartition(".")[0] or node.name
+        return str(node.output[0].rpartition(".")[0] or node.name)
 
 
 def _opset(model: Any) -> int:
@@ -207,15 +207,19 @@ def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
     return found[::-1]
 
 
-def _has_channels_first(nodes: Sequence[Any], shape: Shape) -> bool:
-    """Whether the images that nodes take have their channels first.
+def _has_channels_first(nodes: Sequence[Any], images: str, shape: Shape) -> bool:
+    """Whether images that nodes take, a tensor of that name, have their channels first.
 
     The first node that wants them so, or brings them there, tells; or else the lesser of both ends
     of the shape is the number of channels.
     """
     if len(shape) != 3:
         return False
+    names = {images}
     for node in nodes:
+        if not names & set(node.input):
+            continue
+        names |= set(node.output)
         if node.op_type in CHANNELS_FIRST:
             return True
         if node.op_type == "Transpose":

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
-from gpucnn.errors import GpucnnError, InvalidValueError, printable
+from gpucnn.errors import InvalidValueError, printable
 from gpucnn.layers import Layer
+from gpucnn.models.exchange.onnx.file import check_onnx
 from gpucnn.models.exchange.onnx.graph import INPUT, Graph
 from gpucnn.models.exchange.onnx.operators import add_layer
 from gpucnn.models.pixels import Encoding, Pixels, encoding_of_bytes
@@ -70,13 +71,7 @@ def check_export(path: str | os.PathLike[str], file_format: str) -> None:
         raise InvalidValueError(
             f"the file to export to is {str(path)!r}: give a name that ends in {SUFFIX}"
         )
-    try:
-        import onnx  # noqa: F401 - imported here: an optional dependency
-    except ImportError as error:
-        raise GpucnnError(
-            "an export to ONNX needs the package onnx, which is not installed: pip install onnx, "
-            "or gpucnn with its extra onnx"
-        ) from error
+    check_onnx()
 
 
 def encoding_of(

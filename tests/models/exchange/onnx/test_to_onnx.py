@@ -431,8 +431,8 @@ def test_weights_beyond_float32_are_refused() -> None:
 def test_without_onnx_a_line_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with refusal(
-        "an export to ONNX needs the package onnx, which is not installed: pip install onnx, or "
-        "gpucnn with its extra onnx",
+        "ONNX files need the package onnx, which is not installed: pip install onnx, or gpucnn "
+        "with its extra onnx",
         GpucnnError,
     ):
         built([Flatten(), Dense(3)]).export(FILE)
