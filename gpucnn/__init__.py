@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gpucnn.metrics import Metric as Metric
     from gpucnn.models import History as History
     from gpucnn.models import Sequential as Sequential
+    from gpucnn.models.interop import from_torch as from_torch
     from gpucnn.optimizers import *  # noqa: F403
 
 
@@ -38,10 +39,11 @@ def _exports() -> dict[str, Any]:
     from gpucnn.losses import Loss
     from gpucnn.metrics import Metric
     from gpucnn.models import History, Sequential
+    from gpucnn.models.interop import from_torch
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 
     of_devices: list[Any] = [available_devices, get_backend, rank, world_size]
-    functions = [*of_devices, Activation, load_mnist]
+    functions = [*of_devices, Activation, from_torch, load_mnist]
     classes = [GpucnnError, History, Input, Layer, Loss, Metric, Optimizer, Sequential, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
     named = {each.__name__: each for each in functions + classes + kinds}

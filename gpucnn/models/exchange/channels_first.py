@@ -41,6 +41,7 @@ from gpucnn.layers.affine import Affine
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
 from gpucnn.models.network import kind_of
+from gpucnn.utils.warn import warn
 
 MOST_NUMBERS = 2**25
 """Of one image between two layers, whose places take four bytes each while a model is read."""
@@ -378,6 +379,23 @@ class Chain:
         elif len(full) > 1 and _is_in_order(self._places) and not self._is_image_already():
             self.add(Reshape(tuple(full)))
 
+    def reshape_batch(self, images: int, shape: Sequence[int]) -> None:
+        """Give a batch another shape.
+
+        Args:
+            images: how many there are in it.
+            shape: with the axis of images, which stays the first one; a size may be -1.
+        """
+        first, *rest = shape
+        if first == -1 and prod(rest) == self._places.size:
+            first = images
+        if first != images or not rest:
+            raise InvalidValueError(
+                f"it makes the shape {tuple(shape)}, whose first axis is not that of the {images} "
+                "images: let it be"
+            )
+        self.reshape(rest)
+
     def _is_image_already(self) -> bool:
         """Whether the layers give the last tensor, or the same with its channels last."""
         return self._shape in (self.shape, (*self.shape[1:], self.shape[0]))
@@ -397,12 +415,25 @@ class Chain:
             )
         self._places = self._places.take(indices, axis)
 
-    def end_in_softmax(self, axis: int) -> None:
-        """Take the softmax along an axis, which has all elements."""
+    def end_in_softmax(self, axis: int, *, of_logarithms: bool = False) -> None:
+        """Take the softmax along an axis, which has all elements.
+
+        Args:
+            axis: which.
+            of_logarithms: whether its logarithms are taken, which are left out.
+
+        Warns:
+            GpucnnWarning: they are.
+        """
         if self.shape[axis] != self._places.size:
             raise InvalidValueError(
                 f"it takes the softmax along an axis of {self.shape}, but gpucnn takes that of all "
                 "outputs: give a model that ends in vectors"
+            )
+        if of_logarithms:
+            warn(
+                "the model ends in the logarithms of probabilities (log-softmax): predict gives "
+                "the probabilities themselves"
             )
         self._name = ""  # it is no layer of gpucnn's that a file names
         self.add(Softmax())

@@ -13,7 +13,6 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers import ELU, GELU, Dropout, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.models.exchange.channels_first import Chain
 from gpucnn.models.exchange.sliding import Sliding
-from gpucnn.utils.warn import warn
 
 
 class Node:
@@ -228,15 +227,7 @@ def _dropout(chain: Chain, node: Node) -> None:
 def _softmax(chain: Chain, node: Node) -> None:
     default = -1 if node.opset >= 13 else 1
     (axis,) = _axes([node.attribute("axis", default)], chain)
-    chain.end_in_softmax(axis)
-
-
-def _log_softmax(chain: Chain, node: Node) -> None:
-    _softmax(chain, node)
-    warn(
-        "the model ends in the logarithms of probabilities (LogSoftmax): predict gives the "
-        "probabilities themselves"
-    )
+    chain.end_in_softmax(axis, of_logarithms=node.operator == "LogSoftmax")
 
 
 # Pooling
@@ -311,7 +302,7 @@ def _reshape(chain: Chain, node: Node) -> None:
     target = [int(each) for each in np.ravel(node.given(1, "shape"))]
     if not node.attribute("allowzero", 0):
         target = [before[i] if each == 0 else each for i, each in enumerate(target)]
-    _reshape_to(chain, node, target)
+    chain.reshape_batch(node.batch, target)
 
 
 def _squeeze(chain: Chain, node: Node) -> None:
@@ -321,27 +312,13 @@ def _squeeze(chain: Chain, node: Node) -> None:
     gone = ones if axes is None else [int(each) % len(before) for each in axes]
     if not set(gone) <= set(ones):
         raise InvalidValueError(f"it squeezes the axes {gone} of {before}, which are not all 1")
-    _reshape_to(chain, node, [each for i, each in enumerate(before) if i not in gone])
+    chain.reshape_batch(node.batch, [each for i, each in enumerate(before) if i not in gone])
 
 
 def _unsqueeze(chain: Chain, node: Node) -> None:
     axes = [int(each) for each in np.ravel(node.given(1, "axes"))]
     before = np.empty((node.batch, *chain.shape), np.bool_)
-    _reshape_to(chain, node, np.expand_dims(before, axes).shape)
-
-
-def _reshape_to(chain: Chain, node: Node, target: Sequence[int]) -> None:
-    """Reshape to a shape with the axis of images, whose size may be -1."""
-    images, *shape = target
-    size = int(np.prod(chain.shape))
-    if images == -1 and shape and int(np.prod(shape)) == size:
-        images = node.batch
-    if images != node.batch or not shape:
-        raise InvalidValueError(
-            f"it makes the shape {tuple(target)}, whose first axis is not that of the "
-            f"{node.batch} images: let it be"
-        )
-    chain.reshape(shape)
+    chain.reshape_batch(node.batch, np.expand_dims(before, axes).shape)
 
 
 def _transpose(chain: Chain, node: Node) -> None:
@@ -444,7 +421,7 @@ READERS: dict[str, Reader] = {
     "GlobalMaxPool": _of_images(maxima=True),
     "Identity": _nothing,
     "LeakyRelu": _leaky_relu,
-    "LogSoftmax": _log_softmax,
+    "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "MaxPool": _max_pooling,
     "Min": _minimum,

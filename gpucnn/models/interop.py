@@ -1,0 +1,34 @@
+"""Models of other libraries' objects, and such objects of models."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpucnn.models.exchange.torch import from_torch as torch_reader
+from gpucnn.models.sequential import Sequential
+
+
+def from_torch(
+    module: Any, input_shape: Sequence[int], device: str = "auto", threads: int | None = None
+) -> Sequential:
+    """Make a model of a PyTorch module whose forward is a chain of layers.
+
+    It takes images of (rows, columns, channels), and predicts what the module gives for them in
+    `eval` mode, in float32, whatever the mode is now: probabilities or logits. It has copies of the
+    weights, its dropout acts in training, and it can be trained further.
+
+    Args:
+        module: a `torch.nn.Module`, such as a Sequential, or one whose forward calls modules and
+            functions one after the other. It is left as it is.
+        input_shape: of one image as the module takes it, (channels, rows, columns), without the
+            axis of images.
+        device: as for `Sequential`, like the last one.
+        threads: likewise.
+
+    Raises:
+        GpucnnError: PyTorch is not installed.
+        InvalidTypeError: `module` is no module.
+        InvalidValueError: an argument is not as described, the forward cannot be traced by
+            `torch.fx`, or it has what no layer of gpucnn does, such as a branch, which is named.
+        DeviceError: the device cannot be used, or has too little memory.
+    """
+    return Sequential.from_imported(torch_reader.from_torch(module, input_shape), device, threads)
