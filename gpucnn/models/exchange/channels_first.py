@@ -5,15 +5,12 @@ from such an image has its elements in that order: the weights that follow are b
 of gpucnn, (rows, columns, channels).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from math import prod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Shape
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import (
@@ -27,7 +24,6 @@ from gpucnn.layers import (
     Flatten,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
-    Layer,
     MaxPool2D,
     ReLU,
     Rescaling,
@@ -38,13 +34,9 @@ from gpucnn.layers import (
     ZeroPadding2D,
 )
 from gpucnn.layers.affine import Affine
-from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.chain import Chain, in_order, is_in_order
 from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
-from gpucnn.models.network import kind_of
 from gpucnn.utils.warn import warn
-
-MOST_NUMBERS = 2**25
-"""Of one image between two layers, whose places take four bytes each while a model is read."""
 
 KEEP_SIGN = (
     AveragePooling2D,
@@ -58,105 +50,11 @@ KEEP_SIGN = (
 )
 """Layers that make no negative number of others."""
 
-Weights = Sequence[NDArray[Any]]
 
+class ChannelsFirst(Chain):
+    """A chain of the operations of ONNX and PyTorch, whose images have their channels first."""
 
-@contextmanager
-def blaming(what: str) -> Iterator[None]:
-    """Say of an error that it is that of an operation, such as "the node conv1 (Conv)"."""
-    try:
-        yield
-    except InvalidValueError as error:
-        raise InvalidValueError(f"{what}: {error}") from error
-
-
-class Chain:
-    """Layers, each of which takes the output of the one before it, with their weights.
-
-    Where the operations come from, the tensor between two of them has a shape and an order of its
-    own. The chain knows of each element of an image there which one of gpucnn's it is: operations
-    that move elements, such as a transposition, change that alone, and no layer comes of it.
-
-    Shapes are those of one image, without the batch axis, and so are axes: 0 is that after it.
-    Methods raise an InvalidValueError, without the name of the operation, where no layer does what
-    they ask for.
-
-    Args:
-        shape: of the input, where it comes from.
-        channels_first: whether it is an image whose channels are the first axis, not the last one.
-        keeps_names: whether layers have the names of `enter`; else those that their model gives.
-    """
-
-    def __init__(self, shape: Shape, *, channels_first: bool, keeps_names: bool = False) -> None:
-        _check_size(shape)
-        self._input_shape = (*shape[1:], shape[0]) if channels_first else tuple(shape)
-        self._keeps_names = keeps_names
-        self._name = ""
-        self._names: set[str] = set()
-        self._layers: list[Layer] = []
-        self._weights: list[list[NDArray[Any]]] = []
-        self._shape = self._input_shape
-        self._places = _in_order(self._shape)
-        if channels_first:
-            self._places = np.moveaxis(self._places, -1, 0)
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the last tensor, where it comes from."""
-        return self._places.shape
-
-    def enter(self, name: str) -> None:
-        """Name the operation that the next layer comes of."""
-        self._name = name
-
-    def finish(self, name: str | None = None) -> Imported:
-        """What the chain has become, a model that gives vectors.
-
-        Raises:
-            InvalidValueError: it gives the elements of an image in another order than gpucnn.
-        """
-        if not _is_in_order(self._places):
-            raise InvalidValueError(
-                "the model gives an image, channels first, but a model of gpucnn gives vectors, "
-                "made in the order (rows, columns, channels): let it end in a dense layer or in "
-                "pooling of whole images"
-            )
-        if len(self._shape) > 1:
-            self.add(Flatten())
-        return Imported(self._layers, self._weights, self._input_shape, name)
-
-    # Layers
-
-    def add(self, layer: Layer, weights: Weights = ()) -> None:
-        """Append a layer, which leaves the elements where they are, or is followed by `_place`.
-
-        Args:
-            layer: not built.
-            weights: of it, in the order of `Layer.get_weights`.
-        """
-        if self._layers and isinstance(self._layers[-1], Softmax):
-            raise InvalidValueError(
-                "it follows softmax, which a model of gpucnn has at its end alone: leave one out"
-            )
-        if self._keeps_names and self._name and self._name not in self._names:
-            layer.name = self._name
-            self._names.add(self._name)
-        self._name = ""
-        layer.name_in_model = kind_of(layer)  # for error messages
-        layer.build(self._shape)
-        self._check_weights(layer, weights)
-        self._shape = layer.output_shape
-        _check_size(self._shape)
-        self._layers.append(layer)
-        self._weights.append(list(weights))
-
-    def _check_weights(self, layer: Layer, weights: Weights) -> None:
-        shapes = [*layer.parameter_shapes().values(), *layer.state_shapes().values()]
-        if [each.shape for each in weights] != shapes:
-            raise InvalidValueError(
-                f"it has weights of the shapes {[each.shape for each in weights]}, in the order of "
-                f"gpucnn, but {shapes} are needed for its input: give another copy"
-            )
+    # With weights
 
     def convolve(
         self, kernel: NDArray[Any], bias: NDArray[Any] | None, sliding: Sliding, groups: int = 1
@@ -209,7 +107,7 @@ class Chain:
         rows[self._places] = kernel
         biases = [] if bias is None else [bias]
         self.add(Dense(kernel.shape[1], use_bias=bias is not None), [rows, *biases])
-        self._places = _in_order(self._shape)
+        self._places = in_order(self._shape)
 
     def normalize(self, *weights: NDArray[Any], epsilon: float, momentum: float) -> None:
         """Normalise each channel, those of a vector being its elements.
@@ -252,11 +150,6 @@ class Chain:
             self._replace_last(layer, bias)
         else:
             self.add(Rescaling(1.0, numbers))
-
-    def _replace_last(self, layer: Layer, *further: NDArray[Any]) -> None:
-        weights = [*self._weights.pop(), *further]
-        self._shape = self._layers.pop().input_shape
-        self.add(layer, weights)
 
     def clip(self, most: float | None) -> bool:
         """Limit what ReLU gives; whether it can be: the last layer is one without a limit."""
@@ -334,9 +227,9 @@ class Chain:
         self._lie_as(places)
         self.add(GlobalMaxPooling2D() if maxima else GlobalAveragePooling2D())
         shape = [channels if axis in kept else 1 for axis in range(len(self.shape))]
-        self._places = _in_order(self._shape).reshape(shape if keeps_axes else [channels])
+        self._places = in_order(self._shape).reshape(shape if keeps_axes else [channels])
 
-    # Elements in other places
+    # Frames
 
     def frame(self, sides: Sequence[Pair]) -> None:
         """Put zeros around an image, or cut rows and columns off.
@@ -358,62 +251,12 @@ class Chain:
             self.add(ZeroPadding2D(added))
         if cut != NONE:
             self.add(Cropping2D(cut))
-        self._places = np.moveaxis(_in_order(self._shape), -1, channels)
+        self._places = np.moveaxis(in_order(self._shape), -1, channels)
 
     def _can_be_image(self, channels: int) -> bool:
         """Whether the last tensor is an image of gpucnn's with its channels in another place."""
         is_image = len(self.shape) == 3
-        return is_image and _is_in_order(np.moveaxis(self._places, channels, -1))
-
-    def reshape(self, shape: Sequence[int]) -> None:
-        """Give the elements another shape, in the order in which they lie; a size may be -1."""
-        size, known = self._places.size, prod(each for each in shape if each != -1)
-        full = [size // known if each == -1 and known > 0 else each for each in shape]
-        if min(full, default=1) < 1 or prod(full) != size:
-            raise InvalidValueError(
-                f"it makes the shape {tuple(shape)} of one of {self.shape}: give another copy"
-            )
-        self._places = self._places.reshape(full)
-        if len(full) == 1 and len(self._shape) > 1:
-            self.add(Flatten())
-        elif len(full) > 1 and _is_in_order(self._places) and not self._is_image_already():
-            self.add(Reshape(tuple(full)))
-
-    def reshape_batch(self, images: int, shape: Sequence[int]) -> None:
-        """Give a batch another shape.
-
-        Args:
-            images: how many there are in it.
-            shape: with the axis of images, which stays the first one; a size may be -1.
-        """
-        first, *rest = shape
-        if first == -1 and prod(rest) == self._places.size:
-            first = images
-        if first != images or not rest:
-            raise InvalidValueError(
-                f"it makes the shape {tuple(shape)}, whose first axis is not that of the {images} "
-                "images: let it be"
-            )
-        self.reshape(rest)
-
-    def _is_image_already(self) -> bool:
-        """Whether the layers give the last tensor, or the same with its channels last."""
-        return self._shape in (self.shape, (*self.shape[1:], self.shape[0]))
-
-    def transpose(self, axes: Sequence[int]) -> None:
-        """Permute the axes."""
-        if sorted(axes) != list(range(len(self.shape))):
-            raise InvalidValueError(f"it permutes the axes {tuple(axes)} of {self.shape}")
-        self._places = self._places.transpose(axes)
-
-    def take(self, indices: NDArray[Any], axis: int) -> None:
-        """Permute the elements along an axis."""
-        if indices.ndim != 1 or sorted(indices.tolist()) != list(range(self.shape[axis])):
-            raise InvalidValueError(
-                f"it takes some elements of axis {axis} of {self.shape}, but gpucnn's layers use "
-                "all of them"
-            )
-        self._places = self._places.take(indices, axis)
+        return is_image and is_in_order(np.moveaxis(self._places, channels, -1))
 
     def end_in_softmax(self, axis: int, *, of_logarithms: bool = False) -> None:
         """Take the softmax along an axis, which has all elements.
@@ -438,67 +281,6 @@ class Chain:
         self._name = ""  # it is no layer of gpucnn's that a file names
         self.add(Softmax())
 
-    # The order of elements
-
-    def _image(self) -> Shape:
-        """See that the layers give the image, (rows, columns, channels), that comes here first."""
-        if len(self.shape) != 3:
-            raise InvalidValueError(
-                "it takes images of the shape (channels, rows, columns), but its input has the "
-                f"shape {self.shape}"
-            )
-        self._lie_as(np.moveaxis(self._places, 0, -1))
-        return self._shape
-
-    def _lie_as(self, places: NDArray[np.int32]) -> None:
-        """See that the layers give elements in these places, in this shape."""
-        if not _is_in_order(places):
-            raise InvalidValueError(
-                f"its input, of the shape {self.shape}, has its elements in an order in which "
-                "gpucnn, whose images are (rows, columns, channels), cannot bring them: leave out "
-                "the Transpose or Reshape before it"
-            )
-        if places.shape != self._shape:
-            name, self._name = self._name, ""  # which is that of the layer to follow
-            self.add(Reshape(places.shape))
-            self._name = name
-
-    def _place_image(self) -> None:
-        """Note that the last layer gives an image whose channels come first where it comes from."""
-        self._places = np.moveaxis(_in_order(self._shape), -1, 0)
-
-    def _of_vector(self, values: NDArray[Any]) -> NDArray[Any]:
-        """What belongs to the elements of a vector, in gpucnn's order."""
-        if values.shape != self.shape:
-            raise InvalidValueError(
-                f"it has {values.size} numbers for an input of the shape {self.shape}: give "
-                "another copy"
-            )
-        ordered = np.empty_like(values)
-        ordered[self._places] = values
-        return ordered
-
-    def _of_channels(self, values: NDArray[Any]) -> float | list[float]:
-        """Numbers that meet the elements as in NumPy: one, or one for each of gpucnn's channels."""
-        if values.size == 1:
-            return float(values.reshape(()))
-        try:
-            (met,) = np.broadcast_to(values, (1, *self.shape))
-        except ValueError:
-            raise InvalidValueError(
-                f"it has numbers of the shape {values.shape} for an input of the shape "
-                f"{self.shape}: give another copy"
-            ) from None
-        ordered = np.empty(self._places.size, values.dtype)
-        ordered[self._places.ravel()] = met.ravel()
-        rows = ordered.reshape(-1, self._shape[-1])
-        if (rows != rows[0]).any():
-            raise InvalidValueError(
-                "it has a number for each pixel, but gpucnn scales and shifts by channels alone: "
-                "do so to the images before"
-            )
-        return [float(each) for each in rows[0]]
-
     # Padding
 
     def _over(self, sliding: Sliding) -> Padding | Sides:
@@ -519,9 +301,7 @@ class Chain:
 
     def _surround(self, sides: Sides) -> None:
         if sides != NONE:
-            name, self._name = self._name, ""  # which is that of the layer to follow
-            self.add(ZeroPadding2D(sides))
-            self._name = name
+            self._add_before(ZeroPadding2D(sides))
 
     def _is_non_negative(self) -> bool:
         """Whether no number of the last tensor can be below 0."""
@@ -536,19 +316,3 @@ def _each_side(sides: Sides, sign: int) -> Sides:
         (max(sign * top, 0), max(sign * bottom, 0)),
         (max(sign * left, 0), max(sign * right, 0)),
     )
-
-
-def _in_order(shape: Shape) -> NDArray[np.int32]:
-    """The places of the elements of gpucnn's own tensors."""
-    return np.arange(prod(shape), dtype=np.int32).reshape(shape)
-
-
-def _is_in_order(places: NDArray[np.int32]) -> bool:
-    return bool((places.ravel() == np.arange(places.size)).all())
-
-
-def _check_size(shape: Shape) -> None:
-    if min(shape, default=0) < 1 or prod(shape) > MOST_NUMBERS:
-        raise InvalidValueError(
-            f"an image has the shape {shape} there: it must have from 1 to {MOST_NUMBERS:,} numbers"
-        )

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from expect import refusal
 from gpucnn import Dropout, ReLU, Sequential, Sigmoid, Tanh
-from gpucnn.models.exchange import channels_first
-from gpucnn.models.exchange.channels_first import Chain, blaming
+from gpucnn.models.exchange import chain as core
+from gpucnn.models.exchange.chain import blaming
+from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.sliding import Sides, Sliding
 
 CHANNELS, ROWS, COLUMNS = 3, 7, 6
@@ -23,11 +24,11 @@ def drawn(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
 
 
-def chain() -> Chain:
-    return Chain(SHAPE, channels_first=True)
+def chain() -> ChannelsFirst:
+    return ChannelsFirst(SHAPE, channels_first=True)
 
 
-def check(made: Chain, x: NDArray[Any], expected: NDArray[Any]) -> None:
+def check(made: ChannelsFirst, x: NDArray[Any], expected: NDArray[Any]) -> None:
     """Check what the chain gives for images whose channels are first, in the order of these."""
     flat = expected.reshape(len(expected), -1)
     made.reshape((-1,))
@@ -35,7 +36,7 @@ def check(made: Chain, x: NDArray[Any], expected: NDArray[Any]) -> None:
     compare(made, x, flat)
 
 
-def compare(made: Chain, x: NDArray[Any], expected: NDArray[Any]) -> None:
+def compare(made: ChannelsFirst, x: NDArray[Any], expected: NDArray[Any]) -> None:
     """Check the outputs of the model that the chain is."""
     model = Sequential.from_imported(made.finish(), "cpu", 1)
     found = model(np.ascontiguousarray(np.moveaxis(x, 1, -1)))
@@ -104,7 +105,7 @@ def test_a_convolution_of_each_channel(multiplier: int) -> None:
 def test_a_convolution_in_groups() -> None:
     x, kernel, sliding = drawn(IMAGES, 4, 5, 5), drawn(6, 2, 2, 2), Sliding((2, 2))
     parts = [convolved(x[:, 2 * g :][:, :2], kernel[3 * g :][:3], sliding) for g in (0, 1)]
-    made = Chain((4, 5, 5), channels_first=True)
+    made = ChannelsFirst((4, 5, 5), channels_first=True)
     made.convolve(kernel, None, sliding, groups=2)
     check(made, x, np.concatenate(parts, 1))
 
@@ -204,7 +205,7 @@ def test_images_are_padded_and_cropped() -> None:
 
 def test_images_may_come_channels_last() -> None:
     x, kernel = drawn(IMAGES, *SHAPE), drawn(5, CHANNELS, 2, 2)
-    made = Chain((ROWS, COLUMNS, CHANNELS), channels_first=False)
+    made = ChannelsFirst((ROWS, COLUMNS, CHANNELS), channels_first=False)
     made.transpose((2, 0, 1))
     made.convolve(kernel, None, Sliding((2, 2)))
     made.transpose((1, 2, 0))
@@ -253,10 +254,10 @@ def test_it_ends_in_softmax() -> None:
 
 # Errors
 
-Build = Callable[[Chain], object]
+Build = Callable[[ChannelsFirst], object]
 
 
-def turn_and_pool(made: Chain) -> None:
+def turn_and_pool(made: ChannelsFirst) -> None:
     made.transpose((1, 0, 2))
     made.pool_maxima(Sliding((2, 2)))
 
@@ -352,10 +353,10 @@ def test_what_no_layer_does_is_refused(build: Build, line: str) -> None:
 
 
 def test_an_image_of_too_many_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels_first, "MOST_NUMBERS", 126)
+    monkeypatch.setattr(core, "MOST_NUMBERS", 126)
     chain()
     with refusal("an image has the shape (3, 7, 7) there: it must have from 1 to 126 numbers"):
-        Chain((3, 7, 7), channels_first=True)
+        ChannelsFirst((3, 7, 7), channels_first=True)
 
 
 def test_maxima_after_sigmoid_may_be_padded() -> None:

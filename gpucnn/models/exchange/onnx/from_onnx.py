@@ -8,8 +8,8 @@ import numpy as np
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError, printable
-from gpucnn.models.exchange import channels_first
-from gpucnn.models.exchange.channels_first import Chain
+from gpucnn.models.exchange import chain
+from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.onnx.constants import Constants
 from gpucnn.models.exchange.onnx.file import blaming, check_onnx, read_model
@@ -60,7 +60,7 @@ class _Reading:
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
         is_first = not self._is_own and _has_channels_first(self._nodes, self._tensor, shape)
-        self._chain = Chain(shape, channels_first=is_first, keeps_names=self._is_own)
+        self._chain = ChannelsFirst(shape, channels_first=is_first, keeps_names=self._is_own)
         self._shapes = {self._tensor: shape}
         if takes_bytes:
             self._chain.take_bytes()
@@ -70,7 +70,7 @@ class _Reading:
         while self._nodes:
             node = self._nodes.pop(0)
             what = f"the node {printable(node.name or node.output[0])} ({printable(node.op_type)})"
-            with channels_first.blaming(what):
+            with chain.blaming(what):
                 self._read(node)
         if self._tensor != self._output:
             raise InvalidValueError(

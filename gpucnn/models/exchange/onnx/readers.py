@@ -11,7 +11,7 @@ from gpucnn.backends import Shape
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import ELU, GELU, Dropout, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
-from gpucnn.models.exchange.channels_first import Chain
+from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.sliding import Sliding
 
 
@@ -78,7 +78,7 @@ class Node:
         return self.weight(0 if is_first else 1), is_first
 
 
-def read_node(chain: Chain, node: Node) -> None:
+def read_node(chain: ChannelsFirst, node: Node) -> None:
     """Append what a node is to a chain.
 
     Raises:
@@ -93,7 +93,7 @@ def read_node(chain: Chain, node: Node) -> None:
 # With weights
 
 
-def _convolution(chain: Chain, node: Node) -> None:
+def _convolution(chain: ChannelsFirst, node: Node) -> None:
     kernel = node.weight(1)
     if kernel.ndim != 4:
         raise InvalidValueError(
@@ -104,7 +104,7 @@ def _convolution(chain: Chain, node: Node) -> None:
     chain.convolve(kernel, node.weight_or_none(2), sliding, node.attribute("group", 1))
 
 
-def _gemm(chain: Chain, node: Node) -> None:
+def _gemm(chain: ChannelsFirst, node: Node) -> None:
     if node.attribute("transA", 0):
         raise InvalidValueError("it transposes its input: leave transA out")
     kernel, bias = node.weight(1), node.weight_or_none(2)
@@ -115,14 +115,14 @@ def _gemm(chain: Chain, node: Node) -> None:
     chain.multiply(node.attribute("alpha", 1.0) * kernel, bias)
 
 
-def _matmul(chain: Chain, node: Node) -> None:
+def _matmul(chain: ChannelsFirst, node: Node) -> None:
     kernel, is_first = node.operand()
     if is_first:
         raise InvalidValueError("it multiplies from the left: let its constant be the second input")
     chain.multiply(kernel, None)
 
 
-def _batch_normalization(chain: Chain, node: Node) -> None:
+def _batch_normalization(chain: ChannelsFirst, node: Node) -> None:
     weights = [node.weight(index) for index in range(1, 5)]
     chain.normalize(
         *weights,
@@ -134,40 +134,40 @@ def _batch_normalization(chain: Chain, node: Node) -> None:
 # Numbers that are added and multiplied by
 
 
-def _add(chain: Chain, node: Node) -> None:
+def _add(chain: ChannelsFirst, node: Node) -> None:
     chain.shift(node.operand()[0])
 
 
-def _subtract(chain: Chain, node: Node) -> None:
+def _subtract(chain: ChannelsFirst, node: Node) -> None:
     number, is_first = node.operand()
     if is_first:
         chain.scale(np.array(-1.0))
     chain.shift(number if is_first else -number)
 
 
-def _multiply(chain: Chain, node: Node) -> None:
+def _multiply(chain: ChannelsFirst, node: Node) -> None:
     chain.scale(node.operand()[0])
 
 
-def _divide(chain: Chain, node: Node) -> None:
+def _divide(chain: ChannelsFirst, node: Node) -> None:
     number, is_first = node.operand()
     if is_first or (number == 0).any():
         raise InvalidValueError("it divides by its input, or by 0: leave it out")
     chain.scale(1 / number.astype(np.float64))
 
 
-def _negate(chain: Chain, node: Node) -> None:
+def _negate(chain: ChannelsFirst, node: Node) -> None:
     chain.scale(np.array(-1.0))
 
 
 # Activations
 
 
-def _relu(chain: Chain, node: Node) -> None:
+def _relu(chain: ChannelsFirst, node: Node) -> None:
     chain.add(ReLU())
 
 
-def _clip(chain: Chain, node: Node) -> None:
+def _clip(chain: ChannelsFirst, node: Node) -> None:
     low, high = (_number(node.given(i + 1, n)) for i, n in enumerate(("min", "max")))
     if low != 0:
         raise InvalidValueError(
@@ -177,54 +177,54 @@ def _clip(chain: Chain, node: Node) -> None:
     chain.add(ReLU(high) if has_most else ReLU())
 
 
-def _minimum(chain: Chain, node: Node) -> None:
+def _minimum(chain: ChannelsFirst, node: Node) -> None:
     most = node.operand()[0]
     if not chain.clip(_number(most)):
         raise InvalidValueError("it takes minima, which gpucnn does after ReLU, as ReLU(max_value)")
 
 
-def _leaky_relu(chain: Chain, node: Node) -> None:
+def _leaky_relu(chain: ChannelsFirst, node: Node) -> None:
     chain.add(LeakyReLU(node.attribute("alpha", 0.01)))
 
 
-def _prelu(chain: Chain, node: Node) -> None:
+def _prelu(chain: ChannelsFirst, node: Node) -> None:
     slopes = node.weight(1)
     if slopes.size == 0 or (slopes != slopes.flat[0]).any():
         raise InvalidValueError("its slopes differ, but LeakyReLU of gpucnn has one")
     chain.add(LeakyReLU(float(slopes.flat[0])))
 
 
-def _elu(chain: Chain, node: Node) -> None:
+def _elu(chain: ChannelsFirst, node: Node) -> None:
     chain.add(ELU(node.attribute("alpha", 1.0)))
 
 
-def _gelu(chain: Chain, node: Node) -> None:
+def _gelu(chain: ChannelsFirst, node: Node) -> None:
     if node.attribute("approximate", "none") != "none":
         raise InvalidValueError("it approximates GELU by tanh, but gpucnn has the exact one")
     chain.add(GELU())
 
 
-def _silu(chain: Chain, node: Node) -> None:
+def _silu(chain: ChannelsFirst, node: Node) -> None:
     if node.attribute("alpha", 1.0) != 1:
         raise InvalidValueError("its alpha is not 1, which that of SiLU of gpucnn is")
     chain.add(SiLU())
 
 
-def _sigmoid(chain: Chain, node: Node) -> None:
+def _sigmoid(chain: ChannelsFirst, node: Node) -> None:
     chain.add(Sigmoid())
 
 
-def _tanh(chain: Chain, node: Node) -> None:
+def _tanh(chain: ChannelsFirst, node: Node) -> None:
     chain.add(Tanh())
 
 
-def _dropout(chain: Chain, node: Node) -> None:
+def _dropout(chain: ChannelsFirst, node: Node) -> None:
     rate = _number(node.given(1, "ratio", 0.5))
     if rate:
         chain.add(Dropout(rate))
 
 
-def _softmax(chain: Chain, node: Node) -> None:
+def _softmax(chain: ChannelsFirst, node: Node) -> None:
     default = -1 if node.opset >= 13 else 1
     (axis,) = _axes([node.attribute("axis", default)], chain)
     chain.end_in_softmax(axis, of_logarithms=node.operator == "LogSoftmax")
@@ -233,16 +233,16 @@ def _softmax(chain: Chain, node: Node) -> None:
 # Pooling
 
 
-def _max_pooling(chain: Chain, node: Node) -> None:
+def _max_pooling(chain: ChannelsFirst, node: Node) -> None:
     chain.pool_maxima(_pool(chain, node))
 
 
-def _average_pooling(chain: Chain, node: Node) -> None:
+def _average_pooling(chain: ChannelsFirst, node: Node) -> None:
     counts = bool(node.attribute("count_include_pad", 0))
     chain.pool_means(_pool(chain, node), counts_padding=counts)
 
 
-def _pool(chain: Chain, node: Node) -> Sliding:
+def _pool(chain: ChannelsFirst, node: Node) -> Sliding:
     return _sliding(chain, node, tuple(node.attribute("kernel_shape")))
 
 
@@ -252,7 +252,7 @@ def _of_images(*, maxima: bool) -> "Reader":
 
 
 def _reduction(*, maxima: bool) -> "Reader":
-    def reduce(chain: Chain, node: Node) -> None:
+    def reduce(chain: ChannelsFirst, node: Node) -> None:
         axes = node.given(1, "axes")
         keeps_axes = bool(node.attribute("keepdims", 1))
         chain.pool_images(_axes(axes, chain), maxima=maxima, keeps_axes=keeps_axes)
@@ -260,7 +260,7 @@ def _reduction(*, maxima: bool) -> "Reader":
     return reduce
 
 
-def _sliding(chain: Chain, node: Node, size: Sequence[int]) -> Sliding:
+def _sliding(chain: ChannelsFirst, node: Node, size: Sequence[int]) -> Sliding:
     """The window of a node.
 
     Raises:
@@ -290,14 +290,14 @@ def _sliding(chain: Chain, node: Node, size: Sequence[int]) -> Sliding:
 # Shapes
 
 
-def _flatten(chain: Chain, node: Node) -> None:
+def _flatten(chain: ChannelsFirst, node: Node) -> None:
     axis = node.attribute("axis", 1)
     if axis not in (1, -len(chain.shape)):
         raise InvalidValueError(f"it flattens from axis {axis} on, and not from that after images")
     chain.reshape((-1,))
 
 
-def _reshape(chain: Chain, node: Node) -> None:
+def _reshape(chain: ChannelsFirst, node: Node) -> None:
     before: Shape = (node.batch, *chain.shape)
     target = [int(each) for each in np.ravel(node.given(1, "shape"))]
     if not node.attribute("allowzero", 0):
@@ -305,7 +305,7 @@ def _reshape(chain: Chain, node: Node) -> None:
     chain.reshape_batch(node.batch, target)
 
 
-def _squeeze(chain: Chain, node: Node) -> None:
+def _squeeze(chain: ChannelsFirst, node: Node) -> None:
     before: Shape = (node.batch, *chain.shape)
     axes = node.given(1, "axes")
     ones = [i for i, each in enumerate(before) if each == 1 and i > 0]
@@ -315,20 +315,20 @@ def _squeeze(chain: Chain, node: Node) -> None:
     chain.reshape_batch(node.batch, [each for i, each in enumerate(before) if i not in gone])
 
 
-def _unsqueeze(chain: Chain, node: Node) -> None:
+def _unsqueeze(chain: ChannelsFirst, node: Node) -> None:
     axes = [int(each) for each in np.ravel(node.given(1, "axes"))]
     before = np.empty((node.batch, *chain.shape), np.bool_)
     chain.reshape_batch(node.batch, np.expand_dims(before, axes).shape)
 
 
-def _transpose(chain: Chain, node: Node) -> None:
+def _transpose(chain: ChannelsFirst, node: Node) -> None:
     axes = node.attribute("perm", list(range(len(chain.shape), -1, -1)))
     if axes[0] != 0:
         raise InvalidValueError(f"it permutes the axes {tuple(axes)}, the first among them")
     chain.transpose([axis - 1 for axis in axes[1:]])
 
 
-def _pad(chain: Chain, node: Node) -> None:
+def _pad(chain: ChannelsFirst, node: Node) -> None:
     pads = [int(each) for each in np.ravel(node.given(1, "pads"))]
     axes = node.given(3, "axes", range(len(pads) // 2))
     value = _number(node.given(2, "value", 0.0))
@@ -337,7 +337,7 @@ def _pad(chain: Chain, node: Node) -> None:
     _frame(chain, axes, list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :], strict=True)))
 
 
-def _slice(chain: Chain, node: Node) -> None:
+def _slice(chain: ChannelsFirst, node: Node) -> None:
     starts, ends = (np.ravel(node.given(i + 1, name)) for i, name in enumerate(("starts", "ends")))
     axes = node.given(3, "axes", range(len(starts)))
     steps = np.ravel(node.given(4, "steps", np.ones_like(starts)))
@@ -351,7 +351,7 @@ def _slice(chain: Chain, node: Node) -> None:
     _frame(chain, axes, cut)
 
 
-def _frame(chain: Chain, axes: Any, sides: Sequence[Pair]) -> None:
+def _frame(chain: ChannelsFirst, axes: Any, sides: Sequence[Pair]) -> None:
     """Pad, or crop, along axes that count that of images."""
     of_all: list[Pair] = [(0, 0)] * (len(chain.shape) + 1)
     for axis, pair in zip(axes, sides, strict=True):
@@ -361,16 +361,16 @@ def _frame(chain: Chain, axes: Any, sides: Sequence[Pair]) -> None:
     chain.frame(of_all[1:])
 
 
-def _gather(chain: Chain, node: Node) -> None:
+def _gather(chain: ChannelsFirst, node: Node) -> None:
     (axis,) = _axes([node.attribute("axis", 0)], chain)
     chain.take(np.asarray(node.given(1, "")), axis)
 
 
-def _nothing(chain: Chain, node: Node) -> None:
+def _nothing(chain: ChannelsFirst, node: Node) -> None:
     """Nothing: it leaves real numbers as they are."""
 
 
-def _cast(chain: Chain, node: Node) -> None:
+def _cast(chain: ChannelsFirst, node: Node) -> None:
     from onnx import helper
 
     if helper.tensor_dtype_to_np_dtype(node.attribute("to")).kind != "f":
@@ -380,7 +380,7 @@ def _cast(chain: Chain, node: Node) -> None:
 # Arguments
 
 
-def _axes(axes: Any, chain: Chain) -> list[int]:
+def _axes(axes: Any, chain: ChannelsFirst) -> list[int]:
     """Axes of one image, of such as count that of images; all if there are none.
 
     Raises:
@@ -401,7 +401,7 @@ def _number(value: Any) -> float | None:
     return None if number == inf else number
 
 
-Reader = Callable[[Chain, Node], None]
+Reader = Callable[[ChannelsFirst, Node], None]
 
 READERS: dict[str, Reader] = {
     "Add": _add,

@@ -23,14 +23,14 @@ from gpucnn.layers import (
     SpatialDropout2D,
     Tanh,
 )
-from gpucnn.models.exchange.channels_first import Chain
+from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
 
 # With weights
 
 
 def _conv2d(
-    chain: Chain,
+    chain: ChannelsFirst,
     weight: Any,
     bias: Any = None,
     stride: Any = 1,
@@ -51,12 +51,12 @@ def _conv2d(
     chain.convolve(kernel, None if bias is None else _array(bias), sliding, groups)
 
 
-def _linear(chain: Chain, weight: Any, bias: Any = None) -> None:
+def _linear(chain: ChannelsFirst, weight: Any, bias: Any = None) -> None:
     chain.multiply(_array(weight).T, None if bias is None else _array(bias))
 
 
 def _batch_norm(
-    chain: Chain,
+    chain: ChannelsFirst,
     running_mean: Any,
     running_var: Any,
     weight: Any = None,
@@ -74,56 +74,56 @@ def _batch_norm(
     chain.normalize(gamma, beta, mean, variance, epsilon=eps, momentum=kept)
 
 
-def _add(chain: Chain, other: Any) -> None:
+def _add(chain: ChannelsFirst, other: Any) -> None:
     chain.shift(_array(other))
 
 
-def _sub(chain: Chain, other: Any) -> None:
+def _sub(chain: ChannelsFirst, other: Any) -> None:
     chain.shift(-_array(other))
 
 
-def _rsub(chain: Chain, other: Any) -> None:
+def _rsub(chain: ChannelsFirst, other: Any) -> None:
     chain.scale(np.array(-1.0))
     chain.shift(_array(other))
 
 
-def _mul(chain: Chain, other: Any) -> None:
+def _mul(chain: ChannelsFirst, other: Any) -> None:
     chain.scale(_array(other))
 
 
-def _div(chain: Chain, other: Any) -> None:
+def _div(chain: ChannelsFirst, other: Any) -> None:
     number = _array(other)
     if (number == 0).any():
         raise InvalidValueError("it divides by 0: leave it out")
     chain.scale(1 / number)
 
 
-def _rdiv(chain: Chain, other: Any) -> None:
+def _rdiv(chain: ChannelsFirst, other: Any) -> None:
     raise InvalidValueError("it divides by what the layers give: leave it out")
 
 
-def _neg(chain: Chain) -> None:
+def _neg(chain: ChannelsFirst) -> None:
     chain.scale(np.array(-1.0))
 
 
 # Activations
 
 
-def _relu(chain: Chain, inplace: bool = False) -> None:
+def _relu(chain: ChannelsFirst, inplace: bool = False) -> None:
     chain.add(ReLU())
 
 
-def _relu6(chain: Chain, inplace: bool = False) -> None:
+def _relu6(chain: ChannelsFirst, inplace: bool = False) -> None:
     chain.add(ReLU(6.0))
 
 
 def _hardtanh(
-    chain: Chain, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+    chain: ChannelsFirst, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> None:
     _clamp(chain, min_val, max_val)
 
 
-def _clamp(chain: Chain, min: float | None = None, max: float | None = None) -> None:  # noqa: A002
+def _clamp(chain: ChannelsFirst, min: float | None = None, max: float | None = None) -> None:  # noqa: A002
     if min != 0:
         raise InvalidValueError(
             f"it clips from {min} to {max}, but gpucnn from 0, as ReLU(max_value)"
@@ -131,56 +131,62 @@ def _clamp(chain: Chain, min: float | None = None, max: float | None = None) -> 
     chain.add(ReLU(None if max is None else float(max)))
 
 
-def _leaky_relu(chain: Chain, negative_slope: float = 0.01, inplace: bool = False) -> None:
+def _leaky_relu(chain: ChannelsFirst, negative_slope: float = 0.01, inplace: bool = False) -> None:
     chain.add(LeakyReLU(negative_slope))
 
 
-def _prelu(chain: Chain, weight: Any) -> None:
+def _prelu(chain: ChannelsFirst, weight: Any) -> None:
     slopes = _array(weight)
     if (slopes != slopes.flat[0]).any():
         raise InvalidValueError("its slopes differ, but LeakyReLU of gpucnn has one")
     chain.add(LeakyReLU(float(slopes.flat[0])))
 
 
-def _elu(chain: Chain, alpha: float = 1.0, inplace: bool = False) -> None:
+def _elu(chain: ChannelsFirst, alpha: float = 1.0, inplace: bool = False) -> None:
     chain.add(ELU(alpha))
 
 
-def _gelu(chain: Chain, approximate: str = "none") -> None:
+def _gelu(chain: ChannelsFirst, approximate: str = "none") -> None:
     if approximate != "none":
         raise InvalidValueError("it approximates GELU by tanh, but gpucnn has the exact one")
     chain.add(GELU())
 
 
-def _silu(chain: Chain, inplace: bool = False) -> None:
+def _silu(chain: ChannelsFirst, inplace: bool = False) -> None:
     chain.add(SiLU())
 
 
-def _sigmoid(chain: Chain) -> None:
+def _sigmoid(chain: ChannelsFirst) -> None:
     chain.add(Sigmoid())
 
 
-def _tanh(chain: Chain) -> None:
+def _tanh(chain: ChannelsFirst) -> None:
     chain.add(Tanh())
 
 
-def _dropout(chain: Chain, p: float = 0.5, training: bool = True, inplace: bool = False) -> None:
+def _dropout(
+    chain: ChannelsFirst, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> None:
     if p:
         chain.add(Dropout(p))
 
 
-def _dropout2d(chain: Chain, p: float = 0.5, training: bool = True, inplace: bool = False) -> None:
+def _dropout2d(
+    chain: ChannelsFirst, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> None:
     if p:
         chain.add(SpatialDropout2D(p))
 
 
-def _softmax(chain: Chain, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> None:
+def _softmax(
+    chain: ChannelsFirst, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> None:
     (axis,) = _axes(chain, -1 if dim is None else dim)
     chain.end_in_softmax(axis)
 
 
 def _log_softmax(
-    chain: Chain, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    chain: ChannelsFirst, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> None:
     (axis,) = _axes(chain, -1 if dim is None else dim)
     chain.end_in_softmax(axis, of_logarithms=True)
@@ -190,7 +196,7 @@ def _log_softmax(
 
 
 def _max_pool2d(
-    chain: Chain,
+    chain: ChannelsFirst,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -205,7 +211,7 @@ def _max_pool2d(
 
 
 def _avg_pool2d(
-    chain: Chain,
+    chain: ChannelsFirst,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -221,7 +227,7 @@ def _avg_pool2d(
     chain.pool_means(sliding, counts_padding=count_include_pad)
 
 
-def _adaptive_avg_pool2d(chain: Chain, output_size: Any) -> None:
+def _adaptive_avg_pool2d(chain: ChannelsFirst, output_size: Any) -> None:
     sliding = _adaptive(chain, output_size)
     if sliding is None:
         chain.pool_images((1, 2), maxima=False)
@@ -229,7 +235,9 @@ def _adaptive_avg_pool2d(chain: Chain, output_size: Any) -> None:
         chain.pool_means(sliding, counts_padding=False)
 
 
-def _adaptive_max_pool2d(chain: Chain, output_size: Any, return_indices: bool = False) -> None:
+def _adaptive_max_pool2d(
+    chain: ChannelsFirst, output_size: Any, return_indices: bool = False
+) -> None:
     sliding = _adaptive(chain, output_size)
     if sliding is None:
         chain.pool_images((1, 2), maxima=True)
@@ -237,7 +245,7 @@ def _adaptive_max_pool2d(chain: Chain, output_size: Any, return_indices: bool = 
         chain.pool_maxima(sliding)
 
 
-def _adaptive(chain: Chain, output_size: Any) -> Sliding | None:
+def _adaptive(chain: ChannelsFirst, output_size: Any) -> Sliding | None:
     """The window by which images come to a size; None for that of whole images."""
     image = chain.image_size()
     given = _pair(output_size)
@@ -253,46 +261,46 @@ def _adaptive(chain: Chain, output_size: Any) -> Sliding | None:
     return Sliding(size, size)
 
 
-def _mean(chain: Chain, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> None:
+def _mean(chain: ChannelsFirst, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> None:
     chain.pool_images(_axes(chain, dim), maxima=False, keeps_axes=keepdim)
 
 
-def _amax(chain: Chain, dim: Any = (), keepdim: bool = False) -> None:
+def _amax(chain: ChannelsFirst, dim: Any = (), keepdim: bool = False) -> None:
     chain.pool_images(_axes(chain, dim), maxima=True, keeps_axes=keepdim)
 
 
 # Shapes
 
 
-def _flatten(chain: Chain, start_dim: int = 0, end_dim: int = -1) -> None:
+def _flatten(chain: ChannelsFirst, start_dim: int = 0, end_dim: int = -1) -> None:
     shape = 1, *chain.shape
     start, end = start_dim % len(shape), end_dim % len(shape)
     chain.reshape_batch(1, [*shape[:start], -1, *shape[end + 1 :]])
 
 
-def _unflatten(chain: Chain, dim: int, sizes: Sequence[int]) -> None:
+def _unflatten(chain: ChannelsFirst, dim: int, sizes: Sequence[int]) -> None:
     shape = 1, *chain.shape
     axis = dim % len(shape)
     chain.reshape_batch(1, [*shape[:axis], *sizes, *shape[axis + 1 :]])
 
 
-def _view(chain: Chain, *shape: Any) -> None:
+def _view(chain: ChannelsFirst, *shape: Any) -> None:
     sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
     chain.reshape_batch(1, [int(each) for each in sizes])
 
 
-def _squeeze(chain: Chain, dim: Any = None) -> None:
+def _squeeze(chain: ChannelsFirst, dim: Any = None) -> None:
     gone = [axis for axis in _axes(chain, dim) if chain.shape[axis] == 1]
     chain.reshape([each for axis, each in enumerate(chain.shape) if axis not in gone])
 
 
-def _unsqueeze(chain: Chain, dim: int) -> None:
+def _unsqueeze(chain: ChannelsFirst, dim: int) -> None:
     shape = [1, *chain.shape]
     shape.insert(dim % (len(shape) + 1), 1)
     chain.reshape_batch(1, shape)
 
 
-def _permute(chain: Chain, *dims: Any) -> None:
+def _permute(chain: ChannelsFirst, *dims: Any) -> None:
     axes = list(dims[0] if len(dims) == 1 else dims)
     rank = len(chain.shape) + 1
     if axes[0] % rank:
@@ -301,7 +309,7 @@ def _permute(chain: Chain, *dims: Any) -> None:
 
 
 def _pad(
-    chain: Chain, pad: Any, mode: str = "constant", value: float | None = None
+    chain: ChannelsFirst, pad: Any, mode: str = "constant", value: float | None = None
 ) -> None:  # of the last axis first
     if mode != "constant" or value:
         raise InvalidValueError("it pads with other numbers than 0, which gpucnn does not")
@@ -312,7 +320,7 @@ def _pad(
     chain.frame([*[(0, 0)] * free, *sides])
 
 
-def _contiguous(chain: Chain) -> None:
+def _contiguous(chain: ChannelsFirst) -> None:
     pass
 
 
@@ -345,7 +353,7 @@ def _around(padding: Any, size: Pair, dilation: Pair) -> Sides:
     return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
 
 
-def _axes(chain: Chain, dim: Any) -> list[int]:
+def _axes(chain: ChannelsFirst, dim: Any) -> list[int]:
     """Axes of one image, of such as count that of images; all for None."""
     rank = len(chain.shape) + 1
     if dim is None:

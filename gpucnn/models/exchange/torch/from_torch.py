@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpucnn.errors import GpucnnError, InvalidTypeError, InvalidValueError, printable
-from gpucnn.models.exchange.channels_first import Chain, blaming
+from gpucnn.models.exchange.chain import blaming
+from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.torch.calls import CALLS, MODULES
 from gpucnn.utils import arguments
@@ -65,7 +66,7 @@ class _Reading:
 
     def __init__(self, traced: Any, shape: tuple[int, ...]) -> None:
         self._traced = traced
-        self._chain = Chain(shape, channels_first=len(shape) == 3, keeps_names=True)
+        self._chain = ChannelsFirst(shape, channels_first=len(shape) == 3, keeps_names=True)
         self._values: dict[Any, Any] = {}  # by node: numbers, parameters, or a _Tensor
         self._last: _Tensor | None = None
 

@@ -1,0 +1,257 @@
+"""A chain of layers in the making, whose tensors have other shapes and orders elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Shape
+from gpucnn.errors import InvalidValueError
+from gpucnn.layers import Flatten, Layer, Reshape, Softmax
+from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.network import kind_of
+
+MOST_NUMBERS = 2**25
+"""Of one image between two layers, whose places take four bytes each while a model is read."""
+
+Weights = Sequence[NDArray[Any]]
+
+
+@contextmanager
+def blaming(what: str) -> Iterator[None]:
+    """Say of an error that it is that of an operation, such as "the node conv1 (Conv)"."""
+    try:
+        yield
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{what}: {error}") from error
+
+
+class Chain:
+    """Layers, each of which takes the output of the one before it, with their weights.
+
+    Where the operations come from, the tensor between two of them has a shape and an order of its
+    own. The chain knows of each element of an image there which one of gpucnn's it is: operations
+    that move elements, such as a transposition, change that alone, and no layer comes of it.
+
+    Shapes are those of one image, without the batch axis, and so are axes: 0 is that after it.
+    Methods raise an InvalidValueError, without the name of the operation, where no layer does what
+    they ask for.
+
+    Args:
+        shape: of the input, where it comes from.
+        channels_first: whether it is an image whose channels are the first axis, not the last one.
+        keeps_names: whether layers have the names of `enter`; else those that their model gives.
+    """
+
+    def __init__(self, shape: Shape, *, channels_first: bool, keeps_names: bool = False) -> None:
+        _check_size(shape)
+        self._input_shape = (*shape[1:], shape[0]) if channels_first else tuple(shape)
+        self._keeps_names = keeps_names
+        self._name = ""
+        self._names: set[str] = set()
+        self._layers: list[Layer] = []
+        self._weights: list[list[NDArray[Any]]] = []
+        self._shape = self._input_shape
+        self._places = in_order(self._shape)
+        if channels_first:
+            self._places = np.moveaxis(self._places, -1, 0)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the last tensor, where it comes from."""
+        return self._places.shape
+
+    def enter(self, name: str) -> None:
+        """Name the operation that the next layer comes of."""
+        self._name = name
+
+    def finish(self, name: str | None = None) -> Imported:
+        """What the chain has become, a model that gives vectors.
+
+        Raises:
+            InvalidValueError: it gives the elements of an image in another order than gpucnn.
+        """
+        if not is_in_order(self._places):
+            raise InvalidValueError(
+                "the model gives an image, channels first, but a model of gpucnn gives vectors, "
+                "made in the order (rows, columns, channels): let it end in a dense layer or in "
+                "pooling of whole images"
+            )
+        if len(self._shape) > 1:
+            self.add(Flatten())
+        return Imported(self._layers, self._weights, self._input_shape, name)
+
+    # Layers
+
+    def add(self, layer: Layer, weights: Weights = ()) -> None:
+        """Append a layer; one that moves elements is followed by a setting of `_places`.
+
+        Args:
+            layer: not built.
+            weights: of it, in the order of `Layer.get_weights`.
+        """
+        if self._layers and isinstance(self._layers[-1], Softmax):
+            raise InvalidValueError(
+                "it follows softmax, which a model of gpucnn has at its end alone: leave one out"
+            )
+        if self._keeps_names and self._name and self._name not in self._names:
+            layer.name = self._name
+            self._names.add(self._name)
+        self._name = ""
+        layer.name_in_model = kind_of(layer)  # for error messages
+        layer.build(self._shape)
+        self._check_weights(layer, weights)
+        self._shape = layer.output_shape
+        _check_size(self._shape)
+        self._layers.append(layer)
+        self._weights.append(list(weights))
+
+    def _check_weights(self, layer: Layer, weights: Weights) -> None:
+        shapes = [*layer.parameter_shapes().values(), *layer.state_shapes().values()]
+        if [each.shape for each in weights] != shapes:
+            raise InvalidValueError(
+                f"it has weights of the shapes {[each.shape for each in weights]}, in the order of "
+                f"gpucnn, but {shapes} are needed for its input: give another copy"
+            )
+
+    def _replace_last(self, layer: Layer, *further: NDArray[Any]) -> None:
+        weights = [*self._weights.pop(), *further]
+        self._shape = self._layers.pop().input_shape
+        self.add(layer, weights)
+
+    def _add_before(self, layer: Layer) -> None:
+        """Append a layer that the operation needs before its own, which has the name."""
+        name, self._name = self._name, ""
+        self.add(layer)
+        self._name = name
+
+    # Elements in other places
+
+    def reshape(self, shape: Sequence[int]) -> None:
+        """Give the elements another shape, in the order in which they lie; a size may be -1."""
+        size, known = self._places.size, prod(each for each in shape if each != -1)
+        full = [size // known if each == -1 and known > 0 else each for each in shape]
+        if min(full, default=1) < 1 or prod(full) != size:
+            raise InvalidValueError(
+                f"it makes the shape {tuple(shape)} of one of {self.shape}: give another copy"
+            )
+        self._places = self._places.reshape(full)
+        if len(full) == 1 and len(self._shape) > 1:
+            self.add(Flatten())
+        elif len(full) > 1 and is_in_order(self._places) and not self._is_image_already():
+            self.add(Reshape(tuple(full)))
+
+    def reshape_batch(self, images: int, shape: Sequence[int]) -> None:
+        """Give a batch another shape.
+
+        Args:
+            images: how many there are in it.
+            shape: with the axis of images, which stays the first one; a size may be -1.
+        """
+        first, *rest = shape
+        if first == -1 and prod(rest) == self._places.size:
+            first = images
+        if first != images or not rest:
+            raise InvalidValueError(
+                f"it makes the shape {tuple(shape)}, whose first axis is not that of the {images} "
+                "images: let it be"
+            )
+        self.reshape(rest)
+
+    def _is_image_already(self) -> bool:
+        """Whether the layers give the last tensor, or the same with its channels last."""
+        return self._shape in (self.shape, (*self.shape[1:], self.shape[0]))
+
+    def transpose(self, axes: Sequence[int]) -> None:
+        """Permute the axes."""
+        if sorted(axes) != list(range(len(self.shape))):
+            raise InvalidValueError(f"it permutes the axes {tuple(axes)} of {self.shape}")
+        self._places = self._places.transpose(axes)
+
+    def take(self, indices: NDArray[Any], axis: int) -> None:
+        """Permute the elements along an axis."""
+        if indices.ndim != 1 or sorted(indices.tolist()) != list(range(self.shape[axis])):
+            raise InvalidValueError(
+                f"it takes some elements of axis {axis} of {self.shape}, but gpucnn's layers use "
+                "all of them"
+            )
+        self._places = self._places.take(indices, axis)
+
+    # Elements as layers take them
+
+    def _image(self) -> Shape:
+        """See that the layers give the image, (rows, columns, channels), that comes here first."""
+        if len(self.shape) != 3:
+            raise InvalidValueError(
+                "it takes images of the shape (channels, rows, columns), but its input has the "
+                f"shape {self.shape}"
+            )
+        self._lie_as(np.moveaxis(self._places, 0, -1))
+        return self._shape
+
+    def _lie_as(self, places: NDArray[np.int32]) -> None:
+        """See that the layers give elements in these places, in this shape."""
+        if not is_in_order(places):
+            raise InvalidValueError(
+                f"its input, of the shape {self.shape}, has its elements in an order in which "
+                "gpucnn, whose images are (rows, columns, channels), cannot bring them: leave out "
+                "the Transpose or Reshape before it"
+            )
+        if places.shape != self._shape:
+            self._add_before(Reshape(places.shape))
+
+    def _place_image(self) -> None:
+        """Note that the last layer gives an image whose channels come first where it comes from."""
+        self._places = np.moveaxis(in_order(self._shape), -1, 0)
+
+    def _of_vector(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What belongs to the elements of a vector, in gpucnn's order."""
+        if values.shape != self.shape:
+            raise InvalidValueError(
+                f"it has {values.size} numbers for an input of the shape {self.shape}: give "
+                "another copy"
+            )
+        ordered = np.empty_like(values)
+        ordered[self._places] = values
+        return ordered
+
+    def _of_channels(self, values: NDArray[Any]) -> float | list[float]:
+        """Numbers that meet the elements as in NumPy: one, or one for each of gpucnn's channels."""
+        if values.size == 1:
+            return float(values.reshape(()))
+        try:
+            (met,) = np.broadcast_to(values, (1, *self.shape))
+        except ValueError:
+            raise InvalidValueError(
+                f"it has numbers of the shape {values.shape} for an input of the shape "
+                f"{self.shape}: give another copy"
+            ) from None
+        ordered = np.empty(self._places.size, values.dtype)
+        ordered[self._places.ravel()] = met.ravel()
+        rows = ordered.reshape(-1, self._shape[-1])
+        if (rows != rows[0]).any():
+            raise InvalidValueError(
+                "it has a number for each pixel, but gpucnn scales and shifts by channels alone: "
+                "do so to the images before"
+            )
+        return [float(each) for each in rows[0]]
+
+
+def in_order(shape: Shape) -> NDArray[np.int32]:
+    """The places of the elements of gpucnn's own tensors."""
+    return np.arange(prod(shape), dtype=np.int32).reshape(shape)
+
+
+def is_in_order(places: NDArray[np.int32]) -> bool:
+    """Whether elements lie as gpucnn's own."""
+    return bool((places.ravel() == np.arange(places.size)).all())
+
+
+def _check_size(shape: Shape) -> None:
+    if min(shape, default=0) < 1 or prod(shape) > MOST_NUMBERS:
+        raise InvalidValueError(
+            f"an image has the shape {shape} there: it must have from 1 to {MOST_NUMBERS:,} numbers"
+        )
