@@ -1,7 +1,8 @@
 """Write ONNX files of networks that are not gpucnn's, by PyTorch and by Keras, and what they give.
 
 `python tests/peers/onnx_files.py torch` writes those of PyTorch, which needs torch and onnxscript;
-`python tests/peers/onnx_files.py keras` that of Keras, which needs keras, tensorflow and tf2onnx.
+`python tests/peers/onnx_files.py keras` that of Keras on the backend of KERAS_BACKEND, tensorflow
+(with tf2onnx) or torch.
 Beside each file stands an .npz of images and of the outputs that the library itself gave for them.
 """
 
@@ -168,10 +169,11 @@ def write_keras() -> None:
     model.compile("sgd", "sparse_categorical_crossentropy")
     x = np.random.default_rng(SEED).uniform(0, 255, (256, 20, 18, 3)).astype(np.float32)
     model.fit(x, np.arange(256) % 10, epochs=3, verbose=0)  # which moves the averages
-    path = FOLDER / "convnet_keras.onnx"
+    path = FOLDER / f"keras_on_{keras.config.backend()}.onnx"
     model.export(path, format="onnx", verbose=False)
     forget_where(path)
-    np.savez_compressed(path.with_suffix(".npz"), x=x[:IMAGES], y=model.predict(x[:IMAGES]))
+    y = model.predict(x[:IMAGES], verbose=0)
+    np.savez_compressed(path.with_suffix(".npz"), x=x[:IMAGES], y=y)
 
 
 if __name__ == "__main__":

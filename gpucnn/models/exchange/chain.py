@@ -12,6 +12,7 @@ from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Flatten, Layer, Reshape, Softmax
 from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.sliding import Sides
 from gpucnn.models.network import kind_of
 
 MOST_NUMBERS = 2**25
@@ -55,6 +56,7 @@ class Chain:
         self._layers: list[Layer] = []
         self._weights: list[list[NDArray[Any]]] = []
         self._shape = self._input_shape
+        self._repeated: Sides | None = None  # pixels of the edges that are put around an image
         self._places = in_order(self._shape)
         if channels_first:
             self._places = np.moveaxis(self._places, -1, 0)
@@ -96,6 +98,10 @@ class Chain:
         if self._layers and isinstance(self._layers[-1], Softmax):
             raise InvalidValueError(
                 "it follows softmax, which a model of gpucnn has at its end alone: leave one out"
+            )
+        if self._repeated is not None:
+            raise InvalidValueError(
+                "it follows a padding by pixels of the edges, which gpucnn has before maxima alone"
             )
         if self._keeps_names and self._name and self._name not in self._names:
             layer.name = self._name
@@ -218,10 +224,10 @@ class Chain:
         ordered[self._places] = values
         return ordered
 
-    def _of_channels(self, values: NDArray[Any]) -> float | list[float]:
-        """Numbers that meet the elements as in NumPy: one, or one for each of gpucnn's channels."""
+    def _of_channels(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Numbers that meet the elements as in NumPy: (), or (c,) in the order of gpucnn."""
         if values.size == 1:
-            return float(values.reshape(()))
+            return values.reshape(()).astype(np.float64)
         try:
             (met,) = np.broadcast_to(values, (1, *self.shape))
         except ValueError:
@@ -237,7 +243,7 @@ class Chain:
                 "it has a number for each pixel, but gpucnn scales and shifts by channels alone: "
                 "do so to the images before"
             )
-        return [float(each) for each in rows[0]]
+        return rows[0].astype(np.float64)
 
 
 def in_order(shape: Shape) -> NDArray[np.int32]:

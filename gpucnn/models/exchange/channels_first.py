@@ -6,7 +6,8 @@ of gpucnn, (rows, columns, channels).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,30 +127,34 @@ class ChannelsFirst(Chain):
 
     def scale(self, factors: NDArray[Any]) -> None:
         """Multiply by numbers which meet the elements as in NumPy."""
-        numbers = self._of_channels(factors)
-        last = self._layers[-1] if self._layers else None
-        if isinstance(last, Rescaling) and (last.scale, last.offset) == (1, 0):
-            self._replace_last(Rescaling(numbers))
+        numbers, last = self._of_channels(factors), self._last_scaling()
+        if last is None:
+            self.add(_rescaling(numbers, np.array(0.0)))
         else:
-            self.add(Rescaling(numbers))
-
-    def take_bytes(self) -> None:
-        """Begin with a layer that makes numbers from 0 to 255 of pixels that are bytes."""
-        self.add(Rescaling(1.0))
+            self._replace_last(_rescaling(last.scale * numbers, last.offset * numbers, last))
 
     def shift(self, offsets: NDArray[Any]) -> None:
         """Add numbers which meet the elements as in NumPy."""
-        numbers = self._of_channels(offsets)
+        numbers, scaling = self._of_channels(offsets), self._last_scaling()
         last = self._layers[-1] if self._layers else None
-        if isinstance(last, Rescaling) and last.offset == 0:
-            self._replace_last(Rescaling(last.scale, numbers, name=last.given_name))
-        elif isinstance(last, Affine) and not last.use_bias and last.output_shape == self._shape:
-            layer = type(last)(**last.get_config() | {"use_bias": True})
-            channels = self._shape[-1:]
-            bias = np.broadcast_to(np.asarray(numbers, np.float32), channels)
-            self._replace_last(layer, bias)
+        if scaling is not None:
+            self._replace_last(_rescaling(scaling.scale, scaling.offset + numbers, scaling))
+        elif isinstance(last, Affine) and not last.use_bias:
+            bias = np.broadcast_to(numbers.astype(np.float32), self._shape[-1:])
+            self._replace_last(type(last)(**last.get_config() | {"use_bias": True}), bias)
         else:
-            self.add(Rescaling(1.0, numbers))
+            self.add(_rescaling(np.array(1.0), numbers))
+
+    def take_bytes(self) -> None:
+        """Begin with a layer that makes numbers from 0 to 255 of pixels that are bytes."""
+        self.add(_rescaling(np.array(1.0), np.array(0.0)))
+
+    def _last_scaling(self) -> "_Scaling | None":
+        """What the last layer scales and shifts by, if it does so and has the operation's name."""
+        last = self._layers[-1] if self._layers else None
+        if not isinstance(last, Rescaling) or (last.given_name or "") != self._name:
+            return None
+        return _Scaling(np.asarray(last.scale), np.asarray(last.offset), last.given_name)
 
     def clip(self, most: float | None) -> bool:
         """Limit what ReLU gives; whether it can be: the last layer is one without a limit."""
@@ -168,6 +173,8 @@ class ChannelsFirst(Chain):
 
     def pool_maxima(self, sliding: Sliding) -> None:
         """Take the maximum of each window of an image, in which padding is below all numbers."""
+        if self._repeated is not None and sliding.sees_edges(self._repeated):
+            sliding, self._repeated = replace(sliding, padding=self._repeated), None
         padding = self._over(sliding)
         if not isinstance(padding, str):
             if not self._is_non_negative():
@@ -253,6 +260,15 @@ class ChannelsFirst(Chain):
             self.add(Cropping2D(cut))
         self._places = np.moveaxis(in_order(self._shape), -1, channels)
 
+    def repeat_edges(self, sides: Sides) -> None:
+        """Put the pixels at the edges of an image around it, before maxima are taken.
+
+        That changes no maximum, since a window that sees a pixel beyond an edge sees that of the
+        edge too: it is what Keras pads by on PyTorch.
+        """
+        self._image()
+        self._repeated = sides
+
     def _can_be_image(self, channels: int) -> bool:
         """Whether the last tensor is an image of gpucnn's with its channels in another place."""
         is_image = len(self.shape) == 3
@@ -307,6 +323,21 @@ class ChannelsFirst(Chain):
         """Whether no number of the last tensor can be below 0."""
         changing = (each for each in reversed(self._layers) if type(each) not in KEEP_SIGN)
         return type(next(changing, None)) in (ReLU, Sigmoid)
+
+
+class _Scaling(NamedTuple):
+    """What a layer scales and shifts by, for all channels or each, and its name."""
+
+    scale: NDArray[Any]
+    offset: NDArray[Any]
+    name: str | None
+
+
+def _rescaling(
+    scale: NDArray[Any], offset: NDArray[Any], named_as: _Scaling | None = None
+) -> Rescaling:
+    name = None if named_as is None else named_as.name
+    return Rescaling(scale.tolist(), offset.tolist(), name=name)
 
 
 def _each_side(sides: Sides, sign: int) -> Sides:

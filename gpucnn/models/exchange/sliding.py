@@ -47,6 +47,11 @@ class Sliding:
                 "them may be above 1"
             )
 
+    def sees_edges(self, sides: Sides) -> bool:
+        """Whether each window that sees one of so many pixels beyond an edge sees that of it."""
+        reach = zip(sides, self.size, strict=True)
+        return self.padding == NONE and all(max(side) < size for side, size in reach)
+
     def padded_to_same(self, image: Pair, *, at_end: bool) -> "Sliding":
         """The window with the padding of "same" over images, the odd one at the end or not."""
         same = Window(image, self.size, self.strides, "same", self.dilation)

@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from expect import refusal
-from gpucnn import Dropout, ReLU, Sequential, Sigmoid, Tanh
+from gpucnn import Dense, Dropout, Flatten, ReLU, Rescaling, Sequential, Sigmoid, Tanh
 from gpucnn.models.exchange import chain as core
 from gpucnn.models.exchange.chain import blaming
 from gpucnn.models.exchange.channels_first import ChannelsFirst
@@ -133,7 +133,9 @@ def test_constants_meet_the_channels() -> None:
     made.scale(factors)
     made.shift(offsets)
     made.shift(np.array(0.5))
-    check(made, x, x * factors + offsets + 0.5)
+    made.scale(np.array(2.0))
+    check(made, x, 2 * (x * factors + offsets + 0.5))
+    assert [type(each) for each in made.finish().layers] == [Rescaling, Flatten, Dense]
 
 
 def test_a_bias_that_is_added_is_that_of_the_layer() -> None:
@@ -194,6 +196,17 @@ def test_means_count_padding_or_not(sliding: Sliding, counts_padding: bool) -> N
     made = chain()
     made.pool_means(sliding, counts_padding=counts_padding)
     check(made, x, np.nanmean(shown, (4, 5)))
+
+
+@pytest.mark.parametrize("sides", [ONE, ((1, 0), (0, 1)), ((1, 1), (1, 0))], ids=repr)
+def test_maxima_of_images_whose_edges_are_repeated(sides: Sides) -> None:
+    x, sliding = drawn(IMAGES, *SHAPE), Sliding((3, 3), (2, 2))
+    made = chain()
+    made.add(ReLU())
+    made.repeat_edges(sides)
+    made.pool_maxima(sliding)
+    shown = np.pad(np.maximum(x, 0), ((0, 0), (0, 0), *sides), "edge")
+    check(made, x, windows(shown, sliding).max((4, 5)))
 
 
 def test_images_are_padded_and_cropped() -> None:
@@ -262,6 +275,11 @@ def turn_and_pool(made: ChannelsFirst) -> None:
     made.pool_maxima(Sliding((2, 2)))
 
 
+def repeat_edges_too_far(made: ChannelsFirst) -> None:
+    made.repeat_edges(((2, 0), (0, 0)))
+    made.pool_maxima(Sliding((2, 2)))
+
+
 REFUSED: list[tuple[Build, str]] = [
     (
         lambda made: made.finish(),
@@ -293,6 +311,10 @@ REFUSED: list[tuple[Build, str]] = [
         lambda made: made.pool_means(Sliding((3, 3), (2, 2), ONE), counts_padding=False),
         "it takes means with the padding ((1, 1), (1, 0)), which do not count it, as gpucnn has "
         'them with padding="same" alone: train a model with that',
+    ),
+    (
+        repeat_edges_too_far,
+        "it follows a padding by pixels of the edges, which gpucnn has before maxima alone",
     ),
     (
         lambda made: made.pool_means(

@@ -27,6 +27,7 @@ COMPUTED = ELEMENTWISE | {
     "Identity",
     "ReduceProd",
     "Reshape",
+    "Shape",
     "Slice",
     "Squeeze",
     "Transpose",

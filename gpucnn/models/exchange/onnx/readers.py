@@ -331,10 +331,14 @@ def _transpose(chain: ChannelsFirst, node: Node) -> None:
 def _pad(chain: ChannelsFirst, node: Node) -> None:
     pads = [int(each) for each in np.ravel(node.given(1, "pads"))]
     axes = node.given(3, "axes", range(len(pads) // 2))
-    value = _number(node.given(2, "value", 0.0))
-    if node.attribute("mode", "constant") != "constant" or value:
+    mode, value = node.attribute("mode", "constant"), _number(node.given(2, "value", 0.0))
+    sides = list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :], strict=True))
+    if mode == "edge" and len(sides) == 4 and sides[:2] == [(0, 0), (0, 0)]:
+        chain.repeat_edges((sides[2], sides[3]))
+    elif mode == "constant" and not value:
+        _frame(chain, axes, sides)
+    else:
         raise InvalidValueError("it pads with other numbers than 0, which gpucnn does not")
-    _frame(chain, axes, list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :], strict=True)))
 
 
 def _slice(chain: ChannelsFirst, node: Node) -> None:

@@ -130,10 +130,16 @@ def outputs_of_peer(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Images, channels last, and what the library that wrote the file gave for them."""
     with np.load(FILES / f"{name}.npz") as arrays:
         x, y = arrays["x"], arrays["y"]
-    return (np.ascontiguousarray(np.moveaxis(x, 1, -1)) if "torch" in name else x), y
+    return (
+        np.ascontiguousarray(np.moveaxis(x, 1, -1))
+        if name.endswith("_torch") and "keras" not in name
+        else x
+    ), y
 
 
-@pytest.mark.parametrize("name", ["vgg_torch", "mobilenet_torch", "convnet_keras"])
+@pytest.mark.parametrize(
+    "name", ["vgg_torch", "mobilenet_torch", "keras_on_tensorflow", "keras_on_torch"]
+)
 def test_networks_of_others_compute_what_they_did(name: str) -> None:
     x, y = outputs_of_peer(name)
     assert_close(load(FILES / f"{name}.onnx").predict(x), y)
@@ -157,7 +163,7 @@ def test_a_residual_network_is_refused_by_its_node() -> None:
         load(path)
 
 
-@pytest.mark.parametrize("name", ["vgg_torch", "convnet_keras"])
+@pytest.mark.parametrize("name", ["vgg_torch", "keras_on_tensorflow"])
 def test_networks_of_others_can_be_trained_further(name: str) -> None:
     x, _ = outputs_of_peer(name)
     model = load(FILES / f"{name}.onnx")
@@ -713,7 +719,9 @@ def mutated(content: bytes, draw: random.Random) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore::gpucnn.errors.GpucnnWarning")
-@pytest.mark.parametrize("name", ["vgg_torch", "mobilenet_torch", "convnet_keras", "lenet5_torch"])
+@pytest.mark.parametrize(
+    "name", ["vgg_torch", "mobilenet_torch", "keras_on_tensorflow", "lenet5_torch"]
+)
 def test_mutated_files_are_read_or_refused_in_one_line(name: str) -> None:
     content = (FILES / f"{name}.onnx").read_bytes()
     refused = 0
