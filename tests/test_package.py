@@ -24,6 +24,7 @@ SLOW = [
     "prometheus_client",
     "rich",
     "starlette",
+    "torch",
     "typer",
     "uvicorn",
 ]

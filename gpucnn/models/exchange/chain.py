@@ -235,7 +235,7 @@ class Chain:
                 f"it has numbers of the shape {values.shape} for an input of the shape "
                 f"{self.shape}: give another copy"
             ) from None
-        ordered = np.empty(self._places.size, values.dtype)
+        ordered = np.empty(self._places.size)
         ordered[self._places.ravel()] = met.ravel()
         rows = ordered.reshape(-1, self._shape[-1])
         if (rows != rows[0]).any():
@@ -243,7 +243,8 @@ class Chain:
                 "it has a number for each pixel, but gpucnn scales and shifts by channels alone: "
                 "do so to the images before"
             )
-        return rows[0].astype(np.float64)
+        channels: NDArray[np.float64] = rows[0]
+        return channels
 
 
 def in_order(shape: Shape) -> NDArray[np.int32]:

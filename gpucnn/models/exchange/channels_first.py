@@ -75,12 +75,12 @@ class ChannelsFirst(Chain):
                 f"its kernel has the shape {kernel.shape}, in {groups} groups, but its input "
                 f"{channels} channels: give another copy"
             )
+        steps = {"strides": sliding.strides, "dilation_rate": sliding.dilation}
         options: dict[str, Any] = {
             "kernel_size": sliding.size,
-            "strides": sliding.strides,
             "padding": self._pad(sliding),
-            "dilation_rate": sliding.dilation,
             "use_bias": bias is not None,
+            **{name: pair for name, pair in steps.items() if pair != (1, 1)},
         }
         biases = [] if bias is None else [bias]
         if of_group == 1 and groups > 1:

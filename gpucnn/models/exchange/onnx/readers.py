@@ -41,8 +41,10 @@ class Node:
         self._attributes = {each.name: helper.get_attribute_value(each) for each in proto.attribute}
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """An attribute; text as a string."""
+        """An attribute; text as a string, and a float32 as the shortest number that it is."""
         value = self._attributes.get(name, default)
+        if isinstance(value, float):
+            return float(str(np.float32(value)))
         return value.decode() if isinstance(value, bytes) else value
 
     def given(self, index: int, name: str, default: Any = None) -> Any:
