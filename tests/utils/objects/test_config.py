@@ -262,7 +262,7 @@ def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "REGISTERED", {})
 
 
-class Sloped(ReLU):
+class Sloped(Tanh):
     """A class whose arguments are none of a dataclass."""
 
     def __init__(self, slope: float) -> None:
