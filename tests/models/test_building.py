@@ -236,7 +236,7 @@ def test_what_is_set_before_it_is_built_stays() -> None:
 def test_a_model_that_is_not_built_shows_its_layers() -> None:
     model = Sequential([Input(small.SHAPE), Flatten()])
     assert repr(model) == "Sequential([Input(shape=(6, 6, 1)), Flatten()])"
-    assert not hasattr(model, "_repr_html_")
+    assert not hasattr(model, "_repr_mimebundle_")
     deepcopy(model).add(Dense(3))
     assert not model.is_built
     model.add(Dense(3))
@@ -269,7 +269,7 @@ def test_a_model_that_cannot_be_built_is_not() -> None:
         assert not model.is_built
 
 
-@pytest.mark.parametrize("name", ["__len__", "_repr_html_", "nothing"])
+@pytest.mark.parametrize("name", ["__len__", "_repr_mimebundle_", "nothing"])
 def test_a_built_model_has_no_other_names(name: str) -> None:
     model = Sequential(layers(), small.SHAPE)
     assert not hasattr(model, name)
