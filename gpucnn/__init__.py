@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gpucnn.models import History as History
     from gpucnn.models import Sequential as Sequential
     from gpucnn.models.interop import from_torch as from_torch
+    from gpucnn.models.interop import to_torch as to_torch
     from gpucnn.optimizers import *  # noqa: F403
 
 
@@ -39,11 +40,11 @@ def _exports() -> dict[str, Any]:
     from gpucnn.losses import Loss
     from gpucnn.metrics import Metric
     from gpucnn.models import History, Sequential
-    from gpucnn.models.interop import from_torch
+    from gpucnn.models.interop import from_torch, to_torch
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 
     of_devices: list[Any] = [available_devices, get_backend, rank, world_size]
-    functions = [*of_devices, Activation, from_torch, load_mnist]
+    functions = [*of_devices, Activation, from_torch, load_mnist, to_torch]
     classes = [GpucnnError, History, Input, Layer, Loss, Metric, Optimizer, Sequential, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
     named = {each.__name__: each for each in functions + classes + kinds}

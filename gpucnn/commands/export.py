@@ -1,4 +1,4 @@
-"""`gpucnn export`: write a saved model as an ONNX file."""
+"""`gpucnn export`: write a saved model as an ONNX file, or its weights for PyTorch."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,20 +6,28 @@ from typing import Annotated
 import typer
 
 from gpucnn.commands.options import Checkpoint
+from gpucnn.models.exchange.export import ONNX
 from gpucnn.models.pixels import FLOATS
 from gpucnn.models.sequential import Sequential
 
 
 def export(
     checkpoint: Checkpoint,
-    output: Annotated[Path, typer.Argument(help="The ONNX file to write, such as model.onnx")],
+    output: Annotated[Path, typer.Argument(help="The file to write, such as model.onnx")],
+    file_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="onnx, or torch for a state dict, in a .safetensors file",
+        ),
+    ] = ONNX,
     pixels: Annotated[
         str,
         typer.Option(
-            help="What the file takes: floats, as the model was trained on, or bytes, 0 to 255"
+            help="What an ONNX file takes: floats, as the model was trained on, or bytes, 0 to 255"
         ),
     ] = FLOATS,
 ) -> None:
-    """Write a saved model as an ONNX file, which computes in float32 what predict does."""
-    Sequential.load(checkpoint, "cpu").export(output, pixels=pixels)
+    """Write a saved model as an ONNX file, which computes what predict does, or for PyTorch."""
+    Sequential.load(checkpoint, "cpu").export(output, file_format, pixels=pixels)
     print(f"saved {output}")

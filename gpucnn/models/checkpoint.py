@@ -30,7 +30,6 @@ from gpucnn.layers import LAYERS, Layer
 from gpucnn.losses import LOSSES, Loss
 from gpucnn.metrics import KINDS_OF_METRIC, Metric
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
-from gpucnn.models.exchange import npz
 from gpucnn.models.network import kind_of, unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState, Schedule
@@ -44,6 +43,9 @@ KEY = "gpucnn"
 VERSION = 1
 FORMATS_OF_KERAS = b"PK\x03\x04", b"\x89HDF"
 """How the files begin that Keras writes: zip archives, and HDF5."""
+
+SUFFIXES_OF_PICKLES = ".pt", ".pth"
+"""How the names of files end that PyTorch's `save` writes."""
 
 KIND, WEIGHTS = "kind", "weights"  # in the description of a file of weights alone
 SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
@@ -190,41 +192,6 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         )
 
 
-def save_weights(
-    path: str | os.PathLike[str], weights: dict[str, NDArray[Any]], pixels: Pixels | None
-) -> None:
-    """Write the weights of a model, by name, with the errors of `Sequential.save_weights`."""
-    check_finite_arrays(weights)
-    if Path(path).suffix != npz.SUFFIX:
-        write_checkpoint(path, weights, {KIND: WEIGHTS, **to_description(pixels)})
-    elif is_leader():
-        write_bytes(Path(path), npz.to_npz(weights))
-
-
-def load_weights(
-    path: str | os.PathLike[str], names: Sequence[str]
-) -> tuple[list[NDArray[Any]], Pixels | None]:
-    """The weights of a file of weights or of a model, and the pixels of its training images.
-
-    Args:
-        path: of the file.
-        names: of the weights that it is to have, in order; those of its optimizer are left out.
-
-    Raises:
-        InvalidFileError: it cannot be read, or has other weights. Shapes are not checked.
-    """
-    of_numpy = Path(path).suffix == npz.SUFFIX
-    arrays, description = (npz.from_npz(path), {}) if of_numpy else read_checkpoint(path)
-    found = [name for name in arrays if name in names or not name.startswith(SLOT)]
-    if set(found) != set(names):
-        raise InvalidFileError(
-            f"{path} has the weights {printable(', '.join(found))}, but the model has "
-            f"{', '.join(names)}: give a file of a model with the same layers and names"
-        )
-    with blaming(path):
-        return [arrays[name] for name in names], from_description(description)
-
-
 @contextmanager
 def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn errors of a model made from a file into one that names the file."""
@@ -342,6 +309,18 @@ def read_checkpoint(
     Raises:
         InvalidFileError: there is no such file, it is cut short, or it is not a model of gpucnn.
     """
+    with opened_safetensors(path) as file:
+        description = read_description(path, file.metadata() or {})
+        return arrays_of(file), description
+
+
+@contextmanager
+def opened_safetensors(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A safetensors file, opened as by `safe_open`.
+
+    Raises:
+        InvalidFileError: there is no such file, it is cut short, or of another format.
+    """
     file = Path(path)
     if file.is_dir():
         inside = min(file.glob("*.safetensors"), default="a .safetensors file")
@@ -350,10 +329,18 @@ def read_checkpoint(
         raise InvalidFileError(f"there is no file {path}: give a .safetensors file of gpucnn")
     try:
         with safe_open(file, framework="numpy") as opened:
-            description = _description(path, opened.metadata() or {})
-            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            _check_dtypes(arrays)
-    except (SafetensorError, TypeError) as error:  # TypeError for a dtype that NumPy lacks
+            yield opened
+    except TypeError as error:
+        raise InvalidFileError(
+            f"{path} has numbers of a dtype that NumPy has not ({printable(error)}): write it in "
+            "float32"
+        ) from error
+    except SafetensorError as error:
+        if file.suffix in SUFFIXES_OF_PICKLES:
+            raise InvalidFileError(
+                f"{path} is a pickle of PyTorch, which can run code of anyone: where torch is, "
+                "write its state dict with safetensors.torch.save_file, and give that file"
+            ) from error
         if file.read_bytes()[:4] in FORMATS_OF_KERAS:
             raise InvalidFileError(
                 f"{path} is an archive, such as a file of Keras, and not one of gpucnn: give "
@@ -363,21 +350,28 @@ def read_checkpoint(
             f"{path} is cut short or not a safetensors file ({printable(error)}): "
             "give another copy, or train again"
         ) from error
-    return arrays, description
 
 
-def _check_dtypes(arrays: dict[str, NDArray[Any]]) -> None:
-    """Refuse dtypes that NumPy has only where another library, such as ml_dtypes, is imported.
+def arrays_of(file: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of an opened safetensors file by name.
 
     Raises:
-        TypeError: an array has one.
+        TypeError: one has a dtype that NumPy has not, or only where another library, such as
+            ml_dtypes, is imported.
     """
+    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
     for name, array in arrays.items():
         if array.dtype.kind == "V":
             raise TypeError(f"{name} is of dtype {array.dtype}")
+    return arrays
 
 
-def _description(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict[str, Any]:
+def read_description(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict[str, Any]:
+    """The description of a model in the metadata of its file.
+
+    Raises:
+        InvalidFileError: there is none, or one of another version.
+    """
     try:
         description = json.loads(metadata[KEY])
         version = description["version"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpucnn.models.exchange.torch import from_torch as torch_reader
+from gpucnn.models.exchange.torch.to_torch import to_sequential
 from gpucnn.models.sequential import Sequential
 
 
@@ -32,3 +33,29 @@ def from_torch(
         DeviceError: the device cannot be used, or has too little memory.
     """
     return Sequential.from_imported(torch_reader.from_torch(module, input_shape), device, threads)
+
+
+def to_torch(model: Sequential) -> Any:
+    """Make a `torch.nn.Sequential` of a model, with copies of its weights.
+
+    Its modules are those of torch.nn alone, so that it can be pickled and used without gpucnn. It
+    takes images (n, channels, rows, columns) of the model's dtype, in the encoding that the model
+    was trained on, and is on the CPU, in evaluation: it then gives what `predict` does. Where that
+    is a softmax, the last module is `Softmax`: `module[:-1]` gives the logits, which
+    `torch.nn.CrossEntropyLoss` takes.
+
+    After `train()` it can be trained. What is not trained here stays so: `Rescaling` and
+    `Normalization`, as convolutions, need no gradients. PyTorch's moving variances are of the
+    unbiased variance of a batch, those here of the other, as in Keras.
+
+    Raises:
+        InvalidTypeError: a layer is of a class of your own.
+        InvalidValueError: PyTorch has no module for a layer's input of so many axes.
+        TrainingError: a weight is not finite.
+        GpucnnError: the package torch is not installed.
+
+    Warns:
+        GpucnnWarning: `RandomFlip` and `RandomTranslation`, for which torch.nn has no module, are
+            left out.
+    """
+    return to_sequential(model.exported())

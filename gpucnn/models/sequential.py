@@ -22,9 +22,7 @@ from gpucnn.models.checkpoint import (
     blaming,
     describe,
     load_model,
-    load_weights,
     save_model,
-    save_weights,
 )
 from gpucnn.models.data import (
     Arrays,
@@ -38,12 +36,14 @@ from gpucnn.models.data import (
     without_labels,
 )
 from gpucnn.models.divergence import check_weights
+from gpucnn.models.exchange.export import check_export, content_of
+from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.onnx.from_onnx import from_onnx
-from gpucnn.models.exchange.onnx.to_onnx import Exported, check_export, encoding_of, to_onnx
+from gpucnn.models.exchange.weights import load_weights, save_weights
 from gpucnn.models.network import Network
 from gpucnn.models.pictures.pictured import Pictured
-from gpucnn.models.pixels import BYTES, FLOATS
+from gpucnn.models.pixels import FLOATS
 from gpucnn.models.progress import show_evaluation, verbosity
 from gpucnn.models.summary import outline, summary
 from gpucnn.models.training import evaluation
@@ -407,16 +407,20 @@ class Sequential(Pictured):
 
         Args:
             filepath: a file that `save_weights` or `save` wrote, of a model with the same layers
-                under the same names; or NumPy's ".npz" with arrays of these names.
+                under the same names; or NumPy's ".npz" with arrays of these names; or the state
+                dict of PyTorch's modules, as a safetensors file, in which the modules that have
+                weights may have any names, if these are told apart by shapes and numbers.
 
         Raises:
             InvalidFileError: there is no such file, it is cut short, it is not of gpucnn, or its
                 weights are not those of this model's layers.
+            InvalidTypeError: it is PyTorch's, and a layer is of a class of your own.
             ModelInUseError: another thread is training the model.
         """
         self._refuse_change()
-        weights, pixels = load_weights(filepath, self.weight_names)
+        names = self.weight_names
         try:
+            weights, pixels = load_weights(filepath, names, self._unrolled, self.input_shape)
             self.set_weights(weights)
         except InvalidValueError as error:
             raise InvalidFileError(f"{filepath} is not of this model: {error}") from error
@@ -430,55 +434,54 @@ class Sequential(Pictured):
         verbose: int | str | None = None,
         pixels: str = FLOATS,
     ) -> None:
-        """Write an ONNX file, which computes in float32 what `predict` does.
+        """Write an ONNX file, or the weights as PyTorch has them.
 
-        Its input, "input", is `(images, *input_shape)`, and its output (images, outputs), called
-        "probabilities", or "outputs" where the model gives others. The number of images is free.
-        Nodes have the names of the layers, and weights those of `weight_names`. The file appears
-        under its name complete or not at all.
+        An ONNX file computes in float32 what `predict` does. Its input, "input", is
+        `(images, *input_shape)`, and its output (images, outputs), called "probabilities", or
+        "outputs" where the model gives others. The number of images is free. Nodes have the names
+        of the layers, and weights those of `weight_names`.
+
+        PyTorch's is the state dict of `to_torch` of the model, as a safetensors file: what
+        `load_state_dict(safetensors.torch.load_file(filepath))` takes. PyTorch is not needed.
+
+        The file appears under its name complete or not at all.
 
         Args:
-            filepath: of a name that ends in .onnx.
-            format: "onnx", the only one.
+            filepath: of a name that ends in .onnx, or in .safetensors for PyTorch.
+            format: "onnx" or "torch".
             verbose: as for `evaluate`, or None; but there is nothing to print.
             pixels: "floats" for float32, in the encoding that the model was trained on, which the
-                description of the input tells; "bytes" for uint8 of 0 to 255, which the graph
+                description of the input tells; "bytes" for uint8 of 0 to 255, which an ONNX graph
                 converts to it.
 
         Raises:
             InvalidFileError: `filepath` is a directory, or its folder does not exist.
             InvalidTypeError: a layer is of a class of your own.
             InvalidValueError: an argument is not as described, the model was trained on pixels in
-                no encoding to which bytes can be converted, or a name or the weights are such as
-                ONNX cannot hold in float32.
+                no encoding to which bytes can be converted, or a name, the weights or a shape are
+                such as the format cannot hold.
             TrainingError: a weight is not finite.
             GpucnnError: the package onnx is not installed.
             OSError: the file cannot be written.
         """
         verbosity(verbose or 0)
-        arguments.one_of(pixels, "pixels", (FLOATS, BYTES))
-        check_export(filepath, format)
-        content = to_onnx(self._exported(takes_bytes=pixels == BYTES))
+        check_export(filepath, format, pixels)
+        content = content_of(self.exported(), format, pixels, self.pixels)
         if is_leader():
             write_bytes(Path(filepath), content)
 
-    def _exported(self, *, takes_bytes: bool) -> Exported:
-        encoding = encoding_of(self.pixels, self.layers, takes_bytes)
+    def exported(self) -> Exported:
+        """What the model's form in another library is made of.
+
+        Raises:
+            TrainingError: a weight is not finite.
+        """
         softmax = self._shared is not None or self._objective.predicts_softmax
-        is_probability = softmax or end_of(self.layers) == "sigmoid"
         with self._lock.claim():
             check_weights(self, self.replica)
             weights = self.named_weights(self.replica)
-        return Exported(
-            self.name,
-            self._unrolled,
-            weights,
-            self.input_shape,
-            encoding,
-            takes_bytes,
-            softmax,
-            "probabilities" if is_probability else "outputs",
-        )
+        layers, shape = self.layers, self.input_shape
+        return Exported(self.name, layers, weights, shape, self.dtype.name, softmax)
 
     @classmethod
     def load(

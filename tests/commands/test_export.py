@@ -35,7 +35,17 @@ def test_the_file_may_take_bytes(command: Command, model: Sequential) -> None:
     np.testing.assert_allclose(run(BYTES), model.predict(BYTES), atol=1e-5)
 
 
+def test_it_writes_weights_for_pytorch(command: Command, model: Sequential) -> None:
+    outcome = command("export", MODEL, "torch.safetensors", "--format", "torch")
+    assert (outcome.status, outcome.out) == (0, "saved torch.safetensors\n")
+    other = Sequential([Conv2D(3, 2), Flatten(), Dense(3)], BYTES.shape[1:], device="cpu", seed=9)
+    other.load_weights("torch.safetensors")
+    np.testing.assert_array_equal(other.predict(BYTES), model.predict(BYTES))
+
+
 def test_errors_are_one_line(refused: Refused) -> None:
     assert "there is no file nothing" in refused("export", "nothing", FILE)
     assert "ends in .onnx" in refused("export", MODEL, MODEL)
+    assert "ends in .safetensors" in refused("export", MODEL, FILE, "--format", "torch")
+    assert "choose one of onnx, torch" in refused("export", MODEL, FILE, "--format", "keras")
     assert "choose one of floats, bytes" in refused("export", MODEL, FILE, "--pixels", "words")

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Contender, Learner, Tasks
 from gpucnn.benchmark.peers import TrainingPeer, check_agreement
-from gpucnn.benchmark.peers._channels_first import check_layers, to_nchw
 from gpucnn.benchmark.peers._torch_on_gpu import WAYS, TorchOnGpu
 from gpucnn.benchmark.timing import Sampler, Task, host_seconds, take_turns
 from gpucnn.benchmark.workload import (
@@ -26,7 +25,9 @@ from gpucnn.benchmark.workload import (
     normalise,
 )
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D
+from gpucnn.models.exchange.torch.state_dict import from_state_dict
+from gpucnn.models.exchange.torch.to_torch import modules_of_model
+from gpucnn.models.interop import to_torch
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
@@ -45,8 +46,7 @@ class Peer(TrainingPeer):
         threads: how many it may use; set for the whole process.
 
     Raises:
-        InvalidValueError: a layer is not supported, or the loss or a gradient differs from
-            gpucnn's.
+        InvalidValueError: the loss or a gradient differs from gpucnn's.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
@@ -229,21 +229,8 @@ def torch_accuracy(module: Any, images: Any, labels: NDArray[np.int64]) -> float
 
 
 def torch_module(network: Sequential) -> Any:
-    """A network on the CPU as a PyTorch module with the same weights.
-
-    Raises:
-        InvalidValueError: a layer is not supported.
-    """
-    import torch
-
-    check_layers(network.layers, "torch")
-    module = torch.nn.Sequential(*map(_build, network.layers))
-    module = module.to(getattr(torch, network.dtype.name))
-    weights = to_nchw(network.layers, network.get_weights())
-    with torch.no_grad():
-        for parameter, values in zip(module.parameters(), weights, strict=True):
-            parameter.copy_(torch.from_numpy(values))
-    return module
+    """A network as a PyTorch module with the same weights, which gives logits, for training."""
+    return to_torch(network)[:-1].train()
 
 
 def to_tensor(images: NDArray[Any]) -> Any:
@@ -278,27 +265,10 @@ def check_torch(model: str, images: NDArray[np.uint8], labels: NDArray[np.int64]
     loss.backward()
     our_loss, our_gradients = network.loss_and_gradients(images, labels)
     check_agreement("torch", "loss", loss.detach().numpy(), np.asarray(our_loss))
-    gradients = [each.grad.numpy() for each in module.parameters()]
-    for name, theirs, ours in zip(
-        network.parameter_names, gradients, to_nchw(network.layers, our_gradients), strict=True
-    ):
-        check_agreement("torch", f"gradient of {name}", theirs, ours)
-
-
-def _build(layer: Layer) -> Any:
-    """PyTorch's counterpart of a layer."""
-    from torch import nn
-
-    if isinstance(layer, Conv2D):
-        window = layer.window
-        return nn.Conv2d(layer.input_shape[2], layer.filters, window.size, window.strides)
-    if isinstance(layer, MaxPool2D):
-        return nn.MaxPool2d(layer.window.size, layer.window.strides)
-    if isinstance(layer, Flatten):
-        return nn.Flatten()
-    if isinstance(layer, Dense):
-        return nn.Linear(layer.input_shape[0], layer.units)
-    return nn.ReLU()
+    gradients = {name: each.grad.numpy() for name, each in module.named_parameters()}
+    theirs = from_state_dict(modules_of_model(network.exported()), gradients)
+    for name, ours in zip(network.parameter_names, our_gradients, strict=True):
+        check_agreement("torch", f"gradient of {name}", theirs[name], ours)
 
 
 def _to_real(images: Any, real: Any) -> Any:

@@ -16,7 +16,6 @@ from gpucnn.benchmark import processes
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
 from gpucnn.benchmark.peers import _torch_on_gpu, make_peer
 from gpucnn.benchmark.peers import torch as torch_peer
-from gpucnn.benchmark.peers._channels_first import to_nchw
 from gpucnn.benchmark.peers.torch import TorchTrainer, to_tensor, torch_module
 from gpucnn.benchmark.workload import LEARNING_RATE, full_batches, make_network, normalise
 from gpucnn.models import MODELS
@@ -86,10 +85,14 @@ def test_without_a_gpu_torch_says_so(torch: Any, monkeypatch: pytest.MonkeyPatch
 
 
 def test_torch_with_other_weights_is_found_out(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def spoilt(layers: Any, arrays: Any) -> Any:
-        return [each[::-1].copy() for each in to_nchw(layers, arrays)]
+    def spoilt(network: Any) -> Any:
+        module = torch_module(network)
+        with torch.no_grad():
+            for each in module.parameters():
+                each.copy_(each.flip(0))
+        return module
 
-    monkeypatch.setattr(torch_peer, "to_nchw", spoilt)
+    monkeypatch.setattr(torch_peer, "torch_module", spoilt)
     with pytest.raises(ValueError, match="torch does not compute what gpucnn does: loss off by"):
         torch_peer.check_torch("notebook", *(part[:8] for part in DATA[0]))
 

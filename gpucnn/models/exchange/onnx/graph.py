@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
+from gpucnn.models.exchange.order import channels_first_order
 
 INPUT = "input"
 """The name of the graph's input; those of all other tensors within the graph have a dot."""
@@ -119,9 +120,7 @@ class Graph:
         """Make an image a vector, in the order in which it lies."""
         self.add("Flatten", axis=1)
         if self._is_channels_first:
-            places = np.arange(prod(self.shape)).reshape(self.shape)
-            order = np.moveaxis(places, -1, 0).ravel()
-            self._order = None if (np.diff(order) == 1).all() else order
+            self._order = channels_first_order(self.shape)
             self._is_channels_first = False
 
     def in_order(self, values: NDArray[Any]) -> NDArray[Any]:

@@ -1,9 +1,6 @@
 """A model as an ONNX file."""
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,15 +9,13 @@ from numpy.typing import NDArray
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError, printable
 from gpucnn.layers import Layer
-from gpucnn.models.exchange.onnx.file import check_onnx
+from gpucnn.layers.ends import end_of
+from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.onnx.graph import INPUT, Graph
 from gpucnn.models.exchange.onnx.operators import add_layer
+from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Encoding, Pixels, encoding_of_bytes
-from gpucnn.utils import arguments
 from gpucnn.version import __version__
-
-SUFFIX = ".onnx"
-FORMATS = ("onnx",)
 
 OPSET, IR_VERSION = 17, 8
 """Of ONNX 1.12, of 2022: it has all that is needed, and the runtimes of the years since read it."""
@@ -32,46 +27,6 @@ LARGEST = float(np.finfo(np.float32).max)
 
 IMAGES = "images"
 """The name of the batch dimension."""
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What is made an ONNX model.
-
-    Args:
-        name: of the graph.
-        layers: those that run, built, in order.
-        weights: by name.
-        input_shape: of one image.
-        encoding: of the pixels that the layers take; None if it is none of the known ones.
-        takes_bytes: whether the graph takes uint8, and brings that to the encoding itself.
-        softmax: whether it ends in the softmax of what the layers give.
-        output: the name of its output.
-    """
-
-    name: str
-    layers: Sequence[Layer]
-    weights: Mapping[str, NDArray[Any]]
-    input_shape: Shape
-    encoding: Encoding | None
-    takes_bytes: bool
-    softmax: bool
-    output: str
-
-
-def check_export(path: str | os.PathLike[str], file_format: str) -> None:
-    """Check the arguments of an export, and that onnx is installed.
-
-    Raises:
-        InvalidValueError: there is no such format, or the name does not end in .onnx.
-        GpucnnError: the package onnx is not installed.
-    """
-    arguments.one_of(file_format, "format", FORMATS)
-    if Path(path).suffix != SUFFIX:
-        raise InvalidValueError(
-            f"the file to export to is {str(path)!r}: give a name that ends in {SUFFIX}"
-        )
-    check_onnx()
 
 
 def encoding_of(
@@ -99,10 +54,15 @@ def encoding_of(
     return encoding
 
 
-def to_onnx(exported: Exported) -> bytes:
+def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool) -> bytes:
     """A model as an ONNX model of float32, checked by ONNX's checker.
 
     Its input is (images, *input_shape), float32 or uint8; its output float32 (images, outputs).
+
+    Args:
+        exported: the model.
+        encoding: of the pixels that the layers take; None if it is none of the known ones.
+        takes_bytes: whether the graph takes uint8, and brings that to the encoding itself.
 
     Raises:
         InvalidTypeError: a layer is not one of the library's.
@@ -111,20 +71,23 @@ def to_onnx(exported: Exported) -> bytes:
     """
     from onnx import checker, helper
 
-    for name in (exported.name, *(layer.name for layer in exported.layers)):
+    layers = unroll(exported.layers)
+    for name in (exported.name, *(layer.name for layer in layers)):
         _check_name(name)
     _check_weights(exported.weights)
     graph = Graph(exported.weights, exported.input_shape)
-    if exported.takes_bytes:
-        _add_normalisation(graph, exported.encoding)
-    for layer in exported.layers:
+    if takes_bytes:
+        _add_normalisation(graph, encoding)
+    for layer in layers:
         add_layer(graph, layer)
-    _add_end(graph, exported)
+    is_probability = exported.softmax or end_of(exported.layers) == "sigmoid"
+    output = "probabilities" if is_probability else "outputs"
+    _add_end(graph, output, softmax=exported.softmax)
     made = helper.make_graph(
         graph.nodes,
         exported.name or "model",  # ONNX's checker wants a name
-        [_input(exported)],
-        [_tensor(exported.output, np.float32, graph.shape)],
+        [_input(exported.input_shape, encoding, takes_bytes)],
+        [_tensor(output, np.float32, graph.shape)],
         graph.initializers,
     )
     model = helper.make_model(
@@ -173,22 +136,21 @@ def _add_normalisation(graph: Graph, encoding: Encoding | None) -> None:
         graph.add("Add", graph.constant("low", encoding.low), part="normalised")
 
 
-def _add_end(graph: Graph, exported: Exported) -> None:
+def _add_end(graph: Graph, output: str, *, softmax: bool) -> None:
     """The end of the graph: the softmax if there is one, and the name of the output."""
     graph.to_channels_last()
-    if exported.softmax:
-        graph.enter(exported.output)
+    if softmax:
+        graph.enter(output)
         graph.add("Softmax", axis=-1)
-    graph.rename_output(exported.output)
+    graph.rename_output(output)
 
 
-def _input(exported: Exported) -> Any:
+def _input(shape: Shape, encoding: Encoding | None, takes_bytes: bool) -> Any:
     """The input of the graph, with what the pixels are in its description."""
-    encoding = exported.encoding
-    if exported.takes_bytes:
-        return _tensor(INPUT, np.uint8, exported.input_shape, "pixels of 0 to 255")
+    if takes_bytes:
+        return _tensor(INPUT, np.uint8, shape, "pixels of 0 to 255")
     known = "" if encoding is None else f"pixels of {encoding.low:g} to {encoding.high:g}"
-    return _tensor(INPUT, np.float32, exported.input_shape, known)
+    return _tensor(INPUT, np.float32, shape, known)
 
 
 def _tensor(name: str, dtype: Any, shape: Shape, description: str = "") -> Any:

@@ -10,47 +10,35 @@ from numpy.typing import NDArray
 
 from expect import refusal
 from gpucnn import (
-    ELU,
     GELU,
     SGD,
     Activation,
-    AveragePooling2D,
     BatchNormalization,
     Conv2D,
-    Cropping2D,
     Dense,
-    DepthwiseConv2D,
     Dropout,
     Flatten,
-    GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     Input,
-    LeakyReLU,
     MaxPool2D,
-    Normalization,
     RandomFlip,
     RandomTranslation,
     ReLU,
     Rescaling,
-    Reshape,
     SeparableConv2D,
     Sequential,
     Sigmoid,
-    SiLU,
     Softmax,
-    SpatialDropout2D,
-    Tanh,
     ZeroPadding2D,
     models,
 )
-from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError, TrainingError
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.models.exchange.onnx import to_onnx
 from gpucnn.models.exchange.onnx.operators import OPERATORS
-from models.exchange.random_networks import draw_weights, random_network
+from models.exchange.layers import IMAGES, SHAPE, VECTORS, built
+from models.exchange.random_networks import random_network
 
-SHAPE = (7, 6, 4)
 FILE = "model.onnx"
 BATCHES = 1, 5
 TOLERANCE = 1e-5  # of the outputs' magnitude, in float32
@@ -59,13 +47,6 @@ TOLERANCE = 1e-5  # of the outputs' magnitude, in float32
 @pytest.fixture(autouse=True)
 def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def built(layers: list[Layer], shape: tuple[int, ...] = SHAPE, **options: Any) -> Sequential:
-    """A model with weights, averages among them, that are drawn."""
-    model = Sequential(layers, shape, device="cpu", seed=1, threads=1, **options)
-    draw_weights(model, 1)
-    return model
 
 
 def drawn(model: Sequential, images: int) -> NDArray[np.float32]:
@@ -100,57 +81,6 @@ def check_floats(model: Sequential) -> None:
 
 
 # Layers
-
-VECTORS: list[list[Layer]] = [
-    [Flatten(), Dense(5, use_bias=False)],
-    [GlobalAveragePooling2D()],
-    [GlobalMaxPooling2D(), BatchNormalization()],
-    [Conv2D(3, 2), Flatten()],
-    [Conv2D(3, 2), Flatten(), BatchNormalization(), Flatten()],
-    [Conv2D(3, 2), Flatten(), Rescaling(np.linspace(1, 2, 90).tolist(), 0.5)],
-    [Conv2D(3, 2), Flatten(), Reshape((3, 10, 3)), Conv2D(2, 2), Flatten()],
-    [Conv2D(3, 2), Flatten(), Reshape((-1,)), Dense(4)],
-    [Conv2D(3, 2), Reshape((9, -1)), BatchNormalization(), Flatten()],
-    [Conv2D(1, 3), Flatten(), Dense(4)],
-    [Conv2D(3, (7, 6)), Flatten(), Dense(4)],
-]
-
-PADDINGS: tuple[Padding, ...] = "valid", "same"
-
-SLIDES: list[tuple[Pair, Pair]] = [((1, 1), (1, 1)), ((2, 3), (1, 1)), ((1, 1), (2, 1))]
-
-POOLS: list[tuple[Pair, Pair]] = [((2, 2), (2, 2)), ((3, 2), (2, 1)), ((5, 5), (3, 3))]
-
-IMAGES: list[Layer] = [
-    *(
-        Conv2D(5, (3, 2), strides, padding, dilation)
-        for padding in PADDINGS
-        for strides, dilation in SLIDES
-    ),
-    Conv2D(4, 3, groups=2, padding="same", strides=2),
-    Conv2D(4, 3, groups=4, use_bias=False),
-    Conv2D(4, 5, padding="same", dilation_rate=2),
-    DepthwiseConv2D(3, 2, "same", 2),
-    DepthwiseConv2D((2, 3), dilation_rate=2, activation="tanh", use_bias=False),
-    SeparableConv2D(5, 3, 2, "same", depth_multiplier=2, activation="elu"),
-    *(
-        kind(size, strides, padding)
-        for kind in (MaxPool2D, AveragePooling2D)
-        for size, strides in POOLS
-        for padding in PADDINGS
-    ),
-    *(BatchNormalization(center=center, scale=center) for center in (True, False)),
-    BatchNormalization(epsilon=0.1),
-    *(Conv2D(3, 1, activation=name) for name in ("relu", "leaky_relu", "elu", "gelu", "silu")),
-    *(Conv2D(3, 1, activation=name) for name in ("tanh", "sigmoid", LeakyReLU(0.5))),
-    *(ReLU(), ReLU(0.2), LeakyReLU(0.4), ELU(0.3), GELU(), SiLU(), Tanh(), Sigmoid()),
-    *(Dropout(0.5), SpatialDropout2D(0.5)),
-    Reshape((6, 7, 4)),
-    ZeroPadding2D(((1, 2), (3, 0))),
-    Cropping2D(((1, 2), (0, 3))),
-    Rescaling([0.5, 1.0, 2.0, 3.0], 0.25),
-    Normalization(mean=[0.1, 0.2, 0.3, 0.4], variance=[1.0, 2.0, 3.0, 0.5]),
-]
 
 
 @pytest.mark.parametrize("layer", IMAGES, ids=repr)
@@ -383,7 +313,7 @@ def test_a_layer_of_ones_own_is_refused(kind: type[Layer]) -> None:
         (
             FILE,
             {"format": "tf_saved_model"},
-            "format is 'tf_saved_model': choose one of onnx",
+            "format is 'tf_saved_model': choose one of onnx, torch",
             ValueError,
         ),
         (FILE, {"pixels": "words"}, "pixels is 'words': choose one of floats, bytes", ValueError),

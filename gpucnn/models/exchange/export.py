@@ -1,0 +1,64 @@
+"""What `Sequential.export` writes, by format."""
+
+import os
+from pathlib import Path
+
+from safetensors.numpy import save
+
+from gpucnn.errors import InvalidValueError
+from gpucnn.models.exchange.exported import Exported
+from gpucnn.models.exchange.onnx.file import check_onnx
+from gpucnn.models.exchange.onnx.to_onnx import encoding_of, to_onnx
+from gpucnn.models.exchange.torch.state_dict import to_state_dict
+from gpucnn.models.exchange.torch.to_torch import modules_of_model
+from gpucnn.models.pixels import BYTES, FLOATS, Pixels
+from gpucnn.utils import arguments
+
+ONNX, TORCH = "onnx", "torch"
+
+SUFFIXES = {ONNX: ".onnx", TORCH: ".safetensors"}
+"""How the names of files end, by format."""
+
+
+def check_export(path: str | os.PathLike[str], file_format: str, pixels: str) -> None:
+    """Check the arguments of an export, and that what it needs is installed.
+
+    Raises:
+        InvalidValueError: there is no such format, the name does not end as that of such a file
+            does, or the file takes no pixels.
+        GpucnnError: the package onnx is not installed.
+    """
+    arguments.one_of(file_format, "format", tuple(SUFFIXES))
+    arguments.one_of(pixels, "pixels", (FLOATS, BYTES))
+    suffix = SUFFIXES[file_format]
+    if Path(path).suffix != suffix:
+        raise InvalidValueError(
+            f"the file to export to is {str(path)!r}: give a name that ends in {suffix}"
+        )
+    if file_format == TORCH and pixels == BYTES:
+        raise InvalidValueError(
+            f"pixels is {BYTES!r}, but a file of weights computes nothing: leave it out"
+        )
+    if file_format == ONNX:
+        check_onnx()
+
+
+def content_of(exported: Exported, file_format: str, pixels: str, trained: Pixels | None) -> bytes:
+    """The content of the file.
+
+    Args:
+        exported: the model.
+        file_format: one of `SUFFIXES`.
+        pixels: what an ONNX file takes, `FLOATS` or `BYTES`.
+        trained: the pixels that the model was trained on; None if unknown.
+
+    Raises:
+        InvalidTypeError: a layer is not one of the library's.
+        InvalidValueError: the model cannot be had in the format.
+    """
+    if file_format == TORCH:
+        modules = modules_of_model(exported)
+        return save(to_state_dict(modules, exported.weights, exported.dtype))
+    takes_bytes = pixels == BYTES
+    encoding = encoding_of(trained, exported.layers, takes_bytes)
+    return to_onnx(exported, encoding, takes_bytes=takes_bytes)

@@ -1,0 +1,138 @@
+"""A chain of PyTorch's modules, described without PyTorch, and where its tensors come from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Shape
+from gpucnn.layers import Layer
+from gpucnn.models.exchange.order import channels_first_order
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor whose elements are those of a weight, in another order.
+
+    Args:
+        name: of the weight, such as "conv2d.kernel".
+        shape: of the weight.
+        places: int64, in the tensor's shape: the place of each element in the weight, flattened.
+    """
+
+    name: str
+    shape: Shape
+    places: NDArray[np.int64]
+
+    def to_torch(self, values: Values) -> Values:
+        """The tensor, for values of the weight."""
+        return values.reshape(-1)[self.places]
+
+    def from_torch(self, tensor: Values) -> Values:
+        """The values of the weight, for the tensor."""
+        values = np.empty(prod(self.shape), tensor.dtype)
+        values[self.places] = tensor
+        return values.reshape(self.shape)
+
+
+Tensor = Weight | Values
+"""A tensor that follows from a weight; or one that does not, and is not trained."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module.
+
+    Args:
+        kind: the name of its class in torch.nn.
+        arguments: of its constructor.
+        tensors: its parameters and buffers by name, in PyTorch's order.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether one of its tensors follows from a weight."""
+        return any(isinstance(each, Weight) for each in self.tensors.values())
+
+
+class Chain:
+    """A chain of modules under construction.
+
+    Images are (channels, rows, columns) in it. A vector that was flattened from an image has its
+    elements in that order, which the weights of the next layer follow.
+
+    Args:
+        shape: of an input, as layers have it.
+
+    Attributes:
+        modules: in order.
+        shape: of an output of the last one, as layers have it.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.modules: list[Module] = []
+        self.shape = shape
+        self._flattened: Shape = ()  # the image that a vector lies in the order of, if any
+
+    def add(self, kind: str, tensors: Mapping[str, Tensor] | None = None, **arguments: Any) -> None:
+        """Append a module, see `Module`."""
+        self.modules.append(Module(kind, arguments, tensors or {}))
+
+    # The order of elements
+
+    def flatten(self) -> None:
+        """Make an image a vector, in the order in which it lies."""
+        self.add("Flatten")
+        self._flattened = self.shape
+
+    def forget_order(self) -> None:
+        """Take the order of the next output for that of gpucnn, since each element is a new one."""
+        self._flattened = ()
+
+    def in_order(self, values: Values) -> Values:
+        """What belongs to the elements of a vector, one in each row, in the order they lie in."""
+        order = channels_first_order(self._flattened) if self._flattened else None
+        return values if order is None else values[order]
+
+    def to_channels_last(self) -> None:
+        """Make an image, or a vector, a vector in gpucnn's order."""
+        if len(self.shape) > 1:
+            self.flatten()
+        if self._flattened:
+            self._transpose(self._flattened[-1], prod(self._flattened))
+        self.forget_order()
+
+    def to_image(self, shape: Shape) -> None:
+        """Make a vector in gpucnn's order an image."""
+        *pixels, channels = shape
+        self._transpose(prod(pixels), prod(shape))
+        self.add("Unflatten", dim=1, unflattened_size=(channels, *pixels))
+
+    def _transpose(self, rows: int, elements: int) -> None:
+        """Exchange the rows and the columns of a vector seen as a matrix of so many rows."""
+        if rows not in (1, elements):
+            self.add("Unflatten", dim=1, unflattened_size=(elements, 1, 1))
+            self.add("ChannelShuffle", groups=rows)
+            self.add("Flatten")
+
+
+def weight_of(layer: Layer, name: str, change: Callable[[Values], Values]) -> Weight:
+    """A tensor that follows from a weight of a built layer.
+
+    Args:
+        layer: that has it.
+        name: of the weight in the layer.
+        change: puts its elements in PyTorch's order, an array of their shape as another.
+    """
+    shape = (layer.parameter_shapes() | layer.state_shapes())[name]
+    places = np.arange(prod(shape), dtype=np.int64).reshape(shape)
+    return Weight(f"{layer.name}.{name}", shape, change(places))

@@ -1,0 +1,153 @@
+"""State dicts: the tensors of a chain of modules, as arrays under PyTorch's names."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.backends import Shape
+from gpucnn.errors import InvalidValueError
+from gpucnn.models.exchange.torch.modules import Module, Tensor, Weight
+
+Arrays = Mapping[str, NDArray[Any]]
+
+COUNTER = "num_batches_tracked"
+"""The buffer of a batch norm that says how many batches its averages are of."""
+
+
+# To PyTorch
+
+
+def to_state_dict(
+    modules: Sequence[Module], weights: Arrays, dtype: str
+) -> dict[str, NDArray[Any]]:
+    """The state dict of a `torch.nn.Sequential` of modules.
+
+    Args:
+        modules: in order.
+        weights: by name.
+        dtype: of the tensors.
+    """
+    return {
+        f"{number}.{name}": _values(tensor, weights, dtype)
+        for number, module in enumerate(modules)
+        for name, tensor in module.tensors.items()
+    }
+
+
+def _values(tensor: Tensor, weights: Arrays, dtype: str) -> NDArray[Any]:
+    if isinstance(tensor, Weight):
+        return np.ascontiguousarray(tensor.to_torch(weights[tensor.name]))
+    return tensor if tensor.dtype.kind == "i" else tensor.astype(dtype)
+
+
+# From PyTorch
+
+Signature = tuple[tuple[str, Shape], ...]
+"""The names and shapes of a module's tensors."""
+
+
+def from_state_dict(modules: Sequence[Module], state: Arrays) -> dict[str, NDArray[Any]]:
+    """The weights, by name, of the model that modules stand for.
+
+    A state dict's modules may have any names. They are told apart by the shapes of their tensors,
+    and those with the same by the numbers in their names.
+
+    Args:
+        modules: in order.
+        state: the state dict.
+
+    Raises:
+        InvalidValueError: tensors are missing or left over, or are of another shape, or it cannot
+            be told which are whose, or numbers that are not trained are others.
+    """
+    weights: dict[str, NDArray[Any]] = {}
+    for module, name, tensors in _paired(modules, _by_module(state)):
+        for key, tensor in module.tensors.items():
+            if isinstance(tensor, Weight):
+                weights[tensor.name] = tensor.from_torch(tensors[key])
+            elif key != COUNTER and not np.allclose(tensor, tensors[key], rtol=1e-6, atol=0):
+                raise InvalidValueError(
+                    f"{name}.{key} has other numbers than the model, in which they are not trained"
+                )
+    return weights
+
+
+def _by_module(state: Arrays) -> dict[str, dict[str, NDArray[Any]]]:
+    """The tensors of each module by their names, by that of the module."""
+    found: dict[str, dict[str, NDArray[Any]]] = defaultdict(dict)
+    for name, tensor in state.items():
+        module, _, key = name.rpartition(".")
+        if key != COUNTER:
+            found[module][key] = tensor
+    return found
+
+
+def _paired(
+    modules: Sequence[Module], found: Mapping[str, Arrays]
+) -> Iterator[tuple[Module, str, Arrays]]:
+    """Each module that has weights with the name and the tensors of its counterpart.
+
+    Raises:
+        InvalidValueError: they cannot be paired.
+    """
+    of_model: dict[Signature, list[int]] = defaultdict(list)
+    of_state: dict[Signature, list[str]] = defaultdict(list)
+    for number, module in enumerate(modules):
+        if module.tensors:
+            of_model[_signature(module.tensors)].append(number)
+    for name in sorted(found, key=_numbers):
+        of_state[_signature(found[name])].append(name)
+    for signature, numbers in of_model.items():
+        if len(numbers) > len(of_state[signature]):  # of the model's own preprocessing
+            of_model[signature] = [each for each in numbers if modules[each].has_weights]
+    _check_alike(of_model, of_state)
+    for signature, names in of_state.items():
+        for number, name in zip(of_model[signature], names, strict=True):
+            yield modules[number], name, found[name]
+
+
+def _signature(tensors: Mapping[str, Any]) -> Signature:
+    return tuple(sorted((key, _shape(each)) for key, each in tensors.items() if key != COUNTER))
+
+
+def _shape(tensor: Tensor) -> Shape:
+    return tensor.places.shape if isinstance(tensor, Weight) else tensor.shape
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(each) for each in re.findall(r"\d+", name)]
+
+
+def _check_alike(
+    of_model: Mapping[Signature, Sequence[int]], of_state: Mapping[Signature, Sequence[str]]
+) -> None:
+    """Check that there are as many modules of each signature here and there, in a clear order.
+
+    Raises:
+        InvalidValueError: it is not so.
+    """
+    alike = {each for each in of_state if len(of_state[each]) == len(of_model.get(each, ()))}
+    theirs, mine = (
+        ", ".join(
+            f"{name}.{key} {shape}"
+            for signature, names in group.items()
+            if signature not in alike
+            for name in names
+            for key, shape in signature
+        )
+        for group in (of_state, of_model)
+    )
+    if theirs or mine:
+        raise InvalidValueError(
+            f"it has {theirs or 'nothing'}, where the model's modules have {mine or 'nothing'}"
+        )
+    for names in of_state.values():
+        if len({re.sub(r"\d+", "", name) for name in names}) > 1:
+            raise InvalidValueError(
+                f"{' and '.join(names)} have tensors of the same shapes, so that their order is "
+                "not clear: name them by numbers, such as 0 and 2"
+            )

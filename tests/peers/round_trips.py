@@ -1,0 +1,113 @@
+"""200 random networks to PyTorch and back, and likewise to Keras, in memory and as files.
+
+`PYTHONPATH=tests python tests/peers/round_trips.py`, by hand where PyTorch and Keras are installed.
+Prints by how much the outputs of images differ from those of `predict`, and gradients from those of
+`loss_and_gradients`, in shares of the largest; exits with 1 if one is beyond its tolerance.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable
+from copy import deepcopy
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gpucnn import Sequential, to_torch
+from gpucnn.errors import GpucnnWarning
+from gpucnn.models.exchange.torch.state_dict import from_state_dict
+from gpucnn.models.exchange.torch.to_torch import modules_of_model
+from models.exchange.random_networks import random_network
+
+NETWORKS = 200
+IMAGES = 5
+TOLERANCE = 1e-5  # of outputs in float32, as for ONNX
+TOLERANCE_OF_GRADIENTS = 1e-9  # in float64
+
+Array = NDArray[Any]
+Way = Callable[[Sequential, Array], float]
+
+
+def off(found: Array, expected: Array) -> float:
+    """By how much an array differs from another, in shares of the largest element."""
+    assert found.shape == expected.shape
+    return float(abs(found - expected).max() / (abs(expected).max() or 1))
+
+
+# PyTorch
+
+
+def in_torch(module: Any, x: Array) -> Array:
+    with torch.no_grad():
+        return np.asarray(module(channels_first(x)))
+
+
+def channels_first(x: Array) -> Any:
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
+
+
+def to_torch_and_pickled(model: Sequential, x: Array) -> float:
+    """A module that was pickled."""
+    file = BytesIO()
+    torch.save(to_torch(model), file)
+    file.seek(0)
+    return off(in_torch(torch.load(file, weights_only=False), x), model.predict(x))
+
+
+def gradients_in_torch(model: Sequential, x: Array) -> float:
+    """The gradients of a module in training, dropout left out, in float64."""
+    twin = Sequential(deepcopy(list(model.layers)), model.input_shape, "float64", "cpu", threads=1)
+    twin.set_weights(model.get_weights())
+    module = to_torch(twin)
+    if not isinstance(module[-1], torch.nn.Softmax):
+        return 0.0
+    logits, x = module[:-1].train(), x.astype(np.float64)
+    for each in logits:
+        if isinstance(each, (torch.nn.Dropout, torch.nn.Dropout2d)):
+            each.eval()
+    labels = np.arange(len(x)) % twin.classes
+    loss = torch.nn.functional.cross_entropy(logits(channels_first(x)), torch.from_numpy(labels))
+    loss.backward()
+    found = {name: each.detach().numpy() for name, each in logits.state_dict().items()}
+    for name, each in logits.named_parameters():
+        if each.requires_grad:
+            found[name] = each.grad.numpy()
+    theirs = from_state_dict(modules_of_model(twin.exported()), found)
+    our_loss, gradients = twin.loss_and_gradients(x, labels)
+    largest = max(abs(each).max() for each in gradients)
+    ours = zip(twin.parameter_names, gradients, strict=True)
+    return max(
+        off(loss.detach().numpy(), np.asarray(our_loss)),
+        *(abs(theirs[name] - mine).max() / largest for name, mine in ours),
+    )
+
+
+WAYS: dict[str, tuple[Way, float]] = {
+    "to PyTorch": (to_torch_and_pickled, TOLERANCE),
+    "gradients in PyTorch": (gradients_in_torch, TOLERANCE_OF_GRADIENTS),
+}
+
+
+def main() -> None:
+    """Print a line for each way."""
+    warnings.simplefilter("ignore", GpucnnWarning)  # that layers which vary images are left out
+    failed = False
+    for name, (way, tolerance) in WAYS.items():
+        found = []
+        for seed in range(NETWORKS):
+            model = random_network(seed)
+            shape = IMAGES, *model.input_shape
+            x = np.random.default_rng(seed).uniform(-0.5, 0.5, shape).astype(np.float32)
+            found.append(way(model, x))
+            if not found[-1] <= tolerance:
+                failed = True
+                print(f"{name}, network {seed}: off by {found[-1]:.1e}")
+        print(f"{name}: {NETWORKS} networks, off by at most {max(found):.1e}", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
