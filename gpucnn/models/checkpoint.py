@@ -234,7 +234,7 @@ def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, i
     optimizer = from_config(description["optimizer"], _training())
     if not isinstance(optimizer, Optimizer):
         raise InvalidValueError(f"its optimizer is {optimizer!r}")
-    return layers, optimizer, _count_parameters(layers, description["input_shape"])
+    return layers, optimizer, count_parameters(layers, description["input_shape"])
 
 
 def _make_compiled(description: dict[str, Any]) -> tuple[Loss | None, list[Metric]]:
@@ -244,7 +244,13 @@ def _make_compiled(description: dict[str, Any]) -> tuple[Loss | None, list[Metri
     return made, [from_config(each, _metrics()) for each in metrics]
 
 
-def _count_parameters(layers: list[Layer], input_shape: Any) -> int:
+def count_parameters(layers: Sequence[Layer], input_shape: Any) -> int:
+    """Build layers, which are in no model, and count their parameters and the numbers of state.
+
+    Raises:
+        InvalidValueError: `input_shape` is none of an image, or a layer does not accept the output
+            of the one before it.
+    """
     shape = arguments.image_shape(input_shape, "input_shape")
     count = 0
     for layer in unroll(layers):

@@ -13,8 +13,7 @@ from gpucnn.backends import Backend, get_backend
 from gpucnn.backends.ranks.world import is_leader
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.layers import Flatten, Input, Layer
-from gpucnn.layers.ends import end_of, ends_in_softmax
-from gpucnn.losses import SparseCategoricalCrossentropy
+from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
     SavedModel,
@@ -38,7 +37,9 @@ from gpucnn.models.data import (
 from gpucnn.models.divergence import check_weights
 from gpucnn.models.exchange.export import check_export, content_of
 from gpucnn.models.exchange.exported import Exported
-from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.imported import Compiled, Imported, loss_of_outputs
+from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
+from gpucnn.models.exchange.keras.from_keras import imported_of_file
 from gpucnn.models.exchange.onnx.from_onnx import from_onnx
 from gpucnn.models.exchange.weights import load_weights, save_weights
 from gpucnn.models.network import Network
@@ -49,7 +50,7 @@ from gpucnn.models.summary import outline, summary
 from gpucnn.models.training import evaluation
 from gpucnn.models.training.parallel import evaluate as evaluate_replica
 from gpucnn.models.training.parallel import predict
-from gpucnn.optimizers import OptimizerState
+from gpucnn.optimizers import Adam, OptimizerState
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import keras_arguments
 from gpucnn.utils.storage.files import write_bytes
@@ -420,7 +421,7 @@ class Sequential(Pictured):
         self._refuse_change()
         names = self.weight_names
         try:
-            weights, pixels = load_weights(filepath, names, self._unrolled, self.input_shape)
+            weights, pixels = load_weights(filepath, names, self.layers, self.input_shape)
             self.set_weights(weights)
         except InvalidValueError as error:
             raise InvalidFileError(f"{filepath} is not of this model: {error}") from error
@@ -497,6 +498,9 @@ class Sequential(Pictured):
         """
         # Resolved here, so that an error of the device is not taken for one of the file.
         device = get_backend(device, threads).device
+        if is_of_keras(path):
+            with opened_file(path) as file:
+                return cls.from_imported(imported_of_file(file), device, threads)
         saved = load_model(path)
         with blaming(path):
             of = saved.settings
@@ -547,8 +551,8 @@ class Sequential(Pictured):
             DeviceError: the device cannot be used, or has too little memory.
         """
         of = imported
-        model = cls(of.layers, of.input_shape, device=device, threads=threads, name=of.name)
+        model = cls(of.layers, of.input_shape, of.dtype, device, threads=threads, name=of.name)
         model.set_weights([array for layer in of.weights for array in layer])
-        if end_of(model.layers) == "linear":
-            model.compile(loss=SparseCategoricalCrossentropy(from_logits=True))
+        optimizer, loss, metrics = of.compiled or Compiled(None, loss_of_outputs(model.layers), ())
+        model.compile(optimizer or Adam(), loss, metrics)
         return model

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -6,6 +8,7 @@ from numpy.typing import NDArray
 from commands.conftest import Command, Refused
 from gpucnn import Conv2D, Dense, Flatten, Sequential
 
+KERAS = Path(__file__).parents[1] / "models/exchange/keras/files/functional.keras"
 MODEL, FILE = "model.safetensors", "model.onnx"
 BYTES = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 2), dtype=np.uint8)
 
@@ -41,6 +44,14 @@ def test_it_writes_weights_for_pytorch(command: Command, model: Sequential) -> N
     other = Sequential([Conv2D(3, 2), Flatten(), Dense(3)], BYTES.shape[1:], device="cpu", seed=9)
     other.load_weights("torch.safetensors")
     np.testing.assert_array_equal(other.predict(BYTES), model.predict(BYTES))
+
+
+def test_models_of_keras_can_be_exported(command: Command) -> None:
+    assert command("export", str(KERAS), FILE).status == 0
+    x = np.random.default_rng(0).uniform(0, 1, (3, 8, 9, 2)).astype(np.float32)
+    session = onnxruntime.InferenceSession(FILE, providers=["CPUExecutionProvider"])
+    (found,) = session.run(["outputs"], {"input": x})
+    np.testing.assert_allclose(found, Sequential.load(KERAS).predict(x), atol=1e-5)
 
 
 def test_errors_are_one_line(refused: Refused) -> None:

@@ -79,10 +79,8 @@ def gradients_in_torch(model: Sequential, x: Array) -> float:
     our_loss, gradients = twin.loss_and_gradients(x, labels)
     largest = max(abs(each).max() for each in gradients)
     ours = zip(twin.parameter_names, gradients, strict=True)
-    return max(
-        off(loss.detach().numpy(), np.asarray(our_loss)),
-        *(abs(theirs[name] - mine).max() / largest for name, mine in ours),
-    )
+    differences = [float(abs(theirs[name] - mine).max() / largest) for name, mine in ours]
+    return max(off(loss.detach().numpy(), np.asarray(our_loss)), *differences)
 
 
 WAYS: dict[str, tuple[Way, float]] = {

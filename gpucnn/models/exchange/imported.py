@@ -1,12 +1,32 @@
 """A model that was read from another library's file or object."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
 from gpucnn.layers import Layer
+from gpucnn.layers.ends import end_of
+from gpucnn.losses import BinaryCrossentropy, Loss, SparseCategoricalCrossentropy
+from gpucnn.metrics import Metric
+from gpucnn.models.network import unroll
+from gpucnn.optimizers import Optimizer
+
+
+class Compiled(NamedTuple):
+    """Arguments of `compile`.
+
+    Args:
+        optimizer: None for the default.
+        loss: None for the default.
+        metrics: besides those that are measured unasked.
+    """
+
+    optimizer: Optimizer | None
+    loss: Loss | None
+    metrics: Sequence[Metric]
 
 
 @dataclass(frozen=True)
@@ -18,9 +38,27 @@ class Imported:
         weights: of each layer, in the order and shapes of `Layer.get_weights`.
         input_shape: of one image.
         name: of the model; None for that of its class.
+        dtype: "float32" or "float64".
+        compiled: what it is compiled with; None to leave that.
     """
 
     layers: list[Layer]
     weights: list[list[NDArray[Any]]]
     input_shape: Shape
     name: str | None = None
+    dtype: str = "float32"
+    compiled: Compiled | None = None
+
+
+def loss_of_outputs(layers: Sequence[Layer]) -> Loss | None:
+    """The loss with which a model predicts what its layers give; None for the default.
+
+    By default, what is not softmax or sigmoid is taken for logits, and predictions are the softmax.
+
+    Args:
+        layers: of the model, built.
+    """
+    if end_of(layers) != "linear":
+        return None
+    is_single = unroll(layers)[-1].output_shape[0] == 1
+    return (BinaryCrossentropy if is_single else SparseCategoricalCrossentropy)(from_logits=True)

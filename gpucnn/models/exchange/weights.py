@@ -24,8 +24,11 @@ from gpucnn.models.checkpoint import (
 )
 from gpucnn.models.divergence import check_finite_arrays
 from gpucnn.models.exchange import npz
+from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
+from gpucnn.models.exchange.keras.weights import weights_in
 from gpucnn.models.exchange.torch.layers import modules_of
 from gpucnn.models.exchange.torch.state_dict import from_state_dict
+from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.utils.storage.files import write_bytes
 
@@ -49,20 +52,24 @@ def load_weights(
     Args:
         path: of the file.
         names: of the weights that it is to have, in order; those of its optimizer are left out.
-        layers: of the model, built; of those that run, see `Layer.unrolled`.
+        layers: of the model, built.
         input_shape: of one image.
 
     Raises:
         InvalidFileError: it cannot be read, or has other weights. Shapes are not checked.
-        InvalidTypeError: it is PyTorch's, and a layer is not one of the library's.
+        InvalidTypeError: it is PyTorch's or Keras's, and a layer is not one of the library's.
         InvalidValueError: it is PyTorch's, and has not the tensors of these layers.
+        GpucnnError: it is Keras's, and the package h5py is not installed.
     """
+    if is_of_keras(path):
+        with opened_file(path) as keras_file:
+            return weights_in(keras_file, layers), None
     if Path(path).suffix == npz.SUFFIX:
         return _in_order(path, npz.from_npz(path), names), None
     with opened_safetensors(path) as file:
         metadata, arrays = file.metadata() or {}, arrays_of(file)
     if KEY not in metadata:
-        weights = from_state_dict(modules_of(layers, input_shape), arrays)
+        weights = from_state_dict(modules_of(unroll(layers), input_shape), arrays)
         return [weights[name] for name in names], None
     description = read_description(path, metadata)
     with blaming(path):

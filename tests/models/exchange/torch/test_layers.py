@@ -88,7 +88,7 @@ def test_every_layer_that_runs_is_known() -> None:
     assert set(MODULES) == set(LAYERS) - others
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(60))
 def test_random_networks_compute_what_they_do_here(seed: int) -> None:
     check(random_network(seed))
 

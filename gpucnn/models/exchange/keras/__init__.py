@@ -1,0 +1,1 @@
+"""Models as Keras 3 describes and saves them."""

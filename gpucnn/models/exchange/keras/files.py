@@ -1,0 +1,130 @@
+"""Files of Keras: whole models, `.keras` or `.h5`, and weights alone, `.weights.h5`."""
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
+
+from numpy.typing import NDArray
+
+from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
+from gpucnn.models.exchange.keras.architecture import Config, Node
+from gpucnn.models.exchange.keras.hdf5 import Variables, opened
+
+ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF"
+"""How files begin."""
+
+OTHER_ARCHIVES = (".npz", ".pt", ".pth")
+"""How the names of zip archives end that NumPy and PyTorch write."""
+
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+"""What is in a `.keras` file, a zip archive."""
+
+MOST_COMPRESSED = 2**26
+"""Bytes of what is compressed in an archive; Keras compresses nothing."""
+
+DAMAGE = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
+    *(TypeError, ValueError, BadZipFile, struct.error, zlib.error),
+)
+"""What the libraries raise that read damaged files, and what follows from configurations."""
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """What a file holds, which must stay open.
+
+    Args:
+        model: the configuration of a model; None for weights alone.
+        compiled: that of what it was trained for; None if it is not known.
+        variables_of: the values of the variables of a layer, in order.
+    """
+
+    model: Config | None
+    compiled: Config | None
+    variables_of: Callable[[Node], Sequence[NDArray[Any]]]
+
+
+def is_of_keras(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as one of Keras does, whatever its name, and is not of another."""
+    if Path(path).suffix in OTHER_ARCHIVES or not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        return file.read(4) in (ZIP, HDF5)
+
+
+@contextmanager
+def opened_file(path: str | os.PathLike[str]) -> Iterator[KerasFile]:
+    """What a file of Keras holds; nothing in it is executed.
+
+    Raises:
+        InvalidFileError: it is damaged, or not a file of Keras; or the context is left by an error
+            that says what in it cannot be used.
+        GpucnnError: the package h5py is not installed.
+    """
+    with _blaming(path), Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        is_archive = file.read(4) == ZIP
+        file.seek(0)
+        if is_archive:
+            with ZipFile(file) as archive:
+                model = json.loads(_content(archive, CONFIG))
+                weights = _content(archive, WEIGHTS)
+            with opened(BytesIO(weights), len(weights)) as variables:
+                yield KerasFile(model, model.get("compile_config"), _by_group(variables))
+        else:
+            with opened(file, size) as variables:
+                yield _of_hdf5(variables)
+
+
+def _of_hdf5(variables: Variables) -> KerasFile:
+    """A file of HDF5: of weights, or, with the configuration as an attribute, of a model."""
+    model = variables.old_text("model_config")
+    if model is None:
+        return KerasFile(None, None, _by_group(variables))
+    compiled = json.loads(variables.old_text("training_config") or "{}")
+    compiled["optimizer"] = compiled.get("optimizer_config")
+    return KerasFile(json.loads(model), compiled, lambda node: variables.of_old_layer(node.name))
+
+
+def _by_group(variables: Variables) -> Callable[[Node], Sequence[NDArray[Any]]]:
+    return lambda node: variables.of_group(node.group)
+
+
+def _content(archive: ZipFile, name: str) -> bytes:
+    """What is in an archive under a name.
+
+    Raises:
+        InvalidValueError: nothing is, or more than may be.
+    """
+    if name not in archive.namelist():
+        raise InvalidValueError(f"it has no {name}")
+    info = archive.getinfo(name)
+    if info.compress_type != ZIP_STORED and info.file_size > MOST_COMPRESSED:
+        raise InvalidValueError(
+            f"its {name} is compressed, and has {info.file_size:,} bytes: pack it as Keras does, "
+            "without compression"
+        )
+    return archive.read(info)
+
+
+@contextmanager
+def _blaming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors of what is read from a file into one that names the file."""
+    try:
+        yield
+    except InvalidValueError as error:
+        raise InvalidFileError(f"{path} cannot be loaded: {error}") from error
+    except GpucnnError:
+        raise
+    except DAMAGE as error:
+        raise InvalidFileError(
+            f"{path} is damaged, or not a file of Keras ({printable(repr(error))}): save it anew"
+        ) from error

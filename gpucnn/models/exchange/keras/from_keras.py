@@ -1,0 +1,91 @@
+"""A model out of the configuration of a Keras model, and the values of its variables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.errors import InvalidValueError, printable
+from gpucnn.layers import Layer
+from gpucnn.models.checkpoint import count_parameters
+from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.keras.architecture import Architecture, Config, Node, architecture_of
+from gpucnn.models.exchange.keras.compiled import compiled_of
+from gpucnn.models.exchange.keras.files import KerasFile
+from gpucnn.models.exchange.keras.from_config import KINDS, layer_of
+from gpucnn.utils.warn import warn
+
+VariablesOf = Callable[[Node], Sequence[NDArray[Any]]]
+
+
+def imported_of_file(file: KerasFile) -> Imported:
+    """A model of a file, with the errors and the warning of `imported_of`."""
+    if file.model is None:
+        raise InvalidValueError(
+            "it has weights alone: make the model of its layers, and give it to load_weights"
+        )
+    return imported_of(file.model, file.compiled, file.variables_of)
+
+
+def imported_of(model: Config, compiled: Config | None, variables_of: VariablesOf) -> Imported:
+    """A model of gpucnn's layers, with the weights.
+
+    Args:
+        model: the configuration of the model.
+        compiled: that of what it was compiled with; None if it is not known.
+        variables_of: gives the values of the variables of a layer, in order.
+
+    Raises:
+        InvalidValueError: the model is no chain of layers that gpucnn has, or is not built, or has
+            other numbers of weights than its layers.
+
+    Warns:
+        GpucnnWarning: layers are not trained in Keras; here all are.
+    """
+    of = architecture_of(model)
+    _warn_of_frozen(of)
+    layers, weights = _layers(of, variables_of)
+    held = sum(array.size for arrays in weights for array in arrays)
+    count = count_parameters(layers, of.input_shape)
+    if count != held:  # checked before memory for the parameters is allocated
+        raise InvalidValueError(f"its layers have {count:,} parameters, but there are {held:,}")
+    if count == 0:
+        raise InvalidValueError("it has no layers with parameters")
+    is_double = any(array.dtype == np.float64 for arrays in weights for array in arrays)
+    dtype = "float64" if is_double else "float32"
+    made_for = compiled_of(compiled, layers)
+    return Imported(layers, weights, of.input_shape, of.name, dtype, made_for)
+
+
+def _layers(
+    of: Architecture, variables_of: VariablesOf
+) -> tuple[list[Layer], list[list[NDArray[Any]]]]:
+    """The layers, not built, and the weights of each.
+
+    Of layers in models within the model, of which two may have one name, the second has none.
+    """
+    layers: list[Layer] = []
+    weights: list[list[NDArray[Any]]] = []
+    for node in of.nodes:
+        found = layer_of(node, variables_of(node) if _has_variables(node) else ())
+        if found is not None:
+            layer, values = found
+            if any(layer.given_name == each.given_name for each in layers):
+                layer.name = None
+            layers.append(layer)
+            weights.append(list(values))
+    return layers, weights
+
+
+def _has_variables(node: Node) -> bool:
+    return node.kind == "Normalization" or getattr(KINDS.get(node.kind), "has_parameters", False)
+
+
+def _warn_of_frozen(of: Architecture) -> None:
+    frozen = [node.name for node in of.nodes if node.config.get("trainable") is False]
+    if frozen:
+        warn(
+            f"{printable(', '.join(frozen))} of {printable(of.name, 50)} are not trained in Keras, "
+            "but here all layers are"
+        )

@@ -1,0 +1,98 @@
+"""The variables in a file of HDF5, as Keras writes it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.errors import GpucnnError, InvalidValueError, printable
+
+OLD_WEIGHTS = "model_weights"
+"""The group of all variables in a file of a whole model, as Keras 2 has it."""
+
+
+@contextmanager
+def opened(file: BinaryIO, size: int) -> Iterator["Variables"]:
+    """The variables of a file.
+
+    Args:
+        file: is read.
+        size: of it, in bytes.
+
+    Raises:
+        GpucnnError: the package h5py is not installed.
+        OSError: it is not of HDF5, or damaged.
+    """
+    with h5py().File(file, "r") as root:
+        yield Variables(root, size)
+
+
+def h5py() -> Any:
+    """The package h5py.
+
+    Raises:
+        GpucnnError: it is not installed.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise GpucnnError(
+            "files of Keras need the package h5py, which is not installed: pip install h5py, or "
+            "gpucnn with its extra keras"
+        ) from error
+    return h5py
+
+
+class Variables:
+    """The variables of layers in a file, of which nothing but numbers within it is read.
+
+    Methods raise an InvalidValueError where there is not what they read, or not as Keras writes
+    it: HDF5 can have numbers of other files, and small files can have any number of zeros.
+
+    Args:
+        root: the file, opened by h5py.
+        size: of the file, in bytes.
+    """
+
+    def __init__(self, root: Any, size: int) -> None:
+        self._root, self._left = root, size
+
+    def of_group(self, group: str) -> list[NDArray[Any]]:
+        """Those that Keras 3 has in the group of a layer, such as "layers/conv2d", in order."""
+        inner = f"{group}/vars"
+        return [self._array(f"{inner}/{number}") for number in range(len(self._at(inner)))]
+
+    def of_old_layer(self, name: str) -> list[NDArray[Any]]:
+        """Those that Keras 2 has of a layer of a name, in order."""
+        group = f"{OLD_WEIGHTS}/{name}"
+        names = self._at(group).attrs["weight_names"]
+        return [self._array(f"{group}/{_text(each)}") for each in names]
+
+    def old_text(self, name: str) -> str | None:
+        """A text that Keras 2 keeps as an attribute of the file; None if it is not there."""
+        return _text(self._root.attrs[name]) if name in self._root.attrs else None
+
+    def _array(self, path: str) -> NDArray[Any]:
+        found = self._at(path)
+        if not isinstance(found, h5py().Dataset) or found.dtype.kind not in "fiu":
+            raise InvalidValueError(f"its {printable(path, 100)} is not an array of numbers")
+        if found.external or found.is_virtual or found.nbytes > self._left:
+            raise InvalidValueError(f"the numbers of its {printable(path, 100)} are not in it")
+        self._left -= found.nbytes
+        return np.asarray(found[()])
+
+    def _at(self, path: str) -> Any:
+        """What is at a path, without the links that lead out of the file."""
+        found = self._root
+        for name in path.split("/"):
+            is_here = isinstance(found, h5py().Group) and name in found
+            if not is_here or not isinstance(found.get(name, getlink=True), h5py().HardLink):
+                raise InvalidValueError(f"it has no {printable(path, 100)}")
+            found = found[name]
+        return found
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

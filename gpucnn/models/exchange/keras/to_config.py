@@ -1,0 +1,53 @@
+"""The configuration that Keras has of a layer."""
+
+from typing import Any
+
+from gpucnn.errors import InvalidTypeError
+from gpucnn.layers import GELU, LAYERS, Layer, MaxPool2D, Sigmoid, SiLU, Tanh
+from gpucnn.regularizers import L2
+
+ACTIVATIONS: dict[type[Layer], str] = {GELU: "gelu", SiLU: "silu", Tanh: "tanh", Sigmoid: "sigmoid"}
+"""Layers that Keras has as functions alone, by their names there."""
+
+
+def kind_in_keras(layer: Layer) -> str:
+    """The name of the class of a layer in Keras.
+
+    Raises:
+        InvalidTypeError: it is not one of the library's.
+    """
+    if type(layer) not in LAYERS:  # nor is a subclass of one, which may compute else
+        raise InvalidTypeError(
+            f"{layer.name} is a {type(layer).__name__}, a class of your own, which Keras has not: "
+            "give a model of gpucnn's layers"
+        )
+    if type(layer) in ACTIVATIONS:
+        return "Activation"
+    return "MaxPooling2D" if type(layer) is MaxPool2D else type(layer).__name__
+
+
+def config_of(layer: Layer) -> dict[str, Any]:
+    """The configuration of a layer, as `keras.saving.deserialize_keras_object` takes it.
+
+    Raises:
+        InvalidTypeError: it, or its activation, is not one of the library's.
+    """
+    if type(layer) in ACTIVATIONS:
+        config: dict[str, Any] = {"activation": ACTIVATIONS[type(layer)]}
+    else:
+        config = {name: _in_keras(value) for name, value in layer.get_config().items()}
+    return in_keras("layers", kind_in_keras(layer), {"name": layer.name, **config})
+
+
+def in_keras(module: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of an object of a class in a module of Keras."""
+    module = f"keras.{module}" if module else "keras"
+    return {"module": module, "class_name": kind, "config": config, "registered_name": None}
+
+
+def _in_keras(value: Any) -> Any:
+    if isinstance(value, L2):
+        return in_keras("regularizers", "L2", value.get_config())
+    if isinstance(value, Layer):
+        return config_of(value)
+    return value

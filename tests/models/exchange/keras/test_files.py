@@ -1,0 +1,493 @@
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from copy import deepcopy
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+
+import small
+from expect import refusal
+from gpucnn import (
+    SGD,
+    AdamW,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Flatten,
+    Normalization,
+    ReLU,
+    Sequential,
+    models,
+)
+from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError
+from gpucnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
+from gpucnn.optimizers import ExponentialDecay
+
+FILES = Path(__file__).parent / "files"
+MODELS = ["of_many_layers.keras", "functional.keras", "nested.keras", "functional.h5"]
+OUTPUTS = np.load(FILES / "outputs.npz")
+TOLERANCE = 1e-5  # of the outputs' magnitude, in float32, as for ONNX
+
+FILE = "changed.keras"
+Change = Callable[[Any], object]
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def images() -> NDArray[np.float32]:
+    """As in tests/peers/keras_files.py."""
+    return np.random.default_rng(0).uniform(0, 1, (4, 8, 9, 2)).astype(np.float32)
+
+
+def loaded(name: str) -> Sequential:
+    return Sequential.load(FILES / name, "cpu", threads=1)
+
+
+def changed(change: Change, name: str = "functional.keras") -> None:
+    """Write a file with another configuration, without compression."""
+    with zipfile.ZipFile(FILES / name) as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    config = json.loads(parts["config.json"])
+    change(config)
+    with zipfile.ZipFile(FILE, "w") as archive:
+        for each, content in (parts | {"config.json": json.dumps(config).encode()}).items():
+            archive.writestr(each, content)
+
+
+def with_weights(change: Change, name: str = "functional.keras") -> None:
+    """Write a file with other weights."""
+    with zipfile.ZipFile(FILES / name) as archive:
+        config, weights = archive.read("config.json"), BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(weights, "r+") as file:
+        change(file)
+    with zipfile.ZipFile(FILE, "w") as archive:
+        archive.writestr("config.json", config)
+        archive.writestr("model.weights.h5", weights.getvalue())
+
+
+def refused(line: str, path: str = FILE) -> None:
+    with refusal(f"{path} cannot be loaded: {line}", InvalidFileError):
+        Sequential.load(path)
+
+
+# What Keras computes
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_predicts_what_it_does_in_keras(name: str) -> None:
+    expected = OUTPUTS[name.partition(".")[0]]
+    for model in (loaded(name), models.load_model(FILES / name, "cpu")):
+        found = model.predict(images())
+        assert found.shape == expected.shape
+        assert_allclose(found, expected, rtol=0, atol=TOLERANCE * abs(expected).max())
+
+
+def test_it_is_built_as_in_keras() -> None:
+    model = loaded("of_many_layers.keras")
+    assert (model.name, model.input_shape) == ("of_many_layers", (8, 9, 2))
+    assert [layer.name for layer in model.layers][4:7] == [
+        "first",
+        "batch_normalization",
+        "separable_conv2d",
+    ]
+    norm, first = model.get_layer("batch_normalization"), model.get_layer("first")
+    assert isinstance(norm, BatchNormalization)
+    assert (norm.scale, norm.center, norm.momentum) == (False, True, 0.5)
+    assert isinstance(first, Conv2D)
+    assert (first.strides, first.padding, first.activation) == ((2, 2), "same", "relu")
+    kernel = model.get_layer(index=11)
+    assert isinstance(kernel, Conv2D)
+    assert kernel.kernel_initializer == "he_normal"
+    assert repr(kernel.kernel_regularizer) == "L2(l2=0.01)"
+
+
+def test_it_is_compiled_as_in_keras() -> None:
+    model = loaded("of_many_layers.keras")
+    assert isinstance(model.optimizer, SGD)
+    schedule = model.optimizer.learning_rate
+    assert isinstance(schedule, ExponentialDecay)
+    assert (schedule.initial_learning_rate, schedule.decay_steps) == (0.05, 10)
+    assert (model.optimizer.momentum, model.optimizer.clipnorm) == (0.9, 1.0)
+    assert model.loss == SparseCategoricalCrossentropy()
+    for name in ("functional.keras", "functional.h5"):
+        model = loaded(name)
+        assert isinstance(model.optimizer, AdamW)
+        assert model.loss == SparseCategoricalCrossentropy(from_logits=True)
+        assert model.metrics_names == ["loss", "accuracy", "top_2"]
+
+
+def test_it_can_be_trained_on() -> None:
+    model = loaded("functional.keras")
+    labels = np.arange(4) % 3
+    before = model.evaluate(images(), labels)[0]
+    model.fit(images(), labels, epochs=5, verbose=0)
+    assert model.evaluate(images(), labels)[0] < before
+    model.save("mine.safetensors")
+    again = Sequential.load("mine.safetensors")
+    assert again.predict(images()).tobytes() == model.predict(images()).tobytes()
+
+
+def test_two_layers_of_one_name_in_models_within_it_are_told_apart() -> None:
+    model = loaded("nested.keras")
+    assert [layer.name for layer in model.layers][:2] == ["same", "conv2d"]
+
+
+def test_a_model_that_is_not_compiled_predicts_the_same() -> None:
+    changed(lambda config: config.pop("compile_config"))
+    model = Sequential.load(FILE)
+    assert model.loss == SparseCategoricalCrossentropy(from_logits=True)
+    assert_allclose(model.predict(images()), OUTPUTS["functional"], atol=1e-5)
+    changed(lambda config: config.pop("compile_config"), "nested.keras")
+    assert Sequential.load(FILE).loss is None
+
+
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        {"loss": "hinge"},
+        {"loss": {"module": "mine", "class_name": "Mine", "config": {}}},
+        {"loss": ["mse", "mse"]},
+        {"loss": "sparse_categorical_crossentropy"},  # of logits, which it does not take
+        {"optimizer": {"class_name": "Adamax", "config": {}}},
+        {"optimizer": {"class_name": "Adam", "config": {"learning_rate": -1}}},
+        {"optimizer": 3, "loss": 4, "metrics": [5, "binary_accuracy", None, {}]},
+    ],
+    ids=repr,
+)
+def test_what_it_is_compiled_with_and_is_not_here_is_left_out(compiled: Any) -> None:
+    changed(lambda config: config.update(compile_config=compiled))
+    model = Sequential.load(FILE)
+    assert_allclose(model.predict(images()), OUTPUTS["functional"], atol=1e-5)
+    model.fit(images(), np.arange(4) % 3, verbose=0)
+
+
+def test_a_single_logit_has_a_binary_cross_entropy() -> None:
+    def change(config: Any) -> None:
+        config["config"]["layers"][-1]["config"]["activation"] = "linear"
+
+    changed(change, "nested.keras")
+    model = Sequential.load(FILE)
+    assert model.loss == BinaryCrossentropy(from_logits=True)
+    found = 1 / (1 + np.exp(-model.predict(images())))
+    assert_allclose(found, OUTPUTS["nested"], atol=1e-5)
+
+
+def test_layers_that_are_not_trained_there_are_told() -> None:
+    def freeze(config: Any) -> None:
+        config["config"]["layers"][1]["config"]["trainable"] = False
+
+    changed(freeze)
+    line = "conv2d_1 of functional are not trained in Keras, but here all layers are"
+    with pytest.warns(match=line):
+        Sequential.load(FILE)
+
+
+# Weights alone
+
+
+def test_weights_are_taken_by_a_model_of_the_same_layers() -> None:
+    expected = loaded("of_many_layers.keras")
+    for name in ("of_many_layers.weights.h5", "of_many_layers.keras"):
+        model = loaded("of_many_layers.keras")
+        model.set_weights([np.zeros_like(each) for each in model.get_weights()])
+        model.load_weights(FILES / name)
+        assert small.weight_bytes(model) == small.weight_bytes(expected)
+
+
+def test_names_make_no_difference_to_weights() -> None:
+    layers = [Conv2D(3, 3, use_bias=False, name="a"), BatchNormalization(name="b"), ReLU()]
+    model = Sequential([*layers, Flatten(), Dense(3, name="c")], (8, 9, 2), device="cpu")
+    with refusal(
+        f"{FILES}/functional.keras is not of this model: the weights given for c.kernel have the "
+        "shape (3, 3), but it has the shape (126, 3)",
+        InvalidFileError,
+    ):
+        model.load_weights(FILES / "functional.keras")
+
+
+def test_weights_of_other_layers_are_refused() -> None:
+    model = Sequential([Conv2D(3, 3), Conv2D(3, 3), Conv2D(3, 3), Flatten(), Dense(3)], (8, 9, 2))
+    path = FILES / "of_many_layers.weights.h5"
+    with refusal(f"{path} cannot be loaded: it has no layers/conv2d_2/vars", InvalidFileError):
+        model.load_weights(path)
+
+
+def test_images_that_a_layer_was_adapted_to_are_those_of_the_file() -> None:
+    path = FILES / "of_many_layers.weights.h5"
+    with h5py.File(path) as file:
+        mean, variance, _ = (each[()] for each in file["layers/normalization/vars"].values())
+
+    def model(mean: Any) -> Sequential:
+        layers = deepcopy(list(loaded("of_many_layers.keras").layers))
+        layers[2] = Normalization(mean=mean, variance=variance)
+        return Sequential(layers, (8, 9, 2), device="cpu", threads=1)
+
+    model(mean).load_weights(path)
+    with refusal(
+        f"{path} cannot be loaded: normalization was adapted to other images: make it with the "
+        "mean and the variance of the file",
+        InvalidFileError,
+    ):
+        model(mean + 0.1).load_weights(path)
+
+
+def test_layers_of_your_own_have_no_variables() -> None:
+    class Mine(ReLU):
+        pass
+
+    model = Sequential([Conv2D(3, 3), Mine(), Flatten(), Dense(3)], (8, 9, 2))
+    with pytest.raises(InvalidTypeError, match=r"^mine is a Mine, a class of your own, which"):
+        model.load_weights(FILES / "of_many_layers.weights.h5")
+
+
+def test_weights_are_no_model() -> None:
+    path = FILES / "of_many_layers.weights.h5"
+    advice = "it has weights alone: make the model of its layers, and give it to load_weights"
+    refused(advice, str(path))
+
+
+# What cannot be used
+
+
+def layer(number: int, **values: Any) -> Change:
+    """A change of a layer of the functional model."""
+    return lambda config: config["config"]["layers"][number].update(values)
+
+
+def argument(number: int, **values: Any) -> Change:
+    """A change of the arguments of such a layer."""
+    return lambda config: config["config"]["layers"][number]["config"].update(values)
+
+
+REFUSED: list[tuple[Change, str]] = [
+    (
+        layer(1, class_name="LSTM"),
+        "conv2d_1 is of the class LSTM, which gpucnn has not: gpucnn is for images, not for "
+        "sequences; use Keras",
+    ),
+    (
+        layer(3, class_name="Lambda"),
+        "re_lu is of the class Lambda, which gpucnn has not: write a layer of your own, a "
+        "subclass of gpucnn.layers.Layer",
+    ),
+    (
+        layer(3, class_name="Unheard"),
+        "re_lu is of the class Unheard, which gpucnn has not: save a model without it",
+    ),
+    (
+        layer(3, module="mine", class_name="Mine"),
+        "re_lu is of the class Mine, its author's, which gpucnn does not know: save a model of "
+        "Keras's layers",
+    ),
+    (
+        layer(3, registered_name="package>Mine"),
+        "re_lu is of the class ReLU, its author's, which gpucnn does not know: save a model of "
+        "Keras's layers",
+    ),
+    (
+        lambda config: config.update(class_name="Mine", module="mine"),
+        "functional is of the class Mine, its author's, which gpucnn does not know: save a model "
+        "of Keras's layers",
+    ),
+    (
+        argument(1, data_format="channels_first"),
+        "of the layer conv2d_1, Conv2D has no argument data_format='channels_first': the channels "
+        "are the last axis of images",
+    ),
+    (
+        argument(1, kernel_constraint={"class_name": "MaxNorm", "config": {}}),
+        "of the layer conv2d_1, Conv2D has no argument kernel_constraint={'class_name': 'MaxNorm', "
+        "'config': {}}: weights are not constrained; leave it out",
+    ),
+    (
+        argument(1, kernel_regularizer={"class_name": "L1", "config": {"l1": 0.1}}),
+        "of the layer conv2d_1, kernel_regularizer is L1, but gpucnn has L2 alone",
+    ),
+    (
+        argument(1, activation="softplus"),
+        "of the layer conv2d_1, activation is 'softplus': choose one of linear, relu, relu6, "
+        "leaky_relu, elu, gelu, silu, swish, tanh, sigmoid, softmax, or give a layer such as LeakyReLU(0.1)",
+    ),
+    (
+        argument(0, batch_shape=[None, None, None, 2]),
+        "its images have the shape (None, None, 2): build it with one of numbers",
+    ),
+    (
+        layer(3, inbound_nodes=[]),
+        "re_lu takes 0 outputs of other layers, but a model of gpucnn is a chain of layers",
+    ),
+    (
+        lambda config: config["config"].update(output_layers=["re_lu", 0, 0]),
+        "its layers are not a chain to its one output, but a model of gpucnn is a chain of layers",
+    ),
+    (
+        argument(1, filters=10**12),
+        "its layers have 25,000,000,000,003 parameters, but there are 78",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "line"), REFUSED, ids=lambda each: str(each)[:40])
+def test_what_gpucnn_has_not_is_named(change: Change, line: str) -> None:
+    changed(change)
+    refused(line)
+
+
+def test_names_that_are_far_too_long_are_cut() -> None:
+    changed(layer(3, class_name="Unheard" * 10_000))
+    with pytest.raises(InvalidFileError) as caught:
+        Sequential.load(FILE)
+    assert len(str(caught.value)) < 500
+
+
+# Damage
+
+
+def test_numbers_of_other_files_are_not_read() -> None:
+    Path("other.h5").write_bytes((FILES / "functional.h5").read_bytes())
+    secret = Path("secret.bin")
+    secret.write_bytes(bytes(1000))
+    kernel = "layers/conv2d/vars/0"
+
+    def link_out(file: Any) -> None:
+        del file[kernel]
+        file[kernel] = h5py.ExternalLink("other.h5", "/x")
+
+    def link_within(file: Any) -> None:
+        del file[kernel]
+        file[kernel] = h5py.SoftLink("/layers/dense/vars/0")
+
+    def store_outside(file: Any) -> None:
+        del file[kernel]
+        file.create_dataset(kernel, (3, 3, 2, 3), "f4", external=[(str(secret), 0, 216)])
+
+    def make_virtual(file: Any) -> None:
+        del file[kernel]
+        layout = h5py.VirtualLayout((3, 3, 2, 3), "f4")
+        layout[:] = h5py.VirtualSource("other.h5", "x", (3, 3, 2, 3))
+        file.create_virtual_dataset(kernel, layout)
+
+    for change in (link_out, link_within):
+        with_weights(change)
+        refused(f"it has no {kernel}")
+    for change in (store_outside, make_virtual):
+        with_weights(change)
+        refused(f"the numbers of its {kernel} are not in it")
+
+
+def test_small_files_of_many_numbers_are_not_read() -> None:
+    def inflate(file: Any) -> None:
+        del file["layers/conv2d/vars/0"]
+        file.create_dataset("layers/conv2d/vars/0", (10**6, 10**6), "f4", chunks=True)
+
+    with_weights(inflate)
+    refused("the numbers of its layers/conv2d/vars/0 are not in it")
+
+
+def test_what_is_not_numbers_is_refused() -> None:
+    for values in (np.array([b"a"]), np.zeros(2, complex)):
+
+        def change(file: Any, values: Any = values) -> None:
+            del file["layers/conv2d/vars/0"]
+            file["layers/conv2d/vars/0"] = values
+
+        with_weights(change)
+        refused("its layers/conv2d/vars/0 is not an array of numbers")
+
+
+def test_what_is_compressed_may_be_small() -> None:
+    with zipfile.ZipFile(FILES / "functional.keras") as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    with zipfile.ZipFile(FILE, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    found = Sequential.load(FILE).predict(images())
+    assert_allclose(found, OUTPUTS["functional"], atol=1e-5)
+    with zipfile.ZipFile(FILE, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", parts["config.json"])
+        archive.writestr("model.weights.h5", bytes(2**26 + 1))
+    refused(
+        "its model.weights.h5 is compressed, and has 67,108,865 bytes: pack it as Keras does, "
+        "without compression"
+    )
+
+
+def test_parts_that_are_missing_are_named() -> None:
+    with zipfile.ZipFile(FILE, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+    refused("it has no config.json")
+    with_weights(lambda file: file.move("layers/dense", "layers/other"))
+    refused("it has no layers/dense/vars")
+    with_weights(lambda file: file["layers/dense/vars"].move("1", "7"))
+    refused("it has no layers/dense/vars/1")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_damaged_files_are_refused_in_a_line(name: str) -> None:
+    content = (FILES / name).read_bytes()
+    random = np.random.default_rng(0)
+    path = Path("damaged")
+    for _ in range(60):
+        spoilt = bytearray(content)
+        for place in random.integers(0, len(content), 20):
+            spoilt[place] = random.integers(256)
+        path.write_bytes(spoilt[: random.integers(len(content) // 2, len(content) + 1)])
+        with suppress(InvalidFileError):  # where it is not only of other weights
+            Sequential.load(path, "cpu", threads=1)
+
+
+@pytest.mark.parametrize("name", ["of_many_layers.keras", "functional.keras"])
+def test_configurations_that_are_none_are_refused_in_a_line(name: str) -> None:
+    """Each value of one is replaced by others in turn."""
+    with zipfile.ZipFile(FILES / name) as archive:
+        config = json.loads(archive.read("config.json"))
+    config.pop("compile_config")
+    values: list[Any] = [None, -1, "text", [], {}, [[None]], 1e308, True]
+    random = np.random.default_rng(0)
+    paths = list(places(config))
+    for index in random.choice(len(paths), 100, replace=False):
+        for value in values[index % 4 :: 4]:
+            changed(partial(put, at=paths[index], value=value), name)
+            with suppress(InvalidFileError, InvalidTypeError):
+                Sequential.load(FILE, "cpu", threads=1)
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Any:
+    """The ways to each value within one."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in inside:
+        yield (*at, key)
+        if isinstance(inner, (dict, list)):
+            yield from places(inner, (*at, key))
+
+
+def put(config: Any, at: tuple[Any, ...], value: Any) -> None:
+    for key in at[:-1]:
+        config = config[key]
+    config[at[-1]] = value
+
+
+# The package h5py
+
+
+def test_without_h5py_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    line = (
+        "files of Keras need the package h5py, which is not installed: pip install h5py, or gpucnn "
+        "with its extra keras"
+    )
+    with refusal(line, GpucnnError):
+        loaded("functional.keras")
