@@ -89,7 +89,6 @@ def main() -> None:
     for model in (trained, chain, inner):
         model.save(FOLDER / f"{model.name}.keras")
     trained.save_weights(FOLDER / "of_many_layers.weights.h5")
-    chain.save(FOLDER / "functional.h5")
     outputs = {model.name: model.predict(x, verbose=0) for model in (trained, chain, inner)}
     np.savez(FOLDER / "outputs.npz", **outputs)
     for file in sorted(FOLDER.iterdir()):

@@ -86,7 +86,7 @@ def _shapes(model: Config, nodes: Sequence[Node]) -> Iterator[Shape]:
     """The shapes of one image that a model and its first layer tell, the first of them to use."""
     first = nodes[0].config if nodes else {}
     for config in (first, model["config"]):
-        for name in ("batch_shape", "batch_input_shape", "build_input_shape"):
+        for name in ("batch_shape", "build_input_shape"):
             if config.get(name):
                 yield config[name][1:]
 
@@ -117,8 +117,8 @@ def _nodes(model: Config, names: tuple[str, ...], group: str) -> Iterator[Node]:
             yield Node(kind, config, inner, of_layer)
 
 
-MODELS = ("Sequential", "Functional", "Model")
-"""The classes of models that may be chains; the last is the second in older files."""
+MODELS = ("Sequential", "Functional")
+"""The classes of models that may be chains."""
 
 
 def _kind(layer: Config) -> str:
@@ -196,24 +196,18 @@ def _before(layer: Config, name: str) -> str | None:
 
 
 def _tensors(call: Any) -> list[str]:
-    """The names of the layers whose outputs a call of a layer is given, as Keras 3 or 2 has it.
+    """The names of the layers whose outputs a call of a layer is given.
 
     Raises:
         InvalidValueError: it is given other arguments too.
     """
-    if isinstance(call, list):
-        options = [each[3] for each in call if len(each) > 3]
-        names = [each[0] for each in call]
-    else:
-        options = [call.get("kwargs", {})]
-        given = call["args"]
-        given = given[0] if len(given) == 1 and isinstance(given[0], list) else given
-        names = [each["config"]["keras_history"][0] for each in given]
-    if any(value is not None for each in options for value in each.values()):
+    options, given = call["kwargs"], call["args"]
+    if any(value is not None for value in options.values()):
         raise InvalidValueError(
             f"a layer is called with {printable(options, 50)}, but gpucnn's take their input alone"
         )
-    return names
+    tensors = given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
+    return [each["config"]["keras_history"][0] for each in tensors]
 
 
 def _ends(name: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Files of Keras: whole models, `.keras` or `.h5`, and weights alone, `.weights.h5`."""
+"""Files of Keras 3: whole models, `.keras`, and weights alone, `.weights.h5`."""
 
 import json
 import os
@@ -26,6 +26,9 @@ OTHER_ARCHIVES = (".npz", ".pt", ".pth")
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 """What is in a `.keras` file, a zip archive."""
+
+OLD_MODEL = "model_weights"
+"""The group of all variables in a file of a model, `.h5`, that Keras 2 writes."""
 
 MOST_COMPRESSED = 2**26
 """Bytes of what is compressed in an archive; Keras compresses nothing."""
@@ -81,17 +84,20 @@ def opened_file(path: str | os.PathLike[str]) -> Iterator[KerasFile]:
                 yield KerasFile(model, model.get("compile_config"), _by_group(variables))
         else:
             with opened(file, size) as variables:
-                yield _of_hdf5(variables)
+                yield _of_weights(variables)
 
 
-def _of_hdf5(variables: Variables) -> KerasFile:
-    """A file of HDF5: of weights, or, with the configuration as an attribute, of a model."""
-    model = variables.old_text("model_config")
-    if model is None:
-        return KerasFile(None, None, _by_group(variables))
-    compiled = json.loads(variables.old_text("training_config") or "{}")
-    compiled["optimizer"] = compiled.get("optimizer_config")
-    return KerasFile(json.loads(model), compiled, lambda node: variables.of_old_layer(node.name))
+def _of_weights(variables: Variables) -> KerasFile:
+    """A file of weights alone.
+
+    Raises:
+        InvalidValueError: it is a model, in the format of Keras 2.
+    """
+    if OLD_MODEL in variables:
+        raise InvalidValueError(
+            "it is a model in the format of Keras 2: load it in Keras, and save it as .keras"
+        )
+    return KerasFile(None, None, _by_group(variables))
 
 
 def _by_group(variables: Variables) -> Callable[[Node], Sequence[NDArray[Any]]]:

@@ -23,13 +23,10 @@ KINDS: dict[str, Any] = {
 }
 """The layers by the names of their classes in Keras."""
 
-OF_THE_MODEL = ("autocast", "batch_input_shape", "batch_shape", "dtype", "seed", "trainable")
+OF_THE_MODEL = ("autocast", "batch_shape", "dtype", "seed", "trainable")
 """Arguments of layers that gpucnn's models have, or that concern past training."""
 
 KERNELS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
-
-RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
-"""Arguments of layers that have other names in older files."""
 
 
 def layer_of(node: Node, variables: Variables) -> tuple[Layer, Variables] | None:
@@ -52,7 +49,7 @@ def layer_of(node: Node, variables: Variables) -> tuple[Layer, Variables] | None
             f"has not: {advice}"
         )
     try:
-        given = _arguments(node.kind, node.config)
+        given = _arguments(node.config)
         if node.kind == "Normalization" and variables:  # adapted to images
             given["mean"], given["variance"] = (each.tolist() for each in variables[:2])
             variables = ()
@@ -66,7 +63,7 @@ def _linear(kind: str) -> str | None:
     return "linear" if kind == "Activation" else ""
 
 
-def _arguments(kind: str, config: Config) -> dict[str, Any]:
+def _arguments(config: Config) -> dict[str, Any]:
     """The arguments of a layer that it has here too, or whose values it is to refuse."""
     given: dict[str, Any] = {}
     for name, value in config.items():
@@ -74,7 +71,7 @@ def _arguments(kind: str, config: Config) -> dict[str, Any]:
             known = _initializer(value) if name in KERNELS else None
             given |= {} if known is None else {name: known}
         elif name not in OF_THE_MODEL:
-            given[RENAMED.get((kind, name), name)] = _argument(name, value)
+            given[name] = _argument(name, value)
     return given
 
 

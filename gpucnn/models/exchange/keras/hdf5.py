@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import GpucnnError, InvalidValueError, printable
 
-OLD_WEIGHTS = "model_weights"
-"""The group of all variables in a file of a whole model, as Keras 2 has it."""
-
 
 @contextmanager
 def opened(file: BinaryIO, size: int) -> Iterator["Variables"]:
@@ -49,7 +46,8 @@ class Variables:
     """The variables of layers in a file, of which nothing but numbers within it is read.
 
     Methods raise an InvalidValueError where there is not what they read, or not as Keras writes
-    it: HDF5 can have numbers of other files, and small files can have any number of zeros.
+    it: HDF5 can have numbers of other files, and small files can have any number of zeros. Nor are
+    attributes read: of damaged texts among them, the library HDF5 may read without end.
 
     Args:
         root: the file, opened by h5py.
@@ -59,20 +57,14 @@ class Variables:
     def __init__(self, root: Any, size: int) -> None:
         self._root, self._left = root, size
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a group, or an array, of a name at the top."""
+        return name in self._root
+
     def of_group(self, group: str) -> list[NDArray[Any]]:
         """Those that Keras 3 has in the group of a layer, such as "layers/conv2d", in order."""
         inner = f"{group}/vars"
         return [self._array(f"{inner}/{number}") for number in range(len(self._at(inner)))]
-
-    def of_old_layer(self, name: str) -> list[NDArray[Any]]:
-        """Those that Keras 2 has of a layer of a name, in order."""
-        group = f"{OLD_WEIGHTS}/{name}"
-        names = self._at(group).attrs["weight_names"]
-        return [self._array(f"{group}/{_text(each)}") for each in names]
-
-    def old_text(self, name: str) -> str | None:
-        """A text that Keras 2 keeps as an attribute of the file; None if it is not there."""
-        return _text(self._root.attrs[name]) if name in self._root.attrs else None
 
     def _array(self, path: str) -> NDArray[Any]:
         found = self._at(path)
@@ -92,7 +84,3 @@ class Variables:
                 raise InvalidValueError(f"it has no {printable(path, 100)}")
             found = found[name]
         return found
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

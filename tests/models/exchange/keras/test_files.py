@@ -34,7 +34,7 @@ from gpucnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.optimizers import ExponentialDecay
 
 FILES = Path(__file__).parent / "files"
-MODELS = ["of_many_layers.keras", "functional.keras", "nested.keras", "functional.h5"]
+MODELS = ["of_many_layers.keras", "functional.keras", "nested.keras"]
 OUTPUTS = np.load(FILES / "outputs.npz")
 TOLERANCE = 1e-5  # of the outputs' magnitude, in float32, as for ONNX
 
@@ -122,11 +122,10 @@ def test_it_is_compiled_as_in_keras() -> None:
     assert (schedule.initial_learning_rate, schedule.decay_steps) == (0.05, 10)
     assert (model.optimizer.momentum, model.optimizer.clipnorm) == (0.9, 1.0)
     assert model.loss == SparseCategoricalCrossentropy()
-    for name in ("functional.keras", "functional.h5"):
-        model = loaded(name)
-        assert isinstance(model.optimizer, AdamW)
-        assert model.loss == SparseCategoricalCrossentropy(from_logits=True)
-        assert model.metrics_names == ["loss", "accuracy", "top_2"]
+    model = loaded("functional.keras")
+    assert isinstance(model.optimizer, AdamW)
+    assert model.loss == SparseCategoricalCrossentropy(from_logits=True)
+    assert model.metrics_names == ["loss", "accuracy", "top_2"]
 
 
 def test_it_can_be_trained_on() -> None:
@@ -259,6 +258,15 @@ def test_weights_are_no_model() -> None:
     refused(advice, str(path))
 
 
+def test_models_of_keras_2_are_told() -> None:
+    with h5py.File("old.h5", "w") as file:
+        file.create_group("model_weights")
+    line = "it is a model in the format of Keras 2: load it in Keras, and save it as .keras"
+    refused(line, "old.h5")
+    with refusal(f"old.h5 cannot be loaded: {line}", InvalidFileError):
+        loaded("functional.keras").load_weights("old.h5")
+
+
 # What cannot be used
 
 
@@ -357,7 +365,7 @@ def test_names_that_are_far_too_long_are_cut() -> None:
 
 
 def test_numbers_of_other_files_are_not_read() -> None:
-    Path("other.h5").write_bytes((FILES / "functional.h5").read_bytes())
+    Path("other.h5").write_bytes((FILES / "of_many_layers.weights.h5").read_bytes())
     secret = Path("secret.bin")
     secret.write_bytes(bytes(1000))
     kernel = "layers/conv2d/vars/0"
@@ -435,18 +443,18 @@ def test_parts_that_are_missing_are_named() -> None:
     refused("it has no layers/dense/vars/1")
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["of_many_layers.weights.h5", *MODELS])
 def test_damaged_files_are_refused_in_a_line(name: str) -> None:
+    model, path = loaded(MODELS[0]), Path("damaged")
     content = (FILES / name).read_bytes()
     random = np.random.default_rng(0)
-    path = Path("damaged")
     for _ in range(60):
         spoilt = bytearray(content)
         for place in random.integers(0, len(content), 20):
             spoilt[place] = random.integers(256)
         path.write_bytes(spoilt[: random.integers(len(content) // 2, len(content) + 1)])
         with suppress(InvalidFileError):  # where it is not only of other weights
-            Sequential.load(path, "cpu", threads=1)
+            model.load_weights(path)
 
 
 @pytest.mark.parametrize("name", ["of_many_layers.keras", "functional.keras"])
