@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from gpucnn.metrics import Metric as Metric
     from gpucnn.models import History as History
     from gpucnn.models import Sequential as Sequential
+    from gpucnn.models.interop import from_keras as from_keras
     from gpucnn.models.interop import from_torch as from_torch
+    from gpucnn.models.interop import to_keras as to_keras
     from gpucnn.models.interop import to_torch as to_torch
     from gpucnn.optimizers import *  # noqa: F403
 
@@ -40,11 +42,12 @@ def _exports() -> dict[str, Any]:
     from gpucnn.losses import Loss
     from gpucnn.metrics import Metric
     from gpucnn.models import History, Sequential
-    from gpucnn.models.interop import from_torch, to_torch
+    from gpucnn.models.interop import from_keras, from_torch, to_keras, to_torch
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 
     of_devices: list[Any] = [available_devices, get_backend, rank, world_size]
-    functions = [*of_devices, Activation, from_torch, load_mnist, to_torch]
+    of_others = [from_keras, from_torch, to_keras, to_torch]
+    functions = [*of_devices, *of_others, Activation, load_mnist]
     classes = [GpucnnError, History, Input, Layer, Loss, Metric, Optimizer, Sequential, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
     named = {each.__name__: each for each in functions + classes + kinds}

@@ -1,4 +1,4 @@
-"""`gpucnn export`: write a saved model as an ONNX file, or its weights for PyTorch."""
+"""`gpucnn export`: write a saved model as an ONNX file, or for PyTorch or Keras."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ def export(
         str,
         typer.Option(
             "--format",
-            help="onnx, or torch for a state dict, in a .safetensors file",
+            help="onnx; torch for a state dict, .safetensors; or keras, .keras or .weights.h5",
         ),
     ] = ONNX,
     pixels: Annotated[
@@ -28,6 +28,6 @@ def export(
         ),
     ] = FLOATS,
 ) -> None:
-    """Write a saved model as an ONNX file, which computes what predict does, or for PyTorch."""
+    """Write a saved model as an ONNX file, which computes what predict does, or for others."""
     Sequential.load(checkpoint, "cpu").export(output, file_format, pixels=pixels)
     print(f"saved {output}")

@@ -3,9 +3,35 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gpucnn.models.exchange.keras.from_keras import imported_of_model
+from gpucnn.models.exchange.keras.to_keras import to_model
 from gpucnn.models.exchange.torch import from_torch as torch_reader
 from gpucnn.models.exchange.torch.to_torch import to_sequential
 from gpucnn.models.sequential import Sequential
+
+
+def from_keras(model: Any, device: str = "auto", threads: int | None = None) -> Sequential:
+    """Make a model of one of Keras 3, with copies of its weights.
+
+    Layers, names, and what it is compiled with are those of the other as far as gpucnn has them;
+    what the optimizer has gathered is not taken along.
+
+    Args:
+        model: a `keras.Sequential`, or a functional model that is a chain; models within it are
+            taken apart.
+        device: see `Sequential`.
+        threads: see `Sequential`.
+
+    Raises:
+        InvalidTypeError: `model` is not a model of Keras.
+        InvalidValueError: it is not built, no chain, or has a layer, or an argument of one, that
+            gpucnn has not; or there is no such device, or `threads` is not a positive integer.
+        DeviceError: the device cannot be used, or has too little memory.
+
+    Warns:
+        GpucnnWarning: layers are not trained in Keras; here all are.
+    """
+    return Sequential.from_imported(imported_of_model(model), device, threads)
 
 
 def from_torch(
@@ -33,6 +59,21 @@ def from_torch(
         DeviceError: the device cannot be used, or has too little memory.
     """
     return Sequential.from_imported(torch_reader.from_torch(module, input_shape), device, threads)
+
+
+def to_keras(model: Sequential) -> Any:
+    """Make a `keras.Sequential` of a model, with copies of its weights.
+
+    It predicts what this one does: where that is a softmax that no layer computes, it ends in
+    `Softmax`. It is not compiled. Keras's backend is the one that it is set to.
+
+    Raises:
+        InvalidTypeError: a layer is of a class of your own.
+        InvalidValueError: a layer has a name that Keras does not take.
+        TrainingError: a weight is not finite.
+        GpucnnError: the package keras is not installed.
+    """
+    return to_model(model.exported())
 
 
 def to_torch(model: Sequential) -> Any:

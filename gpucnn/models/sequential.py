@@ -435,7 +435,7 @@ class Sequential(Pictured):
         verbose: int | str | None = None,
         pixels: str = FLOATS,
     ) -> None:
-        """Write an ONNX file, or the weights as PyTorch has them.
+        """Write an ONNX file, a file of Keras, or the weights as PyTorch or Keras have them.
 
         An ONNX file computes in float32 what `predict` does. Its input, "input", is
         `(images, *input_shape)`, and its output (images, outputs), called "probabilities", or
@@ -445,11 +445,15 @@ class Sequential(Pictured):
         PyTorch's is the state dict of `to_torch` of the model, as a safetensors file: what
         `load_state_dict(safetensors.torch.load_file(filepath))` takes. PyTorch is not needed.
 
+        Keras's is what `keras.models.load_model` takes, a model that predicts what this one does,
+        and is not compiled; or what `load_weights` of such a model takes. Keras is not needed.
+
         The file appears under its name complete or not at all.
 
         Args:
-            filepath: of a name that ends in .onnx, or in .safetensors for PyTorch.
-            format: "onnx" or "torch".
+            filepath: of a name that ends in .onnx; for PyTorch in .safetensors; for Keras in .keras
+                or .weights.h5.
+            format: "onnx", "torch" or "keras".
             verbose: as for `evaluate`, or None; but there is nothing to print.
             pixels: "floats" for float32, in the encoding that the model was trained on, which the
                 description of the input tells; "bytes" for uint8 of 0 to 255, which an ONNX graph
@@ -462,12 +466,12 @@ class Sequential(Pictured):
                 no encoding to which bytes can be converted, or a name, the weights or a shape are
                 such as the format cannot hold.
             TrainingError: a weight is not finite.
-            GpucnnError: the package onnx is not installed.
+            GpucnnError: the package that writes it, onnx or h5py, is not installed.
             OSError: the file cannot be written.
         """
         verbosity(verbose or 0)
         check_export(filepath, format, pixels)
-        content = content_of(self.exported(), format, pixels, self.pixels)
+        content = content_of(filepath, self.exported(), format, pixels, self.pixels)
         if is_leader():
             write_bytes(Path(filepath), content)
 

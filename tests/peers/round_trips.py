@@ -1,22 +1,27 @@
-"""200 random networks to PyTorch and back, and likewise to Keras, in memory and as files.
+"""200 random networks to PyTorch, and to Keras and back, in memory and as files.
 
-`PYTHONPATH=tests python tests/peers/round_trips.py`, by hand where PyTorch and Keras are installed.
-Prints by how much the outputs of images differ from those of `predict`, and gradients from those of
-`loss_and_gradients`, in shares of the largest; exits with 1 if one is beyond its tolerance.
+`KERAS_BACKEND=jax PYTHONPATH=tests python tests/peers/round_trips.py`, by hand where PyTorch, Keras
+and JAX are installed; with an argument, only the ways whose names have it. (On PyTorch, Keras 3.15
+counts the padding in averages of `AveragePooling2D`.) Prints by how much the outputs of images
+differ from those of `predict`, and gradients from those of `loss_and_gradients`, in shares of the
+largest; exits with 1 if one is beyond its tolerance.
 """
 
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import chdir
 from copy import deepcopy
 from io import BytesIO
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import keras
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gpucnn import Sequential, to_torch
+from gpucnn import Sequential, from_keras, to_keras, to_torch
 from gpucnn.errors import GpucnnWarning
 from gpucnn.models.exchange.torch.state_dict import from_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
@@ -83,9 +88,48 @@ def gradients_in_torch(model: Sequential, x: Array) -> float:
     return max(off(loss.detach().numpy(), np.asarray(our_loss)), *differences)
 
 
+# Keras
+
+
+def to_keras_and_back(model: Sequential, x: Array) -> float:
+    """A model of Keras, as an object."""
+    theirs, expected = to_keras(model), model.predict(x)
+    back = from_keras(theirs, "cpu", threads=1)
+    return max(off(in_keras(theirs, x), expected), off(back.predict(x), expected))
+
+
+def to_files_of_keras_and_back(model: Sequential, x: Array) -> float:
+    """The files that are written here, and those that Keras writes."""
+    expected, found = model.predict(x), []
+    with TemporaryDirectory() as folder, chdir(folder):
+        model.export("ours.keras", format="keras")
+        theirs = keras.models.load_model("ours.keras")
+        found.append(in_keras(theirs, x))
+        theirs.save("theirs.keras")
+        found += [
+            Sequential.load(name, "cpu", threads=1).predict(x)
+            for name in ("ours.keras", "theirs.keras")
+        ]
+        theirs.save_weights("theirs.weights.h5")
+        model.export("ours.weights.h5", format="keras")
+        theirs.set_weights([np.zeros_like(each) for each in theirs.get_weights()])
+        theirs.load_weights("ours.weights.h5")
+        found.append(in_keras(theirs, x))
+        model.set_weights([np.zeros_like(each) for each in model.get_weights()])
+        model.load_weights("theirs.weights.h5")
+        found.append(model.predict(x))
+    return max(off(each, expected) for each in found)
+
+
+def in_keras(model: Any, x: Array) -> Array:
+    return np.asarray(keras.ops.convert_to_numpy(model(x, training=False)))
+
+
 WAYS: dict[str, tuple[Way, float]] = {
     "to PyTorch": (to_torch_and_pickled, TOLERANCE),
     "gradients in PyTorch": (gradients_in_torch, TOLERANCE_OF_GRADIENTS),
+    "to Keras and back": (to_keras_and_back, TOLERANCE),
+    "to files of Keras and back": (to_files_of_keras_and_back, TOLERANCE),
 }
 
 
@@ -93,7 +137,9 @@ def main() -> None:
     """Print a line for each way."""
     warnings.simplefilter("ignore", GpucnnWarning)  # that layers which vary images are left out
     failed = False
-    for name, (way, tolerance) in WAYS.items():
+    asked_for = [name for name in WAYS if all(word in name for word in sys.argv[1:])]
+    for name in asked_for:
+        way, tolerance = WAYS[name]
         found = []
         for seed in range(NETWORKS):
             model = random_network(seed)

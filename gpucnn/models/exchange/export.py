@@ -7,6 +7,8 @@ from safetensors.numpy import save
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.models.exchange.exported import Exported
+from gpucnn.models.exchange.keras.hdf5 import h5py
+from gpucnn.models.exchange.keras.to_keras import to_archive, to_hdf5
 from gpucnn.models.exchange.onnx.file import check_onnx
 from gpucnn.models.exchange.onnx.to_onnx import encoding_of, to_onnx
 from gpucnn.models.exchange.torch.state_dict import to_state_dict
@@ -14,9 +16,11 @@ from gpucnn.models.exchange.torch.to_torch import modules_of_model
 from gpucnn.models.pixels import BYTES, FLOATS, Pixels
 from gpucnn.utils import arguments
 
-ONNX, TORCH = "onnx", "torch"
+ONNX, TORCH, KERAS = "onnx", "torch", "keras"
 
-SUFFIXES = {ONNX: ".onnx", TORCH: ".safetensors"}
+OF_WEIGHTS = ".weights.h5"
+
+SUFFIXES = {ONNX: (".onnx",), TORCH: (".safetensors",), KERAS: (".keras", OF_WEIGHTS)}
 """How the names of files end, by format."""
 
 
@@ -26,27 +30,37 @@ def check_export(path: str | os.PathLike[str], file_format: str, pixels: str) ->
     Raises:
         InvalidValueError: there is no such format, the name does not end as that of such a file
             does, or the file takes no pixels.
-        GpucnnError: the package onnx is not installed.
+        GpucnnError: the package that writes it, onnx or h5py, is not installed.
     """
     arguments.one_of(file_format, "format", tuple(SUFFIXES))
     arguments.one_of(pixels, "pixels", (FLOATS, BYTES))
-    suffix = SUFFIXES[file_format]
-    if Path(path).suffix != suffix:
+    suffixes = SUFFIXES[file_format]
+    if not Path(path).name.endswith(suffixes):
         raise InvalidValueError(
-            f"the file to export to is {str(path)!r}: give a name that ends in {suffix}"
+            f"the file to export to is {str(path)!r}: give a name that ends in "
+            f"{' or '.join(suffixes)}"
         )
-    if file_format == TORCH and pixels == BYTES:
+    if file_format != ONNX and pixels == BYTES:
         raise InvalidValueError(
-            f"pixels is {BYTES!r}, but a file of weights computes nothing: leave it out"
+            f"pixels is {BYTES!r}, but of the formats only {ONNX} can take them: leave it out"
         )
+    if file_format == KERAS:
+        h5py()
     if file_format == ONNX:
         check_onnx()
 
 
-def content_of(exported: Exported, file_format: str, pixels: str, trained: Pixels | None) -> bytes:
+def content_of(
+    path: str | os.PathLike[str],
+    exported: Exported,
+    file_format: str,
+    pixels: str,
+    trained: Pixels | None,
+) -> bytes:
     """The content of the file.
 
     Args:
+        path: of the file, of which the name decides what of Keras's it is.
         exported: the model.
         file_format: one of `SUFFIXES`.
         pixels: what an ONNX file takes, `FLOATS` or `BYTES`.
@@ -59,6 +73,9 @@ def content_of(exported: Exported, file_format: str, pixels: str, trained: Pixel
     if file_format == TORCH:
         modules = modules_of_model(exported)
         return save(to_state_dict(modules, exported.weights, exported.dtype))
+    if file_format == KERAS:
+        is_of_weights = Path(path).name.endswith(OF_WEIGHTS)
+        return to_hdf5(exported) if is_of_weights else to_archive(exported)
     takes_bytes = pixels == BYTES
     encoding = encoding_of(trained, exported.layers, takes_bytes)
     return to_onnx(exported, encoding, takes_bytes=takes_bytes)

@@ -1,12 +1,13 @@
 """A model out of the configuration of a Keras model, and the values of its variables."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.errors import InvalidValueError, printable
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.layers import Layer
 from gpucnn.models.checkpoint import count_parameters
 from gpucnn.models.exchange.imported import Imported
@@ -26,6 +27,28 @@ def imported_of_file(file: KerasFile) -> Imported:
             "it has weights alone: make the model of its layers, and give it to load_weights"
         )
     return imported_of(file.model, file.compiled, file.variables_of)
+
+
+def imported_of_model(model: Any) -> Imported:
+    """A model that is an object of Keras, with the errors and the warning of `imported_of`.
+
+    Raises:
+        InvalidTypeError: it is none.
+    """
+
+    def variables_of(node: Node) -> Sequence[NDArray[Any]]:
+        layer = model
+        for name in node.names:
+            layer = layer.get_layer(name)
+        return [np.asarray(each) for each in layer.get_weights()]
+
+    try:
+        config = json.loads(model.to_json())
+        return imported_of(config, config.get("compile_config"), variables_of)
+    except (AttributeError, LookupError) as error:
+        raise InvalidTypeError(
+            f"the model is of the type {type(model).__name__}: give a model of Keras 3"
+        ) from error
 
 
 def imported_of(model: Config, compiled: Config | None, variables_of: VariablesOf) -> Imported:

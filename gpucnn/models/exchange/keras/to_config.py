@@ -3,7 +3,7 @@
 from typing import Any
 
 from gpucnn.errors import InvalidTypeError
-from gpucnn.layers import GELU, LAYERS, Layer, MaxPool2D, Sigmoid, SiLU, Tanh
+from gpucnn.layers import GELU, LAYERS, Layer, MaxPool2D, Normalization, Sigmoid, SiLU, Tanh
 from gpucnn.regularizers import L2
 
 ACTIVATIONS: dict[type[Layer], str] = {GELU: "gelu", SiLU: "silu", Tanh: "tanh", Sigmoid: "sigmoid"}
@@ -36,6 +36,8 @@ def config_of(layer: Layer) -> dict[str, Any]:
         config: dict[str, Any] = {"activation": ACTIVATIONS[type(layer)]}
     else:
         config = {name: _in_keras(value) for name, value in layer.get_config().items()}
+        if isinstance(layer, Normalization):
+            config |= {name: _of_channels(layer, config[name]) for name in ("mean", "variance")}
     return in_keras("layers", kind_in_keras(layer), {"name": layer.name, **config})
 
 
@@ -43,6 +45,11 @@ def in_keras(module: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     """The configuration of an object of a class in a module of Keras."""
     module = f"keras.{module}" if module else "keras"
     return {"module": module, "class_name": kind, "config": config, "registered_name": None}
+
+
+def _of_channels(layer: Normalization, numbers: Any) -> Any:
+    """A number for each channel, where Keras does not take one for all."""
+    return [numbers] * layer.input_shape[-1] if isinstance(numbers, float) else numbers
 
 
 def _in_keras(value: Any) -> Any:

@@ -327,7 +327,8 @@ REFUSED: list[tuple[Change, str]] = [
     (
         argument(1, activation="softplus"),
         "of the layer conv2d_1, activation is 'softplus': choose one of linear, relu, relu6, "
-        "leaky_relu, elu, gelu, silu, swish, tanh, sigmoid, softmax, or give a layer such as LeakyReLU(0.1)",
+        "leaky_relu, elu, gelu, silu, swish, tanh, sigmoid, softmax, or give a layer such as "
+        "LeakyReLU(0.1)",
     ),
     (
         argument(0, batch_shape=[None, None, None, 2]),

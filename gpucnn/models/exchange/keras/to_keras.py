@@ -1,0 +1,125 @@
+"""A model as Keras describes it, as a Keras model, and as its files."""
+
+import json
+from collections.abc import Sequence
+from io import BytesIO
+from itertools import count
+from typing import Any
+from zipfile import ZipFile, ZipInfo
+
+from numpy.typing import NDArray
+
+from gpucnn.errors import GpucnnError, InvalidValueError, printable
+from gpucnn.layers import Layer
+from gpucnn.layers.ends import ends_in_softmax
+from gpucnn.models.exchange.exported import Exported
+from gpucnn.models.exchange.keras.files import CONFIG, WEIGHTS
+from gpucnn.models.exchange.keras.hdf5 import h5py
+from gpucnn.models.exchange.keras.to_config import config_of, in_keras
+from gpucnn.models.exchange.keras.weights import nodes_of
+
+METADATA = {"keras_version": "3.0.0"}
+"""Of the format, which Keras has not changed since."""
+
+Arrays = Sequence[NDArray[Any]]
+
+
+def to_model(exported: Exported) -> Any:
+    """A `keras.Sequential` with the weights.
+
+    Raises:
+        InvalidTypeError: a layer is not one of the library's.
+        InvalidValueError: a layer has a name that Keras does not take.
+        GpucnnError: Keras is not installed.
+    """
+    try:
+        import keras
+    except ImportError as error:
+        raise GpucnnError(
+            "a model of Keras needs the package keras, and a backend of it, which is not "
+            "installed: pip install keras torch, or keras jax"
+        ) from error
+    made = keras.saving.deserialize_keras_object(config_of_model(exported))
+    for layer, variables in _variables(exported):
+        made.get_layer(layer.name).set_weights(variables)
+    return made
+
+
+def to_archive(exported: Exported) -> bytes:
+    """The content of a `.keras` file, with the errors of `config_of_model` and `to_hdf5`."""
+    parts = {
+        "metadata.json": json.dumps(METADATA).encode(),
+        CONFIG: json.dumps(config_of_model(exported)).encode(),
+        WEIGHTS: to_hdf5(exported),
+    }
+    content = BytesIO()
+    with ZipFile(content, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(ZipInfo(name), part)  # of no date, so that equal models are equal
+    return content.getvalue()
+
+
+def to_hdf5(exported: Exported) -> bytes:
+    """The content of a `.weights.h5` file.
+
+    Raises:
+        InvalidTypeError: a layer is not one of the library's.
+        GpucnnError: the package h5py is not installed.
+    """
+    content = BytesIO()
+    with h5py().File(content, "w") as file:
+        file.create_group("vars").attrs["name"] = exported.name
+        variables = {layer.name: arrays for layer, arrays in _variables(exported)}
+        for layer, node in nodes_of(exported.layers):
+            group = file.create_group(f"{node.group}/vars")
+            group.attrs["name"] = layer.name
+            for number, array in enumerate(variables.get(layer.name, ())):
+                group[str(number)] = array
+    return content.getvalue()
+
+
+def config_of_model(exported: Exported) -> dict[str, Any]:
+    """The configuration of a `keras.Sequential`, as `keras.saving.serialize_keras_object` gives it.
+
+    Raises:
+        InvalidTypeError: a layer is not one of the library's.
+        InvalidValueError: a layer has a name that Keras does not take.
+    """
+    names = [layer.name for layer in exported.layers]
+    for name in names:
+        if "/" in name:
+            raise InvalidValueError(
+                f"the name {printable(name, 50)} has a slash, which Keras does not take: give the "
+                "layer another"
+            )
+    given = {"batch_shape": [None, *exported.input_shape], "name": _free("input_layer", names)}
+    layers = [in_keras("layers", "InputLayer", given), *map(config_of, exported.layers)]
+    if exported.softmax and not ends_in_softmax(exported.layers):
+        layers.append(in_keras("layers", "Softmax", {"name": _free("softmax", names)}))
+    for each in layers:
+        each["config"]["dtype"] = exported.dtype
+    return in_keras("", "Sequential", {"name": exported.name, "layers": layers})
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """A name that no layer has."""
+    names = (f"{name}_{number}" for number in count(1))
+    return name if name not in taken else next(each for each in names if each not in taken)
+
+
+def _variables(exported: Exported) -> list[tuple[Layer, Arrays]]:
+    """The layers that have weights, with these."""
+    return [
+        (layer, [exported.weights[name] for name in names])
+        for layer in exported.layers
+        if (names := _weight_names(layer))
+    ]
+
+
+def _weight_names(layer: Layer) -> list[str]:
+    """The names of the weights of a layer, and of those that run for it, in order."""
+    return [
+        f"{each.name}.{name}"
+        for each in layer.unrolled()
+        for name in (*each.parameter_shapes(), *each.state_shapes())
+    ]
