@@ -54,9 +54,15 @@ def test_models_of_keras_can_be_exported(command: Command) -> None:
     np.testing.assert_allclose(found, Sequential.load(KERAS).predict(x), atol=1e-5)
 
 
+def test_it_writes_files_of_keras(command: Command, model: Sequential) -> None:
+    assert command("export", MODEL, "model.keras", "--format", "keras").status == 0
+    again = Sequential.load("model.keras", "cpu")
+    np.testing.assert_array_equal(again.predict(BYTES), model.predict(BYTES))
+
+
 def test_errors_are_one_line(refused: Refused) -> None:
     assert "there is no file nothing" in refused("export", "nothing", FILE)
     assert "ends in .onnx" in refused("export", MODEL, MODEL)
     assert "ends in .safetensors" in refused("export", MODEL, FILE, "--format", "torch")
-    assert "choose one of onnx, torch" in refused("export", MODEL, FILE, "--format", "keras")
+    assert "choose one of onnx, torch" in refused("export", MODEL, FILE, "--format", "h5")
     assert "choose one of floats, bytes" in refused("export", MODEL, FILE, "--pixels", "words")

@@ -57,7 +57,7 @@ def functional() -> Any:
     given = keras.Input(SHAPE)
     x = layers.Conv2D(3, 3, use_bias=False)(given)
     x = layers.BatchNormalization()(x)
-    x = layers.ReLU(max_value=6, name="relu_6")(x)
+    x = layers.ReLU(max_value=6)(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(given, layers.Dense(3)(x), name="functional")
 
