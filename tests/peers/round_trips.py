@@ -1,4 +1,4 @@
-"""200 random networks to PyTorch, and to Keras and back, in memory and as files.
+"""200 random networks to PyTorch and back, and to Keras and back, in memory and as files.
 
 `KERAS_BACKEND=jax PYTHONPATH=tests python tests/peers/round_trips.py`, by hand where PyTorch, Keras
 and JAX are installed; with an argument, only the ways whose names have it. (On PyTorch, Keras 3.15
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gpucnn import Sequential, from_keras, to_keras, to_torch
+from gpucnn import Sequential, from_keras, from_torch, to_keras, to_torch
 from gpucnn.errors import GpucnnWarning
 from gpucnn.models.exchange.torch.state_dict import from_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
@@ -54,12 +54,15 @@ def channels_first(x: Array) -> Any:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
 
 
-def to_torch_and_pickled(model: Sequential, x: Array) -> float:
+def to_torch_and_back(model: Sequential, x: Array) -> float:
     """A module that was pickled."""
     file = BytesIO()
     torch.save(to_torch(model), file)
     file.seek(0)
-    return off(in_torch(torch.load(file, weights_only=False), x), model.predict(x))
+    module, expected = torch.load(file, weights_only=False), model.predict(x)
+    *pixels, channels = model.input_shape
+    back = from_torch(module, (channels, *pixels), "cpu", threads=1)
+    return max(off(in_torch(module, x), expected), off(back.predict(x), expected))
 
 
 def gradients_in_torch(model: Sequential, x: Array) -> float:
@@ -126,7 +129,7 @@ def in_keras(model: Any, x: Array) -> Array:
 
 
 WAYS: dict[str, tuple[Way, float]] = {
-    "to PyTorch": (to_torch_and_pickled, TOLERANCE),
+    "to PyTorch and back": (to_torch_and_back, TOLERANCE),
     "gradients in PyTorch": (gradients_in_torch, TOLERANCE_OF_GRADIENTS),
     "to Keras and back": (to_keras_and_back, TOLERANCE),
     "to files of Keras and back": (to_files_of_keras_and_back, TOLERANCE),

@@ -59,6 +59,14 @@ class Sliding:
         padding = (less, more) if at_end else (less[::-1], more[::-1])
         return replace(self, padding=padding)
 
+    def without_first(self, cut: Pair) -> "Sliding":
+        """The window without its first positions, so many along each axis, as far as they pad."""
+        padding = tuple(
+            (before - count * stride, after)
+            for (before, after), count, stride in zip(self.padding, cut, self.strides, strict=True)
+        )
+        return replace(self, padding=padding)
+
     def over(self, image: Pair) -> Padding | Sides:
         """How a layer slides over images of the size (height, width).
 
@@ -83,12 +91,12 @@ class Sliding:
         """The number of windows along an axis."""
         before, after = self.padding[axis]
         room = image[axis] + before + after - self._extent(axis)
-        if room < 0:
+        stride = self.strides[axis]
+        if room <= (-stride if self.rounds_up else -1):
             raise InvalidValueError(
                 f"its window of {self.size} with the dilation {self.dilation} is larger than "
                 f"images of {image} with the padding {self.padding}: give larger images"
             )
-        stride = self.strides[axis]
         if not self.rounds_up:
             return room // stride + 1
         last = ceil_div(room, stride)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from expect import refusal
 from gpucnn import Dense, Dropout, Flatten, ReLU, Rescaling, Sequential, Sigmoid, Tanh
+from gpucnn.errors import InvalidValueError
 from gpucnn.models.exchange import chain as core
 from gpucnn.models.exchange.chain import blaming
 from gpucnn.models.exchange.channels_first import ChannelsFirst
@@ -388,3 +389,15 @@ def test_maxima_after_sigmoid_may_be_padded() -> None:
     x = drawn(IMAGES, *SHAPE)
     shown = padded(1 / (1 + np.exp(-x)), ONE)
     check(made, x, windows(shown, Sliding((3, 3), (2, 2))).max((4, 5)))
+
+
+def test_padding_may_be_of_windows_that_are_cut_off() -> None:
+    padded = Sliding((2, 4), (1, 1), ((1, 1), (2, 2)))
+    assert padded.over((5, 6)) == ((1, 1), (2, 2))
+    assert padded.without_first((1, 1)).over((5, 6)) == "same"
+
+
+def test_a_window_may_stand_out_of_a_small_image() -> None:
+    assert Sliding((3, 3), (1, 2), ((1, 1), (0, 0)), rounds_up=True).over((2, 2)) == "same"
+    with pytest.raises(InvalidValueError, match="is larger than images of"):
+        Sliding((3, 3), (1, 1), ((1, 1), (0, 0)), rounds_up=True).over((2, 2))

@@ -45,7 +45,7 @@ def _conv2d(
     if kernel.ndim != 4:
         raise InvalidValueError(f"its kernel has the shape {kernel.shape}, and is none of images")
     size: Pair = kernel.shape[2], kernel.shape[3]
-    strides, dilations = _pair(stride), _pair(dilation)
+    strides, dilations = pair(stride), pair(dilation)
     sides = _around(padding, size, dilations)
     sliding = Sliding(size, strides, sides, dilations)
     chain.convolve(kernel, None if bias is None else _array(bias), sliding, groups)
@@ -192,7 +192,7 @@ def _log_softmax(
     chain.end_in_softmax(axis, of_logarithms=True)
 
 
-# Pooling
+# Pooling, of which the first rows and columns are cut off that `cut` says
 
 
 def _max_pool2d(
@@ -203,11 +203,12 @@ def _max_pool2d(
     dilation: Any = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
+    cut: Pair = (0, 0),
 ) -> None:
-    size = _pair(kernel_size)
+    size = pair(kernel_size)
     sides = _around(padding, size, (1, 1))
-    strides = _pair(stride or size)
-    chain.pool_maxima(Sliding(size, strides, sides, _pair(dilation), ceil_mode))
+    sliding = Sliding(size, pair(stride or size), sides, pair(dilation), ceil_mode)
+    chain.pool_maxima(sliding.without_first(cut))
 
 
 def _avg_pool2d(
@@ -218,13 +219,14 @@ def _avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    cut: Pair = (0, 0),
 ) -> None:
     if divisor_override is not None:
         raise InvalidValueError("it has a divisor_override, but a mean of gpucnn is one")
-    size = _pair(kernel_size)
+    size = pair(kernel_size)
     sides = _around(padding, size, (1, 1))
-    sliding = Sliding(size, _pair(stride or size), sides, (1, 1), ceil_mode)
-    chain.pool_means(sliding, counts_padding=count_include_pad)
+    sliding = Sliding(size, pair(stride or size), sides, (1, 1), ceil_mode)
+    chain.pool_means(sliding.without_first(cut), counts_padding=count_include_pad)
 
 
 def _adaptive_avg_pool2d(chain: ChannelsFirst, output_size: Any) -> None:
@@ -248,7 +250,7 @@ def _adaptive_max_pool2d(
 def _adaptive(chain: ChannelsFirst, output_size: Any) -> Sliding | None:
     """The window by which images come to a size; None for that of whole images."""
     image = chain.image_size()
-    given = _pair(output_size)
+    given = pair(output_size)
     output = given[0] or image[0], given[1] or image[1]  # None for that of the image
     if output == (1, 1):
         return None
@@ -308,6 +310,13 @@ def _permute(chain: ChannelsFirst, *dims: Any) -> None:
     chain.transpose([axis % rank - 1 for axis in axes[1:]])
 
 
+def _channel_shuffle(chain: ChannelsFirst, groups: int) -> None:
+    channels, *pixels = chain.shape
+    chain.reshape((groups, channels // groups, *pixels))
+    chain.transpose((1, 0, *range(2, len(pixels) + 2)))
+    chain.reshape((channels, *pixels))
+
+
 def _pad(
     chain: ChannelsFirst, pad: Any, mode: str = "constant", value: float | None = None
 ) -> None:  # of the last axis first
@@ -334,7 +343,7 @@ def _array(value: Any) -> NDArray[np.float32]:
     return np.array(value, np.float32)  # a copy: a parameter may be trained further
 
 
-def _pair(value: Any) -> Pair:
+def pair(value: Any) -> Pair:
     """A number for both axes, or one for each."""
     if isinstance(value, (tuple, list)):
         first, second = value if len(value) == 2 else (value[0], value[0])
@@ -347,7 +356,7 @@ def _around(padding: Any, size: Pair, dilation: Pair) -> Sides:
     if padding == "valid":
         return NONE
     if padding != "same":
-        rows, columns = _pair(padding)
+        rows, columns = pair(padding)
         return (rows, rows), (columns, columns)
     rows, columns = (each * (length - 1) for each, length in zip(dilation, size, strict=True))
     return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
@@ -371,7 +380,8 @@ CALLS: dict[str, Callable[..., None]] = {
         *(_relu, _relu6, _hardtanh, _clamp, _leaky_relu, _prelu, _elu, _gelu, _silu),
         *(_sigmoid, _tanh, _dropout, _dropout2d, _softmax, _log_softmax),
         *(_max_pool2d, _avg_pool2d, _adaptive_avg_pool2d, _adaptive_max_pool2d, _mean, _amax),
-        *(_flatten, _unflatten, _view, _squeeze, _unsqueeze, _permute, _pad, _contiguous),
+        *(_flatten, _unflatten, _view, _squeeze, _unsqueeze, _permute, _channel_shuffle),
+        *(_pad, _contiguous),
     )
 } | {
     "iadd": _add,
@@ -417,6 +427,7 @@ MODULES: dict[str, tuple[str, Attributes]] = {
     "AdaptiveMaxPool2d": ("adaptive_max_pool2d", "output_size"),
     "Flatten": ("flatten", "start_dim end_dim"),
     "Unflatten": ("unflatten", "dim sizes=unflattened_size"),
+    "ChannelShuffle": ("channel_shuffle", "groups"),
     "ZeroPad2d": ("pad", "pad=padding"),
     "Identity": ("contiguous", ""),
 }

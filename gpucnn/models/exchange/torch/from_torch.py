@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gpucnn.backends.window import Pair
 from gpucnn.errors import GpucnnError, InvalidTypeError, InvalidValueError, printable
 from gpucnn.models.exchange.chain import blaming
 from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
-from gpucnn.models.exchange.torch.calls import CALLS, MODULES
+from gpucnn.models.exchange.torch.calls import CALLS, MODULES, pair
 from gpucnn.utils import arguments
 
 
@@ -69,6 +70,7 @@ class _Reading:
         self._chain = ChannelsFirst(shape, channels_first=len(shape) == 3, keeps_names=True)
         self._values: dict[Any, Any] = {}  # by node: numbers, parameters, or a _Tensor
         self._last: _Tensor | None = None
+        self._cropping: Any = None  # the node that cuts off what the last one was told to leave out
 
     def read(self) -> Imported:
         for node in self._traced.graph.nodes:
@@ -131,10 +133,31 @@ class _Reading:
                 "by others"
             )
         self._check_place(tensors)
+        if node is self._cropping:
+            return tensors[0]
         self._chain.enter(_name(node))
         pairs = [each.partition("=") for each in attributes.split()]
         values = {first: getattr(module, attribute or first) for first, _, attribute in pairs}
+        if name in ("max_pool2d", "avg_pool2d"):
+            self._cropping, values["cut"] = self._crops(node, module)
         return self._append(name, [], values)
+
+    def _crops(self, node: Any, pooling: Any) -> tuple[Any, Pair]:
+        """The module after one of pooling if it cuts off the first windows, and how many.
+
+        So PyTorch pools as Keras with padding="same", where windows are of an even size and have
+        strides of one pixel: there is one pixel more of padding at the end than at the beginning.
+        """
+        after = next(iter(node.users))
+        module = self._traced.get_submodule(after.target) if after.op == "call_module" else None
+        if len(node.users) == 1 and _kind(module) == "ZeroPad2d":
+            left, right, top, bottom = module.padding
+            padded = zip(pair(pooling.padding), pair(pooling.stride), (-top, -left), strict=True)
+            if right == bottom == 0 and all(
+                cut == 0 or (cut == 1 <= padding and stride == 1) for padding, stride, cut in padded
+            ):
+                return after, (-top, -left)
+        return None, (0, 0)
 
     def _call_function(
         self, node: Any, tensors: Sequence[_Tensor], args: list[Any], options: dict[str, Any]

@@ -207,6 +207,24 @@ def test_an_image_made_of_a_vector() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [nn.MaxPool2d, nn.AvgPool2d])
+def test_pooling_that_pads_at_the_end_alone(kind: Any) -> None:
+    """As `to_torch` has it: the windows that begin before the image are cut off."""
+    counting = {} if kind is nn.MaxPool2d else {"count_include_pad": False}
+    pooling = kind(2, 1, 1, **counting), nn.ZeroPad2d((-1, 0, -1, 0))
+    module = nn.Sequential(*pooling, nn.Flatten(), nn.Linear(70, 3))
+    check(module, SHAPE)
+    layer = from_torch(module, SHAPE, "cpu", 1).layers[0]
+    assert getattr(layer, "padding", None) == "same"
+    cropped = kind(2, 1), nn.ZeroPad2d((-1, 0, 0, 0))  # of what has no padding
+    check(nn.Sequential(*cropped, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3)), SHAPE)
+
+
+def test_channels_are_shuffled() -> None:
+    shuffled = nn.Unflatten(1, (70, 1, 1)), nn.ChannelShuffle(2), nn.Flatten()
+    check(nn.Sequential(nn.Flatten(), *shuffled, nn.Linear(70, 3)), SHAPE)
+
+
 def test_vectors_may_come_in() -> None:
     module = settle(nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)))
     x = images((5,))
