@@ -18,6 +18,7 @@ SLOW = [
     "gpucnn.backends.cuda.cupy_runtime",
     "gpucnn.backends.cuda.machine_code.nvrtc",
     "gpucnn.simulator",
+    "h5py",
     "importlib.metadata",
     "matplotlib",
     "onnx",

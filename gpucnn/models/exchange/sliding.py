@@ -61,11 +61,11 @@ class Sliding:
 
     def without_first(self, cut: Pair) -> "Sliding":
         """The window without its first positions, so many along each axis, as far as they pad."""
-        padding = tuple(
+        rows, columns = (
             (before - count * stride, after)
             for (before, after), count, stride in zip(self.padding, cut, self.strides, strict=True)
         )
-        return replace(self, padding=padding)
+        return replace(self, padding=(rows, columns))
 
     def over(self, image: Pair) -> Padding | Sides:
         """How a layer slides over images of the size (height, width).

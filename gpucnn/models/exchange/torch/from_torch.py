@@ -149,8 +149,9 @@ class _Reading:
         strides of one pixel: there is one pixel more of padding at the end than at the beginning.
         """
         after = next(iter(node.users))
-        module = self._traced.get_submodule(after.target) if after.op == "call_module" else None
-        if len(node.users) == 1 and _kind(module) == "ZeroPad2d":
+        is_followed = len(node.users) == 1 and after.op == "call_module"
+        module: Any = self._traced.get_submodule(after.target) if is_followed else None
+        if _kind(module) == "ZeroPad2d":
             left, right, top, bottom = module.padding
             padded = zip(pair(pooling.padding), pair(pooling.stride), (-top, -left), strict=True)
             if right == bottom == 0 and all(

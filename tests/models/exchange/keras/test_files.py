@@ -349,7 +349,7 @@ REFUSED: list[tuple[Change, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "line"), REFUSED, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(("change", "line"), REFUSED, ids=[line[:50] for _, line in REFUSED])
 def test_what_gpucnn_has_not_is_named(change: Change, line: str) -> None:
     changed(change)
     refused(line)
