@@ -37,7 +37,7 @@ def _check_workers(workers: int | None) -> int | None:
     return workers
 
 
-Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn")]
+Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn, or a .keras file")]
 Data = Annotated[
     str | None,
     typer.Option(help="A folder of IDX files, or the address of one (default: built-in MNIST)"),

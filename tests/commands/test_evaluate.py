@@ -19,6 +19,16 @@ def test_it_measures_a_saved_model(command: Command, data: str) -> None:
     assert f"accuracy {accuracy:.2%}, loss {loss:.4f}" in outcome.out
 
 
+def test_it_measures_a_model_of_keras(command: Command, data: str) -> None:
+    model = gpucnn.models.notebook()
+    model.save("model.safetensors")
+    model.export("model.keras", format="keras")
+    mine, theirs = (
+        command("evaluate", f"model.{kind}", "--data", data) for kind in ("safetensors", "keras")
+    )
+    assert (theirs.status, theirs.out) == (0, mine.out)
+
+
 @pytest.fixture
 def checkpoint(command: Command, data: str) -> Path:
     """The checkpoint of a run on `data`."""

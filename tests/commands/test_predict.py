@@ -31,6 +31,13 @@ def test_it_shows_an_image_of_the_test_set(command: Command, model: Sequential) 
     assert f"{labels[0]}, with {probability:.1%}: right" in outcome.out
 
 
+def test_it_takes_a_model_of_keras(command: Command, model: Sequential) -> None:
+    model.export("model.keras", format="keras")
+    outcome = command("predict", "model.keras", 0)
+    assert outcome.status == 0
+    assert outcome.out == command("predict", MODEL, 0).out
+
+
 def test_it_reads_an_image_file(command: Command) -> None:
     _, (images, labels) = load_mnist()
     picture = Image.fromarray(255 - images[0]).resize((200, 200))
