@@ -40,6 +40,10 @@ DAMAGE = (
 """What the libraries raise that read damaged files, and what follows from configurations."""
 
 
+VariablesOf = Callable[[Node], Sequence[NDArray[Any]]]
+"""Gives the values of the variables of a layer, in order."""
+
+
 @dataclass(frozen=True)
 class KerasFile:
     """What a file holds, which must stay open.
@@ -52,7 +56,7 @@ class KerasFile:
 
     model: Config | None
     compiled: Config | None
-    variables_of: Callable[[Node], Sequence[NDArray[Any]]]
+    variables_of: VariablesOf
 
 
 def is_of_keras(path: str | os.PathLike[str]) -> bool:
@@ -100,7 +104,7 @@ def _of_weights(variables: Variables) -> KerasFile:
     return KerasFile(None, None, _by_group(variables))
 
 
-def _by_group(variables: Variables) -> Callable[[Node], Sequence[NDArray[Any]]]:
+def _by_group(variables: Variables) -> VariablesOf:
     return lambda node: variables.of_group(node.group)
 
 

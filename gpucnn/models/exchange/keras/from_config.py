@@ -14,7 +14,7 @@ from gpucnn.regularizers import L2
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.names import advice_on
 
-Variables = Sequence[NDArray[Any]]
+Values = Sequence[NDArray[Any]]
 
 KINDS: dict[str, Any] = {
     **{each.__name__: each for each in LAYERS},
@@ -29,18 +29,18 @@ OF_THE_MODEL = ("autocast", "batch_shape", "dtype", "seed", "trainable")
 KERNELS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
 
 
-def layer_of(node: Node, variables: Variables) -> tuple[Layer, Variables] | None:
+def layer_of(node: Node, values: Values) -> tuple[Layer, Values] | None:
     """A layer of gpucnn, not built, and its weights; None for one that changes nothing.
 
     Args:
         node: the layer in Keras.
-        variables: its values there, in order.
+        values: of its variables there, in order.
 
     Raises:
         InvalidValueError: gpucnn has no such layer.
         KeyError, TypeError, ValueError, IndexError, AttributeError: it is not a configuration.
     """
-    if node.kind == "Identity" or node.config.get("activation") == _linear(node.kind):
+    if _changes_nothing(node):
         return None
     if node.kind not in KINDS:
         advice = advice_on("gpucnn.layers", node.kind) or "save a model without it"
@@ -50,17 +50,17 @@ def layer_of(node: Node, variables: Variables) -> tuple[Layer, Variables] | None
         )
     try:
         given = _arguments(node.config)
-        if node.kind == "Normalization" and variables:  # adapted to images
-            given["mean"], given["variance"] = (each.tolist() for each in variables[:2])
-            variables = ()
-        return KINDS[node.kind](**given), variables
+        if node.kind == "Normalization" and values:  # adapted to images
+            given["mean"], given["variance"] = (each.tolist() for each in values[:2])
+            values = ()
+        return KINDS[node.kind](**given), values
     except (InvalidTypeError, InvalidValueError) as error:
         raise InvalidValueError(f"of the layer {printable(node.name, 50)}, {error}") from error
 
 
-def _linear(kind: str) -> str | None:
-    """The argument `activation` with which a layer of a class changes nothing, if there is one."""
-    return "linear" if kind == "Activation" else ""
+def _changes_nothing(node: Node) -> bool:
+    is_linear = node.kind == "Activation" and node.config["activation"] == "linear"
+    return node.kind == "Identity" or is_linear
 
 
 def _arguments(config: Config) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A model out of the configuration of a Keras model, and the values of its variables."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,9 @@ from gpucnn.models.checkpoint import count_parameters
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.keras.architecture import Architecture, Config, Node, architecture_of
 from gpucnn.models.exchange.keras.compiled import compiled_of
-from gpucnn.models.exchange.keras.files import KerasFile
+from gpucnn.models.exchange.keras.files import KerasFile, VariablesOf
 from gpucnn.models.exchange.keras.from_config import KINDS, layer_of
 from gpucnn.utils.warn import warn
-
-VariablesOf = Callable[[Node], Sequence[NDArray[Any]]]
 
 
 def imported_of_file(file: KerasFile) -> Imported:
