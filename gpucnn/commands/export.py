@@ -1,4 +1,4 @@
-"""`gpucnn export`: write a saved model as an ONNX file, or for PyTorch or Keras."""
+"""`gpucnn export`: write a saved model as an ONNX file, for PyTorch or Keras, or as a page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from gpucnn.commands.options import Checkpoint
-from gpucnn.models.exchange.export import ONNX
+from gpucnn.errors import InvalidValueError, printable
+from gpucnn.models.exchange.export import ONNX, PAGE
 from gpucnn.models.pixels import FLOATS
 from gpucnn.models.sequential import Sequential
 
@@ -15,12 +16,20 @@ def export(
     checkpoint: Checkpoint,
     output: Annotated[Path, typer.Argument(help="The file to write, such as model.onnx")],
     file_format: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--format",
-            help="onnx; torch for a state dict, .safetensors; or keras, .keras or .weights.h5",
+            help="onnx; torch for a state dict, .safetensors; keras, .keras or .weights.h5; or "
+            "page, .html (default: onnx)",
         ),
-    ] = ONNX,
+    ] = None,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page",
+            help="As --format page: an HTML file to draw on, which runs the model in the browser",
+        ),
+    ] = False,
     pixels: Annotated[
         str,
         typer.Option(
@@ -29,5 +38,8 @@ def export(
     ] = FLOATS,
 ) -> None:
     """Write a saved model as an ONNX file, which computes what predict does, or for others."""
-    Sequential.load(checkpoint, "cpu").export(output, file_format, pixels=pixels)
+    if page and file_format not in (None, PAGE):
+        raise InvalidValueError(f"--page is not of --format {printable(file_format)}: give one")
+    chosen = PAGE if page else file_format or ONNX
+    Sequential.load(checkpoint, "cpu").export(output, chosen, pixels=pixels)
     print(f"saved {output}")

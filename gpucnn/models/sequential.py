@@ -435,7 +435,7 @@ class Sequential(Pictured):
         verbose: int | str | None = None,
         pixels: str = FLOATS,
     ) -> None:
-        """Write an ONNX file, a file of Keras, or the weights as PyTorch or Keras have them.
+        """Write an ONNX file, a file of Keras or PyTorch, or a page that runs in a browser.
 
         An ONNX file computes in float32 what `predict` does. Its input, "input", is
         `(images, *input_shape)`, and its output (images, outputs), called "probabilities", or
@@ -448,23 +448,26 @@ class Sequential(Pictured):
         Keras's is what `keras.models.load_model` takes, a model that predicts what this one does,
         and is not compiled; or what `load_weights` of such a model takes. Keras is not needed.
 
+        A page is one HTML file to draw on, of a classifier of images. It has the weights in
+        float32, and computes what `predict` does in the browser, without a server.
+
         The file appears under its name complete or not at all.
 
         Args:
             filepath: of a name that ends in .onnx; for PyTorch in .safetensors; for Keras in .keras
-                or .weights.h5.
-            format: "onnx", "torch" or "keras".
+                or .weights.h5; for a page in .html.
+            format: "onnx", "torch", "keras" or "page".
             verbose: as for `evaluate`, or None; but there is nothing to print.
             pixels: "floats" for float32, in the encoding that the model was trained on, which the
                 description of the input tells; "bytes" for uint8 of 0 to 255, which an ONNX graph
-                converts to it.
+                converts to it. A page takes bytes.
 
         Raises:
             InvalidFileError: `filepath` is a directory, or its folder does not exist.
             InvalidTypeError: a layer is of a class of your own.
             InvalidValueError: an argument is not as described, the model was trained on pixels in
                 no encoding to which bytes can be converted, or a name, the weights or a shape are
-                such as the format cannot hold.
+                such as the format cannot hold, or the model is none that a page can show.
             TrainingError: a weight is not finite.
             GpucnnError: the package that writes it, onnx or h5py, is not installed.
             OSError: the file cannot be written.
@@ -486,7 +489,7 @@ class Sequential(Pictured):
             check_weights(self, self.replica)
             weights = self.named_weights(self.replica)
         layers, shape = self.layers, self.input_shape
-        return Exported(self.name, layers, weights, shape, self.dtype.name, softmax)
+        return Exported(self.name, layers, weights, shape, self.dtype.name, softmax, self.loss)
 
     @classmethod
     def load(

@@ -38,6 +38,12 @@ def test_the_file_may_take_bytes(command: Command, model: Sequential) -> None:
     np.testing.assert_allclose(run(BYTES), model.predict(BYTES), atol=1e-5)
 
 
+def test_a_page_is_one_file(command: Command) -> None:
+    outcome = command("export", MODEL, "--page", "page.html")
+    assert (outcome.status, outcome.out) == (0, "saved page.html\n")
+    assert Path("page.html").read_text().startswith("<!doctype html>")
+
+
 def test_it_writes_weights_for_pytorch(command: Command, model: Sequential) -> None:
     outcome = command("export", MODEL, "torch.safetensors", "--format", "torch")
     assert (outcome.status, outcome.out) == (0, "saved torch.safetensors\n")
@@ -63,6 +69,10 @@ def test_it_writes_files_of_keras(command: Command, model: Sequential) -> None:
 def test_errors_are_one_line(refused: Refused) -> None:
     assert "there is no file nothing" in refused("export", "nothing", FILE)
     assert "ends in .onnx" in refused("export", MODEL, MODEL)
+    assert "ends in .html" in refused("export", MODEL, FILE, "--page")
+    assert "--page is not of --format h5" in refused(
+        "export", MODEL, FILE, "--page", "--format", "h5"
+    )
     assert "ends in .safetensors" in refused("export", MODEL, FILE, "--format", "torch")
     assert "choose one of onnx, torch" in refused("export", MODEL, FILE, "--format", "h5")
     assert "choose one of floats, bytes" in refused("export", MODEL, FILE, "--pixels", "words")

@@ -11,16 +11,22 @@ from gpucnn.models.exchange.keras.hdf5 import h5py
 from gpucnn.models.exchange.keras.to_keras import to_archive, to_hdf5
 from gpucnn.models.exchange.onnx.file import check_onnx
 from gpucnn.models.exchange.onnx.to_onnx import encoding_of, to_onnx
+from gpucnn.models.exchange.page.to_page import to_page
 from gpucnn.models.exchange.torch.state_dict import to_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
 from gpucnn.models.pixels import BYTES, FLOATS, Pixels
 from gpucnn.utils import arguments
 
-ONNX, TORCH, KERAS = "onnx", "torch", "keras"
+ONNX, TORCH, KERAS, PAGE = "onnx", "torch", "keras", "page"
 
 OF_WEIGHTS = ".weights.h5"
 
-SUFFIXES = {ONNX: (".onnx",), TORCH: (".safetensors",), KERAS: (".keras", OF_WEIGHTS)}
+SUFFIXES = {
+    ONNX: (".onnx",),
+    TORCH: (".safetensors",),
+    KERAS: (".keras", OF_WEIGHTS),
+    PAGE: (".html",),
+}
 """How the names of files end, by format."""
 
 
@@ -76,6 +82,8 @@ def content_of(
     if file_format == KERAS:
         is_of_weights = Path(path).name.endswith(OF_WEIGHTS)
         return to_hdf5(exported) if is_of_weights else to_archive(exported)
+    if file_format == PAGE:
+        return to_page(exported, encoding_of(trained, exported.layers, takes_bytes=True))
     takes_bytes = pixels == BYTES
     encoding = encoding_of(trained, exported.layers, takes_bytes)
     return to_onnx(exported, encoding, takes_bytes=takes_bytes)

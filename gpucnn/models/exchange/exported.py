@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
 from gpucnn.layers import Layer
+from gpucnn.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Exported:
         input_shape: of one image.
         dtype: "float32" or "float64".
         softmax: whether predictions are the softmax of what the layers give.
+        loss: what it is compiled with; None for the default.
     """
 
     name: str
@@ -29,3 +31,4 @@ class Exported:
     input_shape: Shape
     dtype: str
     softmax: bool
+    loss: Loss | None

@@ -313,7 +313,7 @@ def test_a_layer_of_ones_own_is_refused(kind: type[Layer]) -> None:
         (
             FILE,
             {"format": "tf_saved_model"},
-            "format is 'tf_saved_model': choose one of onnx, torch, keras",
+            "format is 'tf_saved_model': choose one of onnx, torch, keras, page",
             ValueError,
         ),
         (FILE, {"pixels": "words"}, "pixels is 'words': choose one of floats, bytes", ValueError),

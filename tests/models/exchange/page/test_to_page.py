@@ -1,0 +1,121 @@
+"""The page in one file, opened in a browser."""
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from browser import ONE, SEVEN, THREE, ZERO, Stroke, draw, opened, pixels_of
+from expect import refusal
+from gpucnn import Conv2D, Dense, Flatten, Sequential, load_mnist
+from gpucnn.models.exchange.page.to_page import BROWSER
+from pictures import picture, somewhere
+
+MOST_BYTES = 200_000  # of the notebook's network
+
+
+@pytest.fixture(scope="module")
+def file(reader: Sequential, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "digits.html"
+    reader.export(path, format="page")
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser, file: Path) -> Iterator[Page]:
+    with opened(browser, file.as_uri()) as page:
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))  # such as what is blocked
+        yield page
+        assert said == []
+
+
+DIGITS: list[tuple[str, Stroke]] = [("0", ZERO), ("1", ONE), ("3", THREE), ("7", SEVEN)]
+
+
+@pytest.mark.parametrize(("digit", "stroke"), DIGITS)
+def test_a_drawn_digit_is_that_digit(page: Page, digit: str, stroke: Stroke) -> None:
+    draw(page, stroke)
+    expect(page.locator("#said")).to_have_text(digit)
+
+
+def test_the_bars_are_what_the_model_predicts(page: Page, reader: Sequential) -> None:
+    """Of the pixels that the page shows, to the last digit that it writes."""
+    draw(page, SEVEN[:4])
+    expect(page.locator("#result")).not_to_be_empty()  # all is shown
+    (expected,) = reader.predict(pixels_of(page, "#pixels")[None, ..., :1])
+    shares = [float(text.split()[0]) for text in page.locator(".share").all_inner_texts()]
+    np.testing.assert_allclose(shares, 100 * expected, rtol=0, atol=0.0501)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_photograph_of_a_digit_is_that_digit(page: Page, number: int) -> None:
+    """Of dark ink on paper in slanting light, or of light ink on a dark board."""
+    images, labels = load_mnist()[0]
+    random = np.random.default_rng(number)
+    ink = somewhere(images[number], random)
+    light = np.linspace(0.6, 1, ink.shape[1])
+    grey = 0.9 * light * (1 - 0.8 * ink) if number % 2 else 0.2 + 0.6 * ink
+    content = BytesIO()
+    picture(255 * np.repeat(grey[..., None], 3, axis=2), 5, random).save(content, "JPEG")
+    page.locator("#photograph").set_input_files(
+        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": content.getvalue()}
+    )
+    expect(page.locator("#said")).to_have_text(str(labels[number]))
+
+
+def test_a_picture_without_a_digit_is_told_in_a_line(page: Page) -> None:
+    white = BytesIO()
+    Image.new("L", (60, 60), 255).save(white, "PNG")
+    for content, text in (
+        (b"no picture", "this is not a picture that the browser can read"),
+        (white.getvalue(), "no digit stands out in the picture"),
+    ):
+        file: Any = {"name": "a.png", "mimeType": "image/png", "buffer": content}
+        page.locator("#photograph").set_input_files(file)
+        expect(page.get_by_role("alert")).to_contain_text(text)
+    draw(page, THREE)
+    expect(page.locator("#said")).to_have_text("3")
+
+
+def test_a_model_may_have_any_name_images_and_classes(browser: Browser, tmp_path: Path) -> None:
+    layers = [Conv2D(3, 3, padding="same", name="</script>"), Flatten(), Dense(1, "sigmoid")]
+    model = Sequential(layers, (6, 9, 3), device="cpu", name="</script><script>alert(1)")
+    model.compile(loss="binary_crossentropy")
+    model.export(tmp_path / "page.html", format="page")
+    with opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        draw(page, THREE)
+        expect(page.locator("#result")).not_to_be_empty()
+        pixels = pixels_of(page, "#pixels")[::3, ::3]  # small ones are shown as nine
+        assert pixels.shape == model.input_shape
+        (yes,) = model.predict(pixels[None])[0]
+        assert page.locator("#said").inner_text() == str(int(yes > 0.5))
+        assert page.locator("#maps b").all_inner_texts() == ["</script>"]
+
+
+# The file
+
+
+def test_the_notebooks_network_is_a_small_file(file: Path) -> None:
+    assert file.stat().st_size < MOST_BYTES
+
+
+def test_a_file_is_a_page_by_its_name() -> None:
+    model = Sequential([Flatten(), Dense(3)], (4, 4, 1), device="cpu")
+    with refusal("the file to export to is 'page.htm': give a name that ends in .html"):
+        model.export("page.htm", format="page")
+    with refusal("format is 'pdf': choose one of onnx, torch, keras, page"):
+        model.export("page.pdf", format="pdf")
+
+
+def test_nothing_that_the_browser_runs_is_of_another_place() -> None:
+    """Neither addresses, but that of the namespace of SVG, nor code that is made of text."""
+    for file in BROWSER.iterdir():
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|\beval\b|new Function", text), file
