@@ -15,11 +15,12 @@ from starlette.routing import Route
 
 from gpucnn.backends import available_devices, get_backend
 from gpucnn.errors import InvalidValueError, printable
+from gpucnn.models.exchange.page.to_page import BROWSER
 from gpucnn.models.sequential import Sequential
 from gpucnn.serving.bodies import image_in, kind_of_body, read_body
 from gpucnn.serving.limits import Limits
 from gpucnn.serving.metrics import Measured, Metrics
-from gpucnn.serving.responses import HANDLERS, PAGE, page_routes
+from gpucnn.serving.responses import HANDLERS, page_routes
 from gpucnn.serving.served import Asked, Served
 
 PATHS = ("/", "/page/", "/api/models", "/predict", "/explain", "/health", "/metrics")
@@ -30,7 +31,7 @@ def create_app(
     models: Mapping[str, Sequential] | Sequential,
     devices: Sequence[str] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - it is immutable
-    page: Path = PAGE,
+    page: Path = BROWSER,
 ) -> Starlette:
     """Make an application that answers for models; see docs/serve.md for what it is asked.
 

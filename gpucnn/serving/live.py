@@ -5,9 +5,9 @@ from pathlib import Path
 from types import TracebackType
 
 from gpucnn.callbacks.base import Callback, Logs
+from gpucnn.models.exchange.page.to_page import BROWSER
 from gpucnn.serving.course import Course, filters_of
 from gpucnn.serving.live_app import create_live_app
-from gpucnn.serving.responses import PAGE
 from gpucnn.serving.server import LOCAL, BackgroundServer, open_socket, url_of
 
 
@@ -33,7 +33,7 @@ class LivePage(Callback):
 
     writes_files = True  # rank 0 alone shows what all do
 
-    def __init__(self, port: int = 0, host: str = LOCAL, page: Path = PAGE) -> None:
+    def __init__(self, port: int = 0, host: str = LOCAL, page: Path = BROWSER) -> None:
         self.earlier: Sequence[Logs] = ()
         self._folder = page
         self._server: BackgroundServer | None = None

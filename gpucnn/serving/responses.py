@@ -13,7 +13,6 @@ from starlette.types import Scope
 from gpucnn.errors import DeviceError, GpucnnError, printable
 from gpucnn.serving.batching import BusyError
 
-PAGE = Path(__file__).parent / "page"
 HEADERS = {
     "Cache-Control": "no-cache",  # ask each time, by the ETag
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' data: blob:",

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from browser import browser as browser
+from browser import reader as reader
 from gpucnn import Sequential, models
 from gpucnn.serving import create_app
+from gpucnn.serving.server import LOCAL, BackgroundServer, open_socket, url_of
 from small_mnist import small_mnist
 
 Pixels = NDArray[np.uint8]
+
+PHONE: Any = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +56,15 @@ def client(model: Sequential, page: Path) -> Iterator[TestClient]:
     served = {"digits": model, "untrained": other}
     with TestClient(create_app(served, ["cpu"], page=page)) as asking:
         yield asking
+
+
+@contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """The address of a server in the background."""
+    with open_socket(LOCAL, 0) as listening:
+        server = BackgroundServer(app, listening)
+        yield f"{url_of(listening)}/"
+        server.close()
 
 
 def as_json(image: Pixels) -> dict[str, Any]:
