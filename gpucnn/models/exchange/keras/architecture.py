@@ -198,10 +198,13 @@ def _before(layer: Config, name: str) -> str | None:
 def _tensors(call: Any) -> list[str]:
     """The names of the layers whose outputs a call of a layer is given.
 
+    Whether it is for training, Keras notes of each call, but decides anew when the model is called.
+
     Raises:
         InvalidValueError: it is given other arguments too.
     """
-    options, given = call["kwargs"], call["args"]
+    options, given = dict(call["kwargs"]), call["args"]
+    options.pop("training", None)
     if any(value is not None for value in options.values()):
         raise InvalidValueError(
             f"a layer is called with {printable(options, 50)}, but gpucnn's take their input alone"

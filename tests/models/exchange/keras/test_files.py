@@ -23,6 +23,7 @@ from gpucnn import (
     BatchNormalization,
     Conv2D,
     Dense,
+    Dropout,
     Flatten,
     Normalization,
     ReLU,
@@ -126,6 +127,25 @@ def test_it_is_compiled_as_in_keras() -> None:
     assert isinstance(model.optimizer, AdamW)
     assert model.loss == SparseCategoricalCrossentropy(from_logits=True)
     assert model.metrics_names == ["loss", "accuracy", "top_2"]
+
+
+@pytest.mark.parametrize("training", [False, True, None])
+def test_calls_may_be_for_training_or_not(training: bool | None) -> None:
+    """Keras writes so of each `Dropout` of a functional model."""
+
+    def change(config: Any) -> None:
+        dropout = deepcopy(config["config"]["layers"][3])
+        dropout["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = "re_lu"
+        dropout["inbound_nodes"][0]["kwargs"] = {"training": training}
+        dropout |= {"class_name": "Dropout", "config": {"name": "dropout", "rate": 0.5}}
+        pooling = config["config"]["layers"][4]
+        pooling["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = "dropout"
+        config["config"]["layers"].append(dropout)
+
+    changed(change)
+    model = Sequential.load(FILE)
+    assert isinstance(model.get_layer("dropout"), Dropout)
+    assert_allclose(model.predict(images()), OUTPUTS["functional"], atol=1e-5)
 
 
 def test_it_can_be_trained_on() -> None:
@@ -280,6 +300,11 @@ def argument(number: int, **values: Any) -> Change:
     return lambda config: config["config"]["layers"][number]["config"].update(values)
 
 
+def called_with(**values: Any) -> Change:
+    """A change of how its ReLU is called."""
+    return lambda config: config["config"]["layers"][3]["inbound_nodes"][0]["kwargs"].update(values)
+
+
 REFUSED: list[tuple[Change, str]] = [
     (
         layer(1, class_name="LSTM"),
@@ -333,6 +358,10 @@ REFUSED: list[tuple[Change, str]] = [
     (
         argument(0, batch_shape=[None, None, None, 2]),
         "its images have the shape (None, None, 2): build it with one of numbers",
+    ),
+    (
+        called_with(mask=True),
+        "a layer is called with {'mask': True}, but gpucnn's take their input alone",
     ),
     (
         layer(3, inbound_nodes=[]),
