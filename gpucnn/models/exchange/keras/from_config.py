@@ -80,8 +80,8 @@ def _argument(name: str, value: Any) -> Any:
         return _activation(value)
     if name.endswith("_regularizer"):
         return _regularizer(name, value)
-    if name == "axis" and isinstance(value, list) and len(value) == 1:
-        return value[0]
+    if name == "axis" and isinstance(value, list) and len(value) <= 1:
+        return value[0] if value else None  # which Keras writes as no axis
     return _plain(value)
 
 

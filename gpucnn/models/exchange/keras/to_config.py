@@ -37,7 +37,7 @@ def config_of(layer: Layer) -> dict[str, Any]:
     else:
         config = {name: _in_keras(value) for name, value in layer.get_config().items()}
         if isinstance(layer, Normalization):
-            config |= {name: _of_channels(layer, config[name]) for name in ("mean", "variance")}
+            config |= _of_axis(layer)
     return in_keras("layers", kind_in_keras(layer), {"name": layer.name, **config})
 
 
@@ -47,9 +47,17 @@ def in_keras(module: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     return {"module": module, "class_name": kind, "config": config, "registered_name": None}
 
 
-def _of_channels(layer: Normalization, numbers: Any) -> Any:
-    """A number for each channel, where Keras does not take one for all."""
-    return [numbers] * layer.input_shape[-1] if isinstance(numbers, float) else numbers
+def _of_axis(layer: Normalization) -> dict[str, Any]:
+    """The axis, and as many numbers as Keras takes with it: one for each channel, or for all."""
+    numbers = {"mean": layer.mean, "variance": layer.variance}
+    if layer.axis is None and all(isinstance(each, float) for each in numbers.values()):
+        return {"axis": None, **numbers}
+    channels = layer.input_shape[-1]
+    spread = {
+        name: [each] * channels if isinstance(each, float) else each
+        for name, each in numbers.items()
+    }
+    return {"axis": -1, **spread}
 
 
 def _in_keras(value: Any) -> Any:

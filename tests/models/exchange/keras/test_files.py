@@ -159,6 +159,23 @@ def test_it_can_be_trained_on() -> None:
     assert again.predict(images()).tobytes() == model.predict(images()).tobytes()
 
 
+def test_what_normalises_all_numbers_together_has_no_axis() -> None:
+    def change(config: Any) -> None:
+        config["config"]["layers"][3]["config"]["axis"] = []
+
+    def adapt(file: Any) -> None:
+        group = file["layers/normalization/vars"]
+        for number, value in enumerate((0.5, 0.25)):
+            del group[str(number)]
+            group[str(number)] = np.float32(value)
+
+    with_weights(adapt, "of_many_layers.keras")
+    changed(change, str(Path(FILE).absolute()))
+    layer = Sequential.load(FILE).layers[2]
+    assert isinstance(layer, Normalization)
+    assert (layer.axis, layer.mean, layer.variance) == (None, 0.5, 0.25)
+
+
 def test_two_layers_of_one_name_in_models_within_it_are_told_apart() -> None:
     model = loaded("nested.keras")
     assert [layer.name for layer in model.layers][:2] == ["same", "conv2d"]

@@ -12,7 +12,18 @@ from numpy.testing import assert_array_equal
 
 import small
 from expect import refusal
-from gpucnn import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential, Softmax, Tanh, to_keras
+from gpucnn import (
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    Normalization,
+    ReLU,
+    Sequential,
+    Softmax,
+    Tanh,
+    to_keras,
+)
 from gpucnn.errors import GpucnnError, InvalidTypeError
 from gpucnn.layers import LAYERS
 from gpucnn.models.exchange.keras.from_config import KINDS
@@ -96,6 +107,25 @@ def parts(path: Path) -> tuple[Any, dict[str, tuple[int, ...]]]:
     for name in adapted:  # which here are arguments of the layer
         del shapes[name]
     return config, shapes
+
+
+@pytest.mark.parametrize(
+    ("axis", "mean", "expected"),
+    [
+        (-1, 0.25, (-1, [0.25] * 4, [2.0] * 4)),
+        (3, [0.1, 0.2, 0.3, 0.4], (-1, [0.1, 0.2, 0.3, 0.4], [2.0] * 4)),
+        (None, 0.25, (None, 0.25, 2.0)),
+        (None, [0.1, 0.2, 0.3, 0.4], (-1, [0.1, 0.2, 0.3, 0.4], [2.0] * 4)),
+    ],
+)
+def test_as_many_numbers_are_normalised_by_as_keras_takes(
+    axis: int | None, mean: Any, expected: Any
+) -> None:
+    model = built([Normalization(axis=axis, mean=mean, variance=2.0), Flatten(), Dense(3)])
+    check(model)
+    model.export(MODEL, format="keras")
+    config = parts(Path(MODEL))[0]["config"]["layers"][1]["config"]
+    assert tuple(config[name] for name in ("axis", "mean", "variance")) == expected
 
 
 def test_every_layer_has_a_class_in_keras() -> None:
