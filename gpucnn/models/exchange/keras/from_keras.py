@@ -38,7 +38,7 @@ def imported_of_model(model: Any) -> Imported:
         layer = model
         for name in node.names:
             layer = layer.get_layer(name)
-        return [np.asarray(each) for each in layer.get_weights()]
+        return [_real(np.asarray(each)) for each in layer.get_weights()]
 
     try:
         config = json.loads(model.to_json())
@@ -47,6 +47,11 @@ def imported_of_model(model: Any) -> Imported:
         raise InvalidTypeError(
             f"the model is of the type {type(model).__name__}: give a model of Keras 3"
         ) from error
+
+
+def _real(values: NDArray[Any]) -> NDArray[Any]:
+    """Values as numbers of NumPy, which bfloat16 is none of."""
+    return values.astype(np.float32) if values.dtype.kind == "V" else values
 
 
 def imported_of(model: Config, compiled: Config | None, variables_of: VariablesOf) -> Imported:

@@ -42,6 +42,10 @@ def h5py() -> Any:
     return h5py
 
 
+BFLOAT16 = np.dtype("V2")
+"""How Keras writes numbers of bfloat16: as two bytes each, which NumPy has no numbers for."""
+
+
 class Variables:
     """The variables of layers in a file, of which nothing but numbers within it is read.
 
@@ -68,12 +72,14 @@ class Variables:
 
     def _array(self, path: str) -> NDArray[Any]:
         found = self._at(path)
-        if not isinstance(found, h5py().Dataset) or found.dtype.kind not in "fiu":
+        is_array = isinstance(found, h5py().Dataset)
+        if not is_array or (found.dtype.kind not in "fiu" and found.dtype != BFLOAT16):
             raise InvalidValueError(f"its {printable(path, 100)} is not an array of numbers")
         if found.external or found.is_virtual or found.nbytes > self._left:
             raise InvalidValueError(f"the numbers of its {printable(path, 100)} are not in it")
         self._left -= found.nbytes
-        return np.asarray(found[()])
+        values = np.asarray(found[()])
+        return _of_bfloat16(values) if values.dtype == BFLOAT16 else values
 
     def _at(self, path: str) -> Any:
         """What is at a path, without the links that lead out of the file."""
@@ -84,3 +90,9 @@ class Variables:
                 raise InvalidValueError(f"it has no {printable(path, 100)}")
             found = found[name]
         return found
+
+
+def _of_bfloat16(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Numbers of bfloat16, which are the upper halves of those of float32."""
+    halves = np.stack([np.zeros(values.shape, np.uint16), values.view(np.uint16)], axis=-1)
+    return halves.astype("<u2").view("<f4")[..., 0].astype(np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 import small
@@ -450,6 +450,23 @@ def test_small_files_of_many_numbers_are_not_read() -> None:
 
     with_weights(inflate)
     refused("the numbers of its layers/conv2d/vars/0 are not in it")
+
+
+def test_numbers_of_bfloat16_are_read() -> None:
+    """Keras writes them as pairs of bytes, without a sign of it but in an attribute."""
+    kernel = "layers/conv2d/vars/0"
+    values = np.linspace(-2, 2, 54, dtype=np.float32).reshape(3, 3, 2, 3)
+    upper = (values.view(np.uint32) >> 16).astype(np.uint16)
+    cut = (upper.astype(np.uint32) << 16).view(np.float32)
+
+    def change(file: Any) -> None:
+        del file[kernel]
+        file[kernel] = upper.view("V2")
+
+    with_weights(change)
+    found = Sequential.load(FILE).get_weights()[0]
+    assert_array_equal(found, cut)
+    assert_allclose(found, values, rtol=2**-7)
 
 
 def test_what_is_not_numbers_is_refused() -> None:
