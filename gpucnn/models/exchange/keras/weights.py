@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Layer, Normalization
+from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.keras.architecture import Node, group_names
 from gpucnn.models.exchange.keras.files import KerasFile
 from gpucnn.models.exchange.keras.from_keras import imported_of_file
@@ -36,10 +37,11 @@ def weights_in(file: KerasFile, layers: Sequence[Layer]) -> Arrays:
 
     Raises:
         InvalidTypeError: a layer is not one of the library's.
-        InvalidValueError: the file has not the variables of these layers.
+        InvalidValueError: the file has not the variables of these layers, or a layer was adapted to
+            other images there.
     """
     if file.model is not None:
-        return [array for arrays in imported_of_file(file).weights for array in arrays]
+        return _of_model(imported_of_file(file), layers)
     found: Arrays = []
     for layer, node in nodes_of(layers):
         if isinstance(layer, Normalization):
@@ -49,7 +51,18 @@ def weights_in(file: KerasFile, layers: Sequence[Layer]) -> Arrays:
     return found
 
 
-def _check_adapted(layer: Normalization, variables: Sequence[NDArray[Any]]) -> None:
+def _of_model(imported: Imported, layers: Sequence[Layer]) -> Arrays:
+    """The weights of a model that a file has, if its layers were adapted to the same images."""
+    theirs, mine = (
+        [each for each in group if isinstance(each, Normalization)]
+        for group in (imported.layers, layers)
+    )
+    for layer, other in zip(mine, theirs, strict=False):
+        _check_adapted(layer, (other.mean, other.variance))
+    return [array for arrays in imported.weights for array in arrays]
+
+
+def _check_adapted(layer: Normalization, variables: Sequence[Any]) -> None:
     """Check that a layer has the mean and the variance that a file has, if it has them.
 
     Raises:

@@ -271,13 +271,14 @@ def test_images_that_a_layer_was_adapted_to_are_those_of_the_file() -> None:
         layers[2] = Normalization(mean=mean, variance=variance)
         return Sequential(layers, (8, 9, 2), device="cpu", threads=1)
 
-    model(mean).load_weights(path)
-    with refusal(
-        f"{path} cannot be loaded: normalization was adapted to other images: make it with the "
-        "mean and the variance of the file",
-        InvalidFileError,
-    ):
-        model(mean + 0.1).load_weights(path)
+    for each in (path, FILES / "of_many_layers.keras"):
+        model(mean).load_weights(each)
+        with refusal(
+            f"{each} cannot be loaded: normalization was adapted to other images: make it with the "
+            "mean and the variance of the file",
+            InvalidFileError,
+        ):
+            model(mean + 0.1).load_weights(each)
 
 
 def test_layers_of_your_own_have_no_variables() -> None:
