@@ -95,11 +95,17 @@ def _of_weights(variables: Variables) -> KerasFile:
     """A file of weights alone.
 
     Raises:
-        InvalidValueError: it is a model, in the format of Keras 2.
+        InvalidValueError: it is a model, in the format of Keras 2; or it does not tell the order of
+            its layers.
     """
     if OLD_MODEL in variables:
         raise InvalidValueError(
             "it is a model in the format of Keras 2: load it in Keras, and save it as .keras"
+        )
+    if variables.has_inner_models():
+        raise InvalidValueError(
+            "it is of a model with models within it, whose order weights alone do not tell: save "
+            "the whole model, as .keras, and give that"
         )
     return KerasFile(None, None, _by_group(variables))
 

@@ -1,7 +1,7 @@
 """The variables in a file of HDF5, as Keras writes it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -64,6 +64,14 @@ class Variables:
     def __contains__(self, name: str) -> bool:
         """Whether there is a group, or an array, of a name at the top."""
         return name in self._root
+
+    def has_inner_models(self) -> bool:
+        """Whether a layer that Keras has at the top is a model of layers itself."""
+        for name in self._at("layers"):
+            with suppress(InvalidValueError):
+                self._at(f"layers/{name}/layers")
+                return True
+        return False
 
     def of_group(self, group: str) -> list[NDArray[Any]]:
         """Those that Keras 3 has in the group of a layer, such as "layers/conv2d", in order."""

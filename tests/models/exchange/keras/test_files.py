@@ -261,6 +261,17 @@ def test_weights_of_other_layers_are_refused() -> None:
         model.load_weights(path)
 
 
+def test_weights_of_models_within_a_model_do_not_tell_their_order() -> None:
+    with zipfile.ZipFile(FILES / "nested.keras") as archive:
+        Path("nested.weights.h5").write_bytes(archive.read("model.weights.h5"))
+    with refusal(
+        "nested.weights.h5 cannot be loaded: it is of a model with models within it, whose order "
+        "weights alone do not tell: save the whole model, as .keras, and give that",
+        InvalidFileError,
+    ):
+        loaded("nested.keras").load_weights("nested.weights.h5")
+
+
 def test_images_that_a_layer_was_adapted_to_are_those_of_the_file() -> None:
     path = FILES / "of_many_layers.weights.h5"
     with h5py.File(path) as file:
