@@ -80,10 +80,10 @@ def to_torch(model: Sequential) -> Any:
     """Make a `torch.nn.Sequential` of a model, with copies of its weights.
 
     Its modules are those of torch.nn alone, so that it can be pickled and used without gpucnn. It
-    takes images (n, channels, rows, columns) of the model's dtype, in the encoding that the model
-    was trained on, and is on the CPU, in evaluation: it then gives what `predict` does. Where that
-    is a softmax, the last module is `Softmax`: `module[:-1]` gives the logits, which
-    `torch.nn.CrossEntropyLoss` takes.
+    takes images (n, channels, rows, columns), those without channels as they are, (n, rows,
+    columns), of the model's dtype, in the encoding that the model was trained on, and is on the
+    CPU, in evaluation: it then gives what `predict` does. Where that is a softmax, the last module
+    is `Softmax`: `module[:-1]` gives the logits, which `torch.nn.CrossEntropyLoss` takes.
 
     After `train()` it can be trained. What is not trained here stays so: `Rescaling` and
     `Normalization`, as convolutions, need no gradients. PyTorch's moving variances are of the

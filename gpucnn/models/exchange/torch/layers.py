@@ -129,6 +129,7 @@ def _bias(layer: Affine) -> dict[str, Tensor]:
 
 def _batch_normalization(chain: Chain, layer: BatchNormalization) -> None:
     """What of gamma and beta is not trained stands as ones or zeros where the other is."""
+    chain.to_channels_first()
     channels = layer.input_shape[-1]
     tensors: dict[str, Tensor] = {}
     if layer.scale or layer.center:
@@ -150,6 +151,7 @@ def _batch_normalization(chain: Chain, layer: BatchNormalization) -> None:
 
 def _scaling(chain: Chain, layer: Scaling) -> None:
     """A convolution of each channel by itself, by one number that is not trained."""
+    chain.to_channels_first()
     scales, offsets = (chain.in_order(np.array(each)) for each in (layer.scales, layer.offsets))
     channels, is_vector = len(scales), len(layer.input_shape) == 1
     dimensions = _dimensions(layer)

@@ -68,7 +68,8 @@ class Chain:
     """A chain of modules under construction.
 
     Images are (channels, rows, columns) in it. A vector that was flattened from an image has its
-    elements in that order, which the weights of the next layer follow.
+    elements in that order, which the weights of the next layer follow. An input of two axes, which
+    is an image without channels in PyTorch, comes as it is.
 
     Args:
         shape: of an input, as layers have it.
@@ -81,6 +82,7 @@ class Chain:
     def __init__(self, shape: Shape) -> None:
         self.modules: list[Module] = []
         self.shape = shape
+        self._is_channels_last = len(shape) == 2
         self._flattened: Shape = ()  # the image that a vector lies in the order of, if any
 
     def add(self, kind: str, tensors: Mapping[str, Tensor] | None = None, **arguments: Any) -> None:
@@ -92,7 +94,8 @@ class Chain:
     def flatten(self) -> None:
         """Make an image a vector, in the order in which it lies."""
         self.add("Flatten")
-        self._flattened = self.shape
+        self._flattened = () if self._is_channels_last else self.shape
+        self._is_channels_last = False
 
     def forget_order(self) -> None:
         """Take the order of the next output for that of gpucnn, since each element is a new one."""
@@ -102,6 +105,13 @@ class Chain:
         """What belongs to the elements of a vector, one in each row, in the order they lie in."""
         order = channels_first_order(self._flattened) if self._flattened else None
         return values if order is None else values[order]
+
+    def to_channels_first(self) -> None:
+        """Bring the last axis of an image before the others, where it is not yet."""
+        if self._is_channels_last:
+            shape = self.shape
+            self.flatten()
+            self.to_image(shape)
 
     def to_channels_last(self) -> None:
         """Make an image, or a vector, a vector in gpucnn's order."""

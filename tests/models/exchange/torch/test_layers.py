@@ -41,13 +41,14 @@ def modules(*layers: Layer, shape: tuple[int, ...] = SHAPE) -> list[Module]:
 
 
 def check(model: Sequential) -> None:
-    """Check that the modules compute of images, channels first, what the model predicts."""
+    """Check that the modules compute of images, channels first if any, what the model predicts."""
     exported = model.exported()
     described = modules_of_model(exported)
     state = to_state_dict(described, exported.weights, exported.dtype)
     x = np.random.default_rng(0).uniform(-0.5, 0.5, (3, *model.input_shape)).astype(np.float32)
     expected = model.predict(x)
-    found = run(described, state, np.moveaxis(x, -1, 1).astype(np.float64))
+    given = x if x.ndim == 3 else np.moveaxis(x, -1, 1)
+    found = run(described, state, given.astype(np.float64))
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * abs(expected).max())
 
@@ -74,6 +75,15 @@ def test_pooling_sees_the_same_windows(kind: Any, size: Any, strides: Any) -> No
 def test_images_may_have_other_axes() -> None:
     for shape in ((8,), (5, 4), (2, 3, 2, 3)):
         check(built([BatchNormalization(), Rescaling(2.0, 0.5), Flatten(), Dense(3)], shape))
+
+
+def test_images_without_channels_are_taken_as_they_are() -> None:
+    shape = 5, 4
+    for layers in ([], [ReLU()], [Reshape((5, 4, 1)), Conv2D(2, 3)], [Reshape((4, 5, 1))]):
+        for each in ([], [BatchNormalization()], [Rescaling([0.5, 1.0, 2.0, 3.0])]):
+            check(built([*each, *layers, Flatten(), BatchNormalization(), Dense(3)], shape))
+    kinds = [each.kind for each in modules(Flatten(), Dense(3), shape=shape)]
+    assert kinds == ["Flatten", "Linear", "Softmax"]
 
 
 def test_images_of_many_axes_are_refused() -> None:
