@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gpucnn.commands.options import Checkpoint
+from gpucnn.commands.options import Checkpoint, check_other_file
 from gpucnn.errors import InvalidValueError, printable
 from gpucnn.models.exchange.export import ONNX, PAGE
 from gpucnn.models.pixels import FLOATS
@@ -41,5 +41,6 @@ def export(
     if page and file_format not in (None, PAGE):
         raise InvalidValueError(f"--page is not of --format {printable(file_format)}: give one")
     chosen = PAGE if page else file_format or ONNX
+    check_other_file(output, checkpoint)
     Sequential.load(checkpoint, "cpu").export(output, chosen, pixels=pixels)
     print(f"saved {output}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gpucnn.commands.options import check_other_file
 from gpucnn.models.sequential import Sequential
 
 
@@ -17,6 +18,7 @@ def import_(
     ],
 ) -> None:
     """Make a model of an ONNX file of a convolutional classifier, and save it."""
+    check_other_file(output, source)
     model = Sequential.from_onnx(source, "cpu")
     model.save(output)
     model.summary()

@@ -120,6 +120,16 @@ def check_unchanged(
             )
 
 
+def check_other_file(output: Path, source: Path) -> None:
+    """Check that what is made of a file is not written over it.
+
+    Raises:
+        InvalidValueError: it would be.
+    """
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InvalidValueError(f"{output} is the file to read, too: give another to write")
+
+
 def check_workers(workers: int | None, devices: Sequence[str]) -> None:
     """Check that the value of `Threads`, if it is given, has a use: only the CPU has workers.
 

@@ -68,7 +68,7 @@ def test_it_writes_files_of_keras(command: Command, model: Sequential) -> None:
 
 def test_errors_are_one_line(refused: Refused) -> None:
     assert "there is no file nothing" in refused("export", "nothing", FILE)
-    assert "ends in .onnx" in refused("export", MODEL, MODEL)
+    assert "ends in .onnx" in refused("export", MODEL, "other.safetensors")
     assert "ends in .html" in refused("export", MODEL, FILE, "--page")
     assert "--page is not of --format h5" in refused(
         "export", MODEL, FILE, "--page", "--format", "h5"
@@ -76,3 +76,11 @@ def test_errors_are_one_line(refused: Refused) -> None:
     assert "ends in .safetensors" in refused("export", MODEL, FILE, "--format", "torch")
     assert "choose one of onnx, torch" in refused("export", MODEL, FILE, "--format", "h5")
     assert "choose one of floats, bytes" in refused("export", MODEL, FILE, "--pixels", "words")
+
+
+def test_the_model_is_not_written_over(refused: Refused) -> None:
+    content = Path(MODEL).read_bytes()
+    for same in (MODEL, f"./{MODEL}"):
+        line = refused("export", MODEL, same, "--format", "torch")
+        assert f"{MODEL} is the file to read, too: give another to write" in line
+    assert Path(MODEL).read_bytes() == content

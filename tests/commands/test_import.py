@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 
 from commands.conftest import Command, Refused
@@ -20,3 +22,5 @@ def test_it_saves_a_model_that_computes_the_same(command: Command) -> None:
 
 def test_errors_are_one_line(refused: Refused) -> None:
     assert "nothing is not there" in refused("import", "nothing", MODEL)
+    Path(FILE).write_bytes(b"")
+    assert f"{FILE} is the file to read, too: give another" in refused("import", FILE, FILE)
