@@ -41,11 +41,18 @@ from gpucnn.utils.warn import warn
 
 KEY = "gpucnn"
 VERSION = 1
-FORMATS_OF_KERAS = b"PK\x03\x04", b"\x89HDF"
-"""How the files begin that Keras writes: zip archives, and HDF5."""
 
-SUFFIXES_OF_PICKLES = ".pt", ".pth"
-"""How the names of files end that PyTorch's `save` writes."""
+PICKLE = (
+    "is a pickle of PyTorch, which can run code of anyone: where torch is, write its state dict "
+    "with safetensors.torch.save_file, and give that file"
+)
+OTHERS = {
+    ".pt": PICKLE,
+    ".pth": PICKLE,
+    ".onnx": "is an ONNX file: make a model of it by `gpucnn import`, or Sequential.from_onnx",
+    ".npz": "has weights alone: make the model of its layers, and give it to load_weights",
+}
+"""What files are that are not of safetensors, by how their names end, and what to do."""
 
 KIND, WEIGHTS = "kind", "weights"  # in the description of a file of weights alone
 SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
@@ -342,16 +349,8 @@ def opened_safetensors(path: str | os.PathLike[str]) -> Iterator[Any]:
             "float32"
         ) from error
     except SafetensorError as error:
-        if file.suffix in SUFFIXES_OF_PICKLES:
-            raise InvalidFileError(
-                f"{path} is a pickle of PyTorch, which can run code of anyone: where torch is, "
-                "write its state dict with safetensors.torch.save_file, and give that file"
-            ) from error
-        if file.read_bytes()[:4] in FORMATS_OF_KERAS:
-            raise InvalidFileError(
-                f"{path} is an archive, such as a file of Keras, and not one of gpucnn: give "
-                "another copy, or train again"
-            ) from error
+        if file.suffix in OTHERS:
+            raise InvalidFileError(f"{path} {OTHERS[file.suffix]}") from error
         raise InvalidFileError(
             f"{path} is cut short or not a safetensors file ({printable(error)}): "
             "give another copy, or train again"

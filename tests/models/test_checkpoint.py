@@ -101,15 +101,17 @@ def test_any_other_file_is_told(cut: tuple[Path, bytes], content: bytes) -> None
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize("beginning", [b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"])
-def test_a_file_of_keras_is_called_one(cut: tuple[Path, bytes], beginning: bytes) -> None:
-    path, _ = cut
-    path.write_bytes(beginning + bytes(100))
-    with refusal(
-        f"{path} is an archive, such as a file of Keras, and not one of gpucnn: give another copy, "
-        "or train again",
-        InvalidFileError,
-    ):
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.onnx", "is an ONNX file: make a model of it by `gpucnn import`"),
+        ("a.npz", "has weights alone: make the model of its layers, and give it to load_weights"),
+    ],
+)
+def test_what_other_files_are_is_told_by_their_names(tmp_path: Path, name: str, line: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PK\x03\x04" + bytes(100))
+    with pytest.raises(InvalidFileError, match=line):
         read_checkpoint(path)
 
 

@@ -42,9 +42,10 @@ def check_export(path: str | os.PathLike[str], file_format: str, pixels: str) ->
     arguments.one_of(pixels, "pixels", (FLOATS, BYTES))
     suffixes = SUFFIXES[file_format]
     if not Path(path).name.endswith(suffixes):
+        fitting = [each for each, ends in SUFFIXES.items() if Path(path).name.endswith(ends)]
         raise InvalidValueError(
             f"the file to export to is {str(path)!r}: give a name that ends in "
-            f"{' or '.join(suffixes)}"
+            f"{' or '.join(suffixes)}" + "".join(f", or the format {each!r}" for each in fitting)
         )
     if file_format != ONNX and pixels == BYTES:
         raise InvalidValueError(

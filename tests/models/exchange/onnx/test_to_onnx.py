@@ -319,6 +319,13 @@ def test_a_layer_of_ones_own_is_refused(kind: type[Layer]) -> None:
         (FILE, {"pixels": "words"}, "pixels is 'words': choose one of floats, bytes", ValueError),
         (FILE, {"verbose": 3}, "verbose is 3: choose one of auto, 0, 1, 2", ValueError),
         (FILE, {"opset_version": 12}, "has no argument opset_version=12: leave it out", TypeError),
+        (
+            "a.keras",
+            {},
+            "the file to export to is 'a.keras': give a name that ends in .onnx, or the format "
+            "'keras'",
+            ValueError,
+        ),
         ("a.pb", {}, "the file to export to is 'a.pb': give a name that ends in .onnx", ValueError),
         ("no/a.onnx", {}, "there is no folder no to write a.onnx in: make it", InvalidFileError),
     ],
