@@ -187,7 +187,7 @@ def _before(layer: Config, name: str) -> str | None:
     calls = layer.get("inbound_nodes", [])
     if not calls and layer["class_name"] == INPUT:
         return None
-    tensors = [tensor for call in calls for tensor in _tensors(call)]
+    tensors = [tensor for call in calls for tensor in _tensors(call, name)]
     if len(tensors) != 1:
         raise InvalidValueError(
             f"{_listed([name])} takes {len(tensors)} outputs of other layers, but {ONE_CHAIN}"
@@ -195,8 +195,8 @@ def _before(layer: Config, name: str) -> str | None:
     return str(tensors[0])
 
 
-def _tensors(call: Any) -> list[str]:
-    """The names of the layers whose outputs a call of a layer is given.
+def _tensors(call: Any, name: str) -> list[str]:
+    """The names of the layers whose outputs a call of the layer `name` is given.
 
     Whether it is for training, Keras notes of each call, but decides anew when the model is called.
 
@@ -205,11 +205,14 @@ def _tensors(call: Any) -> list[str]:
     """
     options, given = dict(call["kwargs"]), call["args"]
     options.pop("training", None)
-    if any(value is not None for value in options.values()):
-        raise InvalidValueError(
-            f"a layer is called with {printable(options, 50)}, but gpucnn's take their input alone"
-        )
     tensors = given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
+    others = [each for each in tensors if not isinstance(each, Mapping)]
+    others += [{key: value} for key, value in options.items() if value is not None]
+    if others:
+        raise InvalidValueError(
+            f"{_listed([name])} is called with {printable(others[0], 50)}, but gpucnn's layers "
+            "take their input alone: write it by others, such as Rescaling for a division"
+        )
     return [each["config"]["keras_history"][0] for each in tensors]
 
 

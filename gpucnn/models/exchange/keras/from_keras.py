@@ -31,7 +31,7 @@ def imported_of_model(model: Any) -> Imported:
     """A model that is an object of Keras, with the errors and the warning of `imported_of`.
 
     Raises:
-        InvalidTypeError: it is none.
+        InvalidTypeError: it is none, or not as Keras 3 has them.
     """
 
     def variables_of(node: Node) -> Sequence[NDArray[Any]]:
@@ -43,9 +43,12 @@ def imported_of_model(model: Any) -> Imported:
     try:
         config = json.loads(model.to_json())
         return imported_of(config, config.get("compile_config"), variables_of)
-    except (AttributeError, LookupError) as error:
+    except (InvalidTypeError, InvalidValueError):
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InvalidTypeError(
-            f"the model is of the type {type(model).__name__}: give a model of Keras 3"
+            f"the model is of the type {type(model).__name__}, and cannot be read "
+            f"({printable(repr(error))}): give a model of Keras 3"
         ) from error
 
 

@@ -334,6 +334,11 @@ def called_with(**values: Any) -> Change:
     return lambda config: config["config"]["layers"][3]["inbound_nodes"][0]["kwargs"].update(values)
 
 
+def called_with_number(config: Any) -> None:
+    """As Keras writes `x / 255.0`."""
+    config["config"]["layers"][3]["inbound_nodes"][0]["args"].append(255.0)
+
+
 REFUSED: list[tuple[Change, str]] = [
     (
         layer(1, class_name="LSTM"),
@@ -390,7 +395,13 @@ REFUSED: list[tuple[Change, str]] = [
     ),
     (
         called_with(mask=True),
-        "a layer is called with {'mask': True}, but gpucnn's take their input alone",
+        "re_lu is called with {'mask': True}, but gpucnn's layers take their input alone: write it "
+        "by others, such as Rescaling for a division",
+    ),
+    (
+        called_with_number,
+        "re_lu is called with 255.0, but gpucnn's layers take their input alone: write it by "
+        "others, such as Rescaling for a division",
     ),
     (
         layer(3, inbound_nodes=[]),
