@@ -4,12 +4,12 @@ import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidFileError, printable
+from gpucnn.models.exchange.damage import DAMAGE
 
 SUFFIX = ".npz"
 
@@ -36,7 +36,7 @@ def from_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             return dict(opened)
     except FileNotFoundError:
         raise InvalidFileError(f"there is no file {path}") from None
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError) as error:
+    except DAMAGE as error:
         raise InvalidFileError(
             f"{path} is not NumPy's .npz of numbers ({printable(str(error))}): give one that "
             "save_weights or numpy.savez has written"

@@ -1,3 +1,5 @@
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +55,26 @@ def test_objects_are_not_executed(tmp_path: Path) -> None:
     np.savez(path, **dict.fromkeys(model.weight_names, np.array([print], object)))  # type: ignore[arg-type]
     with pytest.raises(InvalidFileError, match=r"is not NumPy's \.npz of numbers"):
         model.load_weights(path)
+
+
+@pytest.mark.parametrize("size", [10**12, 10**20])
+def test_arrays_that_say_that_they_are_huge_are_refused(tmp_path: Path, size: int) -> None:
+    model, path = small.model(), tmp_path / "weights.npz"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("conv2d.kernel.npy", "w") as array:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (size,)}
+        np.lib.format.write_array_header_1_0(array, header)
+    with pytest.raises(InvalidFileError, match=r"is not NumPy's \.npz of numbers"):
+        model.load_weights(path)
+
+
+def test_damaged_files_are_refused_in_a_line(tmp_path: Path) -> None:
+    model, path = small.model(), tmp_path / "weights.npz"
+    model.save_weights(path)
+    content, random = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(150):
+        spoilt = bytearray(content)
+        for place in random.integers(0, len(content), 5):
+            spoilt[place] = random.integers(256)
+        path.write_bytes(spoilt)
+        with suppress(InvalidFileError):  # where it is only of other weights
+            model.load_weights(path)

@@ -2,19 +2,18 @@
 
 import json
 import os
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, BadZipFile, ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 from numpy.typing import NDArray
 
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
+from gpucnn.models.exchange.damage import DAMAGE
 from gpucnn.models.exchange.keras.architecture import Config, Node
 from gpucnn.models.exchange.keras.hdf5 import Variables, opened
 
@@ -32,12 +31,6 @@ OLD_MODEL = "model_weights"
 
 MOST_COMPRESSED = 2**26
 """Bytes of what is compressed in an archive; Keras compresses nothing."""
-
-DAMAGE = (
-    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
-    *(TypeError, ValueError, BadZipFile, struct.error, zlib.error),
-)
-"""What the libraries raise that read damaged files, and what follows from configurations."""
 
 
 VariablesOf = Callable[[Node], Sequence[NDArray[Any]]]

@@ -7,22 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
+from gpucnn.models.exchange.damage import DAMAGE
 
 MOST_BYTES = 2**31
 """Of a file, beside which weights may lie in others."""
-
-DAMAGED = (
-    ArithmeticError,
-    AttributeError,
-    KeyError,
-    IndexError,
-    OSError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What reading raises where a file is not as ONNX describes it."""
 
 
 @contextmanager
@@ -36,7 +24,7 @@ def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise InvalidFileError(f"{path} cannot be imported: {error}") from error
     except GpucnnError:
         raise
-    except DAMAGED as error:
+    except DAMAGE as error:
         raise damaged(path, error) from error
 
 
@@ -86,11 +74,11 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise InvalidFileError(f"{path} is larger than 2 GiB, which no ONNX file is")
     try:
         model = onnx.load(file, load_external_data=False)
-    except (DecodeError, *DAMAGED) as error:
+    except (DecodeError, *DAMAGE) as error:
         raise damaged(path, error) from error
     try:
         external_data_helper.load_external_data_for_model(model, str(file.parent))
-    except (checker.ValidationError, *DAMAGED) as error:
+    except (checker.ValidationError, *DAMAGE) as error:
         raise InvalidFileError(
             f"{path} has weights in a file beside it, which cannot be read ({first_line(error)}): "
             "put that there too"
@@ -99,6 +87,6 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         for each in model.graph.output:
             each.type.tensor_type.shape.SetInParent()  # which the checker wants, and no runtime
         checker.check_model(model)
-    except (checker.ValidationError, *DAMAGED) as error:
+    except (checker.ValidationError, *DAMAGE) as error:
         raise damaged(path, error) from error
     return model
