@@ -53,12 +53,14 @@ class Imported:
 def loss_of_outputs(layers: Sequence[Layer]) -> Loss | None:
     """The loss with which a model predicts what its layers give; None for the default.
 
-    By default, what is not softmax or sigmoid is taken for logits, and predictions are the softmax.
+    By default, what is not softmax or sigmoid is taken for logits, and predictions are the softmax,
+    of at least two classes.
 
     Args:
         layers: of the model, built.
     """
-    if end_of(layers) != "linear":
-        return None
-    is_single = unroll(layers)[-1].output_shape[0] == 1
-    return (BinaryCrossentropy if is_single else SparseCategoricalCrossentropy)(from_logits=True)
+    end, is_single = end_of(layers), unroll(layers)[-1].output_shape[0] == 1
+    if end == "linear":
+        kind = BinaryCrossentropy if is_single else SparseCategoricalCrossentropy
+        return kind(from_logits=True)
+    return BinaryCrossentropy() if end == "sigmoid" and is_single else None

@@ -187,6 +187,8 @@ def test_a_model_that_is_not_compiled_predicts_the_same() -> None:
     assert model.loss == SparseCategoricalCrossentropy(from_logits=True)
     assert_allclose(model.predict(images()), OUTPUTS["functional"], atol=1e-5)
     changed(lambda config: config.pop("compile_config"), "nested.keras")
+    assert Sequential.load(FILE).loss == BinaryCrossentropy()
+    changed(lambda config: config.pop("compile_config"), "of_many_layers.keras")
     assert Sequential.load(FILE).loss is None
 
 
