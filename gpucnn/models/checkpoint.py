@@ -46,7 +46,7 @@ PICKLE = (
     "is a pickle of PyTorch, which can run code of anyone: where torch is, write its state dict "
     "with safetensors.torch.save_file, and give that file"
 )
-OTHERS = {
+OTHER_FORMATS = {
     ".pt": PICKLE,
     ".pth": PICKLE,
     ".onnx": "is an ONNX file: make a model of it by `gpucnn import`, or Sequential.from_onnx",
@@ -349,8 +349,8 @@ def opened_safetensors(path: str | os.PathLike[str]) -> Iterator[Any]:
             "float32"
         ) from error
     except SafetensorError as error:
-        if file.suffix in OTHERS:
-            raise InvalidFileError(f"{path} {OTHERS[file.suffix]}") from error
+        if file.suffix in OTHER_FORMATS:
+            raise InvalidFileError(f"{path} {OTHER_FORMATS[file.suffix]}") from error
         raise InvalidFileError(
             f"{path} is cut short or not a safetensors file ({printable(error)}): "
             "give another copy, or train again"

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gpucnn.errors import InvalidTypeError
+from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.keras.from_keras import imported_of_model
 from gpucnn.models.exchange.keras.to_keras import to_model
 from gpucnn.models.exchange.torch import from_torch as torch_reader
@@ -68,12 +70,12 @@ def to_keras(model: Sequential) -> Any:
     `Softmax`. It is not compiled. Keras's backend is the one that it is set to.
 
     Raises:
-        InvalidTypeError: a layer is of a class of your own.
+        InvalidTypeError: `model` is none of gpucnn, or a layer is of a class of your own.
         InvalidValueError: a layer has a name that Keras does not take.
         TrainingError: a weight is not finite.
         GpucnnError: the package keras is not installed.
     """
-    return to_model(model.exported())
+    return to_model(_exported(model))
 
 
 def to_torch(model: Sequential) -> Any:
@@ -90,7 +92,7 @@ def to_torch(model: Sequential) -> Any:
     unbiased variance of a batch, those here of the other, as in Keras.
 
     Raises:
-        InvalidTypeError: a layer is of a class of your own.
+        InvalidTypeError: `model` is none of gpucnn, or a layer is of a class of your own.
         InvalidValueError: PyTorch has no module for a layer's input of so many axes.
         TrainingError: a weight is not finite.
         GpucnnError: the package torch is not installed.
@@ -99,4 +101,12 @@ def to_torch(model: Sequential) -> Any:
         GpucnnWarning: `RandomFlip` and `RandomTranslation`, for which torch.nn has no module, are
             left out.
     """
-    return to_sequential(model.exported())
+    return to_sequential(_exported(model))
+
+
+def _exported(model: Sequential) -> Exported:
+    if not isinstance(model, Sequential):
+        raise InvalidTypeError(
+            f"the model is of the type {type(model).__name__}: give a Sequential of gpucnn"
+        )
+    return model.exported()

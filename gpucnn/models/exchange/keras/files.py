@@ -13,15 +13,13 @@ from zipfile import ZIP_STORED, ZipFile
 from numpy.typing import NDArray
 
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
+from gpucnn.models.checkpoint import OTHER_FORMATS
 from gpucnn.models.exchange.damage import DAMAGE
 from gpucnn.models.exchange.keras.architecture import Config, Node
 from gpucnn.models.exchange.keras.hdf5 import Variables, opened
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF"
 """How files begin."""
-
-OTHER_ARCHIVES = (".npz", ".pt", ".pth")
-"""How the names of zip archives end that NumPy and PyTorch write."""
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 """What is in a `.keras` file, a zip archive."""
@@ -53,8 +51,11 @@ class KerasFile:
 
 
 def is_of_keras(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as one of Keras does, whatever its name, and is not of another."""
-    if Path(path).suffix in OTHER_ARCHIVES or not Path(path).is_file():
+    """Whether a file begins as one of Keras does, and has not the name of another format.
+
+    NumPy and PyTorch write zip archives, too.
+    """
+    if Path(path).suffix in OTHER_FORMATS or not Path(path).is_file():
         return False
     with Path(path).open("rb") as file:
         return file.read(4) in (ZIP, HDF5)
