@@ -71,7 +71,8 @@ def from_state_dict(modules: Sequence[Module], state: Arrays) -> dict[str, NDArr
                 weights[tensor.name] = tensor.from_torch(tensors[key])
             elif key != COUNTER and not np.allclose(tensor, tensors[key], rtol=1e-6, atol=0):
                 raise InvalidValueError(
-                    f"{name}.{key} has other numbers than the model, in which they are not trained"
+                    f"{_full(name, key)} has other numbers than the model, in which they are not "
+                    "trained"
                 )
     return weights
 
@@ -118,6 +119,11 @@ def _shape(tensor: Tensor) -> Shape:
     return tensor.places.shape if isinstance(tensor, Weight) else tensor.shape
 
 
+def _full(module: str | int, key: str) -> str:
+    """The name of a tensor; those of a module itself have no dot."""
+    return key if module == "" else f"{module}.{key}"
+
+
 def _numbers(name: str) -> list[int]:
     return [int(each) for each in re.findall(r"\d+", name)]
 
@@ -133,7 +139,7 @@ def _check_alike(
     alike = {each for each in of_state if len(of_state[each]) == len(of_model.get(each, ()))}
     theirs, mine = (
         ", ".join(
-            f"{name}.{key} {shape}"
+            f"{_full(name, key)} {shape}"
             for signature, names in group.items()
             if signature not in alike
             for name in names

@@ -177,12 +177,13 @@ def test_what_does_not_fit_is_named() -> None:
         InvalidFileError,
     ):
         taken(renamed(state | {"5.weight": np.zeros((5, 23), np.float32)}, {"5": "fc"}))
-    with refusal(
-        f"{FILE} is not of this model: it has 9.weight (2,), where the model's modules have "
-        "nothing",
-        InvalidFileError,
-    ):
-        taken(state | {"9.weight": np.zeros(2, np.float32)})
+    for name in ("9.weight", "mean"):
+        with refusal(
+            f"{FILE} is not of this model: it has {name} (2,), where the model's modules have "
+            "nothing",
+            InvalidFileError,
+        ):
+            taken(state | {name: np.zeros(2, np.float32)})
 
 
 def test_an_order_that_is_not_clear_is_refused() -> None:
