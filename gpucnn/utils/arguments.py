@@ -107,9 +107,15 @@ def factor(value: Any, name: str) -> tuple[float, float]:
 
 
 def text(value: Any, name: str) -> str:
-    """A text."""
+    """A text, of characters that UTF-8 has, in which files have names."""
     if not isinstance(value, str):
         raise InvalidValueError(f"{name} is {value!r}: it must be a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(
+            f"{name} is {value!r}: it must be a text of whole characters, as UTF-8 has them"
+        ) from error
     return value
 
 

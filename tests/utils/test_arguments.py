@@ -121,6 +121,8 @@ class TestText:
     def test_refuses(self, value: Any) -> None:
         refuses(arguments.text, value, "it must be a text")
 
+    refuses(arguments.text, "a\ud800", "it must be a text of whole characters, as UTF-8 has them")
+
     @pytest.mark.parametrize("value", ["", "ab", None, 3])
     def test_refuses_other_than_a_character(self, value: Any) -> None:
         refuses(arguments.character, value, "it must be a single character")

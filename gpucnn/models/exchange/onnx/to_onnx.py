@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
-from gpucnn.errors import InvalidValueError, printable
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import end_of
 from gpucnn.models.exchange.exported import Exported
@@ -66,14 +66,11 @@ def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool)
 
     Raises:
         InvalidTypeError: a layer is not one of the library's.
-        InvalidValueError: a name is no text of Unicode, or the weights are larger than a file of
-            ONNX may be, or than float32 may.
+        InvalidValueError: the weights are larger than a file of ONNX may be, or than float32 may.
     """
     from onnx import checker, helper
 
     layers = unroll(exported.layers)
-    for name in (exported.name, *(layer.name for layer in layers)):
-        _check_name(name)
     _check_weights(exported.weights)
     graph = Graph(exported.weights, exported.input_shape)
     if takes_bytes:
@@ -99,16 +96,6 @@ def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool)
     )
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
-
-
-def _check_name(name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidValueError(
-            f"the name {printable(name)} cannot be written in UTF-8, which ONNX has names in: "
-            "give another"
-        ) from error
 
 
 def _check_weights(weights: Mapping[str, NDArray[Any]]) -> None:

@@ -339,13 +339,6 @@ def test_other_arguments_are_refused(
     assert not list(Path().iterdir())
 
 
-def test_names_that_are_no_text_are_refused() -> None:
-    with refusal(
-        r"the name \ud800 cannot be written in UTF-8, which ONNX has names in: give another"
-    ):
-        built([Flatten(), Dense(3, name="\ud800")]).export(FILE)
-
-
 def test_weights_beyond_the_size_of_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(to_onnx, "MOST_BYTES", 4 * (168 * 3 + 3))
     check_floats(built([Flatten(), Dense(3)]))
