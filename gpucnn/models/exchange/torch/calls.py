@@ -339,6 +339,10 @@ def _contiguous(chain: ChannelsFirst) -> None:
 def _array(value: Any) -> NDArray[np.float32]:
     """A parameter, or a number."""
     if hasattr(value, "detach"):
+        if value.is_complex():
+            raise InvalidValueError("it has complex numbers: give a module of real ones")
+        if value.is_meta:
+            raise InvalidValueError("its weights have no values (device meta): load them first")
         value = value.detach().cpu().float().numpy()
     return np.array(value, np.float32)  # a copy: a parameter may be trained further
 

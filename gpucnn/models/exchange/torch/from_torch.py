@@ -1,6 +1,7 @@
 """A model of a PyTorch module whose forward is a chain."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gpucnn.backends.window import Pair
@@ -45,12 +46,26 @@ def _trace(module: Any) -> Any:
         )
     try:
         # Within another module, so that one of PyTorch's own is called too, and not traced into.
-        return fx.symbolic_trace(nn.Sequential(module))
+        with _in_eval_mode(module):
+            return fx.symbolic_trace(nn.Sequential(module))
     except Exception as error:
         raise InvalidValueError(
             f"torch.fx cannot trace the module ({printable(error)}): give one whose forward calls "
             "the same for any images"
         ) from error
+
+
+@contextmanager
+def _in_eval_mode(module: Any) -> Iterator[None]:
+    """Have a forward do what it does in inference, and then leave each module as it was."""
+    training = [each for each in module.modules() if each.training]
+    for each in training:
+        each.training = False
+    try:
+        yield
+    finally:
+        for each in training:
+            each.training = True
 
 
 class _Tensor:
@@ -132,6 +147,10 @@ class _Reading:
                 f"gpucnn has no layer that is PyTorch's {_kind(module)}: leave it out, or write it "
                 "by others"
             )
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise InvalidValueError(
+                "it has hooks, which may change its weights, or what it takes or gives: remove them"
+            )
         self._check_place(tensors)
         if node is self._cropping:
             return tensors[0]
@@ -182,7 +201,7 @@ class _Reading:
             CALLS[name](self._chain, *args, **options)
         except GpucnnError:
             raise
-        except (IndexError, TypeError, ValueError) as error:
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
             raise InvalidValueError(
                 f"its arguments are not understood ({printable(error)}): leave out those that are "
                 "not needed"

@@ -352,6 +352,49 @@ def test_modules_that_are_not_understood_are_named() -> None:
         from_torch(module, SHAPE)
 
 
+class DoublesInTraining(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(70, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.dense(x.flatten(1))
+        return 2 * x if self.training else x
+
+
+def test_a_module_in_training_is_read_as_it_infers_and_goes_on_training() -> None:
+    module = DoublesInTraining().train()
+    module.dense.eval()
+    model = from_torch(module, SHAPE)
+    assert module.training
+    assert not module.dense.training
+    x = images(SHAPE)
+    expected = of_torch(module, x)
+    assert np.abs(model.predict(np.moveaxis(x, 1, -1)) - expected).max() <= TOLERANCE
+
+
+def test_modules_with_hooks_are_refused() -> None:
+    dense = nn.Linear(96, 3)
+    dense.register_forward_hook(lambda module, given, found: 3 * found)
+    with refusal(
+        "the module 1 (Linear): it has hooks, which may change its weights, or what it takes or "
+        "gives: remove them"
+    ):
+        from_torch(nn.Sequential(nn.Flatten(), dense), SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"device": "meta"}, r"its weights have no values \(device meta\): load them first"),
+        ({"dtype": torch.complex64}, "it has complex numbers: give a module of real ones"),
+    ],
+)
+def test_weights_that_are_no_real_numbers_are_refused(options: Any, line: str) -> None:
+    with pytest.raises(ValueError, match=rf"^the module 1 \(Linear\): .*{line}"):
+        from_torch(nn.Sequential(nn.Flatten(), nn.Linear(96, 3, **options)), SHAPE)
+
+
 def test_what_depends_on_the_images_cannot_be_traced() -> None:
     with pytest.raises(ValueError, match=r"^torch\.fx cannot trace the module \("):
         from_torch(Forward(lambda x: x if x.sum() > 0 else -x, 96), SHAPE)
