@@ -14,6 +14,7 @@ class Limits:
             that its first byte is there.
         body_seconds: for the body.
         answer_seconds: for reading the image and computing, the wait for both included.
+        unread_seconds: that an answer waits for the client to read it.
         idle_seconds: that a connection is kept between two requests.
         connections: that are open at a time, each of which may have sent a body.
         waiting: requests that wait for a model on a device; further ones are sent away.
@@ -25,6 +26,7 @@ class Limits:
     head_seconds: float = 10
     body_seconds: float = 20
     answer_seconds: float = 30
+    unread_seconds: float = 20
     idle_seconds: int = 15
     connections: int = 100
     waiting: int = 128

@@ -4,12 +4,13 @@ import asyncio
 import json
 import os
 import socket
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gpucnn.errors import InvalidValueError, printable
@@ -113,7 +114,7 @@ def _server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     """A server that leaves the logging of the process as it is, and needs nothing of its loops."""
     return uvicorn.Server(
         uvicorn.Config(
-            app,
+            _stopping(app),
             loop="asyncio",
             http=_protocol(limits),
             ws="none",
@@ -126,6 +127,19 @@ def _server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     )
 
 
+def _stopping(app: ASGIApp) -> ASGIApp:
+    """The application, whose requests end without a trace in the log where the server has stopped.
+
+    By then their connections are closed.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return answer
+
+
 def _protocol(limits: Limits) -> type[asyncio.Protocol]:
     class Limited(_Connection):
         bounds = limits
@@ -136,15 +150,18 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
 class _Connection(H11Protocol):
     """A connection that is closed if the head of a request does not come, or one is too many.
 
-    From a request's head on, its application has to see that the body comes.
+    So it is if the client does not read its answers. From a request's head on, its application has
+    to see that the body comes.
     """
 
     bounds: Limits
     _patience: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(0)  # so that whatever is not read pauses writing
         if len(self.connections) > self.bounds.connections:
             self._refuse(503, "too many connections are open: ask again later")
         else:
@@ -153,6 +170,7 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._stop_waiting()
+        self._stop_waiting_to_be_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -162,6 +180,22 @@ class _Connection(H11Protocol):
             self._stop_waiting()
         elif self._patience is None:
             self._wait_for_head()
+
+    def pause_writing(self) -> None:
+        """Begin to wait until the client reads, also where nothing but that is left to do."""
+        super().pause_writing()
+        seconds = self.bounds.unread_seconds
+        self._unread = self.loop.call_later(seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read all that was sent."""
+        self._stop_waiting_to_be_read()
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Close once the answer under way is sent, which may take no more than `GOODBYE`."""
+        super().shutdown()
+        self.loop.call_later(GOODBYE, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
@@ -174,6 +208,11 @@ class _Connection(H11Protocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+    def _stop_waiting_to_be_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _lose_patience(self) -> None:
         if not self.conn.trailing_data[0]:  # as of browsers, which open some to have them

@@ -1,5 +1,6 @@
 """A server on a socket, and clients of all kinds."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from numpy.testing import assert_allclose
 import small
 from gpucnn import Sequential
 from gpucnn.errors import InvalidValueError
-from gpucnn.serving import Limits, create_app
+from gpucnn.serving import Limits, create_app, server
 from gpucnn.serving.served import Placed
 from gpucnn.serving.server import LOCAL, BackgroundServer, open_socket, url_of
 from serving.conftest import Pixels, as_json
@@ -263,6 +265,66 @@ def test_a_second_request_may_not_be_slow_either(port: int) -> None:
         assert b"200 OK" in connection.recv(65536)
         connection.sendall(b"GET /hea")
         assert hear(connection).status == 408
+
+
+def send_without_reading(connection: socket.socket, request: bytes) -> None:
+    """Ask for more than the system keeps for who does not read."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(SLOW)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            connection.sendall(1000 * request)
+
+
+def has_hung_up(connection: socket.socket) -> bool:
+    """Whether a server that does not take more has closed a connection."""
+    try:
+        connection.sendall(b"x")
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_answers_do_not_wait_for_ever_to_be_read(model: Sequential, page: Path) -> None:
+    with (
+        serving(model, page, replace(LIMITS, unread_seconds=SLOW)) as port,
+        socket.create_connection((LOCAL, port)) as connection,
+    ):
+        with contextlib.suppress(ConnectionError):  # as soon as that, if sending takes long
+            send_without_reading(connection, head(path="/metrics", method="GET"))
+        until(lambda: has_hung_up(connection))
+
+
+def test_a_server_stops_without_a_trace_in_the_log(
+    model: Sequential,
+    page: Path,
+    digits: Pixels,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(server, "GOODBYE", 0.2)
+    has_begun, may_go_on = threading.Event(), threading.Event()
+    content = json.dumps(as_json(digits[0])).encode()
+    request = head(JSON, f"Content-Length: {len(content)}") + content
+
+    def never(placed: Placed, asked: Any) -> Any:
+        has_begun.set()
+        assert may_go_on.wait(10)
+        raise AssertionError
+
+    with contextlib.ExitStack() as stack:
+        with serving(model, page) as port:
+            monkeypatch.setattr(Placed, "answer", never)
+            unread = stack.enter_context(socket.create_connection((LOCAL, port)))
+            send_without_reading(unread, head(path="/metrics", method="GET"))
+            unanswered = stack.enter_context(socket.create_connection((LOCAL, port), timeout=10))
+            unanswered.sendall(request)
+            assert has_begun.wait(10)
+        may_go_on.set()
+        assert unanswered.recv(1) == b""
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 def test_slow_clients_hold_nobody_up(port: int, model: Sequential, digits: Pixels) -> None:
