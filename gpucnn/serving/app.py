@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gpucnn.backends import available_devices, get_backend
-from gpucnn.errors import InvalidValueError, printable
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models.exchange.page.to_page import BROWSER
 from gpucnn.models.sequential import Sequential
 from gpucnn.serving.bodies import image_in, kind_of_body, read_body
@@ -36,7 +36,8 @@ def create_app(
     """Make an application that answers for models; see docs/serve.md for what it is asked.
 
     It shares nothing with others in the process, needs no lifespan, and can be mounted. A thread
-    for each model and device computes, while the event loop goes on.
+    for each model and device computes, while the event loop goes on; threads start with the first
+    request, so that a process which is to fork does so before.
 
     Args:
         models: by name, or one, of its own name. What becomes of them later is not served.
@@ -51,6 +52,8 @@ def create_app(
         DeviceError: a device cannot be used.
     """
     by_name = {models.name: models} if isinstance(models, Sequential) else models
+    if not isinstance(by_name, Mapping):
+        raise InvalidTypeError(f"models are {by_name!r}: give a Sequential, or several by name")
     service = _Service(by_name, _usable(devices), limits)
     routes = [
         Route("/api/models", service.list_models),

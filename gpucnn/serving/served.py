@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import get_backend
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError, TrainingError
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import Explanation, Probe
 from gpucnn.models.pixels import BYTES, Conversion, Pixels, conversion, convert, encoding_of_bytes
@@ -123,11 +123,16 @@ class Placed:
 
         Raises:
             DeviceError: the device cannot be used, or failed.
-            TrainingError: a weight is not finite.
+            TrainingError: a weight is not finite, or a probability, which JSON does not have.
         """
         model = self._model
         images = convert(np.stack([each.pixels for each in asked]), self._how, model.dtype)
         rows = model.classify(images).probabilities
+        if not np.isfinite(rows).all():
+            raise TrainingError(
+                "a probability is not finite, since the weights are too large: train the model "
+                "again, with a lower learning rate"
+            )
         explained = [index for index, each in enumerate(asked) if each.is_explained]
         found = self._explain(images[explained])
         return [

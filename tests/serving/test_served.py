@@ -18,6 +18,7 @@ from gpucnn import (
     Rescaling,
     Sequential,
 )
+from gpucnn.errors import TrainingError
 from gpucnn.layers import Layer
 from gpucnn.serving.served import Asked, Placed
 
@@ -75,3 +76,10 @@ def test_an_answer_is_the_same_in_every_batch(kind: str, encoding: str) -> None:
                     assert_allclose(
                         maps[found.number], expected.explanation.maps[name][0], rtol=1e-4, atol=1e-5
                     )
+
+
+def test_probabilities_that_are_no_numbers_are_refused() -> None:
+    model = small.model(threads=1)
+    model.set_weights([np.full_like(each, 3e37) for each in model.get_weights()])
+    with pytest.raises(TrainingError, match="^a probability is not finite"):
+        Placed(model, "cpu").answer([Asked(small.images(1)[0])])
