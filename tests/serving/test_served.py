@@ -81,5 +81,5 @@ def test_an_answer_is_the_same_in_every_batch(kind: str, encoding: str) -> None:
 def test_probabilities_that_are_no_numbers_are_refused() -> None:
     model = small.model(threads=1)
     model.set_weights([np.full_like(each, 3e37) for each in model.get_weights()])
-    with pytest.raises(TrainingError, match="^a probability is not finite"):
+    with pytest.raises(TrainingError, match=r"^a probability is not finite"):
         Placed(model, "cpu").answer([Asked(small.images(1)[0])])

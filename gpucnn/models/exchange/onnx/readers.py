@@ -44,13 +44,13 @@ class Node:
         """An attribute; text as a string, and a float32 as the shortest number that it is."""
         value = self._attributes.get(name, default)
         if isinstance(value, float):
-            return float(str(np.float32(value)))
+            return _shortest(np.float32(value))
         return value.decode() if isinstance(value, bytes) else value
 
     def given(self, index: int, name: str, default: Any = None) -> Any:
         """A constant input, or the attribute that it was in earlier versions."""
         if index < len(self._inputs) and self._inputs[index]:
-            return self._constants[self._inputs[index]]
+            return self._constant(index)
         return self.attribute(name, default)
 
     def weight(self, index: int) -> NDArray[np.float32]:
@@ -59,13 +59,16 @@ class Node:
         Raises:
             InvalidValueError: it is none.
         """
+        return self._constant(index).astype(np.float32)
+
+    def _constant(self, index: int) -> NDArray[Any]:
         name = self._inputs[index] if index < len(self._inputs) else ""
         if name not in self._constants:
             raise InvalidValueError(
                 f"its input {index} is computed by the model, but a layer of gpucnn has constants "
                 "there: give a model with fixed weights"
             )
-        return self._constants[name].astype(np.float32)
+        return self._constants[name]
 
     def weight_or_none(self, index: int) -> NDArray[np.float32] | None:
         """The same, or None if the input is left out."""
@@ -125,6 +128,10 @@ def _matmul(chain: ChannelsFirst, node: Node) -> None:
 
 
 def _batch_normalization(chain: ChannelsFirst, node: Node) -> None:
+    if node.attribute("training_mode", 0):
+        raise InvalidValueError(
+            "it normalises by the mean of a batch, as in training: export the model for inference"
+        )
     weights = [node.weight(index) for index in range(1, 5)]
     chain.normalize(
         *weights,
@@ -400,11 +407,24 @@ def _axes(axes: Any, chain: ChannelsFirst) -> list[int]:
 
 
 def _number(value: Any) -> float | None:
-    """A number, from an array of one; None for None, or what is infinite."""
+    """A number, from an array of one; None for None, or what is infinite.
+
+    Raises:
+        InvalidValueError: there is more than one.
+    """
     if value is None:
         return None
-    number = float(np.reshape(value, ()))
+    if np.size(value) != 1:
+        raise InvalidValueError(
+            f"it takes numbers of the shape {np.shape(value)}, but gpucnn one for all elements"
+        )
+    number = _shortest(np.ravel(value)[0])
     return None if number == inf else number
+
+
+def _shortest(number: np.generic) -> float:
+    """The shortest number that is this one in its precision, such as 0.1 for a float32 of that."""
+    return float(str(number))
 
 
 Reader = Callable[[ChannelsFirst, Node], None]

@@ -555,6 +555,33 @@ REFUSED: dict[str, Case] = {
         "the node conv_y (Conv): its kernel has the shape (4, 3, 2), but gpucnn convolves images, "
         "by kernels (filters, channels, height, width)",
     ),
+    "a normalisation as in training": (
+        [node("BatchNormalization", "x gamma beta mean variance", "y a b", training_mode=1)],
+        [constant(name, np.ones(3)) for name in ("gamma", "beta", "mean", "variance")],
+        {},
+        "the node batchnormalization_y (BatchNormalization): it normalises by the mean of a batch, "
+        "as in training: export the model for inference",
+    ),
+    "bounds of each channel": (
+        [node("Relu", "x", "a"), node("Min", "a most", "y")],
+        [constant("most", np.ones((3, 1, 1)))],
+        {},
+        "the node min_y (Min): it takes numbers of the shape (3, 1, 1), but gpucnn one for all "
+        "elements",
+    ),
+    "a bound that is computed": (
+        [node("Clip", "least x", "y")],
+        [constant("least", 0)],
+        {},
+        "the node clip_y (Clip): its input 1 is computed by the model, but a layer of gpucnn has "
+        "constants there: give a model with fixed weights",
+    ),
+    "a bound that is written as it is": (
+        [node("Relu", "x", "a"), node("Min", "a most", "y")],
+        [constant("most", -0.3)],
+        {},
+        "the node min_y (Min): max_value is -0.3: it must be a number above 0",
+    ),
     "weights that are computed": (
         [node("Conv", "kernel x", "y")],
         [KERNEL],
