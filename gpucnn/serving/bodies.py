@@ -18,6 +18,7 @@ from gpucnn.serving.limits import Limits
 
 JSON, PICTURE = "application/json", "application/octet-stream"
 LONGEST, MARGIN = 64, 1024  # bytes of JSON for a number with the spaces around it, and besides
+SCAN, MOST_SCANS = b"\xff\xda", 500  # of a JPEG; real ones have up to ten or so
 CLOSE = {"Connection": "close"}  # what the client still sends is not wanted
 
 
@@ -98,6 +99,9 @@ def _image_in_picture(body: bytes, shape: Shape, limits: Limits) -> NDArray[np.u
         )
     if not body:
         raise HTTPException(400, "the body is empty: send a PNG or JPEG file")
+    if body.startswith(b"\xff\xd8") and body.count(SCAN) > MOST_SCANS:
+        # Each scan, of a few bytes, may take a pass over all pixels.
+        raise HTTPException(422, f"the picture has more than {MOST_SCANS} scans: save it anew")
     try:
         return digit_in(BytesIO(body), "the picture", (height, width), limits.picture)[..., None]
     except InvalidFileError as error:

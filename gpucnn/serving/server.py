@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gpucnn.errors import InvalidValueError, printable
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.serving.limits import Limits
 
 LOCAL = "127.0.0.1"
@@ -28,10 +28,13 @@ def open_socket(host: str, port: int) -> socket.socket:
         port: 0 for a free one.
 
     Raises:
+        InvalidTypeError: the host is no text.
         InvalidValueError: the port is none, or in use, or the host is not of this machine.
     """
-    if not 0 <= port <= 65535:
-        raise InvalidValueError(f"the port is {port}: give one from 0, for a free one, to 65535")
+    if not isinstance(host, str):  # of None the system makes all addresses of the machine
+        raise InvalidTypeError(f"the host is {host!r}: give a name or an address, such as {LOCAL}")
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise InvalidValueError(f"the port is {port!r}: give one from 0, for a free one, to 65535")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]

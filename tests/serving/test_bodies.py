@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from gpucnn import Sequential
 from gpucnn.serving import Limits, create_app
-from gpucnn.serving.bodies import JSON, PICTURE, image_in
+from gpucnn.serving.bodies import JSON, PICTURE, SCAN, image_in
 from serving.conftest import Pixels, as_json, as_png
 
 SHAPE = (28, 28, 1)
@@ -93,6 +93,18 @@ def test_a_picture_of_too_many_pixels_is_not_unpacked(model: Sequential) -> None
     assert answer.json()["error"].startswith(
         "the picture has too many pixels: at most 25,000,000 are read"
     )
+
+
+def test_a_picture_of_too_many_scans_is_not_unpacked(digits: Pixels) -> None:
+    """A scan of a few bytes takes as long as there are pixels, and 10 MB are 200,000 of them."""
+    file = BytesIO()
+    Image.fromarray(255 - digits[0]).save(file, "JPEG", progressive=True)
+    body = file.getvalue()
+    assert image_in(body, PICTURE, SHAPE, Limits()).shape == SHAPE
+    last = body[body.rindex(SCAN) : -2]
+    with pytest.raises(HTTPException) as caught:
+        image_in(body[:-2] + 500 * last + body[-2:], PICTURE, SHAPE, Limits())
+    assert caught.value.detail == "the picture has more than 500 scans: save it anew"
 
 
 def test_other_types_are_refused(client: TestClient) -> None:

@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose
 
 import small
 from gpucnn import Sequential
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.serving import Limits, create_app, server
 from gpucnn.serving.served import Placed
 from gpucnn.serving.server import LOCAL, BackgroundServer, open_socket, url_of
@@ -457,10 +457,12 @@ def test_a_port_in_use_is_one_line() -> None:
         ("192.0.2.1", 0, r"port 0 of 192.0.2.1 cannot be used \(Cannot assign"),
         ("", 70000, r"the port is 70000"),
         ("a" * 70, 0, r"cannot be used \("),
+        (LOCAL, "8000", r"the port is '8000': give one from 0"),
+        (None, 0, r"the host is None: give a name or an address, such as 127.0.0.1"),
     ],
 )
-def test_addresses_that_are_none(host: str, port: int, text: str) -> None:
-    with pytest.raises(InvalidValueError, match=text):
+def test_addresses_that_are_none(host: Any, port: Any, text: str) -> None:
+    with pytest.raises((InvalidValueError, InvalidTypeError), match=text):
         open_socket(host, port)
 
 
