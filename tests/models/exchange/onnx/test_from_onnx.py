@@ -559,8 +559,8 @@ REFUSED: dict[str, Case] = {
         [node("BatchNormalization", "x gamma beta mean variance", "y a b", training_mode=1)],
         [constant(name, np.ones(3)) for name in ("gamma", "beta", "mean", "variance")],
         {},
-        "the node batchnormalization_y a b (BatchNormalization): it normalises by the mean of a batch, "
-        "as in training: export the model for inference",
+        "the node batchnormalization_y a b (BatchNormalization): it normalises by the mean of a "
+        "batch, as in training: export the model for inference",
     ),
     "bounds of each channel": (
         [node("Relu", "x", "a"), node("Min", "a most", "y")],
