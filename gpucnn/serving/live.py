@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from gpucnn.backends.ranks.launcher import rank
 from gpucnn.callbacks.base import Callback, Logs
 from gpucnn.models.exchange.page.to_page import BROWSER
 from gpucnn.serving.course import Course, filters_of
@@ -37,7 +38,8 @@ class LivePage(Callback):
         self.earlier: Sequence[Logs] = ()
         self._folder = page
         self._server: BackgroundServer | None = None
-        self._listening = open_socket(host, port)
+        # Of several ranks, which run the same script, rank 0 alone serves: others take any port.
+        self._listening = open_socket(host, 0 if rank() else port)
         self._host, self._port = self._listening.getsockname()[:2]
         self.url = f"{url_of(self._listening)}/"
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import sys
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.serving import LivePage
 from gpucnn.serving.course import Course, filters_of
 from gpucnn.serving.server import LOCAL, open_socket
+from mpiexec import run_ranks
 
 X, Y = small.images(40), small.labels(40)
 FIT: dict[str, Any] = {"epochs": 3, "batch_size": 8, "verbose": 0}
@@ -231,5 +233,23 @@ def test_a_port_in_use_is_told_before_the_training() -> None:
         LivePage(taken.getsockname()[1])
 
 
+ON_A_PORT = """
+import sys, small
+from gpucnn.serving import LivePage
+
+model = small.model(threads=1)
+with LivePage(int(sys.argv[1])) as live:
+    model.fit(small.images(8), small.labels(8), epochs=1, verbose=0, callbacks=[live])
+"""
+
+
 def test_of_several_ranks_one_serves() -> None:
-    assert LivePage.writes_files
+    with open_socket(LOCAL, 0) as free:
+        port = free.getsockname()[1]
+    ranks = run_ranks(
+        2, sys.executable, "-c", ON_A_PORT, str(port), folder=Path(__file__).parents[1]
+    )
+    assert ranks.told == []
+    assert ranks.out == [
+        f"curves and filters, until the training ends: http://{LOCAL}:{port}/",
+    ]
