@@ -15,7 +15,8 @@ from gpucnn.models.exchange.onnx.constants import Constants
 from gpucnn.models.exchange.onnx.file import blaming, check_onnx, read_model
 from gpucnn.models.exchange.onnx.functions import function_of
 from gpucnn.models.exchange.onnx.graph import INPUT
-from gpucnn.models.exchange.onnx.readers import Node, read_node
+from gpucnn.models.exchange.onnx.node import Node
+from gpucnn.models.exchange.onnx.readers import read_node
 
 OWN = "gpucnn"
 """The producer of files whose nodes are named by the layers."""

@@ -352,7 +352,7 @@ def test_modules_that_are_not_understood_are_named() -> None:
         from_torch(module, SHAPE)
 
 
-class DoublesInTraining(nn.Module):
+class DoublesInTraining(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(70, 3)
