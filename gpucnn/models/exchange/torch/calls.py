@@ -65,6 +65,8 @@ def _batch_norm(
     momentum: float | None = 0.1,
     eps: float = 1e-5,
 ) -> None:
+    if training:
+        raise InvalidValueError("it normalises by the mean of a batch in inference as well")
     if running_mean is None or running_var is None:
         raise InvalidValueError("it keeps no moving averages, which gpucnn infers with")
     mean, variance = _array(running_mean), _array(running_var)

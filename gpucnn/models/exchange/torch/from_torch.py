@@ -243,9 +243,15 @@ def _kind(module: Any) -> str:
 
 
 def _name_of_call(node: Any) -> str:
-    """The name of a function or method, without the "_" of those that work in place."""
-    name = node.target if isinstance(node.target, str) else node.target.__name__
-    return str(name).rstrip("_")
+    """The name of a function or method, without the "_" of those that work in place.
+
+    That of a function that is neither PyTorch's nor Python's is none of theirs, as for `_kind`.
+    """
+    if isinstance(node.target, str):
+        return node.target.rstrip("_")
+    place = node.target.__module__ or "torch"  # which some of its functions do not tell
+    is_own = place.partition(".")[0] not in ("_operator", "builtins", "torch")
+    return str(node.target.__name__.rstrip("_") + is_own * " of your own")
 
 
 def _attribute(traced: Any, target: str) -> Any:

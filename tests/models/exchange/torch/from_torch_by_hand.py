@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional
 
 from expect import refusal
@@ -329,12 +329,31 @@ REFUSED: list[tuple[Callable[[Any], Any], str]] = [
         "the call add (add): its arguments are not understood (_add() got an unexpected keyword "
         "argument 'alpha'): leave out those that are not needed",
     ),
+    (
+        lambda x: functional.batch_norm(x, torch.zeros(4), torch.ones(4), training=True),
+        "the call batch_norm (batch_norm): it normalises by the mean of a batch in inference as "
+        "well",
+    ),
     (lambda x: x.T, "the call getattr_1 (getattr): it asks for T: leave it out"),
     (
         lambda x: 1 / x,
         "the call truediv (truediv): it divides by what the layers give: leave it out",
     ),
 ]
+
+
+@fx.wrap  # type: ignore[untyped-decorator]
+def relu(x: Any) -> Any:
+    """Nothing like PyTorch's."""
+    return 2 * x
+
+
+def test_a_function_of_your_own_is_none_of_pytorchs() -> None:
+    with refusal(
+        "the call relu (relu of your own): gpucnn has no layer that is PyTorch's relu of your own: "
+        "leave it out, or write it by others"
+    ):
+        from_torch(Forward(lambda x: relu(x).flatten(1), 96), SHAPE)
 
 
 @pytest.mark.parametrize(("function", "line"), REFUSED)
