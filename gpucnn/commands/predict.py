@@ -42,7 +42,7 @@ def predict(
     digits = [_load_digit(image, size, test_set) for image in images]
     console = Console()
     for digit in digits:
-        probabilities = model.predict(digit.pixels[None])[0]
+        (probabilities,) = model.classify(digit.pixels).probabilities
         show_prediction(console, digit.title, as_bytes(digit.pixels), probabilities, digit.label)
 
 

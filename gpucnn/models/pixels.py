@@ -10,6 +10,8 @@ another way, such as to mean 0 and variance 1, are in no encoding.
 | trained on | given | the model gets |
 | --- | --- | --- |
 | unknown | anything | the pixels unchanged |
+| elsewhere, on what is not known | floats | the pixels unchanged |
+| elsewhere, on what is not known | bytes | an error |
 | bytes | bytes | the pixels unchanged |
 | an encoding | bytes | the pixels in that encoding |
 | bytes or an encoding | floats in the same encoding | the pixels unchanged |
@@ -53,7 +55,9 @@ TOLERANCE = STEP / 4  # of an interval, for rounding
 LARGEST = sys.float_info.max
 DARK = 16  # a maximum up to which bytes are nearly black
 LONGEST_NAME = 4096  # characters in the name of a data set
-KINDS = BYTES, FLOATS, NUMBERS = "bytes", "floats", "numbers"  # the last are of vectors
+KINDS = BYTES, FLOATS, NUMBERS, ELSEWHERE = "bytes", "floats", "numbers", "elsewhere"
+"""Of pixels; numbers are those of vectors, and the last are not known, see `trained_elsewhere`."""
+
 KEY = "pixels"  # in the description of a model
 BUILT_IN = "built-in MNIST"  # the name of the data set that comes with the package
 
@@ -82,6 +86,9 @@ class Encoding(NamedTuple):
 NORMALIZED = Encoding(-0.5, 0.5)  # what bytes become in `Backend.gather_images`
 AS_THEY_ARE = Encoding(0, 255)  # what they are if they are not normalised
 Conversion = tuple[Encoding, Encoding]  # from the first to the second
+TELL = (
+    "say what bytes were converted to there, such as set_encoding(0, 1), or import --encoding 0 1"
+)
 ENCODINGS = (Encoding(0, 1), NORMALIZED, Encoding(-1, 1), AS_THEY_ARE)
 
 
@@ -177,6 +184,8 @@ class Pixels:
         return replace(self, low=min(self.low, others.low), high=max(self.high, others.high))
 
     def __str__(self) -> str:
+        if self.kind == ELSEWHERE:
+            return "pixels elsewhere, which are not known"
         return f"{self.kind} from {self.low:g} to {self.high:g}"
 
 
@@ -184,14 +193,41 @@ def _is_name(data: Any) -> bool:
     return isinstance(data, str) and data.isprintable() and len(data) <= LONGEST_NAME
 
 
+def trained_elsewhere(layers: Sequence[Layer]) -> Pixels | None:
+    """The record of a model of these layers that another library has trained.
+
+    Bytes can be given to it only if it takes them as they are, or once it is told what they were
+    converted to, see `Sequential.set_encoding`.
+    """
+    return None if takes_bytes_as_they_are(layers) else Pixels(ELSEWHERE, 0, 0)
+
+
+def encoded(low: float, high: float) -> Pixels:
+    """The pixels of images in which these numbers stand for the bytes 0 and 255.
+
+    Raises:
+        InvalidValueError: they are those of no encoding that is known.
+    """
+    if (low, high) not in ENCODINGS:
+        known = ", ".join(f"({each.low:g}, {each.high:g})" for each in ENCODINGS)
+        raise InvalidValueError(f"the encoding is {(low, high)!r}: choose one of {known}")
+    return Pixels(FLOATS, float(low), float(high))
+
+
 def trained_on(pixels: Pixels, earlier: Pixels | None) -> Pixels:
     """The record of a model trained on `earlier` pixels, then on `pixels`.
 
     Warns:
-        GpucnnWarning: these are bytes, and nearly black.
+        GpucnnWarning: these are bytes, and nearly black; or the model was trained elsewhere, on
+            what is not known.
     """
     if pixels.are_dark:
         _warn_of_dark(pixels)
+    if earlier is not None and earlier.kind == ELSEWHERE and pixels.kind == BYTES:
+        warn(
+            f"the model was trained on {earlier}, and goes on with bytes as pixel / 255 - 0.5: "
+            f"{TELL}, and give it to fit in that encoding"
+        )
     return pixels.after(earlier)
 
 
@@ -231,6 +267,12 @@ def conversion(
     Arguments, errors and warnings are those of `like_training`.
     """
     _check_brightness(given, trained)
+    if trained.kind == ELSEWHERE:
+        if given.kind != BYTES:
+            return None
+        raise InvalidValueError(
+            f"the images are {given}, but the model was trained on {trained}: {TELL}"
+        )
     source, target = given.encoding(of_bytes), trained.encoding(of_bytes)
     if source is not None and target is not None:
         if source == target:

@@ -44,7 +44,7 @@ from gpucnn.models.exchange.onnx.from_onnx import from_onnx
 from gpucnn.models.exchange.weights import load_weights, save_weights
 from gpucnn.models.network import Network
 from gpucnn.models.pictures.pictured import Pictured
-from gpucnn.models.pixels import FLOATS
+from gpucnn.models.pixels import FLOATS, encoded, trained_elsewhere
 from gpucnn.models.progress import show_evaluation, verbosity
 from gpucnn.models.summary import outline, summary
 from gpucnn.models.training import evaluation
@@ -562,4 +562,23 @@ class Sequential(Pictured):
         model.set_weights([array for layer in of.weights for array in layer])
         optimizer, loss, metrics = of.compiled or Compiled(None, loss_of_outputs(model.layers), ())
         model.compile(optimizer or Adam(), loss, metrics)
+        model.pixels = trained_elsewhere(model.layers)
+        if of.encoding is not None:
+            model.set_encoding(*of.encoding)
         return model
+
+    def set_encoding(self, low: float, high: float) -> None:
+        """Say what pixels a model was given that another library has trained.
+
+        Bytes that are given to it are then converted to that, and so are floating-point numbers in
+        another encoding.
+
+        Args:
+            low: the number that stood for the byte 0.
+            high: the number that stood for the byte 255: one of (0, 1), (-0.5, 0.5), (-1, 1) and
+                (0, 255).
+
+        Raises:
+            InvalidValueError: it is none of these.
+        """
+        self.pixels = encoded(low, high)

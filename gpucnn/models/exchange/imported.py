@@ -12,6 +12,7 @@ from gpucnn.layers.ends import end_of
 from gpucnn.losses import BinaryCrossentropy, Loss, SparseCategoricalCrossentropy
 from gpucnn.metrics import Metric
 from gpucnn.models.network import unroll
+from gpucnn.models.pixels import Encoding
 from gpucnn.optimizers import Optimizer
 
 
@@ -40,6 +41,7 @@ class Imported:
         name: of the model; None for that of its class.
         dtype: "float32" or "float64".
         compiled: what it is compiled with; None to leave that.
+        encoding: of the pixels that it was trained on; None if it is not known.
     """
 
     layers: list[Layer]
@@ -48,6 +50,7 @@ class Imported:
     name: str | None = None
     dtype: str = "float32"
     compiled: Compiled | None = None
+    encoding: Encoding | None = None
 
 
 def loss_of_outputs(layers: Sequence[Layer]) -> Loss | None:

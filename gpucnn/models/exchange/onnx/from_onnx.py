@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from gpucnn.models.exchange import chain
 from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.onnx.constants import Constants
+from gpucnn.models.exchange.onnx.descriptions import encoding_in
 from gpucnn.models.exchange.onnx.file import blaming, check_onnx, read_model
 from gpucnn.models.exchange.onnx.functions import function_of
 from gpucnn.models.exchange.onnx.graph import INPUT
@@ -55,8 +57,9 @@ class _Reading:
         graph = model.graph
         self._opset = _opset(model)
         self._constants = Constants(graph, self._opset)
-        self._tensor, self._batch, shape, takes_bytes = _input(graph, self._constants)
+        self._tensor, self._batch, shape, takes_bytes, told = _input(graph, self._constants)
         self._is_own = model.producer_name == OWN
+        self._encoding = encoding_in(told) if self._is_own and not takes_bytes else None
         self._name = graph.name if self._is_own else None
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
@@ -78,7 +81,7 @@ class _Reading:
                 f"its output {printable(self._output)} is not computed from its input: give a "
                 "model that does so"
             )
-        return self._chain.finish(self._name)
+        return replace(self._chain.finish(self._name), encoding=self._encoding)
 
     def _read(self, node: Any) -> None:
         if self._constants.are_all(node):
@@ -153,12 +156,14 @@ class _Input(NamedTuple):
         images: their number; 1 if it is free.
         shape: of one image.
         takes_bytes: whether pixels are uint8.
+        description: in words.
     """
 
     name: str
     images: int
     shape: Shape
     takes_bytes: bool
+    description: str
 
 
 def _input(graph: Any, constants: Constants) -> _Input:
@@ -186,7 +191,13 @@ def _input(graph: Any, constants: Constants) -> _Input:
             f"its input {printable(taken.name)} is of dtype {dtype}: give a model of uint8 or real "
             "numbers"
         )
-    return _Input(taken.name, max(images, 1), tuple(shape), takes_bytes=dtype == np.uint8)
+    return _Input(
+        taken.name,
+        max(images, 1),
+        tuple(shape),
+        takes_bytes=dtype == np.uint8,
+        description=taken.doc_string,
+    )
 
 
 def _output(graph: Any) -> str:

@@ -11,10 +11,11 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import end_of
 from gpucnn.models.exchange.exported import Exported
+from gpucnn.models.exchange.onnx.descriptions import describe
 from gpucnn.models.exchange.onnx.graph import INPUT, Graph
 from gpucnn.models.exchange.onnx.operators import add_layer
 from gpucnn.models.network import unroll
-from gpucnn.models.pixels import Encoding, Pixels, encoding_of_bytes
+from gpucnn.models.pixels import AS_THEY_ARE, ELSEWHERE, TELL, Encoding, Pixels, encoding_of_bytes
 from gpucnn.version import __version__
 
 OPSET, IR_VERSION = 17, 8
@@ -49,7 +50,7 @@ def encoding_of(
     if takes_bytes and encoding is None:
         raise InvalidValueError(
             f"the model was trained on {trained}, and how to convert bytes to such is not known: "
-            "export it for floats"
+            f"{TELL if trained.kind == ELSEWHERE else 'export it for floats'}"
         )
     return encoding
 
@@ -135,9 +136,8 @@ def _add_end(graph: Graph, output: str, *, softmax: bool) -> None:
 def _input(shape: Shape, encoding: Encoding | None, takes_bytes: bool) -> Any:
     """The input of the graph, with what the pixels are in its description."""
     if takes_bytes:
-        return _tensor(INPUT, np.uint8, shape, "pixels of 0 to 255")
-    known = "" if encoding is None else f"pixels of {encoding.low:g} to {encoding.high:g}"
-    return _tensor(INPUT, np.float32, shape, known)
+        return _tensor(INPUT, np.uint8, shape, describe(AS_THEY_ARE))
+    return _tensor(INPUT, np.float32, shape, describe(encoding))
 
 
 def _tensor(name: str, dtype: Any, shape: Shape, description: str = "") -> Any:
