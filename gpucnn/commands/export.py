@@ -6,29 +6,23 @@ from typing import Annotated
 import typer
 
 from gpucnn.commands.options import Checkpoint, check_other_file
-from gpucnn.errors import InvalidValueError, printable
-from gpucnn.models.exchange.export import ONNX, PAGE
+from gpucnn.models.exchange.export import PAGE
 from gpucnn.models.pixels import FLOATS
 from gpucnn.models.sequential import Sequential
 
 
 def export(
     checkpoint: Checkpoint,
-    output: Annotated[Path, typer.Argument(help="The file to write, such as model.onnx")],
-    file_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="onnx; torch for a state dict, .safetensors; keras, .keras or .weights.h5; or "
-            "page, .html (default: onnx)",
+    output: Annotated[
+        Path,
+        typer.Argument(
+            help="The file to write, whose ending tells the format: .onnx; .safetensors, a state "
+            "dict for PyTorch; .keras or .weights.h5; or .html, a page to draw on"
         ),
-    ] = None,
+    ],
     page: Annotated[
         bool,
-        typer.Option(
-            "--page",
-            help="As --format page: an HTML file to draw on, which runs the model in the browser",
-        ),
+        typer.Option("--page", help="Write a page, which runs the model in the browser, .html"),
     ] = False,
     pixels: Annotated[
         str,
@@ -38,9 +32,7 @@ def export(
     ] = FLOATS,
 ) -> None:
     """Write a saved model as an ONNX file, which computes what predict does, or for others."""
-    if page and file_format not in (None, PAGE):
-        raise InvalidValueError(f"--page is not of --format {printable(file_format)}: give one")
-    chosen = PAGE if page else file_format or ONNX
     check_other_file(output, checkpoint)
-    Sequential.load(checkpoint, "cpu").export(output, chosen, pixels=pixels)
+    model = Sequential.load(checkpoint, "cpu")
+    model.export(output, PAGE if page else None, pixels=pixels)
     print(f"saved {output}")

@@ -86,9 +86,7 @@ class Encoding(NamedTuple):
 NORMALIZED = Encoding(-0.5, 0.5)  # what bytes become in `Backend.gather_images`
 AS_THEY_ARE = Encoding(0, 255)  # what they are if they are not normalised
 Conversion = tuple[Encoding, Encoding]  # from the first to the second
-TELL = (
-    "say what bytes were converted to there, such as set_encoding(0, 1), or import --encoding 0 1"
-)
+TELL = "say what bytes became there, as set_encoding(0, 1) or `gpucnn import --encoding 0 1` does"
 ENCODINGS = (Encoding(0, 1), NORMALIZED, Encoding(-1, 1), AS_THEY_ARE)
 
 

@@ -431,7 +431,7 @@ class Sequential(Pictured):
     def export(
         self,
         filepath: str | os.PathLike[str],
-        format: str = "onnx",  # noqa: A002 - Keras's name
+        format: str | None = None,  # noqa: A002 - Keras's name
         verbose: int | str | None = None,
         pixels: str = FLOATS,
     ) -> None:
@@ -456,7 +456,7 @@ class Sequential(Pictured):
         Args:
             filepath: of a name that ends in .onnx; for PyTorch in .safetensors; for Keras in .keras
                 or .weights.h5; for a page in .html.
-            format: "onnx", "torch", "keras" or "page".
+            format: "onnx", "torch", "keras" or "page"; None for that of the name.
             verbose: as for `evaluate`, or None; but there is nothing to print.
             pixels: "floats" for float32, in the encoding that the model was trained on, which the
                 description of the input tells; "bytes" for uint8 of 0 to 255, which an ONNX graph
@@ -473,8 +473,8 @@ class Sequential(Pictured):
             OSError: the file cannot be written.
         """
         verbosity(verbose or 0)
-        check_export(filepath, format, pixels)
-        content = content_of(filepath, self.exported(), format, pixels, self.pixels)
+        chosen = check_export(filepath, format, pixels)
+        content = content_of(filepath, self.exported(), chosen, pixels, self.pixels)
         if is_leader():
             write_bytes(Path(filepath), content)
 

@@ -19,12 +19,16 @@ def test_it_measures_a_saved_model(command: Command, data: str) -> None:
     assert f"accuracy {accuracy:.2%}, loss {loss:.4f}" in outcome.out
 
 
-def test_it_measures_a_model_of_keras(command: Command, data: str) -> None:
+def test_a_model_of_keras_is_measured_once_its_pixels_are_known(
+    command: Command, refused: Refused, data: str
+) -> None:
     model = gpucnn.models.notebook()
     model.save("model.safetensors")
-    model.export("model.keras", format="keras")
+    model.export("model.keras")
+    assert "as set_encoding(0, 1) or" in refused("evaluate", "model.keras", "--data", data)
+    command("import", "model.keras", "again.safetensors", "--encoding", -0.5, 0.5)
     mine, theirs = (
-        command("evaluate", f"model.{kind}", "--data", data) for kind in ("safetensors", "keras")
+        command("evaluate", f"{name}.safetensors", "--data", data) for name in ("model", "again")
     )
     assert (theirs.status, theirs.out) == (0, mine.out)
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from commands.conftest import Command, Refused
 from gpucnn import Dense, Flatten, Sequential, load_mnist, models
+from gpucnn.losses import SparseCategoricalCrossentropy
 from small_mnist import write_idx
 
 MODEL = "model.safetensors"
@@ -31,11 +32,15 @@ def test_it_shows_an_image_of_the_test_set(command: Command, model: Sequential) 
     assert f"{labels[0]}, with {probability:.1%}: right" in outcome.out
 
 
-def test_it_takes_a_model_of_keras(command: Command, model: Sequential) -> None:
-    model.export("model.keras", format="keras")
-    outcome = command("predict", "model.keras", 0)
+def test_logits_become_probabilities(command: Command) -> None:
+    model = models.notebook()
+    model.compile(loss=SparseCategoricalCrossentropy(from_logits=True))
+    model.save("logits.safetensors")
+    _, (images, _) = load_mnist()
+    (probabilities,) = model.classify(images[0]).probabilities
+    outcome = command("predict", "logits.safetensors", 0)
     assert outcome.status == 0
-    assert outcome.out == command("predict", MODEL, 0).out
+    assert f"\n{probabilities.argmax()}, with {probabilities.max():.1%}" in outcome.out
 
 
 def test_it_reads_an_image_file(command: Command) -> None:

@@ -10,9 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 import small
-from gpucnn import Dense, Flatten, Sequential, load_mnist
+from gpucnn import Dense, Flatten, Rescaling, Sequential, load_mnist
 from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidValueError
+from gpucnn.layers import Layer
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
+from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.pixels import (
     BYTES,
     ENCODINGS,
@@ -25,6 +27,7 @@ from gpucnn.models.pixels import (
 
 DTYPE = np.dtype(np.float64)
 IMAGES = small.images(20)  # of all bytes
+OF_FOUR = np.array([0, 10, 200, 255], np.uint8).reshape(1, 2, 2, 1)
 BYTE_IMAGES = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 
 ENCODED = {  # each encoding of the bytes, written out
@@ -335,6 +338,51 @@ class TestModel:
         write_checkpoint(path, arrays, description | {"pixels": pixels})
         with pytest.raises(InvalidFileError, match="does not describe a model"):
             Sequential.load(path)
+
+
+class TestElsewhere:
+    """A model that another library has trained, on pixels that are not known."""
+
+    WEIGHTS = np.arange(12).reshape(4, 3) / 10, np.zeros(3)
+
+    def model(self, *first: Layer) -> Sequential:
+        layers = [*first, Flatten(), Dense(3)]
+        weights = [*([] for _ in range(len(layers) - 1)), [*self.WEIGHTS]]
+        return Sequential.from_imported(Imported(layers, weights, (2, 2, 1)), device="cpu")
+
+    def test_it_takes_numbers_as_they_are(self) -> None:
+        x = np.array([0.1, 0.2, 0.3, 0.9], np.float32).reshape(1, 2, 2, 1)
+        expected = x.reshape(1, 4) @ self.WEIGHTS[0]
+        np.testing.assert_allclose(self.model().predict(x), expected, rtol=1e-6)
+
+    def test_it_takes_no_bytes(self) -> None:
+        with pytest.raises(InvalidValueError, match=r"as set_encoding\(0, 1\) or `gpucnn import"):
+            self.model().predict(OF_FOUR)
+
+    def test_it_takes_bytes_once_it_is_told(self) -> None:
+        model = self.model()
+        model.set_encoding(0, 1)
+        expected = self.model().predict(np.float32(OF_FOUR / 255))
+        np.testing.assert_allclose(model.predict(OF_FOUR), expected, rtol=1e-6)
+        with pytest.raises(InvalidValueError, match=r"is \(0, 2\): choose one of \(0, 1\)"):
+            model.set_encoding(0, 2)
+
+    def test_one_that_begins_with_rescaling_takes_bytes(self) -> None:
+        model = self.model(Rescaling(1 / 255))
+        expected = self.model().predict(np.float32(OF_FOUR / 255))
+        np.testing.assert_allclose(model.predict(OF_FOUR), expected, rtol=1e-6)
+
+    def test_training_on_bytes_warns(self) -> None:
+        model = self.model()
+        with pytest.warns(GpucnnWarning, match="and goes on with bytes as pixel / 255 - 0.5"):
+            model.fit(OF_FOUR, np.array([1]), verbose=0)
+        assert model.predict(OF_FOUR).shape == (1, 3)
+
+    def test_it_is_saved(self, tmp_path: Path) -> None:
+        self.model().save(tmp_path / "model.safetensors")
+        again = Sequential.load(tmp_path / "model.safetensors", "cpu")
+        with pytest.raises(InvalidValueError, match="which are not known"):
+            again.predict(OF_FOUR)
 
 
 def test_mnist_in_bytes_is_recognised_as_well_as_in_floats() -> None:

@@ -68,12 +68,13 @@ class ChannelsFirst(Chain):
             sliding: the window, of that size.
             groups: of channels and filters.
         """
-        *_, channels = self._image()
+        rows, columns, channels = self._image()
         filters, of_group = kernel.shape[:2]
         if groups < 1 or filters % groups or of_group * groups != channels:
             raise InvalidValueError(
-                f"its kernel has the shape {kernel.shape}, in {groups} groups, but its input "
-                f"{channels} channels: give another copy"
+                f"its kernel takes {of_group * groups} channels, but its input of the shape "
+                f"(channels, rows, columns) is {(channels, rows, columns)}: give another copy, or "
+                "an input_shape with the channels first"
             )
         steps = {"strides": sliding.strides, "dilation_rate": sliding.dilation}
         options: dict[str, Any] = {

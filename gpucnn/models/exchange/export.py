@@ -30,31 +30,39 @@ SUFFIXES = {
 """How the names of files end, by format."""
 
 
-def check_export(path: str | os.PathLike[str], file_format: str, pixels: str) -> None:
-    """Check the arguments of an export, and that what it needs is installed.
+def check_export(path: str | os.PathLike[str], file_format: str | None, pixels: str) -> str:
+    """The format of an export, once its arguments are checked, and that what it needs is installed.
+
+    Args:
+        path: of the file.
+        file_format: one of `SUFFIXES`; None for that of the file's name.
+        pixels: what an ONNX file takes.
 
     Raises:
         InvalidValueError: there is no such format, the name does not end as that of such a file
             does, or the file takes no pixels.
         GpucnnError: the package that writes it, onnx or h5py, is not installed.
     """
-    arguments.one_of(file_format, "format", tuple(SUFFIXES))
     arguments.one_of(pixels, "pixels", (FLOATS, BYTES))
-    suffixes = SUFFIXES[file_format]
-    if not Path(path).name.endswith(suffixes):
-        fitting = [each for each, ends in SUFFIXES.items() if Path(path).name.endswith(ends)]
+    if file_format is not None:
+        arguments.one_of(file_format, "format", tuple(SUFFIXES))
+    formats = [file_format] if file_format else list(SUFFIXES)
+    chosen = next((each for each in formats if Path(path).name.endswith(SUFFIXES[each])), None)
+    if chosen is None:
+        suffixes = [suffix for each in formats for suffix in SUFFIXES[each]]
         raise InvalidValueError(
             f"the file to export to is {str(path)!r}: give a name that ends in "
-            f"{' or '.join(suffixes)}" + "".join(f", or the format {each!r}" for each in fitting)
+            f"{' or '.join(suffixes)}"
         )
-    if file_format != ONNX and pixels == BYTES:
+    if chosen != ONNX and pixels == BYTES:
         raise InvalidValueError(
             f"pixels is {BYTES!r}, but of the formats only {ONNX} can take them: leave it out"
         )
-    if file_format == KERAS:
+    if chosen == KERAS:
         h5py()
-    if file_format == ONNX:
+    if chosen == ONNX:
         check_onnx()
+    return chosen
 
 
 def content_of(

@@ -295,8 +295,8 @@ REFUSED: list[tuple[Build, str]] = [
     ),
     (
         lambda made: made.convolve(drawn(4, 2, 1, 1), None, Sliding((1, 1))),
-        "its kernel has the shape (4, 2, 1, 1), in 1 groups, but its input 3 channels: give "
-        "another copy",
+        "its kernel takes 2 channels, but its input of the shape (channels, rows, columns) is "
+        "(3, 7, 6): give another copy, or an input_shape with the channels first",
     ),
     (
         lambda made: made.convolve(drawn(4, 3, 1, 1), drawn(3), Sliding((1, 1))),

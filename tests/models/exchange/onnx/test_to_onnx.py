@@ -321,12 +321,17 @@ def test_a_layer_of_ones_own_is_refused(kind: type[Layer]) -> None:
         (FILE, {"opset_version": 12}, "has no argument opset_version=12: leave it out", TypeError),
         (
             "a.keras",
-            {},
-            "the file to export to is 'a.keras': give a name that ends in .onnx, or the format "
-            "'keras'",
+            {"format": "onnx"},
+            "the file to export to is 'a.keras': give a name that ends in .onnx",
             ValueError,
         ),
-        ("a.pb", {}, "the file to export to is 'a.pb': give a name that ends in .onnx", ValueError),
+        (
+            "a.pb",
+            {},
+            "the file to export to is 'a.pb': give a name that ends in .onnx or .safetensors or "
+            ".keras or .weights.h5 or .html",
+            ValueError,
+        ),
         ("no/a.onnx", {}, "there is no folder no to write a.onnx in: make it", InvalidFileError),
     ],
 )
