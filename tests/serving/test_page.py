@@ -135,7 +135,7 @@ def choose_file(page: Page, name: str, kind: str, content: bytes) -> None:
 
 
 def test_a_photograph_is_read(page: Page) -> None:
-    choose_file(page, "nine.png", "image/png", photograph())
+    choose_file(page, "nine.txt", "text/plain", photograph())  # whatever its name says
     said(page).to_have_text("9")
     assert pixels_of(page, "#paper").any()  # it is shown
     draw(page, THREE)
@@ -160,12 +160,24 @@ def test_a_photograph_is_dropped_or_pasted(page: Page) -> None:
 # Errors
 
 
-def test_what_is_no_picture_is_told_in_a_line(page: Page) -> None:
-    choose_file(page, "notes.png", "image/png", b"no picture")
-    expect(page.get_by_role("alert")).to_contain_text("is not a PNG or JPEG image")
+@pytest.mark.parametrize("content", [b"no picture", b""])
+def test_what_is_no_picture_is_told_in_a_line_and_not_sent(page: Page, content: bytes) -> None:
+    page.route("**/explain*", lambda route: route.abort())
+    choose_file(page, "notes.txt", "text/plain", content)
+    expect(page.get_by_role("alert")).to_have_text(
+        "this is not a picture that the browser can read: give a PNG or JPEG file"
+    )
+    page.unroute("**/explain*")
     draw(page, THREE)
     said(page).to_have_text("3")
     expect(page.locator("#error")).to_be_empty()
+
+
+def test_a_picture_that_the_server_refuses_is_told_in_its_line(page: Page) -> None:
+    white = BytesIO()
+    Image.new("L", (60, 60), 255).save(white, "PNG")
+    choose_file(page, "white.png", "image/png", white.getvalue())
+    expect(page.get_by_role("alert")).to_contain_text("no digit stands out")
 
 
 def test_a_server_that_is_gone_is_told_and_the_page_goes_on(page: Page) -> None:

@@ -8,10 +8,10 @@ import { readInk } from "./photograph.js";
 
 const network = new Network(JSON.parse(document.getElementById("network").textContent));
 
-/** What the network says of pixels, or of a photograph, in the form of the server's answers. */
-async function explain(model, device, { pixels, photograph }) {
+/** What the network says of pixels, or of a picture, in the form of the server's answers. */
+async function explain(model, device, { pixels, picture }) {
   const { input_shape: shape, classes, layers } = model;
-  const image = pixels ?? toPixels(await readInk(photograph), shape);
+  const image = pixels ?? toPixels(readInk(picture), shape);
   const probabilities = network.predict(image);
   const [rows, columns, channels] = shape;
   const maps = (output, [rows, columns, channels]) =>

@@ -5,6 +5,7 @@ import { Paper } from "./paper.js";
 import { Bars, Maps, percent, sentence, showPixels, showSaliency } from "./view.js";
 
 const QUIET = 700; // milliseconds without a change, after which a screen reader is told
+const NO_PICTURE = "this is not a picture that the browser can read: give a PNG or JPEG file";
 
 const find = (id) => document.getElementById(id);
 
@@ -13,7 +14,7 @@ const find = (id) => document.getElementById(id);
  *
  * @param {object} source of what networks say: `models`, each with `name`, `input_shape`, `classes`
  *   and `layers` of `name` and `shape`; `devices`, their names; and `explain`, a promise of what a
- *   model says on a device, of pixels, or of a photograph.
+ *   model says on a device, of `pixels`, or of a `picture` and its `file`.
  */
 export function start(source) {
   new Page(source);
@@ -111,12 +112,12 @@ class Page {
     if (!file) return;
     const time = performance.now();
     this.#clear();
-    try {
-      this.paper.show(await createImageBitmap(file));
-    } catch {
-      // Which the network's answer tells of, in its own words.
-    }
-    this.#ask(() => ({ photograph: file }), time);
+    const asked = this.#asked;
+    const picture = await createImageBitmap(file).catch(() => null);
+    if (asked !== this.#asked) return; // something else was drawn or opened meanwhile
+    if (picture === null) return this.#fail(NO_PICTURE);
+    this.paper.show(picture);
+    this.#ask(() => ({ picture, file }), time);
   }
 
   /**

@@ -17,9 +17,9 @@ const CLEAR = 38; // the median of ink; what is left of uneven light is fainter
 const FAINT = 0.3; // of the strongest ink: anything fainter is paper
 const GAP = 0.19; // of the largest mark: between parts of a digit
 
-/** @param {Blob} file of a picture. @returns {Promise<Plane>} its ink, from 0 to 255. */
-export async function readInk(file) {
-  const [red, green, blue] = (await decode(file)).map(inkOf);
+/** @param {ImageBitmap} picture @returns {Plane} its ink, from 0 to 255. */
+export function readInk(picture) {
+  const [red, green, blue] = channelsOf(picture).map(inkOf);
   const ink = map(red, (each, i) => Math.max(each, green.data[i], blue.data[i]));
   const clear = ink.data.filter((each) => each >= LEAST_CONTRAST);
   const least = Math.max(LEAST_CONTRAST, FAINT * (quantile(clear, 0.95) ?? 0));
@@ -33,13 +33,7 @@ export async function readInk(file) {
 }
 
 /** The red, green and blue of a picture, upright, on white where it is transparent. */
-async function decode(file) {
-  let picture;
-  try {
-    picture = await createImageBitmap(file);
-  } catch {
-    throw new Error("this is not a picture that the browser can read: give a PNG or JPEG file");
-  }
+function channelsOf(picture) {
   const [width, height] = shrunk([picture.width, picture.height], LONGEST);
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });

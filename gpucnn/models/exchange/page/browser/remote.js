@@ -16,10 +16,10 @@ async function ask(path, options) {
   throw new Error(answer.error ?? `the server answers with the status ${response.status}`);
 }
 
-/** What a model says of pixels, or of a photograph, with images as bytes. */
-async function explain(model, device, { pixels, photograph }) {
-  const body = photograph ?? JSON.stringify({ pixels: inRows(pixels, model.input_shape) });
-  const type = photograph ? photograph.type || "image/png" : "application/json";
+/** What a model says of pixels, or of a picture's file, with images as bytes. */
+async function explain(model, device, { pixels, file }) {
+  const body = file ?? JSON.stringify({ pixels: inRows(pixels, model.input_shape) });
+  const type = file ? "application/octet-stream" : "application/json";
   const query = new URLSearchParams({ model: model.name, device });
   const answer = await ask(`explain?${query}`, {
     method: "POST",
