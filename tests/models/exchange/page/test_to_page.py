@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 
 from browser import ONE, SEVEN, THREE, ZERO, Stroke, draw, opened, pixels_of
@@ -70,18 +71,44 @@ def test_a_photograph_of_a_digit_is_that_digit(page: Page, number: int) -> None:
     expect(page.locator("#said")).to_have_text(str(labels[number]))
 
 
-def test_a_picture_without_a_digit_is_told_in_a_line(page: Page) -> None:
-    white = BytesIO()
-    Image.new("L", (60, 60), 255).save(white, "PNG")
-    for content, text in (
-        (b"no picture", "this is not a picture that the browser can read"),
-        (white.getvalue(), "no digit stands out in the picture"),
-    ):
-        file: Any = {"name": "a.png", "mimeType": "image/png", "buffer": content}
-        page.locator("#photograph").set_input_files(file)
-        expect(page.get_by_role("alert")).to_contain_text(text)
+def digits(*strokes: Stroke) -> NDArray[np.uint8]:
+    """Dark digits on light paper, beside each other."""
+    picture = Image.new("L", (100 * len(strokes), 100), 235)
+    for i, stroke in enumerate(strokes):
+        points = [(100 * i + x, y) for x, y in stroke]
+        ImageDraw.Draw(picture).line(points, 40, width=6, joint="curve")
+    return np.asarray(picture)
+
+
+def file_of(grey: NDArray[np.uint8]) -> bytes:
+    content = BytesIO()
+    Image.fromarray(grey).save(content, "PNG")
+    return content.getvalue()
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8)
+NO_DIGIT = "no digit stands out in the picture"
+NO_PICTURE = "this is not a picture that the browser can read: give a PNG or JPEG file"
+REFUSED = {
+    "text": (b"no picture", NO_PICTURE),
+    "empty": (b"", NO_PICTURE),
+    "white": (file_of(np.full((60, 60), 255, np.uint8)), NO_DIGIT),
+    "noise": (file_of(NOISE), NO_DIGIT),
+    "two": (file_of(digits(THREE, SEVEN)), "2 marks in the picture may be digits"),
+    "four": (file_of(digits(SEVEN, THREE, ONE, ZERO)), "4 marks in the picture may be digits"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_picture_without_one_digit_is_told_in_a_line(page: Page, kind: str) -> None:
+    content, text = REFUSED[kind]
+    file: Any = {"name": "a.png", "mimeType": "image/png", "buffer": content}
+    page.locator("#photograph").set_input_files(file)
+    expect(page.get_by_role("alert")).to_contain_text(text)
+    expect(page.locator("#said")).to_be_empty()
     draw(page, THREE)
     expect(page.locator("#said")).to_have_text("3")
+    expect(page.locator("#error")).to_be_empty()
 
 
 def test_a_model_may_have_any_name_images_and_classes(browser: Browser, tmp_path: Path) -> None:

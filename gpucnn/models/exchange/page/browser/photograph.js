@@ -1,9 +1,9 @@
 /**
  * The ink of a photographed digit, for a network that has no server.
  *
- * The server reads photographs by `gpucnn.datasets.digits`, which also leaves out lines, frames and
- * specks; this has the same idea of ink, its contrast with the paper around it, and takes the
- * largest mark with what is near it.
+ * The server reads photographs by `gpucnn.datasets.digits`, which also leaves out lines and frames;
+ * this has the same idea of ink, its contrast with the paper around it, and of marks that may be
+ * digits.
  */
 
 import { Plane } from "./digit.js";
@@ -13,23 +13,47 @@ const COARSE = 64; // pixels of the longer side at which the paper is estimated
 const STROKE = 0.3; // of the longer side: a window wider than a stroke
 const SURROUNDINGS = 0.7; // of the longer side: a window that is mostly paper
 const LEAST_CONTRAST = 32; // between ink and paper, of 255
-const CLEAR = 38; // the median of ink; what is left of uneven light is fainter
+const LEAST_CONTRAST_TO_NOISE = 6;
+const CLEAR = 1.2; // times the least contrast: the median of ink; uneven light leaves fainter marks
 const FAINT = 0.3; // of the strongest ink: anything fainter is paper
-const GAP = 0.19; // of the largest mark: between parts of a digit
 
-/** @param {ImageBitmap} picture @returns {Plane} its ink, from 0 to 255. */
+// As shares of the picture's shorter side.
+const SMALLEST = 0.05; // digit
+const SMALLEST_CUT_OFF = 1 / 3; // digit that touches the border, as in a tightly cropped picture
+
+// As shares of the size of the largest mark.
+const LEAST_PART = 0.25; // of a digit; anything smaller is a speck
+const GAP = 0.19; // between parts of a digit, at most
+const LEAST_DIGIT = 0.4; // beside the largest
+
+/** @param {ImageBitmap} picture @returns {Plane} the ink of its digit, from 0 to 255. */
 export function readInk(picture) {
   const [red, green, blue] = channelsOf(picture).map(inkOf);
   const ink = map(red, (each, i) => Math.max(each, green.data[i], blue.data[i]));
-  const clear = ink.data.filter((each) => each >= LEAST_CONTRAST);
-  const least = Math.max(LEAST_CONTRAST, FAINT * (quantile(clear, 0.95) ?? 0));
-  const chosen = mainMark(ink, least);
-  if (!(quantile(ink.data.filter((_, i) => chosen[i]), 0.5) >= CLEAR)) {
+  const least = Math.max(LEAST_CONTRAST, LEAST_CONTRAST_TO_NOISE * noiseOf(ink));
+  const clear = ink.data.filter((each) => each >= least);
+  const strong = Math.max(least, FAINT * (quantile(clear, 0.95) ?? 0));
+  const digits = findDigits(map(ink, (each) => (each >= strong ? 1 : 0)));
+  const inks = digits.flatMap(({ pixels }) => pixels.map((i) => ink.data[i]));
+  if (!(quantile(inks, 0.5) >= CLEAR * least)) {
     throw new Error(
       "no digit stands out in the picture: give one clearly darker or lighter than its paper",
     );
   }
-  return map(ink, (each, i) => (chosen[i] ? each : 0));
+  if (digits.length > 1) {
+    throw new Error(`${digits.length} marks in the picture may be digits: give an image of one`);
+  }
+  const digit = new Plane(ink.rows, ink.columns);
+  for (const i of digits[0].pixels) digit.data[i] = ink.data[i];
+  return digit;
+}
+
+/** The median difference of nearby pixels, between most of which there is no edge. */
+function noiseOf({ columns, data }) {
+  const apart = 1 + Math.floor(columns / 28); // adjacent pixels are correlated in JPEG files
+  const inRow = (_, i) => i % columns >= apart;
+  const differences = data.map((each, i) => Math.abs(each - data[i - apart])).filter(inRow);
+  return quantile(differences, 0.5) ?? 0;
 }
 
 /** The red, green and blue of a picture, upright, on white where it is transparent. */
@@ -132,55 +156,72 @@ function dilateRows({ rows, columns, data }, radius) {
   return dilated;
 }
 
-/** Which pixels are of the largest mark that is not cut off by the border, and of those near it. */
-function mainMark({ rows, columns, data }, least) {
-  const marks = connected(rows, columns, (i) => data[i] >= least);
-  const inside = marks.filter(
-    (mark) => Math.min(mark.top, mark.left, rows - 1 - mark.bottom, columns - 1 - mark.right) > 0,
-  );
-  const candidates = inside.length ? inside : marks;
-  const chosen = new Uint8Array(rows * columns);
-  if (candidates.length === 0) return chosen;
-  const size = ({ top, left, bottom, right }) => Math.max(bottom - top, right - left) + 1;
-  const largest = candidates.reduce((a, b) => (size(b) > size(a) ? b : a));
-  const gap = GAP * size(largest);
-  for (const mark of candidates) {
-    const near =
-      mark.top <= largest.bottom + gap &&
-      mark.bottom >= largest.top - gap &&
-      mark.left <= largest.right + gap &&
-      mark.right >= largest.left - gap;
-    if (near && 4 * size(mark) >= size(largest)) for (const i of mark.pixels) chosen[i] = 1;
-  }
-  return chosen;
+// Marks
+
+/** The marks that may be digits, of which the parts may be apart. @param {Plane} mask of ones. */
+function findDigits(mask) {
+  const marks = plausible(connected(mask), mask);
+  const largest = largestOf(marks);
+  const parts = marks.filter(({ size }) => size >= LEAST_PART * largest);
+  const ink = new Plane(mask.rows, mask.columns);
+  for (const { pixels } of parts) for (const i of pixels) ink.data[i] = 1;
+  const near = connected(dilate(ink, Math.floor((GAP * largest) / 2), 1));
+  const groups = near.map(({ pixels }) => markOf(pixels.filter((i) => ink.data[i]), mask.columns));
+  return groups.filter(({ size }) => size >= LEAST_DIGIT * largestOf(groups));
 }
 
-/** The connected marks of ink: their pixels, and the first and last rows and columns. */
-function connected(rows, columns, isInk) {
-  const seen = new Uint8Array(rows * columns);
+function largestOf(marks) {
+  return marks.reduce((largest, { size }) => Math.max(largest, size), 0);
+}
+
+/** The marks within the picture, if one is large enough, or else large ones that are cut off. */
+function plausible(marks, { rows, columns }) {
+  const shorter = Math.min(rows, columns);
+  const inside = marks.filter(
+    ({ top, left, bottom, right }) =>
+      Math.min(top, left, rows - 1 - bottom, columns - 1 - right) > 0,
+  );
+  const least = Math.max(4, SMALLEST * shorter, 0.1 * largestOf(marks));
+  if (largestOf(inside) >= least) return inside;
+  const height = Math.max(4, SMALLEST_CUT_OFF * shorter);
+  return marks.filter(({ top, bottom }) => bottom - top + 1 >= height);
+}
+
+/** The connected marks of a mask. */
+function connected({ rows, columns, data }) {
+  const seen = new Uint8Array(data.length);
   const marks = [];
   for (let begin = 0; begin < seen.length; begin++) {
-    if (seen[begin] || !isInk(begin)) continue;
+    if (seen[begin] || !data[begin]) continue;
     seen[begin] = 1;
-    const mark = { top: rows, left: columns, bottom: 0, right: 0, pixels: [begin] };
-    for (const pixel of mark.pixels) {
+    const pixels = [begin];
+    for (const pixel of pixels) {
       const [row, column] = [Math.floor(pixel / columns), pixel % columns];
-      mark.top = Math.min(mark.top, row);
-      mark.left = Math.min(mark.left, column);
-      mark.bottom = Math.max(mark.bottom, row);
-      mark.right = Math.max(mark.right, column);
       for (let y = Math.max(row - 1, 0); y <= Math.min(row + 1, rows - 1); y++) {
         for (let x = Math.max(column - 1, 0); x <= Math.min(column + 1, columns - 1); x++) {
           const next = y * columns + x;
-          if (seen[next] || !isInk(next)) continue;
+          if (seen[next] || !data[next]) continue;
           seen[next] = 1;
-          mark.pixels.push(next);
+          pixels.push(next);
         }
       }
     }
-    marks.push(mark);
+    marks.push(markOf(pixels, columns));
   }
   return marks;
+}
+
+/** A mark of pixels: the first and last rows and columns, and the size, the greater side. */
+function markOf(pixels, columns) {
+  let [top, left, bottom, right] = [Infinity, Infinity, 0, 0];
+  for (const pixel of pixels) {
+    const [row, column] = [Math.floor(pixel / columns), pixel % columns];
+    top = Math.min(top, row);
+    left = Math.min(left, column);
+    bottom = Math.max(bottom, row);
+    right = Math.max(right, column);
+  }
+  return { pixels, top, left, bottom, right, size: Math.max(bottom - top, right - left) + 1 };
 }
 
 /** A quantile of numbers; undefined of none. */
