@@ -19,6 +19,7 @@ def test_a_training_is_followed_to_its_end(browser: Browser, reader: Sequential)
     with served(app) as address, opened(browser, address, viewport=PHONE) as page:
         status = expect(page.get_by_role("status"))
         status.to_have_text("epoch 1 of 3")
+        expect(page.locator("#charts")).to_have_text("the first point comes after epoch 1")
         assert pixels_of(page, "#kernels").any()
         for loss, accuracy in ((0.5, 0.8), (0.25, 0.9)):
             course.add({"loss": loss, "accuracy": accuracy, "val_loss": 0.3, "seconds": 1.0})

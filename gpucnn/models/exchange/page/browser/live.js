@@ -49,7 +49,12 @@ function show(training) {
 
 // Curves
 
-function showCharts({ history, epochs }) {
+function showCharts({ history, epochs, epoch }) {
+  if (epoch === 0) {
+    const text = "the first point comes after epoch 1";
+    find("charts").replaceChildren(element("p", { className: "note", textContent: text }));
+    return;
+  }
   const names = Object.keys(history).filter(
     (name) => !name.startsWith(VALIDATION) && !NO_METRICS.includes(name),
   );
