@@ -45,7 +45,7 @@ def test_a_drawn_digit_is_that_digit(page: Page, digit: str, stroke: Stroke) -> 
     draw(page, stroke)
     said(page).to_have_text(digit)
     expect(page.locator("#bars li.said .name")).to_have_text(digit)
-    expect(page.locator("#milliseconds")).to_have_text(re.compile(r"^\d+ ms$"))
+    expect(page.locator("#milliseconds")).to_have_text(re.compile(r"^answered in \d+ ms$"))
 
 
 def test_a_finger_draws(browser: Browser, address: str) -> None:

@@ -111,3 +111,30 @@ def test_a_phone_scrolls_up_and_down_alone(browser: Browser, address: str) -> No
         draw(page, THREE)
         expect(page.locator("#said")).to_have_text("3")
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.mark.parametrize("options", [{}, {"viewport": PHONE, "is_mobile": True, "has_touch": True}])
+def test_nothing_moves_when_an_answer_comes_or_goes(
+    browser: Browser, address: str, options: Any
+) -> None:
+    with opened(browser, address, **options) as page:
+        places = "(all) => all.map((each) => JSON.stringify(each.getBoundingClientRect()))"
+        seen = "section, canvas, h1, .choices"
+        empty = page.locator(seen).evaluate_all(places)
+        draw(page, THREE)
+        expect(page.locator("#milliseconds")).not_to_be_empty()
+        assert page.locator(seen).evaluate_all(places) == empty
+        page.get_by_role("button", name="Clear").click()
+        assert page.locator(seen).evaluate_all(places) == empty
+        pixels = page.locator("#pixels").bounding_box()
+        assert pixels is not None
+        assert pixels["width"] == pixels["height"] > 100
+
+
+def test_a_screen_that_is_touched_tells_of_no_keys(browser: Browser, address: str) -> None:
+    with opened(browser, address, viewport=PHONE, is_mobile=True, has_touch=True) as page:
+        expect(page.get_by_text("By keys")).to_be_hidden()
+        heading, time = (page.locator(each).bounding_box() for each in ("h1", "#milliseconds"))
+        assert heading is not None
+        assert time is not None
+        assert time["y"] < heading["y"] + heading["height"]  # it is on the heading's line

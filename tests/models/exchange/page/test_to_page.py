@@ -124,6 +124,8 @@ def test_a_model_may_have_any_name_images_and_classes(browser: Browser, tmp_path
         (yes,) = model.predict(pixels[None])[0]
         assert page.locator("#said").inner_text() == str(int(yes > 0.5))
         assert page.locator("#maps b").all_inner_texts() == ["</script>"]
+        assert page.locator("#name").inner_text() == model.name
+        assert page.title() == f"{model.name}: draw, and watch the network"
 
 
 # The file

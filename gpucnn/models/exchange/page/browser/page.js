@@ -2,7 +2,7 @@
 
 import { toPixels } from "./digit.js";
 import { Paper } from "./paper.js";
-import { Bars, Maps, percent, sentence, showPixels, showSaliency } from "./view.js";
+import { Bars, Maps, percent, sentence, showNothing, showPixels, showSaliency } from "./view.js";
 
 const QUIET = 700; // milliseconds without a change, after which a screen reader is told
 const NO_PICTURE = "this is not a picture that the browser can read: give a PNG or JPEG file";
@@ -73,7 +73,10 @@ class Page {
   /** Take another model, which is asked the same where its images are of the same size. */
   #choose() {
     this.#asked++;
-    const { classes, layers, input_shape: shape } = this.model;
+    const { name, classes, layers, input_shape: shape } = this.model;
+    document.title = `${name}: draw, and watch the network`;
+    find("name").textContent = this.source.models.length === 1 ? name : ""; // or it is chosen
+    find("shape").textContent = `${shape[0]} × ${shape[1]} pixels`;
     this.bars.setClasses(classes);
     this.maps.setLayers(layers);
     if (this.paper.setShape(shape)) this.#clear();
@@ -90,8 +93,8 @@ class Page {
     this.paper.clear();
     this.bars.clear();
     this.maps.clear();
-    for (const id of ["pixels", "saliency"]) find(id).width = 0;
-    for (const id of ["said", "share", "shape", "error"]) find(id).textContent = "";
+    for (const id of ["pixels", "saliency"]) showNothing(find(id), this.model.input_shape);
+    for (const id of ["said", "share", "error"]) find(id).textContent = "";
     document.body.classList.add("empty");
     this.#announce("");
   }
@@ -159,7 +162,6 @@ class Page {
     find("error").textContent = "";
     find("said").textContent = answer.class;
     find("share").textContent = percent(answer.probabilities[answer.class]);
-    find("shape").textContent = `${answer.pixels.rows} × ${answer.pixels.columns} pixels`;
     this.bars.show(answer.probabilities, answer.class);
     this.maps.show(answer.layers);
     showPixels(find("pixels"), answer.pixels);
@@ -170,7 +172,7 @@ class Page {
   /** Tell how long it took since an event until the browser has painted the answer. */
   async #tell(time) {
     await painted();
-    find("milliseconds").textContent = `${Math.round(performance.now() - time)} ms`;
+    find("milliseconds").textContent = `answered in ${Math.round(performance.now() - time)} ms`;
   }
 
   #fail(message) {

@@ -75,6 +75,12 @@ export function sentence(probabilities, said) {
 
 // Images
 
+/** Leave a canvas empty, with room for an image, so that nothing jumps later. */
+export function showNothing(canvas, [rows, columns]) {
+  canvas.width = 0; // which erases it
+  paintTiles(canvas, { rows, columns }, 1, () => 0);
+}
+
 /** Show the pixels that the network was given. */
 export function showPixels(canvas, pixels) {
   const [red, green, blue] = channelsOf(pixels);
