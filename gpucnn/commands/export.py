@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from gpucnn.commands.options import Checkpoint, check_other_file
-from gpucnn.models.exchange.export import PAGE
+from gpucnn.commands.runs import model_name
+from gpucnn.models.exchange.export import PAGE, SUFFIXES
 from gpucnn.models.pixels import FLOATS
 from gpucnn.models.sequential import Sequential
 
@@ -34,5 +35,7 @@ def export(
     """Write a saved model as an ONNX file, which computes what predict does, or for others."""
     check_other_file(output, checkpoint)
     model = Sequential.load(checkpoint, "cpu")
+    if output.name.endswith(SUFFIXES[PAGE]):
+        model.name = model_name(checkpoint)  # as a server shows it
     model.export(output, PAGE if page else None, pixels=pixels)
     print(f"saved {output}")

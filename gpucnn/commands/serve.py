@@ -7,7 +7,7 @@ import typer
 
 from gpucnn.backends import available_devices, get_backend
 from gpucnn.commands.options import Device
-from gpucnn.commands.runs import CHECKPOINT
+from gpucnn.commands.runs import model_name
 from gpucnn.errors import InvalidValueError
 from gpucnn.models.sequential import Sequential
 
@@ -33,15 +33,14 @@ def serve(
 
 
 def _named(files: list[Path]) -> dict[str, Path]:
-    """Files by the names that they are served under, those of runs by their folders'.
+    """Files by the names that they are served under.
 
     Raises:
         InvalidValueError: two would have the same.
     """
     named: dict[str, Path] = {}
     for file in files:
-        of_run = file.name == CHECKPOINT and file.resolve().parent.name
-        name = of_run or file.stem
+        name = model_name(file)
         if name in named:
             raise InvalidValueError(
                 f"{named[name]} and {file} would both be served as {name}: rename one"

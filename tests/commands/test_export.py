@@ -41,7 +41,9 @@ def test_the_file_may_take_bytes(command: Command, model: Sequential) -> None:
 def test_a_page_is_one_file(command: Command) -> None:
     outcome = command("export", MODEL, "--page", "page.html")
     assert (outcome.status, outcome.out) == (0, "saved page.html\n")
-    assert Path("page.html").read_text().startswith("<!doctype html>")
+    page = Path("page.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert '{"name": "model", ' in page  # as a server names it, by its file
 
 
 def test_it_writes_weights_for_pytorch(command: Command, model: Sequential) -> None:

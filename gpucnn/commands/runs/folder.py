@@ -14,6 +14,11 @@ CURVES = "curves.png"
 LOCK = ".lock"
 
 
+def model_name(file: Path) -> str:
+    """The name under which a saved model is shown: its file's, or its run's folder's."""
+    return (file.name == CHECKPOINT and file.resolve().parent.name) or file.stem
+
+
 def check_unused(folder: Path) -> None:
     """Check that a run can begin in `folder`, which need not exist.
 
