@@ -15,7 +15,7 @@ Host = Annotated[str, typer.Option(help="The address to listen on: 0.0.0.0 for a
 
 
 def serve(
-    models: Annotated[list[Path], typer.Argument(help="Files saved by gpucnn")],
+    models: Annotated[list[Path], typer.Argument(help="Files saved by gpucnn, or .keras files")],
     device: Device = "auto",
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on, 0 for a free one")] = 8000,

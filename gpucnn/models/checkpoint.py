@@ -339,7 +339,9 @@ def opened_safetensors(path: str | os.PathLike[str]) -> Iterator[Any]:
         inside = min(file.glob("*.safetensors"), default="a .safetensors file")
         raise InvalidFileError(f"{path} is a directory: give a file, such as {inside}")
     if not file.is_file():
-        raise InvalidFileError(f"there is no file {path}: give a .safetensors file of gpucnn")
+        raise InvalidFileError(
+            f"there is no file {path}: give a file that gpucnn or Keras has saved"
+        )
     try:
         with safe_open(file, framework="numpy") as opened:
             yield opened

@@ -497,6 +497,9 @@ class Sequential(Pictured):
     ) -> "Sequential":
         """Load a model, with the state of its training, from a file that `save` wrote.
 
+        Of a `.keras` file it has what Keras's `load_model` gives, without what the optimizer has
+        gathered, by h5py; Keras is not needed.
+
         Raises:
             InvalidFileError: there is no such file, it is cut short, it is not a model of gpucnn,
                 its arrays do not fit its architecture, or are not finite.

@@ -90,6 +90,11 @@ def test_a_picture_is_written(train: Any, command: Command) -> None:
 
 def test_wrong_arguments_get_one_line(refused: Refused) -> None:
     assert "there is no run in missing: history.json is not there" in refused("plot", "missing")
+    Path("runs/one").mkdir(parents=True)
+    Path("runs/one/history.json").touch()
+    assert "there is no run in runs: give the folder of one, such as runs/one" in refused(
+        "plot", "runs"
+    )
     assert "give a name that ends in .png" in refused("plot", "one", "--output", "one.jpg")
 
 

@@ -61,7 +61,9 @@ def test_files_can_be_read_by_other_programs(file: Path) -> None:
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "none.safetensors"
-    with refusal(f"there is no file {path}: give a .safetensors file of gpucnn", InvalidFileError):
+    with refusal(
+        f"there is no file {path}: give a file that gpucnn or Keras has saved", InvalidFileError
+    ):
         read_checkpoint(path)
 
 

@@ -53,7 +53,15 @@ def read_history(folder: Path) -> HistoryFile:
     """
     path = folder / HISTORY
     if not path.is_file():
-        raise InvalidFileError(f"there is no run in {folder}: {HISTORY} is not there")
+        inside = min(folder.glob(f"*/{HISTORY}"), default=None)
+        raise InvalidFileError(
+            f"there is no run in {folder}: "
+            + (
+                f"{HISTORY} is not there"
+                if inside is None
+                else f"give the folder of one, such as {inside.parent}"
+            )
+        )
     try:
         content = json.loads(path.read_bytes())
         config = TrainConfig(**content["recipe"])
