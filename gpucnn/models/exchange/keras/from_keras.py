@@ -41,6 +41,7 @@ def imported_of_model(model: Any) -> Imported:
         return [_real(np.asarray(each)) for each in layer.get_weights()]
 
     try:
+        _check_once([layer.name for layer in model.layers])
         config = json.loads(model.to_json())
         return imported_of(config, config.get("compile_config"), variables_of)
     except (InvalidTypeError, InvalidValueError):
@@ -50,6 +51,16 @@ def imported_of_model(model: Any) -> Imported:
             f"the model is of the type {type(model).__name__}, and cannot be read "
             f"({printable(repr(error))}): give a model of Keras 3"
         ) from error
+
+
+def _check_once(names: Sequence[str]) -> None:
+    """Check that no layer is used twice, which the configuration of a model may not tell."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidValueError(
+            f"{printable(', '.join(twice), 100)} is used twice, but layers of gpucnn have weights "
+            "of their own: make another layer"
+        )
 
 
 def _real(values: NDArray[Any]) -> NDArray[Any]:

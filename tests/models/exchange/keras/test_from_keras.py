@@ -24,8 +24,8 @@ Weights = dict[str, list[NDArray[Any]]]
 class Layer:
     """Of Keras, as far as gpucnn asks."""
 
-    def __init__(self, weights: list[NDArray[Any]]) -> None:
-        self._weights = weights
+    def __init__(self, name: str, weights: list[NDArray[Any]]) -> None:
+        self.name, self._weights = name, weights
 
     def get_weights(self) -> list[NDArray[Any]]:
         return self._weights
@@ -45,11 +45,17 @@ class Model:
                 for group in groups
             }
 
+        self.layers = [self.get_layer(each["config"]["name"]) for each in self._described()]
+
+    def _described(self) -> list[dict[str, Any]]:
+        layers: list[dict[str, Any]] = self.config["config"]["layers"]
+        return layers
+
     def to_json(self) -> str:
         return json.dumps(self.config)
 
     def get_layer(self, name: str) -> Layer:
-        return Layer(self.weights.get(name, []))
+        return Layer(name, self.weights.get(name, []))
 
 
 @pytest.mark.parametrize("name", ["of_many_layers", "functional"])
@@ -58,6 +64,14 @@ def test_an_object_is_read_as_its_file(name: str) -> None:
     model = from_keras(Model(name), "cpu", threads=1)
     assert model.settings() == expected.settings()
     assert small.weight_bytes(model) == small.weight_bytes(expected)
+
+
+def test_a_layer_that_is_used_twice_is_refused() -> None:
+    model = Model("of_many_layers")  # whose configuration tells of it once
+    model.layers.append(model.layers[-1])
+    name = model.layers[-1].name
+    with pytest.raises(InvalidValueError, match=f"^{name} is used twice, but layers of gpucnn"):
+        from_keras(model, "cpu")
 
 
 def test_the_weights_are_copies() -> None:
@@ -89,7 +103,7 @@ def test_one_that_is_not_compiled_predicts_the_same() -> None:
 
 
 def test_what_is_no_model_is_refused_in_a_line() -> None:
-    for other in (None, 3, "model.keras", Layer([]), Sequential):
+    for other in (None, 3, "model.keras", Layer("dense", []), Sequential):
         with pytest.raises(InvalidTypeError, match=r": give a model of Keras 3$"):
             from_keras(other)
     theirs = Model("functional")
