@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidFileError, printable
-from gpucnn.models.exchange.damage import DAMAGE
+from gpucnn.utils.storage.damage import DAMAGE
 
 SUFFIX = ".npz"
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
 from gpucnn.models.checkpoint import OTHER_FORMATS
-from gpucnn.models.exchange.damage import DAMAGE
 from gpucnn.models.exchange.keras.architecture import Config, Node
 from gpucnn.models.exchange.keras.hdf5 import Variables, opened
+from gpucnn.utils.storage.damage import DAMAGE
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF"
 """How files begin."""

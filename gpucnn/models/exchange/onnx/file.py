@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
-from gpucnn.models.exchange.damage import DAMAGE
+from gpucnn.utils.storage.damage import DAMAGE
 
 MOST_BYTES = 2**31
 """Of a file, beside which weights may lie in others."""

@@ -2,10 +2,11 @@
 
 import struct
 import zlib
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 DAMAGE = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
-    *(TypeError, ValueError, BadZipFile, struct.error, zlib.error),
+    *(SyntaxError, TypeError, ValueError, BadZipFile, TokenError, struct.error, zlib.error),
 )
 """Of zipfile, zlib, h5py, onnx and NumPy, and what follows from values that make no sense."""
