@@ -37,16 +37,17 @@ def _check_workers(workers: int | None) -> int | None:
     return workers
 
 
+DATA_FORMS = "A folder of IDX or CSV files, an .npz file, or an address"
 Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn, or a .keras file")]
 Data = Annotated[
     str | None,
-    typer.Option(help="A folder of IDX files, or the address of one (default: built-in MNIST)"),
+    typer.Option(help=f"{DATA_FORMS} (default: built-in MNIST)"),
 ]
 TestData = Annotated[
     str | None,
     typer.Option(
-        help="A folder of IDX files, or the address of one (default: what the model was trained "
-        "on, where that is known, else built-in MNIST)"
+        help=f"{DATA_FORMS} (default: what the model was trained on, where that is known, else "
+        "built-in MNIST)"
     ),
 ]
 Threads = Annotated[

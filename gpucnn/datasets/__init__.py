@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from gpucnn.datasets import mnist
 from gpucnn.datasets.cache import SCHEMES
-from gpucnn.datasets.dataset import Part, load_mnist
+from gpucnn.datasets.dataset import load_mnist
+from gpucnn.datasets.parts import Part
 from gpucnn.utils.keras import lacking
 
 __all__ = ["SCHEMES", "Part", "load_mnist", "mnist"]

@@ -3,17 +3,14 @@
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from gpucnn.datasets.download import TIME_LIMIT, download
-from gpucnn.datasets.idx import Read
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.utils.locks import exclusive_lock
 from gpucnn.utils.storage.cache import (
@@ -25,6 +22,7 @@ from gpucnn.utils.storage.cache import (
 from gpucnn.utils.storage.files import remove_leftovers, replacing
 
 SCHEMES = ("http://", "https://", "file://")
+T = TypeVar("T")
 LOCK = ".lock"  # in each folder of the cache, held by the process that writes to it
 
 
@@ -48,7 +46,7 @@ def cache_folder(address: str) -> Path:
     return _root() / f"{readable}-{sha256(address.encode()).hexdigest()[:16]}"
 
 
-def fetch(address: str, name: str, read: Read) -> NDArray[Any]:
+def fetch(address: str, name: str, read: Callable[[Path, str], T]) -> T:
     """Read a file of an address from the cache; download it first if need be.
 
     A cached file that `read` refuses is downloaded again. A download has a temporary name until

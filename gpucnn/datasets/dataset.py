@@ -1,7 +1,7 @@
-"""Loading MNIST and datasets in its format, four IDX files each.
+"""Loading MNIST and datasets like it, in the formats in which people have them.
 
-The files are embedded in the package, in a folder or at an address. They are read and checked the
-same way; only how a file is found by its name differs.
+What is embedded in the package, in a folder, in a file or at an address is read and checked the
+same way; only how a file is found differs.
 """
 
 import os
@@ -11,32 +11,39 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.datasets.cache import SCHEMES, cache_folder, fetch, folder_address
-from gpucnn.datasets.folder import find_files
+from gpucnn.datasets.csv import read_csv
+from gpucnn.datasets.emnist import is_emnist, upright
+from gpucnn.datasets.folder import ARCHIVE, NAMES, TABLES, Files, FoundSet, find_set, unread
 from gpucnn.datasets.idx import Read, read_idx
+from gpucnn.datasets.npz import SUFFIX, read_npz
+from gpucnn.datasets.parts import Part, as_images, as_labels, check_part, check_parts
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 
-QMNIST_COLUMNS = 8  # of its labels: the class, then NIST's series, writer and others
+KERAS = ("x_train", "y_train", "x_test", "y_test")  # the arrays of mnist.npz
+UNNAMED = ("arr_0",)  # the array of each of KMNIST's .npz files
 
-Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
 Find: TypeAlias = Callable[[str, Read], NDArray[Any]]  # finds the file of a name, and reads it
 
 
 def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
-    """Load MNIST, or another dataset in MNIST's file format.
+    """Load MNIST, or another dataset of grey images, in any of the formats of MNIST.
 
     Integer pixels from 0 to 255 are returned as uint8, whatever their type in the file.
     Floating-point pixels keep their type. Of QMNIST's labels the first column is used, the class.
+    EMNIST's images, which its files have transposed, are returned upright, and its letters' labels
+    from 0; it is known by the names of its files.
 
     Args:
-        source: None for MNIST itself, which is embedded in the package; a folder with the files
-            train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-            t10k-labels-idx1-ubyte, each plain or .gz, directly or in raw/, under these names or
-            common variants of them (see `find_files`); or the address, `http://`, `https://` or
-            `file://`, of a folder with the .gz files, which are downloaded once and cached.
+        source: None for MNIST itself, which is embedded in the package; or a folder, see
+            `find_set`, with four IDX files, plain or .gz, with an .npz file as Keras's or four as
+            KMNIST's, or with two CSV files; or an .npz file as Keras's, of the arrays `x_train`,
+            `y_train`, `x_test` and `y_test`; or the address, `http://`, `https://` or `file://`, of
+            such an .npz file or of a folder with train-images-idx3-ubyte.gz,
+            train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz,
+            which are downloaded once and cached.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images of shape (n, height, width), uint8 or
@@ -51,91 +58,98 @@ def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part
     """
     if source is None:
         with as_file(files("gpucnn.datasets") / "mnist") as folder:
-            return _read_set(str(folder), _in_folder(folder))
+            return _read_folder(folder)
     if isinstance(source, str) and source.lower().startswith(SCHEMES):
-        address = folder_address(source)
-        origin = f"{address} (kept in {cache_folder(address)}: remove it to download again)"
-        return _read_set(origin, partial(_find_at_address, address))
-    return _read_set(str(source), _in_folder(_existing_folder(source)))
+        return _read_address(source)
+    path = _existing(source)
+    return _read_archive(path, str(path)) if path.is_file() else _read_folder(path)
 
 
-def _existing_folder(source: str | os.PathLike[str]) -> Path:
+def _existing(source: str | os.PathLike[str]) -> Path:
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidTypeError(f"source is {source!r}: give None, a folder or an address")
-    folder = Path(source)
-    if folder.is_file():
-        raise InvalidFileError(f"{source} is a file: give the folder that has the four IDX files")
-    if not folder.is_dir():
+    path = Path(source)
+    if path.is_file() and path.suffix.lower() != SUFFIX:
+        advice = unread(path) or "is a file: give the folder that has it and the others of its set"
+        raise InvalidFileError(f"{source} {advice}")
+    if not path.exists():
         raise InvalidFileError(
             f"there is no folder {source}: give a folder of IDX files, "
-            f"or an address that starts with {', '.join(SCHEMES)}"
+            f"NumPy's .npz or CSV files, or an address that starts with {', '.join(SCHEMES)}"
         )
-    return folder
+    if not path.is_file() and not path.is_dir():
+        raise InvalidFileError(f"{source} is neither a file nor a folder: give a folder")
+    return path
 
 
-def _in_folder(folder: Path) -> Find:
-    paths = find_files(folder)
-    return lambda name, read: read(paths[name], str(paths[name]))
+def _read_address(source: str) -> tuple[Part, Part]:
+    address = folder_address(source)
+    if source.lower().endswith(SUFFIX):
+        above, _, name = source.rpartition("/")
+        return fetch(f"{above}/", name, _read_archive)
+    origin = f"{address} (kept in {cache_folder(address)}: remove it to download again)"
+    return _read_four(origin, "", partial(_find_at_address, address))
 
 
 def _find_at_address(address: str, name: str, read: Read) -> NDArray[Any]:
     return fetch(address, f"{name}.gz", read)
 
 
-def _read_set(origin: str, find: Find) -> tuple[Part, Part]:
-    train = _read_part(origin, find, "train-images-idx3-ubyte", "train-labels-idx1-ubyte")
-    test = _read_part(origin, find, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-    (_, *train_size), (_, *test_size) = train[0].shape, test[0].shape
-    if train_size != test_size:
-        raise InvalidFileError(
-            f"{origin}: train-images-idx3-ubyte has images of {_times(train_size)}, "
-            f"t10k-images-idx3-ubyte of {_times(test_size)}: give a set of one size"
-        )
-    if train[0].dtype != test[0].dtype:
-        raise InvalidFileError(
-            f"{origin}: train-images-idx3-ubyte has pixels of {train[0].dtype}, "
-            f"t10k-images-idx3-ubyte of {test[0].dtype}: give a set of one type"
-        )
-    return train, test
+def _read_folder(folder: Path) -> tuple[Part, Part]:
+    found = find_set(folder)
+    if found.layout is ARCHIVE:
+        path = found.files[ARCHIVE[0]]
+        return _read_archive(path, str(path))
+    if found.layout is TABLES:
+        return _read_tables(str(folder), found)
+    return _read_four(str(folder), found.name, partial(_find_in, found.files))
 
 
-def _read_part(origin: str, find: Find, images_name: str, labels_name: str) -> Part:
-    images = find(images_name, _read_images)
-    labels = find(labels_name, _read_labels)
-    if len(images) != len(labels):
-        raise InvalidFileError(
-            f"{origin}: {images_name} has {len(images)} images, {labels_name} has {len(labels)} "
-            "labels: give files with one label for each image"
-        )
-    return images, labels
+def _find_in(files: Files, name: str, read: Read) -> NDArray[Any]:
+    return read(files[name], str(files[name]))
+
+
+def _read_archive(path: Path, origin: str) -> tuple[Part, Part]:
+    """Read a file such as Keras's mnist.npz."""
+    arrays = read_npz(path, origin, KERAS)
+    names = [f"{origin}: {name}" for name in KERAS]
+    train = as_images(arrays[0], names[0]), as_labels(arrays[1], names[1])
+    test = as_images(arrays[2], names[2]), as_labels(arrays[3], names[3])
+    check_part(train, origin, KERAS[:2])
+    check_part(test, origin, KERAS[2:])
+    return check_parts(train, test, origin, KERAS[::2])
+
+
+def _read_tables(origin: str, found: FoundSet) -> tuple[Part, Part]:
+    """Read two CSV files, of training and of test images."""
+    paths = [found.files[name] for name in TABLES]
+    train, test = (_as_upright(read_csv(path, str(path)), found.name, origin) for path in paths)
+    return check_parts(train, test, origin, (paths[0].name, paths[1].name))
+
+
+def _read_four(origin: str, set_name: str, find: Find) -> tuple[Part, Part]:
+    """Read four files, each of one array."""
+    train = find(NAMES[0], _read_images), find(NAMES[1], _read_labels)
+    check_part(train, origin, NAMES[:2])
+    test = find(NAMES[2], _read_images), find(NAMES[3], _read_labels)
+    check_part(test, origin, NAMES[2:])
+    train, test = (_as_upright(part, set_name, origin) for part in (train, test))
+    return check_parts(train, test, origin, NAMES[::2])
+
+
+def _as_upright(part: Part, set_name: str, origin: str) -> Part:
+    return upright(part, set_name, origin) if is_emnist(set_name) else part
 
 
 def _read_images(path: Path, origin: str) -> NDArray[Any]:
-    images = read_idx(path, origin, dimensions=(3,))
-    if images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating):
-        return images
-    low, high = int(images.min()), int(images.max())
-    if low < 0 or high > 255:
-        raise InvalidFileError(
-            f"{origin} has pixels of {images.dtype} from {low} to {high}: give whole numbers from "
-            "0 to 255, or floating-point numbers"
-        )
-    return images.astype(np.uint8)
+    return as_images(_read_array(path, origin, (3,)), origin)
 
 
 def _read_labels(path: Path, origin: str) -> NDArray[Any]:
-    labels = read_idx(path, origin, dimensions=(1, 2))
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InvalidFileError(f"{origin} has labels of {labels.dtype}: give whole numbers")
-    if labels.ndim == 1:
-        return labels
-    if labels.shape[1] != QMNIST_COLUMNS:
-        raise InvalidFileError(
-            f"{origin} has labels of {labels.shape[1]} columns: give one column, or the "
-            f"{QMNIST_COLUMNS} of QMNIST, of which the first is the class"
-        )
-    return np.ascontiguousarray(labels[:, 0])
+    return as_labels(_read_array(path, origin, (1, 2)), origin)
 
 
-def _times(sizes: list[int]) -> str:
-    return " x ".join(map(str, sizes))
+def _read_array(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[Any]:
+    if path.suffix.lower() == SUFFIX:
+        return read_npz(path, origin, UNNAMED)[0]
+    return read_idx(path, origin, dimensions)

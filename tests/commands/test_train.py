@@ -5,8 +5,10 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
 from backends.cuda.fake_cupy import FakeCupy, headers_missing
@@ -18,7 +20,7 @@ from gpucnn.commands.runs import Run
 from gpucnn.errors import DeviceError, DeviceMemoryError
 from gpucnn.serving.course import Course
 from gpucnn.serving.server import LOCAL, open_socket
-from small_mnist import write_small_mnist
+from small_mnist import small_mnist, write_small_mnist
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -33,6 +35,46 @@ def test_it_trains_and_says_how(command: Command, data: str) -> None:
     assert "images/s in training steps" in outcome.out
     assert Path("run", CHECKPOINT).is_file()
     assert len(json.loads(Path("run/history.json").read_text())["epochs"]) == 2
+
+
+def test_it_trains_on_other_forms_of_the_same_images(command: Command, data: str) -> None:
+    train, test = small_mnist(256, 100)
+    np.savez("keras.npz", x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+    Path("tables").mkdir()
+    for name, (images, labels) in (("train", train), ("test", test)):
+        rows = np.column_stack([labels, images.reshape(len(images), -1)])
+        np.savetxt(f"tables/mnist_{name}.csv", rows, fmt="%d", delimiter=",")
+    hashes = set()
+    for each in (data, "keras.npz", "tables"):
+        output = f"run-{Path(each).stem}"
+        assert command("train", "--data", each, "--epochs", 1, "--output", output).status == 0
+        hashes.add(json.loads(Path(output, "history.json").read_text())["data_sha256"])
+    assert len(hashes) == 1
+
+
+def test_a_run_of_a_file_that_has_changed_is_not_resumed(
+    command: Command, refused: Refused
+) -> None:
+    train, test = small_mnist(32, 32)
+    arrays: dict[str, Any] = {
+        "x_train": train[0],
+        "y_train": train[1],
+        "x_test": test[0],
+        "y_test": test[1],
+    }
+    np.savez("set.npz", **arrays)
+    command("train", "--data", "set.npz", "--epochs", 1, "--output", "run")
+    np.savez("set.npz", **arrays | {"y_train": train[1][::-1]})
+    line = refused("train", "--resume", "--output", "run", "--epochs", 2)
+    assert "set.npz does not have the images that the run in run began with" in line
+
+
+def test_more_classes_than_the_model_has(refused: Refused) -> None:
+    (images, labels), _ = small_mnist(32, 1)
+    np.savez("letters.npz", x_train=images, y_train=labels + 16, x_test=images, y_test=labels)
+    highest = labels.max() + 16
+    line = refused("train", "--data", "letters.npz")
+    assert f"letters.npz has labels up to {highest}, but notebook has 10 classes: give" in line
 
 
 def test_it_trains_on_the_simulator(command: Command, data: str) -> None:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from datasets.local_server import Server
 from datasets.sample_files import NAMES, idx_bytes, small_set, write_gzip_set, write_set
 from gpucnn.datasets import load_mnist
-from gpucnn.datasets.dataset import Part
+from gpucnn.datasets.parts import Part
 from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
+
+SMALL = small_set()
 
 
 @pytest.fixture(scope="module")
@@ -243,3 +245,83 @@ def test_address_that_is_not_of_a_folder() -> None:
 def test_source_that_is_no_path() -> None:
     with pytest.raises(InvalidTypeError, match=r"^source is 5: give None, a folder or an address"):
         load_mnist(5)  # type: ignore[arg-type]
+
+
+def as_keras(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    return dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays.values(), strict=True))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_keras_file(tmp_path: Path, compressed: bool) -> None:
+    write = np.savez_compressed if compressed else np.savez
+    write(tmp_path / "mnist.npz", **as_keras(small_set()))
+    check(load_mnist(tmp_path / "mnist.npz"), small_set())
+    check(load_mnist(tmp_path), small_set())
+
+
+def test_keras_file_of_an_address(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "mnist.npz"
+    np.savez(path, **as_keras(small_set()))
+    check(load_mnist(path.as_uri()), small_set())
+    path.unlink()
+    check(load_mnist(path.as_uri()), small_set())
+
+
+def test_keras_file_of_parts_mixed_up(tmp_path: Path) -> None:
+    arrays = as_keras(small_set())
+    np.savez(tmp_path / "mnist.npz", **arrays | {"y_test": arrays["y_train"]})
+    text = error_of(tmp_path)
+    assert text.startswith(f"{tmp_path / 'mnist.npz'}: x_test has 2 images, y_test has 3 labels")
+    np.savez(tmp_path / "mnist.npz", **arrays | {"x_test": np.zeros((2, 5, 5), np.uint8)})
+    assert "x_train has images of 4 x 5, x_test of 5 x 5" in error_of(tmp_path)
+
+
+def test_file_of_one_array_for_a_set(tmp_path: Path) -> None:
+    np.savez(tmp_path / "kmnist-train-imgs.npz", small_set()[NAMES[0]])
+    text = error_of(tmp_path / "kmnist-train-imgs.npz")
+    assert "has no array x_train, its arrays are: arr_0; give a file with x_train, y_train" in text
+
+
+def test_files_as_kmnist_has_them(tmp_path: Path) -> None:
+    names = ("train-imgs", "train-labels", "test-imgs", "test-labels")
+    for name, array in zip(names, small_set().values(), strict=True):
+        np.savez_compressed(tmp_path / f"kmnist-{name}.npz", array)
+    check(load_mnist(tmp_path), small_set())
+
+
+def write_table(path: Path, images: NDArray[Any], labels: NDArray[Any], header: str = "") -> None:
+    rows = np.column_stack([labels, images.reshape(len(images), -1)])
+    np.savetxt(path, rows, fmt="%d", delimiter=",", header=header, comments="")
+
+
+@pytest.mark.parametrize("header", ["", "label," + ",".join(map(str, range(16)))])
+def test_tables(tmp_path: Path, header: str) -> None:
+    arrays = {name: each[..., :4] if each.ndim == 3 else each for name, each in SMALL.items()}
+    train_images, train_labels, test_images, test_labels = arrays.values()
+    write_table(tmp_path / "mnist_train.csv", train_images, train_labels, header)
+    write_table(tmp_path / "mnist_test.csv", test_images, test_labels, header)
+    check(load_mnist(tmp_path), arrays)
+    assert "train.csv is a file: give the folder" in error_of(tmp_path / "mnist_train.csv")
+    write_table(tmp_path / "mnist_test.csv", np.zeros((2, 3, 3), np.uint8), test_labels)
+    assert "mnist_train.csv has images of 4 x 4, mnist_test.csv of 3 x 3" in error_of(tmp_path)
+
+
+def test_emnist_is_upright_by_its_name(tmp_path: Path) -> None:
+    for name, array in small_set().items():
+        is_images = "images" in name
+        stored = array.swapaxes(1, 2) if is_images else array + 1
+        (tmp_path / f"emnist-letters-{name.replace('t10k', 'test')}").write_bytes(idx_bytes(stored))
+    check(load_mnist(tmp_path), small_set())
+
+
+def test_files_that_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "mnist.pkl.gz").touch()
+    text = error_of(tmp_path / "mnist.pkl.gz")
+    assert text.startswith(
+        f"{tmp_path / 'mnist.pkl.gz'} is a pickle, which could run anything, and"
+    )
+
+
+def test_source_that_is_neither_file_nor_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe is neither a file nor a folder" in error_of(tmp_path / "pipe")

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from datasets.sample_files import NAMES
-from gpucnn.datasets.folder import find_files
+from gpucnn.datasets.folder import ARCHIVE, TABLES, FoundSet, find_set, unread
+from gpucnn.datasets.folder import NAMES as LAYOUT
 from gpucnn.errors import InvalidFileError
 
 EMNIST = [f"emnist-letters-{part}-{kind}-ubyte" for part, kind in [
@@ -15,6 +16,8 @@ QMNIST = [f"qmnist-{part}-{kind}.gz" for part, kind in [
     ("test", "images-idx3-ubyte"), ("test", "labels-idx2-int"),
 ]]  # fmt: skip
 
+KMNIST = [f"kmnist-{part}-{kind}.npz" for part in ("train", "test") for kind in ("imgs", "labels")]
+
 
 def touch(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,7 +28,7 @@ def touch(folder: Path, *names: str) -> Path:
 
 def error_of(folder: Path) -> str:
     with pytest.raises(InvalidFileError) as caught:
-        find_files(folder)
+        find_set(folder)
     return str(caught.value)
 
 
@@ -40,20 +43,21 @@ def error_of(folder: Path) -> str:
         [name.upper() for name in NAMES],
         EMNIST,
         QMNIST,
+        KMNIST,
     ],
     ids=lambda names: names[0],
 )
 @pytest.mark.parametrize("inside", [".", "raw", "MNIST/raw", "FashionMNIST/raw"])
 def test_finds_the_files_under_each_name(tmp_path: Path, names: list[str], inside: str) -> None:
     folder = touch(tmp_path / inside, *names)
-    assert find_files(tmp_path) == {
+    assert find_set(tmp_path).files == {
         name: folder / given for name, given in zip(NAMES, names, strict=True)
     }
 
 
 def test_the_plain_file_is_taken(tmp_path: Path) -> None:
     touch(tmp_path, *NAMES, *(f"{name}.gz" for name in NAMES))
-    assert [find_files(tmp_path)[name].name for name in NAMES] == list(NAMES)
+    assert [find_set(tmp_path).files[name].name for name in NAMES] == list(NAMES)
 
 
 def test_a_file_is_taken_before_a_folder_of_its_name(tmp_path: Path) -> None:
@@ -61,12 +65,12 @@ def test_a_file_is_taken_before_a_folder_of_its_name(tmp_path: Path) -> None:
     touch(tmp_path, *names)
     for name in NAMES:
         (tmp_path / name).mkdir()
-    assert [find_files(tmp_path)[name].name for name in NAMES] == names
+    assert [find_set(tmp_path).files[name].name for name in NAMES] == names
 
 
 def test_files_of_another_system_beside_them_do_not_matter(tmp_path: Path) -> None:
     touch(tmp_path, *NAMES, *(f"._{name}" for name in NAMES), "README")
-    assert [find_files(tmp_path)[name].name for name in NAMES] == list(NAMES)
+    assert [find_set(tmp_path).files[name].name for name in NAMES] == list(NAMES)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,8 @@ def test_a_near_match_is_not_printed_raw(tmp_path: Path) -> None:
 def test_an_empty_folder(tmp_path: Path) -> None:
     assert error_of(tmp_path) == (
         f"there is no {NAMES[0]}, plain or .gz, in {tmp_path}: "
-        "a set has images and labels of train and t10k, four files"
+        "give a folder with the four files of MNIST, or with mnist.npz, or with train.csv and "
+        "test.csv"
     )
 
 
@@ -109,3 +114,67 @@ def test_several_folders_of_sets(tmp_path: Path) -> None:
         touch(tmp_path / name / "raw", *NAMES)
     text = error_of(tmp_path)
     assert f"{tmp_path} holds several sets of images (KMNIST/raw, MNIST/raw): give the" in text
+
+
+@pytest.mark.parametrize(
+    ("names", "set_name"),
+    [
+        (EMNIST, "emnist-letters"),
+        (KMNIST, "kmnist"),
+        (NAMES, ""),
+        (("fashion-mnist_train.csv", "fashion-mnist_test.csv"), "fashion-mnist"),
+    ],
+)
+def test_the_name_of_the_set(tmp_path: Path, names: list[str], set_name: str) -> None:
+    assert find_set(touch(tmp_path, *names)).name == set_name
+
+
+@pytest.mark.parametrize("name", ["mnist.npz", "fashion_mnist.npz", "MY.DATA.NPZ"])
+@pytest.mark.parametrize("inside", [".", "raw", "MNIST/raw"])
+def test_finds_an_archive(tmp_path: Path, name: str, inside: str) -> None:
+    folder = touch(tmp_path / inside, name)
+    found = find_set(tmp_path)
+    assert (found.layout, found.files) == (ARCHIVE, {"mnist.npz": folder / name})
+
+
+@pytest.mark.parametrize("stem", ["", "mnist_", "fashion-mnist_", "emnist-digits-", "Sign_MNIST."])
+def test_finds_tables(tmp_path: Path, stem: str) -> None:
+    touch(tmp_path, f"{stem}train.csv", f"{stem}test.csv", "sample_submission.csv")
+    files = {name: tmp_path / f"{stem}{name}" for name in TABLES}
+    assert find_set(tmp_path) == FoundSet(stem.lower()[:-1], TABLES, files)
+
+
+def test_idx_files_are_taken_before_others(tmp_path: Path) -> None:
+    touch(tmp_path, "fashion-mnist_train.csv", "fashion-mnist_test.csv")
+    touch(tmp_path, "fashion_mnist.npz")
+    assert find_set(tmp_path).layout is ARCHIVE
+    touch(tmp_path, *NAMES)
+    assert find_set(tmp_path).layout is LAYOUT
+
+
+def test_a_table_without_the_other(tmp_path: Path) -> None:
+    touch(tmp_path, "mnist_train.csv", "mnist_tests.csv")
+    text = error_of(tmp_path)
+    assert text.startswith("there is no test.csv, with or without the name of the set before it, ")
+    assert text.endswith(
+        "two files; move, for example, the last sixth of the rows of train.csv to test.csv"
+    )
+
+
+def test_several_archives(tmp_path: Path) -> None:
+    touch(tmp_path, "mnist.npz", "fashion.npz")
+    assert "holds several sets of images (fashion, mnist): move the files" in error_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("emnist-digits.mat", "is MATLAB's, which is not read: give the four IDX files"),
+        ("mnist.pkl.gz", "is a pickle, which could run anything, and is not read: give"),
+        ("archive.ZIP", "is to be unpacked first"),
+    ],
+)
+def test_files_that_are_not_read(tmp_path: Path, name: str, advice: str) -> None:
+    touch(tmp_path, name)
+    assert f"in {tmp_path} that can be read: {name} {advice}" in error_of(tmp_path)
+    assert unread(tmp_path / "train-images-idx3-ubyte.gz") is None

@@ -26,7 +26,7 @@ from gpucnn.commands.runs.history import HistoryFile, read_history
 from gpucnn.commands.runs.provenance import data_sha256, versions, warn_of_changes
 from gpucnn.datasets import load_mnist
 from gpucnn.datasets.device_dataset import check_images
-from gpucnn.errors import InvalidFileError, TrainingError, printable
+from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError, printable
 from gpucnn.losses.labels import check_labels
 from gpucnn.models.pixels import BUILT_IN, Pixels
 from gpucnn.models.sequential import Sequential
@@ -104,6 +104,7 @@ class Run:
         model = config.make_model(len(data[0][0]))
         for images, labels in data:
             check_images(images, model.input_shape, model.dtype)
+            _check_classes(labels, config, model.classes)
             check_labels(labels, len(images), model.classes)
         check_images_for(world(), len(data[0][0]), config.batch_size)
         folder = make_folder(folder, config.model)
@@ -254,6 +255,16 @@ class Run:
         return (
             f"{self.checkpoint} is good, the model after epoch {self.model.epochs_trained}, but "
             "--resume would end here again: begin another run"
+        )
+
+
+def _check_classes(labels: NDArray[Any], config: TrainConfig, classes: int) -> None:
+    highest = int(labels.max())
+    if highest >= classes:
+        raise InvalidValueError(
+            f"{printable(config.data or 'MNIST')} has labels up to {highest}, but {config.model} "
+            f"has {classes} classes: give data with labels from 0 to {classes - 1}, or train a "
+            f"model of Dense({highest + 1}) in Python"
         )
 
 

@@ -1,6 +1,7 @@
 """MNIST, which the package contains, under Keras's names."""
 
-from gpucnn.datasets.dataset import Part, load_mnist
+from gpucnn.datasets.dataset import load_mnist
+from gpucnn.datasets.parts import Part
 
 
 def load_data() -> tuple[Part, Part]:

@@ -1,0 +1,97 @@
+"""Reading images from CSV files: a row an image, its label first, then its pixels."""
+
+from collections.abc import Iterator
+from itertools import chain
+from math import isqrt
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.datasets.idx import LARGEST_BODY
+from gpucnn.errors import InvalidFileError, printable
+
+LABEL = ("label", "class")  # names of the first column
+
+
+def read_csv(path: Path, origin: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Read images and labels from a CSV file, with or without a header.
+
+    Args:
+        path: the file, in UTF-8: in each row the label, then the pixels of a square image, whole
+            numbers from 0 to 255. A header names the first column `label` or `class`.
+        origin: the file's name in error messages.
+
+    Returns:
+        Images (n, side, side) and labels (n,), uint8.
+
+    Raises:
+        InvalidFileError: there is no such file, it is damaged, or has other columns.
+        OSError: the file cannot be read.
+    """
+    if not path.is_file():
+        raise InvalidFileError(f"there is no file {origin}: give a CSV file")
+    if path.stat().st_size > LARGEST_BODY:
+        raise InvalidFileError(
+            f"{origin} has more than {LARGEST_BODY} bytes, the most that are read: give IDX files"
+        )
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            rows, side = _rows(file, origin)
+            values = np.loadtxt(rows, np.uint8, delimiter=",", comments=None, ndmin=2)
+    except InvalidFileError:
+        raise
+    except (ValueError, OverflowError) as error:
+        reason = str(error).partition(";")[0].rstrip(".")
+        raise InvalidFileError(
+            f"{origin} is not a CSV file of pixels ({printable(reason)}): give one with a label "
+            "and pixels in each row, whole numbers from 0 to 255"
+        ) from error
+    if values.shape[1] != 1 + side * side:
+        raise InvalidFileError(
+            f"{origin} has {1 + side * side} columns in its header, {values.shape[1]} in its rows: "
+            "give another copy"
+        )
+    images = np.ascontiguousarray(values[:, 1:]).reshape(-1, side, side)
+    return images, values[:, 0].copy()
+
+
+def _rows(file: TextIO, origin: str) -> tuple[Iterator[str], int]:
+    """The rows without the header, and the number of pixels of a side."""
+    first = next(_filled(file), "")
+    columns = [each.strip(' \t\r\n"') for each in first.split(",")]
+    has_header = not (_is_number(columns[0]) and _is_number(columns[-1]))
+    side = isqrt(len(columns) - 1)
+    if isqrt(len(columns)) ** 2 == len(columns) > 1:
+        raise InvalidFileError(
+            f"{origin} has {len(columns)} columns of pixels and no labels, as Kaggle's images to "
+            "predict: give in its place images with labels, such as the last sixth of the "
+            "training rows, moved to it with their header"
+        )
+    if side == 0 or side * side != len(columns) - 1:
+        raise InvalidFileError(
+            f"{origin} has {len(columns)} columns: give a label and the pixels of a square image "
+            "in each row, separated by commas, 785 columns for 28 x 28"
+        )
+    if has_header and columns[0].lower() not in LABEL:
+        raise InvalidFileError(
+            f"{origin} has {printable(columns[0])} for its first column: give the label first, "
+            f"under the name {LABEL[0]}"
+        )
+    start = next(_filled(file), "") if has_header else first
+    if not start:
+        raise InvalidFileError(f"{origin} has no row of pixels: give one for each image")
+    return chain([start], file), side
+
+
+def _filled(file: TextIO) -> Iterator[str]:
+    return (line for line in file if line.strip())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""Reading arrays from NumPy's `.npz` files, which are zip archives of `.npy` files."""
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from gpucnn.datasets.idx import GZIP_RATIO, LARGEST_BODY
+from gpucnn.errors import InvalidFileError, printable
+from gpucnn.utils.storage.damage import DAMAGE
+
+SUFFIX = ".npz"
+
+
+def read_npz(path: Path, origin: str, names: Sequence[str]) -> list[NDArray[Any]]:
+    """Read arrays of numbers from a `.npz` file; nothing in it is executed.
+
+    It allocates no more memory than the arrays need, and only after checking that a file of this
+    size can hold what it declares.
+
+    Args:
+        path: the file.
+        origin: the file's name in error messages.
+        names: of the arrays.
+
+    Returns:
+        The arrays, C-contiguous, in native byte order, in the order of `names`.
+
+    Raises:
+        InvalidFileError: there is no such file, it is damaged, has no arrays of these names, or
+            they do not hold numbers.
+        OSError: the file cannot be opened.
+    """
+    if not path.is_file():
+        raise InvalidFileError(f"there is no file {origin}: give one of NumPy's .npz")
+    with path.open("rb") as file:
+        try:
+            with ZipFile(file) as archive:
+                members = _members(archive, origin, names)
+                return [_read_member(archive, each, path.stat().st_size) for each in members]
+        except InvalidFileError:
+            raise
+        except DAMAGE as error:
+            raise InvalidFileError(
+                f"{origin} is not NumPy's .npz of numbers ({printable(error)}): give another copy"
+            ) from error
+
+
+def _members(archive: ZipFile, origin: str, names: Sequence[str]) -> list[ZipInfo]:
+    there = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
+    for name in names:
+        if name not in there:
+            others = printable(", ".join(there) or "none")
+            raise InvalidFileError(
+                f"{origin} has no array {name}, its arrays are: {others}; give a file with "
+                f"{', '.join(names)}"
+            )
+    return [there[name] for name in names]
+
+
+def _read_member(archive: ZipFile, member: ZipInfo, file_size: int) -> NDArray[Any]:
+    """The array in a member of the archive, a file of `file_size` bytes.
+
+    Raises:
+        DAMAGE: it is damaged.
+    """
+    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is compressed by another method than deflate")
+    with archive.open(member) as content:
+        size = _declared_size(content)
+    if not 0 < size <= min(LARGEST_BODY, file_size * GZIP_RATIO, member.file_size):
+        raise ValueError(f"{member.filename} says that it holds {size} bytes")
+    with archive.open(member) as content:
+        array = npy.read_array(content, allow_pickle=False)
+        if content.read(1):  # reading to the end also verifies the checksum
+            raise ValueError(f"{member.filename} is longer than its header says")
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _declared_size(content: Any) -> int:
+    """The number of bytes that the header of a `.npy` file declares."""
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    shape, _, dtype = read_header[npy.read_magic(content)](content)
+    if dtype.kind not in "iuf":
+        raise ValueError(f"it holds {dtype}")
+    return prod(shape) * dtype.itemsize

@@ -1,0 +1,118 @@
+"""Checking the training and the test part of a dataset, whatever file they are from."""
+
+from math import isqrt
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucnn.errors import InvalidFileError
+
+QMNIST_COLUMNS = 8  # of its labels: the class, then NIST's series, writer and others
+
+Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
+Names: TypeAlias = tuple[str, str]  # of the images and the labels of a part, in error messages
+
+
+def as_images(array: NDArray[Any], origin: str) -> NDArray[Any]:
+    """Images (n, height, width), uint8 or floating-point.
+
+    Args:
+        array: images (n, height, width) or (n, height, width, 1), or square ones (n, pixels).
+            Integers are taken for bytes.
+        origin: where they are from, in error messages.
+
+    Raises:
+        InvalidFileError: the shape is another, or an integer is not from 0 to 255.
+    """
+    images = _in_rows(array)
+    if images.ndim != 3:
+        raise InvalidFileError(
+            f"{origin} has images of shape {array.shape}: give grey ones, (n, height, width)"
+        )
+    if images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating):
+        return images
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high > 255:
+        raise InvalidFileError(
+            f"{origin} has pixels of {images.dtype} from {low} to {high}: give whole numbers from "
+            "0 to 255, or floating-point numbers"
+        )
+    return images.astype(np.uint8)
+
+
+def _in_rows(images: NDArray[Any]) -> NDArray[Any]:
+    if images.ndim == 4 and images.shape[3] == 1:
+        return images[..., 0]
+    if images.ndim == 2:
+        side = isqrt(images.shape[1])
+        return images.reshape(-1, side, side) if side * side == images.shape[1] else images
+    return images
+
+
+def as_labels(array: NDArray[Any], origin: str) -> NDArray[Any]:
+    """Labels (n,), integers.
+
+    Args:
+        array: labels, (n,), in one column, or in the first of QMNIST's.
+        origin: where they are from, in error messages.
+
+    Raises:
+        InvalidFileError: they are no integers, or of another shape.
+    """
+    if not np.issubdtype(array.dtype, np.integer):
+        raise InvalidFileError(f"{origin} has labels of {array.dtype}: give whole numbers")
+    if array.ndim == 1:
+        return array
+    if array.ndim != 2 or array.shape[1] not in (1, QMNIST_COLUMNS):
+        columns = "x".join(map(str, array.shape[1:])) or "no"
+        raise InvalidFileError(
+            f"{origin} has labels of {columns} columns: give one column, or the "
+            f"{QMNIST_COLUMNS} of QMNIST, of which the first is the class"
+        )
+    return np.ascontiguousarray(array[:, 0])
+
+
+def check_part(part: Part, origin: str, names: Names) -> Part:
+    """Check that there is a label for each image.
+
+    Raises:
+        InvalidFileError: there is not.
+    """
+    images, labels = part
+    if len(images) != len(labels):
+        raise InvalidFileError(
+            f"{origin}: {names[0]} has {len(images)} images, {names[1]} has {len(labels)} "
+            "labels: give files with one label for each image"
+        )
+    return part
+
+
+def check_parts(train: Part, test: Part, origin: str, names: Names) -> tuple[Part, Part]:
+    """Check that the images of both parts are of one size and type.
+
+    Args:
+        train: the training part.
+        test: the test part.
+        origin: where they are from.
+        names: of the training images and the test images.
+
+    Raises:
+        InvalidFileError: they are not.
+    """
+    (_, *train_size), (_, *test_size) = train[0].shape, test[0].shape
+    if train_size != test_size:
+        raise InvalidFileError(
+            f"{origin}: {names[0]} has images of {_times(train_size)}, "
+            f"{names[1]} of {_times(test_size)}: give a set of one size"
+        )
+    if train[0].dtype != test[0].dtype:
+        raise InvalidFileError(
+            f"{origin}: {names[0]} has pixels of {train[0].dtype}, "
+            f"{names[1]} of {test[0].dtype}: give a set of one type"
+        )
+    return train, test
+
+
+def _times(sizes: list[int]) -> str:
+    return " x ".join(map(str, sizes))

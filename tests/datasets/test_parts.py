@@ -1,0 +1,36 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gpucnn.datasets.parts import as_images, as_labels
+from gpucnn.errors import InvalidFileError
+
+IMAGES: NDArray[Any] = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (2, 4, 4, 1), (2, 16)])
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_images_of_each_shape(shape: tuple[int, ...], dtype: str) -> None:
+    images = as_images(IMAGES.reshape(shape).astype(dtype), "<images>")
+    np.testing.assert_array_equal(images, IMAGES, strict=True)
+    assert images.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(32,), (4, 8), (2, 4, 2, 2), (2, 2, 4, 2, 1)])
+def test_images_of_other_shapes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidFileError, match=r"^<images> has images of shape .*: give grey ones"):
+        as_images(IMAGES.reshape(shape), "<images>")
+
+
+@pytest.mark.parametrize("shape", [(8,), (8, 1), (1, 8)])
+def test_labels_of_each_shape(shape: tuple[int, ...]) -> None:
+    labels = as_labels(np.arange(8).reshape(shape), "<labels>")
+    assert labels.tolist() == np.arange(8).reshape(shape).reshape(shape[0], -1)[:, 0].tolist()
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((2, 10), "10"), ((2, 2, 5), "2x5")])
+def test_labels_of_other_shapes(shape: tuple[int, ...], columns: str) -> None:
+    with pytest.raises(InvalidFileError, match=f"^<labels> has labels of {columns} columns: give"):
+        as_labels(np.zeros(shape, np.int64), "<labels>")
