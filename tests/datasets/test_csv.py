@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ def test_no_text_and_no_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\xff\xfe" + rows().encode("utf-16-le"))
     assert "is not a CSV file of pixels ('utf-8' codec can't decode" in error_of(tmp_path / "a")
     assert "there is no file <table>" in error_of(tmp_path)
+
+
+def test_takes_less_memory_than_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, rows(np.tile(LABELS, 20_000), np.tile(IMAGES, (20_000, 1, 1))))
+    tracemalloc.start()
+    images, labels = read_csv(path, "<table>")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert images.nbytes + labels.nbytes < most < path.stat().st_size
 
 
 def test_mutated_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:

@@ -267,6 +267,14 @@ def test_keras_file_of_an_address(tmp_path: Path, cache: Path) -> None:
     check(load_mnist(path.as_uri()), small_set())
 
 
+def test_damaged_keras_file_of_an_address_is_not_kept(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "mnist.npz"
+    path.write_bytes(b"<html>")
+    assert f"{path.as_uri()} is not NumPy's .npz of numbers" in error_of(path.as_uri())
+    np.savez(path, **as_keras(small_set()))
+    check(load_mnist(path.as_uri()), small_set())
+
+
 def test_keras_file_of_parts_mixed_up(tmp_path: Path) -> None:
     arrays = as_keras(small_set())
     np.savez(tmp_path / "mnist.npz", **arrays | {"y_test": arrays["y_train"]})
