@@ -54,14 +54,10 @@ def read_history(folder: Path) -> HistoryFile:
     path = folder / HISTORY
     if not path.is_file():
         inside = min(folder.glob(f"*/{HISTORY}"), default=None)
-        raise InvalidFileError(
-            f"there is no run in {folder}: "
-            + (
-                f"{HISTORY} is not there"
-                if inside is None
-                else f"give the folder of one, such as {inside.parent}"
-            )
-        )
+        advice = f"{HISTORY} is not there"
+        if inside is not None:
+            advice = f"give the folder of one, such as {inside.parent}"
+        raise InvalidFileError(f"there is no run in {folder}: {advice}")
     try:
         content = json.loads(path.read_bytes())
         config = TrainConfig(**content["recipe"])

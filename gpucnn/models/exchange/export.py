@@ -1,20 +1,30 @@
 """What `Sequential.export` writes, by format."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.numpy import save
 
 from gpucnn.errors import InvalidValueError
+from gpucnn.layers import Layer
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.keras.hdf5 import h5py
 from gpucnn.models.exchange.keras.to_keras import to_archive, to_hdf5
 from gpucnn.models.exchange.onnx.file import check_onnx
-from gpucnn.models.exchange.onnx.to_onnx import encoding_of, to_onnx
+from gpucnn.models.exchange.onnx.to_onnx import to_onnx
 from gpucnn.models.exchange.page.to_page import to_page
 from gpucnn.models.exchange.torch.state_dict import to_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
-from gpucnn.models.pixels import BYTES, FLOATS, Pixels
+from gpucnn.models.pixels import (
+    BYTES,
+    ELSEWHERE,
+    FLOATS,
+    TELL,
+    Encoding,
+    Pixels,
+    encoding_of_bytes,
+)
 from gpucnn.utils import arguments
 
 ONNX, TORCH, KERAS, PAGE = "onnx", "torch", "keras", "page"
@@ -96,3 +106,28 @@ def content_of(
     takes_bytes = pixels == BYTES
     encoding = encoding_of(trained, exported.layers, takes_bytes)
     return to_onnx(exported, encoding, takes_bytes=takes_bytes)
+
+
+def encoding_of(
+    trained: Pixels | None, layers: Sequence[Layer], takes_bytes: bool
+) -> Encoding | None:
+    """The encoding of the pixels that a model takes; None if it is not known.
+
+    Args:
+        trained: the pixels that it was trained on; None if unknown.
+        layers: of the model.
+        takes_bytes: whether bytes are to be brought to it.
+
+    Raises:
+        InvalidValueError: they cannot be.
+    """
+    of_bytes = encoding_of_bytes(layers)
+    if trained is None:
+        return of_bytes if takes_bytes else None
+    encoding = trained.encoding(of_bytes)
+    if takes_bytes and encoding is None:
+        raise InvalidValueError(
+            f"the model was trained on {trained}, and how to convert bytes to such is not known: "
+            f"{TELL if trained.kind == ELSEWHERE else 'export it for floats'}"
+        )
+    return encoding

@@ -1,12 +1,13 @@
 """A model that is to be written in the form of another library."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
+from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Layer
 from gpucnn.losses import Loss
 
@@ -32,3 +33,25 @@ class Exported:
     dtype: str
     softmax: bool
     loss: Loss | None
+
+    def weights_of(self, layer: Layer) -> dict[str, NDArray[Any]]:
+        """The weights of a layer that runs, see `Layer.unrolled`, by their names in it."""
+        keys = layer.parameter_shapes() | layer.state_shapes()
+        return {key: self.weights[f"{layer.name}.{key}"] for key in keys}
+
+
+def check_is_known(layer: Layer, known: Container[type[Layer]], lacking: str) -> None:
+    """Check that a layer is of one of the library's classes; a subclass may compute else.
+
+    Args:
+        layer: any.
+        known: the classes.
+        lacking: what one of another class lacks, and what to do.
+
+    Raises:
+        InvalidTypeError: it is of a class of the user's.
+    """
+    if type(layer) not in known:
+        raise InvalidTypeError(
+            f"{layer.name} is a {type(layer).__name__}, a class of your own, {lacking}"
+        )

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import GELU, LAYERS, Layer, MaxPool2D, Normalization, Sigmoid, SiLU, Tanh
+from gpucnn.models.exchange.exported import check_is_known
 from gpucnn.regularizers import L2
 
 ACTIVATIONS: dict[type[Layer], str] = {GELU: "gelu", SiLU: "silu", Tanh: "tanh", Sigmoid: "sigmoid"}
@@ -16,11 +16,7 @@ def kind_in_keras(layer: Layer) -> str:
     Raises:
         InvalidTypeError: it is not one of the library's.
     """
-    if type(layer) not in LAYERS:  # nor is a subclass of one, which may compute else
-        raise InvalidTypeError(
-            f"{layer.name} is a {type(layer).__name__}, a class of your own, which Keras has not: "
-            "give a model of gpucnn's layers"
-        )
+    check_is_known(layer, LAYERS, "which Keras has not: give a model of gpucnn's layers")
     if type(layer) in ACTIVATIONS:
         return "Activation"
     return "MaxPooling2D" if type(layer) is MaxPool2D else type(layer).__name__

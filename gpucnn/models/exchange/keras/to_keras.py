@@ -109,17 +109,10 @@ def _free(name: str, taken: Sequence[str]) -> str:
 
 def _variables(exported: Exported) -> list[tuple[Layer, Arrays]]:
     """The layers that have weights, with these."""
-    return [
-        (layer, [exported.weights[name] for name in names])
-        for layer in exported.layers
-        if (names := _weight_names(layer))
-    ]
-
-
-def _weight_names(layer: Layer) -> list[str]:
-    """The names of the weights of a layer, and of those that run for it, in order."""
-    return [
-        f"{each.name}.{name}"
-        for each in layer.unrolled()
-        for name in (*each.parameter_shapes(), *each.state_shapes())
-    ]
+    found: list[tuple[Layer, Arrays]] = []
+    for layer in exported.layers:
+        parts = (exported.weights_of(part) for part in layer.unrolled())
+        arrays = [array for part in parts for array in part.values()]
+        if arrays:
+            found.append((layer, arrays))
+    return found

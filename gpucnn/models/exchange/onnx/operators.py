@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Window
-from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import (
     ELU,
     GELU,
@@ -39,8 +38,11 @@ from gpucnn.layers import (
 )
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
+from gpucnn.models.exchange.exported import check_is_known
 from gpucnn.models.exchange.onnx.graph import Graph
 from gpucnn.utils import arguments
+
+NO_OPERATOR = "for which ONNX has no operator that gpucnn knows: export a model of gpucnn's layers"
 
 
 def add_layer(graph: Graph, layer: Layer) -> None:
@@ -53,11 +55,7 @@ def add_layer(graph: Graph, layer: Layer) -> None:
     Raises:
         InvalidTypeError: it is not one of the library's.
     """
-    if type(layer) not in OPERATORS:  # nor is a subclass of one, which may compute else
-        raise InvalidTypeError(
-            f"{layer.name} is a {type(layer).__name__}, a class of your own, for which ONNX has no "
-            "operator that gpucnn knows: export a model of gpucnn's layers"
-        )
+    check_is_known(layer, OPERATORS, NO_OPERATOR)
     graph.enter(layer.name)
     OPERATORS[type(layer)](graph, layer)
     graph.shape = layer.output_shape

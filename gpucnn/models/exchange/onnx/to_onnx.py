@@ -1,6 +1,6 @@
 """A model as an ONNX file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Layer
 from gpucnn.layers.ends import end_of
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.onnx.descriptions import describe
 from gpucnn.models.exchange.onnx.graph import INPUT, Graph
 from gpucnn.models.exchange.onnx.operators import add_layer
 from gpucnn.models.network import unroll
-from gpucnn.models.pixels import AS_THEY_ARE, ELSEWHERE, TELL, Encoding, Pixels, encoding_of_bytes
+from gpucnn.models.pixels import AS_THEY_ARE, Encoding
 from gpucnn.version import __version__
 
 OPSET, IR_VERSION = 17, 8
@@ -28,31 +27,6 @@ LARGEST = float(np.finfo(np.float32).max)
 
 IMAGES = "images"
 """The name of the batch dimension."""
-
-
-def encoding_of(
-    trained: Pixels | None, layers: Sequence[Layer], takes_bytes: bool
-) -> Encoding | None:
-    """The encoding of the pixels that a model takes; None if it is not known.
-
-    Args:
-        trained: the pixels that it was trained on; None if unknown.
-        layers: of the model.
-        takes_bytes: whether bytes are to be brought to it.
-
-    Raises:
-        InvalidValueError: they cannot be.
-    """
-    of_bytes = encoding_of_bytes(layers)
-    if trained is None:
-        return of_bytes if takes_bytes else None
-    encoding = trained.encoding(of_bytes)
-    if takes_bytes and encoding is None:
-        raise InvalidValueError(
-            f"the model was trained on {trained}, and how to convert bytes to such is not known: "
-            f"{TELL if trained.kind == ELSEWHERE else 'export it for floats'}"
-        )
-    return encoding
 
 
 def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool) -> bytes:

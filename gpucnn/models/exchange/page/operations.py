@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Window
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers import (
     ELU,
     GELU,
@@ -47,7 +47,7 @@ from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
 from gpucnn.losses import DEFAULT
 from gpucnn.losses.cross_entropy import CrossEntropy
-from gpucnn.models.exchange.exported import Exported
+from gpucnn.models.exchange.exported import Exported, check_is_known
 from gpucnn.models.network import unroll
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pixels import Encoding
@@ -57,6 +57,8 @@ Weights = Mapping[str, NDArray[Any]]
 """Of a layer, by their names in it."""
 
 LARGEST = float(np.finfo(np.float32).max)
+
+NO_OPERATION = "which a page cannot compute: export a model of gpucnn's layers"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
     layers: list[dict[str, Any]] = []
     arrays: list[NDArray[Any]] = []
     for layer in running:
-        operation = _operation(layer, exported.weights)
+        operation = _operation(exported, layer)
         if operation is not None:
             layers.append(_description(layer, operation))
             arrays.extend(operation.arrays.values())
@@ -116,15 +118,9 @@ def _description(layer: Layer, operation: Operation) -> dict[str, Any]:
     return {**named, **operation.settings, "arrays": sizes}
 
 
-def _operation(layer: Layer, weights: Weights) -> Operation | None:
-    if type(layer) not in OPERATIONS:  # nor is a subclass of one, which may compute else
-        raise InvalidTypeError(
-            f"{layer.name} is a {type(layer).__name__}, a class of your own, which a page cannot "
-            "compute: export a model of gpucnn's layers"
-        )
-    names = layer.parameter_shapes() | layer.state_shapes()
-    mine = {name: weights[f"{layer.name}.{name}"] for name in names}
-    return OPERATIONS[type(layer)](layer, mine)
+def _operation(exported: Exported, layer: Layer) -> Operation | None:
+    check_is_known(layer, OPERATIONS, NO_OPERATION)
+    return OPERATIONS[type(layer)](layer, exported.weights_of(layer))
 
 
 def _in_float32(arrays: list[NDArray[Any]]) -> bytes:

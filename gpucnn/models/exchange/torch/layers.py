@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.backends import Shape
 from gpucnn.backends.window import Pair
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidValueError
 from gpucnn.layers import (
     ELU,
     GELU,
@@ -38,11 +38,15 @@ from gpucnn.layers import (
 )
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
+from gpucnn.models.exchange.exported import check_is_known
 from gpucnn.models.exchange.torch.modules import Chain, Module, Tensor, Values, weight_of
 from gpucnn.utils import arguments
 
 MOST_DIMENSIONS = 3
 """Of images, for which PyTorch has modules."""
+
+
+NO_MODULE = "for which gpucnn knows no module of PyTorch: give a model of gpucnn's layers"
 
 
 def modules_of(
@@ -61,11 +65,7 @@ def modules_of(
     """
     chain = Chain(input_shape)
     for layer in layers:
-        if type(layer) not in MODULES:  # nor is a subclass of one, which may compute else
-            raise InvalidTypeError(
-                f"{layer.name} is a {type(layer).__name__}, a class of your own, for which gpucnn "
-                "knows no module of PyTorch: give a model of gpucnn's layers"
-            )
+        check_is_known(layer, MODULES, NO_MODULE)
         MODULES[type(layer)](chain, layer)
         chain.shape = layer.output_shape
     chain.to_channels_last()

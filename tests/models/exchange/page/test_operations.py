@@ -14,7 +14,7 @@ from gpucnn import Conv2D, Dense, Flatten, ReLU, Sequential, Sigmoid, models
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import LAYERS, SeparableConv2D, Softmax
 from gpucnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
-from gpucnn.models.exchange.onnx.to_onnx import encoding_of
+from gpucnn.models.exchange.export import encoding_of
 from gpucnn.models.exchange.page.operations import OPERATIONS, describe
 from gpucnn.models.pictures.passes import Probe
 from models.exchange.random_networks import draw_weights, random_network
