@@ -5,10 +5,6 @@ from typing import Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.models.exchange.exported import Exported
-from gpucnn.models.exchange.keras.from_keras import imported_of_model
-from gpucnn.models.exchange.keras.to_keras import to_model
-from gpucnn.models.exchange.torch import from_torch as torch_reader
-from gpucnn.models.exchange.torch.to_torch import to_sequential
 from gpucnn.models.sequential import Sequential
 
 
@@ -33,6 +29,9 @@ def from_keras(model: Any, device: str = "auto", threads: int | None = None) -> 
     Warns:
         GpucnnWarning: layers are not trained in Keras; here all are.
     """
+    # Imported here, and so below: `import gpucnn` stays light.
+    from gpucnn.models.exchange.keras.from_keras import imported_of_model
+
     return Sequential.from_imported(imported_of_model(model), device, threads)
 
 
@@ -60,6 +59,8 @@ def from_torch(
             `torch.fx`, or it has what no layer of gpucnn does, such as a branch, which is named.
         DeviceError: the device cannot be used, or has too little memory.
     """
+    from gpucnn.models.exchange.torch import from_torch as torch_reader
+
     return Sequential.from_imported(torch_reader.from_torch(module, input_shape), device, threads)
 
 
@@ -75,6 +76,8 @@ def to_keras(model: Sequential) -> Any:
         TrainingError: a weight is not finite.
         GpucnnError: the package keras is not installed.
     """
+    from gpucnn.models.exchange.keras.to_keras import to_model
+
     return to_model(_exported(model))
 
 
@@ -101,6 +104,8 @@ def to_torch(model: Sequential) -> Any:
         GpucnnWarning: `RandomFlip` and `RandomTranslation`, for which torch.nn has no module, are
             left out.
     """
+    from gpucnn.models.exchange.torch.to_torch import to_sequential
+
     return to_sequential(_exported(model))
 
 

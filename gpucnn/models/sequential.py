@@ -35,13 +35,8 @@ from gpucnn.models.data import (
     without_labels,
 )
 from gpucnn.models.divergence import check_weights
-from gpucnn.models.exchange.export import check_export, content_of
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.imported import Compiled, Imported, loss_of_outputs
-from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
-from gpucnn.models.exchange.keras.from_keras import imported_of_file
-from gpucnn.models.exchange.onnx.from_onnx import from_onnx
-from gpucnn.models.exchange.weights import load_weights, save_weights
 from gpucnn.models.network import Network
 from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import FLOATS, encoded, trained_elsewhere
@@ -396,6 +391,9 @@ class Sequential(Pictured):
             filepath: under any name, of which ".safetensors" says what the file is; or one that
                 ends in ".npz", for a file of NumPy's, without the record of the pixels.
         """
+        # Imported here, and so below: `import gpucnn` stays light.
+        from gpucnn.models.exchange.weights import save_weights
+
         if self._shared is not None:
             self._refuse_training_elsewhere()
         with self._lock.claim():
@@ -418,6 +416,8 @@ class Sequential(Pictured):
             InvalidTypeError: it is PyTorch's, and a layer is of a class of your own.
             ModelInUseError: another thread is training the model.
         """
+        from gpucnn.models.exchange.weights import load_weights
+
         self._refuse_change()
         names = self.weight_names
         try:
@@ -472,6 +472,8 @@ class Sequential(Pictured):
             GpucnnError: the package that writes it, onnx or h5py, is not installed.
             OSError: the file cannot be written.
         """
+        from gpucnn.models.exchange.export import check_export, content_of
+
         verbosity(verbose or 0)
         chosen = check_export(filepath, format, pixels)
         content = content_of(filepath, self.exported(), chosen, pixels, self.pixels)
@@ -506,6 +508,9 @@ class Sequential(Pictured):
             InvalidValueError: there is no such device, or `threads` is not a positive integer.
             DeviceError: the device cannot be used, or has too little memory.
         """
+        from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
+        from gpucnn.models.exchange.keras.from_keras import imported_of_file
+
         # Resolved here, so that an error of the device is not taken for one of the file.
         device = get_backend(device, threads).device
         if is_of_keras(path):
@@ -544,6 +549,8 @@ class Sequential(Pictured):
                 a positive integer.
             DeviceError: the device cannot be used, or has too little memory.
         """
+        from gpucnn.models.exchange.onnx.from_onnx import from_onnx
+
         return cls.from_imported(from_onnx(path), device, threads)
 
     @classmethod
