@@ -1,6 +1,7 @@
 """Presets with their hyperparameters: everything needed to start, or repeat, a training run."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gpucnn.backends import get_backend
 from gpucnn.datasets import SCHEMES
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
-from gpucnn.models import MODELS
+from gpucnn.models import MNIST_CLASSES, MNIST_SHAPE, MODELS
 from gpucnn.models import lenet as lenet
 from gpucnn.models import notebook as notebook
 from gpucnn.models.network import DTYPES
@@ -57,7 +58,7 @@ class TrainConfig:
 
     Args:
         model: the name of a preset, see `gpucnn.models`.
-        data: the source of the images, see `load_mnist`; None for the embedded MNIST.
+        data: the source of the images, see `load_dataset`; None for the embedded MNIST.
         device: where to train, see `get_backend`.
         threads: worker processes of the CPU, see `Sequential`; None for one per usable core.
         epochs: the number of passes over the training images.
@@ -128,9 +129,32 @@ class TrainConfig:
         threads = backend.threads if backend.device == "cpu" else self.threads
         return replace(self, data=data, device=backend.device, threads=threads)
 
-    def make_model(self, images: int) -> Sequential:
-        """The untrained model, compiled with its optimizer, for training on `images` images."""
-        model = MODELS[self.model](self.dtype, self.device, self.seed, self.threads)
+    def make_model(
+        self,
+        images: int,
+        input_shape: Sequence[int] = MNIST_SHAPE,
+        classes: int = MNIST_CLASSES,
+    ) -> Sequential:
+        """The untrained model, compiled with its optimizer.
+
+        Args:
+            images: to train on.
+            input_shape: of one image, (height, width, channels).
+            classes: of the images.
+
+        Raises:
+            InvalidValueError: the images are too small for the model, or there is no such device.
+        """
+        device = get_backend(self.device, self.threads).device  # errors of which are not of sizes
+        options = self.dtype, device, self.seed, self.threads
+        try:
+            model = MODELS[self.model](*options, input_shape=input_shape, classes=classes)
+        except InvalidValueError as error:
+            reason, _, _ = str(error).rpartition(": ")
+            raise InvalidValueError(
+                f"{self.model} cannot take images of the shape {tuple(input_shape)} ({reason}): "
+                "give larger ones"
+            ) from error
         epochs = self.schedule_epochs or self.epochs
         model.compile(self._make_optimizer(epochs * self.steps_of_epoch(images)))
         return model

@@ -4,6 +4,7 @@ import pytest
 
 from gpucnn import SGD, Constant, CosineDecay, OneCycle
 from gpucnn.applications import LEARNING_RATES, default_config
+from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.optimizers import OPTIMIZERS
 
@@ -48,6 +49,13 @@ def test_the_model_is_made_as_the_config_says() -> None:
     model = default_config("lenet", dtype="float64", seed=5, device="cpu").make_model(10)
     assert (model.dtype.name, model.seed, model.backend.device) == ("float64", 5, "cpu")
     assert len(model.layers) == 11
+
+
+def test_the_model_is_made_for_the_images() -> None:
+    model = default_config(device="cpu").make_model(10, (32, 24, 3), 7)
+    assert (model.input_shape, model.classes) == ((32, 24, 3), 7)
+    with pytest.raises(InvalidValueError, match=r"^notebook cannot take images of the shape \(2,"):
+        default_config().make_model(10, (2, 2, 1))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from gpucnn.applications import (
 from gpucnn.backends import get_backend
 from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
-from gpucnn.datasets import Part, load_mnist
+from gpucnn.datasets import Part, load_dataset
 from gpucnn.errors import InvalidFileError, InvalidValueError, printable
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
@@ -164,10 +164,10 @@ def load_test_set(checkpoint: Path, model: Sequential, data: str | None) -> tupl
         InvalidFileError: the data, or the history of the run, cannot be used.
     """
     if data is not None:
-        return data, load_mnist(data)[1]
+        return data, load_dataset(data).test
     source = _data_of_training(checkpoint, model)
     try:
-        return source, load_mnist(None if source == BUILT_IN else source)[1]
+        return source, load_dataset(None if source == BUILT_IN else source).test
     except InvalidFileError as error:
         raise InvalidFileError(
             f"{error}; the model was trained on it, --data takes other"

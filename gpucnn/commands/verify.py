@@ -12,7 +12,7 @@ from gpucnn.applications import default_config
 from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
 from gpucnn.commands.terminal import new_table, print_table
-from gpucnn.datasets import load_mnist
+from gpucnn.datasets import load_dataset
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
@@ -46,14 +46,15 @@ def verify(
     given = {} if batch_size is None else {"batch_size": batch_size}
     config = default_config(model, data=data, seed=seed, dtype=dtype, device="cpu", **given)
     a, b = get_backend(device_a), get_backend(device_b)
-    images, labels = (part[:IMAGES] for part in load_mnist(data)[0])
+    dataset = load_dataset(data)
+    images, labels = (part[:IMAGES] for part in dataset.train)
     print(
         f"{model} in {dtype}, steps 1 to {steps} of {config.optimizer}, batches of "
         f"{config.batch_size}, seed {seed}, first {len(images):,} training images of "
         f"{data or 'the built-in MNIST'}"
     )
     print(f"A is {a.device} ({a.description}), B is {b.device} ({b.description})", flush=True)
-    verification = Verification(config, images, labels, a, b)
+    verification = Verification(config, images, labels, a, b, dataset.classes)
     _run(verification, steps)
     _show(verification)
     if verification.finding is not None:

@@ -19,7 +19,7 @@ from gpucnn.datasets.emnist import is_emnist, upright
 from gpucnn.datasets.folder import ARCHIVE, NAMES, TABLES, Files, FoundSet, find_set, unread
 from gpucnn.datasets.idx import Read, read_idx
 from gpucnn.datasets.npz import SUFFIX, read_npz
-from gpucnn.datasets.parts import Part, as_images, as_labels, check_part, check_parts
+from gpucnn.datasets.parts import Dataset, Part, as_images, as_labels, check_part, check_parts
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 
 KERAS = ("x_train", "y_train", "x_test", "y_test")  # the arrays of mnist.npz
@@ -29,6 +29,16 @@ Find: TypeAlias = Callable[[str, Read], NDArray[Any]]  # finds the file of a nam
 
 
 def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
+    """Load MNIST, or another dataset, as `load_dataset` does.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`.
+    """
+    dataset = load_dataset(source)
+    return dataset.train, dataset.test
+
+
+def load_dataset(source: str | os.PathLike[str] | None = None) -> Dataset:
     """Load MNIST, or another dataset of grey images, in any of the formats of MNIST.
 
     Integer pixels from 0 to 255 are returned as uint8, whatever their type in the file.
@@ -46,8 +56,8 @@ def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part
             which are downloaded once and cached.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images of shape (n, height, width), uint8 or
-        floating-point, and labels of shape (n,), integers, all C-contiguous.
+        Images of shape (n, height, width), uint8 or floating-point, and labels of shape (n,),
+        integers, all C-contiguous.
 
     Raises:
         InvalidFileError: a file is missing, damaged or in another format, the files do not match
@@ -58,11 +68,11 @@ def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part
     """
     if source is None:
         with as_file(files("gpucnn.datasets") / "mnist") as folder:
-            return _read_folder(folder)
+            return Dataset(*_read_folder(folder))
     if isinstance(source, str) and source.lower().startswith(SCHEMES):
-        return _read_address(source)
+        return Dataset(*_read_address(source))
     path = _existing(source)
-    return _read_archive(path, str(path)) if path.is_file() else _read_folder(path)
+    return Dataset(*(_read_archive(path, str(path)) if path.is_file() else _read_folder(path)))
 
 
 def _existing(source: str | os.PathLike[str]) -> Path:

@@ -1,5 +1,6 @@
-"""Checking the training and the test part of a dataset, whatever file they are from."""
+"""The training and the test part of a dataset, and checks of them, whatever file they are from."""
 
+from dataclasses import dataclass
 from math import isqrt
 from typing import Any, TypeAlias
 
@@ -12,6 +13,39 @@ QMNIST_COLUMNS = 8  # of its labels: the class, then NIST's series, writer and o
 
 Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
 Names: TypeAlias = tuple[str, str]  # of the images and the labels of a part, in error messages
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images to train on, and others to test with.
+
+    Args:
+        train: images (n, height, width) or (n, height, width, channels), and labels (n,), integers.
+        test: likewise, images of the same shape and dtype.
+        class_names: by label; None if the classes have no names but their numbers.
+    """
+
+    train: Part
+    test: Part
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of an image."""
+        return shape_of_one(self.train[0])
+
+    @property
+    def classes(self) -> int:
+        """The number of classes: of their names, or the highest label of both parts plus 1."""
+        if self.class_names is not None:
+            return len(self.class_names)
+        return 1 + int(max(labels.max() for _, labels in (self.train, self.test)))
+
+
+def shape_of_one(images: NDArray[Any]) -> tuple[int, int, int]:
+    """(height, width, channels) of each of images (n, height, width) or with channels."""
+    height, width, *channels = images.shape[1:]
+    return height, width, channels[0] if channels else 1
 
 
 def as_images(array: NDArray[Any], origin: str) -> NDArray[Any]:

@@ -103,7 +103,7 @@ class Pixels:
         kind: one of `KINDS`.
         low: the minimum.
         high: the maximum.
-        data: the source of the images, as for `load_mnist`, or `BUILT_IN`; None if unknown.
+        data: the source of the images, as for `load_dataset`, or `BUILT_IN`; None if unknown.
 
     Raises:
         InvalidValueError: an argument is not as described.

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from gpucnn.applications import TrainConfig
 from gpucnn.backends import Array, Backend, ConvReluPoolPlan
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images
+from gpucnn.datasets.parts import shape_of_one
 from gpucnn.losses import DEFAULT, PlacedLoss
+from gpucnn.models import MNIST_CLASSES
 from gpucnn.models.replica import Replica, in_layer_order
 from gpucnn.models.training import Trainer
 from gpucnn.verification.bounds import BOUNDS, overwritten
@@ -120,6 +122,7 @@ class Learner:
         backend: where its arrays live.
         perform: performs its operations; None for `backend` itself, which may record them.
         fuses: whether layers are fused for `perform` as they are on `backend`.
+        classes: of the images.
     """
 
     def __init__(
@@ -131,11 +134,12 @@ class Learner:
         perform: Perform | None = None,
         *,
         fuses: bool = False,
+        classes: int = MNIST_CLASSES,
     ) -> None:
         def serve(part: str) -> Backend:
             return backend if perform is None else Intercepted(backend, perform, part, fuses=fuses)
 
-        model = config.make_model(len(images))
+        model = config.make_model(len(images), shape_of_one(images), classes)
         x = check_images(images, model.input_shape, model.dtype)
         y = DEFAULT.labels(labels, len(x), model.classes)
         layers = [copy(layer) for layer in model.replica.plain]

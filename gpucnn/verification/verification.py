@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gpucnn.applications import TrainConfig
 from gpucnn.backends import Backend
+from gpucnn.models import MNIST_CLASSES
 from gpucnn.models.training import epoch_order
 from gpucnn.verification.bounds import BOUNDS, Deviation, Expected, expect
 from gpucnn.verification.calls import Results, invoke, perform
@@ -60,10 +61,12 @@ class Verification:
 
     Args:
         config: what to train and how; its `device` and `epochs` are ignored.
-        images: uint8 or floating point (n, height, width), to train on.
+        images: uint8 or floating point (n, height, width) or (n, height, width, channels), to
+            train on.
         labels: integers (n,).
         a: the first device.
         b: the second device; each repeats operations of the other.
+        classes: of the images.
 
     Attributes:
         worst: for each place the largest difference relative to its bound, for A and for B: in the
@@ -83,6 +86,7 @@ class Verification:
         labels: NDArray[Any],
         a: Backend,
         b: Backend,
+        classes: int = MNIST_CLASSES,
     ) -> None:
         self.worst: dict[Place, tuple[Finding, ...]] = {}
         self.losses: list[StepLosses] = []
@@ -90,7 +94,7 @@ class Verification:
         self._a, self._b = a, b
         self._names = f"A ({a.device})", f"B ({b.device})"
         self._order = _batches(config, len(images))
-        learner = partial(Learner, config, images, labels)
+        learner = partial(Learner, config, images, labels, classes=classes)
         self._ensemble = Ensemble(learner, config.seed)
         self._free = learner(a), learner(b)
         self._checked = [

@@ -10,9 +10,11 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from backends.cuda.fake_cupy import FakeCupy, headers_missing
 from commands.conftest import Command, Refused
+from gpucnn import Sequential
 from gpucnn.backends import devices
 from gpucnn.backends.devices import _automatic as choose_by_trying
 from gpucnn.callbacks import Logs
@@ -69,12 +71,37 @@ def test_a_run_of_a_file_that_has_changed_is_not_resumed(
     assert "set.npz does not have the images that the run in run began with" in line
 
 
-def test_more_classes_than_the_model_has(refused: Refused) -> None:
+def save_set(images: NDArray[Any], labels: NDArray[Any]) -> None:
+    np.savez("set.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+
+
+def test_a_model_has_the_classes_of_the_data(command: Command) -> None:
     (images, labels), _ = small_mnist(32, 1)
-    np.savez("letters.npz", x_train=images, y_train=labels + 16, x_test=images, y_test=labels)
-    highest = labels.max() + 16
-    line = refused("train", "--data", "letters.npz")
-    assert f"letters.npz has labels up to {highest}, but notebook has 10 classes: give" in line
+    save_set(images, labels + 16)
+    assert command("train", "--data", "set.npz", "--epochs", 1, "--output", "run").status == 0
+    assert Sequential.load("run/checkpoint.safetensors").classes == labels.max() + 17
+    assert command("train", "--resume", "--output", "run").status == 0
+    assert command("evaluate", "run/checkpoint.safetensors").status == 0
+
+
+def test_a_model_has_the_size_of_the_images(command: Command, refused: Refused) -> None:
+    (images, labels), _ = small_mnist(32, 1)
+    save_set(images[:, 2:-2, 3:-3], labels)
+    assert command("train", "--data", "set.npz", "--epochs", 1, "--output", "run").status == 0
+    assert Sequential.load("run/checkpoint.safetensors").input_shape == (24, 22, 1)
+    save_set(images[:, 8:16, 8:16], labels)
+    line = refused("train", "--data", "set.npz", "--model", "lenet")
+    assert "lenet cannot take images of the shape (8, 8, 1) (maxpool2d_1 slides a window" in line
+    assert line.endswith(": give larger ones\n")
+
+
+def test_labels_that_do_not_number_classes(refused: Refused) -> None:
+    (images, labels), _ = small_mnist(32, 1)
+    save_set(images, labels + 100)
+    line = refused("train", "--data", "set.npz")
+    assert f"has labels up to {labels.max() + 100}, but 32 images to train on: give" in line
+    save_set(images, 0 * labels)
+    assert "has images of a single class: give images" in refused("train", "--data", "set.npz")
 
 
 def test_it_trains_on_the_simulator(command: Command, data: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datasets.local_server import Server
 from datasets.sample_files import NAMES, idx_bytes, small_set, write_gzip_set, write_set
-from gpucnn.datasets import load_mnist
+from gpucnn.datasets import Dataset, load_dataset, load_mnist
 from gpucnn.datasets.parts import Part
 from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 
@@ -333,3 +333,12 @@ def test_files_that_are_not_read(tmp_path: Path) -> None:
 def test_source_that_is_neither_file_nor_folder(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert "pipe is neither a file nor a folder" in error_of(tmp_path / "pipe")
+
+
+def test_a_dataset_tells_its_shape_and_its_classes() -> None:
+    dataset = load_dataset()
+    assert (dataset.image_shape, dataset.classes, dataset.class_names) == ((28, 28, 1), 10, None)
+    colour = np.zeros((2, 5, 4, 3), np.uint8), np.array([0, 2])
+    assert Dataset(colour, colour).image_shape == (5, 4, 3)
+    assert Dataset(colour, (colour[0], colour[1] + 1)).classes == 4
+    assert Dataset(colour, colour, ("ant", "bee", "cow", "dog")).classes == 4

@@ -24,6 +24,12 @@ def test_take_the_digits_of_mnist(name: str) -> None:
     assert models.MODELS[name]().predict(images).shape == (2, 10)
 
 
+@pytest.mark.parametrize("shape", [(32, 32, 3), (28, 20, 1)])
+def test_take_other_images_of_other_classes(name: str, shape: tuple[int, ...]) -> None:
+    model = models.MODELS[name](input_shape=shape, classes=3)
+    assert model.predict(np.zeros((2, *shape), np.uint8)).shape == (2, 3)
+
+
 def test_options_are_passed_on(name: str) -> None:
     model = models.MODELS[name]("float64", "cpu", seed=7)
     assert type(model) is Sequential

@@ -4,9 +4,6 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-from numpy.typing import NDArray
 
 from gpucnn.applications import TrainConfig
 from gpucnn.backends.ranks.world import world
@@ -24,7 +21,7 @@ from gpucnn.commands.runs.folder import (
 )
 from gpucnn.commands.runs.history import HistoryFile, read_history
 from gpucnn.commands.runs.provenance import data_sha256, versions, warn_of_changes
-from gpucnn.datasets import load_mnist
+from gpucnn.datasets import Dataset, load_dataset
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError, printable
 from gpucnn.losses.labels import check_labels
@@ -34,9 +31,6 @@ from gpucnn.models.training import EpochRecord, History
 from gpucnn.models.training.agreement import check_images_for
 from gpucnn.utils.plots import write_figure
 from gpucnn.utils.storage.files import create_bytes, write_bytes
-
-Labelled = tuple[NDArray[Any], NDArray[Any]]
-"""Images and their labels."""
 
 
 class Run:
@@ -72,10 +66,10 @@ class Run:
         folder: Path,
         config: TrainConfig,
         model: Sequential,
-        data: tuple[Labelled, Labelled],
+        data: Dataset,
     ) -> None:
         self.folder, self.config, self.model = folder, config, model
-        self.train_data, self.test_data = data
+        self.train_data, self.test_data = data.train, data.test
         self.history = History()
         self.callbacks: list[Callback] = []
         self.draws = False
@@ -100,13 +94,13 @@ class Run:
             check_unused(folder)
         config = config.resolved()
         start_workers(config)
-        data = load_mnist(config.data)
-        model = config.make_model(len(data[0][0]))
-        for images, labels in data:
+        data = load_dataset(config.data)
+        _check_classes(data, config)
+        model = _make_model(config, data)
+        for images, labels in (data.train, data.test):
             check_images(images, model.input_shape, model.dtype)
-            _check_classes(labels, config, model.classes)
             check_labels(labels, len(images), model.classes)
-        check_images_for(world(), len(data[0][0]), config.batch_size)
+        check_images_for(world(), len(data.train[0]), config.batch_size)
         folder = make_folder(folder, config.model)
         with ExitStack() as stack:  # unlocks the folder after an error
             stack.enter_context(locked(folder))
@@ -144,8 +138,8 @@ class Run:
             remove_unfinished_files(folder)
             config = before.config.extended(epochs or before.config.epochs)
             start_workers(config)
-            data = load_mnist(config.data)
-            run = cls(folder, config, config.make_model(len(data[0][0])), data)
+            data = load_dataset(config.data)
+            run = cls(folder, config, _make_model(config, data), data)
             if before.data_sha256 != run._data_sha256:
                 raise InvalidFileError(
                     f"{printable(config.data or 'MNIST')} does not have the images that the run in "
@@ -258,13 +252,21 @@ class Run:
         )
 
 
-def _check_classes(labels: NDArray[Any], config: TrainConfig, classes: int) -> None:
-    highest = int(labels.max())
-    if highest >= classes:
+def _make_model(config: TrainConfig, data: Dataset) -> Sequential:
+    return config.make_model(len(data.train[0]), data.image_shape, data.classes)
+
+
+def _check_classes(data: Dataset, config: TrainConfig) -> None:
+    """Check that there is something to tell apart, and not an output for each of stray labels."""
+    source, images = printable(config.data or "MNIST"), len(data.train[0])
+    if data.classes > max(images, 2):
         raise InvalidValueError(
-            f"{printable(config.data or 'MNIST')} has labels up to {highest}, but {config.model} "
-            f"has {classes} classes: give data with labels from 0 to {classes - 1}, or train a "
-            f"model of Dense({highest + 1}) in Python"
+            f"{source} has labels up to {data.classes - 1}, but {images} images to train on: give "
+            "labels that number the classes from 0"
+        )
+    if data.classes < 2:
+        raise InvalidValueError(
+            f"{source} has images of a single class: give images of at least two"
         )
 
 

@@ -107,9 +107,9 @@ def test_the_device_that_auto_took_is_kept(tmp_path: Path, data: str) -> None:
 
 def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
     for part in ("train", "t10k"):
-        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, 10, 10), np.uint8))
-        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.zeros(2, np.uint8))
-    with pytest.raises(InvalidValueError, match="the images have the shape"):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, 3, 3), np.uint8))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(2, dtype=np.uint8))
+    with pytest.raises(InvalidValueError, match="notebook cannot take images of the shape"):
         Run.start(tmp_path / "run", config(str(tmp_path)))
     assert not (tmp_path / "run").exists()
 
@@ -117,8 +117,8 @@ def test_images_that_do_not_fit_leave_no_folder_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["train", "t10k"])
 def test_labels_that_do_not_fit_leave_no_folder_behind(tmp_path: Path, part: str) -> None:
     folder = write_small_mnist(tmp_path, train=20, test=20)
-    write_idx(folder / f"{part}-labels-idx1-ubyte", np.arange(20, dtype=np.uint8))
-    with pytest.raises(InvalidValueError, match="has labels up to 19, but notebook has 10 cl"):
+    write_idx(folder / f"{part}-labels-idx1-ubyte", np.arange(1, 21, dtype=np.uint8))
+    with pytest.raises(InvalidValueError, match="has labels up to 20, but 20 images to train on"):
         Run.start(tmp_path / "run", config(str(folder)))
     assert not (tmp_path / "run").exists()
 
