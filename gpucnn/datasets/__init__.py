@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from gpucnn.datasets import mnist
-from gpucnn.datasets.cache import SCHEMES
 from gpucnn.datasets.dataset import load_dataset, load_mnist
+from gpucnn.datasets.downloads.cache import SCHEMES
 from gpucnn.datasets.parts import Dataset, Part
 from gpucnn.utils.keras import lacking
 

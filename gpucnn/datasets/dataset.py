@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from gpucnn.datasets.cache import SCHEMES, cache_folder, fetch, folder_address
-from gpucnn.datasets.csv import read_csv
-from gpucnn.datasets.emnist import is_emnist, upright
+from gpucnn.datasets.downloads.cache import SCHEMES, cache_folder, fetch, folder_address
 from gpucnn.datasets.folder import ARCHIVE, NAMES, TABLES, Files, FoundSet, find_set, unread
-from gpucnn.datasets.idx import Read, read_idx
-from gpucnn.datasets.npz import SUFFIX, read_npz
+from gpucnn.datasets.formats.csv import read_csv
+from gpucnn.datasets.formats.emnist import is_emnist, upright
+from gpucnn.datasets.formats.idx import Read, read_idx
 from gpucnn.datasets.parts import Dataset, Part, as_images, as_labels, check_part, check_parts
 from gpucnn.errors import InvalidFileError, InvalidTypeError
+from gpucnn.utils.storage.npz import SUFFIX, read_npz
 
 KERAS = ("x_train", "y_train", "x_test", "y_test")  # the arrays of mnist.npz
 UNNAMED = ("arr_0",)  # the array of each of KMNIST's .npz files
@@ -121,7 +121,7 @@ def _find_in(files: Files, name: str, read: Read) -> NDArray[Any]:
 
 def _read_archive(path: Path, origin: str) -> tuple[Part, Part]:
     """Read a file such as Keras's mnist.npz."""
-    arrays = read_npz(path, origin, KERAS)
+    arrays = list(read_npz(path, origin, KERAS).values())
     names = [f"{origin}: {name}" for name in KERAS]
     train = as_images(arrays[0], names[0]), as_labels(arrays[1], names[1])
     test = as_images(arrays[2], names[2]), as_labels(arrays[3], names[3])
@@ -161,5 +161,6 @@ def _read_labels(path: Path, origin: str) -> NDArray[Any]:
 
 def _read_array(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[Any]:
     if path.suffix.lower() == SUFFIX:
-        return read_npz(path, origin, UNNAMED)[0]
+        (array,) = read_npz(path, origin, UNNAMED).values()
+        return array
     return read_idx(path, origin, dimensions)

@@ -23,7 +23,6 @@ from gpucnn.models.checkpoint import (
     write_checkpoint,
 )
 from gpucnn.models.divergence import check_finite_arrays
-from gpucnn.models.exchange import npz
 from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
 from gpucnn.models.exchange.keras.weights import weights_in
 from gpucnn.models.exchange.torch.layers import modules_of
@@ -31,6 +30,7 @@ from gpucnn.models.exchange.torch.state_dict import from_state_dict
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.utils.storage.files import write_bytes
+from gpucnn.utils.storage.npz import SUFFIX, npz_bytes, read_npz
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -38,10 +38,10 @@ Arrays = dict[str, NDArray[Any]]
 def save_weights(path: str | os.PathLike[str], weights: Arrays, pixels: Pixels | None) -> None:
     """Write the weights of a model, by name, with the errors of `Sequential.save_weights`."""
     check_finite_arrays(weights)
-    if Path(path).suffix != npz.SUFFIX:
+    if Path(path).suffix != SUFFIX:
         write_checkpoint(path, weights, {KIND: WEIGHTS, **to_description(pixels)})
     elif is_leader():
-        write_bytes(Path(path), npz.to_npz(weights))
+        write_bytes(Path(path), npz_bytes(weights))
 
 
 def load_weights(
@@ -64,8 +64,8 @@ def load_weights(
     if is_of_keras(path):
         with opened_file(path) as keras_file:
             return weights_in(keras_file, layers), None
-    if Path(path).suffix == npz.SUFFIX:
-        return _in_order(path, npz.from_npz(path), names), None
+    if Path(path).suffix == SUFFIX:
+        return _in_order(path, read_npz(Path(path), str(path)), names), None
     with opened_safetensors(path) as file:
         metadata, arrays = file.metadata() or {}, arrays_of(file)
     if KEY not in metadata:

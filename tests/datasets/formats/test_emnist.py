@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpucnn.datasets.emnist import is_emnist, upright
+from gpucnn.datasets.formats.emnist import is_emnist, upright
 from gpucnn.errors import InvalidFileError
 
 IMAGES: NDArray[Any] = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)

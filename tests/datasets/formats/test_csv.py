@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpucnn.datasets.csv import read_csv
+from gpucnn.datasets.formats.csv import read_csv
 from gpucnn.errors import InvalidFileError
 
 LABELS = np.array([7, 0, 255], np.uint8)

@@ -10,8 +10,8 @@ import pytest
 
 from datasets.local_server import RUDE, Behaviour, Server
 from datasets.sample_files import NAMES
-from gpucnn.datasets import download as module
-from gpucnn.datasets.download import download
+from gpucnn.datasets.downloads import download as module
+from gpucnn.datasets.downloads.download import download
 from gpucnn.errors import InvalidFileError
 
 IMAGES = f"{NAMES[0]}.gz"

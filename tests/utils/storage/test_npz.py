@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike, NDArray
 
-from gpucnn.datasets.npz import read_npz
 from gpucnn.errors import InvalidFileError
+from gpucnn.utils.storage.npz import read_npz
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "x": np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
@@ -47,7 +47,7 @@ def error_of(path: Path, *names: str) -> str:
 @pytest.mark.parametrize("compressed", [False, True])
 def test_reads_what_was_written(tmp_path: Path, compressed: bool) -> None:
     path = written(tmp_path, ARRAYS, compressed)
-    y, x = read_npz(path, "<set>", ("y", "x"))
+    y, x = read_npz(path, "<set>", ("y", "x")).values()
     np.testing.assert_array_equal(x, ARRAYS["x"], strict=True)
     np.testing.assert_array_equal(y, ARRAYS["y"], strict=True)
 
@@ -55,7 +55,7 @@ def test_reads_what_was_written(tmp_path: Path, compressed: bool) -> None:
 @pytest.mark.parametrize("dtype", [">i4", "<u2", ">f8", "float16"])
 def test_any_order_of_bytes_and_elements(tmp_path: Path, dtype: DTypeLike) -> None:
     array = np.asfortranarray(ARRAYS["x"].astype(dtype))
-    (read,) = read_npz(written(tmp_path, {"x": array}), "<set>", ("x",))
+    (read,) = read_npz(written(tmp_path, {"x": array}), "<set>", ("x",)).values()
     assert read.dtype.isnative
     assert read.flags.c_contiguous
     np.testing.assert_array_equal(read, array)
@@ -131,3 +131,24 @@ def test_mutated_files_are_read_or_refused_in_one_line(tmp_path: Path, compresse
         except InvalidFileError:
             refused += 1
     assert refused > 200
+
+
+def test_all_arrays(tmp_path: Path) -> None:
+    read = read_npz(written(tmp_path, ARRAYS), "<set>")
+    assert list(read) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(read[name], array, strict=True)
+
+
+def test_many_members_of_the_same_bytes(tmp_path: Path) -> None:
+    """Of a file whose members overlap, each of which could be in it alone."""
+    path = written(tmp_path, {"x": np.zeros(10**6, np.uint8)}, compressed=True)
+    content = path.read_bytes()
+    start = content.index(b"PK\x01\x02")
+    entry, end = content[start:-22], bytearray(content[-22:])
+    count = 1000
+    entries = b"".join(entry.replace(b"x.npy", b"%05d" % each) for each in range(count))
+    end[8:16] = count.to_bytes(2, "little") * 2 + len(entries).to_bytes(4, "little")
+    path.write_bytes(content[:start] + entries + end)
+    with pytest.raises(InvalidFileError, match=r"it says that it holds 1000\d+ bytes"):
+        read_npz(path, "<set>")

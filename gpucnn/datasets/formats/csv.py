@@ -9,8 +9,8 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.datasets.idx import LARGEST_BODY
 from gpucnn.errors import InvalidFileError, printable
+from gpucnn.utils.storage.bounds import LARGEST_ARRAY
 
 LABEL = ("label", "class")  # names of the first column
 
@@ -32,9 +32,9 @@ def read_csv(path: Path, origin: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """
     if not path.is_file():
         raise InvalidFileError(f"there is no file {origin}: give a CSV file")
-    if path.stat().st_size > LARGEST_BODY:
+    if path.stat().st_size > LARGEST_ARRAY:
         raise InvalidFileError(
-            f"{origin} has more than {LARGEST_BODY} bytes, the most that are read: give IDX files"
+            f"{origin} has more than {LARGEST_ARRAY} bytes, the most that are read: give IDX files"
         )
     try:
         with path.open(encoding="utf-8-sig") as file:

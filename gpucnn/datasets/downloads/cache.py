@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
-from gpucnn.datasets.download import TIME_LIMIT, download
+from gpucnn.datasets.downloads.download import TIME_LIMIT, download
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.utils.locks import exclusive_lock
 from gpucnn.utils.storage.cache import (

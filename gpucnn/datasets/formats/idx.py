@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.errors import InvalidFileError
+from gpucnn.utils.storage.bounds import DEFLATE_RATIO, LARGEST_ARRAY
 
 GZIP_MAGIC = b"\x1f\x8b"
-GZIP_RATIO = 1032  # the highest compression ratio of deflate
 TYPES: dict[int, np.dtype[Any]] = {  # by code
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
@@ -28,7 +28,6 @@ TYPES: dict[int, np.dtype[Any]] = {  # by code
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
-LARGEST_BODY = 2**31  # bytes: the file is held in memory
 CHUNK = 2**20  # bytes read at a time
 
 Read: TypeAlias = Callable[[Path, str], NDArray[Any]]  # of a path, and its name in errors
@@ -60,7 +59,7 @@ def read_idx(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[An
     try:
         with path.open("rb") as file, _uncompressed(file) as content:
             dtype, sizes = _read_header(content, origin, dimensions)
-            limit = path.stat().st_size * (1 if content is file else GZIP_RATIO)
+            limit = path.stat().st_size * (1 if content is file else DEFLATE_RATIO)
             _check_size(dtype, sizes, limit, origin)
             stored = _read_body(content, dtype, sizes, origin)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -101,10 +100,10 @@ def _read_header(
 def _check_size(dtype: "np.dtype[Any]", sizes: tuple[int, ...], limit: int, origin: str) -> None:
     """Check that the body's size is allowed, and at most `limit` bytes, the file's capacity."""
     size = prod(sizes) * dtype.itemsize
-    if not 0 < size <= LARGEST_BODY:
+    if not 0 < size <= LARGEST_ARRAY:
         raise InvalidFileError(
             f"{origin} has a header that says {_in_bytes(dtype, sizes)}: "
-            f"give a file that holds 1 to {LARGEST_BODY} bytes"
+            f"give a file that holds 1 to {LARGEST_ARRAY} bytes"
         )
     if size > limit:
         raise InvalidFileError(

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import DTypeLike, NDArray
 
 from datasets.sample_files import CODES, idx_bytes, idx_header
-from gpucnn.datasets.idx import read_idx
+from gpucnn.datasets.formats.idx import read_idx
 from gpucnn.errors import InvalidFileError
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)

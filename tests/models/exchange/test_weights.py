@@ -38,7 +38,7 @@ def test_files_that_have_other_arrays(tmp_path: Path) -> None:
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
     model, path = small.model(), tmp_path / "weights.npz"
-    with refusal(f"there is no file {path}", InvalidFileError):
+    with refusal(f"there is no file {path}: give one of NumPy's .npz", InvalidFileError):
         model.load_weights(path)
     for content in (b"", b"text", b"PK\x03\x04" + bytes(50)):
         path.write_bytes(content)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from datasets.local_server import Server
 from datasets.sample_files import NAMES, idx_header, small_set
-from gpucnn.datasets import cache as module
-from gpucnn.datasets.cache import LOCK, cache_folder, fetch, folder_address
-from gpucnn.datasets.idx import read_idx
+from gpucnn.datasets.downloads import cache as module
+from gpucnn.datasets.downloads.cache import LOCK, cache_folder, fetch, folder_address
+from gpucnn.datasets.formats.idx import read_idx
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.utils.storage import cache as caches
 
@@ -38,7 +38,7 @@ def files_in(folder: Path) -> list[str]:
 
 CHILD = """
 import sys
-from gpucnn.datasets.cache import fetch
+from gpucnn.datasets.downloads.cache import fetch
 fetch(sys.argv[1], sys.argv[2], lambda path, origin: None)
 """
 

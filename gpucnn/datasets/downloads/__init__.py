@@ -1,0 +1,1 @@
+"""Files of an address: downloaded within limits, checked, and kept in the cache folder."""
