@@ -65,14 +65,16 @@ def read_npz(
 
 def _members(archive: ZipFile, origin: str, names: Sequence[str] | None) -> dict[str, ZipInfo]:
     there = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
-    for name in names or ():
+    if names is None:
+        return there
+    for name in names:
         if name not in there:
             others = printable(", ".join(there) or "none")
             raise InvalidFileError(
                 f"{origin} has no array {name}, its arrays are: {others}; give a file with "
                 f"{', '.join(names)}"
             )
-    return there if names is None else {name: there[name] for name in names}
+    return {name: there[name] for name in names}
 
 
 def _check_sizes(members: Collection[ZipInfo], file_size: int) -> None:

@@ -1,0 +1,137 @@
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.sample_cifar import (
+    NAMES,
+    binary_files,
+    cifar10,
+    cifar100,
+    images,
+    planes,
+    python2_pickle,
+    python_files,
+    write_archive,
+)
+from gpucnn.datasets.formats.archive import archived
+from gpucnn.datasets.formats.cifar import is_cifar, read_cifar
+from gpucnn.datasets.parts import Part
+from gpucnn.errors import InvalidFileError
+
+Read = tuple[Part, Part, tuple[str, ...] | None]
+
+
+def read(folder: Path, files: dict[str, bytes], **options: str) -> Read:
+    path = folder / "cifar.tar.gz"
+    write_archive(path, files)
+    return read_cifar(archived(path, "<set>", is_cifar), "<set>", **options)  # type: ignore[arg-type]
+
+
+def refused(folder: Path, files: dict[str, bytes]) -> str:
+    with pytest.raises(InvalidFileError, match=r"^<set>") as caught:
+        read(folder, files)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "files", [python_files(), python_files(protocol=4), binary_files()], ids=["2", "3", "binary"]
+)
+def test_cifar_10(tmp_path: Path, files: dict[str, bytes]) -> None:
+    train, test, names = read(tmp_path, files)
+    *expected, last = cifar10().values()
+    np.testing.assert_array_equal(train[0], np.concatenate([each for each, _ in expected]))
+    assert train[1].tolist() == [label for _, labels in expected for label in labels]
+    np.testing.assert_array_equal(test[0], last[0])
+    assert test[1].tolist() == last[1]
+    assert names == NAMES
+    for array in (*train, *test):
+        assert array.dtype == np.uint8
+        assert array.flags.c_contiguous
+
+
+@pytest.mark.parametrize("files", [python_files(100), binary_files(100)], ids=["2", "binary"])
+@pytest.mark.parametrize(("mode", "number"), [("fine", 1), ("coarse", 2)])
+def test_cifar_100(tmp_path: Path, files: dict[str, bytes], mode: str, number: int) -> None:
+    train, test, names = read(tmp_path, files, label_mode=mode)
+    for part, expected in zip((train, test), cifar100().values(), strict=True):
+        np.testing.assert_array_equal(part[0], expected[0], strict=True)
+        assert part[1].tolist() == expected[number]
+    assert names is not None
+    assert (names[0], len(names)) == (f"{mode}_0", 100 if mode == "fine" else 20)
+
+
+@pytest.mark.parametrize("files", [python_files(), binary_files()], ids=["python", "binary"])
+def test_names_may_be_missing(tmp_path: Path, files: dict[str, bytes]) -> None:
+    without = {name: each for name, each in files.items() if "meta" not in name}
+    assert read(tmp_path, without)[2] is None
+    assert read(tmp_path, without | {"batches.meta.txt": b"too few"})[2] is None
+
+
+def test_files_that_are_missing(tmp_path: Path) -> None:
+    files = python_files()
+    del files["data_batch_3"]
+    text = "<set> has no data_batch_3 or data_batch_3.bin: give all files of CIFAR-10"
+    assert refused(tmp_path, files) == text
+    files = binary_files(100)
+    del files["train.bin"]
+    assert "has no train or train.bin: give all files of CIFAR-100" in refused(tmp_path, files)
+
+
+@pytest.mark.parametrize(
+    ("batch", "reason"),
+    [
+        ({}, "has no data of 3072 bytes for each image"),
+        ({b"data": np.zeros((3, 3071), np.uint8)}, "has no data of 3072 bytes for each image"),
+        ({b"data": b"a"}, "has no data of 3072 bytes for each image"),
+        ({b"data": planes(images(3))}, "has no labels for its 3 images"),
+        ({b"data": planes(images(3)), b"labels": [1]}, "has no labels for its 3 images"),
+        ({b"data": planes(images(0)), b"labels": []}, "has no labels for its 0 images"),
+        ({b"data": planes(images(1)), b"labels": [None]}, "has labels that are no classes"),
+        ({b"data": planes(images(1)), b"labels": [-1]}, "has labels that are no classes"),
+        ({b"data": planes(images(1)), b"labels": [10]}, "has a label 10, of 10 classes"),
+    ],
+)
+def test_batches_of_something_else(tmp_path: Path, batch: dict[bytes, object], reason: str) -> None:
+    text = refused(tmp_path, python_files() | {"test_batch": python2_pickle(batch)})
+    assert text.startswith(f"<set>: test_batch {reason}")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "has 0 bytes, which are not whole images of 3073 bytes"),
+        (bytes(3072), "has 3072 bytes, which are not whole images of 3073 bytes"),
+        (b"\x0a" + bytes(3072), "has a label 10, of 10 classes"),
+    ],
+)
+def test_binary_files_of_something_else(tmp_path: Path, content: bytes, reason: str) -> None:
+    text = refused(tmp_path, binary_files() | {"data_batch_2.bin": content})
+    assert text.startswith(f"<set>: data_batch_2.bin {reason}")
+
+
+@pytest.mark.parametrize("is_binary", [False, True])
+@pytest.mark.parametrize("kind", [10, 100])
+def test_memory_is_that_of_what_is_kept(tmp_path: Path, kind: int, is_binary: bool) -> None:
+    """But for a batch of five, and a few records."""
+    count = 1000
+    pixels, labels = planes(images(count)), np.zeros((count, 1 + (kind == 100)), np.uint8)
+    if is_binary:
+        batch = np.hstack([labels, pixels]).tobytes()
+    else:
+        zeros = [0] * count
+        batch = python2_pickle({b"data": pixels} | dict.fromkeys(LABELS[kind], zeros))
+    path = tmp_path / "cifar.tar.gz"
+    names = [name for name in (binary_files if is_binary else python_files)(kind) if "t" in name]
+    write_archive(path, {n: batch for n in names if "meta" not in n and "names" not in n})
+    tracemalloc.start()
+    train, test, _ = read_cifar(archived(path, "<set>", is_cifar), "<set>")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    kept = train[0].nbytes + test[0].nbytes
+    assert most < kept + (pixels.nbytes if kind == 10 else 0) + 5 * 2**20
+
+
+LABELS = {10: [b"labels"], 100: [b"coarse_labels", b"fine_labels"]}
