@@ -690,6 +690,22 @@ def pad(x: Array, frame: Pair, top: int, left: int) -> Array:
     return framed
 
 
+def store_part(part: Array, axis: int, first: int, whole: Array) -> Array:
+    """Each element of the part goes to its place, counted from the first along the axis."""
+    stored = whole.copy()
+    for place in np.ndindex(part.shape):
+        stored[(*place[:axis], first + place[axis], *place[axis + 1 :])] = part[place]
+    return stored
+
+
+def take_part(whole: Array, axis: int, first: int, shape: tuple[int, ...]) -> Array:
+    """Each element comes from where it is in the whole."""
+    taken = np.zeros(shape)
+    for place in np.ndindex(shape):
+        taken[place] = whole[(*place[:axis], first + place[axis], *place[axis + 1 :])]
+    return taken
+
+
 def flip(x: Array, flips: Array) -> Array:
     """Each pixel goes to the row, and the column, counted from the other end where that flips."""
     flipped = np.zeros(x.shape)

@@ -33,6 +33,7 @@ CHOICE = "(simulator or test_backend or test_classifier_head)"
 """Which of them: those that launch kernels, on no GPU."""
 
 NAMES = {
+    "add": "add or accumulate",
     "activations": "elu or tanh or sigmoid or silu",
     "batch": "next_batch or store_metrics or store_outputs",
     "batch_normalization": "channel or normalize",
@@ -48,6 +49,7 @@ NAMES = {
     "last_block": "matmul or sum_rows",
     "norms": "clip_norms or unit_norm or norms_that or a_norm",
     "matmul": "matmul or dense",
+    "parts": "part",
     "patches": "fused",
     "pixels": "gather or conv_classifier",
     "philox": "draw or dropout or dense_relu",

@@ -24,6 +24,7 @@ from gpucnn.backends.ops.normalization import (
     CudaNormalization,
     Normalization,
 )
+from gpucnn.backends.ops.parts import CudaParts, Parts
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
 from gpucnn.backends.ops.training.loss import CpuLoss, CudaLoss, Loss
@@ -44,6 +45,7 @@ class Backend(
     Images,
     Normalization,
     Norms,
+    Parts,
     Pooling,
     Random,
     Elementwise,
@@ -111,6 +113,7 @@ class CudaBackend(
     CudaImages,
     CudaNormalization,
     CudaNorms,
+    CudaParts,
     CudaPooling,
     CudaRandom,
     CudaElementwise,

@@ -28,6 +28,9 @@ from gpucnn.layers.fused import FusedDense as FusedDense
 from gpucnn.layers.fused import as_classifier as as_classifier
 from gpucnn.layers.fused import fuse as fuse
 from gpucnn.layers.fused import fuse_head as fuse_head
+from gpucnn.layers.merging import Add as Add
+from gpucnn.layers.merging import Concatenate as Concatenate
+from gpucnn.layers.merging import MergingLayer as MergingLayer
 from gpucnn.layers.preprocessing.augmentation import RandomFlip as RandomFlip
 from gpucnn.layers.preprocessing.augmentation import RandomTranslation as RandomTranslation
 from gpucnn.layers.preprocessing.rescaling import Normalization as Normalization

@@ -142,10 +142,11 @@ UPDATED = frozenset(
 """The arguments that are read before they are written, or written in part, in any operation."""
 
 UPDATED_BY = {
+    "store_part": frozenset({"whole"}),
     "weigh_rows": frozenset({"losses", "gradient"}),
     "penalize": frozenset({"gradients"}),
 }
-"""Further ones of one operation, which others write without reading them."""
+"""Further ones of one operation, which others write as a whole, or only read."""
 
 
 def overwritten(operation: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from backends.strategies import Sizes
-from gpucnn.backends import Array
+from gpucnn.backends import Array, Shape
 from gpucnn.backends.ops.images import PIXEL
 from gpucnn.backends.ops.training.norms import PIECE
 from gpucnn.verification.calls import Call, define, unset
@@ -231,6 +231,10 @@ def multiply(sizes: Sizes, values: Values) -> Call:
     return Call("multiply", {"a": a, "b": b, "out": values.unset(*shape)})
 
 
+def add(sizes: Sizes, values: Values) -> Call:
+    return replace(multiply(sizes, values), operation="add")
+
+
 def scale_shift(sizes: Sizes, values: Values, *, offset: bool = True) -> Call:
     x = values.reals(*_input(sizes))
     return Call(
@@ -270,9 +274,59 @@ def penalize(sizes: Sizes, values: Values, *, elements: int = 0) -> Call:
     )
 
 
-def accumulate(sizes: Sizes, values: Values) -> Call:
-    count = _pixels(sizes)
-    return Call("accumulate", {"a": values.reals(count), "total": values.reals(count)})
+def accumulate(sizes: Sizes, values: Values, *, images: bool = False) -> Call:
+    shape = _input(sizes) if images else (_pixels(sizes),)
+    return Call("accumulate", {"a": values.reals(*shape), "total": values.reals(*shape)})
+
+
+def part_and_whole(sizes: Sizes, axis: int, before: int, after: int) -> tuple[Shape, Shape]:
+    """The shape of images, and that with so many more elements along an axis."""
+    part = _input(sizes)
+    return part, (*part[:axis], before + part[axis] + after, *part[axis + 1 :])
+
+
+def store_part(sizes: Sizes, values: Values, axis: int, before: int, after: int) -> Call:
+    part, whole = part_and_whole(sizes, axis, before, after)
+    arrays = {"part": values.reals(*part), "whole": values.reals(*whole)}
+    return Call("store_part", arrays | {"axis": axis, "first": before})
+
+
+def take_part(sizes: Sizes, values: Values, axis: int, before: int, after: int) -> Call:
+    part, whole = part_and_whole(sizes, axis, before, after)
+    arrays = {"whole": values.reals(*whole), "part": values.unset(*part)}
+    return Call("take_part", arrays | {"axis": axis, "first": before})
+
+
+def of_vectors(build: Builder, sizes: Sizes, values: Values) -> Call:
+    """A call of images as one of the vectors of their last axis."""
+    call = build(sizes, values)
+    flat = {name: array.reshape(-1, array.shape[-1]) for name, array in call.arrays.items()}
+    return replace(call, arguments=call.arguments | flat | {"axis": 1})
+
+
+def of_fours(build: Builder, sizes: Sizes, values: Values) -> Call:
+    """A call with four times as many channels, whose lines are of whole vectors."""
+    return build(replace(sizes, channels=4 * sizes.channels), values)
+
+
+PARTS: dict[str, Builder] = {
+    f"{name} {where}": each
+    for name, build in {"store_part": store_part, "take_part": take_part}.items()
+    for where, each in {
+        "of channels": partial(build, axis=3, before=2, after=1),
+        "of all channels": partial(build, axis=3, before=0, after=0),
+        "of channels in fours": partial(of_fours, partial(build, axis=3, before=4, after=8)),
+        "of channels in fours at another place": partial(
+            of_fours, partial(build, axis=3, before=2, after=2)
+        ),
+        "of channels in fours beside others": partial(
+            of_fours, partial(build, axis=3, before=0, after=3)
+        ),
+        "of rows": partial(build, axis=1, before=0, after=2),
+        "of columns": partial(build, axis=2, before=3, after=0),
+        "of vectors": partial(of_vectors, partial(build, axis=3, before=1, after=5)),
+    }.items()
+}
 
 
 def im2col(sizes: Sizes, values: Values) -> Call:
@@ -993,11 +1047,13 @@ CALLS: dict[str, Builder] = {
         dense_softmax_cross_entropy, input_gradient=False
     ),
     "multiply": multiply,
+    "add": add,
     "scale_shift": scale_shift,
     "scale_shift without an offset": partial(scale_shift, offset=False),
     "scale_shift of vectors": scale_shift_of_vectors,
     "scale_channels": scale_channels,
     "accumulate": accumulate,
+    "accumulate images": partial(accumulate, images=True),
     "penalize": penalize,
     "penalize many": partial(penalize, elements=3000),
     "axpby": axpby,
@@ -1076,6 +1132,7 @@ CALLS: dict[str, Builder] = {
     "pad to less and more": partial(pad, top=-1, left=2, rows=2, columns=-1),
     "pad beyond the image": partial(pad, top=-20, left=20, rows=1, columns=1),
     "flip": flip,
+    **PARTS,
     "translate over a constant": partial(translate, fill_mode="constant"),
     "translate over the nearest": partial(translate, fill_mode="nearest"),
     "translate over a reflection": partial(translate, fill_mode="reflect"),

@@ -115,6 +115,18 @@ def scale_channels(x: Array, factors: Array, **_: Any) -> Results:
     return {"out": loops.scale_channels(x, factors)}
 
 
+def add(a: Array, b: Array, **_: Any) -> Results:
+    return {"out": each(lambda x, y: x + y, a, b)}
+
+
+def store_part(part: Array, axis: int, first: int, whole: Array) -> Results:
+    return {"whole": loops.store_part(part, axis, first, whole)}
+
+
+def take_part(whole: Array, axis: int, first: int, part: Array) -> Results:
+    return {"part": loops.take_part(whole, axis, first, part.shape)}
+
+
 def accumulate(a: Array, total: Array) -> Results:
     return {"total": each(lambda x, y: x + y, a, total)}
 
@@ -589,9 +601,12 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "dense_gradients": dense_gradients,
     "dense_softmax_cross_entropy": dense_softmax_cross_entropy,
     "multiply": multiply,
+    "add": add,
     "scale_shift": scale_shift,
     "scale_channels": scale_channels,
     "accumulate": accumulate,
+    "store_part": store_part,
+    "take_part": take_part,
     "axpby": axpby,
     "clip": clip,
     "clip_norms": clip_norms,

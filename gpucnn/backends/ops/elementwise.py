@@ -60,6 +60,11 @@ class Elementwise(Memory):
         """
         self.xp.multiply(x, factors[:, None, None], out=out)
 
+    @bounded(out=sums(always(1)))
+    def add(self, a: Array, b: Array, out: Array) -> None:
+        """The sum of `a` and `b` element by element; all real and of one shape."""
+        self.xp.add(a, b, out=out)
+
     @bounded(total=sums(always(1)))
     def accumulate(self, a: Array, total: Array) -> None:
         """Add `a` to `total`, element by element; both real and of one shape."""
@@ -427,6 +432,8 @@ class CudaElementwise(CudaMemory, Elementwise):
     """Elementwise operations in CUDA, whose blocks work on consecutive elements."""
 
     multiply = elementwise("multiply.cu", "a b out")
+    add = elementwise("add.cu", "a b out")
+    accumulate = elementwise("add.cu", "a total")
     scale_shift = kernel(
         "scale_shift.cu",
         {"x": "*size", "scale": "channels", "offset": "channels", "out": "*size"},
@@ -457,8 +464,3 @@ class CudaElementwise(CudaMemory, Elementwise):
     tanh_gradient = elementwise("activations.cu", "output_gradient out input_gradient")
     sigmoid = elementwise("activations.cu", "x out")
     sigmoid_gradient = elementwise("activations.cu", "output_gradient out input_gradient")
-
-    def accumulate(self, a: Array, total: Array) -> None:
-        """Without a kernel: on a GPU a batch is not split, so there is nothing to add up."""
-        with self.runtime.active():
-            super().accumulate(a, total)

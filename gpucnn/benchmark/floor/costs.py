@@ -39,12 +39,15 @@ class Cost:
             two, any other operation on reals as one; what is negligible is left out.
         batch: the size that is the number of images of the batch.
         rows: where a launch needs some rows of another array: their number, a size, by its name.
+        parts: where a launch needs other elements than rows of an array: their number, a product of
+            sizes, by its name.
         updated: the arrays that are read before they are written.
     """
 
     operations: str = "0"
     batch: str = "images"
     rows: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
     updated: tuple[str, ...] = ()
 
 
@@ -53,8 +56,10 @@ GROUPED = "2*images*rows*columns*height*width*group_channels*filters"
 PRODUCTS = f"2*{POOLED}*height*width*channels"  # of one position of each pooling window
 
 COSTS = {
+    "accumulate": Cost("size", updated=("total",)),
     "adagrad": Cost("9*size", updated=("parameters", "square")),
     "adam": Cost("14*size", updated=("parameters", "mean", "square")),
+    "add": Cost("size"),
     "average_parameters": Cost("3*size", updated=("parameters", "average")),
     "average_pool": Cost(
         "images*rows*columns*height*width*channels + images*rows*columns*channels"
@@ -130,8 +135,10 @@ COSTS = {
     "store_metrics": Cost(batch="rows"),
     "store_outputs": Cost(rows={"all_outputs": "rows"}),
     "store_probabilities": Cost("7*rows*classes", rows={"probabilities": "rows"}),
+    "store_part": Cost(parts={"whole": "images*pixels"}),
     "sum_rows": Cost("rows*columns"),
     "sum_squares": Cost("2*size"),
+    "take_part": Cost(parts={"whole": "images*pixels"}),
     "tanh": Cost("size"),
     "tanh_gradient": Cost("4*size"),
     "translate": Cost("8*images*rows*columns*channels"),
@@ -197,6 +204,8 @@ def _moved(
             continue
         rows = _rows(name, kernel.shapes[name][0], cost)
         elements = value(rows, sizes) * prod(array.shape[1:]) if rows else array.size
+        if name in cost.parts:
+            elements = value(cost.parts[name], sizes)
         if not parameter.is_written and PIXELS.issubset(kernel.shapes[name]):
             elements = elements * _seen(sizes) // prod(sizes[each] for each in PIXELS)
         size = elements * array.itemsize

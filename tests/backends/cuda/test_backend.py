@@ -587,6 +587,22 @@ def test_images_that_are_longer_than_a_block(
         assert_array_equal(simulated, expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [(64, 32), (64, 31), (63, 33)])
+def test_parts_that_are_longer_than_a_block(
+    simulator: CudaBackend, channels: tuple[int, int], dtype: str
+) -> None:
+    parts = [np.random.default_rng(0).random((2, 7, 9, count)).astype(dtype) for count in channels]
+    whole, first = np.zeros((2, 7, 9, sum(channels)), dtype), 0
+    for part in parts:
+        simulator.store_part(part, 3, first, whole)
+        taken = np.zeros_like(part)
+        simulator.take_part(whole, 3, first, taken)
+        assert_array_equal(taken, part)
+        first += part.shape[3]
+    assert_array_equal(whole, np.concatenate(parts, 3))
+
+
 # Indices beyond 32 bits: arrays of that many elements in files that are mostly holes, of which the
 # last block of the grid alone is run
 
@@ -644,6 +660,10 @@ def test_elements_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     assert_array_equal(product[-3:], [0, 3, 4])
     last.multiply(x, out, product)
     assert_array_equal(product[-3:], [0, 9, 16])
+    last.add(x, product, out)
+    assert_array_equal(out[-3:], [-2, 12, 20])
+    last.accumulate(x, out)
+    assert_array_equal(out[-3:], [-4, 15, 24])
     scale, offset = np.array([2, 3, 4], np.float32), np.array([5, 6, 7], np.float32)
     last.scale_shift(x, scale, offset, out)
     channels = np.arange(BEYOND_32_BITS - 3, BEYOND_32_BITS) % 3
@@ -819,6 +839,19 @@ def test_moving_images_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     factors[-1] = 2
     last.scale_channels(x, factors, moved)
     assert_array_equal(moved[-1, -1, -3:, 0], [50, 52, 54])
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_parts_beyond_32_bits(last: CudaBackend, holes: Holes, first: int) -> None:
+    """By single elements, and by 16 bytes."""
+    count = BEYOND_32_BITS // 64
+    part, whole = holes.zeros("float32", count, 64), holes.zeros("float32", count, 64 + 8)
+    taken = holes.zeros("float32", count, 64)
+    part[-1] = np.arange(64)
+    last.store_part(part, 1, first, whole)
+    last.take_part(whole, 1, first, taken)
+    assert_array_equal(whole[-1, first : first + 64], part[-1])
+    assert_array_equal(taken[-1], part[-1])
 
 
 def test_fused_convolutions_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
