@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gpucnn.losses import Loss as Loss
     from gpucnn.metrics import Metric as Metric
     from gpucnn.models import History as History
+    from gpucnn.models import Model as Model
     from gpucnn.models import Sequential as Sequential
     from gpucnn.models.interop import from_keras as from_keras
     from gpucnn.models.interop import from_torch as from_torch
@@ -41,14 +42,15 @@ def _exports() -> dict[str, Any]:
     from gpucnn.layers import LAYERS, Activation, AvgPool2D, Input, Layer, MaxPooling2D, Softmax
     from gpucnn.losses import Loss
     from gpucnn.metrics import Metric
-    from gpucnn.models import History, Sequential
+    from gpucnn.models import History, Model, Sequential
     from gpucnn.models.interop import from_keras, from_torch, to_keras, to_torch
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 
     of_devices: list[Any] = [available_devices, get_backend, rank, world_size]
     of_others = [from_keras, from_torch, to_keras, to_torch]
     functions = [*of_devices, *of_others, Activation, load_mnist]
-    classes = [GpucnnError, History, Input, Layer, Loss, Metric, Optimizer, Sequential, Softmax]
+    models = [History, Model, Sequential]
+    classes = [GpucnnError, Input, Layer, Loss, Metric, *models, Optimizer, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]
     named = {each.__name__: each for each in functions + classes + kinds}
     return named | {"AvgPool2D": AvgPool2D, "MaxPooling2D": MaxPooling2D}

@@ -7,7 +7,6 @@ that keeps the GPU busy until the host has started it.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from gpucnn.benchmark.timing import clock_of, repeat
 from gpucnn.benchmark.workload import LEARNING_RATE, Workload, full_batches, make_network
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers.fused import FusedConv2D, FusedDense
+from gpucnn.models.graph import copied
 from gpucnn.models.replica import Replica
 from gpucnn.models.training import STEPS_AT_ONCE, Trainer
 from gpucnn.optimizers import SGD, Optimizer
@@ -202,9 +202,9 @@ class TrainingStep:
     ) -> None:
         self._listener: Any = _Listener(_runtime(device))
         network = make_network(workload.model, workload.dtype, "cpu", 1)
-        layers = [copy(layer) for layer in network.replica.plain]
         self.backend = _HeardBackend(self._listener)
-        replica = Replica(layers, self.backend, network.input_shape, network.dtype)
+        stretches = copied(network.replica.stretches)
+        replica = Replica(stretches, self.backend, network.input_shape, network.dtype)
         for name, vector in network.replica.vectors.items():
             self.backend.copy(vector, replica.vectors[name])
         optimizer = optimizer or SGD(LEARNING_RATE)

@@ -31,6 +31,8 @@ from gpucnn.layers.fused import fuse_head as fuse_head
 from gpucnn.layers.merging import Add as Add
 from gpucnn.layers.merging import Concatenate as Concatenate
 from gpucnn.layers.merging import MergingLayer as MergingLayer
+from gpucnn.layers.merging import add as add
+from gpucnn.layers.merging import concatenate as concatenate
 from gpucnn.layers.preprocessing.augmentation import RandomFlip as RandomFlip
 from gpucnn.layers.preprocessing.augmentation import RandomTranslation as RandomTranslation
 from gpucnn.layers.preprocessing.rescaling import Normalization as Normalization
@@ -42,6 +44,7 @@ from gpucnn.layers.reshaping import Cropping2D as Cropping2D
 from gpucnn.layers.reshaping import Flatten as Flatten
 from gpucnn.layers.reshaping import Reshape as Reshape
 from gpucnn.layers.reshaping import ZeroPadding2D as ZeroPadding2D
+from gpucnn.layers.tensor import Tensor as Tensor
 from gpucnn.layers.whole_batch import Sums as Sums
 from gpucnn.layers.whole_batch import WholeBatchLayer as WholeBatchLayer
 from gpucnn.layers.whole_batch import by_itself as by_itself

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
+from gpucnn.layers.tensor import Tensor
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.attributes import AllTrained
 from gpucnn.utils.objects.extensible import Extensible
@@ -143,6 +144,9 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
     is_of_whole_batch: ClassVar[bool] = False
     """Whether it is a `WholeBatchLayer`."""
 
+    is_merging: ClassVar[bool] = False
+    """Whether it is a `MergingLayer`, which takes the outputs of several layers."""
+
     given_name: str | None = None
     """The argument `name`, if it was given."""
 
@@ -160,6 +164,48 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         super().__init_subclass__(**options)
         if "parameter_shapes" in vars(cls):
             cls.has_parameters = True
+
+    def __call__(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
+        """What the layer gives for images, or for the output of another, as a `Model` takes it.
+
+        The layer is built.
+
+        Args:
+            inputs: what it takes; a list of a layer that takes several, such as `Add`.
+
+        Raises:
+            InvalidTypeError: `inputs` is not as described, such as images: a model computes.
+            InvalidValueError: the layer does not accept inputs of these shapes, or is in a model.
+        """
+        tensors = self._checked_tensors(inputs)
+        shapes = tuple(each.image_shape for each in tensors)
+        needs_gradient = any(each.needs_gradient for each in tensors)
+        for layer in self.unrolled():
+            if layer.is_placed:
+                raise InvalidValueError(f"{self!r} is already part of a model: make a new layer")
+            layer.name_in_model = kind_of(layer)  # for error messages
+            layer.build_for(shapes, needs_gradient=needs_gradient)
+            shapes = (layer.output_shape,)
+            needs_gradient = needs_gradient or layer.has_parameters
+        return Tensor(shapes[0], self, tensors, needs_gradient=needs_gradient)
+
+    def _checked_tensors(self, inputs: Any) -> tuple[Tensor, ...]:
+        """What the layer is called on."""
+        is_list = isinstance(inputs, (list, tuple))
+        tensors = tuple(inputs) if is_list else (inputs,)
+        if not tensors or not all(isinstance(each, Tensor) for each in tensors):
+            raise InvalidTypeError(
+                f"{self!r} is called on {printable(repr(inputs), 50)}, but to make a model layers "
+                "are called on what Input and other layers give: give numbers to predict of a model"
+            )
+        if self.is_merging and not is_list:
+            raise InvalidTypeError(f"{self!r} joins several tensors: give a list, as in [x, y]")
+        if len(tensors) > 1 and not self.is_merging:
+            raise InvalidTypeError(
+                f"{self!r} is called on {len(tensors)} tensors, but takes one: join them first, by "
+                "Add() or Concatenate()"
+            )
+        return tensors
 
     def __repr__(self) -> str:
         """The call that makes the layer, without arguments that have their defaults."""
@@ -209,6 +255,23 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         Raises:
             InvalidValueError: the layer does not accept an input of that shape.
         """
+
+    def build_for(self, shapes: Sequence[Shape], *, needs_gradient: bool) -> None:
+        """Build the layer for the outputs of layers, given their shapes.
+
+        Args:
+            shapes: of the inputs, one, or several of a `MergingLayer`.
+            needs_gradient: whether any of the layers up to it has parameters.
+
+        Raises:
+            InvalidValueError: the layer does not accept such inputs.
+        """
+        self.needs_input_gradient = needs_gradient
+        if len(shapes) > 1 and not self.is_merging:
+            raise InvalidValueError(
+                f"{self.name} takes the output of one layer, but is given those of {len(shapes)}"
+            )
+        self.build(shapes[0] if len(shapes) == 1 else tuple(shapes))  # type: ignore[arg-type]
 
     def _begin_model(self, input_shape: Sequence[int] | None) -> None:
         """Take the argument `input_shape` of a layer that may begin a model.
@@ -412,3 +475,8 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         Returns:
             The gradient with respect to the input, real `(n, *input_shape)`, or None if not needed.
         """
+
+
+def kind_of(layer: Layer) -> str:
+    """What the name of a layer begins with, if it was given none."""
+    return layer.kind or type(layer).__name__.lower()

@@ -1,7 +1,7 @@
 """What a list of layers may begin and end with, beside layers, as in Keras."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gpucnn.backends import Array, Shape
@@ -9,13 +9,13 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers.activations import Sigmoid
 from gpucnn.layers.affine import SOFTMAX, Affine, activation_layer
 from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.tensor import Tensor
 from gpucnn.utils import arguments
 from gpucnn.utils.keras.arguments import KerasArguments, keras_arguments
 
 
-@dataclass(frozen=True)
-class Input(metaclass=KerasArguments):
-    """The shape of the images that a model takes, before its first layer.
+class Input(Tensor, metaclass=KerasArguments):
+    """The images that a model takes: what its first layers are called on, or its list begins with.
 
     Args:
         shape: of one image, such as (28, 28, 1).
@@ -25,11 +25,13 @@ class Input(metaclass=KerasArguments):
         InvalidValueError: `shape` is not the shape of an image.
     """
 
-    shape: Sequence[int]
-    dtype: str | None = field(default=None, repr=False)
+    def __init__(self, shape: Sequence[int], dtype: str | None = None) -> None:
+        super().__init__(arguments.image_shape(shape, "shape"))
+        self.dtype = dtype
 
-    def __post_init__(self) -> None:
-        arguments.image_shape(self.shape, "shape")
+    def __repr__(self) -> str:
+        """The call that makes it, without the dtype."""
+        return f"Input(shape={self.image_shape})"
 
 
 @dataclass(eq=False, repr=False)
@@ -82,7 +84,7 @@ def image_shape(layers: Sequence[Any]) -> Shape | None:
     """The shape of the images, if `Input` or the first layer tells it."""
     first = layers[0] if layers else None
     if isinstance(first, Input):
-        return tuple(first.shape)
+        return first.image_shape
     return first.given_shape if isinstance(first, Layer) else None
 
 

@@ -4,10 +4,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import ClassVar
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.tensor import Tensor
 
 
 class MergingLayer(Layer):
@@ -18,6 +20,8 @@ class MergingLayer(Layer):
     Attributes:
         input_shapes: of one image, by inputs, once it is built.
     """
+
+    is_merging: ClassVar[bool] = True
 
     input_shapes: tuple[Shape, ...]
 
@@ -114,6 +118,14 @@ class Add(MergingLayer):
         return (output_gradient,) * len(self.input_shapes)
 
 
+def add(inputs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
+    """`Add` called on `inputs`."""
+    return Add(name=name)(inputs)
+
+
+Tensor.added = staticmethod(add)
+
+
 @dataclass(eq=False, repr=False)
 class Concatenate(MergingLayer):
     """Its inputs one after the other along an axis, in all others of which they have one size.
@@ -172,6 +184,11 @@ class Concatenate(MergingLayer):
             self.backend.take_part(output_gradient, self._axis, first, each)
             first += each.shape[self._axis]
         return gradients
+
+
+def concatenate(inputs: Sequence[Tensor], axis: int = -1, *, name: str | None = None) -> Tensor:
+    """`Concatenate` called on `inputs`."""
+    return Concatenate(axis, name=name)(inputs)
 
 
 def _in_words(shapes: Sequence[Shape]) -> str:

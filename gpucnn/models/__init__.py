@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from gpucnn.models.pictures.prediction import Prediction
 from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, notebook
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model, Sequential
 from gpucnn.models.training import History
 from gpucnn.utils.keras import lacking
 from gpucnn.utils.keras.arguments import keras_arguments
@@ -15,6 +15,7 @@ __all__ = [
     "MNIST_SHAPE",
     "MODELS",
     "History",
+    "Model",
     "Prediction",
     "Sequential",
     "lenet",
@@ -26,9 +27,9 @@ __all__ = [
 @keras_arguments
 def load_model(
     path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
-) -> Sequential:
-    """Load a model from a file that `save` wrote: `Sequential.load` under Keras's name."""
-    return Sequential.load(path, device, threads)
+) -> Model:
+    """Load a model from a file that `save` wrote: `Model.load` under Keras's name."""
+    return Model.load(path, device, threads)
 
 
 if not TYPE_CHECKING:  # mypy would take any name for one of the module

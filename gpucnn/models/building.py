@@ -5,19 +5,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Input, Layer, Softmax
 from gpucnn.layers.ends import end_of, image_shape, without_input
+from gpucnn.layers.tensor import Tensor
 from gpucnn.losses import Loss
 from gpucnn.models.data import count_images
-from gpucnn.models.network import Network, check_list
-from gpucnn.utils.keras.arguments import keras_arguments
+from gpucnn.models.graph import Graph
+from gpucnn.models.network import Network, check_are_layers, check_list
 from gpucnn.utils.locks import ModelLock
 from gpucnn.utils.seeds import next_seed
 
 OF_BUILT = frozenset(
     {
-        *("backend", "classes", "dtype", "gradients", "input_shape", "layers", "parameters"),
+        *("backend", "classes", "dtype", "gradients", "graph", "input_shape", "layers"),
+        "parameters",
         *("replica", "seed", "_lock", "_logits", "_objective", "_threads", "_unrolled", "_weights"),
     }
 )
@@ -34,7 +36,7 @@ class Options(NamedTuple):
 
 
 class BuiltLater(Network):
-    """A network to which layers can be added until it is first used.
+    """A network that is built when it is first used.
 
     The shape of its images is that of an `Input` that the layers begin with, or the `input_shape`
     of the first layer, or that of the first images.
@@ -50,6 +52,7 @@ class BuiltLater(Network):
         seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
             was not called, and is another for each model.
         threads: see `Network`.
+        graph: see `Network`.
 
     Attributes:
         loss: the loss function that it is built for, see `Network`.
@@ -62,10 +65,12 @@ class BuiltLater(Network):
         device: str,
         seed: int | None,
         threads: int | None,
+        graph: Graph | None = None,
     ) -> None:
         check_list(layers)
         self._shared = _shared(layers)
-        self._given = list(layers) if self._shared else _in_one_list(layers)
+        self._given = list(layers) if self._shared else in_one_list(layers)
+        self._given_graph = graph
         self._options = Options(dtype, device, next_seed() if seed is None else seed, threads)
         self._building = ModelLock(
             "the model is asked by a handler of signals while it is built for the same thread: let "
@@ -79,37 +84,15 @@ class BuiltLater(Network):
             return super().__repr__()
         return f"{type(self).__name__}({self._given})"
 
-    @keras_arguments
-    def add(self, layer: Layer | Input | Network) -> None:
-        """Add a layer at the end, or those of a model that is not built.
-
-        Raises:
-            InvalidValueError: the model is built, since it has been used.
-        """
-        if self.is_built:
-            raise InvalidValueError("the model is built: add layers before it is first used")
-        self._given += _in_one_list([layer])
-
-    @keras_arguments
-    def pop(self) -> Layer | Input | Network:
-        """Take away the last layer, and return it.
-
-        Raises:
-            InvalidValueError: the model is built, since it has been used, or has no layers.
-        """
-        if self.is_built:
-            raise InvalidValueError(
-                "the model is built: take layers away before it is first used, or make another "
-                "model, and set_weights of its layers"
-            )
-        if not self._given:
-            raise InvalidValueError("the model has no layers: add one first")
-        return self._given.pop()
-
     @property
     def is_built(self) -> bool:
         """Whether the model has its shapes and weights, and no layers can be added any more."""
         return self._shared is not None or "replica" in vars(self)
+
+    @property
+    def branches(self) -> bool:
+        """Whether it is not a chain of layers each of which takes the output of the one before."""
+        return self._given_graph is not None and not self._given_graph.is_chain
 
     def build(self, input_shape: Sequence[int]) -> None:
         """Make the shapes and the weights of all layers, for images of a shape.
@@ -143,13 +126,35 @@ class BuiltLater(Network):
             )
         made = type(self).__new__(type(self))
         layers = without_input(self._given)
-        Network.__init__(made, layers, input_shape, *self._options, self.loss)
+        Network.__init__(made, layers, input_shape, *self._options, self.loss, self._given_graph)
         self._complete(made)
         vars(self).update(vars(made))
         self._own_layers()
 
     def _complete(self, made: Network) -> None:
         """Do what else belongs to building, for `made`, the network with its weights."""
+
+    def call_layers(self, images: Tensor) -> Tensor:
+        """What the layers of a model that is not built give for images, or a layer's output.
+
+        They are then a part of the model that is made of it.
+
+        Raises:
+            InvalidValueError: the model is built, or takes images of another shape.
+        """
+        if self.is_built:
+            raise InvalidValueError(
+                f"{self.name} is built, since it has been used, and shares its weights with no "
+                "other model: call one that is not, or make its layers anew"
+            )
+        told, layers = image_shape(self._given), without_input(self._given)
+        if told not in (None, images.image_shape):
+            raise InvalidValueError(
+                f"{self.name} takes images of the shape {told}, but is called on those of the "
+                f"shape {images.image_shape}"
+            )
+        check_are_layers(layers)
+        return (self._given_graph or Graph.of_chain(layers)).call(layers, images)
 
     def _build_for(self, x: Any) -> None:
         """Build the model, if it is not, for its first images, or the shape that its layers tell.
@@ -184,11 +189,16 @@ class BuiltLater(Network):
             return vars(self)[name]
 
 
-def _in_one_list(layers: Sequence[Any]) -> list[Any]:
+def in_one_list(layers: Sequence[Any]) -> list[Any]:
     """The layers of a list, those of models in it that are not built among them."""
     flat: list[Any] = []
     for each in layers:
         if isinstance(each, BuiltLater) and not each.is_built:
+            if each.branches:
+                raise InvalidTypeError(
+                    f"{each.name} is a network that branches, among layers in a row: make a "
+                    "Model(inputs, outputs) of them, and call it where it belongs"
+                )
             flat += without_input(each._given) if flat else each._given
         else:
             flat.append(each)

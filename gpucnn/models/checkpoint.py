@@ -27,10 +27,12 @@ from gpucnn.errors import (
     printable,
 )
 from gpucnn.layers import LAYERS, Layer
+from gpucnn.layers.base import kind_of
 from gpucnn.losses import LOSSES, Loss
 from gpucnn.metrics import KINDS_OF_METRIC, Metric
 from gpucnn.models.divergence import check_finite_arrays, first_not_finite
-from gpucnn.models.network import kind_of, unroll
+from gpucnn.models.graph import Graph, build
+from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState, Schedule
 from gpucnn.regularizers import L2
@@ -77,6 +79,7 @@ class Settings:
         loss: the one of `compile`, or None.
         metrics: those of `compile`.
         name: of the model; None for that of its class.
+        graph: which layers take whose outputs; None of a `Sequential`.
     """
 
     layers: Sequence[Layer]
@@ -87,6 +90,7 @@ class Settings:
     loss: Loss | None = None
     metrics: Sequence[Metric] = ()
     name: str | None = None
+    graph: Graph | None = None
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,14 @@ def describe(settings: Settings) -> dict[str, Any]:
     Warns:
         GpucnnWarning: this is so of a metric, which is left out.
     """
-    compiled: dict[str, Any] = {}
+    further: dict[str, Any] = {}
     if settings.loss is not None:
-        compiled["loss"] = to_config(settings.loss, _losses())
+        further["loss"] = to_config(settings.loss, _losses())
     metrics = [_describe_metric(each) for each in settings.metrics]
     if any(metrics):
-        compiled["metrics"] = [each for each in metrics if each is not None]
+        further["metrics"] = [each for each in metrics if each is not None]
+    if settings.graph is not None:
+        further["inputs"] = settings.graph.inputs
     return {
         "layers": [to_config(layer, _layers()) for layer in settings.layers],
         "input_shape": list(settings.input_shape),
@@ -131,7 +137,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "name": settings.name,
         "optimizer": to_config(settings.optimizer, _training()),
-        **compiled,
+        **further,
     }
 
 
@@ -183,7 +189,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
             "learning rate"
         )
     with blaming(path):
-        layers, optimizer, count = _make_layers(description)
+        layers, graph, optimizer, count = _make_layers(description)
         held = sum(array.size for array in arrays.values())
         if count > held:  # checked before memory for the parameters is allocated
             raise InvalidValueError(f"it has {count:,} parameters, its arrays {held:,} numbers")
@@ -191,7 +197,9 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         name = description.get("name")
         slots = {name: arrays.pop(SLOT + name) for name in optimizer.all_slot_names}
         return SavedModel(
-            Settings(layers, shape, dtype, seed, optimizer, *_make_compiled(description), name),
+            Settings(
+                layers, shape, dtype, seed, optimizer, *_make_compiled(description), name, graph
+            ),
             weights=arrays,
             state=OptimizerState(_count(description, "iterations"), slots),
             epochs_trained=_count(description, "epochs_trained"),
@@ -225,7 +233,7 @@ def _check_attributes(description: dict[str, Any], parameters: int) -> None:
     Raises:
         InvalidValueError: it will not.
     """
-    _, _, count = _make_layers(description)
+    *_, count = _make_layers(description)
     if count != parameters:
         raise InvalidValueError(
             f"the layers as they are now have {count:,} parameters, but the model was made "
@@ -233,7 +241,9 @@ def _check_attributes(description: dict[str, Any], parameters: int) -> None:
         )
 
 
-def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, int]:
+def _make_layers(
+    description: dict[str, Any],
+) -> tuple[list[Layer], Graph | None, Optimizer, int]:
     """The layers and the optimizer of a description, and the layers' number of parameters."""
     layers = [from_config(config, _layers()) for config in description["layers"]]
     if not all(isinstance(each, Layer) for each in layers):
@@ -241,7 +251,9 @@ def _make_layers(description: dict[str, Any]) -> tuple[list[Layer], Optimizer, i
     optimizer = from_config(description["optimizer"], _training())
     if not isinstance(optimizer, Optimizer):
         raise InvalidValueError(f"its optimizer is {optimizer!r}")
-    return layers, optimizer, count_parameters(layers, description["input_shape"])
+    inputs = description.get("inputs")
+    graph = None if inputs is None else Graph.of(inputs, len(layers))
+    return layers, graph, optimizer, count_parameters(layers, description["input_shape"], graph)
 
 
 def _make_compiled(description: dict[str, Any]) -> tuple[Loss | None, list[Metric]]:
@@ -251,23 +263,29 @@ def _make_compiled(description: dict[str, Any]) -> tuple[Loss | None, list[Metri
     return made, [from_config(each, _metrics()) for each in metrics]
 
 
-def count_parameters(layers: Sequence[Layer], input_shape: Any) -> int:
+def count_parameters(layers: Sequence[Layer], input_shape: Any, graph: Graph | None = None) -> int:
     """Build layers, which are in no model, and count their parameters and the numbers of state.
+
+    Args:
+        layers: in order.
+        input_shape: of one image.
+        graph: which of them take whose outputs; None for a chain.
 
     Raises:
         InvalidValueError: `input_shape` is none of an image, or a layer does not accept the output
             of the one before it.
     """
     shape = arguments.image_shape(input_shape, "input_shape")
-    count = 0
-    for layer in unroll(layers):
+    running = unroll(layers)
+    for layer in running:
         layer.name_in_model = kind_of(layer)  # for error messages
-        layer.needs_input_gradient = count > 0
-        layer.build(shape)
-        shapes = *layer.parameter_shapes().values(), *layer.state_shapes().values()
-        count += sum(map(prod, shapes))
-        shape = layer.output_shape
-    return count
+    build(running, (graph or Graph.of_chain(layers)).unrolled(layers), shape)
+    return sum(
+        prod(each)
+        for layer in running
+        for shapes in (layer.parameter_shapes(), layer.state_shapes())
+        for each in shapes.values()
+    )
 
 
 def _count(description: dict[str, Any], name: str) -> int:

@@ -1,4 +1,4 @@
-"""A stack of layers as a function from images to logits, with its gradients."""
+"""Layers joined to a function from images to logits, with its gradients."""
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
@@ -12,8 +12,10 @@ from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, Shape, g
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.layers import Layer
+from gpucnn.layers.base import kind_of
 from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.losses import Loss
+from gpucnn.models.graph import Graph, build
 from gpucnn.models.inference import compute_logits
 from gpucnn.models.replica import Objective, Parameter, Replica, in_layer_order
 from gpucnn.utils import arguments
@@ -25,7 +27,7 @@ DTYPES = ("float32", "float64")
 
 
 class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
-    """A stack of layers on a device.
+    """Layers on a device, each of which takes the output of the one before, or of several.
 
     All parameters lie in one flat vector and all gradients in another, so that an optimizer step is
     one operation, and so is a sum over ranks. The layers hold views of both.
@@ -44,6 +46,7 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
             for one per usable core. Another number changes the order of sums, and so the rounding
             of gradients.
         loss: the loss function; None for the cross-entropy of classes that are whole numbers.
+        graph: which layers take whose outputs; None for a chain.
 
     Attributes:
         parameters: real (p,), the flat parameter vector, on the device.
@@ -68,11 +71,13 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         seed: int = 0,
         threads: int | None = None,
         loss: Loss | None = None,
+        graph: Graph | None = None,
     ) -> None:
         self.dtype: np.dtype[np.floating] = np.dtype(arguments.one_of(dtype, "dtype", DTYPES))
         self.seed = arguments.seed(seed)
         self.input_shape = arguments.image_shape(input_shape, "input_shape")
         self.layers = _check_layers(layers)
+        self.graph = graph or Graph.of_chain(self.layers)
         self._unrolled = unroll(self.layers)
         self._threads = threads
         self._lock = ModelLock(
@@ -94,18 +99,12 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
 
     def _build_layers(self) -> None:
         give_names(self.layers)
-        shape = self.input_shape
-        below_parameters = True
         for index, layer in enumerate(self._unrolled):
             layer.index, layer.seed = index, self.seed
-            layer.needs_input_gradient = not below_parameters
-            layer.build(shape)
-            if layer.is_own:
-                _check_shapes(layer)
-            shape = layer.output_shape
-            below_parameters = below_parameters and not layer.has_parameters
+        build(self._unrolled, self._running_graph, self.input_shape)
         for layer in self.layers:
             _check_given_shape(layer)
+        shape = self.output_shape
         if len(shape) != 1:
             last = self._unrolled[-1].name
             raise InvalidValueError(
@@ -113,6 +112,11 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
                 "a vector with an element for each class, so end with Flatten() and Dense(classes)"
             )
         self.classes = shape[0]
+
+    @property
+    def _running_graph(self) -> Graph:
+        """That of the layers that run."""
+        return self.graph.unrolled(self.layers)
 
     def _initial_weights(self) -> list[NDArray[np.float64]]:
         generator = np.random.default_rng(self.seed)
@@ -127,9 +131,9 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
 
     def _place(self, backend: Backend, weights: Iterable[NDArray[Any]]) -> None:
         self.backend = backend
-        self.replica = Replica(
-            self._unrolled, backend, self.input_shape, self.dtype, self._objective
-        )
+        stretches = self._running_graph.stretches(self._unrolled)
+        of_model = self.input_shape, self.dtype, self._objective
+        self.replica = Replica(stretches, backend, *of_model)
         self.parameters, self.gradients = self.replica.parameters, self.replica.gradients
         self._logits = BatchMemory(backend, Buffer((self.classes,)), self.dtype)
         self.replica.load(self._weights, weights)
@@ -338,18 +342,6 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
             return loss, self.split(gradients)
 
 
-def _check_shapes(layer: Layer) -> None:
-    """Check that `build` of a layer of the user's has set the shapes.
-
-    Raises:
-        InvalidValueError: one is none of an image.
-    """
-    for name in ("input_shape", "output_shape"):
-        shape = getattr(layer, name, None)
-        set_ = arguments.image_shape(shape, f"{name} of {layer.name}, which its build is to set,")
-        setattr(layer, name, set_)
-
-
 def _check_given_shape(layer: Layer) -> None:
     """Check that a built layer has the input that its argument `input_shape` tells.
 
@@ -398,11 +390,6 @@ def give_names(layers: Sequence[Layer]) -> None:
             taken.append(layer.name_in_model)
 
 
-def kind_of(layer: Layer) -> str:
-    """What the name of a layer begins with, if it was given none."""
-    return layer.kind or type(layer).__name__.lower()
-
-
 def check_list(layers: Any) -> None:
     """Check that `layers` is a list.
 
@@ -413,10 +400,13 @@ def check_list(layers: Any) -> None:
         raise InvalidTypeError(f"layers is {layers!r}: give a list of layers")
 
 
-def _check_layers(layers: Any) -> tuple[Layer, ...]:
-    check_list(layers)
-    checked = tuple(layers)
-    for each in checked:
+def check_are_layers(layers: Sequence[Any]) -> None:
+    """Check that all are layers.
+
+    Raises:
+        InvalidTypeError: one is not.
+    """
+    for each in layers:
         if isinstance(each, Network):
             raise InvalidTypeError(
                 "a model that is built is among the layers, which is possible before Softmax() "
@@ -424,6 +414,12 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
             )
         if not isinstance(each, Layer):
             raise InvalidTypeError(f"{each!r} is among the layers: give objects such as Dense(10)")
+
+
+def _check_layers(layers: Any) -> tuple[Layer, ...]:
+    check_list(layers)
+    checked = tuple(layers)
+    check_are_layers(checked)
     for each in checked[:-1]:
         if ends_in_softmax((each, *each.unrolled())):
             raise InvalidValueError(

@@ -1,4 +1,4 @@
-"""The model that users type: a stack of layers, with Keras's interface."""
+"""The models that users type, with Keras's interface."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +14,9 @@ from gpucnn.backends.ranks.world import is_leader
 from gpucnn.errors import InvalidFileError, InvalidValueError
 from gpucnn.layers import Flatten, Input, Layer
 from gpucnn.layers.ends import ends_in_softmax
+from gpucnn.layers.tensor import Tensor
 from gpucnn.metrics import Evaluation
+from gpucnn.models.building import in_one_list
 from gpucnn.models.checkpoint import (
     SavedModel,
     Settings,
@@ -37,6 +39,7 @@ from gpucnn.models.data import (
 from gpucnn.models.divergence import check_weights
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.imported import Compiled, Imported, loss_of_outputs
+from gpucnn.models.graph import Graph, trace
 from gpucnn.models.network import Network
 from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import FLOATS, encoded, trained_elsewhere
@@ -54,8 +57,19 @@ from gpucnn.utils.table import Table
 T = TypeVar("T")
 
 
-class Sequential(Pictured):
-    """A stack of layers with training, evaluation, prediction and files, under Keras's names.
+class Model(Pictured):
+    """Layers that were called on one another, from images to the output of the last.
+
+        inputs = Input((28, 28, 1))
+        x = Conv2D(8, 3, padding="same", activation="relu")(inputs)
+        y = Conv2D(8, 3, padding="same")(x)
+        outputs = Dense(10, activation="softmax")(Flatten()(Add()([x, y])))
+        model = Model(inputs, outputs)
+
+    Layers are called on the images or on the output of another, `Add` and `Concatenate` on lists of
+    outputs; models that are not built, too, whose layers become a part of this one. A layer is
+    called once. What `outputs` do not follow from is no part of the model. `Sequential` is the
+    model of a list of layers, each of which takes the output of the one before.
 
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or stay as they are for
     a model that begins with `Rescaling` or `Normalization`; or floating-point numbers, which are
@@ -64,36 +78,41 @@ class Sequential(Pictured):
 
     A model can be used from any thread. While one thread trains it, the others see the weights as
     of the last completed epoch, and can neither train nor change it. A model can be pickled and
-    copied, the state of its training included.
-
-    The shape of the images is that of `input_shape`, or of an `Input` that the layers begin with,
-    or the `input_shape` of the first layer, or that of the first images that `fit` is given.
-    Without the argument, layers can be added until the model is first used.
+    copied, the state of its training included. It is built when it is first used.
 
     Arguments, attributes and errors are those of `Network` and `Trainable`, and:
 
     Args:
-        layers: in order.
-        input_shape: of one image; None if it is known otherwise.
+        inputs: what `Input` has returned.
+        outputs: what the last layer gives, or a list of that alone, as of `inputs`.
+        name: of the model, in its summary and its file; None for "functional".
         seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
             was not called, and is another for each model.
-        name: of the model, in its summary and its file; None for "sequential".
+
+    Raises:
+        InvalidTypeError: `inputs` or `outputs` is not as described, such as two outputs.
+        InvalidValueError: `outputs` do not follow from `inputs` alone, or a layer is called twice.
     """
+
+    name = "functional"
 
     def __init__(
         self,
-        layers: Sequence[Layer | Input | Network] = (),
-        input_shape: Sequence[int] | None = None,
+        inputs: Input | Sequence[Input],
+        outputs: Tensor | Sequence[Tensor],
+        name: str | None = None,
         dtype: str = "float32",
         device: str = "auto",
         seed: int | None = None,
         threads: int | None = None,
-        name: str | None = None,
     ) -> None:
-        self.name = "sequential" if name is None else arguments.text(name, "name")
-        super().__init__(layers, dtype, device, seed, threads)
-        if input_shape is not None:
-            self.build(input_shape)
+        images, layers, graph = trace(inputs, outputs)
+        self._take_name(name)
+        super().__init__([images, *layers], dtype, device, seed, threads, graph)
+
+    def _take_name(self, name: str | None) -> None:
+        if name is not None:
+            self.name = arguments.text(name, "name")
 
     # Use
 
@@ -241,8 +260,11 @@ class Sequential(Pictured):
         return self.predict(x, max(count_images(x), 1))
 
     @keras_arguments
-    def __call__(self, x: NDArray[Any], training: bool | None = False) -> NDArray[Any]:
+    def __call__(self, x: Any, training: bool | None = False) -> Any:
         """Compute what the layers give for images, without dropout.
+
+        Called on what `Input` or a layer gives, a model that is not built gives what its layers do,
+        which are then a part of the model that is made of it, see `Model`.
 
         It differs from `predict` where the model ends in logits and is compiled without a loss:
         these are logits then.
@@ -259,6 +281,8 @@ class Sequential(Pictured):
             InvalidValueError: as by `predict`, or `training` is True.
             TrainingError: a weight is not finite.
         """
+        if isinstance(x, Tensor):
+            return self.call_layers(x)
         if training:
             raise InvalidValueError(
                 "training is True, but to call a model computes what it gives when it is used: "
@@ -284,12 +308,9 @@ class Sequential(Pictured):
         (summary(self, self.replica.layers) if self.is_built else self._preview()).print()
 
     def _preview(self) -> Table:
-        """The summary of the layers so far, which may end in images."""
-        layers = deepcopy(self._given)
-        ending = [] if ends_in_softmax(layers) else [Flatten()]
-        preview = Sequential([*layers, *ending], None, *self._options, self.name)
-        shown = preview.replica.layers
-        return summary(preview, shown[: len(shown) - len(ending)])
+        """The summary of the model once it is built."""
+        preview = deepcopy(self)
+        return summary(preview, preview.replica.layers)
 
     def _repr_html_(self) -> str:
         """The summary, as Jupyter shows the model; of one that is not built, the layers so far.
@@ -314,7 +335,7 @@ class Sequential(Pictured):
     def _place_optimizer(self, state: OptimizerState) -> None:
         self.optimizer.place(self.backend, self.parameters, self.replica.layout, state)
 
-    def to(self, device: str) -> "Sequential":
+    def to(self, device: str) -> "Model":
         """Move the model to another device, with its weights and its optimizer.
 
         Returns:
@@ -353,7 +374,8 @@ class Sequential(Pictured):
     def _settings(self) -> Settings:
         dtype, loss = self.dtype.name, self.loss
         of_fit = self.optimizer, loss, self._metrics
-        return Settings(self.layers, self.input_shape, dtype, self.seed, *of_fit, self.name)
+        of_model = self.layers, self.input_shape, dtype, self.seed
+        return Settings(*of_model, *of_fit, self.name, self._given_graph)
 
     @keras_arguments
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -491,13 +513,17 @@ class Sequential(Pictured):
             check_weights(self, self.replica)
             weights = self.named_weights(self.replica)
         layers, shape = self.layers, self.input_shape
+        if self.branches:
+            raise InvalidValueError(f"{self.name} branches: only chains of layers are exported")
         return Exported(self.name, layers, weights, shape, self.dtype.name, softmax, self.loss)
 
     @classmethod
     def load(
         cls, path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
-    ) -> "Sequential":
+    ) -> "Model":
         """Load a model, with the state of its training, from a file that `save` wrote.
+
+        It is a `Sequential` or another `Model`, as the one that was saved.
 
         Of a `.keras` file it has what Keras's `load_model` gives, without what the optimizer has
         gathered, by h5py; Keras is not needed.
@@ -519,9 +545,29 @@ class Sequential(Pictured):
         saved = load_model(path)
         with blaming(path):
             of = saved.settings
-            model = cls(of.layers, of.input_shape, of.dtype, device, of.seed, threads, of.name)
+            of_file = of.layers, of.graph, of.input_shape, of.dtype, device, of.seed
+            model = cls._made_of(*of_file, threads, of.name)
             model._restore(saved)
         return model
+
+    @classmethod
+    def _made_of(
+        cls,
+        layers: Sequence[Layer],
+        graph: Graph | None,
+        input_shape: Sequence[int],
+        dtype: str,
+        device: str,
+        seed: int | None,
+        threads: int | None,
+        name: str | None,
+    ) -> "Model":
+        """A model of layers: a `Sequential` unless there is a graph of them."""
+        if graph is None:
+            kind = cls if issubclass(cls, Sequential) else Sequential
+            return kind(layers, input_shape, dtype, device, seed, threads, name)
+        images = Input(input_shape)
+        return Model(images, graph.call(layers, images), name, dtype, device, seed, threads)
 
     def _restore(self, saved: SavedModel) -> None:
         """Set the weights and the state of training."""
@@ -534,7 +580,7 @@ class Sequential(Pictured):
     @classmethod
     def from_onnx(
         cls, path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
-    ) -> "Sequential":
+    ) -> "Model":
         """Make a model of an ONNX file of a convolutional classifier, such as PyTorch's or Keras's.
 
         It takes images of (rows, columns, channels), also where those of the file have their
@@ -556,7 +602,7 @@ class Sequential(Pictured):
     @classmethod
     def from_imported(
         cls, imported: Imported, device: str = "auto", threads: int | None = None
-    ) -> "Sequential":
+    ) -> "Model":
         """Make a model of what was read from another library, see `gpucnn.models.exchange`.
 
         It predicts what its layers give there, so that one that ends in logits is compiled with the
@@ -568,7 +614,8 @@ class Sequential(Pictured):
             DeviceError: the device cannot be used, or has too little memory.
         """
         of = imported
-        model = cls(of.layers, of.input_shape, of.dtype, device, threads=threads, name=of.name)
+        of_model = of.layers, of.graph, of.input_shape, of.dtype, device, None, threads
+        model = cls._made_of(*of_model, of.name)
         model.set_weights([array for layer in of.weights for array in layer])
         optimizer, loss, metrics = of.compiled or Compiled(None, loss_of_outputs(model.layers), ())
         model.compile(optimizer or Adam(), loss, metrics)
@@ -592,3 +639,74 @@ class Sequential(Pictured):
             InvalidValueError: it is none of these.
         """
         self.pixels = encoded(low, high)
+
+
+class Sequential(Model):
+    """A stack of layers with training, evaluation, prediction and files, under Keras's names.
+
+    The shape of the images is that of `input_shape`, or of an `Input` that the layers begin with,
+    or the `input_shape` of the first layer, or that of the first images that `fit` is given.
+    Without the argument, layers can be added until the model is first used.
+
+    Arguments, attributes and errors are those of `Network` and `Trainable`, and the rest is as for
+    any `Model`:
+
+    Args:
+        layers: in order.
+        input_shape: of one image; None if it is known otherwise.
+        seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
+            was not called, and is another for each model.
+        name: of the model, in its summary and its file; None for "sequential".
+    """
+
+    name = "sequential"
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | Input | Network] = (),
+        input_shape: Sequence[int] | None = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        seed: int | None = None,
+        threads: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._take_name(name)
+        super(Model, self).__init__(layers, dtype, device, seed, threads)
+        if input_shape is not None:
+            self.build(input_shape)
+
+    @keras_arguments
+    def add(self, layer: Layer | Input | Network) -> None:
+        """Add a layer at the end, or those of a model that is not built.
+
+        Raises:
+            InvalidValueError: the model is built, since it has been used.
+        """
+        if self.is_built:
+            raise InvalidValueError("the model is built: add layers before it is first used")
+        self._given += in_one_list([layer])
+
+    @keras_arguments
+    def pop(self) -> Layer | Input | Network:
+        """Take away the last layer, and return it.
+
+        Raises:
+            InvalidValueError: the model is built, since it has been used, or has no layers.
+        """
+        if self.is_built:
+            raise InvalidValueError(
+                "the model is built: take layers away before it is first used, or make another "
+                "model, and set_weights of its layers"
+            )
+        if not self._given:
+            raise InvalidValueError("the model has no layers: add one first")
+        return self._given.pop()
+
+    def _preview(self) -> Table:
+        """The summary of the layers so far, which may end in images."""
+        layers = deepcopy(self._given)
+        ending = [] if ends_in_softmax(layers) else [Flatten()]
+        preview = Sequential([*layers, *ending], None, *self._options, self.name)
+        shown = preview.replica.layers
+        return summary(preview, shown[: len(shown) - len(ending)])

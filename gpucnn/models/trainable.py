@@ -39,6 +39,7 @@ from gpucnn.models.data import (
     without_labels,
 )
 from gpucnn.models.divergence import check_finite_arrays, check_weights
+from gpucnn.models.graph import Graph
 from gpucnn.models.network import Network
 from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
 from gpucnn.models.progress import show_progress, verbosity
@@ -89,8 +90,9 @@ class Trainable(BuiltLater):
         device: str,
         seed: int | None,
         threads: int | None,
+        graph: Graph | None = None,
     ) -> None:
-        super().__init__(layers, dtype, device, seed, threads)
+        super().__init__(layers, dtype, device, seed, threads, graph)
         if self._shared is not None:
             return
         self._training = ModelLock(
@@ -356,6 +358,7 @@ class Trainable(BuiltLater):
                 "kind of device": self.backend.device.partition(":")[0],
                 "number of threads": self.backend.threads,
                 "model": (self.seed, str(self.dtype), kinds_of([*self._unrolled, self.loss])),
+                "graph": self.graph.inputs,
                 "state of training": self._digest(),
                 **fitted,
                 "set of images": digests[0],

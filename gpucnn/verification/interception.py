@@ -15,6 +15,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset, check_images
 from gpucnn.datasets.parts import shape_of_one
 from gpucnn.losses import DEFAULT, PlacedLoss
 from gpucnn.models import MNIST_CLASSES
+from gpucnn.models.graph import copied, layers_of
 from gpucnn.models.replica import Replica, in_layer_order
 from gpucnn.models.training import Trainer
 from gpucnn.verification.bounds import BOUNDS, overwritten
@@ -142,8 +143,9 @@ class Learner:
         model = config.make_model(len(images), shape_of_one(images), classes)
         x = check_images(images, model.input_shape, model.dtype)
         y = DEFAULT.labels(labels, len(x), model.classes)
-        layers = [copy(layer) for layer in model.replica.plain]
-        replica = Replica(layers, serve("the model"), model.input_shape, model.dtype)
+        stretches = copied(model.replica.stretches)
+        layers = layers_of(stretches)
+        replica = Replica(stretches, serve("the model"), model.input_shape, model.dtype)
         replica.load(in_layer_order(layers), model.get_weights())
         for layer in {*layers, *replica.layers}:
             layer.backend = serve(layer.name)

@@ -11,7 +11,9 @@ from gpucnn.layers.ends import end_of, image_shape, without_input
 
 
 def test_input_has_a_shape() -> None:
-    assert Input(shape=(28, 28, 1)).shape == (28, 28, 1)
+    given = Input(shape=(28, 28, 1))
+    assert given.shape == (None, 28, 28, 1)
+    assert given.image_shape == (28, 28, 1)
 
 
 def test_wrong_input() -> None:

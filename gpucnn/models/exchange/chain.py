@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Flatten, Layer, Reshape, Softmax
+from gpucnn.layers.base import kind_of
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.sliding import Sides
-from gpucnn.models.network import kind_of
 
 MOST_NUMBERS = 2**25
 """Of one image between two layers, whose places take four bytes each while a model is read."""

@@ -11,6 +11,7 @@ from gpucnn.layers import Layer
 from gpucnn.layers.ends import end_of
 from gpucnn.losses import BinaryCrossentropy, Loss, SparseCategoricalCrossentropy
 from gpucnn.metrics import Metric
+from gpucnn.models.graph import Graph
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Encoding
 from gpucnn.optimizers import Optimizer
@@ -42,6 +43,7 @@ class Imported:
         dtype: "float32" or "float64".
         compiled: what it is compiled with; None to leave that.
         encoding: of the pixels that it was trained on; None if it is not known.
+        graph: which layers take whose outputs; None for a `Sequential`.
     """
 
     layers: list[Layer]
@@ -51,6 +53,7 @@ class Imported:
     dtype: str = "float32"
     compiled: Compiled | None = None
     encoding: Encoding | None = None
+    graph: Graph | None = None
 
 
 def loss_of_outputs(layers: Sequence[Layer]) -> Loss | None:

@@ -1,7 +1,6 @@
 """Passes through the layers of a model one by one, to look at what is between them."""
 
-from collections.abc import Iterator
-from copy import copy
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +9,10 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, BatchMemory, Buffer
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Layer, Step, is_of_whole_batch
+from gpucnn.models.graph import IMAGES, Stretch, copied, layers_of
 from gpucnn.models.network import Network
 from gpucnn.models.replica import Replica, in_layer_order
+from gpucnn.models.replica.passes import Totals, gradient_of, output_of, taken_by
 
 
 class Saliency(NamedTuple):
@@ -75,12 +76,14 @@ class Probe:
     """
 
     def __init__(self, network: Network) -> None:
-        layers = [copy(layer) for layer in network.replica.plain]
+        stretches = copied(network.replica.stretches)
+        layers = layers_of(stretches)
         for layer in layers:
             layer.needs_input_gradient = True
-        of_model = network.input_shape, network.dtype, network.replica.objective
-        self._replica = Replica(layers, network.backend.twin(), *of_model)
+        backend, shape, dtype = network.backend.twin(), network.input_shape, network.dtype
+        self._replica = Replica(stretches, backend, shape, dtype, network.replica.objective)
         self._replica.load(in_layer_order(layers), network.get_weights())
+        self._totals = Totals(stretches, backend, shape, dtype, of_images=True)
 
     def feature_maps(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """As the function, of a checked batch: real (n, height, width, channels) each."""
@@ -91,23 +94,32 @@ class Probe:
         """Feature maps and saliency of a checked batch, in one pass."""
         replica, backend = self._replica, self._replica.backend
         with backend.session():
-            maps, layers, scores = self._passed(images)
+            maps, ran, scores = self._passed(images)
             classes = scores.argmax(axis=1)
             gradient = BatchMemory(backend, Buffer(scores.shape[1:]), replica.dtype)[len(images)]
             backend.copy(np.eye(scores.shape[1], dtype=replica.dtype)[classes], gradient)
-            found = _backward(layers, gradient)
+            found = _backward(ran, gradient, self._totals)
             return Explanation(maps, Saliency(np.array(backend.to_host(found)), classes))
 
     def _passed(
         self, images: NDArray[Any]
-    ) -> tuple[dict[str, NDArray[Any]], list[Layer], NDArray[Any]]:
+    ) -> tuple[dict[str, NDArray[Any]], list[Stretch], NDArray[Any]]:
         """The feature maps, the layers that change their input, and the scores (n, outputs)."""
-        maps, layers, backend = {}, [], self._replica.backend
-        for layer, output in _forward(self._replica, _load(self._replica, images)):
-            layers.append(layer)
-            if len(layer.output_shape) == 3:
-                maps[layer.name] = backend.to_host(output).copy()
-        return maps, layers, backend.to_host(output)
+        replica, backend = self._replica, self._replica.backend
+        maps, ran = {}, []
+        outputs = {IMAGES: _load(replica, images)}
+        for number, stretch in enumerate(_without_end(replica)):
+            x, layers = taken_by(stretch, outputs), []
+            for layer in stretch.layers:
+                output = _forward(layer, x, len(images))
+                if output is not x:
+                    layers.append(layer)
+                    if len(layer.output_shape) == 3:
+                        maps[layer.name] = backend.to_host(output).copy()
+                x = output
+            outputs[number] = x
+            ran.append(stretch._replace(layers=tuple(layers)))
+        return maps, ran, backend.to_host(x)
 
 
 def _load(replica: Replica, images: NDArray[Any]) -> Array:
@@ -119,25 +131,30 @@ def _load(replica: Replica, images: NDArray[Any]) -> Array:
     return replica.lane.load(data, indices)
 
 
-def _forward(replica: Replica, x: Array) -> Iterator[tuple[Layer, Array]]:
-    """Each layer that changes its input in inference, with its output, up to the scores."""
-    layers = replica.plain
-    for layer in layers[: len(layers) - replica.objective.omits_last]:
-        output = layer.forward(x, None if is_of_whole_batch(layer) else Step())
-        if layer.is_own:
-            output = layer.as_operand(output, (len(x), *layer.output_shape))
-        if output is not x:
-            yield layer, output
-        x = output
+def _without_end(replica: Replica) -> list[Stretch]:
+    """The stretches of a replica, unfused, up to the scores."""
+    *others, end = replica.stretches
+    kept = len(end.layers) - replica.objective.omits_last
+    return [*others, end._replace(layers=end.layers[:kept])]
 
 
-def _backward(layers: list[Layer], gradient: Array) -> Array:
-    """The gradient of the input of layers, given that of their output."""
-    for layer in reversed(layers):
-        back = layer.infer_gradient if is_of_whole_batch(layer) else layer.backward
-        found = back(gradient)
-        if layer.is_own:
-            found = layer.as_operand(found, (len(gradient), *layer.input_shape))
-        assert found is not None  # as `_copy` has asked for
-        gradient = found
-    return gradient
+def _forward(layer: Layer, x: Any, images: int) -> Array:
+    """What a layer gives in inference, and keeps for the gradient."""
+    output = layer.forward(x, None if is_of_whole_batch(layer) else Step())
+    return output_of(layer, output, images) if layer.is_own else output
+
+
+def _backward(stretches: Sequence[Stretch], gradient: Array, totals: Totals) -> Array:
+    """The gradient of the images, given that of the output of the last of stretches."""
+    gradients = {len(stretches) - 1: gradient}
+    for number in reversed(range(len(stretches))):
+        found: Any = gradients[number]
+        for layer in reversed(stretches[number].layers):
+            back = layer.infer_gradient if is_of_whole_batch(layer) else layer.backward
+            above = found
+            found = back(above)
+            if layer.is_own:
+                found = gradient_of(layer, found, len(above))
+        assert found is not None  # as the constructor has asked for
+        totals.add(stretches[number], found, gradients)
+    return gradients[IMAGES]

@@ -6,11 +6,13 @@ once for many images; and what follows, such as ReLU and pooling, can be fused w
 
 from collections.abc import Sequence
 from copy import copy
+from itertools import chain, pairwise
 
 import numpy as np
 
 from gpucnn.backends import Backend, Shape
 from gpucnn.layers import Affine, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Layer
+from gpucnn.models.graph import Stretch, layers_of
 from gpucnn.models.replica.lane import Lane
 from gpucnn.models.replica.layout import lay_out, lay_out_state, size_of
 from gpucnn.models.replica.objective import Objective
@@ -19,8 +21,13 @@ FOLDING = (Conv2D, DepthwiseConv2D, Dense)
 """The layers that batch normalisation is folded into; not subclasses, which may compute else."""
 
 
-def can_fold(layer: Layer, following: Layer) -> bool:
-    """Whether `following` can be a part of the layer before it."""
+def can_fold(stretches: Sequence[Stretch]) -> bool:
+    """Whether any layer can be a part of the one before it."""
+    return any(_can_fold(*pair) for stretch in stretches for pair in pairwise(stretch.layers))
+
+
+def _can_fold(layer: Layer, following: Layer) -> bool:
+    """Whether `following`, which alone takes the output of `layer`, can be a part of it."""
     return type(layer) in FOLDING and type(following) is BatchNormalization
 
 
@@ -28,7 +35,7 @@ class FoldedLane(Lane):
     """A lane for inference with parameters of its own, which follow from those of other layers.
 
     Args:
-        layers: placed, in order.
+        stretches: of placed layers.
         backend: where they run.
         input_shape: of one image.
         dtype: real, of the model.
@@ -37,14 +44,19 @@ class FoldedLane(Lane):
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        stretches: Sequence[Stretch],
         backend: Backend,
         input_shape: Shape,
         dtype: "np.dtype[np.floating]",
         objective: Objective,
     ) -> None:
-        self._sources = _pair(layers)
-        copies = [copy(layer) for layer, _ in self._sources]
+        pairs = [_pair(stretch.layers) for stretch in stretches]
+        self._sources = list(chain(*pairs))
+        folded = [
+            stretch._replace(layers=tuple(copy(layer) for layer, _ in mine))
+            for stretch, mine in zip(stretches, pairs, strict=True)
+        ]
+        copies = layers_of(folded)
         for mine, (_, normalization) in zip(copies, self._sources, strict=True):
             if normalization is not None:
                 assert isinstance(mine, Affine)
@@ -54,7 +66,7 @@ class FoldedLane(Lane):
         )
         unused = backend.empty(parameters.shape, dtype)
         vectors = parameters, unused, state
-        super().__init__(copies, backend, input_shape, dtype, *vectors, objective)
+        super().__init__(folded, backend, input_shape, dtype, *vectors, objective)
 
     def fold(self) -> None:
         """Compute the parameters from those that the layers have now."""
@@ -75,7 +87,7 @@ def _pair(layers: Sequence[Layer]) -> list[tuple[Layer, BatchNormalization | Non
     """The layers of a folded lane, each with the normalisation that becomes a part of it."""
     pairs: list[tuple[Layer, BatchNormalization | None]] = []
     for layer in layers:
-        if pairs and pairs[-1][1] is None and can_fold(pairs[-1][0], layer):
+        if pairs and pairs[-1][1] is None and _can_fold(pairs[-1][0], layer):
             assert isinstance(layer, BatchNormalization)
             pairs[-1] = pairs[-1][0], layer
         else:

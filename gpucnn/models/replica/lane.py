@@ -1,6 +1,7 @@
 """Lanes: the layers of a replica with buffers for one microbatch, and its passes through them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +10,6 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import (
     Batch,
     FusedConv2D,
-    Layer,
     Step,
     Sums,
     by_itself,
@@ -19,18 +19,45 @@ from gpucnn.layers import (
     takes_bytes_as_they_are,
 )
 from gpucnn.losses import PlacedLoss
+from gpucnn.models.graph import IMAGES, Stretch, layers_of
 from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
 from gpucnn.models.replica.objective import Objective
+from gpucnn.models.replica.passes import Totals, backward, forward
 
 Metrics = tuple[Array, Array]
 """The loss of each image, real (N,), and 1 where it is classified correctly, else 0, likewise."""
+
+
+class Body(NamedTuple):
+    """Stretches that are run for images, up to the loss or a part of it.
+
+    Attributes:
+        stretches: all of them.
+        first: the first layer, if it alone takes the images and can gather them itself.
+        after_first: the stretches without it.
+    """
+
+    stretches: tuple[Stretch, ...]
+    first: FusedConv2D | None
+    after_first: tuple[Stretch, ...]
+
+    @classmethod
+    def of(cls, stretches: Sequence[Stretch], omitted: int) -> "Body":
+        """That of stretches without so many layers at the end, which are all in the last one."""
+        *others, end = stretches
+        kept = (*others, end._replace(layers=end.layers[: len(end.layers) - omitted]))
+        beginning, *others = kept
+        takers = sum(each.inputs.count(IMAGES) for each in kept)
+        first = beginning.layers[0] if takers == 1 and beginning.layers else None
+        after_first = beginning._replace(layers=beginning.layers[1:]), *others
+        return cls(kept, first if isinstance(first, FusedConv2D) else None, after_first)
 
 
 class Lane:
     """Layers placed on a backend, whose parameters are views of flat vectors.
 
     Args:
-        layers: built; they are placed here.
+        stretches: of layers that are built; they are placed here.
         backend: where they run.
         input_shape: of one image.
         dtype: real, of the model.
@@ -42,13 +69,14 @@ class Lane:
     Attributes:
         plain: the layers as given.
         layers: the layers as they run, fused where the backend can, see `fuse`.
+        stretches: of these.
         gradients: as given.
         loss: the loss function.
     """
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        stretches: Sequence[Stretch],
         backend: Backend,
         input_shape: Shape,
         dtype: "np.dtype[np.floating]",
@@ -57,7 +85,8 @@ class Lane:
         state: Array,
         objective: Objective,
     ) -> None:
-        self._backend, self.plain, self.gradients = backend, tuple(layers), gradients
+        self.plain = layers = layers_of(stretches)
+        self._backend, self.gradients = backend, gradients
         layout, of_state = lay_out(layers), lay_out_state(layers)
         for layer in layers:
             mine = [each for each in layout if each.layer is layer]
@@ -65,12 +94,18 @@ class Lane:
             its_gradients = {each.key: each.view(gradients) for each in mine}
             its_state = part_of(state, [each for each in of_state if each.layer is layer])
             layer.place(backend, dtype, its_parameters, its_gradients, its_state)
-        self.layers = fuse(layers, backend)
+        self.stretches = tuple(
+            each._replace(layers=fuse(each.layers, backend)) for each in stretches
+        )
+        self.layers = layers_of(self.stretches)
+        self._totals = Totals(self.stretches, backend, input_shape, dtype)
         self._normalizes_bytes = not takes_bytes_as_they_are(layers)
         self._objective = objective
-        self._body = self.layers[: len(self.layers) - objective.omits_last]
-        (outputs,) = self._body[-1].output_shape
-        self._head = fuse_head(self.layers) if objective.can_fuse_loss else None
+        self._body = Body.of(self.stretches, int(objective.omits_last))
+        (outputs,) = self._body.stretches[-1].layers[-1].output_shape
+        self._head = fuse_head(self.stretches[-1].layers) if objective.can_fuse_loss else None
+        if self._head is not None:
+            self._before_head = Body.of(self.stretches, len(self._head.layers))
         self._of_whole_batches = [layer for layer in self.layers if is_of_whole_batch(layer)]
         self.loss = PlacedLoss(objective.loss, backend, outputs, dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
@@ -83,6 +118,14 @@ class Lane:
         """Reserve memory for microbatches of up to `images`, with gradients if `training`."""
         for layer in self.layers:
             layer.reserve(images, training=training)
+        if training:
+            self._totals.reserve(images)
+
+    def buffers(self) -> Iterator[Buffer]:
+        """The memory of each image of a microbatch in training."""
+        for layer in self.layers:
+            yield from (layer.inference_buffers() | layer.training_buffers()).values()
+        yield from self._totals.buffers.values()
 
     # Images and labels
 
@@ -128,7 +171,7 @@ class Lane:
         Returns:
             real (n, classes), which the next call overwrites.
         """
-        return by_itself(_forward(self._body, x, step))
+        return by_itself(forward(self._body.stretches, x, step))
 
     def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
         """What the loss takes of a microbatch of a data set, without dropout.
@@ -148,7 +191,7 @@ class Lane:
         Args:
             logits_gradient: real (n, classes), the gradient of the loss with respect to the logits.
         """
-        by_itself(_backward(self._body, logits_gradient))
+        by_itself(backward(self._body.stretches, logits_gradient, self._totals))
         self._backend.join()
 
     def compute_gradients(
@@ -174,11 +217,12 @@ class Lane:
             self._weigh(data, indices, metrics[0], gradient)
             of_all = batch.losses, batch.correct
             self._backend.store_metrics(batch.position, *metrics, *of_all, batch.size, rows.start)
-            yield from _backward(self._body, gradient)
+            yield from backward(self._body.stretches, gradient, self._totals)
         else:  # the last layers and the loss are one operation, which stores the metrics
-            body = self.layers[: -len(head.layers)]
-            features = yield from self._forward_gathered(body, data, indices, now)
-            yield from _backward(body, head.gradients(features, now, batch))
+            before = self._before_head
+            features = yield from self._forward_gathered(before, data, indices, now)
+            gradient = head.gradients(features, now, batch)
+            yield from backward(before.stretches, gradient, self._totals)
         self._backend.join()
 
     def store_metrics(
@@ -261,41 +305,16 @@ class Lane:
             layer.update_state()
 
     def _forward_gathered(
-        self, layers: Sequence[Layer], data: DeviceDataset, indices: Array, step: Step | None
+        self, body: Body, data: DeviceDataset, indices: Array, step: Step | None
     ) -> Sums[Array]:
-        """The output of the first of the layers, `layers`, for images of a data set."""
-        first = layers[0] if layers else None
-        if isinstance(first, FusedConv2D) and first.can_gather(data.images):
+        """The output of `body` for images of a data set."""
+        first = body.first
+        if first is not None and first.can_gather(data.images):
             x = first.forward_gathered(data.images, indices, step)
-            return (yield from _forward(layers[1:], x, step))
-        return (yield from _forward(layers, self.load(data, indices), step))
+            return (yield from forward(body.after_first, x, step))
+        return (yield from forward(body.stretches, self.load(data, indices), step))
 
 
 def has_plain_classes(data: DeviceDataset) -> bool:
     """Whether each image has a class, and all count alike, as fused operations take it."""
     return data.labels is not None and data.labels.ndim == 1 and data.weights is None
-
-
-def _forward(layers: Sequence[Layer], x: Array, step: Step | None) -> Sums[Array]:
-    """The output of the last of consecutive layers."""
-    for layer in layers:
-        if step is not None and is_of_whole_batch(layer):
-            output = yield from layer.forward_together(x, step)
-        else:
-            output = layer.forward(x, step)
-        x = layer.as_operand(output, (len(x), *layer.output_shape)) if layer.is_own else output
-    return x
-
-
-def _backward(layers: Sequence[Layer], gradient: Array | None) -> Sums[None]:
-    """Compute the gradients of consecutive layers, given that of their output."""
-    for layer in reversed(layers):
-        if gradient is None:
-            return
-        above = gradient
-        if is_of_whole_batch(layer):
-            gradient = yield from layer.backward_together(above)
-        else:
-            gradient = layer.backward(above)
-        if layer.is_own and (gradient is not None or layer.needs_input_gradient):
-            gradient = layer.as_operand(gradient, (len(above), *layer.input_shape))

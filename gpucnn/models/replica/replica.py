@@ -1,9 +1,8 @@
 """Replicas: flat vectors of parameters and gradients, and what computes with them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from gpucnn.backends import (
 )
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import Batch, Layer, as_classifier, by_itself, is_of_whole_batch
+from gpucnn.models.graph import Stretch, copied, layers_of
 from gpucnn.models.replica.folding import FoldedLane, can_fold
 from gpucnn.models.replica.lane import Lane
 from gpucnn.models.replica.layout import (
@@ -42,7 +42,7 @@ class Replica:
     the other; but where a layer needs the whole batch, each in a lane of its own, layer by layer.
 
     Args:
-        layers: built; they are placed here.
+        stretches: of layers that are built; they are placed here.
         backend: where they run.
         input_shape: of one image.
         dtype: real, of the model.
@@ -53,6 +53,7 @@ class Replica:
         gradients: real (p,).
         layout: the parameters that lie in both, in order.
         state: real (s,), what is saved but not trained; initially zeros.
+        stretches: as given.
         plain: the layers as given.
         lane: runs them.
         can_record: whether a device can record what the layers and the loss compute.
@@ -62,20 +63,22 @@ class Replica:
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        stretches: Sequence[Stretch],
         backend: Backend,
         input_shape: Shape,
         dtype: "np.dtype[np.floating]",
         objective: Objective = Objective(),  # noqa: B008 - it is immutable
     ) -> None:
         self.backend, self.dtype, self.objective = backend, dtype, objective
-        self.plain, self._input_shape = tuple(layers), input_shape
+        self.stretches, self._input_shape = tuple(stretches), input_shape
+        self.plain = layers = layers_of(stretches)
         self.layout = lay_out(layers)
         self.parameters = backend.zeros((size_of(self.layout),), dtype)
         self.gradients = backend.zeros(self.parameters.shape, dtype)
         self.state = backend.zeros((size_of(lay_out_state(layers)),), dtype)
-        self.lane = self._make_lane(layers, self.gradients)
-        self.classifier = as_classifier(layers) if objective.can_fuse_loss else None
+        self.lane = self._make_lane(self.stretches, self.gradients)
+        is_chain = len(self.stretches) == 1
+        self.classifier = as_classifier(layers) if is_chain and objective.can_fuse_loss else None
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
         self._lanes, self._reserved = [self.lane], 0
         self._penalties, self.is_penalized = [0.0] * len(self.layout), False
@@ -86,14 +89,15 @@ class Replica:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the layers without the vectors: in another process, these are zeros."""
-        arguments = self.plain, self.backend, self._input_shape, self.dtype, self.objective
+        arguments = self.stretches, self.backend, self._input_shape, self.dtype, self.objective
         return Replica, arguments, {"_least_shard": self._least_shard, "_programs": self._programs}
 
     def twin(self) -> "Replica":
         """A copy with the same parameters and state, in memory of its own, for concurrent use."""
-        layers = [copy(layer) for layer in self.plain]
         backend = self.backend.twin()
-        twin = Replica(layers, backend, self._input_shape, self.dtype, self.objective)
+        twin = Replica(
+            copied(self.stretches), backend, self._input_shape, self.dtype, self.objective
+        )
         for name, vector in self.vectors.items():
             twin.backend.copy(vector, twin.vectors[name])
         return twin
@@ -131,11 +135,11 @@ class Replica:
             for layer, mine in zip(lane.plain, settings, strict=True):
                 vars(layer).update(mine)
 
-    def _make_lane(self, layers: Sequence[Layer], gradients: Array) -> Lane:
+    def _make_lane(self, stretches: Sequence[Stretch], gradients: Array) -> Lane:
         """A lane of this replica's parameters and state."""
         vectors = self.parameters, gradients, self.state
         of_model = self.backend, self._input_shape, self.dtype
-        return Lane(layers, *of_model, *vectors, self.objective)
+        return Lane(stretches, *of_model, *vectors, self.objective)
 
     # Shards and microbatches of a batch
 
@@ -191,8 +195,7 @@ class Replica:
     @cached_property
     def _largest_microbatch(self) -> int | None:
         """The maximum number of images in a microbatch; None for no limit."""
-        buffers = [layer.inference_buffers() | layer.training_buffers() for layer in self.layers]
-        each = sum(buffer.size(self.dtype) for named in buffers for buffer in named.values())
+        each = sum(buffer.size(self.dtype) for buffer in self.lane.buffers())
         return self.backend.images_at_once(each)
 
     def _count_shards(self, batch: int) -> int:
@@ -237,10 +240,10 @@ class Replica:
     @cached_property
     def _folded(self) -> FoldedLane | None:
         """A lane for inference, if any layers can be folded; else that of training does."""
-        if not any(can_fold(layer, after) for layer, after in pairwise(self.plain)):
+        if not can_fold(self.stretches):
             return None
         of_model = self.backend, self._input_shape, self.dtype, self.objective
-        return FoldedLane(self.plain, *of_model)
+        return FoldedLane(self.stretches, *of_model)
 
     # Gradients of a batch
 
@@ -402,8 +405,8 @@ class Replica:
         """A lane for each microbatch of some shards, the first of which is `lane`."""
         needed = max(sum(map(len, parts)), 1)
         while len(self._lanes) < needed:
-            layers = [copy(layer) for layer in self.plain]
-            lane = self._make_lane(layers, self.backend.empty(self.gradients.shape, self.dtype))
+            gradients = self.backend.empty(self.gradients.shape, self.dtype)
+            lane = self._make_lane(copied(self.stretches), gradients)
             lane.reserve(self._reserved, training=True)
             self._lanes.append(lane)
         return self._lanes[:needed]

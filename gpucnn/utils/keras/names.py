@@ -5,7 +5,7 @@ OWN_LOSS = "write a loss of your own, a subclass of gpucnn.losses.Loss"
 OWN_METRIC = "give a function of y_true and y_pred, or a subclass of gpucnn.metrics.Metric"
 SEQUENCES = "gpucnn is for images, not for sequences; use Keras"
 BEFORE = "prepare the data before, with NumPy"
-BRANCHES = f"a model is a sequence of layers; for branches {OWN_LAYER}"
+MERGING = "use Add or Concatenate, or write a subclass of gpucnn.layers.MergingLayer"
 REGISTER = "put @gpucnn.utils.register before your classes"
 BY_NAME = "loss and metrics are given by name, as texts, or as objects"
 PRETRAINED = (
@@ -31,7 +31,7 @@ ABSENT: dict[str, dict[str, str]] = {
         "distribution": "a batch is split over Sequential(layers, threads=...)",
         "preprocessing": BEFORE,
         "visualization": "use summary of a model",
-        "Model Function": BRANCHES,
+        "Function": "use Model(inputs, outputs)",
         "Initializer": 'give initializers by name, such as kernel_initializer="he_normal"',
         "Regularizer": "use gpucnn.regularizers.L2",
     },
@@ -52,8 +52,8 @@ ABSENT: dict[str, dict[str, str]] = {
         " ConvLSTM2D ConvLSTM3D Bidirectional TimeDistributed Masking Attention AdditiveAttention"
         " MultiHeadAttention GroupQueryAttention Embedding ReversibleEmbedding TextVectorization"
         " StringLookup MelSpectrogram STFTSpectrogram RepeatVector": SEQUENCES,
-        "Add Subtract Multiply Average Maximum Minimum Concatenate Dot add subtract multiply"
-        " average maximum minimum concatenate dot": BRANCHES,
+        "Subtract Multiply Average Maximum Minimum Dot subtract multiply average maximum minimum"
+        " dot": MERGING,
         "LayerNormalization GroupNormalization RMSNormalization UnitNormalization"
         " SpectralNormalization": f"use BatchNormalization, or {OWN_LAYER}",
         "GaussianNoise GaussianDropout AlphaDropout": f"use Dropout, or {OWN_LAYER}",
@@ -172,7 +172,6 @@ ABSENT: dict[str, dict[str, str]] = {
         " unpack_x_y_sample_weight standardize_dtype is_keras_tensor": BEFORE,
     },
     "models": {
-        "Model": BRANCHES,
         "clone_model": "use copy.deepcopy",
         "model_from_json": "use load_model",
         "save_model": "use save of the model",

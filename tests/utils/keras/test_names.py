@@ -133,9 +133,8 @@ def test_names_are_there_once() -> None:
         ),
         (
             gpucnn,
-            "Model",
-            "gpucnn has no Model: a model is a sequence of layers; for branches write a layer of "
-            "your own, a subclass of gpucnn.layers.Layer",
+            "Function",
+            "gpucnn has no Function: use Model(inputs, outputs)",
         ),
         (
             gpucnn.callbacks,
