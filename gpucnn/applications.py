@@ -3,11 +3,10 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpucnn.backends import get_backend
-from gpucnn.datasets import SCHEMES
+from gpucnn.datasets import full_source
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models import MNIST_CLASSES, MNIST_SHAPE, MODELS
 from gpucnn.models import lenet as lenet
@@ -122,9 +121,7 @@ class TrainConfig:
         Raises:
             InvalidValueError: there is no such device.
         """
-        data = self.data
-        if data is not None and not data.lower().startswith(SCHEMES):
-            data = str(Path(data).resolve())
+        data = None if self.data is None else full_source(self.data)
         backend = get_backend(self.device, self.threads)
         threads = backend.threads if backend.device == "cpu" else self.threads
         return replace(self, data=data, device=backend.device, threads=threads)

@@ -5,7 +5,8 @@ same way; only how a file is found differs.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,21 +15,68 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from gpucnn.datasets.downloads.cache import SCHEMES, cache_folder, fetch, folder_address
-from gpucnn.datasets.folder import ARCHIVE, NAMES, TABLES, Files, FoundSet, find_set, unread
-from gpucnn.datasets.formats.csv import read_csv
-from gpucnn.datasets.formats.emnist import is_emnist, upright
-from gpucnn.datasets.formats.idx import Read, read_idx
-from gpucnn.datasets.parts import Dataset, Part, as_images, as_labels, check_part, check_parts
+from gpucnn.datasets.downloads.published import PUBLISHED, retrieve
+from gpucnn.datasets.folder import (
+    ARRAYS,
+    CIFAR10,
+    CIFAR10_ARCHIVE,
+    CIFAR100,
+    CIFAR100_ARCHIVE,
+    LAYOUTS,
+    NAMES,
+    SVHN,
+    ZIPPED,
+    Layout,
+    find_set,
+    unread,
+)
+from gpucnn.datasets.formats.archive import is_archive
+from gpucnn.datasets.formats.emnist import file_name, is_emnist
+from gpucnn.datasets.formats.sets import (
+    read_arrays,
+    read_cifar_archive,
+    read_digits,
+    read_emnist_zip,
+    read_four,
+    read_one,
+    read_set,
+)
+from gpucnn.datasets.formats.svhn import read_svhn
+from gpucnn.datasets.parts import Dataset, Part
 from gpucnn.errors import InvalidFileError, InvalidTypeError
-from gpucnn.utils.storage.npz import SUFFIX, read_npz
+from gpucnn.utils.storage.npz import SUFFIX
 
-KERAS = ("x_train", "y_train", "x_test", "y_test")  # the arrays of mnist.npz
-UNNAMED = ("arr_0",)  # the array of each of KMNIST's .npz files
-
-Find: TypeAlias = Callable[[str, Read], NDArray[Any]]  # finds the file of a name, and reads it
+ZIP = ".zip"
+Source: TypeAlias = str | os.PathLike[str] | None
 
 
-def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
+@dataclass(frozen=True)
+class Wanted:
+    """Which dataset is asked for, where a source may have several.
+
+    Attributes:
+        layouts: how its files may lie.
+        set_name: what their names start with, such as "emnist-letters"; None for any.
+        labels: which of CIFAR's are asked for, "labels", "fine_labels" or "coarse_labels"; None
+            for CIFAR-10's or CIFAR-100's fine ones.
+    """
+
+    layouts: Sequence[Layout] = LAYOUTS
+    set_name: str | None = None
+    labels: str | None = None
+
+
+ANY = Wanted()
+WANTED = {
+    "emnist": Wanted((NAMES, ZIPPED), "emnist-balanced"),
+    "cifar10": Wanted((CIFAR10, CIFAR10_ARCHIVE, ARRAYS), labels="labels"),
+    "cifar100": Wanted((CIFAR100, CIFAR100_ARCHIVE, ARRAYS), labels="fine_labels"),
+    "svhn": Wanted((SVHN, ARRAYS)),
+}
+"""By the names of published datasets, where it is not any."""
+
+
+def load_mnist(source: Source = None) -> tuple[Part, Part]:
     """Load MNIST, or another dataset, as `load_dataset` does.
 
     Returns:
@@ -38,48 +86,96 @@ def load_mnist(source: str | os.PathLike[str] | None = None) -> tuple[Part, Part
     return dataset.train, dataset.test
 
 
-def load_dataset(source: str | os.PathLike[str] | None = None) -> Dataset:
-    """Load MNIST, or another dataset of grey images, in any of the formats of MNIST.
+def load_dataset(source: Source = None) -> Dataset:
+    """Load MNIST, or another dataset of images, in any of the formats in which people have them.
 
     Integer pixels from 0 to 255 are returned as uint8, whatever their type in the file.
-    Floating-point pixels keep their type. Of QMNIST's labels the first column is used, the class.
-    EMNIST's images, which its files have transposed, are returned upright, and its letters' labels
-    from 0; it is known by the names of its files.
+    Floating-point pixels keep their type. Of QMNIST's labels the first column is used, the class;
+    SVHN's label 10 becomes 0. EMNIST's images, which its files have transposed, are returned
+    upright, and its letters' labels from 0; it is known by the names of its files.
 
     Args:
         source: None for MNIST itself, which is embedded in the package; or a folder, see
             `find_set`, with four IDX files, plain or .gz, with an .npz file as Keras's or four as
-            KMNIST's, or with two CSV files; or an .npz file as Keras's, of the arrays `x_train`,
-            `y_train`, `x_test` and `y_test`; or the address, `http://`, `https://` or `file://`, of
-            such an .npz file or of a folder with train-images-idx3-ubyte.gz,
+            KMNIST's, with two CSV files, with CIFAR-10's or CIFAR-100's files, or with SVHN's two;
+            or a file: an .npz as Keras's, of the arrays `x_train`, `y_train`, `x_test` and
+            `y_test`, or CIFAR's .tar.gz; or the address, `http://`, `https://` or `file://`, of
+            such a file, or of a folder with train-images-idx3-ubyte.gz,
             train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz,
-            which are downloaded once and cached.
+            which are downloaded once and cached; or, where there is no folder of that name, the
+            name of a published dataset, such as "cifar10", which is downloaded and checked.
 
     Returns:
-        Images of shape (n, height, width), uint8 or floating-point, and labels of shape (n,),
-        integers, all C-contiguous.
+        Images of shape (n, height, width), or (n, height, width, 3) in colour, uint8 or
+        floating-point, and labels of shape (n,), integers, all C-contiguous.
 
     Raises:
         InvalidFileError: a file is missing, damaged or in another format, the files do not match
             one another, or a download failed.
         InvalidValueError: the address is not one of a folder.
         InvalidTypeError: `source` is not None, a string or a path.
+        MissingExtraError: a package is not installed that the dataset needs.
         OSError: a file cannot be read.
     """
     if source is None:
         with as_file(files("gpucnn.datasets") / "mnist") as folder:
-            return Dataset(*_read_folder(folder))
+            return load_wanted(folder)
+    if is_published(source):
+        return load_known(str(source))
+    return load_wanted(source)
+
+
+def full_source(source: str) -> str:
+    """A source of `load_dataset` that is the same in every folder: the full path of a folder."""
+    is_path = not source.lower().startswith(SCHEMES) and not is_published(source)
+    return str(Path(source).resolve()) if is_path else source
+
+
+def is_published(source: str | os.PathLike[str]) -> bool:
+    """Whether a source is the name of a published dataset, and not of a file or folder."""
+    return source in PUBLISHED and not Path(source).exists()
+
+
+def load_known(
+    name: str, source: Source = None, *, set_name: str | None = None, labels: str | None = None
+) -> Dataset:
+    """Load a published dataset from its address or from elsewhere.
+
+    Args:
+        name: one of `PUBLISHED`.
+        source: a folder, a file or an address, as of `load_dataset`; None for its address, of
+            which it is downloaded once, and checked.
+        set_name: which of EMNIST's sets, as of `Wanted`; None for the usual one.
+        labels: which of CIFAR-100's labels, likewise.
+
+    Raises:
+        MissingExtraError: pooch, or what its format needs, is not installed.
+        InvalidFileError: a download failed, or is another file than was published; and what
+            `load_dataset` raises.
+    """
+    usual = WANTED.get(name, ANY)
+    wanted = Wanted(usual.layouts, set_name or usual.set_name, labels or usual.labels)
+    dataset = load_wanted(retrieve(name) if source is None else source, wanted)
+    return replace(dataset, class_names=dataset.class_names or PUBLISHED[name].class_names)
+
+
+def load_wanted(source: str | os.PathLike[str], wanted: Wanted = ANY) -> Dataset:
+    """Load the dataset that is wanted from a folder, a file or an address; as `load_dataset`."""
     if isinstance(source, str) and source.lower().startswith(SCHEMES):
-        return Dataset(*_read_address(source))
-    path = _existing(source)
-    return Dataset(*(_read_archive(path, str(path)) if path.is_file() else _read_folder(path)))
+        return _read_address(source, wanted)
+    path = _existing(source, wanted)
+    reader = _reader_of(path.name, wanted)
+    if reader and path.is_file():
+        return reader(path, str(path))
+    found = find_set(path, wanted.layouts, wanted.set_name)
+    return read_set(found, str(path), wanted.labels)
 
 
-def _existing(source: str | os.PathLike[str]) -> Path:
+def _existing(source: str | os.PathLike[str], wanted: Wanted) -> Path:
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidTypeError(f"source is {source!r}: give None, a folder or an address")
     path = Path(source)
-    if path.is_file() and path.suffix.lower() != SUFFIX:
+    if path.is_file() and not _reader_of(path.name, wanted):
         advice = unread(path) or "is a file: give the folder that has it and the others of its set"
         raise InvalidFileError(f"{source} {advice}")
     if not path.exists():
@@ -92,75 +188,29 @@ def _existing(source: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _read_address(source: str) -> tuple[Part, Part]:
+def _reader_of(name: str, wanted: Wanted) -> Callable[[Path, str], Dataset] | None:
+    """What reads a dataset that is one file of a name; None if none is."""
+    if name.lower().endswith(SUFFIX):
+        return read_arrays
+    if is_archive(name):
+        return partial(read_cifar_archive, labels=wanted.labels)
+    if wanted.set_name and name.lower().endswith(ZIP):
+        return partial(read_emnist_zip, set_name=wanted.set_name)
+    return None
+
+
+def _read_address(source: str, wanted: Wanted) -> Dataset:
     address = folder_address(source)
-    if source.lower().endswith(SUFFIX):
-        above, _, name = source.rpartition("/")
-        return fetch(f"{above}/", name, _read_archive)
+    above, _, name = source.rpartition("/")
+    if reader := _reader_of(name, wanted):
+        return fetch(f"{above}/", name, reader)
+    if SVHN in wanted.layouts and NAMES not in wanted.layouts:
+        return read_digits(address, lambda name: fetch(address, name, read_svhn))
     origin = f"{address} (kept in {cache_folder(address)}: remove it to download again)"
-    return _read_four(origin, "", partial(_find_at_address, address))
+    set_name = wanted.set_name or ""
 
+    def find(name: str) -> NDArray[Any]:
+        file = file_name(set_name, name) if is_emnist(set_name) else f"{name}.gz"
+        return fetch(address, file, partial(read_one, name))
 
-def _find_at_address(address: str, name: str, read: Read) -> NDArray[Any]:
-    return fetch(address, f"{name}.gz", read)
-
-
-def _read_folder(folder: Path) -> tuple[Part, Part]:
-    found = find_set(folder)
-    if found.layout is ARCHIVE:
-        path = found.files[ARCHIVE[0]]
-        return _read_archive(path, str(path))
-    if found.layout is TABLES:
-        return _read_tables(str(folder), found)
-    return _read_four(str(folder), found.name, partial(_find_in, found.files))
-
-
-def _find_in(files: Files, name: str, read: Read) -> NDArray[Any]:
-    return read(files[name], str(files[name]))
-
-
-def _read_archive(path: Path, origin: str) -> tuple[Part, Part]:
-    """Read a file such as Keras's mnist.npz."""
-    arrays = list(read_npz(path, origin, KERAS).values())
-    names = [f"{origin}: {name}" for name in KERAS]
-    train = as_images(arrays[0], names[0]), as_labels(arrays[1], names[1])
-    test = as_images(arrays[2], names[2]), as_labels(arrays[3], names[3])
-    check_part(train, origin, KERAS[:2])
-    check_part(test, origin, KERAS[2:])
-    return check_parts(train, test, origin, KERAS[::2])
-
-
-def _read_tables(origin: str, found: FoundSet) -> tuple[Part, Part]:
-    """Read two CSV files, of training and of test images."""
-    paths = [found.files[name] for name in TABLES]
-    train, test = (_as_upright(read_csv(path, str(path)), found.name, origin) for path in paths)
-    return check_parts(train, test, origin, (paths[0].name, paths[1].name))
-
-
-def _read_four(origin: str, set_name: str, find: Find) -> tuple[Part, Part]:
-    """Read four files, each of one array."""
-    train = find(NAMES[0], _read_images), find(NAMES[1], _read_labels)
-    check_part(train, origin, NAMES[:2])
-    test = find(NAMES[2], _read_images), find(NAMES[3], _read_labels)
-    check_part(test, origin, NAMES[2:])
-    train, test = (_as_upright(part, set_name, origin) for part in (train, test))
-    return check_parts(train, test, origin, NAMES[::2])
-
-
-def _as_upright(part: Part, set_name: str, origin: str) -> Part:
-    return upright(part, set_name, origin) if is_emnist(set_name) else part
-
-
-def _read_images(path: Path, origin: str) -> NDArray[Any]:
-    return as_images(_read_array(path, origin, (3,)), origin)
-
-
-def _read_labels(path: Path, origin: str) -> NDArray[Any]:
-    return as_labels(_read_array(path, origin, (1, 2)), origin)
-
-
-def _read_array(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[Any]:
-    if path.suffix.lower() == SUFFIX:
-        (array,) = read_npz(path, origin, UNNAMED).values()
-        return array
-    return read_idx(path, origin, dimensions)
+    return read_four(origin, set_name, find)

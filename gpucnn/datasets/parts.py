@@ -49,20 +49,24 @@ def shape_of_one(images: NDArray[Any]) -> tuple[int, int, int]:
 
 
 def as_images(array: NDArray[Any], origin: str) -> NDArray[Any]:
-    """Images (n, height, width), uint8 or floating-point.
+    """Grey images (n, height, width) or ones in colour (n, height, width, 3).
 
     Args:
-        array: images (n, height, width) or (n, height, width, 1), or square ones (n, pixels).
-            Integers are taken for bytes.
+        array: images (n, height, width), (n, height, width, 1), (n, 1, height, width) or
+            (n, height, width, 3), or square grey ones (n, pixels). Integers are taken for bytes.
         origin: where they are from, in error messages.
+
+    Returns:
+        The images, uint8 or floating-point, C-contiguous.
 
     Raises:
         InvalidFileError: the shape is another, or an integer is not from 0 to 255.
     """
-    images = _in_rows(array)
-    if images.ndim != 3:
+    images = np.ascontiguousarray(_in_rows(array))
+    if images.ndim not in (3, 4) or images.shape[3:] not in ((), (3,)):
         raise InvalidFileError(
-            f"{origin} has images of shape {array.shape}: give grey ones, (n, height, width)"
+            f"{origin} has images of shape {array.shape}{_advice(array.shape)}: give grey ones, "
+            "(n, height, width), or ones in colour, (n, height, width, 3)"
         )
     if images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating):
         return images
@@ -76,12 +80,33 @@ def as_images(array: NDArray[Any], origin: str) -> NDArray[Any]:
 
 
 def _in_rows(images: NDArray[Any]) -> NDArray[Any]:
+    """Grey images without the axis of their channel, and in rows."""
     if images.ndim == 4 and images.shape[3] == 1:
         return images[..., 0]
+    if images.ndim == 4 and images.shape[1] == 1 and images.shape[3] != 3:
+        return images[:, 0]
     if images.ndim == 2:
         side = isqrt(images.shape[1])
         return images.reshape(-1, side, side) if side * side == images.shape[1] else images
     return images
+
+
+def _advice(shape: tuple[int, ...]) -> str:
+    """What images of a shape seem to be, and what makes those that are taken of them."""
+    match shape:
+        case (_, 3, _, _):
+            return ", colours in planes, of which x.transpose(0, 2, 3, 1) is taken"
+        case (_, _, 3, count) if count > 4:
+            return ", the images last, of which x.transpose(3, 0, 1, 2) is taken"
+        case (_, _, _, 4):
+            return ", with transparency, of which x[..., :3] is taken"
+        case (_, pixels) if pixels % 3 == 0 and isqrt(pixels // 3) ** 2 == pixels // 3 > 0:
+            side = isqrt(pixels // 3)
+            return (
+                f", flat, of which x.reshape(-1, 3, {side}, {side}).transpose(0, 2, 3, 1) is taken "
+                f"if the colours are in planes as CIFAR's, else x.reshape(-1, {side}, {side}, 3)"
+            )
+    return ""
 
 
 def as_labels(array: NDArray[Any], origin: str) -> NDArray[Any]:
@@ -105,6 +130,12 @@ def as_labels(array: NDArray[Any], origin: str) -> NDArray[Any]:
             f"{QMNIST_COLUMNS} of QMNIST, of which the first is the class"
         )
     return np.ascontiguousarray(array[:, 0])
+
+
+def with_column(part: Part) -> Part:
+    """A part with its labels in one column, (n, 1), as Keras has those of images in colour."""
+    images, labels = part
+    return images, labels.reshape(-1, 1)
 
 
 def check_part(part: Part, origin: str, names: Names) -> Part:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from datasets.sample_files import NAMES
-from gpucnn.datasets.folder import ARCHIVE, TABLES, FoundSet, find_set, unread
+from gpucnn.datasets.folder import ARRAYS, TABLES, FoundSet, find_set, unread
 from gpucnn.datasets.folder import NAMES as LAYOUT
 from gpucnn.errors import InvalidFileError
 
@@ -100,7 +100,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     assert error_of(tmp_path) == (
         f"there is no {NAMES[0]}, plain or .gz, in {tmp_path}: "
         "give a folder with the four files of MNIST, or with mnist.npz, or with train.csv and "
-        "test.csv"
+        "test.csv, or with CIFAR's or SVHN's files"
     )
 
 
@@ -134,7 +134,7 @@ def test_the_name_of_the_set(tmp_path: Path, names: list[str], set_name: str) ->
 def test_finds_an_archive(tmp_path: Path, name: str, inside: str) -> None:
     folder = touch(tmp_path / inside, name)
     found = find_set(tmp_path)
-    assert (found.layout, found.files) == (ARCHIVE, {"mnist.npz": folder / name})
+    assert (found.layout, found.files) == (ARRAYS, {"mnist.npz": folder / name})
 
 
 @pytest.mark.parametrize("stem", ["", "mnist_", "fashion-mnist_", "emnist-digits-", "Sign_MNIST."])
@@ -147,7 +147,7 @@ def test_finds_tables(tmp_path: Path, stem: str) -> None:
 def test_idx_files_are_taken_before_others(tmp_path: Path) -> None:
     touch(tmp_path, "fashion-mnist_train.csv", "fashion-mnist_test.csv")
     touch(tmp_path, "fashion_mnist.npz")
-    assert find_set(tmp_path).layout is ARCHIVE
+    assert find_set(tmp_path).layout is ARRAYS
     touch(tmp_path, *NAMES)
     assert find_set(tmp_path).layout is LAYOUT
 
@@ -169,7 +169,10 @@ def test_several_archives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("emnist-digits.mat", "is MATLAB's, which is not read: give the four IDX files"),
+        ("emnist-digits.mat", "is MATLAB's, of which only SVHN's are read: give the folder of"),
+        ("training.pt", "is PyTorch's pickle, which is not read: give the folder of its raw"),
+        ("x_train.npy", "is one array alone: put x_train, y_train, x_test and y_test into one"),
+        ("train.7z", "is to be unpacked first"),
         ("mnist.pkl.gz", "is a pickle, which could run anything, and is not read: give"),
         ("archive.ZIP", "is to be unpacked first"),
     ],

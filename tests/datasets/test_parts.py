@@ -10,12 +10,34 @@ from gpucnn.errors import InvalidFileError
 IMAGES: NDArray[Any] = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
 
 
-@pytest.mark.parametrize("shape", [(2, 4, 4), (2, 4, 4, 1), (2, 16)])
+@pytest.mark.parametrize("shape", [(2, 4, 4), (2, 4, 4, 1), (2, 1, 4, 4), (2, 16)])
 @pytest.mark.parametrize("dtype", ["uint8", "int64"])
 def test_images_of_each_shape(shape: tuple[int, ...], dtype: str) -> None:
     images = as_images(IMAGES.reshape(shape).astype(dtype), "<images>")
     np.testing.assert_array_equal(images, IMAGES, strict=True)
     assert images.flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_images_in_colour(dtype: str) -> None:
+    given = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
+    images = as_images(given.astype(dtype), "<images>")
+    kept = dtype if dtype == "float32" else "uint8"
+    np.testing.assert_array_equal(images, given.astype(kept), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "advice"),
+    [
+        ((5, 3, 4, 4), r"colours in planes, of which x\.transpose\(0, 2, 3, 1\) is taken: give"),
+        ((4, 4, 3, 9), r"the images last, of which x\.transpose\(3, 0, 1, 2\) is taken: give"),
+        ((5, 4, 4, 4), r"with transparency, of which x\[\.\.\., :3\] is taken: give"),
+        ((5, 48), r"flat, of which x\.reshape\(-1, 3, 4, 4\)\.transpose\(0, 2, 3, 1\) is taken if"),
+    ],
+)
+def test_colours_in_another_order(shape: tuple[int, ...], advice: str) -> None:
+    with pytest.raises(InvalidFileError, match=rf"^<images> has images of shape \(.*\), {advice}"):
+        as_images(np.zeros(shape, np.uint8), "<images>")
 
 
 @pytest.mark.parametrize("shape", [(32,), (4, 8), (2, 4, 2, 2), (2, 2, 4, 2, 1)])

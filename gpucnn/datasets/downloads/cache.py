@@ -68,7 +68,7 @@ def fetch(address: str, name: str, read: Callable[[Path, str], T]) -> T:
     if kept.exists():
         with suppress(InvalidFileError):
             return read(kept, str(kept))
-    with _locked(kept.parent):
+    with locked(kept.parent):
         _remove_all_leftovers(kept.parent)
         if kept.exists():  # another process has downloaded it meanwhile
             with suppress(InvalidFileError):
@@ -79,7 +79,7 @@ def fetch(address: str, name: str, read: Callable[[Path, str], T]) -> T:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder of the cache, so that any temporary file in it is a leftover."""
     with ExitStack() as stack:
         try:

@@ -8,14 +8,14 @@ record of the binary version is the label, in CIFAR-100 the coarse and the fine 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.datasets.formats.archive import Entry
+from gpucnn.datasets.formats.in_place import joined, rearranged
 from gpucnn.datasets.formats.pickled import read_pickle
-from gpucnn.datasets.formats.planes import joined, to_pixels
 from gpucnn.datasets.parts import Part
 from gpucnn.errors import InvalidFileError, printable
 
@@ -23,8 +23,6 @@ SHAPE = (3, 32, 32)  # of an image, in the files
 PIXELS = 3 * 32 * 32
 AT_ONCE = 256  # records that are read
 LONGEST_NAMES = 2**16  # bytes of a file of names
-
-LabelMode = Literal["fine", "coarse"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,10 @@ class Kind:
         name: of the set.
         train: the names of the files to train on, in order, without .bin.
         test: that of the file to test with.
-        labels: the names of the labels, in the order of the bytes of a record.
+        labels: the names of the labels, in the order of the bytes of a record; the last are used
+            where none are named.
         classes: how many there are of each.
+        pattern: of the names of its files.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Kind:
     test: str
     labels: tuple[str, ...]
     classes: tuple[int, ...]
+    pattern: re.Pattern[str]
 
 
 CIFAR10 = Kind(
@@ -52,6 +53,7 @@ CIFAR10 = Kind(
     test="test_batch",
     labels=("labels",),
     classes=(10,),
+    pattern=re.compile(r"(data_batch_[1-5]|test_batch)(\.bin)?|batches\.meta(\.txt)?"),
 )
 CIFAR100 = Kind(
     name="CIFAR-100",
@@ -59,24 +61,27 @@ CIFAR100 = Kind(
     test="test",
     labels=("coarse_labels", "fine_labels"),
     classes=(20, 100),
+    pattern=re.compile(r"(train|test)(\.bin)?|meta|(fine|coarse)_label_names\.txt"),
 )
 KINDS = (CIFAR10, CIFAR100)
 
 
 def is_cifar(name: str) -> bool:
     """Whether a file of this name is one of either set's."""
-    return _kind_of(name) is not None
+    return any(kind.pattern.fullmatch(name) for kind in KINDS)
 
 
 def read_cifar(
-    entries: Iterable[Entry], origin: str, label_mode: LabelMode = "fine"
+    entries: Iterable[Entry], origin: str, labels: str | None = None
 ) -> tuple[Part, Part, tuple[str, ...] | None]:
     """Read one of the sets.
 
     Args:
         entries: its files, in any order: pickles, or the binary version's. Others are passed over.
         origin: where they are from, in error messages.
-        label_mode: which labels of CIFAR-100, those of its 100 classes or of its 20 superclasses.
+        labels: which are asked for: "labels", those of CIFAR-10, or of CIFAR-100 "fine_labels", of
+            its 100 classes, or "coarse_labels", of its 20 superclasses; None for either set, and
+            for the fine ones.
 
     Returns:
         The training and the test part, images uint8 (n, 32, 32, 3) and labels uint8 (n,), and the
@@ -86,19 +91,20 @@ def read_cifar(
         InvalidFileError: a file is missing, damaged, or not of this set.
         OSError: a file cannot be read.
     """
+    kinds = [kind for kind in KINDS if labels is None or labels in kind.labels]
     parts: dict[str, Part] = {}
     names: dict[str, tuple[str, ...]] = {}
     for entry in entries:
-        kind = _kind_of(entry.name)
+        kind = next((each for each in kinds if each.pattern.fullmatch(entry.name)), None)
         if kind is None:
             continue
         stem = entry.name.removesuffix(".bin")
         if stem in (*kind.train, kind.test):
             read = _read_binary if entry.name.endswith(".bin") else _read_pickled
-            parts[stem] = read(entry, kind, label_mode)
+            parts[stem] = read(entry, kind, _label_of(kind, labels))
         else:
             names |= _read_names(entry)
-    kind = next((each for each in KINDS if each.test in parts), CIFAR10)
+    kind = next((each for each in kinds if each.test in parts), kinds[0])
     for each in (*kind.train, kind.test):
         if each not in parts:
             raise InvalidFileError(
@@ -107,7 +113,12 @@ def read_cifar(
     train, test = (
         _joined([parts.pop(name) for name in files]) for files in (kind.train, [kind.test])
     )
-    return train, test, _names_of(names, kind, label_mode)
+    return train, test, _names_of(names, kind, _label_of(kind, labels))
+
+
+def _label_of(kind: Kind, labels: str | None) -> int:
+    """Which of the labels of a set is asked for."""
+    return kind.labels.index(labels or kind.labels[-1])
 
 
 def _joined(batches: list[Part]) -> Part:
@@ -115,24 +126,10 @@ def _joined(batches: list[Part]) -> Part:
     labels = np.concatenate([each for _, each in batches])
     planes = [each for each, _ in batches]
     batches.clear()  # so that each goes as it is joined
-    return to_pixels(joined(planes).reshape(-1, *SHAPE)), labels
+    return rearranged(joined(planes).reshape(-1, *SHAPE), (0, 2, 3, 1)), labels
 
 
-def _kind_of(name: str) -> Kind | None:
-    """The set that has a file of this name."""
-    if re.fullmatch(r"(data_batch_[1-5]|test_batch)(\.bin)?|batches\.meta(\.txt)?", name):
-        return CIFAR10
-    if re.fullmatch(r"(train|test)(\.bin)?|meta|(fine|coarse)_label_names\.txt", name):
-        return CIFAR100
-    return None
-
-
-def _label_of(kind: Kind, label_mode: LabelMode) -> int:
-    """Which of the labels of a set is asked for."""
-    return kind.labels.index(f"{label_mode}_labels") if kind is CIFAR100 else 0
-
-
-def _read_binary(entry: Entry, kind: Kind, label_mode: LabelMode) -> Part:
+def _read_binary(entry: Entry, kind: Kind, label: int) -> Part:
     before = len(kind.labels)
     count, rest = divmod(entry.size, before + PIXELS)
     if rest or not count:
@@ -147,9 +144,9 @@ def _read_binary(entry: Entry, kind: Kind, label_mode: LabelMode) -> Part:
             _read(entry, (some.stop - some.start) * (before + PIXELS)), np.uint8
         )
         records = records.reshape(-1, before + PIXELS)
-        labels[some] = records[:, _label_of(kind, label_mode)]
+        labels[some] = records[:, label]
         planes[some] = records[:, before:]
-    _check_labels(labels, entry, kind.classes[_label_of(kind, label_mode)])
+    _check_labels(labels, entry, kind.classes[label])
     return planes, labels
 
 
@@ -165,9 +162,9 @@ def _read(entry: Entry, size: int) -> bytes:
     return content
 
 
-def _read_pickled(entry: Entry, kind: Kind, label_mode: LabelMode) -> Part:
+def _read_pickled(entry: Entry, kind: Kind, label: int) -> Part:
     batch = read_pickle(entry.file, entry.size, entry.origin)
-    name = kind.labels[_label_of(kind, label_mode)]
+    name = kind.labels[label]
     planes, labels = batch.get("data"), batch.get(name)
     if not isinstance(planes, np.ndarray) or planes.ndim != 2 or planes.shape[1] != PIXELS:
         raise InvalidFileError(
@@ -180,7 +177,7 @@ def _read_pickled(entry: Entry, kind: Kind, label_mode: LabelMode) -> Part:
     if not all(type(each) is int and 0 <= each < 256 for each in labels):
         raise InvalidFileError(f"{entry.origin} has {name} that are no classes: give another copy")
     numbers = np.array(labels, np.uint8)
-    _check_labels(numbers, entry, kind.classes[_label_of(kind, label_mode)])
+    _check_labels(numbers, entry, kind.classes[label])
     return planes, numbers
 
 
@@ -209,10 +206,7 @@ def _text(name: Any) -> str:
     return printable(name.decode(errors="replace") if isinstance(name, bytes) else name)
 
 
-def _names_of(
-    names: dict[str, tuple[str, ...]], kind: Kind, label_mode: LabelMode
-) -> tuple[str, ...] | None:
+def _names_of(names: dict[str, tuple[str, ...]], kind: Kind, label: int) -> tuple[str, ...] | None:
     """Those of the labels asked for, if there is one for each class."""
-    label = _label_of(kind, label_mode)
     found = names.get(kind.labels[label], ())
     return found if len(set(found)) == kind.classes[label] == len(found) else None

@@ -7,11 +7,10 @@ dimension as a big-endian 32-bit integer, then the elements, big-endian, in row-
 import gzip
 import struct
 import zlib
-from collections.abc import Callable
-from io import BufferedIOBase, BufferedReader
+from io import BufferedIOBase
 from math import prod
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,6 @@ TYPES: dict[int, np.dtype[Any]] = {  # by code
     0x0E: np.dtype(">f8"),
 }
 CHUNK = 2**20  # bytes read at a time
-
-Read: TypeAlias = Callable[[Path, str], NDArray[Any]]  # of a path, and its name in errors
 
 
 def read_idx(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[Any]:
@@ -56,11 +53,18 @@ def read_idx(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[An
         raise InvalidFileError(f"{origin} is a directory: give an IDX file, plain or gzip")
     if not path.is_file():
         raise InvalidFileError(f"there is no file {origin}: give an IDX file, plain or gzip")
+    with path.open("rb") as file:
+        return read_opened_idx(file, path.stat().st_size, origin, dimensions)
+
+
+def read_opened_idx(
+    file: BufferedIOBase, size: int, origin: str, dimensions: tuple[int, ...]
+) -> NDArray[Any]:
+    """Read the array in an IDX file that is open, of `size` bytes; as `read_idx`."""
     try:
-        with path.open("rb") as file, _uncompressed(file) as content:
+        with _uncompressed(file) as content:
             dtype, sizes = _read_header(content, origin, dimensions)
-            limit = path.stat().st_size * (1 if content is file else DEFLATE_RATIO)
-            _check_size(dtype, sizes, limit, origin)
+            _check_size(dtype, sizes, size * (1 if content is file else DEFLATE_RATIO), origin)
             stored = _read_body(content, dtype, sizes, origin)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidFileError(
@@ -70,8 +74,9 @@ def read_idx(path: Path, origin: str, dimensions: tuple[int, ...]) -> NDArray[An
     return stored if dtype == native else stored.byteswap(inplace=True).view(native)
 
 
-def _uncompressed(file: BufferedReader) -> BufferedIOBase:
-    is_gzip = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+def _uncompressed(file: BufferedIOBase) -> BufferedIOBase:
+    is_gzip = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
     return gzip.GzipFile(fileobj=file) if is_gzip else file
 
 

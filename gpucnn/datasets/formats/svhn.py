@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.datasets.formats.planes import to_pixels
+from gpucnn.datasets.formats.in_place import rearranged
 from gpucnn.datasets.parts import Part
 from gpucnn.errors import InvalidFileError, MissingExtraError, printable
 from gpucnn.utils.storage.bounds import DEFLATE_RATIO, LARGEST_ARRAY
@@ -93,9 +93,8 @@ def _check_variables(variables: Any, file_size: int) -> None:
 
 def _images(stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images (n, 32, 32, 3), of images (32, 32, 3, n) whose first axis is innermost in memory."""
-    planes = stored.T
-    writeable = planes if planes.flags.writeable and planes.flags.c_contiguous else planes.copy()
-    return to_pixels(np.ascontiguousarray(writeable), columns_first=True)
+    columns = np.require(stored.T, requirements=("C", "W"))  # (n, 3, width, height)
+    return rearranged(columns, (0, 3, 2, 1))
 
 
 def _digits(stored: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -23,10 +23,10 @@ from gpucnn.errors import InvalidFileError
 Read = tuple[Part, Part, tuple[str, ...] | None]
 
 
-def read(folder: Path, files: dict[str, bytes], **options: str) -> Read:
+def read(folder: Path, files: dict[str, bytes], labels: str | None = None) -> Read:
     path = folder / "cifar.tar.gz"
     write_archive(path, files)
-    return read_cifar(archived(path, "<set>", is_cifar), "<set>", **options)  # type: ignore[arg-type]
+    return read_cifar(archived(path, "<set>", is_cifar), "<set>", labels)
 
 
 def refused(folder: Path, files: dict[str, bytes]) -> str:
@@ -55,7 +55,7 @@ def test_cifar_10(tmp_path: Path, files: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("files", [python_files(100), binary_files(100)], ids=["2", "binary"])
 @pytest.mark.parametrize(("mode", "number"), [("fine", 1), ("coarse", 2)])
 def test_cifar_100(tmp_path: Path, files: dict[str, bytes], mode: str, number: int) -> None:
-    train, test, names = read(tmp_path, files, label_mode=mode)
+    train, test, names = read(tmp_path, files, f"{mode}_labels")
     for part, expected in zip((train, test), cifar100().values(), strict=True):
         np.testing.assert_array_equal(part[0], expected[0], strict=True)
         assert part[1].tolist() == expected[number]
@@ -68,6 +68,13 @@ def test_names_may_be_missing(tmp_path: Path, files: dict[str, bytes]) -> None:
     without = {name: each for name, each in files.items() if "meta" not in name}
     assert read(tmp_path, without)[2] is None
     assert read(tmp_path, without | {"batches.meta.txt": b"too few"})[2] is None
+
+
+def test_the_other_set(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFileError, match=r"has no data_batch_1 or data_batch_1\."):
+        read(tmp_path, python_files(100), "labels")
+    with pytest.raises(InvalidFileError, match=r"has no train or train\.bin: give all"):
+        read(tmp_path, python_files(10), "fine_labels")
 
 
 def test_files_that_are_missing(tmp_path: Path) -> None:

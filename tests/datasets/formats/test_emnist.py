@@ -19,14 +19,14 @@ def test_is_emnist(name: str, expected: bool) -> None:
 
 
 def test_images_are_transposed() -> None:
-    images, labels = upright((IMAGES, np.array([0, 9])), "emnist-digits", "here")
+    images, labels = upright((IMAGES.copy(), np.array([0, 9])), "emnist-digits", "here")
     assert images[1].tolist() == [list(row) for row in zip(*IMAGES[1].tolist(), strict=True)]
     assert images.flags.c_contiguous
     assert labels.tolist() == [0, 9]
 
 
 def test_letters_are_counted_from_0() -> None:
-    _, labels = upright((IMAGES, np.array([1, 26], np.uint8)), "emnist-letters", "here")
+    _, labels = upright((IMAGES.copy(), np.array([1, 26], np.uint8)), "emnist-letters", "here")
     np.testing.assert_array_equal(labels, np.array([0, 25], np.uint8), strict=True)
 
 
@@ -34,4 +34,4 @@ def test_letters_are_counted_from_0() -> None:
 def test_labels_of_no_letter(wrong: int) -> None:
     low, high = sorted((5, wrong))
     with pytest.raises(InvalidFileError, match=f"has labels from {low} to {high}: EMNIST's lett"):
-        upright((IMAGES, np.array([5, wrong], np.uint8)), "emnist-letters", "here")
+        upright((IMAGES.copy(), np.array([5, wrong], np.uint8)), "emnist-letters", "here")

@@ -3,23 +3,22 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from gpucnn.datasets.formats import planes as module
-from gpucnn.datasets.formats.planes import joined, to_pixels
+from gpucnn.datasets.formats import in_place as module
+from gpucnn.datasets.formats.in_place import joined, rearranged
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 100])
-@pytest.mark.parametrize("columns_first", [False, True])
-def test_planes_become_pixels_in_place(
-    at_once: int, columns_first: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("axes", [(0, 2, 3, 1), (0, 3, 2, 1), (0, 1, 3, 2)])
+def test_images_are_transposed_in_place(
+    at_once: int, axes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "AT_ONCE", at_once)
     images = np.arange(7 * 4 * 5 * 3).reshape(7, 4, 5, 3)
-    axes = (0, 3, 2, 1) if columns_first else (0, 3, 1, 2)
-    planes = np.ascontiguousarray(images.transpose(axes))
-    rearranged = to_pixels(planes, columns_first=columns_first)
-    np.testing.assert_array_equal(rearranged, images, strict=True)
-    assert rearranged.flags.c_contiguous
-    assert np.shares_memory(rearranged, planes)
+    expected = images.transpose(axes).copy()
+    result = rearranged(images, axes)
+    np.testing.assert_array_equal(result, expected, strict=True)
+    assert result.flags.c_contiguous
+    assert np.shares_memory(result, images)
 
 
 def test_arrays_are_joined_without_a_copy_of_all() -> None:

@@ -1,4 +1,4 @@
-"""Images whose colours lie one after the other, rearranged so that they lie pixel by pixel."""
+"""Arrays of images, rearranged and joined in the memory that they are kept in."""
 
 from typing import Any
 
@@ -7,23 +7,22 @@ from numpy.typing import NDArray
 AT_ONCE = 1024  # images, of which a copy is made
 
 
-def to_pixels(planes: NDArray[Any], *, columns_first: bool = False) -> NDArray[Any]:
-    """Rearrange images in their own memory, a few at a time.
+def rearranged(images: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+    """Transpose images in their own memory, a few at a time.
 
     Args:
-        planes: (n, channels, height, width), C-contiguous; its memory is overwritten.
-        columns_first: whether it is (n, channels, width, height).
+        images: (n, ...), C-contiguous; the memory is overwritten.
+        axes: as of `numpy.transpose`; the first stays the first. (0, 2, 3, 1) is of colours in
+            planes to colours in pixels.
 
     Returns:
-        (n, height, width, channels), C-contiguous, in the memory of `planes`.
+        The images as transposed, C-contiguous, in the memory of those given.
     """
-    axes = (0, 3, 2, 1) if columns_first else (0, 2, 3, 1)
-    shape = tuple(planes.shape[axis] for axis in axes)
-    images = planes.reshape(shape)
-    for first in range(0, len(planes), AT_ONCE):
+    result = images.reshape(tuple(images.shape[axis] for axis in axes))
+    for first in range(0, len(images), AT_ONCE):
         some = slice(first, first + AT_ONCE)
-        images[some] = planes[some].copy().transpose(axes)
-    return images
+        result[some] = images[some].copy().transpose(axes)
+    return result
 
 
 def joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
