@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Array
 from gpucnn.layers import GlobalMaxPooling2D, Layer, MaxPool2D, ReLU, Step
+from gpucnn.models.graph import IMAGES
 from gpucnn.models.network import Network
+from gpucnn.models.replica.passes import taken
 
 STEP = 1e-5
 TOLERANCE = 1e-6  # of the norm of the gradient
@@ -102,14 +104,18 @@ def smooth_images(network: Network, images: int) -> NDArray[np.float64]:
 
 def _distance_to_kink(network: Network, x: Array) -> float:
     distances = [np.inf]
-    for layer in network.replica.plain:
-        layer.reserve(len(x), training=False)
-        if isinstance(layer, ReLU):
-            kinks = (0, layer.max_value or 0)
-            distances += [float(np.abs(x - kink).min()) for kink in kinks]
-        if isinstance(layer, (MaxPool2D, GlobalMaxPooling2D)):
-            distances.append(_gap(layer, x))
-        x = layer.forward(x, None)
+    outputs = {IMAGES: x}
+    for number, stretch in enumerate(network.replica.stretches):
+        x = taken(stretch.inputs, outputs)
+        for layer in stretch.layers:
+            layer.reserve(len(outputs[IMAGES]), training=True)
+            if isinstance(layer, ReLU):
+                kinks = (0, layer.max_value or 0)
+                distances += [float(np.abs(x - kink).min()) for kink in kinks]
+            if isinstance(layer, (MaxPool2D, GlobalMaxPooling2D)):
+                distances.append(_gap(layer, x))
+            x = layer.forward(x, Step())
+        outputs[number] = x
     return min(distances)
 
 

@@ -305,12 +305,11 @@ class Model(Pictured):
 
         A model that is not built stays so: layers can be added after it.
         """
-        (summary(self, self.replica.layers) if self.is_built else self._preview()).print()
+        (summary(self) if self.is_built else self._preview()).print()
 
     def _preview(self) -> Table:
         """The summary of the model once it is built."""
-        preview = deepcopy(self)
-        return summary(preview, preview.replica.layers)
+        return summary(deepcopy(self))
 
     def _repr_html_(self) -> str:
         """The summary, as Jupyter shows the model; of one that is not built, the layers so far.
@@ -318,7 +317,7 @@ class Model(Pictured):
         It waits for nothing, whatever other threads do with the model.
         """
         if self.is_built:
-            return summary(self, self.replica.layers).to_html()
+            return summary(self).to_html()
         return outline(self.name, self._given).to_html()
 
     def place(self, backend: Backend) -> None:
@@ -328,6 +327,7 @@ class Model(Pictured):
             ModelInUseError: the model is being trained.
         """
         self._refuse_training()
+        self.build(self.input_shape)  # if it is not
         state = self.optimizer.state()
         super().place(backend)
         self._place_optimizer(state)
@@ -708,5 +708,4 @@ class Sequential(Model):
         layers = deepcopy(self._given)
         ending = [] if ends_in_softmax(layers) else [Flatten()]
         preview = Sequential([*layers, *ending], None, *self._options, self.name)
-        shown = preview.replica.layers
-        return summary(preview, shown[: len(shown) - len(ending)])
+        return summary(preview, len(ending))

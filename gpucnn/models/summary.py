@@ -1,34 +1,68 @@
 """A model as a table: the output shape and the cost of each layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from gpucnn.layers import Layer
+from gpucnn.models.graph import IMAGES, Stretch
 from gpucnn.models.network import Network
+from gpucnn.models.replica.lane import Lane
 from gpucnn.utils.table import Table
 
 HEADINGS = ("layer", "output shape", "parameters", "multiply-adds", "bytes/image")
+TAKES = "takes"
+"""The heading of what the layers of a network that branches take."""
 
 
-def summary(network: Network, layers: Sequence[Layer]) -> Table:
+def summary(network: Network, omitted: int = 0) -> Table:
     """The layers of a built network: output shape, parameters, multiply-adds and memory.
 
     Fused layers have one row. Among the parameters are those that are not trained, such as moving
     averages; how many, is said below the table. Multiply-adds are those of the forward pass of one
     image. Memory is the bytes per image of a batch that a training step keeps: outputs, gradients,
-    and what the gradients need, such as patches or the positions of maxima.
+    and what the gradients need, such as patches or the positions of maxima. Where the network
+    branches, a row has the names of the layers whose outputs the layer takes.
+
+    Args:
+        network: it is built.
+        omitted: rows at the end to leave out.
     """
-    numbers = [
-        (parameter_count(layer), layer.multiply_adds(), memory_per_image(layer)) for layer in layers
-    ]
-    texts = [(layer.name.replace("+", "\n+ "), str(layer.output_shape)) for layer in layers]
-    rows = [(*text, *counts) for text, counts in zip(texts, numbers, strict=True)]
-    totals = ("total", "", *(sum(column) for column in zip(*numbers, strict=True)))
+    lane = network.replica.lane
+    layers = lane.layers[: len(lane.layers) - omitted]
+    texts = [(each.name.replace("+", "\n+ "), str(each.output_shape)) for each in layers]
+    costs = list(islice(_costs(lane), len(layers)))
+    totals = "total", "", *(sum(column) for column in zip(*costs, strict=True))
+    rows = [(*text, *counts) for text, counts in zip(texts, costs, strict=True)]
     title = (
         f"{network.name}: input {network.input_shape}, {network.dtype.name}, on "
         f"{network.backend.device}"
     )
-    return Table(title, HEADINGS, rows, totals, _note(network))
+    if network.graph.is_chain:
+        return Table(title, HEADINGS, rows, totals, _note(network))
+    rows = [(*row, taken) for row, taken in zip(rows, _taken(lane.stretches), strict=True)]
+    return Table(title, (*HEADINGS, TAKES), rows, (*totals, ""), _note(network))
+
+
+def _costs(lane: Lane) -> Iterator[tuple[int, int, int]]:
+    """The numbers of each layer of a lane: parameters, multiply-adds and memory."""
+    for number, stretch in enumerate(lane.stretches):
+        for layer in stretch.layers:
+            memory = memory_per_image(layer)
+            if layer is stretch.layers[-1] and number in lane.totals.buffers:
+                memory += lane.totals.buffers[number].size(layer.real)
+            yield parameter_count(layer), layer.multiply_adds(), memory
+
+
+def _taken(stretches: Sequence[Stretch]) -> Iterator[str]:
+    """For each layer of stretches the names of those whose outputs it takes."""
+    names = {IMAGES: "input"}
+    for number, stretch in enumerate(stretches):
+        taken = ",\n".join(names[each] for each in stretch.inputs)
+        for layer in stretch.layers:
+            yield taken
+            # of layers that are fused, the last one gives the output
+            taken = names[number] = getattr(layer, "parts", (layer,))[-1].name
 
 
 def outline(name: str, layers: Sequence[Any]) -> Table:

@@ -12,7 +12,7 @@ from gpucnn.layers import Layer, Step, is_of_whole_batch
 from gpucnn.models.graph import IMAGES, Stretch, copied, layers_of
 from gpucnn.models.network import Network
 from gpucnn.models.replica import Replica, in_layer_order
-from gpucnn.models.replica.passes import Totals, gradient_of, output_of, taken_by
+from gpucnn.models.replica.passes import Gradients, Totals, gradient_of, output_of, taken
 
 
 class Saliency(NamedTuple):
@@ -109,7 +109,7 @@ class Probe:
         maps, ran = {}, []
         outputs = {IMAGES: _load(replica, images)}
         for number, stretch in enumerate(_without_end(replica)):
-            x, layers = taken_by(stretch, outputs), []
+            x, layers = taken(stretch.inputs, outputs), []
             for layer in stretch.layers:
                 output = _forward(layer, x, len(images))
                 if output is not x:
@@ -146,7 +146,7 @@ def _forward(layer: Layer, x: Any, images: int) -> Array:
 
 def _backward(stretches: Sequence[Stretch], gradient: Array, totals: Totals) -> Array:
     """The gradient of the images, given that of the output of the last of stretches."""
-    gradients = {len(stretches) - 1: gradient}
+    gradients: Gradients = {len(stretches) - 1: gradient}
     for number in reversed(range(len(stretches))):
         found: Any = gradients[number]
         for layer in reversed(stretches[number].layers):
@@ -155,6 +155,7 @@ def _backward(stretches: Sequence[Stretch], gradient: Array, totals: Totals) -> 
             found = back(above)
             if layer.is_own:
                 found = gradient_of(layer, found, len(above))
-        assert found is not None  # as the constructor has asked for
-        totals.add(stretches[number], found, gradients)
-    return gradients[IMAGES]
+        totals.add(stretches[number].inputs, found, gradients)
+    of_images = gradients[IMAGES]
+    assert of_images is not None  # as the constructor has asked for
+    return of_images

@@ -70,6 +70,7 @@ class Lane:
         plain: the layers as given.
         layers: the layers as they run, fused where the backend can, see `fuse`.
         stretches: of these.
+        totals: the sums of gradients, where several layers take an output.
         gradients: as given.
         loss: the loss function.
     """
@@ -98,7 +99,7 @@ class Lane:
             each._replace(layers=fuse(each.layers, backend)) for each in stretches
         )
         self.layers = layers_of(self.stretches)
-        self._totals = Totals(self.stretches, backend, input_shape, dtype)
+        self.totals = Totals(self.stretches, backend, input_shape, dtype)
         self._normalizes_bytes = not takes_bytes_as_they_are(layers)
         self._objective = objective
         self._body = Body.of(self.stretches, int(objective.omits_last))
@@ -119,13 +120,13 @@ class Lane:
         for layer in self.layers:
             layer.reserve(images, training=training)
         if training:
-            self._totals.reserve(images)
+            self.totals.reserve(images)
 
     def buffers(self) -> Iterator[Buffer]:
         """The memory of each image of a microbatch in training."""
         for layer in self.layers:
             yield from (layer.inference_buffers() | layer.training_buffers()).values()
-        yield from self._totals.buffers.values()
+        yield from self.totals.buffers.values()
 
     # Images and labels
 
@@ -191,7 +192,7 @@ class Lane:
         Args:
             logits_gradient: real (n, classes), the gradient of the loss with respect to the logits.
         """
-        by_itself(backward(self._body.stretches, logits_gradient, self._totals))
+        by_itself(backward(self._body.stretches, logits_gradient, self.totals))
         self._backend.join()
 
     def compute_gradients(
@@ -217,12 +218,12 @@ class Lane:
             self._weigh(data, indices, metrics[0], gradient)
             of_all = batch.losses, batch.correct
             self._backend.store_metrics(batch.position, *metrics, *of_all, batch.size, rows.start)
-            yield from backward(self._body.stretches, gradient, self._totals)
+            yield from backward(self._body.stretches, gradient, self.totals)
         else:  # the last layers and the loss are one operation, which stores the metrics
             before = self._before_head
             features = yield from self._forward_gathered(before, data, indices, now)
             gradient = head.gradients(features, now, batch)
-            yield from backward(before.stretches, gradient, self._totals)
+            yield from backward(before.stretches, gradient, self.totals)
         self._backend.join()
 
     def store_metrics(
@@ -311,8 +312,8 @@ class Lane:
         first = body.first
         if first is not None and first.can_gather(data.images):
             x = first.forward_gathered(data.images, indices, step)
-            return (yield from forward(body.after_first, x, step))
-        return (yield from forward(body.stretches, self.load(data, indices), step))
+            return forward(body.after_first, x, step)
+        return forward(body.stretches, self.load(data, indices), step)
 
 
 def has_plain_classes(data: DeviceDataset) -> bool:

@@ -11,22 +11,22 @@ from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 from gpucnn.layers import Layer, Step, Sums, is_of_whole_batch
 from gpucnn.models.graph import IMAGES, Stretch
 
-Gradients = dict[int, Array]
+Gradients = dict[int, Array | None]
 """The gradients of the outputs of stretches by number, as far as they are known, of one pass."""
 
 
 def forward(stretches: Sequence[Stretch], images: Array, step: Step | None) -> Sums[Array]:
-    """The output of the last of stretches, of which each layer takes those before it.
+    """The output of the last of stretches.
 
     Args:
         stretches: in order.
         images: real (n, ...), what those take that take `IMAGES`.
         step: the training step; None if `backward` will not be called.
     """
-    outputs = {IMAGES: images}
-    for number, stretch in enumerate(stretches):
-        x = taken_by(stretch, outputs)
-        for layer in stretch.layers:
+    x, outputs = images, {IMAGES: images}
+    for number, (layers, inputs) in enumerate(stretches):
+        x = taken(inputs, outputs)
+        for layer in layers:
             if step is not None and is_of_whole_batch(layer):
                 output = yield from layer.forward_together(x, step)
             else:
@@ -44,10 +44,12 @@ def backward(stretches: Sequence[Stretch], gradient: Array | None, totals: "Tota
         gradient: real (n, ...), or None if it is not needed.
         totals: adds up the gradients of an output.
     """
-    gradients = {} if gradient is None else {len(stretches) - 1: gradient}
-    for number in reversed(range(len(stretches))):
-        stretch, found = stretches[number], gradients.get(number)
-        for layer in reversed(stretch.layers):
+    number = len(stretches)
+    gradients: Gradients = {number - 1: gradient}
+    for layers, inputs in reversed(stretches):
+        number -= 1
+        found = gradients.get(number)
+        for layer in reversed(layers):
             if found is None:
                 break
             above = found
@@ -57,13 +59,13 @@ def backward(stretches: Sequence[Stretch], gradient: Array | None, totals: "Tota
                 found = layer.backward(above)
             if layer.is_own and (found is not None or layer.needs_input_gradient):
                 found = gradient_of(layer, found, len(above))
-        totals.add(stretch, found, gradients)
+        if found is not None:
+            totals.add(inputs, found, gradients)
 
 
-def taken_by(stretch: Stretch, outputs: dict[int, Array]) -> Any:
+def taken(inputs: Sequence[int], outputs: dict[int, Array]) -> Any:
     """What the first layer of a stretch takes: an array, or a list of them if it is merging."""
-    given = [outputs[each] for each in stretch.inputs]
-    return given[0] if len(given) == 1 else given
+    return outputs[inputs[0]] if len(inputs) == 1 else [outputs[each] for each in inputs]
 
 
 def output_of(layer: Layer, output: Any, images: int) -> Array:
@@ -119,23 +121,20 @@ class Totals:
         for memory in self._memory.values():
             memory.reserve(images)
 
-    def add(self, stretch: Stretch, found: Any, gradients: Gradients) -> None:
+    def add(self, inputs: Sequence[int], found: Any, gradients: Gradients) -> None:
         """Add the gradient of what a stretch takes to those that are known.
 
         Args:
-            stretch: of which it is.
-            found: the gradient, or those of all inputs of a merging layer; None if it is not
-                needed.
+            inputs: of the stretch.
+            found: the gradient of the input, or those of several.
             gradients: of the pass.
         """
-        if found is None:
-            return
-        each_of = (found,) if len(stretch.inputs) == 1 else found
-        for number, gradient in zip(stretch.inputs, each_of, strict=True):
-            if number not in self._wanted:
-                continue
-            before = gradients.get(number)
-            gradients[number] = gradient if before is None else self._sum(number, before, gradient)
+        each_of = (found,) if len(inputs) == 1 else found
+        for number, gradient in zip(inputs, each_of, strict=True):
+            if number in self._wanted:
+                before = gradients.get(number)
+                total = gradient if before is None else self._sum(number, before, gradient)
+                gradients[number] = total
 
     def _sum(self, number: int, before: Array, gradient: Array) -> Array:
         """The sum of the gradients before this, and this one."""
