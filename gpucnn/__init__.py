@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gpucnn.backends import get_backend as get_backend
     from gpucnn.backends.ranks.launcher import rank as rank
     from gpucnn.backends.ranks.launcher import world_size as world_size
+    from gpucnn.datasets import load_images as load_images
     from gpucnn.datasets import load_mnist as load_mnist
     from gpucnn.errors import GpucnnError as GpucnnError
     from gpucnn.layers import *  # noqa: F403
@@ -37,7 +38,7 @@ def _exports() -> dict[str, Any]:
     """
     from gpucnn.backends import available_devices, get_backend
     from gpucnn.backends.ranks.launcher import rank, world_size
-    from gpucnn.datasets import load_mnist
+    from gpucnn.datasets import load_images, load_mnist
     from gpucnn.errors import GpucnnError
     from gpucnn.layers import LAYERS, Activation, AvgPool2D, Input, Layer, MaxPooling2D, Softmax
     from gpucnn.losses import Loss
@@ -48,7 +49,7 @@ def _exports() -> dict[str, Any]:
 
     of_devices: list[Any] = [available_devices, get_backend, rank, world_size]
     of_others = [from_keras, from_torch, to_keras, to_torch]
-    functions = [*of_devices, *of_others, Activation, load_mnist]
+    functions = [*of_devices, *of_others, Activation, load_images, load_mnist]
     models = [History, Model, Sequential]
     classes = [GpucnnError, Input, Layer, Loss, Metric, *models, Optimizer, Softmax]
     kinds = [*LAYERS, *OPTIMIZERS, *SCHEDULES]

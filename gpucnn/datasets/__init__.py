@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from gpucnn.datasets import cifar10, cifar100, emnist, fashion_mnist, kmnist, mnist, svhn
 from gpucnn.datasets.dataset import full_source, load_dataset, load_mnist
 from gpucnn.datasets.parts import Dataset, Part
+from gpucnn.datasets.photos import load_images
 from gpucnn.utils.keras import lacking
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "full_source",
     "kmnist",
     "load_dataset",
+    "load_images",
     "load_mnist",
     "mnist",
     "svhn",

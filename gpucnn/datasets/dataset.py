@@ -43,6 +43,7 @@ from gpucnn.datasets.formats.sets import (
 )
 from gpucnn.datasets.formats.svhn import read_svhn
 from gpucnn.datasets.parts import Dataset, Part
+from gpucnn.datasets.photos import holds_photos, load_images
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 from gpucnn.utils.storage.npz import SUFFIX
 
@@ -86,7 +87,12 @@ def load_mnist(source: Source = None) -> tuple[Part, Part]:
     return dataset.train, dataset.test
 
 
-def load_dataset(source: Source = None) -> Dataset:
+def load_dataset(
+    source: Source = None,
+    *,
+    color_mode: str = "auto",
+    image_size: Sequence[int] | int | None = None,
+) -> Dataset:
     """Load MNIST, or another dataset of images, in any of the formats in which people have them.
 
     Integer pixels from 0 to 255 are returned as uint8, whatever their type in the file.
@@ -103,7 +109,10 @@ def load_dataset(source: Source = None) -> Dataset:
             such a file, or of a folder with train-images-idx3-ubyte.gz,
             train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz,
             which are downloaded once and cached; or, where there is no folder of that name, the
-            name of a published dataset, such as "cifar10", which is downloaded and checked.
+            name of a published dataset, such as "cifar10", which is downloaded and checked; or a
+            folder of photographs, see `load_images`.
+        color_mode: of photographs, see `load_images`.
+        image_size: of photographs, see `load_images`.
 
     Returns:
         Images of shape (n, height, width), or (n, height, width, 3) in colour, uint8 or
@@ -112,7 +121,7 @@ def load_dataset(source: Source = None) -> Dataset:
     Raises:
         InvalidFileError: a file is missing, damaged or in another format, the files do not match
             one another, or a download failed.
-        InvalidValueError: the address is not one of a folder.
+        InvalidValueError: the address is not one of a folder, or an argument not as described.
         InvalidTypeError: `source` is not None, a string or a path.
         MissingExtraError: a package is not installed that the dataset needs.
         OSError: a file cannot be read.
@@ -122,6 +131,8 @@ def load_dataset(source: Source = None) -> Dataset:
             return load_wanted(folder)
     if is_published(source):
         return load_known(str(source))
+    if is_of_photos(source):
+        return load_images(source, color_mode=color_mode, image_size=image_size)
     return load_wanted(source)
 
 
@@ -134,6 +145,19 @@ def full_source(source: str) -> str:
 def is_published(source: str | os.PathLike[str]) -> bool:
     """Whether a source is the name of a published dataset, and not of a file or folder."""
     return source in PUBLISHED and not Path(source).exists()
+
+
+def is_of_photos(source: str | os.PathLike[str]) -> bool:
+    """Whether a source is a folder of photographs, and not of another dataset."""
+    if isinstance(source, str) and source.lower().startswith(SCHEMES):
+        return False
+    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
+        return False
+    try:
+        find_set(Path(source))
+    except InvalidFileError:
+        return holds_photos(Path(source))
+    return False
 
 
 def load_known(
@@ -180,7 +204,7 @@ def _existing(source: str | os.PathLike[str], wanted: Wanted) -> Path:
         raise InvalidFileError(f"{source} {advice}")
     if not path.exists():
         raise InvalidFileError(
-            f"there is no folder {source}: give a folder of IDX files, "
+            f"there is no folder {source}: give a folder of photographs, IDX files, "
             f"NumPy's .npz or CSV files, or an address that starts with {', '.join(SCHEMES)}"
         )
     if not path.is_file() and not path.is_dir():

@@ -50,6 +50,7 @@ PATTERNS = {
 DEEPER = ("*/raw", "cifar-*", "cifar-*/cifar-*")  # folders in which sets are, as others unpack them
 UNPACK = "is to be unpacked first"
 AS_NPZ = "put x_train, y_train, x_test and y_test into one .npz with numpy.savez"
+PICTURE = "is a picture in no folder of its class: move those of each class to a folder of its name"
 UNREAD = {
     ".mat": "is MATLAB's, of which only SVHN's are read: give the folder of train_32x32.mat and "
     "test_32x32.mat, or of the four IDX files of the set",
@@ -61,6 +62,9 @@ UNREAD = {
     ".arrow": f"is not read: {AS_NPZ}",
     ".parquet": "is not read: give CSV or IDX files",
     ".arff": "is not read: give CSV or IDX files",
+    ".jpeg": PICTURE,
+    ".jpg": PICTURE,
+    ".png": PICTURE,
     ".zip": UNPACK,
     ".7z": UNPACK,
     ".xz": UNPACK,
@@ -214,7 +218,7 @@ def _nothing_in(folder: Path) -> str:
     return (
         f"there is no {NAMES[0]}, plain or .gz, in {folder}{near}: "
         "give a folder with the four files of MNIST, or with mnist.npz, or with train.csv and "
-        "test.csv, or with CIFAR's or SVHN's files"
+        "test.csv, or with CIFAR's or SVHN's files, or with a folder of pictures for each class"
     )
 
 

@@ -7,8 +7,6 @@ middle. A network trained on their digits recognises only digits prepared in tha
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,7 +15,17 @@ from numpy.typing import NDArray
 
 from gpucnn.datasets.digits.ink import Ink, ink_on_paper
 from gpucnn.datasets.digits.marks import find_digits
-from gpucnn.errors import GpucnnError, InvalidFileError
+from gpucnn.datasets.pictures import (
+    MOST_PIXELS,
+    check_pillow,
+    check_size,
+    in_bytes,
+    opened,
+    orientation,
+    refusing,
+    turned_upright,
+)
+from gpucnn.errors import InvalidFileError
 from gpucnn.utils import arguments
 from gpucnn.utils.quiet import without_warnings
 
@@ -26,8 +34,6 @@ if TYPE_CHECKING:
 
 BOX = 20 / 28  # the side of the box that a digit is scaled to, as a fraction of the image's
 WORKING_SIZE = 20  # times the result: larger pictures are downscaled, which averages their noise
-MOST_PIXELS = 64_000_000  # these take half a gigabyte during conversion
-LONGEST_SIDE = 65_535  # JPEG's limit; Pillow allocates memory for each row as well
 OWN_PAPER_CONTRAST = 128  # of visible pixels: with at least that, they show paper besides ink
 
 
@@ -41,7 +47,7 @@ def read_digit(
     and so is what touches the border of the picture, unless there is nothing else. A picture that
     is already preprocessed, such as one of MNIST's, is returned unchanged.
 
-    It needs Pillow: `pip install pillow`.
+    It needs Pillow, the extra `images`.
 
     Args:
         path: the file.
@@ -55,11 +61,11 @@ def read_digit(
         InvalidFileError: the file does not exist, is not a PNG or JPEG image, is damaged, has too
             many pixels, or shows no digit, or several.
         InvalidValueError: `shape` is not two whole numbers of at least 1.
-        GpucnnError: Pillow is not installed.
+        MissingExtraError: Pillow is not installed.
         OSError: the file cannot be read.
     """
     file, size = Path(path), arguments.positive_pair(shape, "shape")
-    _check_pillow()
+    check_pillow()
     if file.is_dir():
         raise InvalidFileError(f"{file} is a directory: give a PNG or JPEG image")
     if not file.is_file():
@@ -97,79 +103,20 @@ def digit_in(
 # The file
 
 
-def _check_pillow() -> None:
-    try:
-        import PIL  # noqa: F401 - imported here: an optional dependency
-    except ImportError as error:
-        raise GpucnnError(
-            "reading an image needs Pillow, which is not installed: pip install pillow"
-        ) from error
-
-
-UPRIGHT = {  # by EXIF's orientation: Pillow's transposition that turns the picture upright
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
-
-
 def _read(file: BinaryIO, name: str, most_pixels: int, largest: int) -> NDArray[np.uint8]:
     """The picture as RGBA, uint8 (h, w, 4); h and w are at most `largest`."""
-    from PIL import Image
-
-    with _refusing(name, most_pixels):
-        image = Image.open(file, formats=("PNG", "JPEG"))
-        if image.width * image.height > most_pixels or max(image.size) > LONGEST_SIDE:
-            raise Image.DecompressionBombError
+    with refusing(name, "a PNG or JPEG image", most_pixels), without_warnings():  # of damage
+        image = opened(file, ("PNG", "JPEG"))
+        check_size(image, most_pixels)
         return _decode(image, largest)
 
 
-@contextmanager
-def _refusing(name: str, most_pixels: int) -> Iterator[None]:
-    """Turn Pillow's exceptions, which any step of decoding may raise, into InvalidFileError."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with without_warnings():  # about damage that Pillow tolerates
-            yield
-    except UnidentifiedImageError as error:
-        raise InvalidFileError(
-            f"{name} is not a PNG or JPEG image: give one, or convert it to one"
-        ) from error
-    except Image.DecompressionBombError as error:  # our limit, or Pillow's if it is lower
-        raise InvalidFileError(
-            f"{name} has too many pixels: at most {most_pixels:,} are read, "
-            f"and {LONGEST_SIDE:,} a side: give a smaller copy"
-        ) from error
-    except MemoryError as error:
-        raise InvalidFileError(
-            f"{name} takes more memory to decode than there is: give a smaller copy"
-        ) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidFileError(
-            f"{name} is cut short or damaged ({error}): give another copy"
-        ) from error
-
-
 def _decode(image: "Image", largest: int) -> NDArray[np.uint8]:
-    from PIL import ExifTags, Image
-
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         image.thumbnail((largest, largest))  # before converting: decodes a JPEG at reduced size
-    if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would clip at 255
-        rgba = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGBA")
-    else:
-        rgba = image.convert("RGBA")
+    rgba = in_bytes(image).convert("RGBA")
     rgba.thumbnail((largest, largest))
-    # Not ImageOps.exif_transpose, which fails if any other tag cannot be written back.
-    orientation = image.getexif().get(ExifTags.Base.Orientation)
-    if orientation in UPRIGHT:
-        rgba = rgba.transpose(Image.Transpose[UPRIGHT[orientation]])
-    return np.asarray(rgba)
+    return np.asarray(turned_upright(rgba, orientation(image)))
 
 
 # Transparency

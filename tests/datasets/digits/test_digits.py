@@ -18,7 +18,7 @@ from PIL import Image
 import pictures
 from expect import refusal
 from gpucnn.datasets.digits.digits import read_digit
-from gpucnn.errors import GpucnnError, InvalidFileError
+from gpucnn.errors import InvalidFileError, MissingExtraError
 from small_mnist import small_mnist
 
 Pixels = NDArray[np.uint8]
@@ -475,8 +475,8 @@ def test_shapes_that_are_none(tmp_path: Path) -> None:
 
 def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    text = "reading an image needs Pillow, which is not installed: pip install pillow"
-    with refusal(text, GpucnnError):
+    text = "reading pictures needs Pillow, which is not installed: pip install 'gpucnn[images]'"
+    with refusal(text, MissingExtraError):
         read_digit(tmp_path / "digit.png")
 
 

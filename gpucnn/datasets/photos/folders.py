@@ -1,0 +1,199 @@
+"""Finding pictures in folders, each of which is named after what its pictures show."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from unicodedata import normalize
+
+from gpucnn.errors import InvalidFileError, printable
+
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
+    *(".ppm", ".tif", ".tiff", ".webp"),
+)
+"""Of pictures, in small letters."""
+
+TRAIN = ("train", "training")
+TEST = ("test", "testing", "val", "valid", "validation")
+"""Names of the folders of the parts of a set, the first that is there is taken."""
+
+NO_CLASSES = ("__macosx",)  # folders that programs leave behind, besides hidden ones
+
+
+class Photo(NamedTuple):
+    """A picture that is not read yet.
+
+    Attributes:
+        path: of the file.
+        name: the path in the folder of the set, of names with / between them, as on any system.
+        label: the number of its class.
+    """
+
+    path: Path
+    name: str
+    label: int
+
+
+@dataclass(frozen=True)
+class FoundPhotos:
+    """The pictures in a folder.
+
+    Attributes:
+        class_names: of the folders, by label.
+        train: those to train on, or all.
+        test: those to test with; None if they have no folder of their own.
+        others: files that are no pictures, by how their names end.
+        empty: the names of folders without pictures.
+    """
+
+    class_names: tuple[str, ...]
+    train: list[Photo]
+    test: list[Photo] | None
+    others: Counter[str] = field(default_factory=Counter)
+    empty: list[str] = field(default_factory=list)
+
+
+def holds_photos(folder: Path) -> bool:
+    """Whether there are pictures in the folders of a folder, or in the folders of these.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    below = [inner for each in _folders(_root(folder)) for inner in (each, *_folders(each))]
+    return any(_is_picture(file) for each in below for file in _visible(each))
+
+
+def find_photos(folder: Path) -> FoundPhotos:
+    """Find the pictures of each class in a folder.
+
+    There is a folder for each class, and these are in the folder itself, or in train/ and test/
+    (or val/). Pictures in folders within that of a class belong to it. Hidden files and folders
+    are passed over; a folder that has nothing but one other stands for that.
+
+    Raises:
+        InvalidFileError: there is no such folder, there are no folders with pictures in it, test/
+            has a class that train/ has not, or a name of a class is none.
+        OSError: a folder cannot be read.
+    """
+    if not folder.is_dir():
+        raise InvalidFileError(
+            f"there is no folder {folder}: give one with a folder for each class"
+        )
+    root = _root(folder)
+    parts = _parts(root)
+    train_folder, test_folder = parts or (root, None)
+    others: Counter[str] = Counter()
+    by_class = _by_class(train_folder, others)
+    empty = sorted(name for name, files in by_class.items() if not files)
+    names = sorted((name for name, files in by_class.items() if files), key=_in_order)
+    if not names:
+        raise InvalidFileError(_advice(train_folder))
+    train = _labelled(by_class, names, root)
+    if test_folder is None:
+        return FoundPhotos(tuple(names), train, None, others, empty)
+    to_test = {name: files for name, files in _by_class(test_folder, others).items() if files}
+    for name in to_test:
+        if name not in names:
+            raise InvalidFileError(
+                f"{test_folder} has pictures of {printable(name)}, {train_folder} has none: "
+                "give both folders the same classes"
+            )
+    return FoundPhotos(tuple(names), train, _labelled(to_test, names, root), others, empty)
+
+
+def _root(folder: Path) -> Path:
+    """The folder, or the only one that it holds, and so on, as unpacked archives have it."""
+    while True:
+        folders, pictures = _folders(folder), map(_is_picture, _visible(folder))
+        if len(folders) != 1 or any(pictures) or not _folders(folders[0]):
+            return folder
+        folder = folders[0]
+
+
+def _parts(root: Path) -> tuple[Path, Path] | None:
+    """The folders of what to train on and what to test with, if there are both."""
+    by_name = {each.name.lower(): each for each in _folders(root)}
+    train, test = (
+        next((by_name[each] for each in names if each in by_name), None) for names in (TRAIN, TEST)
+    )
+    return (train, test) if train and test and _folders(train) and _folders(test) else None
+
+
+def _by_class(folder: Path, others: Counter[str]) -> dict[str, list[Path]]:
+    """The pictures of each class; other files are counted in `others`."""
+    found: dict[str, list[Path]] = {}
+    for each in _folders(folder):
+        files = list(_files_below(each))
+        pictures = [file for file in files if _is_picture(file)]
+        others.update(file.suffix.lower() for file in files if not _is_picture(file))
+        found.setdefault(_class_name(each), []).extend(pictures)
+    others.update(each.suffix.lower() for each in _visible(folder) if each.is_file())
+    return found
+
+
+def _class_name(folder: Path) -> str:
+    """The name in one form: of the same letters, macOS's have other bytes than most."""
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidFileError(
+            f"the name of {printable(folder)} is not in UTF-8: rename the folder"
+        ) from error
+    return normalize("NFC", folder.name)
+
+
+def _in_order(name: str) -> tuple[bool, int, str]:
+    """Numbers come first and by their size, others by their letters."""
+    is_number = name.isascii() and name.isdecimal()
+    return not is_number, int(name) if is_number else 0, name
+
+
+def _labelled(by_class: dict[str, list[Path]], names: list[str], root: Path) -> list[Photo]:
+    return [
+        Photo(path, normalize("NFC", path.relative_to(root).as_posix()), label)
+        for label, name in enumerate(names)
+        for path in sorted(by_class.get(name, ()))
+    ]
+
+
+def _advice(folder: Path) -> str:
+    loose = sum(_is_picture(each) for each in _visible(folder))
+    if loose:
+        return (
+            f"{folder} has {loose:,} picture{'s' * (loose != 1)}, but no folders of them: move "
+            f"those of each class to a folder of its name, such as {folder / 'cat'}"
+        )
+    return (
+        f"there are no pictures in the folders of {folder}: give a folder with one for each class, "
+        "of PNG or JPEG files"
+    )
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The visible files of a folder and of the folders in it."""
+    for place, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [each for each in folders if _is_visible(each)]
+        yield from (Path(place, each) for each in files if _is_visible(each))
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [each for each in _visible(folder) if each.is_dir()]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if _is_visible(each.name))
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in NO_CLASSES
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
