@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpucnn.backends import get_backend
-from gpucnn.datasets import full_source
+from gpucnn.datasets import Dataset, full_source, load_dataset
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models import MNIST_CLASSES, MNIST_SHAPE, MODELS
 from gpucnn.models import lenet as lenet
@@ -69,6 +69,8 @@ class TrainConfig:
         seed: of the initial parameters, the shuffles and dropout.
         dtype: "float32" or "float64".
         schedule_epochs: the epochs over which the schedule runs; None for all of them.
+        image_size: of photographs, pixels of a side; None for one that suits them, see
+            `load_images`.
 
     Raises:
         InvalidTypeError: `data` or `device` is not a string.
@@ -87,6 +89,7 @@ class TrainConfig:
     dtype: str
     threads: int | None = None
     schedule_epochs: int | None = None
+    image_size: int | None = None
 
     def __post_init__(self) -> None:
         arguments.one_of(self.model, "model", tuple(MODELS))
@@ -105,6 +108,8 @@ class TrainConfig:
             arguments.positive_integer(self.threads, "threads")
         if self.schedule_epochs is not None:
             arguments.positive_integer(self.schedule_epochs, "schedule_epochs")
+        if self.image_size is not None:
+            arguments.positive_integer(self.image_size, "image_size")
 
     def extended(self, epochs: int) -> "TrainConfig":
         """The configuration for more epochs; the schedule ends where it would have.
@@ -125,6 +130,10 @@ class TrainConfig:
         backend = get_backend(self.device, self.threads)
         threads = backend.threads if backend.device == "cpu" else self.threads
         return replace(self, data=data, device=backend.device, threads=threads)
+
+    def load_data(self) -> Dataset:
+        """The images to train on and to test with; the errors are those of `load_dataset`."""
+        return load_dataset(self.data, image_size=self.image_size)
 
     def make_model(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from gpucnn.applications import (
@@ -17,6 +18,7 @@ from gpucnn.backends import get_backend
 from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
 from gpucnn.datasets import Part, load_dataset
+from gpucnn.datasets.photos import TESTED
 from gpucnn.errors import InvalidFileError, InvalidValueError, printable
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
@@ -37,7 +39,10 @@ def _check_workers(workers: int | None) -> int | None:
     return workers
 
 
-DATA_FORMS = "A folder of IDX or CSV files, an .npz file, or an address"
+DATA_FORMS = (
+    "A folder of photographs in a folder for each class, or of IDX or CSV files, an .npz file, or "
+    "an address"
+)
 Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn, or a .keras file")]
 Data = Annotated[
     str | None,
@@ -48,6 +53,12 @@ TestData = Annotated[
     typer.Option(
         help=f"{DATA_FORMS} (default: what the model was trained on, where that is known, else "
         "built-in MNIST)"
+    ),
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(
+        help="Of photographs, pixels of a side (default: their median, at most 64, in its shape)"
     ),
 ]
 Threads = Annotated[
@@ -163,15 +174,39 @@ def load_test_set(checkpoint: Path, model: Sequential, data: str | None) -> tupl
     Raises:
         InvalidFileError: the data, or the history of the run, cannot be used.
     """
-    if data is not None:
-        return data, load_dataset(data).test
     source = _data_of_training(checkpoint, model)
+    if data is not None:
+        is_other = source == BUILT_IN or Path(data).resolve() != Path(source)
+        return data, _load_for(model, data, 1 if is_other else TESTED)
     try:
-        return source, load_dataset(None if source == BUILT_IN else source).test
+        return source, _load_for(model, None if source == BUILT_IN else source, TESTED)
     except InvalidFileError as error:
         raise InvalidFileError(
             f"{error}; the model was trained on it, --data takes other"
         ) from error
+
+
+def _load_for(model: Sequential, source: str | None, share: float) -> Part:
+    """The test images of a data set, with labels that are the model's.
+
+    Photographs are read in its size and colours, a share of them where none are set apart.
+    """
+    of_photos: dict[str, Any] = {"validation_split": share}
+    if len(model.input_shape) == 3:
+        *size, channels = model.input_shape
+        of_photos |= {"image_size": size, "color_mode": "grayscale" if channels == 1 else "rgb"}
+    dataset = load_dataset(source, **of_photos)
+    images, labels = dataset.test
+    names, known = dataset.class_names, model.class_names
+    if names is None or known is None or names == known:
+        return images, labels
+    if not set(names) <= set(known):
+        other = printable(next(each for each in names if each not in known))
+        raise InvalidValueError(
+            f"{source} has images of {other}, but the model knows {printable(', '.join(known))}: "
+            "give images of these"
+        )
+    return images, np.array([known.index(each) for each in names])[labels]
 
 
 def _data_of_training(checkpoint: Path, model: Sequential) -> str:

@@ -1,4 +1,4 @@
-"""`gpucnn predict`: classify digits with a saved model."""
+"""`gpucnn predict`: classify pictures with a saved model."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,14 +12,14 @@ from rich.console import Console
 from gpucnn.commands.options import Checkpoint, Device, TestData, load_test_set
 from gpucnn.commands.terminal import show_prediction
 from gpucnn.datasets import Part
-from gpucnn.datasets.digits.digits import read_digit
 from gpucnn.errors import InvalidValueError
+from gpucnn.models.pictures.files import read_picture, takes_photographs
 from gpucnn.models.pixels import as_bytes
 from gpucnn.models.sequential import Sequential
 
 
-class Digit(NamedTuple):
-    """An image to classify, (height, width), and its label if it is known."""
+class Picture(NamedTuple):
+    """An image to classify, (height, width) or with channels, and its label if it is known."""
 
     title: str
     pixels: NDArray[Any]
@@ -30,37 +30,36 @@ def predict(
     checkpoint: Checkpoint,
     images: Annotated[
         list[str],
-        typer.Argument(help="PNG or JPEG files of one digit each, or indices of test images"),
+        typer.Argument(
+            help="PNG or JPEG files, of one digit each or photographs, or indices of test images"
+        ),
     ],
     data: TestData = None,
     device: Device = "auto",
 ) -> None:
-    """Classify digits with a saved model, and show them with the probability of each class."""
+    """Classify pictures with a saved model, and show them with the probability of each class.
+
+    A model in grey whose classes have no names takes pictures of handwriting, prepared as MNIST's
+    were; others take photographs, brought to the size of those that it was trained on.
+    """
     model = Sequential.load(checkpoint, device)
-    size = _image_size(model)
+    takes_photographs(model)  # or is refused before anything is read
     test_set = cache(lambda: load_test_set(checkpoint, model, data)[1])  # if an index is given
-    digits = [_load_digit(image, size, test_set) for image in images]
+    pictures = [_load(image, model, test_set) for image in images]
     console = Console()
-    for digit in digits:
-        (probabilities,) = model.classify(digit.pixels).probabilities
-        show_prediction(console, digit.title, as_bytes(digit.pixels), probabilities, digit.label)
+    for title, pixels, label in pictures:
+        said = model.classify(pixels)
+        (probabilities,) = said.probabilities
+        show_prediction(console, title, as_bytes(pixels), probabilities, said.names, label)
 
 
-def _image_size(model: Sequential) -> tuple[int, int]:
-    if len(model.input_shape) != 3 or model.input_shape[2] != 1:
-        raise InvalidValueError(
-            f"the model takes inputs of shape {model.input_shape}: digits need (height, width, 1)"
-        )
-    return model.input_shape[0], model.input_shape[1]
-
-
-def _load_digit(image: str, size: tuple[int, int], test_set: Callable[[], Part]) -> Digit:
+def _load(image: str, model: Sequential, test_set: Callable[[], Part]) -> Picture:
     if not image.isdecimal() or Path(image).exists():
-        return Digit(image, read_digit(image, size), None)
+        return Picture(image, read_picture(Path(image), model), None)
     pixels, labels = test_set()
     index = int(image)
     if index >= len(labels):
         raise InvalidValueError(
             f"there is no test image {index}: give an index from 0 to {len(labels) - 1}"
         )
-    return Digit(f"test image {index}", pixels[index], int(labels[index]))
+    return Picture(f"test image {index}", pixels[index], int(labels[index]))

@@ -17,6 +17,7 @@ from gpucnn.commands.options import (
     Data,
     Dtype,
     Epochs,
+    ImageSize,
     LearningRate,
     LearningRateSchedule,
     Model,
@@ -34,6 +35,7 @@ def sweep(
     ] = None,
     model: Model = None,
     data: Data = None,
+    image_size: ImageSize = None,
     device: Annotated[
         str | None,
         typer.Option(help="Where to train; auto and cuda: on all GPUs (default: auto)"),
@@ -74,6 +76,7 @@ def sweep(
     options = given(
         model=model,
         data=data,
+        image_size=image_size,
         device=device,
         threads=threads,
         epochs=epochs,

@@ -3,12 +3,14 @@
 Rich is imported where it is used, so that importing this module stays light.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.errors import printable
+from gpucnn.utils.arithmetic import ceil_div
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 SHADES = " .:-=+*#%@"  # characters from black to white
 BAR = 20  # characters: the bar for a probability of 1
+MOST_BARS = 20  # of more classes, half as many are shown, the most probable
+WIDEST = 64  # characters of an image; of a wider one every second pixel is shown, and so on
 
 # Tables
 
@@ -56,6 +60,7 @@ def show_prediction(
     title: str,
     pixels: NDArray[np.uint8],
     probabilities: NDArray[np.floating[Any]],
+    names: Sequence[str],
     label: int | None = None,
 ) -> None:
     """Print an image, the probability of each class, and the predicted class.
@@ -66,19 +71,23 @@ def show_prediction(
     Args:
         console: where to print.
         title: a line above the image, such as its file name.
-        pixels: the image, (h, w).
+        pixels: the image, (h, w), (h, w, 1), or (h, w, 3) in colour.
         probabilities: (classes,), in [0, 1].
+        names: of the classes.
         label: the true class, if known: the prediction is then marked as right or wrong.
     """
     from rich.columns import Columns
     from rich.text import Text
 
     in_colour = _has_colour(console)
-    image = _half_blocks(pixels) if in_colour else _characters(pixels)
-    bars = _bars(probabilities, "█" if in_colour else "#")
+    step = ceil_div(pixels.shape[1], WIDEST)
+    shown = pixels.reshape(*pixels.shape[:2], -1)[::step, ::step]
+    names = [printable(each, 50) for each in names]
+    image = _half_blocks(shown) if in_colour else _characters(shown)
+    bars = _bars(probabilities, names, "█" if in_colour else "#")
     console.print(Text(printable(title), style="bold"))
     console.print(Columns([image, bars], padding=(0, 3)))
-    console.print(_verdict(probabilities, label))
+    console.print(_verdict(probabilities, names, label))
 
 
 def _has_colour(console: "Console") -> bool:
@@ -92,11 +101,13 @@ def _half_blocks(pixels: NDArray[np.uint8]) -> "Text":
     from rich.style import Style
     from rich.text import Text
 
-    greys = [Color.from_rgb(level, level, level) for level in range(256)]
+    colours = _pairs_of_rows(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     lines = []
-    for upper, lower in _pairs_of_rows(pixels).tolist():
-        pairs = zip(upper, lower, strict=True)
-        cells = [("▀", Style(color=greys[above], bgcolor=greys[below])) for above, below in pairs]
+    for upper, lower in colours.tolist():
+        cells = [
+            ("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
+            for above, below in zip(upper, lower, strict=True)
+        ]
         lines.append(Text.assemble(*cells))
     return Text("\n", no_wrap=True).join(lines)
 
@@ -105,30 +116,35 @@ def _characters(pixels: NDArray[np.uint8]) -> "Text":
     """Two pixels a character, which is about twice as high as wide: it shows their mean."""
     from rich.text import Text
 
-    brightness = _pairs_of_rows(pixels).mean(axis=1) / 255
+    brightness = _pairs_of_rows(pixels).mean(axis=(1, 3)) / 255
     shades = np.rint(brightness * (len(SHADES) - 1)).astype(int)
     lines = ["".join(SHADES[shade] for shade in row) for row in shades]
     return Text("\n".join(lines), no_wrap=True)
 
 
 def _pairs_of_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image as (ceil(h / 2), 2, w), with a black row appended if h is odd."""
-    height, width = pixels.shape
-    return np.pad(pixels, ((0, height % 2), (0, 0))).reshape(-1, 2, width)
+    """The image as (ceil(h / 2), 2, w, channels), with a black row appended if h is odd."""
+    height, width, channels = pixels.shape
+    return np.pad(pixels, ((0, height % 2), (0, 0), (0, 0))).reshape(-1, 2, width, channels)
 
 
-def _bars(probabilities: NDArray[np.floating[Any]], mark: str) -> "Table":
+def _bars(probabilities: NDArray[np.floating[Any]], names: Sequence[str], mark: str) -> "Table":
     """A line for each class: its probability, as a bar of `mark` and as a number."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", no_wrap=True)
     table.add_column(min_width=BAR, no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     likeliest = int(probabilities.argmax())
-    for number, probability in enumerate(probabilities.tolist()):
+    shown = range(len(names))
+    if len(names) > MOST_BARS:
+        shown = np.argsort(-probabilities, kind="stable")[: MOST_BARS // 2].tolist()
+    for number in shown:
+        name, probability = names[number], float(probabilities[number])
         table.add_row(
-            f"> {number}" if number == likeliest else str(number),
+            Text(f"> {name}" if number == likeliest else name),
             mark * round(BAR * probability),
             f"{probability:.1%}",
             style="bold" if number == likeliest else None,
@@ -136,13 +152,15 @@ def _bars(probabilities: NDArray[np.floating[Any]], mark: str) -> "Table":
     return table
 
 
-def _verdict(probabilities: NDArray[np.floating[Any]], label: int | None) -> "Text":
+def _verdict(
+    probabilities: NDArray[np.floating[Any]], names: Sequence[str], label: int | None
+) -> "Text":
     from rich.text import Text
 
     likeliest = int(probabilities.argmax())
-    text = Text(f"{likeliest}, with {probabilities[likeliest]:.1%}")
+    text = Text(f"{names[likeliest]}, with {probabilities[likeliest]:.1%}")
     if label is None:
         return text
     if label == likeliest:
         return text.append(": right", "green")
-    return text.append(f": wrong, it is {label}", "red")
+    return text.append(f": wrong, it is {names[label]}", "red")

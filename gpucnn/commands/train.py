@@ -16,6 +16,7 @@ from gpucnn.commands.options import (
     Data,
     Dtype,
     Epochs,
+    ImageSize,
     LearningRate,
     LearningRateSchedule,
     Model,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 def train(
     model: Model = None,
     data: Data = None,
+    image_size: ImageSize = None,
     device: Annotated[
         str | None, typer.Option(help="Where to train, see gpucnn devices (default: auto)")
     ] = None,
@@ -84,7 +86,7 @@ def train(
         int | None, typer.Option(help="The port of --serve (default: a free one)")
     ] = None,
 ) -> None:
-    """Train a network on MNIST, or on images like it; by default the notebook's, to 98 %.
+    """Train a network on MNIST, or on images of your own; by default the notebook's, to 98 %.
 
     The run's folder receives checkpoint.safetensors and history.json after each epoch. A run that
     was stopped goes on with --resume, to the same result; with more --epochs, for longer.
@@ -92,6 +94,7 @@ def train(
     options = given(
         model=model,
         data=data,
+        image_size=image_size,
         device=device,
         threads=threads,
         epochs=epochs,

@@ -12,7 +12,6 @@ from gpucnn.applications import default_config
 from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
 from gpucnn.commands.terminal import new_table, print_table
-from gpucnn.datasets import load_dataset
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
@@ -46,7 +45,7 @@ def verify(
     given = {} if batch_size is None else {"batch_size": batch_size}
     config = default_config(model, data=data, seed=seed, dtype=dtype, device="cpu", **given)
     a, b = get_backend(device_a), get_backend(device_b)
-    dataset = load_dataset(data)
+    dataset = config.load_data()
     images, labels = (part[:IMAGES] for part in dataset.train)
     print(
         f"{model} in {dtype}, steps 1 to {steps} of {config.optimizer}, batches of "

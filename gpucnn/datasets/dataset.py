@@ -43,7 +43,7 @@ from gpucnn.datasets.formats.sets import (
 )
 from gpucnn.datasets.formats.svhn import read_svhn
 from gpucnn.datasets.parts import Dataset, Part
-from gpucnn.datasets.photos import holds_photos, load_images
+from gpucnn.datasets.photos import TESTED, holds_photos, load_images
 from gpucnn.errors import InvalidFileError, InvalidTypeError
 from gpucnn.utils.storage.npz import SUFFIX
 
@@ -92,6 +92,7 @@ def load_dataset(
     *,
     color_mode: str = "auto",
     image_size: Sequence[int] | int | None = None,
+    validation_split: float = TESTED,
 ) -> Dataset:
     """Load MNIST, or another dataset of images, in any of the formats in which people have them.
 
@@ -113,6 +114,7 @@ def load_dataset(
             folder of photographs, see `load_images`.
         color_mode: of photographs, see `load_images`.
         image_size: of photographs, see `load_images`.
+        validation_split: of photographs, see `load_images`.
 
     Returns:
         Images of shape (n, height, width), or (n, height, width, 3) in colour, uint8 or
@@ -132,7 +134,9 @@ def load_dataset(
     if is_published(source):
         return load_known(str(source))
     if is_of_photos(source):
-        return load_images(source, color_mode=color_mode, image_size=image_size)
+        return load_images(
+            source, color_mode=color_mode, image_size=image_size, validation_split=validation_split
+        )
     return load_wanted(source)
 
 

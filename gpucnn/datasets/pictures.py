@@ -1,6 +1,6 @@
 """Files of pictures, decoded by Pillow, whose many exceptions become lines for the user."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -69,7 +69,7 @@ def refusing(name: str, kind: str, most_pixels: int = MOST_PIXELS) -> Iterator[N
         ) from error
 
 
-def opened(file: BinaryIO, formats: Sequence[str]) -> "Image":
+def opened(file: BinaryIO, formats: tuple[str, ...]) -> "Image":
     """A picture of which only the head is read yet; to be used within `refusing`."""
     from PIL import Image
 

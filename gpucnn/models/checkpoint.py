@@ -57,6 +57,7 @@ OTHER_FORMATS = {
 """What files are that are not of safetensors, by how their names end, and what to do."""
 
 KIND, WEIGHTS = "kind", "weights"  # in the description of a file of weights alone
+NAMES = "class_names"  # in the description of a model
 SLOT = "optimizer."  # prefix of the names of the optimizer's vectors
 MOST = 2**62  # steps or epochs of a file, so that their count stays within 64 bits
 TRAINING = (*OPTIMIZERS, *SCHEDULES)
@@ -103,6 +104,7 @@ class SavedModel:
         state: the optimizer's, taken together with the weights.
         epochs_trained: the epochs trained when they were taken.
         pixels: of the training images; None if they are unknown.
+        class_names: by number; None if the classes have no names.
     """
 
     settings: Settings
@@ -110,6 +112,7 @@ class SavedModel:
     state: OptimizerState
     epochs_trained: int
     pixels: Pixels | None
+    class_names: tuple[str, ...] | None = None
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -165,6 +168,7 @@ def save_model(path: str | os.PathLike[str], model: SavedModel) -> None:
         "iterations": model.state.iterations,
         "epochs_trained": model.epochs_trained,
         **to_description(model.pixels),
+        **({} if model.class_names is None else {NAMES: list(model.class_names)}),
     }
     check_finite_arrays(arrays)
     _check_attributes(description, sum(each.size for each in model.weights.values()))
@@ -204,6 +208,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
             state=OptimizerState(_count(description, "iterations"), slots),
             epochs_trained=_count(description, "epochs_trained"),
             pixels=from_description(description),
+            class_names=description.get(NAMES),
         )
 
 

@@ -515,7 +515,8 @@ class Model(Pictured):
         layers, shape = self.layers, self.input_shape
         if self.branches:
             raise InvalidValueError(f"{self.name} branches: only chains of layers are exported")
-        return Exported(self.name, layers, weights, shape, self.dtype.name, softmax, self.loss)
+        of_outputs = softmax, self.loss, self.class_names
+        return Exported(self.name, layers, weights, shape, self.dtype.name, *of_outputs)
 
     @classmethod
     def load(

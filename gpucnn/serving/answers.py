@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +20,14 @@ class Answer(NamedTuple):
 
     Attributes:
         probabilities: float64 (classes,).
+        class_names: by number.
         pixels: uint8 (height, width, channels), what it was given.
         explanation: of a batch; None if nobody asked.
         number: of the image in that batch.
     """
 
     probabilities: NDArray[np.float64]
+    class_names: Sequence[str]
     pixels: NDArray[np.uint8]
     explanation: Explanation | None = None
     number: int = 0
@@ -33,8 +36,8 @@ class Answer(NamedTuple):
         """The answer as JSON."""
         values = self.probabilities.tolist()
         said: dict[str, Any] = {
-            "class": str(int(self.probabilities.argmax())),
-            "probabilities": {str(each): value for each, value in enumerate(values)},
+            "class": self.class_names[int(self.probabilities.argmax())],
+            "probabilities": dict(zip(self.class_names, values, strict=True)),
         }
         if self.explanation is not None:
             said |= self._explained(self.explanation)

@@ -105,7 +105,14 @@ class _Service:
         body = await read_body(request, self._limits)
         model = self._models[_chosen(request, "model", list(self._models))]
         batcher = model.on(_chosen(request, "device", self._devices))
-        read = partial(image_in, body, kind_of_body(request), model.input_shape, self._limits)
+        read = partial(
+            image_in,
+            body,
+            kind_of_body(request),
+            model.input_shape,
+            self._limits,
+            is_photograph=model.takes_photographs,
+        )
 
         async def compute() -> bytes:
             pixels = await asyncio.get_running_loop().run_in_executor(self._readers, read)

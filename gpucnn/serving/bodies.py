@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from gpucnn.backends import Shape
-from gpucnn.datasets.digits.digits import digit_in
 from gpucnn.errors import InvalidFileError, printable
+from gpucnn.models.pictures.files import picture_in
 from gpucnn.serving.limits import Limits
 
 JSON, PICTURE = "application/json", "application/octet-stream"
@@ -70,7 +70,9 @@ def kind_of_body(request: Request) -> str:
     )
 
 
-def image_in(body: bytes, kind: str, shape: Shape, limits: Limits) -> NDArray[np.uint8]:
+def image_in(
+    body: bytes, kind: str, shape: Shape, limits: Limits, *, is_photograph: bool = False
+) -> NDArray[np.uint8]:
     """The image in a body.
 
     Args:
@@ -78,24 +80,29 @@ def image_in(body: bytes, kind: str, shape: Shape, limits: Limits) -> NDArray[np
         kind: of it.
         shape: (height, width, channels) of the model's images.
         limits: on the size of a picture.
+        is_photograph: what a picture is to the model, see `takes_photographs`.
 
     Raises:
         HTTPException: there is none that the model takes.
     """
-    return _image_in_json(body, shape) if kind == JSON else _image_in_picture(body, shape, limits)
+    if kind == JSON:
+        return _image_in_json(body, shape)
+    return _image_in_picture(body, shape, limits, is_photograph=is_photograph)
 
 
 # Pictures
 
 
-def _image_in_picture(body: bytes, shape: Shape, limits: Limits) -> NDArray[np.uint8]:
-    """The digit in a picture, prepared as `gpucnn predict` does."""
+def _image_in_picture(
+    body: bytes, shape: Shape, limits: Limits, *, is_photograph: bool
+) -> NDArray[np.uint8]:
+    """The image in a picture, prepared as `gpucnn predict` does."""
     height, width, channels = shape
-    if channels != 1:
+    if channels not in (1, 3):
         raise HTTPException(
             422,
-            f"the model takes images of the shape {shape}: pictures of digits are for "
-            f'(height, width, 1), so send {{"pixels": ...}} as {JSON}',
+            f"the model takes images of the shape {shape}: pictures are for (height, width, 1) or "
+            f'(height, width, 3), so send {{"pixels": ...}} as {JSON}',
         )
     if not body:
         raise HTTPException(400, "the body is empty: send a PNG or JPEG file")
@@ -103,7 +110,13 @@ def _image_in_picture(body: bytes, shape: Shape, limits: Limits) -> NDArray[np.u
         # Each scan, of a few bytes, may take a pass over all pixels.
         raise HTTPException(422, f"the picture has more than {MOST_SCANS} scans: save it anew")
     try:
-        return digit_in(BytesIO(body), "the picture", (height, width), limits.picture)[..., None]
+        return picture_in(
+            BytesIO(body),
+            "the picture",
+            (height, width, channels),
+            is_photograph=is_photograph,
+            most_pixels=limits.picture,
+        )
     except InvalidFileError as error:
         raise HTTPException(422, str(error)) from error
 

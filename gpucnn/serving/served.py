@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import get_backend
 from gpucnn.errors import InvalidTypeError, InvalidValueError, TrainingError
+from gpucnn.models.pictures.files import takes_photographs
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import Explanation, Probe
 from gpucnn.models.pixels import BYTES, Conversion, Pixels, conversion, convert, encoding_of_bytes
@@ -59,6 +60,7 @@ class Served:
     ) -> None:
         self.name, original = name, deepcopy(_checked(name, model))
         self.input_shape = original.input_shape
+        self.takes_photographs = self.input_shape[2] in (1, 3) and takes_photographs(original)
         placed = {device: Placed(original, device) for device in devices}
         black = np.zeros(self.input_shape, np.uint8)
         (tried,) = placed[devices[0]].answer([Asked(black, is_explained=True)])
@@ -77,7 +79,7 @@ class Served:
         self.description = {
             "name": self.name,
             "input_shape": list(self.input_shape),
-            "classes": [str(each) for each in range(len(tried.probabilities))],
+            "classes": list(tried.class_names),
             "layers": [
                 {"name": name, "shape": list(maps.shape[1:])}
                 for name, maps in tried.explanation.maps.items()
@@ -127,7 +129,8 @@ class Placed:
         """
         model = self._model
         images = convert(np.stack([each.pixels for each in asked]), self._how, model.dtype)
-        rows = model.classify(images).probabilities
+        said = model.classify(images)
+        rows, names = said.probabilities, said.names
         if not np.isfinite(rows).all():
             raise TrainingError(
                 "a probability is not finite, since the weights are too large: train the model "
@@ -136,9 +139,9 @@ class Placed:
         explained = [index for index, each in enumerate(asked) if each.is_explained]
         found = self._explain(images[explained])
         return [
-            Answer(row, each.pixels, found, explained.index(index))
+            Answer(row, names, each.pixels, found, explained.index(index))
             if each.is_explained
-            else Answer(row, each.pixels)
+            else Answer(row, names, each.pixels)
             for index, (row, each) in enumerate(zip(rows, asked, strict=True))
         ]
 

@@ -114,7 +114,7 @@ def test_a_training_that_fails_is_a_row_and_is_tried_again(command: Command, dat
         (["--seeds", "1,1"], "seeds is '1,1': 1 is there twice"),
         (["--seeds", "0-1", "--model", "vgg"], "model is 'vgg': choose one of notebook, lenet"),
         (["--seeds", "0-1", "--device", "abacus"], "unknown device 'abacus'"),
-        (["--seeds", "0-1", "--data", "nowhere"], "nowhere: give a folder of IDX files"),
+        (["--seeds", "0-1", "--data", "nowhere"], "nowhere: give a folder of photographs"),
         (["--seeds", "0-1", "--jobs", "0"], "jobs is 0: it must be a whole number from 1 to"),
         (["--seeds", "0-1", "--threads", "0"], "threads is 0: it must be a whole number"),
         (["--seeds", "0-1", "--threads", "100000"], "threads is 100000: it must be at most"),

@@ -2,6 +2,7 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gpucnn.commands.terminal import SHADES, new_table, print_table, show_predic
 
 PROBABILITIES = np.array([0.004, 0, 0, 0.2, 0, 0, 0, 0.75, 0, 0.046], dtype=np.float32)
 WHITE_OVER_GREY = "\x1b[38;2;255;255;255;48;2;128;128;128m▀"
+DIGITS = tuple("0123456789")
 COLOUR: dict[str, Any] = {"force_terminal": True, "color_system": "truecolor"}
 
 
@@ -19,12 +21,13 @@ def shown(
     pixels: list[list[int]] | None = None,
     label: int | None = None,
     title: str = "seven.png",
+    names: Sequence[str] = DIGITS,
     **console: Any,
 ) -> str:
     """The output on a console that ignores the environment variables of the tests."""
     options: dict[str, Any] = {"width": 80, "file": io.StringIO(), "_environ": {}} | console
     image = np.array([[0] * 28] * 28 if pixels is None else pixels, dtype=np.uint8)
-    show_prediction(Console(**options), title, image, PROBABILITIES, label)
+    show_prediction(Console(**options), title, image, PROBABILITIES, names, label)
     file = options["file"]
     file.seek(0)
     return str(file.read())

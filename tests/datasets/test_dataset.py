@@ -100,7 +100,7 @@ def test_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("source", ["nowhere", "ftp://example.org/mnist"])
 def test_missing_folder(source: str) -> None:
     text = error_of(source)
-    assert f"there is no folder {source}: give a folder of IDX files" in text
+    assert f"there is no folder {source}: give a folder of photographs, IDX files" in text
     assert "http://, https://, file://" in text
 
 

@@ -100,7 +100,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     assert error_of(tmp_path) == (
         f"there is no {NAMES[0]}, plain or .gz, in {tmp_path}: "
         "give a folder with the four files of MNIST, or with mnist.npz, or with train.csv and "
-        "test.csv, or with CIFAR's or SVHN's files"
+        "test.csv, or with CIFAR's or SVHN's files, or with a folder of pictures for each class"
     )
 
 

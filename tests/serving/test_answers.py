@@ -18,7 +18,9 @@ def test_the_low_end_may_be_given() -> None:
 def test_large_maps_are_thinned_out_and_many_cut() -> None:
     maps = np.random.default_rng(0).normal(size=(2, 130, 65, 70))
     explanation = Explanation({"wide": maps}, Saliency(np.ones((2, 130, 65, 3)), np.zeros(2, int)))
-    answer = Answer(np.array([0.25, 0.75]), np.zeros((130, 65, 3), np.uint8), explanation, 1)
+    answer = Answer(
+        np.array([0.25, 0.75]), ("0", "1"), np.zeros((130, 65, 3), np.uint8), explanation, 1
+    )
     told = answer._explained(explanation)
     (layer,) = told["layers"]
     assert (layer["rows"], layer["columns"], layer["channels"]) == (44, 22, 64)

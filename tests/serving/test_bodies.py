@@ -2,6 +2,7 @@ import json
 import random
 from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from gpucnn import Sequential
+from gpucnn.datasets.photos import read_photo
 from gpucnn.serving import Limits, create_app
 from gpucnn.serving.bodies import JSON, PICTURE, SCAN, image_in
 from serving.conftest import Pixels, as_json, as_png
@@ -120,13 +122,23 @@ def test_a_type_may_have_parameters(client: TestClient, digits: Pixels) -> None:
     assert client.post("/predict", content=body, headers=headers).json()["class"] == "7"
 
 
-def test_pictures_are_for_models_of_grey_images() -> None:
+def test_pictures_are_for_models_of_images_in_grey_or_colour() -> None:
     with pytest.raises(HTTPException) as caught:
-        image_in(b"", PICTURE, (8, 8, 3), Limits())
+        image_in(b"", PICTURE, (8, 8, 2), Limits())
     assert (caught.value.status_code, caught.value.detail.split(":")[0]) == (
         422,
-        "the model takes images of the shape (8, 8, 3)",
+        "the model takes images of the shape (8, 8, 2)",
     )
+
+
+@pytest.mark.parametrize("shape", [(8, 6, 3), (8, 6, 1)])
+def test_photographs_are_read_as_in_training(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    body = (tmp_path / "photo.png").read_bytes()
+    found = image_in(body, PICTURE, shape, Limits(), is_photograph=True)
+    assert (found == read_photo(tmp_path / "photo.png", shape)).all()
+    assert found.shape == shape
 
 
 def test_colours_are_taken_as_numbers() -> None:

@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 from gpucnn.applications import TrainConfig
 from gpucnn.backends.ranks.world import World
 from gpucnn.commands.runs.run import Run, start_workers
-from gpucnn.datasets import load_dataset
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import EpochRecord
 
@@ -29,7 +28,7 @@ class Follower(Run):
         """
         folder, config, state = ranks.gather(None)[0]
         start_workers(config)
-        data = load_dataset(config.data)
+        data = config.load_data()
         return cls(folder, config, _load(state, config), data)
 
     def _epoch_done(self, record: EpochRecord) -> None:

@@ -21,7 +21,7 @@ from gpucnn.commands.runs.folder import (
 )
 from gpucnn.commands.runs.history import HistoryFile, read_history
 from gpucnn.commands.runs.provenance import data_sha256, versions, warn_of_changes
-from gpucnn.datasets import Dataset, load_dataset
+from gpucnn.datasets import Dataset
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError, printable
 from gpucnn.losses.labels import check_labels
@@ -74,6 +74,7 @@ class Run:
         self.callbacks: list[Callback] = []
         self.draws = False
         self._lock = ExitStack()  # empty until the run is open
+        self._class_names = model.class_names = data.class_names
         self._pixels = model.pixels = Pixels.of(self.train_data[0], config.data or BUILT_IN)
 
     @classmethod
@@ -94,7 +95,7 @@ class Run:
             check_unused(folder)
         config = config.resolved()
         start_workers(config)
-        data = load_dataset(config.data)
+        data = config.load_data()
         _check_classes(data, config)
         model = _make_model(config, data)
         for images, labels in (data.train, data.test):
@@ -138,7 +139,7 @@ class Run:
             remove_unfinished_files(folder)
             config = before.config.extended(epochs or before.config.epochs)
             start_workers(config)
-            data = load_dataset(config.data)
+            data = config.load_data()
             run = cls(folder, config, _make_model(config, data), data)
             if before.data_sha256 != run._data_sha256:
                 raise InvalidFileError(
@@ -208,6 +209,7 @@ class Run:
         """Load the model; check that it belongs to this run and to the `epochs` of its history."""
         settings = self.model.settings()
         self.model = Sequential.load(self.checkpoint, self.config.device, self.config.threads)
+        self.model.class_names = self._class_names
         trained = self.model.epochs_trained
         self.history.epochs = epochs[:trained]
         steps = trained * self.config.steps_of_epoch(len(self.train_data[0]))

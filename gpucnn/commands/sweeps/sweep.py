@@ -15,7 +15,6 @@ from gpucnn.commands.runs.folder import locked, make_folder
 from gpucnn.commands.sweeps.processes import run_all
 from gpucnn.commands.sweeps.result import Result, read_result
 from gpucnn.commands.sweeps.slots import Slot
-from gpucnn.datasets import load_dataset
 from gpucnn.errors import InvalidFileError, InvalidValueError, printable
 from gpucnn.utils import arguments
 from gpucnn.utils.storage.files import create_bytes, remove_leftovers, write_bytes
@@ -62,7 +61,7 @@ class Sweep:
         if folder is not None and (folder / FILE).exists():
             raise _already_used(folder)
         config = _with_full_path(config)
-        load_dataset(config.data)  # refused now, rather than by each training
+        config.load_data()  # refused now, rather than by each training
         sweep = cls(make_folder(folder, "sweep"), config, list(seeds))
         try:
             create_bytes(sweep.file, sweep._encode())

@@ -136,12 +136,8 @@ def _by_class(folder: Path, others: Counter[str]) -> dict[str, list[Path]]:
 
 def _class_name(folder: Path) -> str:
     """The name in one form: of the same letters, macOS's have other bytes than most."""
-    try:
-        folder.name.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidFileError(
-            f"the name of {printable(folder)} is not in UTF-8: rename the folder"
-        ) from error
+    if not folder.name.isprintable():  # which what is not UTF-8 is not, either
+        raise InvalidFileError(f"{folder} has unprintable characters in its name: rename it")
     return normalize("NFC", folder.name)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends.ranks.world import is_leader
 from gpucnn.backends.workers.pool import usable_cores
-from gpucnn.datasets.parts import Dataset, Part
+from gpucnn.datasets.parts import Dataset
 from gpucnn.datasets.photos import cache
 from gpucnn.datasets.photos.folders import FoundPhotos, Photo, find_photos
 from gpucnn.datasets.photos.reading import Head, photo_in, read_head
@@ -26,6 +26,7 @@ from gpucnn.utils.quiet import without_warnings
 from gpucnn.utils.warn import warn
 
 COLOUR_MODES = ("auto", "grayscale", "rgb")
+TESTED = 0.2  # the share of the photographs that is to test with
 LONGEST = 64  # pixels of the longer side, unless another size is asked for
 MOST_THREADS = 8
 AT_ONCE = 64  # photographs of a thread, after which others may silence warnings
@@ -40,7 +41,7 @@ def load_images(
     *,
     color_mode: str = "auto",
     image_size: Sequence[int] | int | None = None,
-    validation_split: float = 0.2,
+    validation_split: float = TESTED,
     seed: int = 0,
     verbose: bool = True,
 ) -> Dataset:
@@ -59,7 +60,7 @@ def load_images(
         color_mode: "grayscale", "rgb", or "auto": grey if all pictures are.
         image_size: (height, width) of the images; one number is both. None for the median of the
             pictures, scaled down to at most 64 pixels a side.
-        validation_split: the share of each class that is to test with, in [0, 1), where there are
+        validation_split: the share of each class that is to test with, in [0, 1], where there are
             no folders for that. Which pictures these are follows from their names and the seed.
         seed: of that, and of the order of the images, in which classes are mixed.
         verbose: whether to print what was found, with a progress bar on a terminal.
@@ -84,7 +85,7 @@ def load_images(
         raise InvalidTypeError(f"directory is {directory!r}: give the path of a folder")
     size = arguments.optional(arguments.positive_pair, image_size, "image_size")
     arguments.one_of(color_mode, "color_mode", COLOUR_MODES)
-    share = arguments.share(validation_split, "validation_split")
+    share = 1.0 if validation_split == 1 else arguments.share(validation_split, "validation_split")
     arguments.seed(seed)
     check_pillow()
     folder = Path(directory)
@@ -95,8 +96,12 @@ def load_images(
     labels = np.array([photo.label for photo in (*train, *test)], np.int64)[are_read]
     _check_classes(found, labels, folder)
     trained = int(are_read[: len(train)].sum())
-    parts: list[Part] = [(images[:trained], labels[:trained]), (images[trained:], labels[trained:])]
-    dataset = Dataset(*parts, class_names=found.class_names)
+    to_train, to_test = slice(trained), slice(trained, None)
+    dataset = Dataset(
+        (images[to_train], labels[to_train]),
+        (images[to_test], labels[to_test]),
+        found.class_names,
+    )
     if verbose and is_leader() and sys.stdout is not None:
         print(_in_words(folder, found, dataset, share), flush=True)
     return dataset
@@ -238,6 +243,8 @@ def _in_words(folder: Path, found: FoundPhotos, dataset: Dataset, share: float) 
     tested = "train and test have folders of their own"
     if found.test is None:
         tested = f"{share:.0%} of each class, chosen by file names, are kept for testing"
+        if share in (0, 1):
+            tested = "all are to test with" if share else "none is kept for testing"
     line = (
         f"{folder}: {_pictures(count)} of {len(names)} classes ({listed}), read as {height} x "
         f"{width} pixels {'in colour' if channels == 3 else 'in grey'}; {tested}"

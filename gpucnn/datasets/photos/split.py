@@ -15,7 +15,8 @@ def shuffled(photos: Sequence[Photo], seed: int) -> list[Photo]:
 def split(photos: Sequence[Photo], share: float) -> tuple[list[Photo], list[Photo]]:
     """The photographs to train on, and the first of each class, a share of it, to test with.
 
-    Of a class at least one is to train on and, if it has more and the share is not 0, one to test.
+    If the share is neither 0 nor 1, at least one of a class is to train on and, if there are more,
+    at least one to test.
     """
     of_class: dict[int, int] = defaultdict(int)
     for photo in photos:
@@ -30,4 +31,6 @@ def split(photos: Sequence[Photo], share: float) -> tuple[list[Photo], list[Phot
 
 
 def _tested(count: int, share: float) -> int:
-    return min(max(round(share * count), 1), count - 1) if share else 0
+    if share in (0, 1):
+        return int(share) * count
+    return min(max(round(share * count), 1), count - 1)

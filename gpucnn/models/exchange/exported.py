@@ -24,6 +24,7 @@ class Exported:
         dtype: "float32" or "float64".
         softmax: whether predictions are the softmax of what the layers give.
         loss: what it is compiled with; None for the default.
+        class_names: by number; None if the classes have no names.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Exported:
     dtype: str
     softmax: bool
     loss: Loss | None
+    class_names: tuple[str, ...] | None = None
 
     def weights_of(self, layer: Layer) -> dict[str, NDArray[Any]]:
         """The weights of a layer that runs, see `Layer.unrolled`, by their names in it."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.models.pictures.images import height_for, show_image
-from gpucnn.models.pictures.prediction import Prediction
+from gpucnn.models.pictures.prediction import UPRIGHT, Prediction, shortened
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.plots import new_figure
 
@@ -75,8 +75,10 @@ def draw_confusion(classified: Classified) -> "Figure":
     bar.ax.yaxis.set_major_formatter("{x:.0%}")
     if classes <= MOST_TOLD:
         _write_cells(axes, counts, rates)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_ticks(range(classes))
+        names = shortened(classified.names)
+        turned = 90 if max(map(len, names)) > UPRIGHT else 0
+        axes.set_xticks(range(classes), names, rotation=turned, parse_math=False)
+        axes.set_yticks(range(classes), names, parse_math=False)
     right = np.trace(counts) / total
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.set_title(f"{right:.2%} of {total:,} images are classified correctly")
@@ -130,10 +132,12 @@ def _counted(shown: int, mistakes: int) -> str:
 
 def _draw_mistake(axes: "Axes", classified: Classified, number: int) -> None:
     truth, said = int(classified.labels[number]), int(classified.predicted[number])
-    mine = classified.probabilities[number]
+    mine, names = classified.probabilities[number], shortened(classified.names)
     show_image(axes, classified.images[number])
     axes.set_title(
         f"image {number}, loss {classified.losses[number]:.2f}\n"
-        f"true class {truth}: {mine[truth]:.1%}\npredicted {said}: {mine[said]:.1%}",
+        f"true class {names[truth]}: {mine[truth]:.1%}\n"
+        f"predicted {names[said]}: {mine[said]:.1%}",
         fontsize=8,
+        parse_math=False,
     )

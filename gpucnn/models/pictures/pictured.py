@@ -1,20 +1,22 @@
 """Trainable networks that can be looked at."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.errors import InvalidValueError
+from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.losses import DEFAULT
 from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.divergence import check_weights
+from gpucnn.models.network import Network
 from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mistakes
 from gpucnn.models.pictures.filters import draw_activations, draw_filters
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import feature_maps, saliency
-from gpucnn.models.pictures.prediction import Prediction
+from gpucnn.models.pictures.prediction import Prediction, names_or_numbers
 from gpucnn.models.pictures.saliency import MOST_IMAGES, draw_saliency
 from gpucnn.models.trainable import Trainable
 
@@ -29,6 +31,33 @@ class Pictured(Trainable):
     global state, and can be drawn in any thread. All raise `GpucnnError` if Matplotlib is not
     installed.
     """
+
+    _class_names: tuple[str, ...] | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes, by number; None if they have none but their numbers.
+
+        They are saved with the model. Set them to a list of texts, one for each class, or None.
+
+        Raises:
+            InvalidTypeError: they are no list of texts.
+            InvalidValueError: a name is empty, unprintable or twice there, or there are more or
+                fewer than the model has classes.
+        """
+        return getattr(self._shared, "class_names", None) if self._shared else self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        checked = None if names is None else _checked_names(names)
+        if self.is_built:
+            _check_count(checked, self.classes)
+        self._refuse_training_elsewhere()
+        self._class_names = checked
+
+    def _complete(self, made: Network) -> None:
+        _check_count(self._class_names, made.classes)
+        super()._complete(made)
 
     @abstractmethod
     def predict(self, x: Any) -> NDArray[Any]:
@@ -52,7 +81,8 @@ class Pictured(Trainable):
         """
         self._check_tells_classes()
         images = self._looked_at(x)
-        return Prediction(images, self._probabilities(images))
+        probabilities = self._probabilities(images)
+        return Prediction(images, probabilities, class_names=self.class_names)
 
     def plot_filters(self, layer: str | None = None) -> "Figure":
         """Draw the kernels of a convolution, those of colour images in colour.
@@ -152,7 +182,12 @@ class Pictured(Trainable):
         labels = data.labels
         if labels.ndim == 2:
             labels = labels.argmax(axis=1) if self.classes > 1 else labels[:, 0] > 0.5
-        return Classified(data.images, self._probabilities(data.images), labels.astype(np.int64))
+        return Classified(
+            data.images,
+            self._probabilities(data.images),
+            labels.astype(np.int64),
+            class_names=self.class_names,
+        )
 
     def _check_tells_classes(self) -> None:
         if not self._tells_classes:
@@ -182,5 +217,32 @@ class Pictured(Trainable):
         """What the model predicts for each of some images, in words."""
         if self._tells_classes:
             rows = self._probabilities(images)
-            return [f"predicted {row.argmax()}: {row.max():.1%}" for row in rows]
+            names = names_or_numbers(self.class_names, rows.shape[1])
+            return [f"predicted {names[row.argmax()]}: {row.max():.1%}" for row in rows]
         return [f"output {row.argmax()}: {row.max():.3g}" for row in self.predict(images)]
+
+
+def _check_count(names: Sequence[str] | None, outputs: int) -> None:
+    classes = max(outputs, 2)  # of one output, two
+    if names is not None and len(names) != classes:
+        raise InvalidValueError(
+            f"class_names has {len(names)} names, but the model has {classes} classes: give one "
+            "for each"
+        )
+
+
+def _checked_names(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise InvalidTypeError(
+            f"class_names is {printable(repr(names), 100)}: give a list of texts, or None"
+        )
+    for each in names:
+        if not isinstance(each, str) or not each.strip() or not each.isprintable():
+            raise InvalidValueError(
+                f"a name of a class is {printable(repr(each), 100)}: give texts of one line"
+            )
+    if len(set(names)) < len(names):
+        raise InvalidValueError(
+            f"class_names is {printable(list(names), 100)}: give each class another name"
+        )
+    return tuple(names)

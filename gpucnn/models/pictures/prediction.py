@@ -1,6 +1,7 @@
 """What a model says of images, to be looked at."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ SHOWN, COLUMNS = 10, 5  # images
 MOST_BARS = 10  # of an image
 TILE, BARS = 1.75, 0.8  # the width of an image, and the height of its bars, in inches
 OTHER = "#bbbbbb"
+LONGEST = 14  # characters of the name of a class in a picture
+UPRIGHT = 2  # characters of names that fit below bars without being turned
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,10 +33,12 @@ class Prediction:
     Args:
         images: (n, height, width, channels).
         probabilities: real (n, classes).
+        class_names: by number; None if the classes have no names.
     """
 
     images: NDArray[Any]
     probabilities: NDArray[Any]
+    class_names: tuple[str, ...] | None = field(default=None, kw_only=True)
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -41,12 +46,18 @@ class Prediction:
         classes: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return classes
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes, or their numbers."""
+        return names_or_numbers(self.class_names, self.probabilities.shape[1])
+
     def __len__(self) -> int:
         """The number of images."""
         return len(self.images)
 
     def __repr__(self) -> str:
-        said = [f"{row.argmax()} ({row.max():.1%})" for row in self.probabilities[:SHOWN]]
+        names, rows = self.names, self.probabilities[:SHOWN]
+        said = [f"{names[row.argmax()]} ({row.max():.1%})" for row in rows]
         more = ", ..." if len(self) > SHOWN else ""
         return f"{type(self).__name__}({self._count}: {', '.join(said)}{more})"
 
@@ -72,7 +83,7 @@ class Prediction:
         for number in range(shown):
             above, below = panels[2 * (number // columns) :, number % columns][:2]
             show_image(above, self.images[number])
-            _draw_bars(below, self.probabilities[number])
+            _draw_bars(below, self.probabilities[number], self.names)
         if len(self) > SHOWN:
             figure.suptitle(self._title)
         return figure
@@ -84,8 +95,9 @@ class Prediction:
         return self._table().to_html()
 
     def _table(self) -> Table:
+        names = self.names
         rows = [
-            (number, str(row.argmax()), f"{row.max():.1%}")
+            (number, names[row.argmax()], f"{row.max():.1%}")
             for number, row in enumerate(self.probabilities[:SHOWN])
         ]
         return Table(self._title, ("image", "predicted class", "probability"), rows)
@@ -100,7 +112,17 @@ class Prediction:
         return f"{first}{self._count}"
 
 
-def _draw_bars(axes: "Axes", probabilities: NDArray[Any]) -> None:
+def names_or_numbers(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    """The names of so many classes, or the numbers of classes that have none."""
+    return tuple(map(str, range(count))) if names is None else tuple(names)
+
+
+def shortened(names: Sequence[str]) -> list[str]:
+    """Names for a picture, in which long ones are cut."""
+    return [each if len(each) <= LONGEST else f"{each[: LONGEST - 1]}…" for each in names]
+
+
+def _draw_bars(axes: "Axes", probabilities: NDArray[Any], names: Sequence[str]) -> None:
     """Draw the probabilities of the classes of an image, the highest in colour, with its value."""
     classes = np.argsort(-probabilities, kind="stable")[:MOST_BARS]
     best = classes[0]
@@ -109,8 +131,11 @@ def _draw_bars(axes: "Axes", probabilities: NDArray[Any]) -> None:
     axes.set_axis_on()
     colours = [BLUE if each == best else OTHER for each in classes]
     axes.bar(range(len(classes)), probabilities[classes], color=colours)
-    axes.set_xticks(range(len(classes)), [str(each) for each in classes], fontsize=7)
+    shown = shortened([names[each] for each in classes])
+    turned = 90 if max(map(len, shown)) > UPRIGHT else 0
+    axes.set_xticks(range(len(classes)), shown, fontsize=7, rotation=turned, parse_math=False)
     axes.set(ylim=(0, 1), yticks=[])
-    axes.set_title(f"{best}: {probabilities[best]:.1%}", fontsize=9)
+    (said,) = shortened([names[best]])
+    axes.set_title(f"{said}: {probabilities[best]:.1%}", fontsize=9, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[["top", "left", "right"]].set_visible(False)

@@ -1,5 +1,6 @@
 """A model as an ONNX file."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ MOST_BYTES = 2**31 - 2**20
 """Of weights: a file has less than 2 GiB, the graph included."""
 
 LARGEST = float(np.finfo(np.float32).max)
+
+CLASS_NAMES = "class_names"
+"""The key of the metadata under which a file has them, as a JSON array."""
 
 IMAGES = "images"
 """The name of the batch dimension."""
@@ -69,6 +73,8 @@ def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool)
         producer_name="gpucnn",
         producer_version=__version__,
     )
+    if exported.class_names is not None:
+        helper.set_model_props(model, {CLASS_NAMES: json.dumps(exported.class_names)})
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 

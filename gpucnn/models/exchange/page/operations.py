@@ -50,6 +50,7 @@ from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.exchange.exported import Exported, check_is_known
 from gpucnn.models.network import unroll
 from gpucnn.models.pictures.images import check_is_of_images
+from gpucnn.models.pictures.prediction import names_or_numbers
 from gpucnn.models.pixels import Encoding
 from gpucnn.utils import arguments
 
@@ -103,7 +104,7 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
     return {
         "name": exported.name,
         "input_shape": exported.input_shape,
-        "classes": [str(each) for each in range(max(outputs, 2))],
+        "classes": names_or_numbers(exported.class_names, max(outputs, 2)),
         "low": encoding.low,
         "high": encoding.high,
         "layers": layers,
