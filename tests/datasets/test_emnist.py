@@ -1,3 +1,4 @@
+import gzip
 import zipfile
 from pathlib import Path
 
@@ -12,8 +13,6 @@ from gpucnn.errors import InvalidFileError, InvalidValueError
 
 def files() -> dict[str, bytes]:
     """The files of two sets, of which digits has two images more."""
-    import gzip
-
     contents = {}
     for split, more in (("letters", 0), ("digits", 2)):
         for name, array in small_set().items():

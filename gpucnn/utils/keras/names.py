@@ -11,7 +11,6 @@ BY_NAME = "loss and metrics are given by name, as texts, or as objects"
 PRETRAINED = (
     "there are no pretrained networks; build it of layers, or begin with gpucnn.models.lenet"
 )
-DATA = "load the images as arrays, and give them to fit; gpucnn.datasets.mnist is there"
 
 ABSENT: dict[str, dict[str, str]] = {
     "": {
@@ -151,7 +150,6 @@ ABSENT: dict[str, dict[str, str]] = {
     "datasets": {
         "boston_housing california_housing imdb reuters": "gpucnn is for images; load the data as"
         " arrays, and give them to fit",
-        "cifar10 cifar100 fashion_mnist": DATA,
     },
     "utils": {
         "register_keras_serializable CustomObjectScope custom_object_scope get_custom_objects"
