@@ -1,13 +1,12 @@
 """Damage files by chance and read them: `python -m campaign.inputs`.
 
-To be started in `tests/`. Checkpoints, histories of runs, IDX files, plain and compressed, and PNG
+To be started in `tests/`. Checkpoints, histories of runs, sets of images in all formats, and PNG
 pictures are damaged: bits flipped, cut short, spliced, lengthened, numbers in headers and values in
 their JSON set to others, or expanding to more than they seem. Each must be read right, or refused
 by an error of the library's own in one line that can be printed; in bounded memory and time, by a
 process that lives on. Cases have numbers, and are the same for the same seed.
 """
 
-import gzip
 import io
 import json
 import os
@@ -18,7 +17,6 @@ import struct
 import sys
 import traceback
 import warnings
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,12 +25,12 @@ import numpy as np
 from PIL import Image
 
 import small
-from campaign import mutations
+from campaign import image_sets, mutations
 from campaign.figures import Figures, main
+from campaign.kind import Kind, expect
 from campaign.mutations import Generator
 from campaign.runs import CHECKPOINT, HISTORY
-from datasets.sample_files import NAMES, idx_bytes, small_set, write_set
-from gpucnn import GpucnnError, Sequential, load_mnist
+from gpucnn import GpucnnError, Sequential
 from gpucnn.applications import default_config
 from gpucnn.commands.runs import Run
 from gpucnn.datasets.digits.digits import read_digit
@@ -44,31 +42,6 @@ MEMORY = 1024 * MIB  # that a process may take beyond what it has at its start
 GROWTH = 256  # MiB that a case may make the most memory of its process grow
 PATIENCE = 20  # seconds that a case may take
 LONGEST = 1_000  # characters of an error
-
-
-class WrongError(Exception):
-    """What a file was read as is not what it holds, or the error is not as errors are."""
-
-
-class Kind(ABC):
-    """A kind of file: how a good one is made, damaged and read."""
-
-    @abstractmethod
-    def prepare(self, folder: Path) -> None:
-        """Make what is needed, in an empty folder."""
-
-    @abstractmethod
-    def damage(self, generator: Generator) -> None:
-        """Put a damaged file in its place."""
-
-    @abstractmethod
-    def read(self) -> None:
-        """Read it.
-
-        Raises:
-            GpucnnError: it is refused.
-            WrongError: it is read wrong.
-        """
 
 
 class Checkpoints(Kind):
@@ -101,10 +74,10 @@ class Checkpoints(Kind):
     def read(self) -> None:
         model = Sequential.load(self.file, device="cpu", threads=1)
         images = small.images(4, model.input_shape)
-        _expect(np.isfinite(model.predict(images)).all(), "its predictions are not finite")
+        expect(np.isfinite(model.predict(images)).all(), "its predictions are not finite")
         model.save(self._copy)
         copy = Sequential.load(self._copy, device="cpu", threads=1)
-        _expect(
+        expect(
             all(map(np.array_equal, copy.get_weights(), model.get_weights())),
             "what it saves is another model",
         )
@@ -134,43 +107,10 @@ class Histories(Kind):
     def read(self) -> None:
         run = Run.resume(self._folder)
         epochs = run.history.epochs
-        _expect(len(epochs) == run.model.epochs_trained, "the epochs are not those of the model")
+        expect(len(epochs) == run.model.epochs_trained, "the epochs are not those of the model")
         for epoch in epochs:
             line = f"{epoch['val_accuracy']:.2%} {epoch['epoch']} {epoch['images_per_second']:,.0f}"
-            _expect(line.isprintable(), "what is told of an epoch is not a line")
-
-
-class IdxFiles(Kind):
-    """Sets of images: what is read is what stands in the file, or what was compressed."""
-
-    def __init__(self, *, compressed: bool) -> None:
-        self._compressed = compressed
-
-    def prepare(self, folder: Path) -> None:
-        self._folder, arrays = folder, small_set()
-        write_set(folder, arrays)
-        (folder / NAMES[0]).unlink()
-        self.file = folder / (NAMES[0] + ".gz" * self._compressed)
-        self._plain = idx_bytes(arrays[NAMES[0]])
-
-    def damage(self, generator: Generator) -> None:
-        if not self._compressed:
-            content = mutations.of_bytes(self._plain, generator)
-        elif generator.random() < 0.1:  # more than it seems
-            length = int(generator.choice([10**6, 10**8]))
-            content = gzip.compress(self._plain + bytes(length), 1, mtime=0)
-        elif generator.random() < 0.5:
-            content = gzip.compress(mutations.of_bytes(self._plain, generator), mtime=0)
-        else:
-            content = mutations.of_bytes(gzip.compress(self._plain, mtime=0), generator)
-        self.file.write_bytes(content)
-
-    def read(self) -> None:
-        (images, _), _ = load_mnist(self._folder)
-        content = self.file.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-        _expect(images.tobytes() == content[16:], "the pixels are not those of the file")
+            expect(line.isprintable(), "what is told of an epoch is not a line")
 
 
 class Pictures(Kind):
@@ -190,19 +130,13 @@ class Pictures(Kind):
 
     def read(self) -> None:
         image = read_digit(self.file)
-        _expect(image.shape == (28, 28) and image.dtype == np.uint8, "it is not an image")
-
-
-def _expect(good: bool, otherwise: str) -> None:
-    if not good:
-        raise WrongError(otherwise)
+        expect(image.shape == (28, 28) and image.dtype == np.uint8, "it is not an image")
 
 
 KINDS: dict[str, Kind] = {
     "checkpoint": Checkpoints(),
     "history": Histories(),
-    "IDX": IdxFiles(compressed=False),
-    "gzip": IdxFiles(compressed=True),
+    **image_sets.KINDS,
     "PNG": Pictures(),
 }
 

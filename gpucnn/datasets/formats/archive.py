@@ -2,6 +2,7 @@
 
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from gzip import GzipFile
 from pathlib import Path, PurePosixPath
@@ -48,29 +49,36 @@ def archived(path: Path, origin: str, wanted: Callable[[str], bool]) -> Iterator
         wanted: says of a name, without that of the folder, whether its file is to be read.
 
     Raises:
-        InvalidFileError: it is damaged; also while one of the files is read.
-        OSError: it cannot be opened.
+        DAMAGE, TarError: it is damaged; also when one of the files is read. See `blaming`.
     """
     limit = min(LARGEST_ARRAY, path.stat().st_size * DEFLATE_RATIO)
-    with path.open("rb") as file:
-        try:
-            with _opened(file) as archive:
-                for member in _members(archive):
-                    name = PurePosixPath(member.name).name
-                    if not (member.type in tarfile.REGULAR_TYPES and wanted(name)):
-                        continue
-                    if member.sparse is not None or member.size > limit:
-                        raise ValueError(f"{name} says that it holds {member.size} bytes")
-                    content = archive.extractfile(member)
-                    assert content is not None  # which it is for links alone
-                    yield Entry(name, f"{origin}: {printable(name)}", member.size, content)
-        except InvalidFileError:
-            raise
-        except (*DAMAGE, tarfile.TarError) as error:
-            raise InvalidFileError(
-                f"{origin} is not an archive that can be read ({printable(error)}): "
-                "give another copy"
-            ) from error
+    with path.open("rb") as file, _opened(file) as archive:
+        for member in _members(archive):
+            name = PurePosixPath(member.name).name
+            if not (member.type in tarfile.REGULAR_TYPES and wanted(name)):
+                continue
+            if member.sparse is not None or member.size > limit:
+                raise ValueError(f"{name} says that it holds {member.size} bytes")
+            content = archive.extractfile(member)
+            assert content is not None  # which it is for links alone
+            yield Entry(name, f"{origin}: {printable(name)}", member.size, content)
+
+
+@contextmanager
+def blaming(origin: str) -> Iterator[None]:
+    """Where an archive is read: have an error say that it is damaged.
+
+    Raises:
+        InvalidFileError: it is damaged, or one was raised.
+    """
+    try:
+        yield
+    except InvalidFileError:
+        raise
+    except (*DAMAGE, tarfile.TarError) as error:
+        raise InvalidFileError(
+            f"{origin} is not an archive that can be read ({printable(error)}): give another copy"
+        ) from error
 
 
 def _opened(file: IO[bytes]) -> tarfile.TarFile:

@@ -199,7 +199,7 @@ def _read_names(entry: Entry) -> dict[str, tuple[str, ...]]:
         }
     text = _read(entry, min(entry.size, LONGEST_NAMES)).decode(errors="replace")
     labels = "labels" if entry.name.startswith("batches") else f"{entry.name.split('_')[0]}_labels"
-    return {labels: tuple(text.split())}
+    return {labels: tuple(map(printable, text.split()))}
 
 
 def _text(name: Any) -> str:

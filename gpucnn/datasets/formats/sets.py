@@ -18,7 +18,7 @@ from gpucnn.datasets.folder import (
     ZIPPED,
     FoundSet,
 )
-from gpucnn.datasets.formats.archive import Entry, archived
+from gpucnn.datasets.formats.archive import Entry, archived, blaming
 from gpucnn.datasets.formats.cifar import is_cifar, read_cifar
 from gpucnn.datasets.formats.csv import read_csv
 from gpucnn.datasets.formats.emnist import class_names, is_emnist, read_zipped, upright
@@ -123,7 +123,8 @@ def read_arrays(path: Path, origin: str) -> Dataset:
 
 def read_cifar_archive(path: Path, origin: str, labels: str | None = None) -> Dataset:
     """Read a file such as cifar-10-python.tar.gz."""
-    return Dataset(*read_cifar(archived(path, origin, is_cifar), origin, labels))
+    with blaming(origin):
+        return Dataset(*read_cifar(archived(path, origin, is_cifar), origin, labels))
 
 
 def read_digits(origin: str, read: Callable[[str], Part]) -> Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpucnn.datasets.formats import archive as module
-from gpucnn.datasets.formats.archive import archived, is_archive
+from gpucnn.datasets.formats.archive import archived, blaming, is_archive
 from gpucnn.errors import InvalidFileError
 
 WHOLE = {"a": b"first", "b": bytes(3000), "c": b"last"}
@@ -26,8 +26,9 @@ def tar(members: dict[str, bytes], **of_each: object) -> bytes:
 
 
 def read(path: Path, names: str = "abc") -> dict[str, bytes]:
-    entries = archived(path, "<set>", lambda name: name in names)
-    return {entry.name: entry.file.read() for entry in entries}
+    with blaming("<set>"):
+        entries = archived(path, "<set>", lambda name: name in names)
+        return {entry.name: entry.file.read() for entry in entries}
 
 
 def refused(folder: Path, content: bytes) -> str:
