@@ -148,7 +148,7 @@ def full_source(source: str) -> str:
 
 def is_published(source: str | os.PathLike[str]) -> bool:
     """Whether a source is the name of a published dataset, and not of a file or folder."""
-    return source in PUBLISHED and not Path(source).exists()
+    return isinstance(source, str) and source in PUBLISHED and not Path(source).exists()
 
 
 def is_of_photos(source: str | os.PathLike[str]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.datasets import folder
 from gpucnn.datasets.formats.archive import Entry
 from gpucnn.datasets.formats.in_place import joined, rearranged
 from gpucnn.datasets.formats.pickled import read_pickle
@@ -31,8 +32,7 @@ class Kind:
 
     Attributes:
         name: of the set.
-        train: the names of the files to train on, in order, without .bin.
-        test: that of the file to test with.
+        files: the names of those to train on, in order, and of that to test with, without .bin.
         labels: the names of the labels, in the order of the bytes of a record; the last are used
             where none are named.
         classes: how many there are of each.
@@ -40,8 +40,7 @@ class Kind:
     """
 
     name: str
-    train: tuple[str, ...]
-    test: str
+    files: folder.Layout
     labels: tuple[str, ...]
     classes: tuple[int, ...]
     pattern: re.Pattern[str]
@@ -49,16 +48,14 @@ class Kind:
 
 CIFAR10 = Kind(
     name="CIFAR-10",
-    train=tuple(f"data_batch_{number}" for number in range(1, 6)),
-    test="test_batch",
+    files=folder.CIFAR10,
     labels=("labels",),
     classes=(10,),
     pattern=re.compile(r"(data_batch_[1-5]|test_batch)(\.bin)?|batches\.meta(\.txt)?"),
 )
 CIFAR100 = Kind(
     name="CIFAR-100",
-    train=("train",),
-    test="test",
+    files=folder.CIFAR100,
     labels=("coarse_labels", "fine_labels"),
     classes=(20, 100),
     pattern=re.compile(r"(train|test)(\.bin)?|meta|(fine|coarse)_label_names\.txt"),
@@ -99,19 +96,19 @@ def read_cifar(
         if kind is None:
             continue
         stem = entry.name.removesuffix(".bin")
-        if stem in (*kind.train, kind.test):
+        if stem in kind.files:
             read = _read_binary if entry.name.endswith(".bin") else _read_pickled
             parts[stem] = read(entry, kind, _label_of(kind, labels))
         else:
             names |= _read_names(entry)
-    kind = next((each for each in kinds if each.test in parts), kinds[0])
-    for each in (*kind.train, kind.test):
+    kind = next((each for each in kinds if each.files[-1] in parts), kinds[0])
+    for each in kind.files:
         if each not in parts:
             raise InvalidFileError(
                 f"{origin} has no {each} or {each}.bin: give all files of {kind.name}"
             )
     train, test = (
-        _joined([parts.pop(name) for name in files]) for files in (kind.train, [kind.test])
+        _joined([parts.pop(name) for name in files]) for files in (kind.files[:-1], kind.files[-1:])
     )
     return train, test, _names_of(names, kind, _label_of(kind, labels))
 

@@ -22,7 +22,9 @@ MOST_READS = 1_000_000  # one or two for each of its instructions: CIFAR-100's t
 LONGEST_LINE = 2**16  # bytes of an instruction in text
 LARGE = 2**16  # bytes of a string that is read into an array
 CHUNK = 2**20  # bytes read at a time
+MOST_ARRAYS = 16
 MOST_AXES = 4  # of an array
+LONGEST_KEY = 100  # characters
 
 INSTRUCTIONS = (
     *(pickle.PROTO, pickle.FRAME, pickle.MARK, pickle.STOP, pickle.NONE),
@@ -60,17 +62,16 @@ def read_pickle(file: IO[bytes], size: int, origin: str) -> dict[str, Any]:
         read = _Reader(_Source(file, size)).load()
         if not isinstance(read, _Dictionary):
             raise TypeError(f"it holds a {type(read).__name__}")
-        return {name: _value(value) for name, value in read.items()}
+        arrays = [name for name, value in read.items() if isinstance(value, _Array)]
+        if len(arrays) > MOST_ARRAYS:  # of which each might be a copy of the same bytes
+            raise ValueError("it holds too many arrays")
+        return read | {name: read[name].array() for name in arrays}
     except (*DAMAGE, pickle.UnpicklingError) as error:
         raise InvalidFileError(
             f"{origin} is not a pickle of numbers and arrays alone "
             f"({printable(str(error) or type(error).__name__, 100)}), and only such a one is read, "
             "for a pickle could run anything: give another copy"
         ) from error
-
-
-def _value(value: Any) -> Any:
-    return value.array() if isinstance(value, _Array) else value
 
 
 class _Source:
@@ -110,8 +111,8 @@ class _Dictionary(dict[str, Any]):
     __slots__ = ()
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if not isinstance(key, (bytes, str)):
-            raise TypeError(f"a key is a {type(key).__name__}")
+        if not isinstance(key, (bytes, str)) or len(key) > LONGEST_KEY:
+            raise TypeError(f"a key is a {type(key).__name__}, or a long one")
         super().__setitem__(key.decode() if isinstance(key, bytes) else key, value)
 
 
@@ -152,6 +153,8 @@ class _Array:
             raise TypeError("an array holds other things than bytes")
         if len(shape) > MOST_AXES or not all(type(each) is int for each in shape) or is_fortran:
             raise ValueError("an array has a shape that images have not")
+        if isinstance(content, str):
+            content = content.encode("latin-1")
         if isinstance(content, bytes):
             content = _Large(np.array(np.frombuffer(content, np.uint8)))
         array: NDArray[np.uint8] = content.values
@@ -161,11 +164,11 @@ class _Array:
         return array
 
 
-def _encode(text: Any, encoding: Any) -> bytes:
-    """The bytes that Python 3 writes as text, for Python 2."""
+def _encoded(text: Any, encoding: Any) -> str:
+    """The text as which Python 3 writes bytes for Python 2; a copy of each might be too many."""
     if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
         raise TypeError("it calls the function encode in another way than for bytes")
-    return text.encode("latin-1")
+    return text
 
 
 NAMES = {
@@ -173,7 +176,7 @@ NAMES = {
     ("numpy", "dtype"): lambda name, *_: _Type(name),
     ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
     ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
-    ("_codecs", "encode"): _encode,
+    ("_codecs", "encode"): _encoded,
 }
 """What is called in place of the functions that a pickle names."""
 

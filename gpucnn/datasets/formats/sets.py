@@ -53,15 +53,14 @@ def read_set(found: FoundSet, origin: str, labels: str | None = None) -> Dataset
     if found.layout is TABLES:
         return _read_tables(origin, found)
     if found.layout is SVHN:
-        return read_digits(
-            origin, lambda name: read_svhn(found.files[name], str(found.files[name]))
-        )
+        return read_digits(origin, lambda name: read_svhn(files[name], str(files[name])))
     if found.layout is ZIPPED:
         return read_emnist_zip(first, str(first), found.name)
     if found.layout in (CIFAR10_ARCHIVE, CIFAR100_ARCHIVE):
         return read_cifar_archive(first, str(first), labels)
     if found.layout in (CIFAR10, CIFAR100):
-        return Dataset(*read_cifar(_cifar_in(found), origin, labels))
+        usual = "labels" if found.layout is CIFAR10 else "fine_labels"
+        return Dataset(*read_cifar(_cifar_in(found), origin, labels or usual))
     names = class_names(first.parent, found.name) if is_emnist(found.name) else None
     return read_four(origin, found.name, lambda name: read_one(name, files[name]), names)
 

@@ -37,7 +37,9 @@ def refused(folder: Path, files: dict[str, bytes]) -> str:
 
 
 @pytest.mark.parametrize(
-    "files", [python_files(), python_files(protocol=4), binary_files()], ids=["2", "3", "binary"]
+    "files",
+    [python_files(), python_files(protocol=4), python_files(protocol=2), binary_files()],
+    ids=["Python 2", "Python 3", "Python 3 for 2", "binary"],
 )
 def test_cifar_10(tmp_path: Path, files: dict[str, bytes]) -> None:
     train, test, names = read(tmp_path, files)

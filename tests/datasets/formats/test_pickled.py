@@ -131,8 +131,19 @@ def test_memory_is_bounded_by_the_file() -> None:
     refused(b"}(S'a'\nS'" + b"b" * 70_000 + b"'\nu.")
 
 
+def test_no_text_is_copied_again_and_again() -> None:
+    text = b"X" + struct.pack("<i", 50_000) + b"a" * 50_000 + b"q\x01"
+    encoded = b"c_codecs\nencode\nh\x01U\x06latin1\x86R"
+    refused(text + b"(" + encoded * 500 + b"l.")
+    keys = b"(" + b"h\x01N" * 50 + b"d"
+    assert "or a long one" in refused(text + keys * 50 + b".")
+    array = python2_pickle({b"a": ARRAY})[6:-2]
+    items = b"".join(b"U\x03%03d" % each + array[3:] for each in range(17))
+    assert "it holds too many arrays" in refused(b"}(" + items + b"u.")
+
+
 def test_dictionaries_have_keys_of_text() -> None:
-    assert "a key is a tuple" in refused(b"}" + b")" + b"\x85" * 100_000 + b"Ns.")
+    assert "a key is a tuple, or a long one" in refused(b"}" + b")" + b"\x85" * 100_000 + b"Ns.")
     assert "a key is a int" in refused(b"(I1\nNd.")
     refused(b"(NNNd.")
 
