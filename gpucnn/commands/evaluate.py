@@ -8,6 +8,7 @@ from gpucnn.commands.options import (
     check_workers,
     load_test_set,
 )
+from gpucnn.commands.tables.classes import print_classes
 from gpucnn.errors import printable
 from gpucnn.models.pixels import BUILT_IN
 from gpucnn.models.sequential import Sequential
@@ -19,7 +20,11 @@ def evaluate(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Evaluate a saved model on the test images of the data it was trained on, or of other data."""
+    """Evaluate a saved model on the test images of the data it was trained on, or of other data.
+
+    Of a folder of photographs that it was not trained on, all are evaluated, or those in test/. If
+    its classes have names, a table tells how well each is recognised.
+    """
     check_workers(threads, [device])
     model = Sequential.load(checkpoint, device, threads)
     source, (images, labels) = load_test_set(checkpoint, model, data)
@@ -28,3 +33,6 @@ def evaluate(
     name = "the built-in MNIST" if source == BUILT_IN else printable(source)
     print(f"{correct:,} of {len(labels):,} test images from {name} are classified correctly")
     print(f"accuracy {accuracy:.2%}, loss {loss:.4f}")
+    if model.class_names is not None:
+        print()
+        print_classes(model.class_names, labels, model.classify(images).predicted)

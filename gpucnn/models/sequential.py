@@ -402,8 +402,8 @@ class Model(Pictured):
         with self._lock.claim():
             state, epochs_trained = self.optimizer.state(), self.epochs_trained
             weights = self.named_weights(self.replica)
-        saved = SavedModel(self._settings(), weights, state, epochs_trained, self.pixels)
-        save_model(path, saved)
+        of_training = state, epochs_trained, self.pixels, self.class_names
+        save_model(path, SavedModel(self._settings(), weights, *of_training))
 
     @keras_arguments
     def save_weights(self, filepath: str | os.PathLike[str]) -> None:
@@ -577,6 +577,7 @@ class Model(Pictured):
         self.compile(of.optimizer, of.loss, of.metrics)
         self._place_optimizer(saved.state)
         self.epochs_trained, self.pixels = saved.epochs_trained, saved.pixels
+        self.class_names = saved.class_names
 
     @classmethod
     def from_onnx(

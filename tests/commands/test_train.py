@@ -169,6 +169,7 @@ def test_every_option_reaches_the_config(command: Command, data: str) -> None:
     options = {
         "model": "lenet",
         "data": data,
+        "image_size": 28,
         "device": "cpu",
         "threads": 3,
         "epochs": 1,
@@ -206,7 +207,7 @@ def test_a_finished_run_resumed_says_so(command: Command, data: str) -> None:
         (["--epochs", "0"], "epochs is 0"),
         (["--model", "vgg"], "model is 'vgg': choose one of notebook, lenet"),
         (["--device", "abacus"], "unknown device 'abacus': choose one of auto, cpu"),
-        (["--data", "nowhere"], "nowhere: give a folder of IDX files"),
+        (["--data", "nowhere"], "nowhere: give a folder of photographs"),
         (["--resume"], "--resume needs to know which run"),
         (["--resume", "--output", "nowhere"], "there is no run in nowhere"),
         (["--learning-rate", "nan"], "learning_rate is nan"),

@@ -28,7 +28,8 @@ def test_a_folder_becomes_arrays(folder: Path) -> None:
     (x, y), (x_test, y_test) = loaded.train, loaded.test
     assert loaded.class_names == ("cat", "dog", "emu")
     assert (x.shape, x_test.shape) == ((24, 6, 4, 3), (6, 6, 4, 3))
-    assert (x.dtype, y.dtype) == (np.uint8, np.int64)
+    assert x.dtype == np.uint8
+    assert y.dtype == np.int64
     assert (loaded.image_shape, loaded.classes) == ((6, 4, 3), 3)
     assert np.bincount(y_test).tolist() == [2, 2, 2]
     both = [*colours(x), *colours(x_test)]
