@@ -17,7 +17,7 @@
 
 #define SHIFT_BITS 16  // of the part of a shift
 
-// Fill modes, as FILL_MODES of gpucnn/backends/ops/images.py numbers them; 3 is to wrap around.
+// Fill modes, as FILL_MODES of gpucnn/backends/ops/resampling.py numbers them; 3 is to wrap around.
 #define CONSTANT 0
 #define NEAREST 1
 #define REFLECT 2

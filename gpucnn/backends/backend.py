@@ -27,6 +27,7 @@ from gpucnn.backends.ops.normalization import (
 from gpucnn.backends.ops.parts import CudaParts, Parts
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
+from gpucnn.backends.ops.resampling import CpuResampling, CudaResampling, Resampling
 from gpucnn.backends.ops.training.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.training.norms import CpuNorms, CudaNorms, Norms
 from gpucnn.backends.ops.training.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
@@ -48,6 +49,7 @@ class Backend(
     Parts,
     Pooling,
     Random,
+    Resampling,
     Elementwise,
     Loss,
     Optimizers,
@@ -84,6 +86,7 @@ class CpuBackend(
     CpuNorms,
     CpuPooling,
     CpuRandom,
+    CpuResampling,
     CpuElementwise,
     CpuLoss,
     CpuOptimizers,
@@ -116,6 +119,7 @@ class CudaBackend(
     CudaParts,
     CudaPooling,
     CudaRandom,
+    CudaResampling,
     CudaElementwise,
     CudaLoss,
     CudaOptimizers,

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import get_backend, layers
-from gpucnn.backends.ops.images import FILL_MODES
+from gpucnn.backends.ops.resampling import FILL_MODES
 from gpucnn.layers import Layer, Step
 
 os.environ["KERAS_BACKEND"] = "jax"

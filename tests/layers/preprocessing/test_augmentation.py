@@ -8,7 +8,7 @@ import loops
 from expect import refusal
 from gpucnn import Conv2D, Dense, Flatten, RandomFlip, RandomTranslation, Sequential, get_backend
 from gpucnn.backends import Array
-from gpucnn.backends.ops.images import FILL_MODES, PIXEL
+from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
 from gpucnn.layers import Layer, Step
 from layers.placed import AnyLayer
 
