@@ -14,23 +14,7 @@
 // Operations per output: 4 multiply-adds.
 
 #include "elements.cuh"
-
-#define SHIFT_BITS 16  // of the part of a shift
-
-// Fill modes, as FILL_MODES of gpucnn/backends/ops/resampling.py numbers them; 3 is to wrap around.
-#define CONSTANT 0
-#define NEAREST 1
-#define REFLECT 2
-
-// The pixel of the image that stands at a place along an axis; -1 for the fill value.
-__device__ __forceinline__ int within(int place, int size, int fill_mode)
-{
-    if (fill_mode == CONSTANT) return place >= 0 && place < size ? place : -1;
-    if (fill_mode == NEAREST) return min(max(place, 0), size - 1);
-    const int period = fill_mode == REFLECT ? 2 * size : size;
-    const int folded = (place % period + period) % period;
-    return folded < size ? folded : period - 1 - folded;
-}
+#include "resampling.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS) translate(
     const REAL* __restrict__ x,
@@ -44,8 +28,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) translate(
 {
     const long long image = blockIdx.x;
     const int down = shifts[2 * image], right = shifts[2 * image + 1];
-    const REAL part_y = (REAL)(down & ((1 << SHIFT_BITS) - 1)) / (1 << SHIFT_BITS);
-    const REAL part_x = (REAL)(right & ((1 << SHIFT_BITS) - 1)) / (1 << SHIFT_BITS);
+    const REAL part_y = part_of(down), part_x = part_of(right);
     const unsigned line = columns * channels, size = rows * line;
     const REAL* pixels = x + image * size;
     EACH_ITEM(k)

@@ -749,6 +749,29 @@ def translate(x: Array, shifts: Array, fill_mode: str, fill_value: float, pixel:
     return moved
 
 
+def transform(
+    x: Array, drawn: Array, maps: Array, mode: str, fill: float, interpolation: str, pixel: int
+) -> Array:
+    """Images seen at places that maps, in units of which `pixel` are a pixel, tell of each pixel.
+
+    What is seen at a place is the mean of the pixels that are less than 1 away along both axes,
+    each weighted by 1 less its distance along each; or the pixel that is nearest.
+    """
+    seen = np.zeros(x.shape)
+    for image, row, column, channel in np.ndindex(x.shape):
+        a, b, c, d, e, f = (int(k) for k in maps[drawn[image, 0]] + maps[drawn[image, 1]])
+        y, z = (a + b * row + c * column) / pixel, (d + e * row + f * column) / pixel
+        if interpolation == "nearest":
+            y, z = math.floor(y + 0.5), math.floor(z + 0.5)
+        for near_y in {math.floor(y), math.ceil(y)}:
+            for near_z in {math.floor(z), math.ceil(z)}:
+                weight = (1 - abs(y - near_y)) * (1 - abs(z - near_z))
+                place = extended(near_y, x.shape[1], mode), extended(near_z, x.shape[2], mode)
+                value = fill if None in place else x[image, place[0], place[1], channel]
+                seen[image, row, column, channel] += weight * value
+    return seen
+
+
 # Data
 
 

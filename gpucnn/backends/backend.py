@@ -32,6 +32,7 @@ from gpucnn.backends.ops.training.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.training.norms import CpuNorms, CudaNorms, Norms
 from gpucnn.backends.ops.training.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
 from gpucnn.backends.ops.training.penalties import CpuPenalties, CudaPenalties, Penalties
+from gpucnn.backends.ops.transforms import CpuTransforms, CudaTransforms, Transforms
 
 
 class Backend(
@@ -50,6 +51,7 @@ class Backend(
     Pooling,
     Random,
     Resampling,
+    Transforms,
     Elementwise,
     Loss,
     Optimizers,
@@ -87,6 +89,7 @@ class CpuBackend(
     CpuPooling,
     CpuRandom,
     CpuResampling,
+    CpuTransforms,
     CpuElementwise,
     CpuLoss,
     CpuOptimizers,
@@ -120,6 +123,7 @@ class CudaBackend(
     CudaPooling,
     CudaRandom,
     CudaResampling,
+    CudaTransforms,
     CudaElementwise,
     CudaLoss,
     CudaOptimizers,

@@ -33,6 +33,7 @@ from gpucnn.layers.merging import Concatenate as Concatenate
 from gpucnn.layers.merging import MergingLayer as MergingLayer
 from gpucnn.layers.merging import add as add
 from gpucnn.layers.merging import concatenate as concatenate
+from gpucnn.layers.preprocessing.augmentation import Augmentation as Augmentation
 from gpucnn.layers.preprocessing.augmentation import RandomFlip as RandomFlip
 from gpucnn.layers.preprocessing.augmentation import RandomTranslation as RandomTranslation
 from gpucnn.layers.preprocessing.rescaling import Normalization as Normalization
@@ -40,6 +41,9 @@ from gpucnn.layers.preprocessing.rescaling import Rescaling as Rescaling
 from gpucnn.layers.preprocessing.rescaling import (
     takes_bytes_as_they_are as takes_bytes_as_they_are,
 )
+from gpucnn.layers.preprocessing.transforms import RandomRotation as RandomRotation
+from gpucnn.layers.preprocessing.transforms import RandomShear as RandomShear
+from gpucnn.layers.preprocessing.transforms import RandomZoom as RandomZoom
 from gpucnn.layers.reshaping import Cropping2D as Cropping2D
 from gpucnn.layers.reshaping import Flatten as Flatten
 from gpucnn.layers.reshaping import Reshape as Reshape
@@ -68,6 +72,9 @@ SeparableConvolution2D = SeparableConv2D
 
 LAYERS: tuple[type[Layer], ...] = configurable(globals(), Layer)
 """The layers that a model file may name."""
+
+AUGMENTATION = tuple(each for each in LAYERS if issubclass(each, Augmentation))
+"""Those that vary images in training, and leave them as they are in use."""
 
 if not TYPE_CHECKING:  # mypy would take any name for one of the module
     __getattr__ = lacking(__name__)

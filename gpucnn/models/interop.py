@@ -101,8 +101,8 @@ def to_torch(model: Sequential) -> Any:
         GpucnnError: the package torch is not installed.
 
     Warns:
-        GpucnnWarning: `RandomFlip` and `RandomTranslation`, for which torch.nn has no module, are
-            left out.
+        GpucnnWarning: layers that vary images, such as `RandomFlip`, for which torch.nn has no
+            module, are left out.
     """
     from gpucnn.models.exchange.torch.to_torch import to_sequential
 

@@ -92,16 +92,25 @@ def factor(value: Any, name: str) -> tuple[float, float]:
 
     As Keras's random layers take it, which draw a share of the size of an image.
     """
-    both = (-abs(value), abs(value)) if _is_finite(value) else value
+    return _range((-abs(value), abs(value)) if _is_finite(value) else value, value, name, -1)
+
+
+def shares(value: Any, name: str) -> tuple[float, float]:
+    """A pair of numbers in [0, 1], the lower first; a single one is the upper, and 0 the lower."""
+    return _range((0, value) if _is_finite(value) else value, value, name, 0)
+
+
+def _range(both: Any, value: Any, name: str, least: int) -> tuple[float, float]:
+    """A pair of numbers in [least, 1], which `value` of the argument `name` means."""
     if (
         not isinstance(both, (tuple, list))
         or len(both) != 2
         or not all(map(_is_finite, both))
-        or not -1 <= both[0] <= both[1] <= 1
+        or not least <= both[0] <= both[1] <= 1
     ):
         raise InvalidValueError(
-            f"{name} is {value!r}: it must be a number from -1 to 1, or a pair of them, the lower "
-            "first"
+            f"{name} is {value!r}: it must be a number from {least} to 1, or a pair of them, the "
+            "lower first"
         )
     return float(both[0]), float(both[1])
 

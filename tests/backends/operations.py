@@ -746,6 +746,37 @@ def translate(sizes: Sizes, values: Values, fill_mode: str, fill_value: float = 
     )
 
 
+def transform(
+    sizes: Sizes, values: Values, fill_mode: str, interpolation: str, fill_value: float = -0.7
+) -> Call:
+    """By maps that lead as far beyond the edges as they may, or not at all.
+
+    The places of pixels, and those halfway between two, are among them.
+    """
+    x, (height, width) = values.reals(*_input(sizes)), sizes.window.image
+    choices = sizes.filters + 1
+    maps = np.zeros((choices, 2, 3), np.int32)
+    linear = values.generator.uniform(-PIXEL // 2, PIXEL // 2, (choices, 2, 2))
+    maps[..., 1:] = np.where(values.integers(2, choices, 1, 1), linear, linear.round(-4))
+    most = np.array([height, width]) * PIXEL
+    maps[..., 0] = values.generator.integers(-most // 2, most, (choices, 2))
+    maps[0] = [[PIXEL // 4, PIXEL // 2, 0], [0, 0, PIXEL // 2]]
+    drawn = values.integers(choices, sizes.images, 2)
+    drawn[0] = 0
+    return Call(
+        "transform",
+        {
+            "x": x,
+            "drawn": drawn.astype(np.int32),
+            "maps": maps.reshape(choices, 6),
+            "fill_mode": fill_mode,
+            "fill_value": fill_value,
+            "interpolation": interpolation,
+            "out": values.unset(*x.shape),
+        },
+    )
+
+
 def store_probabilities(sizes: Sizes, values: Values) -> Call:
     rows, classes = _pixels(sizes), sizes.filters
     first, number = sizes.channels, int(values.integers(3))
@@ -1137,6 +1168,12 @@ CALLS: dict[str, Builder] = {
     "translate over the nearest": partial(translate, fill_mode="nearest"),
     "translate over a reflection": partial(translate, fill_mode="reflect"),
     "translate over the other side": partial(translate, fill_mode="wrap"),
+    "transform over a constant": partial(transform, fill_mode="constant", interpolation="bilinear"),
+    "transform over a reflection": partial(
+        transform, fill_mode="reflect", interpolation="bilinear"
+    ),
+    "transform over the other side": partial(transform, fill_mode="wrap", interpolation="bilinear"),
+    "transform to the nearest": partial(transform, fill_mode="nearest", interpolation="nearest"),
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),

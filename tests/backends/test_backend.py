@@ -413,6 +413,11 @@ def translate(x: Array, shifts: Array, fill_mode: str, fill_value: float, **_: A
     return {"out": loops.translate(x, shifts, fill_mode, fill_value, PIXEL)}
 
 
+def transform(x: Array, drawn: Array, maps: Array, **how: Any) -> Results:
+    mode = how["fill_mode"], how["fill_value"], how["interpolation"]
+    return {"out": loops.transform(x, drawn, maps, *mode, PIXEL)}
+
+
 def store_probabilities(
     position: Array, logits: Array, probabilities: Array, batch_size: int, first: int
 ) -> Results:
@@ -651,6 +656,7 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "pad": pad,
     "flip": flip,
     "translate": translate,
+    "transform": transform,
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "soft_cross_entropy": soft_cross_entropy,

@@ -19,7 +19,10 @@ from gpucnn import (
     MaxPool2D,
     Normalization,
     RandomFlip,
+    RandomRotation,
+    RandomShear,
     RandomTranslation,
+    RandomZoom,
     ReLU,
     Rescaling,
     Sequential,
@@ -123,6 +126,7 @@ Make = Callable[[], list[Layer]]
 AUGMENTED: dict[str, Make] = {
     "flips": lambda: [RandomFlip()],
     "translations": lambda: [RandomTranslation(0.3, 0.2)],
+    "maps": lambda: [RandomRotation(0.1), RandomZoom(0.2, 0.1), RandomShear(0.2, 0.1)],
     "several": lambda: [
         RandomFlip("horizontal"),
         RandomTranslation(0.2, 0.2, "wrap"),

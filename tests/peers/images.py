@@ -5,9 +5,14 @@ output, in float64; gpucnn computes on the CPU and in the simulator of its kerne
 case, and exits with 1 if outputs or gradients of the input differ by more than `TOLERANCE`. (On
 PyTorch, Keras takes the root in `Normalization` in float32.)
 
-What varies images is compared where nothing is left to chance: shifts whose lowest and highest
-share are one. Of flips, each image that Keras's layer makes has to be one of those made here, which
-in the mode "horizontal_and_vertical" are four: Keras draws once for both.
+What varies images is compared where nothing is left to chance: shifts, angles and zooms whose
+lowest and highest share are one. Of flips and shears, each image that Keras's layer makes has to be
+one of those made here: in the mode "horizontal_and_vertical" these are four flips, as Keras draws
+once for both, and of shears along both axes four, as Keras draws one side for both.
+
+Maps of images are rounded to units of 2^-16 of a pixel, by at most half a unit for each row and
+column, and for two starts. Along each axis a pixel changes by at most twice the largest over one
+pixel: that is `MAP_TOLERANCE`, of pixels that are interpolated.
 """
 
 import os
@@ -19,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import get_backend, layers
-from gpucnn.backends.ops.resampling import FILL_MODES
+from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
 from gpucnn.layers import Layer, Step
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -50,6 +55,21 @@ DIFFERENTIABLE: list[tuple[str, dict[str, Any]]] = [
     ("Normalization", {"mean": [0.1, -0.2, 7.0], "variance": [4.0, 1e-20, 0.5]}),
 ]
 """Layers, and arguments of theirs."""
+
+MAP_TOLERANCE = 2 * 2 * (sum(IMAGE[:2]) + 2) / 2 / PIXEL
+
+MAPS: list[tuple[str, dict[str, Any]]] = [
+    *(("RandomRotation", {"factor": (a, a)}) for a in (0.0, 0.25, -0.5, 1.0, 0.01, -0.13)),
+    *(("RandomZoom", {"height_factor": (z, z)}) for z in (0.0, 0.25, -0.3)),
+    ("RandomZoom", {"height_factor": (0.93, 0.93), "width_factor": (-0.47, -0.47)}),
+    ("RandomZoom", {"height_factor": (-0.1, -0.1), "width_factor": (0.37, 0.37)}),
+    ("RandomShear", {}),
+    ("RandomShear", {"x_factor": (0.47, 0.47)}),
+    ("RandomShear", {"y_factor": (1.0, 1.0)}),
+    ("RandomShear", {"x_factor": (0.23, 0.23), "y_factor": (0.11, 0.11)}),
+]
+"""Layers that map images, with but one map, or of shears with those to either side. No place is
+halfway between two pixels: there Keras takes the one that is farther from 0 for the nearest."""
 
 SHIFTS = [(0.0, 0.0), (3 / 64, -5 / 32), (-0.5, 0.25), (11 / 64, 19 / 32), (1.0, -1.0)]
 """Shares of the height and the width that are whole multiples of 2^-16 of a pixel."""
@@ -125,18 +145,40 @@ def differences(device: str) -> Iterator[tuple[float, str]]:
                 theirs("RandomTranslation", arguments, x),
             )
             yield difference(*pair), f"RandomTranslation {fill_mode} by {down}, {right}"
+    yield from of_maps(x, device)
     for mode, count in (("horizontal", 2), ("vertical", 2), ("horizontal_and_vertical", 4)):
         yield of_flips(mode, count, x[:1], device), f"RandomFlip {mode}"
 
 
+def of_maps(x: Reals, device: str) -> Iterator[tuple[float, str]]:
+    """The difference of each case of a map, as a share of what is allowed."""
+    for interpolation, allowed in (("bilinear", MAP_TOLERANCE), ("nearest", TOLERANCE)):
+        for fill_mode in FILL_MODES:
+            filling = {"fill_mode": fill_mode, "fill_value": 0.7, "interpolation": interpolation}
+            for kind, arguments in MAPS:
+                apart = from_nearest(kind, arguments | filling, x[:1], device)[0]
+                share = apart / np.abs(x[:1]).max() / allowed
+                yield share * TOLERANCE, f"{kind} {arguments | filling}, of {allowed:.0e}"
+
+
 def of_flips(mode: str, count: int, x: Reals, device: str) -> float:
     """The largest difference of an image that Keras makes of `x` from the nearest of `count`."""
+    apart, made = from_nearest("RandomFlip", {"mode": mode}, x, device)
+    assert made == count
+    return apart
+
+
+def from_nearest(kind: str, arguments: dict[str, Any], x: Reals, device: str) -> tuple[float, int]:
+    """The largest difference of an image that Keras makes of `x` from the nearest made here.
+
+    Returns:
+        It, and how many are made here.
+    """
     images = np.repeat(x, 60, axis=0)
-    flipped = np.unique(ours("RandomFlip", {"mode": mode}, images, device)[0], axis=0)
-    assert len(flipped) == count
-    possible = theirs("RandomFlip", {"mode": mode}, images)[0]
-    apart = np.abs(flipped[:, None] - possible).max((2, 3, 4))
-    return float(apart.min(0).max())
+    made = np.unique(ours(kind, arguments, images, device)[0], axis=0)
+    possible = theirs(kind, arguments, images)[0]
+    apart = np.abs(made[:, None] - possible).max((2, 3, 4))
+    return float(apart.min(0).max()), len(made)
 
 
 def main() -> int:

@@ -24,7 +24,8 @@ In the kernel they are numbered in this order.
 
 SHIFT_BITS = 16
 PIXEL = 2**SHIFT_BITS
-"""The units of a shift that are one pixel: its parts are exact, and the same on every device."""
+"""The units of a shift, or of a place, that are one pixel: parts of pixels are exact, and the same
+on every device."""
 
 MOST_SIDE = 2**15 - 1
 """The most pixels of a side of images that are translated: shifts of as many fit into 32 bits."""
@@ -58,7 +59,7 @@ class Resampling(Memory):
         for rows, row_weights in _taps(xp, shifts[:, 0], x.shape[1], fill_mode):
             for columns, column_weights in _taps(xp, shifts[:, 1], x.shape[2], fill_mode):
                 outside = (rows[:, :, None] == OUTSIDE) | (columns[:, None, :] == OUTSIDE)
-                inside = _inside(xp, rows)[:, :, None], _inside(xp, columns)[:, None, :]
+                inside = indexable(xp, rows)[:, :, None], indexable(xp, columns)[:, None, :]
                 pixels = xp.where(outside[..., None], fill_value, x[(images, *inside)])
                 out += (row_weights * column_weights)[:, None, None, None] * pixels
 
@@ -80,16 +81,16 @@ def _taps(
     """
     whole, part = shifts.astype(np.int64) >> SHIFT_BITS, (shifts & (PIXEL - 1)) / PIXEL
     places = xp.arange(size) - whole[:, None]
-    first, second = (_within(xp, each, size, fill_mode) for each in (places, places - 1))
+    first, second = (within(xp, each, size, fill_mode) for each in (places, places - 1))
     return (first, 1 - part), (second, part)
 
 
-def _inside(xp: Any, places: Array) -> Array:
-    """Places of pixels, any for the constant number."""
+def indexable(xp: Any, places: Array) -> Array:
+    """The places of pixels, any for the constant number."""
     return xp.where(places == OUTSIDE, 0, places)  # type: ignore[no-any-return]
 
 
-def _within(xp: Any, places: Array, size: int, fill_mode: str) -> Array:
+def within(xp: Any, places: Array, size: int, fill_mode: str) -> Array:
     """The pixels of an image that stand at `places` along an axis, also beyond its edges."""
     if fill_mode == "constant":
         return xp.where((places >= 0) & (places < size), places, OUTSIDE)  # type: ignore[no-any-return]

@@ -141,6 +141,7 @@ COSTS = {
     "take_part": Cost(parts={"whole": "images*pixels"}),
     "tanh": Cost("size"),
     "tanh_gradient": Cost("4*size"),
+    "transform": Cost("8*images*rows*columns*channels", rows={"maps": "2*images"}),
     "translate": Cost("8*images*rows*columns*channels"),
     "unit_norm": Cost("size", updated=("values",)),
     "weigh_rows": Cost("rows + rows*columns", updated=("losses", "gradient")),

@@ -13,7 +13,7 @@ from gpucnn.layers.windowed.sliding import image_size
 from gpucnn.utils import arguments
 
 
-class _Augmentation(Layer):
+class Augmentation(Layer):
     """A layer that draws two whole numbers for each image, and changes it accordingly.
 
     They are a function of the model's seed, the layer's index in the model, the number of the
@@ -70,7 +70,7 @@ FLIPS = {"horizontal": (0, 1), "vertical": (1, 0), "horizontal_and_vertical": (1
 
 
 @dataclass(eq=False, repr=False)
-class RandomFlip(_Augmentation):
+class RandomFlip(Augmentation):
     """Mirrors images, or turns them upside down, each with probability 1/2; in training only.
 
     Which images is a function of the model's seed, the layer's index, the training step and the
@@ -101,7 +101,7 @@ class RandomFlip(_Augmentation):
 
 
 @dataclass(eq=False, repr=False)
-class RandomTranslation(_Augmentation):
+class RandomTranslation(Augmentation):
     """Moves each image by random shares of its height and width; in training only.
 
     Shifts are real numbers, whole multiples of 2^-16 of a pixel, and pixels are interpolated

@@ -59,10 +59,10 @@ ABSENT: dict[str, dict[str, str]] = {
         "ActivityRegularization": "use kernel_regularizer of Conv2D and Dense",
         "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop"
         " RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue"
-        " RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation"
-        " RandomSharpness RandomShear RandomZoom RandAugment AugMix CutMix MixUp AutoContrast"
+        " RandomInvert RandomPerspective RandomPosterization RandomSaturation"
+        " RandomSharpness RandAugment AugMix CutMix MixUp AutoContrast"
         " ContrastLimitedAdaptiveHistogramEqualization Equalization Solarization": (
-            f"use RandomFlip and RandomTranslation, or {OWN_LAYER}"
+            f"use RandomFlip, RandomTranslation or RandomRotation, or {OWN_LAYER}"
         ),
         "Resizing": "resize the images before, such as with Pillow",
         "CenterCrop": "use Cropping2D",

@@ -131,6 +131,10 @@ def expected(launch: Counted) -> dict[str, Moved]:
         moved["patches"] = Moved(_inside(arguments), 0)
     if name == "translate":
         moved["x"] = Moved(_moved_into(arguments), 0)
+    if name == "transform":
+        moved["x"] = Moved(_seen_by_maps(arguments), 0)
+        maps = arguments["maps"]
+        moved["maps"] = Moved(len(np.unique(arguments["drawn"])) * maps[0].nbytes, 0)
     return moved
 
 
@@ -158,6 +162,25 @@ def _moved_into(arguments: Mapping[str, Any]) -> int:
             for by, size in ((int(down), x.shape[1]), (int(right), x.shape[2]))
         )
         seen += len(rows - {None}) * len(columns - {None})
+    return seen * size_of_pixel
+
+
+def _seen_by_maps(arguments: Mapping[str, Any]) -> int:
+    """The bytes of the pixels that are weighted, also by 0, where images are mapped."""
+    x, maps = arguments["x"], arguments["maps"]
+    mode = FILL_MODES[arguments["fill_mode"]]
+    half, taps = (0, (0, 1)) if arguments["interpolation"] else (PIXEL // 2, (0,))
+    seen, size_of_pixel = 0, int(x.shape[3] * x.itemsize)
+    for first, second in arguments["drawn"]:
+        to_row, to_column = (maps[first] + maps[second]).astype(int).reshape(2, 3)
+        pixels = {
+            (loops.extended(y + i, x.shape[1], mode), loops.extended(z + j, x.shape[2], mode))
+            for at in np.ndindex(x.shape[1:3])
+            for y, z in [[(each @ (1, *at) + half) // PIXEL for each in (to_row, to_column)]]
+            for i in taps
+            for j in taps
+        }
+        seen += sum(None not in pixel for pixel in pixels)
     return seen * size_of_pixel
 
 

@@ -6,52 +6,32 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import loops
 from expect import refusal
-from gpucnn import Conv2D, Dense, Flatten, RandomFlip, RandomTranslation, Sequential, get_backend
-from gpucnn.backends import Array
+from gpucnn import (
+    Conv2D,
+    Dense,
+    Flatten,
+    RandomFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+    Sequential,
+)
 from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
-from gpucnn.layers import Layer, Step
-from layers.placed import AnyLayer
-
-SHAPE = (5, 7, 2)
-X = np.random.default_rng(0).standard_normal((9, *SHAPE))
-SEED, INDEX = 5, 2
+from gpucnn.layers import AUGMENTATION, Layer, Step
+from layers.varied import INDEX, SEED, SHAPE, X, drawn, first_of_a_model, varied
 
 LAYERS = [
     RandomFlip(),
     RandomFlip("horizontal"),
     RandomFlip("vertical"),
     *(RandomTranslation(0.3, (-0.1, 0.6), mode, fill_value=0.5) for mode in FILL_MODES),
+    *(RandomRotation(0.2, mode, "nearest", 0.5) for mode in FILL_MODES),
+    *(RandomZoom((-0.4, 0.1), 1.0, mode, fill_value=0.5) for mode in FILL_MODES),
+    *(RandomShear(0.4, (0.1, 0.5), fill_mode=mode, fill_value=0.5) for mode in FILL_MODES),
 ]
 
 layers = pytest.mark.parametrize("layer", LAYERS, ids=repr)
-
-
-def first_of_a_model(layer: AnyLayer, device: str = "cpu", **others: int) -> AnyLayer:
-    layer.seed, layer.index = others.get("seed", SEED), others.get("index", INDEX)
-    layer.needs_input_gradient = False
-    layer.build(SHAPE)
-    layer.place(get_backend(device), np.dtype(np.float64), {}, {}, np.empty(0))
-    layer.reserve(len(X), training=True)
-    return layer
-
-
-def varied(layer: Layer, step: int = 1, rows: slice = slice(None), **others: Any) -> Array:
-    """What a training step makes of a microbatch, the rows `rows` of a batch."""
-    placed = first_of_a_model(layer, **others)
-    made = placed.forward(
-        placed.backend.asarray(X[rows]), Step(number(placed, step), rows.start or 0)
-    )
-    return placed.backend.to_host(made)
-
-
-def number(layer: Layer, step: int) -> Array:
-    return layer.backend.asarray(np.array([step]))
-
-
-def drawn(image: int, k: int, low: int, high: int, step: int) -> int:
-    """The number that is drawn for an image."""
-    word = loops.random_word(4 * image + k, SEED, INDEX, step)
-    return loops.drawn_integer(word, low, high)
 
 
 # What is drawn
@@ -136,6 +116,10 @@ def test_every_device_varies_alike(layer: Layer) -> None:
     assert_allclose(varied(layer, device="simulator"), varied(layer), rtol=0, atol=1e-15)
 
 
+def test_every_layer_is_tried() -> None:
+    assert {type(layer) for layer in LAYERS} == set(AUGMENTATION)
+
+
 # Outside of training
 
 
@@ -150,7 +134,7 @@ def test_images_stay_as_they_are(layer: Layer) -> None:
 # In a model
 
 
-@pytest.mark.parametrize("layer", [RandomFlip(), RandomTranslation(0.1, 0.1)])
+@pytest.mark.parametrize("layer", [RandomFlip(), RandomTranslation(0.1, 0.1), RandomRotation(0.1)])
 def test_comes_before_all_parameters(layer: Layer) -> None:
     name = type(layer).__name__.lower()
     with refusal(

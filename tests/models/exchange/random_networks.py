@@ -22,7 +22,10 @@ from gpucnn import (
     MaxPool2D,
     Normalization,
     RandomFlip,
+    RandomRotation,
+    RandomShear,
     RandomTranslation,
+    RandomZoom,
     ReLU,
     Rescaling,
     Reshape,
@@ -93,6 +96,9 @@ class Draw:
             Normalization(mean=0.1, variance=self.random.uniform(0.5, 2, channels).tolist()),
             RandomFlip(),
             RandomTranslation(0.1, 0.1),
+            RandomRotation(0.1),
+            RandomZoom(0.1),
+            RandomShear(0.1),
         ]
         return [each for each in layers if self.random.random() < 0.2]
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Window
 from gpucnn.layers import (
+    AUGMENTATION,
     ELU,
     GELU,
     AveragePooling2D,
@@ -25,8 +26,6 @@ from gpucnn.layers import (
     LeakyReLU,
     MaxPool2D,
     Normalization,
-    RandomFlip,
-    RandomTranslation,
     ReLU,
     Rescaling,
     Reshape,
@@ -247,7 +246,6 @@ OPERATORS: dict[type[Layer], Operator] = {
     Cropping2D: _cropping,
     Dropout: _nothing,
     SpatialDropout2D: _nothing,
-    RandomFlip: _nothing,
-    RandomTranslation: _nothing,
+    **dict.fromkeys(AUGMENTATION, _nothing),
 }
 """What appends the nodes of each layer that runs, see `Layer.unrolled`."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Window
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import (
+    AUGMENTATION,
     ELU,
     GELU,
     AveragePooling2D,
@@ -32,8 +33,6 @@ from gpucnn.layers import (
     LeakyReLU,
     MaxPool2D,
     Normalization,
-    RandomFlip,
-    RandomTranslation,
     ReLU,
     Rescaling,
     Reshape,
@@ -270,7 +269,6 @@ OPERATIONS: dict[type[Layer], Maker] = {
     ELU: _elu,
     Dropout: _nothing,
     SpatialDropout2D: _nothing,
-    RandomFlip: _nothing,
-    RandomTranslation: _nothing,
+    **dict.fromkeys(AUGMENTATION, _nothing),
 }
 """What makes the operation of each layer that runs, see `Layer.unrolled`; None for none."""

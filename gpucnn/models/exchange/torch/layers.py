@@ -9,6 +9,7 @@ from gpucnn.backends import Shape
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import (
+    AUGMENTATION,
     ELU,
     GELU,
     AveragePooling2D,
@@ -25,8 +26,6 @@ from gpucnn.layers import (
     LeakyReLU,
     MaxPool2D,
     Normalization,
-    RandomFlip,
-    RandomTranslation,
     ReLU,
     Rescaling,
     Reshape,
@@ -319,7 +318,6 @@ MODULES: dict[type[Layer], Modules] = {
     Cropping2D: _cropping,
     Dropout: _dropout("Dropout"),
     SpatialDropout2D: _dropout("Dropout2d"),
-    RandomFlip: _nothing,
-    RandomTranslation: _nothing,
+    **dict.fromkeys(AUGMENTATION, _nothing),
 }
 """What appends the modules of each layer that runs, see `Layer.unrolled`."""

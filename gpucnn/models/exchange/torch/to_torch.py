@@ -3,15 +3,13 @@
 from typing import Any
 
 from gpucnn.errors import GpucnnError
-from gpucnn.layers import RandomFlip, RandomTranslation
+from gpucnn.layers import AUGMENTATION
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.torch.layers import modules_of
 from gpucnn.models.exchange.torch.modules import Module, Weight
 from gpucnn.models.exchange.torch.state_dict import to_state_dict
 from gpucnn.models.network import unroll
 from gpucnn.utils.warn import warn
-
-AUGMENTATION = (RandomFlip, RandomTranslation)
 
 
 def modules_of_model(exported: Exported) -> list[Module]:
