@@ -24,6 +24,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) transform(
     REAL* __restrict__ out,
     int rows,
     int columns,
+    int image_height,
+    int image_width,
     int channels,
     int fill_mode,
     int interpolation,
@@ -38,7 +40,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) transform(
     const bool is_nearest = interpolation == 0;
     const int taps = is_nearest ? 1 : 2, half = is_nearest ? 1 << (SHIFT_BITS - 1) : 0;
     const unsigned line = columns * channels, size = rows * line;
-    const REAL* pixels = x + image * size;
+    const unsigned image_line = image_width * channels;
+    const REAL* pixels = x + image * image_height * image_line;
     EACH_ITEM(k)
     {
         const unsigned e = element(blockIdx.y, k);
@@ -51,12 +54,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) transform(
         const REAL part_x = is_nearest ? (REAL)0 : part_of(place);
         REAL sum = 0;
         for (int i = 0; i < taps; i++) {
-            const int row = within((y >> SHIFT_BITS) + i, rows, fill_mode);
+            const int row = within((y >> SHIFT_BITS) + i, image_height, fill_mode);
             for (int j = 0; j < taps; j++) {
-                const int column = within((place >> SHIFT_BITS) + j, columns, fill_mode);
+                const int column = within((place >> SHIFT_BITS) + j, image_width, fill_mode);
                 const REAL weight = (i ? part_y : 1 - part_y) * (j ? part_x : 1 - part_x);
                 const bool is_pixel = row >= 0 && column >= 0;
-                const unsigned from = row * line + column * channels + channel;
+                const unsigned from = row * image_line + column * channels + channel;
                 sum += weight * (is_pixel ? pixels[from] : fill_value);
             }
         }

@@ -750,15 +750,22 @@ def translate(x: Array, shifts: Array, fill_mode: str, fill_value: float, pixel:
 
 
 def transform(
-    x: Array, drawn: Array, maps: Array, mode: str, fill: float, interpolation: str, pixel: int
+    x: Array,
+    drawn: Array,
+    maps: Array,
+    mode: str,
+    fill: float,
+    interpolation: str,
+    pixel: int,
+    size: Pair | None = None,
 ) -> Array:
-    """Images seen at places that maps, in units of which `pixel` are a pixel, tell of each pixel.
+    """Images of a size seen at places that maps tell, in units of which `pixel` are a pixel.
 
     What is seen at a place is the mean of the pixels that are less than 1 away along both axes,
     each weighted by 1 less its distance along each; or the pixel that is nearest.
     """
-    seen = np.zeros(x.shape)
-    for image, row, column, channel in np.ndindex(x.shape):
+    seen = np.zeros((len(x), *(size or x.shape[1:3]), x.shape[3]))
+    for image, row, column, channel in np.ndindex(seen.shape):
         a, b, c, d, e, f = (int(k) for k in maps[drawn[image, 0]] + maps[drawn[image, 1]])
         y, z = (a + b * row + c * column) / pixel, (d + e * row + f * column) / pixel
         if interpolation == "nearest":

@@ -36,6 +36,7 @@ from gpucnn.layers.merging import concatenate as concatenate
 from gpucnn.layers.preprocessing.augmentation import Augmentation as Augmentation
 from gpucnn.layers.preprocessing.augmentation import RandomFlip as RandomFlip
 from gpucnn.layers.preprocessing.augmentation import RandomTranslation as RandomTranslation
+from gpucnn.layers.preprocessing.crop import RandomCrop as RandomCrop
 from gpucnn.layers.preprocessing.rescaling import Normalization as Normalization
 from gpucnn.layers.preprocessing.rescaling import Rescaling as Rescaling
 from gpucnn.layers.preprocessing.rescaling import (
@@ -73,7 +74,9 @@ SeparableConvolution2D = SeparableConv2D
 LAYERS: tuple[type[Layer], ...] = configurable(globals(), Layer)
 """The layers that a model file may name."""
 
-AUGMENTATION = tuple(each for each in LAYERS if issubclass(each, Augmentation))
+AUGMENTATION = tuple(
+    each for each in LAYERS if issubclass(each, Augmentation) and each is not RandomCrop
+)
 """Those that vary images in training, and leave them as they are in use."""
 
 if not TYPE_CHECKING:  # mypy would take any name for one of the module

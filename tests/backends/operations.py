@@ -747,11 +747,11 @@ def translate(sizes: Sizes, values: Values, fill_mode: str, fill_value: float = 
 
 
 def transform(
-    sizes: Sizes, values: Values, fill_mode: str, interpolation: str, fill_value: float = -0.7
+    sizes: Sizes, values: Values, fill_mode: str, interpolation: str, less: tuple[int, int] = (0, 0)
 ) -> Call:
-    """By maps that lead as far beyond the edges as they may, or not at all.
+    """By maps that lead as far beyond the edges as they may, or not at all, to images of a size.
 
-    The places of pixels, and those halfway between two, are among them.
+    They have `less` rows and columns. Places of pixels, and halfway between, are among them.
     """
     x, (height, width) = values.reals(*_input(sizes)), sizes.window.image
     choices = sizes.filters + 1
@@ -763,6 +763,7 @@ def transform(
     maps[0] = [[PIXEL // 4, PIXEL // 2, 0], [0, 0, PIXEL // 2]]
     drawn = values.integers(choices, sizes.images, 2)
     drawn[0] = 0
+    of_result = max(height - less[0], 1), max(width - less[1], 1)
     return Call(
         "transform",
         {
@@ -770,9 +771,9 @@ def transform(
             "drawn": drawn.astype(np.int32),
             "maps": maps.reshape(choices, 6),
             "fill_mode": fill_mode,
-            "fill_value": fill_value,
+            "fill_value": -0.7,
             "interpolation": interpolation,
-            "out": values.unset(*x.shape),
+            "out": values.unset(len(x), *of_result, sizes.channels),
         },
     )
 

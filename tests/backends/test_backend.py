@@ -413,9 +413,10 @@ def translate(x: Array, shifts: Array, fill_mode: str, fill_value: float, **_: A
     return {"out": loops.translate(x, shifts, fill_mode, fill_value, PIXEL)}
 
 
-def transform(x: Array, drawn: Array, maps: Array, **how: Any) -> Results:
+def transform(x: Array, drawn: Array, maps: Array, out: Array, **how: Any) -> Results:
     mode = how["fill_mode"], how["fill_value"], how["interpolation"]
-    return {"out": loops.transform(x, drawn, maps, *mode, PIXEL)}
+    size = out.shape[1], out.shape[2]
+    return {"out": loops.transform(x, drawn, maps, *mode, PIXEL, size)}
 
 
 def store_probabilities(

@@ -18,6 +18,7 @@ from gpucnn import (
     Flatten,
     MaxPool2D,
     Normalization,
+    RandomCrop,
     RandomFlip,
     RandomRotation,
     RandomShear,
@@ -27,6 +28,7 @@ from gpucnn import (
     Rescaling,
     Sequential,
     SpatialDropout2D,
+    ZeroPadding2D,
     get_backend,
 )
 from gpucnn.backends import Array, Backend
@@ -126,6 +128,7 @@ Make = Callable[[], list[Layer]]
 AUGMENTED: dict[str, Make] = {
     "flips": lambda: [RandomFlip()],
     "translations": lambda: [RandomTranslation(0.3, 0.2)],
+    "windows": lambda: [ZeroPadding2D(1), RandomCrop(6, 6)],
     "maps": lambda: [RandomRotation(0.1), RandomZoom(0.2, 0.1), RandomShear(0.2, 0.1)],
     "several": lambda: [
         RandomFlip("horizontal"),

@@ -81,7 +81,7 @@ class CpuImages(CpuMemory, Images):
                 np.bitwise_xor(target, changed, out=target)
 
 
-def _over_images(sizes: Sizes) -> tuple[int, ...]:
+def over_images(sizes: Sizes) -> tuple[int, ...]:
     """The grid over parts of each image that is written."""
     return sizes["images"], ceil_div(value("rows*columns*channels", sizes), PER_BLOCK)
 
@@ -94,7 +94,7 @@ def moving(file: str, by: dict[str, str]) -> Any:
         by: the shapes of the arrays that say how, by name.
     """
     shapes = {"x": OUTPUTS, **by, "out": OUTPUTS}
-    return kernel(file, shapes, _over_images, macros=ITEMS, small=("rows*columns*channels",))
+    return kernel(file, shapes, over_images, macros=ITEMS, small=("rows*columns*channels",))
 
 
 class CudaImages(CudaMemory, Images):
@@ -103,7 +103,7 @@ class CudaImages(CudaMemory, Images):
     pad = kernel(
         "pad.cu",
         {"x": IMAGES, "out": OUTPUTS},
-        _over_images,
+        over_images,
         macros=ITEMS,
         small=("rows*columns*channels", "image_height*image_width*channels"),
     )

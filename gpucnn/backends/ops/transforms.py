@@ -6,10 +6,11 @@ import numpy as np
 
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.memory import CpuMemory
+from gpucnn.backends.cuda.kernel import IMAGES, ITEMS, OUTPUTS, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
 from gpucnn.backends.ops.bounds import always, bounded, sums
-from gpucnn.backends.ops.images import moving
+from gpucnn.backends.ops.images import over_images
 from gpucnn.backends.ops.resampling import FILL_MODES, OUTSIDE, PIXEL, SHIFT_BITS, indexable, within
 
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -51,13 +52,13 @@ class Transforms(Memory):
             fill_mode: one of `FILL_MODES`, what stands beyond the edges.
             fill_value: the number of the fill mode "constant".
             interpolation: one of `INTERPOLATIONS`; halfway between pixels, the nearest is the next.
-            out: real (n, h, w, c).
+            out: real (n, rows, columns, c).
         """
         xp, (_, height, width, _) = self.xp, x.shape
         images = xp.arange(len(x))[:, None, None]
         of_images = (maps[drawn[:, 0]] + maps[drawn[:, 1]]).astype(np.int64)
         rows, columns = (
-            start + down * xp.arange(height)[:, None] + right * xp.arange(width)
+            start + down * xp.arange(out.shape[1])[:, None] + right * xp.arange(out.shape[2])
             for start, down, right in of_images.T.reshape(2, 3, len(x), 1, 1)
         )
         out.fill(0)
@@ -99,10 +100,11 @@ class CpuTransforms(CpuMemory, Transforms):
         count, height, width, channels = x.shape
         of_images = (maps[drawn[:, 0]] + maps[drawn[:, 1]]).T.reshape(2, 3, count)
         framed, of_channel = self._framed(x, fill_mode, fill_value), images_last(out)
-        step = max(AT_ONCE // (width * count), 1)
-        for start in range(0, height, step):
-            rows = slice(start, min(start + step, height))
-            places = self._mapped(of_images, rows, width)
+        result_height, result_width = out.shape[1:3]
+        step = max(AT_ONCE // (result_width * count), 1)
+        for start in range(0, result_height, step):
+            rows = slice(start, min(start + step, result_height))
+            places = self._mapped(of_images, rows, result_width)
             if interpolation == "nearest":
                 np.add(places, PIXEL // 2, out=places)
                 np.bitwise_and(places, -PIXEL, out=places)
@@ -220,4 +222,10 @@ class CudaTransforms(CudaMemory, Transforms):
         }
         self._transform(x=x, drawn=drawn, maps=maps, fill_value=fill_value, out=out, **modes)
 
-    _transform = moving("transform.cu", {"drawn": "images 2", "maps": "choices 6"})
+    _transform = kernel(
+        "transform.cu",
+        {"x": IMAGES, "drawn": "images 2", "maps": "choices 6", "out": OUTPUTS},
+        over_images,
+        macros=ITEMS,
+        small=("rows*columns*channels", "image_height*image_width*channels"),
+    )

@@ -241,7 +241,7 @@ def _reached(sizes: Sizes, of: str, extent: str, side: str) -> int:
     """How many rows, or columns, of an image windows reach."""
     is_pooled = f"pooled_{of}" in sizes
     positions = sizes[f"pooled_{of}"] * sizes[f"pool_{extent}"] if is_pooled else sizes[of]
-    stride, padding = sizes.get(f"stride_{extent}", 1), sizes[f"padding_{side}"]
+    stride, padding = sizes.get(f"stride_{extent}", 1), sizes.get(f"padding_{side}", 0)
     dilation = sizes.get(f"dilation_{extent}", 1)
     starts = (position * stride - padding for position in range(positions))
     reached = {start + i * dilation for start in starts for i in range(sizes.get(extent, 1))}

@@ -40,7 +40,7 @@ class Augmentation(Layer):
 
     def forward(self, x: Array, step: Step | None) -> Array:
         if step is None or step.number is None:
-            return x
+            return self._leave(x)
         drawn, output = self.buffer("drawn", len(x)), self.buffer("output", len(x))
         draw = self.backend.draw_integers
         draw(*self._limits(), self.seed, self.index, step.number, drawn, step.first)
@@ -49,6 +49,10 @@ class Augmentation(Layer):
 
     def backward(self, output_gradient: Array) -> None:
         """Do nothing: no layer before it needs a gradient."""
+
+    def _leave(self, x: Array) -> Array:
+        """What images are outside of training."""
+        return x
 
     @abstractmethod
     def _limits(self) -> tuple[Pair, Pair]:
@@ -61,7 +65,7 @@ class Augmentation(Layer):
         Args:
             x: real (n, h, w, c).
             drawn: int32 (n, 2).
-            out: real (n, h, w, c), written.
+            out: real (n, *output_shape), written.
         """
 
 

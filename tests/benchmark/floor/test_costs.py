@@ -175,7 +175,7 @@ def _seen_by_maps(arguments: Mapping[str, Any]) -> int:
         to_row, to_column = (maps[first] + maps[second]).astype(int).reshape(2, 3)
         pixels = {
             (loops.extended(y + i, x.shape[1], mode), loops.extended(z + j, x.shape[2], mode))
-            for at in np.ndindex(x.shape[1:3])
+            for at in np.ndindex(arguments["out"].shape[1:3])
             for y, z in [[(each @ (1, *at) + half) // PIXEL for each in (to_row, to_column)]]
             for i in taps
             for j in taps

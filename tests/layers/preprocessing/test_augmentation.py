@@ -10,6 +10,7 @@ from gpucnn import (
     Conv2D,
     Dense,
     Flatten,
+    RandomCrop,
     RandomFlip,
     RandomRotation,
     RandomShear,
@@ -22,6 +23,7 @@ from gpucnn.layers import AUGMENTATION, Layer, Step
 from layers.varied import INDEX, SEED, SHAPE, X, drawn, first_of_a_model, varied
 
 LAYERS = [
+    RandomCrop(3, 5),
     RandomFlip(),
     RandomFlip("horizontal"),
     RandomFlip("vertical"),
@@ -117,13 +119,13 @@ def test_every_device_varies_alike(layer: Layer) -> None:
 
 
 def test_every_layer_is_tried() -> None:
-    assert {type(layer) for layer in LAYERS} == set(AUGMENTATION)
+    assert {type(layer) for layer in LAYERS} == {*AUGMENTATION, RandomCrop}
 
 
 # Outside of training
 
 
-@layers
+@pytest.mark.parametrize("layer", [each for each in LAYERS if type(each) in AUGMENTATION], ids=repr)
 def test_images_stay_as_they_are(layer: Layer) -> None:
     layer = first_of_a_model(layer)
     assert layer.forward(X, None) is X

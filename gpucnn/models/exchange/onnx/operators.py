@@ -26,6 +26,7 @@ from gpucnn.layers import (
     LeakyReLU,
     MaxPool2D,
     Normalization,
+    RandomCrop,
     ReLU,
     Rescaling,
     Reshape,
@@ -208,7 +209,7 @@ def _zero_padding(graph: Graph, layer: ZeroPadding2D) -> None:
     graph.add("Pad", graph.constant("padding", pads, np.int64))
 
 
-def _cropping(graph: Graph, layer: Cropping2D) -> None:
+def _cropping(graph: Graph, layer: Cropping2D | RandomCrop) -> None:
     graph.to_channels_first()
     (top, bottom), (left, right) = arguments.sides(layer.cropping, "cropping")
     height, width, _ = layer.input_shape
@@ -244,6 +245,7 @@ OPERATORS: dict[type[Layer], Operator] = {
     Reshape: _reshape,
     ZeroPadding2D: _zero_padding,
     Cropping2D: _cropping,
+    RandomCrop: _cropping,
     Dropout: _nothing,
     SpatialDropout2D: _nothing,
     **dict.fromkeys(AUGMENTATION, _nothing),

@@ -33,6 +33,7 @@ from gpucnn.layers import (
     LeakyReLU,
     MaxPool2D,
     Normalization,
+    RandomCrop,
     ReLU,
     Rescaling,
     Reshape,
@@ -203,7 +204,7 @@ def _padding(layer: ZeroPadding2D, weights: Weights) -> Operation:
     return _frame(layer, top, left)
 
 
-def _cropping(layer: Cropping2D, weights: Weights) -> Operation:
+def _cropping(layer: Cropping2D | RandomCrop, weights: Weights) -> Operation:
     (top, _), (left, _) = arguments.sides(layer.cropping, "cropping")
     return _frame(layer, -top, -left)
 
@@ -258,6 +259,7 @@ OPERATIONS: dict[type[Layer], Maker] = {
     GlobalAveragePooling2D: _pooling("average"),
     ZeroPadding2D: _padding,
     Cropping2D: _cropping,
+    RandomCrop: _cropping,
     Flatten: _plain("reshape"),
     Reshape: _plain("reshape"),
     GELU: _plain("gelu"),

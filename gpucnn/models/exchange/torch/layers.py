@@ -26,6 +26,7 @@ from gpucnn.layers import (
     LeakyReLU,
     MaxPool2D,
     Normalization,
+    RandomCrop,
     ReLU,
     Rescaling,
     Reshape,
@@ -271,7 +272,7 @@ def _zero_padding(chain: Chain, layer: ZeroPadding2D) -> None:
     _frame(chain, *arguments.sides(layer.padding, "padding"))
 
 
-def _cropping(chain: Chain, layer: Cropping2D) -> None:
+def _cropping(chain: Chain, layer: Cropping2D | RandomCrop) -> None:
     (top, bottom), (left, right) = arguments.sides(layer.cropping, "cropping")
     _frame(chain, (-top, -bottom), (-left, -right))
 
@@ -316,6 +317,7 @@ MODULES: dict[type[Layer], Modules] = {
     Reshape: _reshape,
     ZeroPadding2D: _zero_padding,
     Cropping2D: _cropping,
+    RandomCrop: _cropping,
     Dropout: _dropout("Dropout"),
     SpatialDropout2D: _dropout("Dropout2d"),
     **dict.fromkeys(AUGMENTATION, _nothing),
