@@ -2,7 +2,7 @@
 
 #define SHIFT_BITS 16  // of the part of a pixel in a shift, or a place
 
-// Fill modes, as FILL_MODES of gpucnn/backends/ops/resampling.py numbers them; 3 is to wrap around.
+// Fill modes, as FILL_MODES of gpucnn/backends/ops/images/resampling.py numbers them; 3 is to wrap around.
 #define CONSTANT 0
 #define NEAREST 1
 #define REFLECT 2

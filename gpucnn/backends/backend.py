@@ -17,7 +17,9 @@ from gpucnn.backends.ops.grouped_convolution import (
     CudaGroupedConvolution,
     GroupedConvolution,
 )
-from gpucnn.backends.ops.images import CpuImages, CudaImages, Images
+from gpucnn.backends.ops.images.moves import CpuImages, CudaImages, Images
+from gpucnn.backends.ops.images.resampling import CpuResampling, CudaResampling, Resampling
+from gpucnn.backends.ops.images.transforms import CpuTransforms, CudaTransforms, Transforms
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.normalization import (
     CpuNormalization,
@@ -27,12 +29,10 @@ from gpucnn.backends.ops.normalization import (
 from gpucnn.backends.ops.parts import CudaParts, Parts
 from gpucnn.backends.ops.pooling import CpuPooling, CudaPooling, Pooling
 from gpucnn.backends.ops.random import CpuRandom, CudaRandom, Random
-from gpucnn.backends.ops.resampling import CpuResampling, CudaResampling, Resampling
 from gpucnn.backends.ops.training.loss import CpuLoss, CudaLoss, Loss
 from gpucnn.backends.ops.training.norms import CpuNorms, CudaNorms, Norms
 from gpucnn.backends.ops.training.optimizers import CpuOptimizers, CudaOptimizers, Optimizers
 from gpucnn.backends.ops.training.penalties import CpuPenalties, CudaPenalties, Penalties
-from gpucnn.backends.ops.transforms import CpuTransforms, CudaTransforms, Transforms
 
 
 class Backend(

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Shape
-from gpucnn.backends.ops.resampling import PIXEL
+from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.backends.ops.training.norms import PIECE
 from gpucnn.verification.calls import Call, define, unset
 

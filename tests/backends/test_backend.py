@@ -15,7 +15,7 @@ from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter
 from backends.strategies import Sizes, seeds, sizes
 from backends.test_loops import assert_close, derivative
 from gpucnn.backends import Array, Backend, Window
-from gpucnn.backends.ops.resampling import PIXEL
+from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.verification.calls import Results
 
 SMALL = sizes(largest=5)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn import get_backend, layers
-from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
+from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
 from gpucnn.layers import Layer, Step
 
 os.environ["KERAS_BACKEND"] = "jax"

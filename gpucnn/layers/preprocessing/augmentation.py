@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 
 from gpucnn.backends import Array, Buffer, Shape
-from gpucnn.backends.ops.resampling import FILL_MODES, MOST_SIDE, PIXEL
+from gpucnn.backends.ops.images.resampling import FILL_MODES, MOST_SIDE, PIXEL
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step

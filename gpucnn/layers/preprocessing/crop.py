@@ -6,7 +6,7 @@ from dataclasses import InitVar, dataclass
 import numpy as np
 
 from gpucnn.backends import Array, Backend, Buffer, Shape
-from gpucnn.backends.ops.resampling import PIXEL
+from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.preprocessing.augmentation import Augmentation

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, Shape
-from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
-from gpucnn.backends.ops.transforms import INTERPOLATIONS, MOST_MAPPED_SIDE
+from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
+from gpucnn.backends.ops.images.transforms import INTERPOLATIONS, MOST_MAPPED_SIDE
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.preprocessing.augmentation import Augmentation

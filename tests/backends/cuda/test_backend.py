@@ -42,6 +42,7 @@ from gpucnn.backends.cuda.kernel import MULTIPROCESSORS
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
 from gpucnn.backends.ops import dense, matrices
 from gpucnn.backends.ops.grouped_convolution import _slab_positions
+from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
 from gpucnn.backends.ops.matrices import (
     TILINGS,
     Tiling,
@@ -50,7 +51,6 @@ from gpucnn.backends.ops.matrices import (
     plan,
 )
 from gpucnn.backends.ops.random import philox4x32
-from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.verification.calls import define
 

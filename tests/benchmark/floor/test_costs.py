@@ -18,7 +18,7 @@ from gpucnn.backends.backend import KERNELS, CudaBackend
 from gpucnn.backends.cuda.kernel import Form, Kernel, Sizes, value
 from gpucnn.backends.cuda.launch import sizes_of
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
-from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
+from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
 from gpucnn.benchmark.floor.costs import COSTS, PIXELS, TICKETS, Moved, work_of
 from gpucnn.benchmark.kernels import TrainingStep
 from gpucnn.errors import InvalidValueError

@@ -18,7 +18,7 @@ from gpucnn import (
     RandomZoom,
     Sequential,
 )
-from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
+from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
 from gpucnn.layers import AUGMENTATION, Layer, Step
 from layers.varied import INDEX, SEED, SHAPE, X, drawn, first_of_a_model, varied
 

@@ -9,8 +9,8 @@ import loops
 from expect import refusal
 from gpucnn import RandomRotation, RandomShear, RandomZoom
 from gpucnn.backends import Array
-from gpucnn.backends.ops.resampling import FILL_MODES, PIXEL
-from gpucnn.backends.ops.transforms import INTERPOLATIONS
+from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
+from gpucnn.backends.ops.images.transforms import INTERPOLATIONS
 from gpucnn.layers.preprocessing.transforms import CHOICES
 from layers.varied import SHAPE, X, drawn, first_of_a_model, varied
 

@@ -9,7 +9,7 @@ from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
 from gpucnn.backends.ops.bounds import always, bounded, sums
-from gpucnn.backends.ops.images import moving
+from gpucnn.backends.ops.images.moves import moving
 
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 """What stands beyond the edges of an image a b c d, from left to right:

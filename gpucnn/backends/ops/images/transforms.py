@@ -10,8 +10,15 @@ from gpucnn.backends.cuda.kernel import IMAGES, ITEMS, OUTPUTS, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
 from gpucnn.backends.memory import Array, Memory
 from gpucnn.backends.ops.bounds import always, bounded, sums
-from gpucnn.backends.ops.images import over_images
-from gpucnn.backends.ops.resampling import FILL_MODES, OUTSIDE, PIXEL, SHIFT_BITS, indexable, within
+from gpucnn.backends.ops.images.moves import over_images
+from gpucnn.backends.ops.images.resampling import (
+    FILL_MODES,
+    OUTSIDE,
+    PIXEL,
+    SHIFT_BITS,
+    indexable,
+    within,
+)
 
 INTERPOLATIONS = ("nearest", "bilinear")
 """The pixel that is nearest to a place, or the mean of the four that it is between.

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from gpucnn.backends import Backend, CpuBackend
-from gpucnn.backends.ops.resampling import FILL_MODES, MOST_SIDE, PIXEL
+from gpucnn.backends.ops.images.resampling import FILL_MODES, MOST_SIDE, PIXEL
 
 
 @pytest.mark.parametrize("fill_mode", FILL_MODES)

@@ -1,0 +1,1 @@
+"""Operations on images as images, which move, resample, recolour and mix them."""
