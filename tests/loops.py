@@ -779,6 +779,26 @@ def transform(
     return seen
 
 
+def brighten(x: Array, drawn: Array, low: float, high: float, pixel: int) -> Array:
+    """A share of the range, in units of which `pixel` are 1, is added to each image."""
+    made = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        made[index] = x[index] + drawn[index[0], 0] * (high - low) / pixel
+        made[index] = min(max(made[index], low), high)
+    return made
+
+
+def contrast(x: Array, drawn: Array, low: float, high: float, pixel: int) -> Array:
+    """What pixels are above the mean of their channel in their image is multiplied."""
+    made = np.zeros(x.shape)
+    for image, row, column, channel in np.ndindex(x.shape):
+        places = [x[image, i, j, channel] for i, j in np.ndindex(x.shape[1:3])]
+        mean = sum(places) / len(places)
+        above = (x[image, row, column, channel] - mean) * drawn[image, 0] / pixel
+        made[image, row, column, channel] = min(max(mean + above, low), high)
+    return made
+
+
 # Data
 
 

@@ -57,6 +57,8 @@ NAMES = {
     "pooled_kernel_gradient": "fused",
     "regions": "fused",
     "scale_shift": "scale",
+    "tones": "brighten or contrast",
+    "resampling": "translate or transform",
     "warps": "classifier or losses or softmax",
     "windows": "im2col or col2im or max_pool",
 }

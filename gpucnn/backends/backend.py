@@ -19,6 +19,7 @@ from gpucnn.backends.ops.grouped_convolution import (
 )
 from gpucnn.backends.ops.images.moves import CpuImages, CudaImages, Images
 from gpucnn.backends.ops.images.resampling import CpuResampling, CudaResampling, Resampling
+from gpucnn.backends.ops.images.tones import CpuTones, CudaTones, Tones
 from gpucnn.backends.ops.images.transforms import CpuTransforms, CudaTransforms, Transforms
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.normalization import (
@@ -51,6 +52,7 @@ class Backend(
     Pooling,
     Random,
     Resampling,
+    Tones,
     Transforms,
     Elementwise,
     Loss,
@@ -89,6 +91,7 @@ class CpuBackend(
     CpuPooling,
     CpuRandom,
     CpuResampling,
+    CpuTones,
     CpuTransforms,
     CpuElementwise,
     CpuLoss,
@@ -123,6 +126,7 @@ class CudaBackend(
     CudaPooling,
     CudaRandom,
     CudaResampling,
+    CudaTones,
     CudaTransforms,
     CudaElementwise,
     CudaLoss,

@@ -39,9 +39,13 @@ from gpucnn.layers.preprocessing.augmentation import RandomTranslation as Random
 from gpucnn.layers.preprocessing.crop import RandomCrop as RandomCrop
 from gpucnn.layers.preprocessing.rescaling import Normalization as Normalization
 from gpucnn.layers.preprocessing.rescaling import Rescaling as Rescaling
+from gpucnn.layers.preprocessing.rescaling import Scaling as Scaling
 from gpucnn.layers.preprocessing.rescaling import (
     takes_bytes_as_they_are as takes_bytes_as_they_are,
 )
+from gpucnn.layers.preprocessing.tones import OfRange as OfRange
+from gpucnn.layers.preprocessing.tones import RandomBrightness as RandomBrightness
+from gpucnn.layers.preprocessing.tones import RandomContrast as RandomContrast
 from gpucnn.layers.preprocessing.transforms import RandomRotation as RandomRotation
 from gpucnn.layers.preprocessing.transforms import RandomShear as RandomShear
 from gpucnn.layers.preprocessing.transforms import RandomZoom as RandomZoom

@@ -38,6 +38,7 @@ from gpucnn.models.data import (
     with_weights,
     without_labels,
 )
+from gpucnn.models.data.value_ranges import check_value_ranges
 from gpucnn.models.divergence import check_finite_arrays, check_weights
 from gpucnn.models.graph import Graph
 from gpucnn.models.network import Network
@@ -285,6 +286,7 @@ class Trainable(BuiltLater):
         if source.steps is not None:
             self.optimizer.tell_end(len(numbers) * source.steps)
         pixels = trained_on(source.pixels, self.pixels)
+        check_value_ranges(self._unrolled, source.pixels)
         size = source.batch_size
         of_validation = validation_data, validation_steps, size, len(numbers), pixels
         validation = self._validation(*of_validation)
@@ -451,6 +453,7 @@ class Trainable(BuiltLater):
         self._build_for(x)
         batch = self._labelled(x, y, check_weights_of_images(sample_weight, x), class_weight)
         pixels = Pixels.of(batch.images)
+        check_value_ranges(self._unrolled, pixels)
         pixels = trained_on(pixels, None) if self.pixels is None else pixels.after(self.pixels)
         self._refuse_training_elsewhere()
         with self._training.owned(), self._lock.claim():

@@ -100,6 +100,20 @@ def shares(value: Any, name: str) -> tuple[float, float]:
     return _range((0, value) if _is_finite(value) else value, value, name, 0)
 
 
+def increasing(value: Any, name: str) -> tuple[float, float]:
+    """A pair of numbers, the lower first, which are not equal."""
+    if (
+        not isinstance(value, (tuple, list))
+        or len(value) != 2
+        or not all(map(_is_finite, value))
+        or not value[0] < value[1]
+    ):
+        raise InvalidValueError(
+            f"{name} is {value!r}: it must be a pair of numbers, the lower first"
+        )
+    return float(value[0]), float(value[1])
+
+
 def _range(both: Any, value: Any, name: str, least: int) -> tuple[float, float]:
     """A pair of numbers in [least, 1], which `value` of the argument `name` means."""
     if (

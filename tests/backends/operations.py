@@ -778,6 +778,14 @@ def transform(
     )
 
 
+def tones(sizes: Sizes, values: Values, operation: str) -> Call:
+    """By shares, or factors, from -2 to 2, of some pixels that reach the ends of the range."""
+    x = values.reals(*_input(sizes))
+    drawn = values.generator.integers(-2 * PIXEL, 2 * PIXEL, (sizes.images, 2))
+    arguments = {"x": x, "drawn": drawn.astype(np.int32), "low": -1.25, "high": 1.5}
+    return Call(operation, arguments | {"out": values.unset(*x.shape)})
+
+
 def store_probabilities(sizes: Sizes, values: Values) -> Call:
     rows, classes = _pixels(sizes), sizes.filters
     first, number = sizes.channels, int(values.integers(3))
@@ -1175,6 +1183,8 @@ CALLS: dict[str, Builder] = {
     ),
     "transform over the other side": partial(transform, fill_mode="wrap", interpolation="bilinear"),
     "transform to the nearest": partial(transform, fill_mode="nearest", interpolation="nearest"),
+    "brighten": partial(tones, operation="brighten"),
+    "contrast": partial(tones, operation="contrast"),
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),

@@ -419,6 +419,14 @@ def transform(x: Array, drawn: Array, maps: Array, out: Array, **how: Any) -> Re
     return {"out": loops.transform(x, drawn, maps, *mode, PIXEL, size)}
 
 
+def brighten(x: Array, drawn: Array, low: float, high: float, **_: Any) -> Results:
+    return {"out": loops.brighten(x, drawn, low, high, PIXEL)}
+
+
+def contrast(x: Array, drawn: Array, low: float, high: float, **_: Any) -> Results:
+    return {"out": loops.contrast(x, drawn, low, high, PIXEL)}
+
+
 def store_probabilities(
     position: Array, logits: Array, probabilities: Array, batch_size: int, first: int
 ) -> Results:
@@ -658,6 +666,8 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "flip": flip,
     "translate": translate,
     "transform": transform,
+    "brighten": brighten,
+    "contrast": contrast,
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "soft_cross_entropy": soft_cross_entropy,

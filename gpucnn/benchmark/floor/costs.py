@@ -66,6 +66,7 @@ COSTS = {
     ),
     "average_pool_gradient": Cost("2*images*rows*columns*height*width*channels"),
     "axpby": Cost("3*size", updated=("y",)),
+    "brighten": Cost("3*images*rows*columns*channels"),
     "channel_means": Cost("rows*columns"),
     "channel_variances": Cost("3*rows*columns"),
     "classifier_gradients": Cost(
@@ -84,6 +85,7 @@ COSTS = {
         batch="count",
     ),
     "conv_relu_pool": Cost(f"pool_height*pool_width*{PRODUCTS} + pool_height*pool_width*{POOLED}"),
+    "contrast": Cost("6*images*rows*columns*channels"),
     "dense_gradients": Cost("2*images*inputs*units + images*units"),
     "dense_relu": Cost("2*images*inputs*units"),
     "dense_relu_gradient": Cost("2*size"),

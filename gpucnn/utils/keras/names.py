@@ -57,7 +57,7 @@ ABSENT: dict[str, dict[str, str]] = {
         " SpectralNormalization": f"use BatchNormalization, or {OWN_LAYER}",
         "GaussianNoise GaussianDropout AlphaDropout": f"use Dropout, or {OWN_LAYER}",
         "ActivityRegularization": "use kernel_regularizer of Conv2D and Dense",
-        "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast"
+        "RandomColorDegeneration RandomColorJitter"
         " RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue"
         " RandomInvert RandomPerspective RandomPosterization RandomSaturation"
         " RandomSharpness RandAugment AugMix CutMix MixUp AutoContrast"

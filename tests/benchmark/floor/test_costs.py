@@ -131,6 +131,8 @@ def expected(launch: Counted) -> dict[str, Moved]:
         moved["patches"] = Moved(_inside(arguments), 0)
     if name == "translate":
         moved["x"] = Moved(_moved_into(arguments), 0)
+    if name in ("brighten", "contrast"):
+        moved["drawn"] = Moved(moved["drawn"].read // 2, 0)
     if name == "transform":
         moved["x"] = Moved(_seen_by_maps(arguments), 0)
         maps = arguments["maps"]

@@ -10,6 +10,8 @@ from gpucnn import (
     Conv2D,
     Dense,
     Flatten,
+    RandomBrightness,
+    RandomContrast,
     RandomCrop,
     RandomFlip,
     RandomRotation,
@@ -23,6 +25,8 @@ from gpucnn.layers import AUGMENTATION, Layer, Step
 from layers.varied import INDEX, SEED, SHAPE, X, drawn, first_of_a_model, varied
 
 LAYERS = [
+    RandomBrightness(0.2, (-2, 2)),
+    RandomContrast(0.4, (-2, 2)),
     RandomCrop(3, 5),
     RandomFlip(),
     RandomFlip("horizontal"),
