@@ -1,4 +1,4 @@
-"""A chain of layers in the making, out of operations as ONNX and PyTorch have them.
+"""A draft of layers in the making, out of operations as ONNX and PyTorch have them.
 
 There the channels of an image come before its rows and columns, and a vector that was flattened
 from such an image has its elements in that order: the weights that follow are brought to the order
@@ -35,7 +35,7 @@ from gpucnn.layers import (
     ZeroPadding2D,
 )
 from gpucnn.layers.affine import Affine
-from gpucnn.models.exchange.chain import Chain, in_order, is_in_order
+from gpucnn.models.exchange.draft import Draft, in_order, is_in_order
 from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
 from gpucnn.utils.warn import warn
 
@@ -52,8 +52,8 @@ KEEP_SIGN = (
 """Layers that make no negative number of others."""
 
 
-class ChannelsFirst(Chain):
-    """A chain of the operations of ONNX and PyTorch, whose images have their channels first."""
+class ChannelsFirst(Draft):
+    """A draft of the operations of ONNX and PyTorch, whose images have their channels first."""
 
     # With weights
 

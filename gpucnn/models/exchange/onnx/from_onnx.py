@@ -9,7 +9,7 @@ import numpy as np
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError, printable
-from gpucnn.models.exchange import chain
+from gpucnn.models.exchange import draft
 from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.onnx.constants import Constants
@@ -64,24 +64,24 @@ class _Reading:
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
         is_first = not self._is_own and _has_channels_first(self._nodes, self._tensor, shape)
-        self._chain = ChannelsFirst(shape, channels_first=is_first, keeps_names=self._is_own)
+        self._draft = ChannelsFirst(shape, channels_first=is_first, keeps_names=self._is_own)
         self._shapes = {self._tensor: shape}
         if takes_bytes:
-            self._chain.take_bytes()
+            self._draft.take_bytes()
 
     def read(self) -> Imported:
         """Read the nodes, each of which takes the last tensor, or constants alone."""
         while self._nodes:
             node = self._nodes.pop(0)
             what = f"the node {printable(node.name or node.output[0])} ({printable(node.op_type)})"
-            with chain.blaming(what):
+            with draft.blaming(what):
                 self._read(node)
         if self._tensor != self._output:
             raise InvalidValueError(
                 f"its output {printable(self._output)} is not computed from its input: give a "
                 "model that does so"
             )
-        return replace(self._chain.finish(self._name), encoding=self._encoding)
+        return replace(self._draft.finish(self._name), encoding=self._encoding)
 
     def _read(self, node: Any) -> None:
         if self._constants.are_all(node):
@@ -90,9 +90,9 @@ class _Reading:
             self._add_shape(node)
         elif not self._read_function(node):
             self._check_place(node)
-            self._chain.enter(self._layer_name(node))
+            self._draft.enter(self._layer_name(node))
             given = self._tensor, self._constants, self._batch, self._opset
-            read_node(self._chain, Node(node, *given))
+            read_node(self._draft, Node(node, *given))
             self._advance(node.output[0])
 
     def _read_function(self, node: Any) -> bool:
@@ -103,10 +103,10 @@ class _Reading:
         found = function_of(self._tensor, nodes, self._constants, self._opset)
         if found is None:
             return False
-        self._chain.enter(self._layer_name(found.nodes[-1]))
-        self._chain.add(found.layer)
+        self._draft.enter(self._layer_name(found.nodes[-1]))
+        self._draft.add(found.layer)
         if found.factors is not None:
-            self._chain.scale(found.factors)
+            self._draft.scale(found.factors)
         self._nodes = [each for each in self._nodes if not any(each is one for one in found.nodes)]
         self._advance(found.nodes[-1].output[0])
         return True
@@ -131,7 +131,7 @@ class _Reading:
 
     def _advance(self, tensor: str) -> None:
         self._tensor = tensor
-        self._shapes[tensor] = self._chain.shape
+        self._shapes[tensor] = self._draft.shape
 
     def _layer_name(self, node: Any) -> str:
         """The layer that a node of a file of gpucnn's is, or is a part of; "" for none."""

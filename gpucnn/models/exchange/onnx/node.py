@@ -1,4 +1,4 @@
-"""A node of an ONNX graph that follows a chain of layers: its attributes and constant inputs."""
+"""A node of an ONNX graph that follows a draft of layers: its attributes and constant inputs."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from gpucnn.errors import InvalidValueError
 
 
 class Node:
-    """A node of a graph that follows a chain.
+    """A node of a graph that follows a draft.
 
     Args:
         proto: ONNX's.
-        data: the name of the tensor that the chain gives.
+        data: the name of the tensor that the draft gives.
         constants: by name.
         batch: the number of images that the graph computes with.
         opset: the version of the operators.

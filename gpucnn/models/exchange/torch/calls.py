@@ -1,6 +1,6 @@
-"""What each function of PyTorch is in a chain of layers, and each module, by the function it calls.
+"""What each function of PyTorch is in a draft of layers, and each module, by the function it calls.
 
-The functions have the names and arguments of PyTorch's, with the chain in the place of the tensor;
+The functions have the names and arguments of PyTorch's, with the draft in the place of the tensor;
 arguments that say nothing of what is computed have no use.
 """
 
@@ -30,7 +30,7 @@ from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
 
 
 def _conv2d(
-    chain: ChannelsFirst,
+    draft: ChannelsFirst,
     weight: Any,
     bias: Any = None,
     stride: Any = 1,
@@ -48,15 +48,15 @@ def _conv2d(
     strides, dilations = pair(stride), pair(dilation)
     sides = _around(padding, size, dilations)
     sliding = Sliding(size, strides, sides, dilations)
-    chain.convolve(kernel, None if bias is None else _array(bias), sliding, groups)
+    draft.convolve(kernel, None if bias is None else _array(bias), sliding, groups)
 
 
-def _linear(chain: ChannelsFirst, weight: Any, bias: Any = None) -> None:
-    chain.multiply(_array(weight).T, None if bias is None else _array(bias))
+def _linear(draft: ChannelsFirst, weight: Any, bias: Any = None) -> None:
+    draft.multiply(_array(weight).T, None if bias is None else _array(bias))
 
 
 def _batch_norm(
-    chain: ChannelsFirst,
+    draft: ChannelsFirst,
     running_mean: Any,
     running_var: Any,
     weight: Any = None,
@@ -73,132 +73,132 @@ def _batch_norm(
     gamma = np.ones_like(mean) if weight is None else _array(weight)
     beta = np.zeros_like(mean) if bias is None else _array(bias)
     kept = 1 - (0.1 if momentum is None else momentum)
-    chain.normalize(gamma, beta, mean, variance, epsilon=eps, momentum=kept)
+    draft.normalize(gamma, beta, mean, variance, epsilon=eps, momentum=kept)
 
 
-def _add(chain: ChannelsFirst, other: Any) -> None:
-    chain.shift(_array(other))
+def _add(draft: ChannelsFirst, other: Any) -> None:
+    draft.shift(_array(other))
 
 
-def _sub(chain: ChannelsFirst, other: Any) -> None:
-    chain.shift(-_array(other))
+def _sub(draft: ChannelsFirst, other: Any) -> None:
+    draft.shift(-_array(other))
 
 
-def _rsub(chain: ChannelsFirst, other: Any) -> None:
-    chain.scale(np.array(-1.0))
-    chain.shift(_array(other))
+def _rsub(draft: ChannelsFirst, other: Any) -> None:
+    draft.scale(np.array(-1.0))
+    draft.shift(_array(other))
 
 
-def _mul(chain: ChannelsFirst, other: Any) -> None:
-    chain.scale(_array(other))
+def _mul(draft: ChannelsFirst, other: Any) -> None:
+    draft.scale(_array(other))
 
 
-def _div(chain: ChannelsFirst, other: Any) -> None:
+def _div(draft: ChannelsFirst, other: Any) -> None:
     number = _array(other)
     if (number == 0).any():
         raise InvalidValueError("it divides by 0: leave it out")
-    chain.scale(1 / number)
+    draft.scale(1 / number)
 
 
-def _rdiv(chain: ChannelsFirst, other: Any) -> None:
+def _rdiv(draft: ChannelsFirst, other: Any) -> None:
     raise InvalidValueError("it divides by what the layers give: leave it out")
 
 
-def _neg(chain: ChannelsFirst) -> None:
-    chain.scale(np.array(-1.0))
+def _neg(draft: ChannelsFirst) -> None:
+    draft.scale(np.array(-1.0))
 
 
 # Activations
 
 
-def _relu(chain: ChannelsFirst, inplace: bool = False) -> None:
-    chain.add(ReLU())
+def _relu(draft: ChannelsFirst, inplace: bool = False) -> None:
+    draft.add(ReLU())
 
 
-def _relu6(chain: ChannelsFirst, inplace: bool = False) -> None:
-    chain.add(ReLU(6.0))
+def _relu6(draft: ChannelsFirst, inplace: bool = False) -> None:
+    draft.add(ReLU(6.0))
 
 
 def _hardtanh(
-    chain: ChannelsFirst, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+    draft: ChannelsFirst, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> None:
-    _clamp(chain, min_val, max_val)
+    _clamp(draft, min_val, max_val)
 
 
-def _clamp(chain: ChannelsFirst, min: float | None = None, max: float | None = None) -> None:  # noqa: A002
+def _clamp(draft: ChannelsFirst, min: float | None = None, max: float | None = None) -> None:  # noqa: A002
     if min != 0:
         raise InvalidValueError(
             f"it clips from {min} to {max}, but gpucnn from 0, as ReLU(max_value)"
         )
-    chain.add(ReLU(None if max is None else float(max)))
+    draft.add(ReLU(None if max is None else float(max)))
 
 
-def _leaky_relu(chain: ChannelsFirst, negative_slope: float = 0.01, inplace: bool = False) -> None:
-    chain.add(LeakyReLU(negative_slope))
+def _leaky_relu(draft: ChannelsFirst, negative_slope: float = 0.01, inplace: bool = False) -> None:
+    draft.add(LeakyReLU(negative_slope))
 
 
-def _prelu(chain: ChannelsFirst, weight: Any) -> None:
+def _prelu(draft: ChannelsFirst, weight: Any) -> None:
     slopes = _array(weight)
     if (slopes != slopes.flat[0]).any():
         raise InvalidValueError("its slopes differ, but LeakyReLU of gpucnn has one")
-    chain.add(LeakyReLU(float(slopes.flat[0])))
+    draft.add(LeakyReLU(float(slopes.flat[0])))
 
 
-def _elu(chain: ChannelsFirst, alpha: float = 1.0, inplace: bool = False) -> None:
-    chain.add(ELU(alpha))
+def _elu(draft: ChannelsFirst, alpha: float = 1.0, inplace: bool = False) -> None:
+    draft.add(ELU(alpha))
 
 
-def _gelu(chain: ChannelsFirst, approximate: str = "none") -> None:
+def _gelu(draft: ChannelsFirst, approximate: str = "none") -> None:
     if approximate != "none":
         raise InvalidValueError("it approximates GELU by tanh, but gpucnn has the exact one")
-    chain.add(GELU())
+    draft.add(GELU())
 
 
-def _silu(chain: ChannelsFirst, inplace: bool = False) -> None:
-    chain.add(SiLU())
+def _silu(draft: ChannelsFirst, inplace: bool = False) -> None:
+    draft.add(SiLU())
 
 
-def _sigmoid(chain: ChannelsFirst) -> None:
-    chain.add(Sigmoid())
+def _sigmoid(draft: ChannelsFirst) -> None:
+    draft.add(Sigmoid())
 
 
-def _tanh(chain: ChannelsFirst) -> None:
-    chain.add(Tanh())
+def _tanh(draft: ChannelsFirst) -> None:
+    draft.add(Tanh())
 
 
 def _dropout(
-    chain: ChannelsFirst, p: float = 0.5, training: bool = True, inplace: bool = False
+    draft: ChannelsFirst, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> None:
     if p:
-        chain.add(Dropout(p))
+        draft.add(Dropout(p))
 
 
 def _dropout2d(
-    chain: ChannelsFirst, p: float = 0.5, training: bool = True, inplace: bool = False
+    draft: ChannelsFirst, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> None:
     if p:
-        chain.add(SpatialDropout2D(p))
+        draft.add(SpatialDropout2D(p))
 
 
 def _softmax(
-    chain: ChannelsFirst, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    draft: ChannelsFirst, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> None:
-    (axis,) = _axes(chain, -1 if dim is None else dim)
-    chain.end_in_softmax(axis)
+    (axis,) = _axes(draft, -1 if dim is None else dim)
+    draft.end_in_softmax(axis)
 
 
 def _log_softmax(
-    chain: ChannelsFirst, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    draft: ChannelsFirst, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> None:
-    (axis,) = _axes(chain, -1 if dim is None else dim)
-    chain.end_in_softmax(axis, of_logarithms=True)
+    (axis,) = _axes(draft, -1 if dim is None else dim)
+    draft.end_in_softmax(axis, of_logarithms=True)
 
 
 # Pooling, of which the first rows and columns are cut off that `cut` says
 
 
 def _max_pool2d(
-    chain: ChannelsFirst,
+    draft: ChannelsFirst,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -210,11 +210,11 @@ def _max_pool2d(
     size = pair(kernel_size)
     sides = _around(padding, size, (1, 1))
     sliding = Sliding(size, pair(stride or size), sides, pair(dilation), ceil_mode)
-    chain.pool_maxima(sliding.without_first(cut))
+    draft.pool_maxima(sliding.without_first(cut))
 
 
 def _avg_pool2d(
-    chain: ChannelsFirst,
+    draft: ChannelsFirst,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -228,30 +228,30 @@ def _avg_pool2d(
     size = pair(kernel_size)
     sides = _around(padding, size, (1, 1))
     sliding = Sliding(size, pair(stride or size), sides, (1, 1), ceil_mode)
-    chain.pool_means(sliding.without_first(cut), counts_padding=count_include_pad)
+    draft.pool_means(sliding.without_first(cut), counts_padding=count_include_pad)
 
 
-def _adaptive_avg_pool2d(chain: ChannelsFirst, output_size: Any) -> None:
-    sliding = _adaptive(chain, output_size)
+def _adaptive_avg_pool2d(draft: ChannelsFirst, output_size: Any) -> None:
+    sliding = _adaptive(draft, output_size)
     if sliding is None:
-        chain.pool_images((1, 2), maxima=False)
+        draft.pool_images((1, 2), maxima=False)
     elif sliding.size != (1, 1):
-        chain.pool_means(sliding, counts_padding=False)
+        draft.pool_means(sliding, counts_padding=False)
 
 
 def _adaptive_max_pool2d(
-    chain: ChannelsFirst, output_size: Any, return_indices: bool = False
+    draft: ChannelsFirst, output_size: Any, return_indices: bool = False
 ) -> None:
-    sliding = _adaptive(chain, output_size)
+    sliding = _adaptive(draft, output_size)
     if sliding is None:
-        chain.pool_images((1, 2), maxima=True)
+        draft.pool_images((1, 2), maxima=True)
     elif sliding.size != (1, 1):
-        chain.pool_maxima(sliding)
+        draft.pool_maxima(sliding)
 
 
-def _adaptive(chain: ChannelsFirst, output_size: Any) -> Sliding | None:
+def _adaptive(draft: ChannelsFirst, output_size: Any) -> Sliding | None:
     """The window by which images come to a size; None for that of whole images."""
-    image = chain.image_size()
+    image = draft.image_size()
     given = pair(output_size)
     output = given[0] or image[0], given[1] or image[1]  # None for that of the image
     if output == (1, 1):
@@ -265,73 +265,73 @@ def _adaptive(chain: ChannelsFirst, output_size: Any) -> Sliding | None:
     return Sliding(size, size)
 
 
-def _mean(chain: ChannelsFirst, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> None:
-    chain.pool_images(_axes(chain, dim), maxima=False, keeps_axes=keepdim)
+def _mean(draft: ChannelsFirst, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> None:
+    draft.pool_images(_axes(draft, dim), maxima=False, keeps_axes=keepdim)
 
 
-def _amax(chain: ChannelsFirst, dim: Any = (), keepdim: bool = False) -> None:
-    chain.pool_images(_axes(chain, dim), maxima=True, keeps_axes=keepdim)
+def _amax(draft: ChannelsFirst, dim: Any = (), keepdim: bool = False) -> None:
+    draft.pool_images(_axes(draft, dim), maxima=True, keeps_axes=keepdim)
 
 
 # Shapes
 
 
-def _flatten(chain: ChannelsFirst, start_dim: int = 0, end_dim: int = -1) -> None:
-    shape = 1, *chain.shape
+def _flatten(draft: ChannelsFirst, start_dim: int = 0, end_dim: int = -1) -> None:
+    shape = 1, *draft.shape
     start, end = start_dim % len(shape), end_dim % len(shape)
-    chain.reshape_batch(1, [*shape[:start], -1, *shape[end + 1 :]])
+    draft.reshape_batch(1, [*shape[:start], -1, *shape[end + 1 :]])
 
 
-def _unflatten(chain: ChannelsFirst, dim: int, sizes: Sequence[int]) -> None:
-    shape = 1, *chain.shape
+def _unflatten(draft: ChannelsFirst, dim: int, sizes: Sequence[int]) -> None:
+    shape = 1, *draft.shape
     axis = dim % len(shape)
-    chain.reshape_batch(1, [*shape[:axis], *sizes, *shape[axis + 1 :]])
+    draft.reshape_batch(1, [*shape[:axis], *sizes, *shape[axis + 1 :]])
 
 
-def _view(chain: ChannelsFirst, *shape: Any) -> None:
+def _view(draft: ChannelsFirst, *shape: Any) -> None:
     sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-    chain.reshape_batch(1, [int(each) for each in sizes])
+    draft.reshape_batch(1, [int(each) for each in sizes])
 
 
-def _squeeze(chain: ChannelsFirst, dim: Any = None) -> None:
-    gone = [axis for axis in _axes(chain, dim) if chain.shape[axis] == 1]
-    chain.reshape([each for axis, each in enumerate(chain.shape) if axis not in gone])
+def _squeeze(draft: ChannelsFirst, dim: Any = None) -> None:
+    gone = [axis for axis in _axes(draft, dim) if draft.shape[axis] == 1]
+    draft.reshape([each for axis, each in enumerate(draft.shape) if axis not in gone])
 
 
-def _unsqueeze(chain: ChannelsFirst, dim: int) -> None:
-    shape = [1, *chain.shape]
+def _unsqueeze(draft: ChannelsFirst, dim: int) -> None:
+    shape = [1, *draft.shape]
     shape.insert(dim % (len(shape) + 1), 1)
-    chain.reshape_batch(1, shape)
+    draft.reshape_batch(1, shape)
 
 
-def _permute(chain: ChannelsFirst, *dims: Any) -> None:
+def _permute(draft: ChannelsFirst, *dims: Any) -> None:
     axes = list(dims[0] if len(dims) == 1 else dims)
-    rank = len(chain.shape) + 1
+    rank = len(draft.shape) + 1
     if axes[0] % rank:
         raise InvalidValueError(f"it permutes the axes {tuple(axes)}, the first among them")
-    chain.transpose([axis % rank - 1 for axis in axes[1:]])
+    draft.transpose([axis % rank - 1 for axis in axes[1:]])
 
 
-def _channel_shuffle(chain: ChannelsFirst, groups: int) -> None:
-    channels, *pixels = chain.shape
-    chain.reshape((groups, channels // groups, *pixels))
-    chain.transpose((1, 0, *range(2, len(pixels) + 2)))
-    chain.reshape((channels, *pixels))
+def _channel_shuffle(draft: ChannelsFirst, groups: int) -> None:
+    channels, *pixels = draft.shape
+    draft.reshape((groups, channels // groups, *pixels))
+    draft.transpose((1, 0, *range(2, len(pixels) + 2)))
+    draft.reshape((channels, *pixels))
 
 
 def _pad(
-    chain: ChannelsFirst, pad: Any, mode: str = "constant", value: float | None = None
+    draft: ChannelsFirst, pad: Any, mode: str = "constant", value: float | None = None
 ) -> None:  # of the last axis first
     if mode != "constant" or value:
         raise InvalidValueError("it pads with other numbers than 0, which gpucnn does not")
     sides = [(int(a), int(b)) for a, b in zip(pad[::2], pad[1::2], strict=True)][::-1]
-    free = len(chain.shape) - len(sides)
+    free = len(draft.shape) - len(sides)
     if free < 0:
         raise InvalidValueError("it pads images of a batch: leave it out")
-    chain.frame([*[(0, 0)] * free, *sides])
+    draft.frame([*[(0, 0)] * free, *sides])
 
 
-def _contiguous(chain: ChannelsFirst) -> None:
+def _contiguous(draft: ChannelsFirst) -> None:
     pass
 
 
@@ -368,9 +368,9 @@ def _around(padding: Any, size: Pair, dilation: Pair) -> Sides:
     return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
 
 
-def _axes(chain: ChannelsFirst, dim: Any) -> list[int]:
+def _axes(draft: ChannelsFirst, dim: Any) -> list[int]:
     """Axes of one image, of such as count that of images; all for None."""
-    rank = len(chain.shape) + 1
+    rank = len(draft.shape) + 1
     if dim is None:
         return list(range(rank - 1))
     axes = [dim] if isinstance(dim, int) else list(dim)

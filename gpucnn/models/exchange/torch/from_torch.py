@@ -1,4 +1,4 @@
-"""A model of a PyTorch module whose forward is a chain."""
+"""A model of a PyTorch module whose forward is a draft."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from typing import Any
 
 from gpucnn.backends.window import Pair
 from gpucnn.errors import GpucnnError, InvalidTypeError, InvalidValueError, printable
-from gpucnn.models.exchange.chain import blaming
+from gpucnn.models.exchange.draft import blaming
 from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.torch.calls import CALLS, MODULES, pair
@@ -82,7 +82,7 @@ class _Reading:
 
     def __init__(self, traced: Any, shape: tuple[int, ...]) -> None:
         self._traced = traced
-        self._chain = ChannelsFirst(shape, channels_first=len(shape) == 3, keeps_names=True)
+        self._draft = ChannelsFirst(shape, channels_first=len(shape) == 3, keeps_names=True)
         self._values: dict[Any, Any] = {}  # by node: numbers, parameters, or a _Tensor
         self._last: _Tensor | None = None
         self._cropping: Any = None  # the node that cuts off what the last one was told to leave out
@@ -94,7 +94,7 @@ class _Reading:
             else:
                 with blaming(self._what(node)):
                     self._values[node] = self._read(node)
-        return self._chain.finish()
+        return self._draft.finish()
 
     def _check_is_last(self, value: Any) -> None:
         if value is not self._last:
@@ -111,7 +111,7 @@ class _Reading:
         return f"the call {printable(node.name)} ({printable(_name_of_call(node))})"
 
     def _read(self, node: Any) -> Any:
-        """What a node gives; a tensor that follows from images is appended to the chain."""
+        """What a node gives; a tensor that follows from images is appended to the draft."""
         if node.op == "placeholder":
             return self._input()
         if node.op == "get_attr":
@@ -154,7 +154,7 @@ class _Reading:
         self._check_place(tensors)
         if node is self._cropping:
             return tensors[0]
-        self._chain.enter(_name(node))
+        self._draft.enter(_name(node))
         pairs = [each.partition("=") for each in attributes.split()]
         values = {first: getattr(module, attribute or first) for first, _, attribute in pairs}
         if name in ("max_pool2d", "avg_pool2d"):
@@ -189,16 +189,16 @@ class _Reading:
                 "it by others"
             )
         self._check_place(tensors)
-        self._chain.enter("")
+        self._draft.enter("")
         given = {key: each for key, each in options.items() if not isinstance(each, _Tensor)}
         if name in ("sub", "truediv", "div") and args and not isinstance(args[0], _Tensor):
-            name = f"r{name}"  # from, or by, what the chain gives
+            name = f"r{name}"  # from, or by, what the draft gives
         return self._append(name, [each for each in args if not isinstance(each, _Tensor)], given)
 
     def _append(self, name: str, args: list[Any], options: dict[str, Any]) -> _Tensor:
-        """Append what a function is to the chain."""
+        """Append what a function is to the draft."""
         try:
-            CALLS[name](self._chain, *args, **options)
+            CALLS[name](self._draft, *args, **options)
         except GpucnnError:
             raise
         except (IndexError, RuntimeError, TypeError, ValueError) as error:
@@ -221,7 +221,7 @@ class _Reading:
     def _shape(self, node: Any, args: list[Any], options: dict[str, Any]) -> Any:
         """The shape of a tensor, of a batch of one image, or what is asked of it."""
         self._check_place(args[:1])
-        shape = 1, *self._chain.shape
+        shape = 1, *self._draft.shape
         if node.op == "call_function" and args[1] not in ("shape", "ndim"):
             raise InvalidValueError(f"it asks for {printable(args[1])}: leave it out")
         if _name_of_call(node) == "dim" or args[1:] == ["ndim"]:

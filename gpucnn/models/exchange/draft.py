@@ -1,4 +1,4 @@
-"""A chain of layers in the making, whose tensors have other shapes and orders elsewhere."""
+"""A draft of layers in the making, whose tensors have other shapes and orders elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,11 +30,11 @@ def blaming(what: str) -> Iterator[None]:
         raise InvalidValueError(f"{what}: {error}") from error
 
 
-class Chain:
+class Draft:
     """Layers, each of which takes the output of the one before it, with their weights.
 
     Where the operations come from, the tensor between two of them has a shape and an order of its
-    own. The chain knows of each element of an image there which one of gpucnn's it is: operations
+    own. The draft knows of each element of an image there which one of gpucnn's it is: operations
     that move elements, such as a transposition, change that alone, and no layer comes of it.
 
     Shapes are those of one image, without the batch axis, and so are axes: 0 is that after it.
@@ -71,7 +71,7 @@ class Chain:
         self._name = name
 
     def finish(self, name: str | None = None) -> Imported:
-        """What the chain has become, a model that gives vectors.
+        """What the draft has become, a model that gives vectors.
 
         Raises:
             InvalidValueError: it gives the elements of an image in another order than gpucnn.
