@@ -443,7 +443,8 @@ class Model(Pictured):
         self._refuse_change()
         names = self.weight_names
         try:
-            weights, pixels = load_weights(filepath, names, self.layers, self.input_shape)
+            of_layers = self.layers, self.graph, self.input_shape
+            weights, pixels = load_weights(filepath, names, *of_layers)
             self.set_weights(weights)
         except InvalidValueError as error:
             raise InvalidFileError(f"{filepath} is not of this model: {error}") from error
@@ -512,11 +513,9 @@ class Model(Pictured):
         with self._lock.claim():
             check_weights(self, self.replica)
             weights = self.named_weights(self.replica)
-        layers, shape = self.layers, self.input_shape
-        if self.branches:
-            raise InvalidValueError(f"{self.name} branches: only chains of layers are exported")
+        of_layers = self.layers, self.graph, weights, self.input_shape
         of_outputs = softmax, self.loss, self.class_names
-        return Exported(self.name, layers, weights, shape, self.dtype.name, *of_outputs)
+        return Exported(self.name, *of_layers, self.dtype.name, *of_outputs)
 
     @classmethod
     def load(
@@ -618,7 +617,8 @@ class Model(Pictured):
         of = imported
         of_model = of.layers, of.graph, of.input_shape, of.dtype, device, None, threads
         model = cls._made_of(*of_model, of.name)
-        model.set_weights([array for layer in of.weights for array in layer])
+        weights = dict(zip(map(id, of.layers), of.weights, strict=True))
+        model.set_weights([array for layer in model.layers for array in weights[id(layer)]])
         optimizer, loss, metrics = of.compiled or Compiled(None, loss_of_outputs(model.layers), ())
         model.compile(optimizer or Adam(), loss, metrics)
         model.pixels = trained_elsewhere(model.layers)

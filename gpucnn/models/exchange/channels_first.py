@@ -1,4 +1,4 @@
-"""A draft of layers in the making, out of operations as ONNX and PyTorch have them.
+"""A model in the making, out of operations as ONNX and PyTorch have them.
 
 There the channels of an image come before its rows and columns, and a vector that was flattened
 from such an image has its elements in that order: the weights that follow are brought to the order
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import (
+    Add,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Cropping2D,
     Dense,
@@ -37,10 +39,13 @@ from gpucnn.layers import (
 from gpucnn.layers.affine import Affine
 from gpucnn.models.exchange.draft import Draft, in_order, is_in_order
 from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
+from gpucnn.models.graph import IMAGES
 from gpucnn.utils.warn import warn
 
 KEEP_SIGN = (
+    Add,
     AveragePooling2D,
+    Concatenate,
     Cropping2D,
     Dropout,
     Flatten,
@@ -53,7 +58,7 @@ KEEP_SIGN = (
 
 
 class ChannelsFirst(Draft):
-    """A draft of the operations of ONNX and PyTorch, whose images have their channels first."""
+    """A draft of operations of ONNX and PyTorch, whose images have their channels first."""
 
     # With weights
 
@@ -136,8 +141,7 @@ class ChannelsFirst(Draft):
 
     def shift(self, offsets: NDArray[Any]) -> None:
         """Add numbers which meet the elements as in NumPy."""
-        numbers, scaling = self._of_channels(offsets), self._last_scaling()
-        last = self._layers[-1] if self._layers else None
+        numbers, scaling, last = self._of_channels(offsets), self._last_scaling(), self._last
         if scaling is not None:
             self._replace_last(_rescaling(scaling.scale, scaling.offset + numbers, scaling))
         elif isinstance(last, Affine) and not last.use_bias:
@@ -152,14 +156,14 @@ class ChannelsFirst(Draft):
 
     def _last_scaling(self) -> "_Scaling | None":
         """What the last layer scales and shifts by, if it does so and has the operation's name."""
-        last = self._layers[-1] if self._layers else None
+        last = self._last
         if not isinstance(last, Rescaling) or (last.given_name or "") != self._name:
             return None
         return _Scaling(np.asarray(last.scale), np.asarray(last.offset), last.given_name)
 
     def clip(self, most: float | None) -> bool:
         """Limit what ReLU gives; whether it can be: the last layer is one without a limit."""
-        last = self._layers[-1] if self._layers else None
+        last = self._last
         if not isinstance(last, ReLU) or last.max_value is not None:
             return False
         self._replace_last(ReLU(most, name=last.given_name))
@@ -322,8 +326,15 @@ class ChannelsFirst(Draft):
 
     def _is_non_negative(self) -> bool:
         """Whether no number of the last tensor can be below 0."""
-        changing = (each for each in reversed(self._layers) if type(each) not in KEEP_SIGN)
-        return type(next(changing, None)) in (ReLU, Sigmoid)
+        left = [self._number]
+        while left:
+            number = left.pop()
+            kind = None if number == IMAGES else type(self._layers[number])
+            if kind in KEEP_SIGN:
+                left += self._inputs[number]
+            elif kind not in (ReLU, Sigmoid):
+                return False
+        return True
 
 
 class _Scaling(NamedTuple):

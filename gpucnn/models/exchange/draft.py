@@ -1,7 +1,8 @@
-"""A draft of layers in the making, whose tensors have other shapes and orders elsewhere."""
+"""A model in the making, whose tensors have other shapes and orders elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Flatten, Layer, Reshape, Softmax
+from gpucnn.layers import Add, Concatenate, Flatten, Layer, Reshape, Softmax
 from gpucnn.layers.base import kind_of
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.sliding import Sides
+from gpucnn.models.graph import IMAGES, Graph
 
 MOST_NUMBERS = 2**25
 """Of one image between two layers, whose places take four bytes each while a model is read."""
@@ -30,12 +32,31 @@ def blaming(what: str) -> Iterator[None]:
         raise InvalidValueError(f"{what}: {error}") from error
 
 
-class Draft:
-    """Layers, each of which takes the output of the one before it, with their weights.
+@dataclass(frozen=True, eq=False)
+class Output:
+    """A tensor of a draft.
 
-    Where the operations come from, the tensor between two of them has a shape and an order of its
-    own. The draft knows of each element of an image there which one of gpucnn's it is: operations
-    that move elements, such as a transposition, change that alone, and no layer comes of it.
+    Args:
+        number: of the layer that gives it, or `IMAGES`.
+        shape: of what the layer gives.
+        places: of its elements among those of the layer, in the shape that the tensor has where it
+            comes from.
+        repeated: the pixels of the edges that are put around the image; None for none.
+    """
+
+    number: int
+    shape: Shape
+    places: NDArray[np.int32]
+    repeated: Sides | None
+
+
+class Draft:
+    """Layers, which take the outputs of others before them, with their weights.
+
+    An operation takes the output of the one before it, unless another was resumed. Where operations
+    come from, the tensor between two of them has a shape and an order of its own. The draft knows
+    of each element of an image there which one of gpucnn's it is: operations that move elements,
+    such as a transposition, change that alone, and no layer comes of it.
 
     Shapes are those of one image, without the batch axis, and so are axes: 0 is that after it.
     Methods raise an InvalidValueError, without the name of the operation, where no layer does what
@@ -55,8 +76,11 @@ class Draft:
         self._names: set[str] = set()
         self._layers: list[Layer] = []
         self._weights: list[list[NDArray[Any]]] = []
+        self._inputs: list[tuple[int, ...]] = []  # the numbers of the layers that each takes
+        self._shared: set[int] = set()  # layers of which several take the output
+        self._number = IMAGES  # these four are of the last tensor, see `Output`
         self._shape = self._input_shape
-        self._repeated: Sides | None = None  # pixels of the edges that are put around an image
+        self._repeated: Sides | None = None
         self._places = in_order(self._shape)
         if channels_first:
             self._places = np.moveaxis(self._places, -1, 0)
@@ -65,6 +89,23 @@ class Draft:
     def shape(self) -> Shape:
         """The shape of the last tensor, where it comes from."""
         return self._places.shape
+
+    @property
+    def output(self) -> Output:
+        """The last tensor."""
+        return Output(self._number, self._shape, self._places, self._repeated)
+
+    def resume(self, output: Output, *, is_shared: bool) -> None:
+        """Go on from a tensor.
+
+        Args:
+            output: of an operation before.
+            is_shared: whether others than the next operation take it too.
+        """
+        self._number, self._shape = output.number, output.shape
+        self._places, self._repeated = output.places, output.repeated
+        if is_shared:
+            self._shared.add(output.number)
 
     def enter(self, name: str) -> None:
         """Name the operation that the next layer comes of."""
@@ -84,7 +125,9 @@ class Draft:
             )
         if len(self._shape) > 1:
             self.add(Flatten())
-        return Imported(self._layers, self._weights, self._input_shape, name)
+        graph = Graph(tuple(self._inputs))
+        joined = None if graph.is_chain else graph
+        return Imported(self._layers, self._weights, self._input_shape, name, graph=joined)
 
     # Layers
 
@@ -95,25 +138,38 @@ class Draft:
             layer: not built.
             weights: of it, in the order of `Layer.get_weights`.
         """
-        if self._layers and isinstance(self._layers[-1], Softmax):
-            raise InvalidValueError(
-                "it follows softmax, which a model of gpucnn has at its end alone: leave one out"
-            )
-        if self._repeated is not None:
-            raise InvalidValueError(
-                "it follows a padding by pixels of the edges, which gpucnn has before maxima alone"
-            )
+        self._append(layer, weights, [self.output])
+
+    def _append(self, layer: Layer, weights: Weights, outputs: Sequence[Output]) -> None:
+        """Append a layer that takes these tensors, the last one or those that it merges."""
+        for each in outputs:
+            if each.number != IMAGES and isinstance(self._layers[each.number], Softmax):
+                raise InvalidValueError(
+                    "it follows softmax, which a model of gpucnn has at its end alone: leave one "
+                    "out"
+                )
+            if each.repeated is not None:
+                raise InvalidValueError(
+                    "it follows a padding by pixels of the edges, which gpucnn has before maxima "
+                    "alone"
+                )
+        shapes = tuple(each.shape for each in outputs)
+        self._build(layer, weights, shapes if layer.is_merging else shapes[0])
+        self._shape, self._repeated, self._number = layer.output_shape, None, len(self._layers)
+        self._layers.append(layer)
+        self._weights.append(list(weights))
+        self._inputs.append(tuple(each.number for each in outputs))
+
+    def _build(self, layer: Layer, weights: Weights, shape: Any) -> None:
+        """Build a layer for what it takes, under the name of the operation if that is kept."""
         if self._keeps_names and self._name and self._name not in self._names:
             layer.name = self._name
             self._names.add(self._name)
         self._name = ""
         layer.name_in_model = kind_of(layer)  # for error messages
-        layer.build(self._shape)
+        layer.build(shape)
         self._check_weights(layer, weights)
-        self._shape = layer.output_shape
-        _check_size(self._shape)
-        self._layers.append(layer)
-        self._weights.append(list(weights))
+        _check_size(layer.output_shape)
 
     def _check_weights(self, layer: Layer, weights: Weights) -> None:
         shapes = [*layer.parameter_shapes().values(), *layer.state_shapes().values()]
@@ -124,15 +180,78 @@ class Draft:
             )
 
     def _replace_last(self, layer: Layer, *further: NDArray[Any]) -> None:
-        weights = [*self._weights.pop(), *further]
-        self._shape = self._layers.pop().input_shape
-        self.add(layer, weights)
+        number = self._number
+        weights = [*self._weights[number], *further]
+        self._build(layer, weights, self._layers[number].input_shape)
+        self._layers[number], self._weights[number] = layer, weights
+
+    @property
+    def _last(self) -> Layer | None:
+        """The layer that gives the last tensor, which can be replaced: no others take that."""
+        is_ours = self._number != IMAGES and self._number not in self._shared
+        return self._layers[self._number] if is_ours else None
 
     def _add_before(self, layer: Layer) -> None:
         """Append a layer that the operation needs before its own, which has the name."""
         name, self._name = self._name, ""
         self.add(layer)
         self._name = name
+
+    # Several tensors
+
+    def sum_up(self, outputs: Sequence[Output]) -> None:
+        """Add tensors of one shape, element by element."""
+        aligned, channels = self._aligned(outputs)
+        self._append(Add(), (), aligned)
+        places = aligned[0].places
+        if channels is not None:
+            self._places = np.moveaxis(in_order(self._shape), -1, channels)
+        elif any((each.places != places).any() for each in aligned):
+            raise InvalidValueError(
+                "it adds vectors that have their elements in different orders: flatten images of "
+                "one shape"
+            )
+        else:
+            self._places = places
+
+    def concatenate(self, outputs: Sequence[Output], axis: int) -> None:
+        """Put tensors one after the other along an axis."""
+        aligned, channels = self._aligned(outputs)
+        if channels is None:
+            starts = np.cumsum([0, *(each.places.size for each in aligned[:-1])], dtype=np.int32)
+            self._append(Concatenate(), (), aligned)
+            placed = zip(aligned, starts, strict=True)
+            self._places = np.concatenate([each.places + start for each, start in placed])
+        else:
+            axes = list(range(len(aligned[0].shape)))
+            axes.append(axes.pop(channels))
+            place = axes.index(axis) + 1
+            self._append(Concatenate(-1 if place == len(axes) else place), (), aligned)
+            self._places = np.moveaxis(in_order(self._shape), -1, channels)
+
+    def _aligned(self, outputs: Sequence[Output]) -> tuple[list[Output], int | None]:
+        """Tensors as layers give them in one order, and which axis of theirs is that of channels.
+
+        Of vectors it is None, and they stay as they are.
+        """
+        shapes = [each.places.shape for each in outputs]
+        if len({len(shape) for shape in shapes}) > 1:
+            raise InvalidValueError(
+                f"it merges tensors of the shapes {', '.join(map(str, shapes))}, but gpucnn those "
+                "of as many axes: bring them to one shape first"
+            )
+        if len(shapes[0]) == 1:
+            return list(outputs), None
+        for channels in (0, -1):
+            if all(is_in_order(np.moveaxis(each.places, channels, -1)) for each in outputs):
+                break
+        return [self._lying(each, channels) for each in outputs], channels
+
+    def _lying(self, output: Output, channels: int) -> Output:
+        """A tensor as a layer gives it, with that axis last."""
+        self.resume(output, is_shared=False)
+        self._lie_as(np.moveaxis(self._places, channels, -1))
+        return self.output
 
     # Elements in other places
 

@@ -7,9 +7,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
-from gpucnn.errors import InvalidTypeError
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.losses import Loss
+from gpucnn.models.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Exported:
     Args:
         name: of the model.
         layers: in order, built.
+        graph: which of them take whose outputs.
         weights: by name, such as "conv2d.kernel", on the host.
         input_shape: of one image.
         dtype: "float32" or "float64".
@@ -29,6 +31,7 @@ class Exported:
 
     name: str
     layers: Sequence[Layer]
+    graph: Graph
     weights: Mapping[str, NDArray[Any]]
     input_shape: Shape
     dtype: str
@@ -40,6 +43,18 @@ class Exported:
         """The weights of a layer that runs, see `Layer.unrolled`, by their names in it."""
         keys = layer.parameter_shapes() | layer.state_shapes()
         return {key: self.weights[f"{layer.name}.{key}"] for key in keys}
+
+
+def check_is_chain(graph: Graph, form: str) -> None:
+    """Check that each layer of a model takes the output of the one before.
+
+    Raises:
+        InvalidValueError: not all do; the text says that `form`, such as "a page", has these alone.
+    """
+    if not graph.is_chain:
+        raise InvalidValueError(
+            f"the model branches, but {form} has layers in a row alone: use a file of onnx or keras"
+        )
 
 
 def check_is_known(layer: Layer, known: Container[type[Layer]], lacking: str) -> None:

@@ -23,10 +23,12 @@ from gpucnn.models.checkpoint import (
     write_checkpoint,
 )
 from gpucnn.models.divergence import check_finite_arrays
+from gpucnn.models.exchange.exported import check_is_chain
 from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
 from gpucnn.models.exchange.keras.weights import weights_in
 from gpucnn.models.exchange.torch.layers import modules_of
 from gpucnn.models.exchange.torch.state_dict import from_state_dict
+from gpucnn.models.graph import Graph
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
 from gpucnn.utils.storage.files import write_bytes
@@ -45,7 +47,11 @@ def save_weights(path: str | os.PathLike[str], weights: Arrays, pixels: Pixels |
 
 
 def load_weights(
-    path: str | os.PathLike[str], names: Sequence[str], layers: Sequence[Layer], input_shape: Shape
+    path: str | os.PathLike[str],
+    names: Sequence[str],
+    layers: Sequence[Layer],
+    graph: Graph,
+    input_shape: Shape,
 ) -> tuple[list[NDArray[Any]], Pixels | None]:
     """The weights of a file of weights or of a model, and the pixels of its training images.
 
@@ -53,22 +59,24 @@ def load_weights(
         path: of the file.
         names: of the weights that it is to have, in order; those of its optimizer are left out.
         layers: of the model, built.
+        graph: which of them take whose outputs.
         input_shape: of one image.
 
     Raises:
         InvalidFileError: it cannot be read, or has other weights. Shapes are not checked.
         InvalidTypeError: it is PyTorch's or Keras's, and a layer is not one of the library's.
-        InvalidValueError: it is PyTorch's, and has not the tensors of these layers.
+        InvalidValueError: it is PyTorch's, and has not the tensors of these layers, or they branch.
         GpucnnError: it is Keras's, and the package h5py is not installed.
     """
     if is_of_keras(path):
         with opened_file(path) as keras_file:
-            return weights_in(keras_file, layers), None
+            return weights_in(keras_file, layers, graph), None
     if Path(path).suffix == SUFFIX:
         return _in_order(path, read_npz(Path(path), str(path)), names), None
     with opened_safetensors(path) as file:
         metadata, arrays = file.metadata() or {}, arrays_of(file)
     if KEY not in metadata:
+        check_is_chain(graph, "a Sequential of PyTorch")
         weights = from_state_dict(modules_of(unroll(layers), input_shape), arrays)
         return [weights[name] for name in names], None
     description = read_description(path, metadata)

@@ -1,5 +1,6 @@
-"""Random networks of the library's layers, by a seed."""
+"""Random networks of the library's layers, chains and graphs, by a seed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ from numpy.typing import NDArray
 from gpucnn import (
     ELU,
     GELU,
+    Add,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Cropping2D,
     Dense,
@@ -18,8 +21,10 @@ from gpucnn import (
     Flatten,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
+    Input,
     LeakyReLU,
     MaxPool2D,
+    Model,
     Normalization,
     RandomBrightness,
     RandomContrast,
@@ -43,9 +48,11 @@ from gpucnn import (
 )
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import end_of
+from gpucnn.layers.tensor import Tensor
 from gpucnn.losses import SparseCategoricalCrossentropy
 
 ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid")
+MOST_BRANCHES = 8
 MOST_PARTS = 4  # of one or two layers of images each
 
 
@@ -61,7 +68,29 @@ def random_network(seed: int) -> Sequential:
     return model
 
 
-def draw_weights(model: Sequential, seed: int) -> None:
+def random_graph(seed: int) -> Model:
+    """The same of a network that branches and merges a few times."""
+    draw = Draw(seed)
+    rows, columns, channels = (int(draw.random.integers(low, 8)) for low in (4, 4, 1))
+    images = Input((rows, columns, channels))
+    outputs = draw.branches(images)
+    outputs = called(draw.vectors(), outputs)
+    last = called(draw.end(), outputs)
+    model = Model(images, last, device="cpu", seed=seed, threads=1)
+    if draw.flip() and end_of(model.layers) == "linear":
+        model.compile(loss=SparseCategoricalCrossentropy(from_logits=True))
+    draw_weights(model, seed)
+    return model
+
+
+def called(layers: Sequence[Layer], tensor: Tensor) -> Tensor:
+    """What layers in a row give for a tensor."""
+    for layer in layers:
+        tensor = layer(tensor)
+    return tensor
+
+
+def draw_weights(model: Model, seed: int) -> None:
     """Draw all weights that begin as zeros or ones."""
     random = np.random.default_rng(seed)
 
@@ -138,6 +167,39 @@ class Draw:
         layers = ReLU(), LeakyReLU(0.1), ELU(0.7), GELU(), SiLU(), Tanh(), Sigmoid()
         layer: Layer = self.of(*layers)
         return layer
+
+    def branches(self, images: Tensor) -> Tensor:
+        """What layers on layers give, all of which come together in images in the end."""
+        tensors, taken = [called(self.beginning(images.image_shape[2]), images)], set()
+        for _ in range(self.random.integers(2, MOST_BRANCHES)):
+            first, *others = (self.of(*tensors) for _ in range(self.random.integers(1, 4)))
+            taken |= {first, *others}
+            if not others:
+                tensors.append(called(self.of_images(), first))
+            elif self.flip():
+                tensors.append(Add()([first, *(self.fitted(each, first, 3) for each in others)]))
+            else:
+                axis = int(self.random.integers(1, 4))
+                fitted = [self.fitted(each, first, axis) for each in others]
+                tensors.append(Concatenate(self.of(axis, axis - 4))([first, *fitted]))
+        ends = [each for each in tensors if each not in taken]
+        if len(ends) == 1:
+            return ends[0]
+        return Concatenate()([ends[0], *(self.fitted(each, ends[0], 3) for each in ends[1:])])
+
+    def fitted(self, tensor: Tensor, other: Tensor, axis: int) -> Tensor:
+        """A tensor that can be merged with another along an axis, of its shape in the others."""
+        sizes = zip(tensor.image_shape[:2], other.image_shape[:2], strict=True)
+        more = [
+            there - here if axis != place else 0
+            for place, (here, there) in enumerate(sizes, start=1)
+        ]
+        if max(more) > 0:
+            tensor = ZeroPadding2D(((0, max(more[0], 0)), (max(more[1], 0), 0)))(tensor)
+        if min(more) < 0:
+            tensor = Cropping2D(((0, max(-more[0], 0)), (max(-more[1], 0), 0)))(tensor)
+        channels = other.image_shape[2]
+        return tensor if tensor.image_shape[2] == channels else Conv2D(channels, 1)(tensor)
 
     def vectors(self) -> list[Layer]:
         flat: list[Layer] = self.of(

@@ -10,8 +10,8 @@ from expect import refusal
 from gpucnn import Dense, Dropout, Flatten, ReLU, Rescaling, Sequential, Sigmoid, Tanh
 from gpucnn.errors import InvalidValueError
 from gpucnn.models.exchange import draft as core
-from gpucnn.models.exchange.draft import blaming
 from gpucnn.models.exchange.channels_first import ChannelsFirst
+from gpucnn.models.exchange.draft import blaming
 from gpucnn.models.exchange.sliding import Sides, Sliding
 
 CHANNELS, ROWS, COLUMNS = 3, 7, 6

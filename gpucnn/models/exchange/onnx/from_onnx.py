@@ -1,8 +1,10 @@
 """A model of an ONNX file, as PyTorch, Keras and gpucnn export them."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +20,7 @@ from gpucnn.models.exchange.onnx.file import blaming, check_onnx, read_model
 from gpucnn.models.exchange.onnx.functions import function_of
 from gpucnn.models.exchange.onnx.graph import INPUT
 from gpucnn.models.exchange.onnx.node import Node
-from gpucnn.models.exchange.onnx.readers import read_node
+from gpucnn.models.exchange.onnx.readers import merge_node, read_node
 
 OWN = "gpucnn"
 """The producer of files whose nodes are named by the layers."""
@@ -57,81 +59,97 @@ class _Reading:
         graph = model.graph
         self._opset = _opset(model)
         self._constants = Constants(graph, self._opset)
-        self._tensor, self._batch, shape, takes_bytes, told = _input(graph, self._constants)
+        images, self._batch, shape, takes_bytes, told = _input(graph, self._constants)
         self._is_own = model.producer_name == OWN
         self._encoding = encoding_in(told) if self._is_own and not takes_bytes else None
         self._name = graph.name if self._is_own else None
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
-        is_first = not self._is_own and _has_channels_first(self._nodes, self._tensor, shape)
+        self._takers = _takers(self._nodes, self._output)
+        is_first = not self._is_own and _has_channels_first(self._nodes, images, shape)
         self._draft = ChannelsFirst(shape, channels_first=is_first, keeps_names=self._is_own)
-        self._shapes = {self._tensor: shape}
         if takes_bytes:
             self._draft.take_bytes()
+        self._outputs = {images: self._draft.output}
 
     def read(self) -> Imported:
-        """Read the nodes, each of which takes the last tensor, or constants alone."""
+        """Read the nodes, each of which takes tensors of those before it, or constants alone."""
         while self._nodes:
             node = self._nodes.pop(0)
             what = f"the node {printable(node.name or node.output[0])} ({printable(node.op_type)})"
             with draft.blaming(what):
                 self._read(node)
-        if self._tensor != self._output:
+        if self._output not in self._outputs:
             raise InvalidValueError(
                 f"its output {printable(self._output)} is not computed from its input: give a "
                 "model that does so"
             )
+        self._resume(self._output)
         return replace(self._draft.finish(self._name), encoding=self._encoding)
 
     def _read(self, node: Any) -> None:
         if self._constants.are_all(node):
             self._constants.compute(node)
-        elif node.op_type == "Shape" and node.input[0] in self._shapes:
+        elif node.op_type == "Shape" and node.input[0] in self._outputs:
             self._add_shape(node)
-        elif not self._read_function(node):
-            self._check_place(node)
-            self._draft.enter(self._layer_name(node))
-            given = self._tensor, self._constants, self._batch, self._opset
-            read_node(self._draft, Node(node, *given))
-            self._advance(node.output[0])
+        else:
+            tensors = self._tensors(node)
+            if not self._read_function(node, tensors):
+                self._read_operation(node, tensors)
 
-    def _read_function(self, node: Any) -> bool:
+    def _read_operation(self, node: Any, tensors: Sequence[str]) -> None:
+        """Read a node by itself, which takes tensors of these names."""
+        self._draft.enter(self._layer_name(node))
+        self._resume(tensors[0])
+        read = Node(node, tensors[0], self._constants, self._batch, self._opset)
+        if len(tensors) == 1:
+            read_node(self._draft, read)
+        else:
+            merge_node(self._draft, read, [self._outputs[name] for name in tensors])
+        self._outputs[node.output[0]] = self._draft.output
+
+    def _read_function(self, node: Any, tensors: Sequence[str]) -> bool:
         """Read an activation that begins with a node; whether there is one."""
         nodes = [node, *self._nodes]
-        if sum(self._tensor in each.input for each in nodes) < 2:
+        if len(set(tensors)) > 1 or sum(tensors[0] in each.input for each in nodes) < 2:
             return False
-        found = function_of(self._tensor, nodes, self._constants, self._opset)
+        found = function_of(tensors[0], nodes, self._constants, self._opset)
         if found is None:
             return False
+        self._resume(tensors[0])
         self._draft.enter(self._layer_name(found.nodes[-1]))
         self._draft.add(found.layer)
         if found.factors is not None:
             self._draft.scale(found.factors)
         self._nodes = [each for each in self._nodes if not any(each is one for one in found.nodes)]
-        self._advance(found.nodes[-1].output[0])
+        self._outputs[found.nodes[-1].output[0]] = self._draft.output
         return True
 
-    def _check_place(self, node: Any) -> None:
-        """Check that a node takes the last tensor, once, and else constants."""
-        data = [name for name in node.input if name and name not in self._constants]
-        if data != [self._tensor]:
-            others = ", ".join(name for name in data if name != self._tensor) or self._tensor
+    def _tensors(self, node: Any) -> list[str]:
+        """The names of the tensors that a node takes beside constants.
+
+        Raises:
+            InvalidValueError: there are none, or nodes before it do not give them.
+        """
+        names = [name for name in node.input if name and name not in self._constants]
+        unknown = [name for name in names if name not in self._outputs]
+        if unknown or not names:
             raise InvalidValueError(
-                f"it takes {printable(others)} beside or instead of what the node before it gives, "
-                "but models of gpucnn are chains of layers: give one without branches, such as "
-                "those around the blocks of a ResNet"
+                f"it takes {printable(', '.join(unknown)) or 'constants alone'}, which gpucnn does "
+                "not compute from the images: give a model of nodes with one output each"
             )
+        return names
+
+    def _resume(self, tensor: str) -> None:
+        """Go on from a tensor, which several nodes may take."""
+        self._draft.resume(self._outputs[tensor], is_shared=self._takers[tensor] > 1)
 
     def _add_shape(self, node: Any) -> None:
         """Note the shape of a tensor, which exporters compute that of a Reshape from."""
         bounds = {each.name: each.i for each in node.attribute}
-        shape = (self._batch, *self._shapes[node.input[0]])
+        shape = (self._batch, *self._outputs[node.input[0]].places.shape)
         taken = shape[bounds.get("start", 0) : bounds.get("end", len(shape))]
         self._constants[node.output[0]] = np.array(taken, np.int64)
-
-    def _advance(self, tensor: str) -> None:
-        self._tensor = tensor
-        self._shapes[tensor] = self._draft.shape
 
     def _layer_name(self, node: Any) -> str:
         """The layer that a node of a file of gpucnn's is, or is a part of; "" for none."""
@@ -217,6 +235,12 @@ def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
             found.append(node)
             names |= set(node.input)
     return found[::-1]
+
+
+def _takers(nodes: Sequence[Any], output: str) -> Counter[str]:
+    """How many take each tensor: nodes, but for those that ask for its shape alone; or the user."""
+    given = (set(node.input) for node in nodes if node.op_type != "Shape")
+    return Counter([*chain.from_iterable(given), output])
 
 
 def _has_channels_first(nodes: Sequence[Any], images: str, shape: Shape) -> bool:

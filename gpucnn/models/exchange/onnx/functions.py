@@ -82,7 +82,8 @@ def _closed(
         taken.append(node)
         made.add(node.output[0])
         others = (each for each in nodes if not any(each is one for one in taken))
-        if not (made - {node.output[0]}) & {name for each in others for name in each.input}:
+        inner = made - {tensor, node.output[0]}
+        if not inner & {name for each in others for name in each.input}:
             yield taken
 
 

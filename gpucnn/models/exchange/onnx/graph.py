@@ -1,6 +1,7 @@
-"""An ONNX graph under construction: a chain of nodes, and in which order its tensors lie."""
+"""An ONNX graph under construction: its nodes, and in which order its tensors lie."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -14,8 +15,25 @@ INPUT = "input"
 """The name of the graph's input; those of all other tensors within the graph have a dot."""
 
 
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the graph.
+
+    Args:
+        name: of the tensor.
+        shape: for one image, as layers have it.
+        is_channels_first: whether it is an image that was turned.
+        order: of a vector's elements, the place that each has in gpucnn; None for that order.
+    """
+
+    name: str
+    shape: Shape
+    is_channels_first: bool = False
+    order: NDArray[np.int64] | None = None
+
+
 class Graph:
-    """A chain of nodes, each of which takes the output of the one before it.
+    """Nodes, each of which takes the output of the one before it, unless another was resumed.
 
     ONNX's windows slide over images of (channels, rows, columns), where the layers have (rows,
     columns, channels). An image is turned by a `Transpose` when an operator needs that, and then
@@ -31,7 +49,7 @@ class Graph:
     Attributes:
         nodes: in order.
         initializers: the constants that they take.
-        output: the name of the tensor that the last of them gives.
+        output: the name of the last tensor.
         shape: of that, for one image, as layers have it.
     """
 
@@ -42,9 +60,19 @@ class Graph:
         self.output, self.shape = INPUT, shape
         self._scope = INPUT
         self._is_channels_first = False
-        self._order: NDArray[np.int64] | None = None  # of a vector's elements; None for gpucnn's
+        self._order: NDArray[np.int64] | None = None
 
     # Building
+
+    @property
+    def tensor(self) -> Tensor:
+        """The last tensor."""
+        return Tensor(self.output, self.shape, self._is_channels_first, self._order)
+
+    def resume(self, tensor: Tensor) -> None:
+        """Go on from a tensor of an earlier node."""
+        self.output, self.shape = tensor.name, tensor.shape
+        self._is_channels_first, self._order = tensor.is_channels_first, tensor.order
 
     def enter(self, name: str) -> None:
         """Name the layer, or what else, that the next nodes belong to."""
@@ -55,30 +83,24 @@ class Graph:
 
         Args:
             operator: of ONNX.
-            constants: the names of its further inputs, after the output of the last node.
+            constants: the names of its further inputs, after the last tensor.
             part: of the layer, by which the output is named, and the node if it is not the last.
             attributes: of the operator.
         """
         from onnx import helper
 
-        given, self.output = self.output, f"{self._scope}.{part}"
-        name = self._free_name(self._scope if part == "output" else self.output)
+        given, full = self.output, f"{self._scope}.{part}"
+        self.output = _free(full, [node.output[0] for node in self.nodes])
+        name = _free(self._scope if part == "output" else full, [node.name for node in self.nodes])
         node = helper.make_node(operator, [given, *constants], [self.output], name, **attributes)
         self.nodes.append(node)
-
-    def _free_name(self, name: str) -> str:
-        """A name that no node has: a layer may be called what a part of another is."""
-        taken = {node.name for node in self.nodes}
-        while name in taken:
-            name += "_"
-        return name
 
     def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
         """Add an initializer for the layer; the name by which nodes take it."""
         from onnx import numpy_helper
 
         array = np.ascontiguousarray(values, dtype).reshape(np.shape(values))
-        full = f"{self._scope}.{name}"
+        full = _free(f"{self._scope}.{name}", [each.name for each in self.initializers])
         self.initializers.append(numpy_helper.from_array(array, full))
         return full
 
@@ -123,6 +145,19 @@ class Graph:
             self._order = channels_first_order(self.shape)
             self._is_channels_first = False
 
+    def in_one_order(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Tensors as they are in gpucnn; or images with their channels first, if one of them is."""
+        is_first = any(each.is_channels_first for each in tensors)
+        turned = []
+        for each in tensors:
+            self.resume(each)
+            if is_first:
+                self.to_channels_first()
+            else:
+                self.to_channels_last()
+            turned.append(self.tensor)
+        return turned
+
     def in_order(self, values: NDArray[Any]) -> NDArray[Any]:
         """What belongs to the elements of a vector, one in each row, in the order they lie in."""
         return values if self._order is None else values[self._order]
@@ -133,6 +168,21 @@ class Graph:
             return values.reshape(-1, *(1,) * (len(self.shape) - 1))
         return self.in_order(values)
 
+    def axis(self, axis: int) -> int:
+        """Where an axis of a layer, that of the batch being 0, is in the last tensor."""
+        last = len(self.shape)
+        place = axis % (last + 1)
+        if not self._is_channels_first:
+            return place
+        return 1 if place == last else place + 1
+
     def forget_order(self) -> None:
         """Take the order of the next output for that of gpucnn, since each element is a new one."""
         self._is_channels_first, self._order = False, None
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """A name that is not taken: a layer may be called what a part of another is."""
+    while name in taken:
+        name += "_"
+    return name

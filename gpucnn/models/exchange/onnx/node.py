@@ -1,4 +1,4 @@
-"""A node of an ONNX graph that follows a draft of layers: its attributes and constant inputs."""
+"""A node of an ONNX graph: its attributes and constant inputs."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from gpucnn.errors import InvalidValueError
 
 
 class Node:
-    """A node of a graph that follows a draft.
+    """A node of a graph that is read.
 
     Args:
         proto: ONNX's.
-        data: the name of the tensor that the draft gives.
+        data: the name of the tensor that it takes, the first of several.
         constants: by name.
         batch: the number of images that the graph computes with.
         opset: the version of the operators.
@@ -32,6 +32,10 @@ class Node:
         self.operator, self.batch, self.opset = proto.op_type, batch, opset
         self._inputs, self._data, self._constants = proto.input, data, constants
         self._attributes = {each.name: helper.get_attribute_value(each) for each in proto.attribute}
+
+    def count_inputs(self) -> int:
+        """The number of its inputs, constants among them."""
+        return sum(map(bool, self._inputs))
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute; text as a string, and a float32 as the shortest number that it is."""

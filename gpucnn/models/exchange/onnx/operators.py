@@ -1,6 +1,6 @@
 """The ONNX operators of each layer, in inference."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import Any
 
@@ -12,8 +12,10 @@ from gpucnn.layers import (
     AUGMENTATION,
     ELU,
     GELU,
+    Add,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Cropping2D,
     Dense,
@@ -39,25 +41,32 @@ from gpucnn.layers import (
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
 from gpucnn.models.exchange.exported import check_is_known
-from gpucnn.models.exchange.onnx.graph import Graph
+from gpucnn.models.exchange.onnx.graph import Graph, Tensor
 from gpucnn.utils import arguments
 
 NO_OPERATOR = "for which ONNX has no operator that gpucnn knows: export a model of gpucnn's layers"
 
 
-def add_layer(graph: Graph, layer: Layer) -> None:
+def add_layer(graph: Graph, layer: Layer, tensors: Sequence[Tensor]) -> None:
     """Append the nodes of a layer.
 
     Args:
-        graph: its last output is the layer's input.
+        graph: of which they become a part.
         layer: built; of those that run, see `Layer.unrolled`.
+        tensors: that it takes: one, or several of a layer that merges them.
 
     Raises:
         InvalidTypeError: it is not one of the library's.
     """
-    check_is_known(layer, OPERATORS, NO_OPERATOR)
+    check_is_known(layer, OPERATORS.keys() | MERGERS.keys(), NO_OPERATOR)
     graph.enter(layer.name)
-    OPERATORS[type(layer)](graph, layer)
+    if layer.is_merging:
+        first, *others = graph.in_one_order(tensors)
+        graph.resume(first)
+        MERGERS[type(layer)](graph, layer, [each.name for each in others])
+    else:
+        graph.resume(tensors[0])
+        OPERATORS[type(layer)](graph, layer)
     graph.shape = layer.output_shape
 
 
@@ -147,6 +156,17 @@ def _of_images(operator: str) -> "Operator":
         graph.forget_order()
 
     return pool
+
+
+# Of several tensors
+
+
+def _sum(graph: Graph, layer: Add, others: Sequence[str]) -> None:
+    graph.add("Add" if len(others) == 1 else "Sum", *others)
+
+
+def _concatenation(graph: Graph, layer: Concatenate, others: Sequence[str]) -> None:
+    graph.add("Concat", *others, axis=graph.axis(layer.axis))
 
 
 # Of elements
@@ -251,3 +271,8 @@ OPERATORS: dict[type[Layer], Operator] = {
     **dict.fromkeys(AUGMENTATION, _nothing),
 }
 """What appends the nodes of each layer that runs, see `Layer.unrolled`."""
+
+Merger = Callable[[Graph, Any, Sequence[str]], None]
+
+MERGERS: dict[type[Layer], Merger] = {Add: _sum, Concatenate: _concatenation}
+"""The same of layers that take several tensors: the last one, and those of the names."""

@@ -1,4 +1,4 @@
-"""What each ONNX operator is in a draft of layers."""
+"""What each ONNX operator is in a draft of a model."""
 
 from collections.abc import Callable, Sequence
 from math import inf
@@ -11,6 +11,7 @@ from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import ELU, GELU, Dropout, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from gpucnn.models.exchange.channels_first import ChannelsFirst
+from gpucnn.models.exchange.draft import Output
 from gpucnn.models.exchange.onnx.node import Node, shortest
 from gpucnn.models.exchange.sliding import Sliding
 
@@ -25,6 +26,20 @@ def read_node(draft: ChannelsFirst, node: Node) -> None:
         hint = HINTS.get(node.operator, "leave it out, or write it by others")
         raise InvalidValueError(f"gpucnn has no layer that is ONNX's {node.operator}: {hint}")
     READERS[node.operator](draft, node)
+
+
+def merge_node(draft: ChannelsFirst, node: Node, outputs: Sequence[Output]) -> None:
+    """Append what a node is that takes several tensors.
+
+    Raises:
+        InvalidValueError: the layers of gpucnn do nothing like it.
+    """
+    if node.operator not in MERGERS or node.count_inputs() != len(outputs):
+        raise InvalidValueError(
+            f"it takes {len(outputs)} tensors that follow from the images, but of gpucnn's layers "
+            "Add and Concatenate alone take several: write it by these"
+        )
+    MERGERS[node.operator](draft, node, outputs)
 
 
 # With weights
@@ -99,6 +114,18 @@ def _divide(draft: ChannelsFirst, node: Node) -> None:
 
 def _negate(draft: ChannelsFirst, node: Node) -> None:
     draft.scale(np.array(-1.0))
+
+
+# Several tensors
+
+
+def _sum(draft: ChannelsFirst, node: Node, outputs: Sequence[Output]) -> None:
+    draft.sum_up(outputs)
+
+
+def _concatenate(draft: ChannelsFirst, node: Node, outputs: Sequence[Output]) -> None:
+    (axis,) = _axes([node.attribute("axis")], draft)
+    draft.concatenate(outputs, axis)
 
 
 # Activations
@@ -396,7 +423,12 @@ READERS: dict[str, Reader] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""What appends each operator to a draft."""
+"""What appends each operator to a draft, of one tensor."""
+
+Merger = Callable[[ChannelsFirst, Node, Sequence[Output]], None]
+
+MERGERS: dict[str, Merger] = {"Add": _sum, "Concat": _concatenate, "Sum": _sum}
+"""The same of operators of several tensors."""
 
 QUANTISED = "give the model in floats, as it was before it was quantised"
 

@@ -14,6 +14,7 @@ from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.onnx.descriptions import describe
 from gpucnn.models.exchange.onnx.graph import INPUT, Graph
 from gpucnn.models.exchange.onnx.operators import add_layer
+from gpucnn.models.graph import IMAGES
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import AS_THEY_ARE, Encoding
 from gpucnn.version import __version__
@@ -29,7 +30,7 @@ LARGEST = float(np.finfo(np.float32).max)
 CLASS_NAMES = "class_names"
 """The key of the metadata under which a file has them, as a JSON array."""
 
-IMAGES = "images"
+BATCH = "images"
 """The name of the batch dimension."""
 
 
@@ -49,13 +50,15 @@ def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool)
     """
     from onnx import checker, helper
 
-    layers = unroll(exported.layers)
+    layers, taken = unroll(exported.layers), exported.graph.unrolled(exported.layers)
     _check_weights(exported.weights)
     graph = Graph(exported.weights, exported.input_shape)
     if takes_bytes:
         _add_normalisation(graph, encoding)
-    for layer in layers:
-        add_layer(graph, layer)
+    outputs = {IMAGES: graph.tensor}
+    for number, (layer, inputs) in enumerate(zip(layers, taken.inputs, strict=True)):
+        add_layer(graph, layer, [outputs[each] for each in inputs])
+        outputs[number] = graph.tensor
     is_probability = exported.softmax or end_of(exported.layers) == "sigmoid"
     output = "probabilities" if is_probability else "outputs"
     _add_end(graph, output, softmax=exported.softmax)
@@ -124,4 +127,4 @@ def _tensor(name: str, dtype: Any, shape: Shape, description: str = "") -> Any:
     from onnx import helper
 
     element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    return helper.make_tensor_value_info(name, element, [IMAGES, *shape], description)
+    return helper.make_tensor_value_info(name, element, [BATCH, *shape], description)

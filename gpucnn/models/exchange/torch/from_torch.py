@@ -1,4 +1,4 @@
-"""A model of a PyTorch module whose forward is a draft."""
+"""A model of a PyTorch module whose forward calls layers."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,8 +6,8 @@ from typing import Any
 
 from gpucnn.backends.window import Pair
 from gpucnn.errors import GpucnnError, InvalidTypeError, InvalidValueError, printable
-from gpucnn.models.exchange.draft import blaming
 from gpucnn.models.exchange.channels_first import ChannelsFirst
+from gpucnn.models.exchange.draft import blaming
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.torch.calls import CALLS, MODULES, pair
 from gpucnn.utils import arguments

@@ -4,7 +4,7 @@ from typing import Any
 
 from gpucnn.errors import GpucnnError
 from gpucnn.layers import AUGMENTATION
-from gpucnn.models.exchange.exported import Exported
+from gpucnn.models.exchange.exported import Exported, check_is_chain
 from gpucnn.models.exchange.torch.layers import modules_of
 from gpucnn.models.exchange.torch.modules import Module, Weight
 from gpucnn.models.exchange.torch.state_dict import to_state_dict
@@ -13,7 +13,12 @@ from gpucnn.utils.warn import warn
 
 
 def modules_of_model(exported: Exported) -> list[Module]:
-    """The modules of a model, see `modules_of`."""
+    """The modules of a model, with the errors of `modules_of`.
+
+    Raises:
+        InvalidValueError: the model branches.
+    """
+    check_is_chain(exported.graph, "a Sequential of PyTorch")
     layers = unroll(exported.layers)
     return modules_of(layers, exported.input_shape, softmax=exported.softmax)
 

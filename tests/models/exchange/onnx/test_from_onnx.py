@@ -33,7 +33,7 @@ from gpucnn import (
 from gpucnn.errors import GpucnnError, GpucnnWarning, InvalidFileError
 from gpucnn.losses import SparseCategoricalCrossentropy
 from gpucnn.models.exchange.onnx import file
-from models.exchange.random_networks import draw_weights, random_network
+from models.exchange.random_networks import draw_weights, random_graph, random_network
 
 FILES = Path(__file__).parent / "files"
 FILE = "model.onnx"
@@ -68,6 +68,17 @@ def test_random_networks_come_back(seed: int) -> None:
     model.export(FILE)
     x = drawn(IMAGES, *model.input_shape)
     assert_close(load().predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_networks_that_branch_come_back(seed: int) -> None:
+    model = random_graph(seed)
+    model.export(FILE)
+    back = load()
+    x = drawn(IMAGES, *model.input_shape)
+    assert_close(back.predict(x), model.predict(x))
+    merged = ([each.name for each in of.layers if each.is_merging] for of in (back, model))
+    assert next(merged) == next(merged)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -136,7 +147,8 @@ def outputs_of_peer(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["vgg_torch", "mobilenet_torch", "keras_on_tensorflow", "keras_on_torch"]
+    "name",
+    ["vgg_torch", "mobilenet_torch", "resnet_torch", "keras_on_tensorflow", "keras_on_torch"],
 )
 def test_networks_of_others_compute_what_they_did(name: str) -> None:
     x, y = outputs_of_peer(name)
@@ -150,24 +162,13 @@ def test_logarithms_of_probabilities_become_these() -> None:
     assert_close(model.predict(x), np.exp(y))
 
 
-def test_a_residual_network_is_refused_by_its_node() -> None:
-    path = FILES / "resnet_torch.onnx"
-    with refusal(
-        f"{path} cannot be imported: the node node_add_35 (Add): it takes relu beside or instead "
-        "of what the node before it gives, but models of gpucnn are chains of layers: give one "
-        "without branches, such as those around the blocks of a ResNet",
-        InvalidFileError,
-    ):
-        load(path)
-
-
-@pytest.mark.parametrize("name", ["vgg_torch", "keras_on_tensorflow"])
+@pytest.mark.parametrize("name", ["vgg_torch", "resnet_torch", "keras_on_tensorflow"])
 def test_networks_of_others_can_be_trained_further(name: str) -> None:
     x, _ = outputs_of_peer(name)
     model = load(FILES / f"{name}.onnx")
     y = np.arange(len(x)) % 10
     before = model.evaluate(x, y).loss
-    ends_in_logits = name == "vgg_torch"
+    ends_in_logits = name.endswith("_torch")
     model.compile(Adam(0.01), SparseCategoricalCrossentropy(from_logits=ends_in_logits))
     model.fit(x, y, epochs=40, verbose=0)
     assert model.evaluate(x, y).loss < before / 2
@@ -312,6 +313,80 @@ CASES: dict[str, tuple[Nodes, Nodes]] = {
         [CHANNELS],
     ),
     "Add": ([node("Add", "x number", "y")], [NUMBER]),
+    "Add of two": ([node("Relu", "x", "a"), node("Tanh", "a", "b"), node("Add", "a b", "y")], []),
+    "Add of one twice": ([node("Add", "x x", "y")], []),
+    "Sum": ([node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Sum", "a x b", "y")], []),
+    "Concat of channels": (
+        [
+            node("Conv", "x kernel", "a"),
+            node("Relu", "a", "b"),
+            node("Concat", "b a b", "y", axis=1),
+        ],
+        [],
+    ),
+    "Concat of columns": (
+        [node("MaxPool", "x", "a", kernel_shape=[1, 2]), node("Concat", "x a", "y", axis=-1)],
+        [],
+    ),
+    "Concat of channels that are last": (
+        [
+            node("Conv", "x kernel", "c"),
+            node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+            node("Tanh", "t", "a"),
+            node("Concat", "t a", "b", axis=3),
+            node("Transpose", "b", "y", perm=[0, 3, 1, 2]),
+        ],
+        [],
+    ),
+    "Concat of vectors": (
+        [
+            node("Flatten", "x", "a"),
+            node("Conv", "x kernel", "b"),
+            node("Flatten", "b", "c"),
+            node("Concat", "c a", "y", axis=1),
+        ],
+        [],
+    ),
+    "Add of vectors": (
+        [node("Flatten", "x", "a"), node("Tanh", "a", "b"), node("Add", "a b", "y")],
+        [],
+    ),
+    "SiLU beside what it takes": (
+        [node("Sigmoid", "x", "a"), node("Mul", "x a", "b"), node("Add", "b x", "y")],
+        [],
+    ),
+    "a bias that one branch has": (
+        [node("Conv", "x kernel", "a"), node("Add", "a number", "b"), node("Add", "b a", "y")],
+        [NUMBER],
+    ),
+    "a bias that one branch has, by another name": (
+        [
+            node("Conv", "x kernel", "a"),
+            node("Identity", "a", "i"),
+            node("Add", "i number", "b"),
+            node("Sub", "a number", "c"),
+            node("Add", "b c", "y"),
+        ],
+        [NUMBER],
+    ),
+    "factors that one branch has": (
+        [
+            node("Mul", "x channels", "a"),
+            node("Mul", "a number", "b"),
+            node("Tanh", "b", "c"),
+            node("Add", "c a", "y"),
+        ],
+        [CHANNELS, NUMBER],
+    ),
+    "padded maxima of a sum": (
+        [
+            node("Relu", "x", "a"),
+            node("Sigmoid", "x", "b"),
+            node("Add", "a b", "c"),
+            node("MaxPool", "c", "y", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        ],
+        [],
+    ),
     "Sub": ([node("Sub", "x channels", "y")], [CHANNELS]),
     "Sub from": ([node("Sub", "channels x", "y")], [CHANNELS]),
     "Mul": ([node("Mul", "channels x", "y")], [CHANNELS]),
@@ -501,9 +576,9 @@ def test_weights_in_a_file_beside_it() -> None:
 
 Case = tuple[Nodes, Nodes, dict[str, Any], str]
 DENSE = constant("dense", drawn(126, 3))
-BRANCHES = (
-    "beside or instead of what the node before it gives, but models of gpucnn are chains of "
-    "layers: give one without branches, such as those around the blocks of a ResNet"
+TWO = (
+    "it takes 2 tensors that follow from the images, but of gpucnn's layers Add and Concatenate "
+    "alone take several: write it by these"
 )
 
 REFUSED: dict[str, Case] = {
@@ -528,13 +603,69 @@ REFUSED: dict[str, Case] = {
         "the node quantizelinear_a (QuantizeLinear): gpucnn has no layer that is ONNX's "
         "QuantizeLinear: give the model in floats, as it was before it was quantised",
     ),
-    "a residual": (
-        [node("Relu", "x", "a"), node("Tanh", "a", "b"), node("Add", "a b", "y")],
+    "a square": ([node("Mul", "x x", "y")], [], {}, f"the node mul_y (Mul): {TWO}"),
+    "a gate": (
+        [node("Relu", "x", "a"), node("Tanh", "a", "b"), node("Mul", "a b", "y")],
         [],
         {},
-        f"the node add_y (Add): it takes a {BRANCHES}",
+        f"the node mul_y (Mul): {TWO}",
     ),
-    "a square": ([node("Mul", "x x", "y")], [], {}, f"the node mul_y (Mul): it takes x {BRANCHES}"),
+    "constants beside tensors": (
+        [node("Tanh", "x", "a"), node("Concat", "a channels x", "y", axis=1)],
+        [CHANNELS],
+        {},
+        f"the node concat_y (Concat): {TWO}",
+    ),
+    "a sum of other shapes": (
+        [node("GlobalMaxPool", "x", "a"), node("Add", "a x", "y")],
+        [],
+        {},
+        "the node add_y (Add): add adds inputs of one shape, but is given (1, 1, 3) and "
+        "(7, 6, 3): bring them to one shape first, such as by Conv2D(filters, 1, strides)",
+    ),
+    "a sum of images and vectors": (
+        [node("Flatten", "x", "a"), node("Add", "a x", "y")],
+        [],
+        {},
+        "the node add_y (Add): it merges tensors of the shapes (126,), (3, 7, 6), but gpucnn those "
+        "of as many axes: bring them to one shape first",
+    ),
+    "a sum of vectors in other orders": (
+        [
+            node("Transpose", "x", "t", perm=[0, 2, 3, 1]),
+            node("Flatten", "t", "a"),
+            node("Flatten", "x", "b"),
+            node("Add", "a b", "y"),
+        ],
+        [],
+        {},
+        "the node add_y (Add): it adds vectors that have their elements in different orders: "
+        "flatten images of one shape",
+    ),
+    "the second output of a node": (
+        [node("Split", "x", "a b", axis=3, num_outputs=2), node("Relu", "b", "y")],
+        [],
+        {},
+        "the node split_a b (Split): gpucnn has no layer that is ONNX's Split: leave it out, or "
+        "write it by others",
+    ),
+    "the indices of a pooling": (
+        [node("MaxPool", "x", "a b", kernel_shape=[1, 1]), node("Cast", "b", "y", to=1)],
+        [],
+        {},
+        "the node cast_y (Cast): it takes b, which gpucnn does not compute from the images: give a "
+        "model of nodes with one output each",
+    ),
+    "a padding by edges before a sum": (
+        [
+            node("Pad", "x pads", "a", mode="edge"),
+            node("Add", "a a", "y"),
+        ],
+        [constant("pads", [0, 0, 1, 1, 0, 0, 1, 1], np.int64)],
+        {},
+        "the node add_y (Add): it follows a padding by pixels of the edges, which gpucnn has "
+        "before maxima alone",
+    ),
     "another function": (
         [node("HardSigmoid", "x", "a"), node("Mul", "x a", "y")],
         [],

@@ -35,9 +35,9 @@ from gpucnn import (
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError, TrainingError
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.models.exchange.onnx import to_onnx
-from gpucnn.models.exchange.onnx.operators import OPERATORS
+from gpucnn.models.exchange.onnx.operators import MERGERS, OPERATORS
 from models.exchange.layers import IMAGES, SHAPE, VECTORS, built
-from models.exchange.random_networks import random_network
+from models.exchange.random_networks import random_graph, random_network
 
 FILE = "model.onnx"
 BATCHES = 1, 5
@@ -110,12 +110,17 @@ def test_images_may_have_no_rows() -> None:
 
 def test_every_layer_that_runs_is_known() -> None:
     others = {SeparableConv2D, Softmax}  # which run as others, or with the end
-    assert set(OPERATORS) == set(LAYERS) - others
+    assert OPERATORS.keys() | MERGERS.keys() == set(LAYERS) - others
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_random_networks_compute_what_they_do_here(seed: int) -> None:
     check_floats(random_network(seed))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_networks_that_branch_compute_what_they_do_here(seed: int) -> None:
+    check_floats(random_graph(seed))
 
 
 @pytest.mark.parametrize("name", models.MODELS)
