@@ -5,25 +5,26 @@ from typing import Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.models.exchange.exported import Exported
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 
 
-def from_keras(model: Any, device: str = "auto", threads: int | None = None) -> Sequential:
+def from_keras(model: Any, device: str = "auto", threads: int | None = None) -> Model:
     """Make a model of one of Keras 3, with copies of its weights.
 
     Layers, names, and what it is compiled with are those of the other as far as gpucnn has them;
     what the optimizer has gathered is not taken along.
 
     Args:
-        model: a `keras.Sequential`, or a functional model that is a chain; models within it are
-            taken apart.
-        device: see `Sequential`.
-        threads: see `Sequential`.
+        model: a `keras.Sequential`, of which a `Sequential` is made, or a functional model of one
+            input and one output; models within it are taken apart.
+        device: see `Model`.
+        threads: see `Model`.
 
     Raises:
         InvalidTypeError: `model` is not a model of Keras.
-        InvalidValueError: it is not built, no chain, or has a layer, or an argument of one, that
-            gpucnn has not; or there is no such device, or `threads` is not a positive integer.
+        InvalidValueError: it is not built, has several inputs or outputs, or a layer, or an
+            argument of one, that gpucnn has not; or there is no such device, or `threads` is not a
+            positive integer.
         DeviceError: the device cannot be used, or has too little memory.
 
     Warns:
@@ -32,12 +33,12 @@ def from_keras(model: Any, device: str = "auto", threads: int | None = None) -> 
     # Imported here, and so below: `import gpucnn` stays light.
     from gpucnn.models.exchange.keras.from_keras import imported_of_model
 
-    return Sequential.from_imported(imported_of_model(model), device, threads)
+    return Model.from_imported(imported_of_model(model), device, threads)
 
 
 def from_torch(
     module: Any, input_shape: Sequence[int], device: str = "auto", threads: int | None = None
-) -> Sequential:
+) -> Model:
     """Make a model of a PyTorch module whose forward is a chain of layers.
 
     It takes images of (rows, columns, channels), and predicts what the module gives for them in
@@ -49,7 +50,7 @@ def from_torch(
             functions one after the other. It is left as it is.
         input_shape: of one image as the module takes it, (channels, rows, columns), without the
             axis of images.
-        device: as for `Sequential`, like the last one.
+        device: as for `Model`, like the last one.
         threads: likewise.
 
     Raises:
@@ -61,14 +62,15 @@ def from_torch(
     """
     from gpucnn.models.exchange.torch import from_torch as torch_reader
 
-    return Sequential.from_imported(torch_reader.from_torch(module, input_shape), device, threads)
+    return Model.from_imported(torch_reader.from_torch(module, input_shape), device, threads)
 
 
-def to_keras(model: Sequential) -> Any:
-    """Make a `keras.Sequential` of a model, with copies of its weights.
+def to_keras(model: Model) -> Any:
+    """Make a model of Keras of a model, with copies of its weights.
 
-    It predicts what this one does: where that is a softmax that no layer computes, it ends in
-    `Softmax`. It is not compiled. Keras's backend is the one that it is set to.
+    It is a `keras.Sequential`, or a functional model where this one branches. It predicts what this
+    one does: where that is a softmax that no layer computes, it ends in `Softmax`. It is not
+    compiled. Keras's backend is the one that it is set to.
 
     Raises:
         InvalidTypeError: `model` is none of gpucnn, or a layer is of a class of your own.
@@ -81,7 +83,7 @@ def to_keras(model: Sequential) -> Any:
     return to_model(_exported(model))
 
 
-def to_torch(model: Sequential) -> Any:
+def to_torch(model: Model) -> Any:
     """Make a `torch.nn.Sequential` of a model, with copies of its weights.
 
     Its modules are those of torch.nn alone, so that it can be pickled and used without gpucnn. It
@@ -96,7 +98,8 @@ def to_torch(model: Sequential) -> Any:
 
     Raises:
         InvalidTypeError: `model` is none of gpucnn, or a layer is of a class of your own.
-        InvalidValueError: PyTorch has no module for a layer's input of so many axes.
+        InvalidValueError: the model branches, or PyTorch has no module for a layer's input of so
+            many axes.
         TrainingError: a weight is not finite.
         GpucnnError: the package torch is not installed.
 
@@ -109,9 +112,9 @@ def to_torch(model: Sequential) -> Any:
     return to_sequential(_exported(model))
 
 
-def _exported(model: Sequential) -> Exported:
-    if not isinstance(model, Sequential):
+def _exported(model: Model) -> Exported:
+    if not isinstance(model, Model):
         raise InvalidTypeError(
-            f"the model is of the type {type(model).__name__}: give a Sequential of gpucnn"
+            f"the model is of the type {type(model).__name__}: give a model of gpucnn"
         )
     return model.exported()

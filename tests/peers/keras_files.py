@@ -1,9 +1,11 @@
-"""Writes the files of Keras that the tests read: `python tests/peers/keras_files.py`.
+"""Writes the files of Keras that the tests read: `python tests/peers/keras_files.py [MODEL...]`.
 
-By hand, where Keras is installed. Beside the models stands what they predict of the images that
-`images` gives, in `outputs.npz`, float32 (images, outputs).
+By hand, where Keras is installed; all, or those of the models named. Beside the models stands what
+they predict of the images that `images` gives, in `outputs.npz`, float32 (images, outputs).
 """
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +73,66 @@ def nested() -> Any:
     return keras.Sequential([keras.Input(SHAPE), *inner, end], name="nested")
 
 
+def branching() -> Any:
+    """A residual block, in a model within it, and a dense one; sums and rows of functions, too."""
+    inner = keras.Input((8, 9, 4))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same", use_bias=False)(inner))
+    block = keras.Model(inner, layers.ReLU()(layers.Add()([x, inner])), name="block")
+    given = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 1, name="first")(given)
+    short = layers.Conv2D(4, 1, name="short")(given)
+    x = block(x) + short
+    y = layers.Conv2D(3, 3, padding="same", activation="relu")(layers.BatchNormalization()(x))
+    x = layers.Concatenate()([x, y, given])
+    x = keras.ops.concatenate([x, layers.Dropout(0.5)(layers.Activation("linear")(x))], axis=1)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(5, 2, strides=2)(x))
+    return keras.Model(given, layers.Dense(3, activation="softmax")(x), name="branching")
+
+
+def train_of_many_layers(model: Any, x: NDArray[np.float32]) -> None:
+    model.get_layer("normalization").adapt(x * np.array([2.0, 0.5]) - 0.5)
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
+    optimizer = keras.optimizers.SGD(schedule, momentum=0.9, clipnorm=1.0)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, np.arange(IMAGES) % 3, epochs=3, verbose=0)
+    model.save_weights(FOLDER / "of_many_layers.weights.h5")
+
+
+def train_functional(model: Any, x: NDArray[np.float32]) -> None:
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    top_2 = keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top_2")
+    model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1), loss, metrics=[top_2])
+    model.fit(x, np.arange(IMAGES) % 3, epochs=3, verbose=0)
+
+
+def train_branching(model: Any, x: NDArray[np.float32]) -> None:
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(x, np.arange(IMAGES) % 3, epochs=3, verbose=0)
+
+
+MODELS: dict[str, tuple[Callable[[], Any], Callable[..., None] | None]] = {
+    "of_many_layers": (of_many_layers, train_of_many_layers),
+    "functional": (functional, train_functional),
+    "nested": (nested, None),
+    "branching": (branching, train_branching),
+}
+"""How each is made, and trained."""
+
+
 def main() -> None:
     """Write the files."""
     keras.utils.set_random_seed(0)
     FOLDER.mkdir(exist_ok=True)
-    x = images()
-    trained, chain, inner = of_many_layers(), functional(), nested()
-    trained.get_layer("normalization").adapt(x * np.array([2.0, 0.5]) - 0.5)
-    schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
-    optimizer = keras.optimizers.SGD(schedule, momentum=0.9, clipnorm=1.0)
-    trained.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    top_2 = keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top_2")
-    chain.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1), loss, metrics=[top_2])
-    for model in (trained, chain):
-        model.fit(x, np.arange(IMAGES) % 3, epochs=3, verbose=0)
-    for model in (trained, chain, inner):
-        model.save(FOLDER / f"{model.name}.keras")
-    trained.save_weights(FOLDER / "of_many_layers.weights.h5")
-    outputs = {model.name: model.predict(x, verbose=0) for model in (trained, chain, inner)}
-    np.savez(FOLDER / "outputs.npz", **outputs)
+    x, table = images(), FOLDER / "outputs.npz"
+    outputs = dict(np.load(table)) if table.exists() else {}
+    for name in sys.argv[1:] or MODELS:
+        make, train = MODELS[name]
+        model = make()
+        if train is not None:
+            train(model, x)
+        model.save(FOLDER / f"{name}.keras")
+        outputs[name] = model.predict(x, verbose=0)
+    np.savez(table, **outputs)
     for file in sorted(FOLDER.iterdir()):
         print(f"{file.name}: {file.stat().st_size:,} bytes")
 

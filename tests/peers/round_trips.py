@@ -1,4 +1,4 @@
-"""200 random networks to PyTorch and back, and to Keras and back, in memory and as files.
+"""Random networks to PyTorch and back, and to Keras and back, in memory and as files.
 
 `KERAS_BACKEND=jax PYTHONPATH=tests python tests/peers/round_trips.py`, by hand where PyTorch, Keras
 and JAX are installed; with an argument, only the ways whose names have it. (On PyTorch, Keras 3.15
@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gpucnn import Sequential, from_keras, from_torch, to_keras, to_torch
+from gpucnn import Model, Sequential, from_keras, from_torch, to_keras, to_torch
 from gpucnn.errors import GpucnnWarning
 from gpucnn.models.exchange.torch.state_dict import from_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
-from models.exchange.random_networks import random_network
+from models.exchange.random_networks import random_graph, random_network
 
 NETWORKS = 200
 IMAGES = 5
@@ -33,7 +33,7 @@ TOLERANCE = 1e-5  # of outputs in float32, as for ONNX
 TOLERANCE_OF_GRADIENTS = 1e-9  # in float64
 
 Array = NDArray[Any]
-Way = Callable[[Sequential, Array], float]
+Way = Callable[[Model, Array], float]
 
 
 def off(found: Array, expected: Array) -> float:
@@ -94,14 +94,14 @@ def gradients_in_torch(model: Sequential, x: Array) -> float:
 # Keras
 
 
-def to_keras_and_back(model: Sequential, x: Array) -> float:
+def to_keras_and_back(model: Model, x: Array) -> float:
     """A model of Keras, as an object."""
     theirs, expected = to_keras(model), model.predict(x)
     back = from_keras(theirs, "cpu", threads=1)
     return max(off(in_keras(theirs, x), expected), off(back.predict(x), expected))
 
 
-def to_files_of_keras_and_back(model: Sequential, x: Array) -> float:
+def to_files_of_keras_and_back(model: Model, x: Array) -> float:
     """The files that are written here, and those that Keras writes."""
     expected, found = model.predict(x), []
     with TemporaryDirectory() as folder, chdir(folder):
@@ -128,11 +128,13 @@ def in_keras(model: Any, x: Array) -> Array:
     return np.asarray(keras.ops.convert_to_numpy(model(x, training=False)))
 
 
-WAYS: dict[str, tuple[Way, float]] = {
-    "to PyTorch and back": (to_torch_and_back, TOLERANCE),
-    "gradients in PyTorch": (gradients_in_torch, TOLERANCE_OF_GRADIENTS),
-    "to Keras and back": (to_keras_and_back, TOLERANCE),
-    "to files of Keras and back": (to_files_of_keras_and_back, TOLERANCE),
+WAYS: dict[str, tuple[Way, Callable[[int], Model], float]] = {
+    "to PyTorch and back": (to_torch_and_back, random_network, TOLERANCE),
+    "gradients in PyTorch": (gradients_in_torch, random_network, TOLERANCE_OF_GRADIENTS),
+    "to Keras and back": (to_keras_and_back, random_network, TOLERANCE),
+    "to Keras and back, branching": (to_keras_and_back, random_graph, TOLERANCE),
+    "to files of Keras and back": (to_files_of_keras_and_back, random_network, TOLERANCE),
+    "to files of Keras and back, branching": (to_files_of_keras_and_back, random_graph, TOLERANCE),
 }
 
 
@@ -142,10 +144,10 @@ def main() -> None:
     failed = False
     asked_for = [name for name in WAYS if all(word in name for word in sys.argv[1:])]
     for name in asked_for:
-        way, tolerance = WAYS[name]
+        way, draw, tolerance = WAYS[name]
         found = []
         for seed in range(NETWORKS):
-            model = random_network(seed)
+            model = draw(seed)
             shape = IMAGES, *model.input_shape
             x = np.random.default_rng(seed).uniform(-0.5, 0.5, shape).astype(np.float32)
             found.append(way(model, x))

@@ -1,13 +1,16 @@
-"""The layers of a Keras model in a row, out of the configuration in which Keras saves it."""
+"""The layers of a Keras model, out of the configuration in which Keras saves it."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from typing import Any
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError, printable
+from gpucnn.models.graph import IMAGES
 
 Config = Mapping[str, Any]
 
@@ -24,12 +27,14 @@ class Node:
         config: the arguments of its constructor.
         names: of the models within the model that it is in, if any, and of itself.
         group: where its variables are in a file of weights, such as "layers/conv2d_1".
+        inputs: the numbers of the nodes whose outputs it takes, or `IMAGES`.
     """
 
     kind: str
     config: Config
     names: tuple[str, ...]
     group: str
+    inputs: tuple[int, ...] = (IMAGES,)
 
     @property
     def name(self) -> str:
@@ -44,6 +49,7 @@ class Architecture:
     Args:
         name: of the model.
         nodes: its layers in order, those of models within it among them, without those of inputs.
+            The last one gives the output.
         input_shape: of one image.
     """
 
@@ -53,28 +59,30 @@ class Architecture:
 
 
 def architecture_of(model: Config) -> Architecture:
-    """The layers of a model that is a chain of layers, of models of layers included.
+    """The layers of a model of one input and one output, of models within it included.
 
     Args:
         model: the configuration, as `keras.saving.serialize_keras_object` gives it.
 
     Raises:
-        InvalidValueError: it is no chain, or the shape of its images is not known.
+        InvalidValueError: it is none such, or the shape of its images is not known.
         KeyError, TypeError, ValueError, IndexError, AttributeError: it is not a configuration.
     """
     kind = _kind(model)
     if kind not in MODELS:
-        raise InvalidValueError(f"it is of the class {printable(kind, 50)}, but {ONE_CHAIN}")
-    nodes = list(_nodes(model, (), ""))
-    shape = next(_shapes(model, nodes), None)
+        raise InvalidValueError(
+            f"it is of the class {printable(kind, 50)}: give a Sequential or functional model"
+        )
+    reading = _Reading()
+    reading.read(model, (), "", IMAGES)
+    shape = next(_shapes(model, reading.first or {}), None)
     if shape is None:
         raise InvalidValueError("it is not built, so that the shape of its images is not known")
     if not all(type(size) is int and size > 0 for size in shape):
         raise InvalidValueError(
             f"its images have the shape {printable(tuple(shape))}: build it with one of numbers"
         )
-    layers = [node for node in nodes if node.kind != INPUT]
-    return Architecture(str(model["config"]["name"]), layers, tuple(shape))
+    return Architecture(str(model["config"]["name"]), reading.nodes, tuple(shape))
 
 
 # Inputs
@@ -82,43 +90,75 @@ def architecture_of(model: Config) -> Architecture:
 INPUT = "InputLayer"
 
 
-def _shapes(model: Config, nodes: Sequence[Node]) -> Iterator[Shape]:
+def _shapes(model: Config, first: Config) -> Iterator[Shape]:
     """The shapes of one image that a model and its first layer tell, the first of them to use."""
-    first = nodes[0].config if nodes else {}
     for config in (first, model["config"]):
         for name in ("batch_shape", "build_input_shape"):
             if config.get(name):
                 yield config[name][1:]
 
 
-# Chains
+# Layers of models
 
 
-def _nodes(model: Config, names: tuple[str, ...], group: str) -> Iterator[Node]:
-    """The layers of a model in order.
+class _Reading:
+    """A model that is read, from its input on, layer by layer.
 
-    Args:
-        model: the configuration.
-        names: of the models that it is within, and its own, but that of the outermost.
-        group: where its variables are, with a slash at the end; "" for the outermost.
+    Attributes:
+        nodes: the layers, in an order in which each comes after those whose outputs it takes.
+        first: the arguments of the very first layer, which may be that of the input.
     """
-    if len(names) > MOST_NESTED:
-        raise InvalidValueError(f"more than {MOST_NESTED} models are within each other")
-    layers = model["config"]["layers"]
-    groups = list(group_names(str(each["class_name"]) for each in layers))
-    order = range(len(layers)) if _kind(model) == "Sequential" else _chain(model["config"])
-    for index in order:
-        layer, of_layer = layers[index], f"{group}layers/{groups[index]}"
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.first: Config | None = None
+
+    def read(self, model: Config, names: tuple[str, ...], group: str, given: int) -> int:
+        """Read a model, or one within it.
+
+        Args:
+            model: the configuration.
+            names: of the models that it is within, and its own, but that of the outermost.
+            group: where its variables are, with a slash at the end; "" for the outermost.
+            given: the number of the node that gives its input, or `IMAGES`.
+
+        Returns:
+            The number of the node that gives its output.
+        """
+        if len(names) > MOST_NESTED:
+            raise InvalidValueError(f"more than {MOST_NESTED} models are within each other")
+        config = model["config"]
+        layers = config["layers"]
+        groups = list(group_names(str(each["class_name"]) for each in layers))
+        is_chain = _kind(model) == "Sequential"
+        before = _in_a_row(layers) if is_chain else _befores(config)
+        outputs: dict[str, int] = {}
+        numbers = {str(each["config"]["name"]): number for number, each in enumerate(layers)}
+        for name in before:
+            inputs = tuple(outputs[each] for each in before[name]) or (given,)
+            number = numbers[name]
+            of_layer = f"{group}layers/{groups[number]}"
+            outputs[name] = self._read_layer(layers[number], (*names, name), of_layer, inputs)
+        return outputs[name] if outputs else given
+
+    def _read_layer(
+        self, layer: Config, names: tuple[str, ...], group: str, inputs: tuple[int, ...]
+    ) -> int:
         kind, config = _kind(layer), layer["config"]
-        inner = (*names, str(config["name"]))
+        if kind not in MODELS and self.first is None:
+            self.first = config
+        if kind == INPUT:
+            return inputs[0]
         if kind in MODELS:
-            yield from _nodes(layer, inner, f"{of_layer}/")
-        else:
-            yield Node(kind, config, inner, of_layer)
+            if len(inputs) > 1:
+                raise InvalidValueError(f"{_listed(names[-1:])} is a model of several inputs")
+            return self.read(layer, names, f"{group}/", inputs[0])
+        self.nodes.append(Node(kind, config, names, group, inputs))
+        return len(self.nodes) - 1
 
 
 MODELS = ("Sequential", "Functional")
-"""The classes of models that may be chains."""
+"""The classes of models whose configurations tell of their layers."""
 
 
 def _kind(layer: Config) -> str:
@@ -151,48 +191,54 @@ def snake_case(kind: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
 
 
-def _chain(config: Config) -> list[int]:
-    """The layers of a functional model in order, by their numbers in the configuration.
+def _in_a_row(layers: Sequence[Config]) -> dict[str, tuple[str, ...]]:
+    """As `_befores`, of layers each of which takes the output of the one before it."""
+    names = [str(each["config"]["name"]) for each in layers]
+    return {name: tuple(names[max(number - 1, 0) : number]) for number, name in enumerate(names)}
+
+
+def _befores(config: Config) -> dict[str, tuple[str, ...]]:
+    """The layers of a functional model whose outputs each takes, none for that of the input.
+
+    They are in an order in which each comes after those, and the last one gives the output.
 
     Raises:
-        InvalidValueError: it is no chain from one input to one output.
+        InvalidValueError: it has not one input and one output, to which all layers lead.
     """
-    layers = config["layers"]
-    numbers = {each["config"]["name"]: number for number, each in enumerate(layers)}
-    followers: dict[str | None, list[str]] = {}
-    for layer in layers:
-        name = layer["config"]["name"]
-        followers.setdefault(_before(layer, name), []).append(name)
-    for name, after in followers.items():
-        if len(after) > 1:
-            raise InvalidValueError(
-                f"{_listed(after)} follow {'no layer' if name is None else _listed([name])}, but "
-                f"{ONE_CHAIN}"
-            )
-    order: list[str] = []
-    name = None
-    while name in followers and len(order) < len(layers):
-        (name,) = followers[name]
-        order.append(name)
-    if len(order) < len(layers) or config["output_layers"] not in _ends(order[-1]):
-        raise InvalidValueError(f"its layers are not a chain to its one output, but {ONE_CHAIN}")
-    return [numbers[name] for name in order]
-
-
-ONE_CHAIN = "a model of gpucnn is a chain of layers"
-
-
-def _before(layer: Config, name: str) -> str | None:
-    """The name of the layer whose output a layer of a functional model takes; None for an input."""
-    calls = layer.get("inbound_nodes", [])
-    if not calls and layer["class_name"] == INPUT:
-        return None
-    tensors = [tensor for call in calls for tensor in _tensors(call, name)]
-    if len(tensors) != 1:
+    before = {str(each["config"]["name"]): _before(each) for each in config["layers"]}
+    if any(name not in before for names in before.values() for name in names):
+        raise InvalidValueError("its layers take outputs of layers that it has not")
+    inputs = [name for name, names in before.items() if not names]
+    if len(inputs) != 1:
         raise InvalidValueError(
-            f"{_listed([name])} takes {len(tensors)} outputs of other layers, but {ONE_CHAIN}"
+            f"it has {len(inputs)} inputs ({_listed(inputs)}), but a model of gpucnn has one"
         )
-    return str(tensors[0])
+    try:
+        order = list(TopologicalSorter(before).static_order())
+    except CycleError:
+        raise InvalidValueError("its layers take the outputs of one another in a circle") from None
+    used = set(chain.from_iterable(before.values()))
+    unused = [name for name in before if name not in used]
+    if len(unused) != 1 or config["output_layers"] not in _ends(unused[0]):
+        raise InvalidValueError(
+            f"its layers end in {_listed(unused)}, and its outputs are "
+            f"{printable(config['output_layers'], 50)}, but a model of gpucnn has one output, to "
+            "which all layers lead"
+        )
+    return {name: before[name] for name in order}
+
+
+def _before(layer: Config) -> tuple[str, ...]:
+    """The names of the layers whose outputs a layer of a functional model takes."""
+    name, calls = layer["config"]["name"], layer.get("inbound_nodes", [])
+    if not calls and layer["class_name"] == INPUT:
+        return ()
+    if len(calls) != 1:
+        raise InvalidValueError(
+            f"{_listed([name])} is called {len(calls)} times, but a layer of gpucnn once: make "
+            "another for each call"
+        )
+    return tuple(_tensors(calls[0], name))
 
 
 def _tensors(call: Any, name: str) -> list[str]:

@@ -15,6 +15,7 @@ from gpucnn.models.exchange.keras.architecture import Architecture, Config, Node
 from gpucnn.models.exchange.keras.compiled import compiled_of
 from gpucnn.models.exchange.keras.files import KerasFile, VariablesOf
 from gpucnn.models.exchange.keras.from_config import KINDS, layer_of
+from gpucnn.models.graph import IMAGES, Graph
 from gpucnn.utils.warn import warn
 
 
@@ -77,17 +78,17 @@ def imported_of(model: Config, compiled: Config | None, variables_of: VariablesO
         variables_of: gives the values of the variables of a layer, in order.
 
     Raises:
-        InvalidValueError: the model is no chain of layers that gpucnn has, or is not built, or has
-            other numbers of weights than its layers.
+        InvalidValueError: the model is not of layers that gpucnn has, from one input to one output,
+            or is not built, or has other numbers of weights than its layers.
 
     Warns:
         GpucnnWarning: layers are not trained in Keras; here all are.
     """
     of = architecture_of(model)
     _warn_of_frozen(of)
-    layers, weights = _layers(of, variables_of)
+    layers, weights, graph = _layers(of, variables_of)
     held = sum(array.size for arrays in weights for array in arrays)
-    count = count_parameters(layers, of.input_shape)
+    count = count_parameters(layers, of.input_shape, graph)
     if count != held:  # checked before memory for the parameters is allocated
         raise InvalidValueError(f"its layers have {count:,} parameters, but there are {held:,}")
     if count == 0:
@@ -95,27 +96,40 @@ def imported_of(model: Config, compiled: Config | None, variables_of: VariablesO
     is_double = any(array.dtype == np.float64 for arrays in weights for array in arrays)
     dtype = "float64" if is_double else "float32"
     made_for = compiled_of(compiled, layers)
-    return Imported(layers, weights, of.input_shape, of.name, dtype, made_for)
+    joined = None if graph.is_chain else graph
+    return Imported(layers, weights, of.input_shape, of.name, dtype, made_for, graph=joined)
 
 
 def _layers(
     of: Architecture, variables_of: VariablesOf
-) -> tuple[list[Layer], list[list[NDArray[Any]]]]:
-    """The layers, not built, and the weights of each.
+) -> tuple[list[Layer], list[list[NDArray[Any]]], Graph]:
+    """The layers, not built, the weights of each, and which take whose outputs.
 
     Of layers in models within the model, of which two may have one name, the second has none.
     """
     layers: list[Layer] = []
     weights: list[list[NDArray[Any]]] = []
-    for node in of.nodes:
+    inputs: list[tuple[int, ...]] = []
+    numbers = {IMAGES: IMAGES}  # of the layers that give what the nodes do
+    for number, node in enumerate(of.nodes):
         found = layer_of(node, variables_of(node) if _has_variables(node) else ())
-        if found is not None:
+        taken = tuple(numbers[each] for each in node.inputs)
+        if found is None:
+            numbers[number] = taken[0]
+        else:
             layer, values = found
             if any(layer.given_name == each.given_name for each in layers):
                 layer.name = None
+            if len(taken) > 1 and not layer.is_merging:
+                raise InvalidValueError(
+                    f"{printable(node.name, 50)} takes {len(taken)} outputs of other layers, but "
+                    "in gpucnn Add and Concatenate alone take several"
+                )
+            numbers[number] = len(layers)
             layers.append(layer)
             weights.append(list(values))
-    return layers, weights
+            inputs.append(taken)
+    return layers, weights, Graph(tuple(inputs))
 
 
 def _has_variables(node: Node) -> bool:

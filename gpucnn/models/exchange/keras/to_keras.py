@@ -9,6 +9,7 @@ from zipfile import ZipFile, ZipInfo
 
 from numpy.typing import NDArray
 
+from gpucnn.backends import Shape
 from gpucnn.errors import GpucnnError, InvalidValueError, printable
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import ends_in_softmax
@@ -16,7 +17,7 @@ from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.keras.files import CONFIG, WEIGHTS
 from gpucnn.models.exchange.keras.hdf5 import h5py
 from gpucnn.models.exchange.keras.to_config import config_of, in_keras
-from gpucnn.models.exchange.keras.weights import nodes_of
+from gpucnn.models.exchange.keras.weights import nodes_of, order_in_keras
 
 METADATA = {"keras_version": "3.0.0"}
 """Of the format, which Keras has not changed since."""
@@ -25,7 +26,7 @@ Arrays = Sequence[NDArray[Any]]
 
 
 def to_model(exported: Exported) -> Any:
-    """A `keras.Sequential` with the weights.
+    """A `keras.Sequential`, or a functional model, with the weights.
 
     Raises:
         InvalidTypeError: a layer is not one of the library's.
@@ -70,7 +71,7 @@ def to_hdf5(exported: Exported) -> bytes:
     with h5py().File(content, "w") as file:
         file.create_group("vars").attrs["name"] = exported.name
         variables = {layer.name: arrays for layer, arrays in _variables(exported)}
-        for layer, node in nodes_of(exported.layers):
+        for layer, node in nodes_of(exported.layers, exported.graph):
             group = file.create_group(f"{node.group}/vars")
             group.attrs["name"] = layer.name
             for number, array in enumerate(variables.get(layer.name, ())):
@@ -79,7 +80,9 @@ def to_hdf5(exported: Exported) -> bytes:
 
 
 def config_of_model(exported: Exported) -> dict[str, Any]:
-    """The configuration of a `keras.Sequential`, as `keras.saving.serialize_keras_object` gives it.
+    """The configuration of a model, as `keras.saving.serialize_keras_object` gives it.
+
+    It is that of a `keras.Sequential`, or of a functional model if the layers branch.
 
     Raises:
         InvalidTypeError: a layer is not one of the library's.
@@ -98,7 +101,46 @@ def config_of_model(exported: Exported) -> dict[str, Any]:
         layers.append(in_keras("layers", "Softmax", {"name": _free("softmax", names)}))
     for each in layers:
         each["config"]["dtype"] = exported.dtype
+    if not exported.graph.is_chain:
+        return _functional(exported, layers)
     return in_keras("", "Sequential", {"name": exported.name, "layers": layers})
+
+
+FUNCTIONAL = {
+    "module": "keras.src.models.functional",
+    "class_name": "Functional",
+    "registered_name": "Functional",
+}
+"""What Keras writes of the class of such models."""
+
+
+def _functional(exported: Exported, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The configuration of a functional model.
+
+    Args:
+        exported: the model.
+        layers: their configurations, that of the input first, and perhaps that of a softmax last.
+    """
+    running = (each.unrolled() for each in exported.layers)  # none of a softmax, which is the last
+    shapes = [exported.input_shape, *(each[-1].output_shape for each in running if each)]
+    names = [each["config"]["name"] for each in layers]
+    named = zip(names, shapes, strict=False)
+    tensors = [_tensor(name, shape, exported.dtype) for name, shape in named]
+    inputs = [(), *exported.graph.inputs, (len(exported.layers) - 1,)]
+    for layer, name, numbers in zip(layers, names, inputs, strict=False):
+        given = [tensors[number + 1] for number in numbers]  # of which the images are number 0
+        args = [given] if len(given) > 1 else given
+        layer |= {"name": name, "inbound_nodes": [{"args": args, "kwargs": {}}] if given else []}
+    order = [0, *(number + 1 for number in order_in_keras(exported.graph))]
+    ordered = [layers[number] for number in order] + layers[len(order) :]
+    ends = {"input_layers": [names[0], 0, 0], "output_layers": [names[-1], 0, 0]}
+    return FUNCTIONAL | {"config": {"name": exported.name, "layers": ordered, **ends}}
+
+
+def _tensor(name: str, shape: Shape, dtype: str) -> dict[str, Any]:
+    """The output of a layer, as Keras writes it."""
+    config = {"shape": [None, *shape], "dtype": dtype, "keras_history": [name, 0, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

@@ -35,7 +35,7 @@ from gpucnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.optimizers import ExponentialDecay
 
 FILES = Path(__file__).parent / "files"
-MODELS = ["of_many_layers.keras", "functional.keras", "nested.keras"]
+MODELS = ["of_many_layers.keras", "functional.keras", "nested.keras", "branching.keras"]
 OUTPUTS = np.load(FILES / "outputs.npz")
 TOLERANCE = 1e-5  # of the outputs' magnitude, in float32, as for ONNX
 
@@ -341,6 +341,25 @@ def called_with_number(config: Any) -> None:
     config["config"]["layers"][3]["inbound_nodes"][0]["args"].append(255.0)
 
 
+def calls_of(config: Any, name: str) -> Any:
+    """The calls of a layer of the functional model."""
+    (layer,) = (each for each in config["config"]["layers"] if each["config"]["name"] == name)
+    return layer["inbound_nodes"]
+
+
+def taking(name: str, *others: str) -> Change:
+    """A change of the layers whose outputs a layer takes."""
+
+    def change(config: Any) -> None:
+        (call,) = calls_of(config, name)
+        tensors = [deepcopy(call["args"][0]) for _ in others]
+        for tensor, other in zip(tensors, others, strict=True):
+            tensor["config"]["keras_history"][0] = other
+        call["args"] = [tensors]
+
+    return change
+
+
 REFUSED: list[tuple[Change, str]] = [
     (
         layer(1, class_name="LSTM"),
@@ -407,11 +426,35 @@ REFUSED: list[tuple[Change, str]] = [
     ),
     (
         layer(3, inbound_nodes=[]),
-        "re_lu takes 0 outputs of other layers, but a model of gpucnn is a chain of layers",
+        "re_lu is called 0 times, but a layer of gpucnn once: make another for each call",
     ),
     (
         lambda config: config["config"].update(output_layers=["re_lu", 0, 0]),
-        "its layers are not a chain to its one output, but a model of gpucnn is a chain of layers",
+        "its layers end in dense_1, and its outputs are ['re_lu', 0, 0], but a model of gpucnn has "
+        "one output, to which all layers lead",
+    ),
+    (
+        lambda config: config["config"]["layers"].append(
+            deepcopy(config["config"]["layers"][0]) | {"config": {"name": "other"}}
+        ),
+        "it has 2 inputs (input_layer_1 and other), but a model of gpucnn has one",
+    ),
+    (
+        taking("re_lu", "re_lu"),
+        "its layers take the outputs of one another in a circle",
+    ),
+    (
+        taking("re_lu", "missing"),
+        "its layers take outputs of layers that it has not",
+    ),
+    (
+        taking("dense_1", "global_average_pooling2d", "conv2d_1"),
+        "dense_1 takes 2 outputs of other layers, but in gpucnn Add and Concatenate alone take "
+        "several",
+    ),
+    (
+        lambda config: calls_of(config, "re_lu").append(calls_of(config, "re_lu")[0]),
+        "re_lu is called 2 times, but a layer of gpucnn once: make another for each call",
     ),
     (
         argument(1, filters=10**12),

@@ -29,7 +29,7 @@ from gpucnn.layers import LAYERS
 from gpucnn.models.exchange.keras.from_config import KINDS
 from gpucnn.models.exchange.keras.to_config import kind_in_keras
 from models.exchange.layers import IMAGES, VECTORS, built
-from models.exchange.random_networks import random_network
+from models.exchange.random_networks import random_graph, random_network
 
 FILES = Path(__file__).parent / "files"
 MODEL, WEIGHTS = "model.keras", "model.weights.h5"
@@ -66,6 +66,37 @@ def test_vectors_come_back(layers: Any) -> None:
 @pytest.mark.parametrize("seed", range(25))
 def test_random_networks_come_back(seed: int) -> None:
     check(random_network(seed))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_networks_that_branch_come_back(seed: int) -> None:
+    check(random_graph(seed))
+
+
+def test_layers_are_in_the_order_of_keras() -> None:
+    """By the longest ways to the output; here those of a file that Keras wrote."""
+    model = Sequential.load(FILES / "branching.keras", "cpu", threads=1)
+    model.export(MODEL)
+    config, _ = parts(Path(MODEL))
+    assert config["class_name"] == "Functional"
+    assert [each["name"] for each in config["config"]["layers"]] == [
+        *("input_layer", "first", "conv2d", "batch_normalization", "add", "re_lu", "short"),
+        *("add_1", "batch_normalization_1", "conv2d_1", "concatenate", "dropout"),
+        *("concatenate_1", "conv2d_2", "global_average_pooling2d", "dense"),
+    ]
+
+
+def test_what_a_layer_takes_is_what_keras_writes() -> None:
+    model = Sequential.load(FILES / "branching.keras", "cpu", threads=1)
+    model.export(MODEL)
+    (theirs, _), (ours, _) = parts(FILES / "branching.keras"), parts(Path(MODEL))
+
+    def taken(config: Any, name: str) -> Any:
+        (layer,) = (each for each in config["config"]["layers"] if each["name"] == name)
+        return layer["inbound_nodes"]
+
+    for name in ("conv2d_1", "concatenate_1", "dense"):
+        assert taken(ours, name) == taken(theirs, name)
 
 
 def test_float64_comes_back() -> None:
