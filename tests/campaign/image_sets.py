@@ -103,9 +103,10 @@ def _arrays(folder: Path) -> None:
 
 
 def _tables(folder: Path) -> None:
-    arrays = [each[..., :4] if each.ndim == 3 else each for each in small_set().values()]
-    for name, pixels, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
-        rows = np.column_stack([labels, pixels.reshape(len(pixels), -1)])
+    train_images, train_labels, test_images, test_labels = small_set().values()
+    parts = {"train": (train_images, train_labels), "test": (test_images, test_labels)}
+    for name, (pixels, labels) in parts.items():
+        rows = np.column_stack([labels, pixels[..., :4].reshape(len(pixels), -1)])
         np.savetxt(folder / f"{name}.csv", rows, fmt="%d", delimiter=",")
 
 
