@@ -209,7 +209,8 @@ def _existing(source: str | os.PathLike[str], wanted: Wanted) -> Path:
     if not path.exists():
         raise InvalidFileError(
             f"there is no folder {source}: give a folder of photographs, IDX files, "
-            f"NumPy's .npz or CSV files, or an address that starts with {', '.join(SCHEMES)}"
+            f"NumPy's .npz, CSV, CIFAR's or SVHN's files, an address that starts with "
+            f"{', '.join(SCHEMES)}, or one of {', '.join(PUBLISHED)}"
         )
     if not path.is_file() and not path.is_dir():
         raise InvalidFileError(f"{source} is neither a file nor a folder: give a folder")

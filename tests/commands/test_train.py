@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from backends.cuda.fake_cupy import FakeCupy, headers_missing
 from commands.conftest import Command, Refused
+from datasets.sample_cifar import NAMES, python_files, write_archive
 from gpucnn import Sequential
 from gpucnn.backends import devices
 from gpucnn.backends.devices import _automatic as choose_by_trying
@@ -52,6 +53,16 @@ def test_it_trains_on_other_forms_of_the_same_images(command: Command, data: str
         assert command("train", "--data", each, "--epochs", 1, "--output", output).status == 0
         hashes.add(json.loads(Path(output, "history.json").read_text())["data_sha256"])
     assert len(hashes) == 1
+
+
+def test_it_trains_on_an_archive_in_colour_whose_classes_have_names(command: Command) -> None:
+    write_archive(Path("cifar-10-python.tar.gz"), python_files())
+    train = "train", "--data", "cifar-10-python.tar.gz", "--output", "run"
+    outcome = command(*train, "--epochs", 1)
+    assert "15 images to train on, 3 to test on" in outcome.out
+    model = Sequential.load(Path("run", CHECKPOINT), device="cpu", threads=1)
+    assert (model.input_shape, model.class_names) == ((32, 32, 3), NAMES)
+    assert "airplane" in command("predict", f"run/{CHECKPOINT}", 0).out
 
 
 def test_a_run_of_a_file_that_has_changed_is_not_resumed(

@@ -101,7 +101,7 @@ def test_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_missing_folder(source: str) -> None:
     text = error_of(source)
     assert f"there is no folder {source}: give a folder of photographs, IDX files" in text
-    assert "http://, https://, file://" in text
+    assert "http://, https://, file://, or one of fashion_mnist, kmnist, emnist, cifar10" in text
 
 
 def test_file_for_a_folder(tmp_path: Path) -> None:
