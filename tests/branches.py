@@ -123,7 +123,7 @@ SMOOTH: dict[str, Callable[[], Layer]] = {
 
 
 @st.composite
-def models(draw: st.DrawFn, **options: Any) -> Model:
+def models(draw: st.DrawFn, /, **options: Any) -> Model:
     """A model of layers without kinks, joined at random, every output of which is used."""
     given = Input(SHAPE)
     tensors: list[Tensor] = [given]

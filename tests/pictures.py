@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpucnn import Sequential, load_mnist
+from gpucnn import Model, Sequential, load_mnist
 from gpucnn.datasets.digits.digits import read_digit
 from gpucnn.errors import InvalidFileError
 
@@ -340,7 +340,7 @@ def prepared(image: Image.Image, jpeg: bool) -> Pixels | None:
 
 
 def shares(
-    model: Sequential, read: list[Pixels | None], labels: NDArray[np.uint8]
+    model: Model, read: list[Pixels | None], labels: NDArray[np.uint8]
 ) -> tuple[float, float]:
     refused = np.array([each is None for each in read])
     if refused.all():

@@ -18,6 +18,7 @@ from gpucnn import (
     Flatten,
     Lion,
     MaxPool2D,
+    Model,
     Muon,
     ReLU,
     RMSprop,
@@ -84,6 +85,6 @@ def layout(**shapes: tuple[int, ...]) -> list[Laid]:
     return [Laid(name, shape, end - prod(shape)) for (name, shape), end in named]
 
 
-def weight_bytes(trained: Sequential) -> bytes:
+def weight_bytes(trained: Model) -> bytes:
     """The bytes of all parameters."""
     return b"".join(each.tobytes() for each in trained.get_weights())

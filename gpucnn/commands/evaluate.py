@@ -11,7 +11,7 @@ from gpucnn.commands.options import (
 from gpucnn.commands.tables.classes import print_classes
 from gpucnn.errors import printable
 from gpucnn.models.pixels import BUILT_IN
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 
 
 def evaluate(
@@ -26,7 +26,7 @@ def evaluate(
     its classes have names, a table tells how well each is recognised.
     """
     check_workers(threads, [device])
-    model = Sequential.load(checkpoint, device, threads)
+    model = Model.load(checkpoint, device, threads)
     source, (images, labels) = load_test_set(checkpoint, model, data)
     loss, accuracy = model.evaluate(images, labels)
     correct = round(accuracy * len(labels))

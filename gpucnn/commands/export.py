@@ -9,7 +9,7 @@ from gpucnn.commands.options import Checkpoint, check_other_file
 from gpucnn.commands.runs import model_name
 from gpucnn.models.exchange.export import PAGE, SUFFIXES
 from gpucnn.models.pixels import FLOATS
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 
 
 def export(
@@ -34,7 +34,7 @@ def export(
 ) -> None:
     """Write a saved model as an ONNX file, which computes what predict does, or for others."""
     check_other_file(output, checkpoint)
-    model = Sequential.load(checkpoint, "cpu")
+    model = Model.load(checkpoint, "cpu")
     if output.name.endswith(SUFFIXES[PAGE]):
         model.name = model_name(checkpoint)  # as a server shows it
     model.export(output, PAGE if page else None, pixels=pixels)

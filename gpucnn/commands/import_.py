@@ -8,7 +8,7 @@ import typer
 from gpucnn.commands.options import check_other_file
 from gpucnn.models.exchange.keras.files import is_of_keras
 from gpucnn.models.pixels import ELSEWHERE
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 
 UNKNOWN = (
     "which pixels it was trained on is not known, so that it takes none of 0 to 255: if they were "
@@ -34,7 +34,7 @@ def import_(
 ) -> None:
     """Make a model of a file of a convolutional classifier, and save it."""
     check_other_file(output, source)
-    read = Sequential.load if is_of_keras(source) else Sequential.from_onnx
+    read = Model.load if is_of_keras(source) else Model.from_onnx
     model = read(source, "cpu")
     if encoding is not None:
         model.set_encoding(*encoding)

@@ -15,7 +15,7 @@ from gpucnn.datasets import Part
 from gpucnn.errors import InvalidValueError
 from gpucnn.models.pictures.files import read_picture, takes_photographs
 from gpucnn.models.pixels import as_bytes
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 
 
 class Picture(NamedTuple):
@@ -42,7 +42,7 @@ def predict(
     A model in grey whose classes have no names takes pictures of handwriting, prepared as MNIST's
     were; others take photographs, brought to the size of those that it was trained on.
     """
-    model = Sequential.load(checkpoint, device)
+    model = Model.load(checkpoint, device)
     takes_photographs(model)  # or is refused before anything is read
     test_set = cache(lambda: load_test_set(checkpoint, model, data)[1])  # if an index is given
     pictures = [_load(image, model, test_set) for image in images]
@@ -53,7 +53,7 @@ def predict(
         show_prediction(console, title, as_bytes(pixels), probabilities, said.names, label)
 
 
-def _load(image: str, model: Sequential, test_set: Callable[[], Part]) -> Picture:
+def _load(image: str, model: Model, test_set: Callable[[], Part]) -> Picture:
     if not image.isdecimal() or Path(image).exists():
         return Picture(image, read_picture(Path(image), model), None)
     pixels, labels = test_set()

@@ -9,7 +9,7 @@ from gpucnn.backends import available_devices, get_backend
 from gpucnn.commands.options import Device
 from gpucnn.commands.runs import model_name
 from gpucnn.errors import InvalidValueError
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 
 Host = Annotated[str, typer.Option(help="The address to listen on: 0.0.0.0 for all of the machine")]
 
@@ -26,7 +26,7 @@ def serve(
 
     with open_socket(host, port) as listening:
         first = get_backend(device).device
-        loaded = {name: Sequential.load(file, first) for name, file in _named(models).items()}
+        loaded = {name: Model.load(file, first) for name, file in _named(models).items()}
         app = create_app(loaded, [first, *available_devices()])
         print(f"{', '.join(loaded)} on {first}: {url_of(listening)}/ (Ctrl-C stops)", flush=True)
         run(app, listening)

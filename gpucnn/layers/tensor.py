@@ -26,7 +26,7 @@ class Tensor:
     """
 
     added: "ClassVar[Callable[[Sequence[Tensor]], Tensor]]"
-    """What `+` does: the layer `Add`, which is defined in terms of this class."""
+    """What `+` does: it calls the layer `Add`, which is defined in terms of this class."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Tensor:
 
     def __add__(self, other: Any) -> "Tensor":
         """The sum of two tensors, by `Add`."""
-        return self.added([self, other]) if isinstance(other, Tensor) else self._refuse()
+        return type(self).added([self, other]) if isinstance(other, Tensor) else self._refuse()
 
     __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
     __matmul__ = __rmatmul__ = __pow__ = __neg__ = __abs__ = __getitem__ = __len__ = __iter__ = (

@@ -8,7 +8,7 @@ from gpucnn.layers import Layer
 from gpucnn.models.graph import IMAGES, Stretch
 from gpucnn.models.network import Network
 from gpucnn.models.replica.lane import Lane
-from gpucnn.utils.table import Table
+from gpucnn.utils.table import Cell, Table
 
 HEADINGS = ("layer", "output shape", "parameters", "multiply-adds", "bytes/image")
 TAKES = "takes"
@@ -33,7 +33,7 @@ def summary(network: Network, omitted: int = 0) -> Table:
     texts = [(each.name.replace("+", "\n+ "), str(each.output_shape)) for each in layers]
     costs = list(islice(_costs(lane), len(layers)))
     totals = "total", "", *(sum(column) for column in zip(*costs, strict=True))
-    rows = [(*text, *counts) for text, counts in zip(texts, costs, strict=True)]
+    rows: list[tuple[Cell, ...]] = [(*t, *counts) for t, counts in zip(texts, costs, strict=True)]
     title = (
         f"{network.name}: input {network.input_shape}, {network.dtype.name}, on "
         f"{network.backend.device}"

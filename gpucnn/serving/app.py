@@ -16,7 +16,7 @@ from starlette.routing import Route
 from gpucnn.backends import available_devices, get_backend
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models.exchange.page.to_page import BROWSER
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 from gpucnn.serving.bodies import image_in, kind_of_body, read_body
 from gpucnn.serving.limits import Limits
 from gpucnn.serving.metrics import Measured, Metrics
@@ -28,7 +28,7 @@ READERS = 2  # threads that read bodies, which may be pictures of many pixels
 
 
 def create_app(
-    models: Mapping[str, Sequential] | Sequential,
+    models: Mapping[str, Model] | Model,
     devices: Sequence[str] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - it is immutable
     page: Path = BROWSER,
@@ -51,9 +51,9 @@ def create_app(
             one class of several, or there is no such device.
         DeviceError: a device cannot be used.
     """
-    by_name = {models.name: models} if isinstance(models, Sequential) else models
+    by_name = {models.name: models} if isinstance(models, Model) else models
     if not isinstance(by_name, Mapping):
-        raise InvalidTypeError(f"models are {by_name!r}: give a Sequential, or several by name")
+        raise InvalidTypeError(f"models are {by_name!r}: give a Model, or several by name")
     service = _Service(by_name, _usable(devices), limits)
     routes = [
         Route("/api/models", service.list_models),
@@ -78,9 +78,7 @@ def _usable(devices: Sequence[str] | None) -> list[str]:
 class _Service:
     """What is behind the routes."""
 
-    def __init__(
-        self, models: Mapping[str, Sequential], devices: Sequence[str], limits: Limits
-    ) -> None:
+    def __init__(self, models: Mapping[str, Model], devices: Sequence[str], limits: Limits) -> None:
         if not models:
             raise InvalidValueError("there is no model to serve: give at least one")
         self.metrics, self._devices, self._limits = Metrics(), devices, limits

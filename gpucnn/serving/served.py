@@ -14,7 +14,7 @@ from gpucnn.models.pictures.files import takes_photographs
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import Explanation, Probe
 from gpucnn.models.pixels import BYTES, Conversion, Pixels, conversion, convert, encoding_of_bytes
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 from gpucnn.serving.answers import Answer
 from gpucnn.serving.batching import Batcher
 from gpucnn.serving.limits import Limits
@@ -53,7 +53,7 @@ class Served:
     def __init__(
         self,
         name: str,
-        model: Sequential,
+        model: Model,
         devices: Sequence[str],
         limits: Limits,
         metrics: Metrics,
@@ -102,11 +102,11 @@ class Placed:
         InvalidValueError: bytes cannot be converted to what the model was trained on.
     """
 
-    def __init__(self, model: Sequential, device: str) -> None:
+    def __init__(self, model: Model, device: str) -> None:
         self._original, self._device, self._how = model, device, _conversion(model)
 
     @cached_property
-    def _model(self) -> Sequential:
+    def _model(self) -> Model:
         model = deepcopy(self._original)
         model.pixels = None  # what is given to it is converted already
         model.place(get_backend(self._device, 1 if self._device == "cpu" else None))
@@ -149,16 +149,16 @@ class Placed:
         return self._probe.explain(images) if len(images) else None
 
 
-def _checked(name: str, model: Any) -> Sequential:
-    if not isinstance(model, Sequential):
-        raise InvalidTypeError(f"{name} is {model!r}: give a Sequential")
+def _checked(name: str, model: Any) -> Model:
+    if not isinstance(model, Model):
+        raise InvalidTypeError(f"{name} is {model!r}: give a Model")
     if not model.is_built:
         raise InvalidValueError(f"{name} is not built: give it an input_shape, or fit it first")
     check_is_of_images(model.input_shape)
     return model
 
 
-def _conversion(model: Sequential) -> Conversion | None:
+def _conversion(model: Model) -> Conversion | None:
     if model.pixels is None:
         return None
     return conversion(ALL_BYTES, model.pixels, encoding_of_bytes(model.layers))

@@ -24,6 +24,7 @@ from gpucnn import (
     Flatten,
     GlobalMaxPooling2D,
     MaxPool2D,
+    Model,
     ReLU,
     Reshape,
     SeparableConv2D,
@@ -368,7 +369,7 @@ class TestState:
             assert_allclose(other, one, rtol=1e-8, atol=1e-10)
 
 
-def saved(made: Sequential, path: Path) -> Sequential:
+def saved(made: Sequential, path: Path) -> Model:
     made.save(path)
     return Sequential.load(path, "cpu", threads=2)
 

@@ -159,9 +159,9 @@ def test_softmax_may_follow_any_layer(last: Callable[[], list[Layer]], tmp_path:
     assert small.weight_bytes(certain) == small.weight_bytes(unscaled)
     expected = softmax(unscaled.predict(X))
     certain.save(tmp_path / "model.safetensors")
-    for model in (certain, deepcopy(certain), Sequential.load(tmp_path / "model.safetensors")):
-        assert_allclose(model.predict(X), expected, rtol=1e-5)
-        assert repr(model.layers[-1]) == "Softmax()"
+    for each in (certain, deepcopy(certain), Sequential.load(tmp_path / "model.safetensors")):
+        assert_allclose(each.predict(X), expected, rtol=1e-5)
+        assert repr(each.layers[-1]) == "Softmax()"
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:

@@ -120,7 +120,7 @@ class TestTrace:
     def test_calls_on_another_input_give_the_graph_again(self) -> None:
         made = branches.tangled()
         images = Input(branches.SHAPE)
-        layers = branches.tangled()._given[1:]
+        layers: list[Any] = branches.tangled()._given[1:]
         _, again, graph = trace(images, made.graph.call(layers, images))
         assert again == layers
         assert graph == made.graph

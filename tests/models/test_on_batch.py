@@ -330,7 +330,7 @@ def test_arguments_of_keras_that_are_not_there() -> None:
         InvalidTypeError,
     ):
         made.test_on_batch(X[:4], Y[:4], foo=1)
-    with refusal("Sequential has no argument foo: it takes x, training", InvalidTypeError):
+    with refusal("Model has no argument foo: it takes x, training", InvalidTypeError):
         made(X[:4], foo=1)
 
 

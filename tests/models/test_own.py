@@ -9,7 +9,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import small
 from expect import refusal
-from gpucnn import SGD, BatchNormalization, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
+from gpucnn import (
+    SGD,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    Model,
+    ReLU,
+    Sequential,
+)
 from gpucnn.backends import Array, Shape
 from gpucnn.backends.cuda.simulator_runtime import _Recording
 from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidTypeError
@@ -53,7 +63,7 @@ def model(device: str = "cpu", dtype: str = "float64", **options: Any) -> Sequen
     return made
 
 
-def fit(made: Sequential) -> dict[str, Any]:
+def fit(made: Model) -> dict[str, Any]:
     history = made.fit(X, ROWS, BATCH, 2, verbose=0, validation_data=(X, ROWS)).history
     return {k: v for k, v in history.items() if k not in ("seconds", "images_per_second")}
 

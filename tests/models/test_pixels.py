@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 import small
-from gpucnn import Dense, Flatten, Rescaling, Sequential, load_mnist
+from gpucnn import Dense, Flatten, Model, Rescaling, Sequential, load_mnist
 from gpucnn.errors import GpucnnWarning, InvalidFileError, InvalidValueError
 from gpucnn.layers import Layer
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
@@ -345,7 +345,7 @@ class TestElsewhere:
 
     WEIGHTS = np.arange(12).reshape(4, 3) / 10, np.zeros(3)
 
-    def model(self, *first: Layer) -> Sequential:
+    def model(self, *first: Layer) -> Model:
         layers = [*first, Flatten(), Dense(3)]
         weights = [*([] for _ in range(len(layers) - 1)), [*self.WEIGHTS]]
         return Sequential.from_imported(Imported(layers, weights, (2, 2, 1)), device="cpu")

@@ -24,6 +24,7 @@ from gpucnn import (
     Flatten,
     Lion,
     MaxPool2D,
+    Model,
     Muon,
     OneCycle,
     PiecewiseConstantDecay,
@@ -71,7 +72,7 @@ def simulated(optimizer: Optimizer, *, eagerly: bool, **options: Any) -> Sequent
     return model
 
 
-def fit(model: Sequential, epochs: int = EPOCHS, **options: Any) -> list[Any]:
+def fit(model: Model, epochs: int = EPOCHS, **options: Any) -> list[Any]:
     """The metrics of further epochs."""
     history = model.fit(X, Y, batch_size=BATCH, epochs=epochs, verbose=0, **options)
     return [{k: v for k, v in each.items() if k in MEASURED} for each in history.epochs]
@@ -80,7 +81,7 @@ def fit(model: Sequential, epochs: int = EPOCHS, **options: Any) -> list[Any]:
 MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
-def bytes_of(model: Sequential) -> bytes:
+def bytes_of(model: Model) -> bytes:
     slots = model.optimizer.state().slots.values()
     return small.weight_bytes(model) + b"".join(each.tobytes() for each in slots)
 
@@ -165,7 +166,7 @@ def test_evaluation_with_other_batch_sizes_in_between(replays: list[int]) -> Non
         model = simulated(Adam(0.02), eagerly=eagerly)
         measured: list[Any] = []
 
-        def use(_: object, model: Sequential = model, measured: list[Any] = measured) -> None:
+        def use(_: object, model: Model = model, measured: list[Any] = measured) -> None:
             for size in (1, 3, IMAGES):
                 measured.append(model.evaluate(X, Y, batch_size=size))
                 measured.append(model.predict(X, batch_size=size + 1).tobytes())
@@ -289,7 +290,7 @@ def test_a_number_that_changes_between_epochs(change: str, replays: list[int]) -
     for eagerly in (True, False):
         model = simulated(SGD(0.1, momentum=0.5), eagerly=eagerly)
 
-        def set_it(record: dict[str, Any], model: Sequential = model) -> None:
+        def set_it(record: dict[str, Any], model: Model = model) -> None:
             if change == "rate":
                 model.layers[4].rate = 0.1 * record["epoch"]  # type: ignore[attr-defined]
             else:
@@ -370,7 +371,7 @@ def test_a_stale_pointer_shows(is_planted: bool) -> None:
     assert any(each.any() for each in others) is is_planted
 
 
-def zeros_in_all_free_memory(model: Sequential) -> list[Array]:
+def zeros_in_all_free_memory(model: Model) -> list[Array]:
     memory = model.backend.runtime._memory  # type: ignore[attr-defined]
     sizes = [size for size, free in memory._free.items() for _ in free]
     return [model.backend.zeros((size,), np.uint8) for size in sizes]

@@ -21,6 +21,7 @@ from gpucnn import (
     Flatten,
     History,
     Lion,
+    Model,
     Muon,
     OneCycle,
     RMSprop,
@@ -54,12 +55,12 @@ OPTIMIZERS = [
 ]
 
 
-def fit(model: Sequential, epochs: int = 1, **options: Any) -> History:
+def fit(model: Model, epochs: int = 1, **options: Any) -> History:
     """Train `model` without output."""
     return model.fit(X, Y, **({"batch_size": BATCH, "epochs": epochs, "verbose": 0} | options))
 
 
-def saved(model: Sequential, folder: Path) -> bytes:
+def saved(model: Model, folder: Path) -> bytes:
     """The bytes of the file that `save` writes: the complete state of a model."""
     path = folder / "state.safetensors"
     model.save(path)
@@ -313,37 +314,37 @@ class TestUse:
         fit(model)
         return model
 
-    def test_probabilities_add_up_to_1(self, model: Sequential) -> None:
+    def test_probabilities_add_up_to_1(self, model: Model) -> None:
         assert_allclose(model.predict(X).sum(axis=1), np.ones(COUNT), rtol=1e-12)
 
-    def test_probabilities_are_those_of_the_loss(self, model: Sequential) -> None:
+    def test_probabilities_are_those_of_the_loss(self, model: Model) -> None:
         probabilities = model.predict(X)
         losses = -np.log(probabilities[np.arange(COUNT), Y])
         assert model.evaluate(X, Y).loss == pytest.approx(losses.mean(), rel=1e-12)
 
-    def test_accuracy_is_the_share_of_right_predictions(self, model: Sequential) -> None:
+    def test_accuracy_is_the_share_of_right_predictions(self, model: Model) -> None:
         right = model.predict(X).argmax(axis=1) == Y
         assert model.evaluate(X, Y).accuracy == right.mean()
 
-    def test_loss_is_that_of_loss_and_gradients(self, model: Sequential) -> None:
+    def test_loss_is_that_of_loss_and_gradients(self, model: Model) -> None:
         loss, _ = model.loss_and_gradients(X, Y)
         assert model.evaluate(X, Y).loss == pytest.approx(loss, rel=1e-12)
 
     @pytest.mark.parametrize("batch_size", [1, 7, COUNT, MORE_THAN_MEMORY])
-    def test_batch_size_does_not_matter(self, model: Sequential, batch_size: int) -> None:
+    def test_batch_size_does_not_matter(self, model: Model, batch_size: int) -> None:
         assert_allclose(model.predict(X, batch_size), model.predict(X), rtol=1e-12)
         assert model.evaluate(X, Y, batch_size).loss == pytest.approx(model.evaluate(X, Y).loss)
 
     def test_probabilities_are_of_the_dtype_of_the_model(self) -> None:
         assert small.model().predict(X).dtype == np.float32
 
-    def test_predictions_are_of_their_own(self, model: Sequential) -> None:
+    def test_predictions_are_of_their_own(self, model: Model) -> None:
         first = model.predict(X)
         before = first.copy()
         model.predict(X[::-1])
         assert_array_equal(first, before)
 
-    def test_changes_nothing(self, model: Sequential, tmp_path: Path) -> None:
+    def test_changes_nothing(self, model: Model, tmp_path: Path) -> None:
         before = saved(model, tmp_path)
         model.evaluate(X, Y)
         model.predict(X)
@@ -518,7 +519,7 @@ class TestFilesThatDoNotFit:
         path: Path,
         arrays: dict[str, Array | None] | None = None,
         description: dict[str, Any] | None = None,
-    ) -> Sequential:
+    ) -> Model:
         small.model().save(path)
         all_arrays, all_description = read_checkpoint(path)
         changed = {

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import loops
 import small
-from gpucnn import SGD, Adam, Sequential, get_backend
+from gpucnn import SGD, Adam, Model, Sequential, get_backend
 from gpucnn.backends import Array
 from gpucnn.callbacks import LambdaCallback
 from gpucnn.models import load_model
@@ -80,11 +80,11 @@ def averaged(frequency: int | None = None, **options: Any) -> Sequential:
     return small.model(optimizer, **options)
 
 
-def fit(model: Sequential, epochs: int = 1, **options: Any) -> None:
+def fit(model: Model, epochs: int = 1, **options: Any) -> None:
     model.fit(X, Y, batch_size=4, epochs=epochs, verbose=0, **options)
 
 
-def flat(model: Sequential) -> Array:
+def flat(model: Model) -> Array:
     return np.concatenate([each.ravel() for each in model.get_weights()])
 
 

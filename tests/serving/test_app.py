@@ -238,9 +238,9 @@ def test_a_model_of_other_numbers_than_pixels_cannot_be_served() -> None:
 
 
 def test_what_is_no_model() -> None:
-    with refusal("it is 3: give a Sequential", InvalidTypeError):
+    with refusal("it is 3: give a Model", InvalidTypeError):
         create_app({"it": 3}, ["cpu"])  # type: ignore[dict-item]
-    with refusal("models are 3: give a Sequential, or several by name", InvalidTypeError):
+    with refusal("models are 3: give a Model, or several by name", InvalidTypeError):
         create_app(3, ["cpu"])  # type: ignore[arg-type]
     with refusal("there is no model to serve: give at least one"):
         create_app({}, ["cpu"])

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from gpucnn.applications import TrainConfig
 from gpucnn.backends.ranks.world import World
 from gpucnn.commands.runs.run import Run, start_workers
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 from gpucnn.models.training import EpochRecord
 
 
@@ -41,9 +41,9 @@ def lead(ranks: World, run: Run) -> None:
         ranks.gather((run.folder, run.config, run.checkpoint.read_bytes()))
 
 
-def _load(state: bytes, config: TrainConfig) -> Sequential:
+def _load(state: bytes, config: TrainConfig) -> Model:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoint.safetensors"
         file.write_bytes(state)
         device, _, _ = config.device.partition(":")  # each rank has a GPU of its own
-        return Sequential.load(file, device, config.threads)
+        return Model.load(file, device, config.threads)

@@ -26,7 +26,7 @@ from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError, printable
 from gpucnn.losses.labels import check_labels
 from gpucnn.models.pixels import BUILT_IN, Pixels
-from gpucnn.models.sequential import Sequential
+from gpucnn.models.sequential import Model
 from gpucnn.models.training import EpochRecord, History
 from gpucnn.models.training.agreement import check_images_for
 from gpucnn.utils.plots import write_figure
@@ -65,7 +65,7 @@ class Run:
         self,
         folder: Path,
         config: TrainConfig,
-        model: Sequential,
+        model: Model,
         data: Dataset,
     ) -> None:
         self.folder, self.config, self.model = folder, config, model
@@ -183,7 +183,7 @@ class Run:
         return max(self.config.epochs - self.model.epochs_trained, 0)
 
     def train(self, verbose: int = 1) -> None:
-        """Train for the epochs that are left; `verbose` as in `Sequential.fit`.
+        """Train for the epochs that are left; `verbose` as in `Model.fit`.
 
         Raises:
             TrainingError: the loss is no longer a finite number.
@@ -208,7 +208,7 @@ class Run:
     def _load_checkpoint(self, epochs: list[EpochRecord]) -> None:
         """Load the model; check that it belongs to this run and to the `epochs` of its history."""
         settings = self.model.settings()
-        self.model = Sequential.load(self.checkpoint, self.config.device, self.config.threads)
+        self.model = Model.load(self.checkpoint, self.config.device, self.config.threads)
         self.model.class_names = self._class_names
         trained = self.model.epochs_trained
         self.history.epochs = epochs[:trained]
@@ -254,7 +254,7 @@ class Run:
         )
 
 
-def _make_model(config: TrainConfig, data: Dataset) -> Sequential:
+def _make_model(config: TrainConfig, data: Dataset) -> Model:
     return config.make_model(len(data.train[0]), data.image_shape, data.classes)
 
 

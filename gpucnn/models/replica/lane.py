@@ -222,8 +222,8 @@ class Lane:
         else:  # the last layers and the loss are one operation, which stores the metrics
             before = self._before_head
             features = yield from self._forward_gathered(before, data, indices, now)
-            gradient = head.gradients(features, now, batch)
-            yield from backward(before.stretches, gradient, self.totals)
+            below = head.gradients(features, now, batch)
+            yield from backward(before.stretches, below, self.totals)
         self._backend.join()
 
     def store_metrics(

@@ -25,6 +25,7 @@ from gpucnn import (
     Dense,
     Dropout,
     Flatten,
+    Model,
     Normalization,
     ReLU,
     Sequential,
@@ -53,7 +54,7 @@ def images() -> NDArray[np.float32]:
     return np.random.default_rng(0).uniform(0, 1, (4, 8, 9, 2)).astype(np.float32)
 
 
-def loaded(name: str) -> Sequential:
+def loaded(name: str) -> Model:
     return Sequential.load(FILES / name, "cpu", threads=1)
 
 

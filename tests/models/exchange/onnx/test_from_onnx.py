@@ -22,6 +22,7 @@ from gpucnn import (
     Flatten,
     GlobalAveragePooling2D,
     MaxPool2D,
+    Model,
     ReLU,
     Rescaling,
     Reshape,
@@ -46,7 +47,7 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def load(path: str | Path = FILE) -> Sequential:
+def load(path: str | Path = FILE) -> Model:
     return Sequential.from_onnx(path, "cpu", 1)
 
 

@@ -14,7 +14,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from expect import refusal
-from gpucnn import Adam, Sequential, from_torch
+from gpucnn import Adam, Model, from_torch
 from gpucnn.errors import GpucnnWarning, InvalidTypeError
 from gpucnn.losses import SparseCategoricalCrossentropy
 
@@ -40,7 +40,7 @@ def of_torch(module: nn.Module, x: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(module.eval()(torch.from_numpy(x)).numpy())
 
 
-def check(module: nn.Module, shape: tuple[int, ...], logarithms: bool = False) -> Sequential:
+def check(module: nn.Module, shape: tuple[int, ...], logarithms: bool = False) -> Model:
     """Check that the model of a module predicts what that gives."""
     x = images(shape)
     expected = of_torch(module, x)
