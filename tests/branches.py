@@ -61,10 +61,15 @@ def dense_block(**options: Any) -> Model:
     return Model(images, Dense(CLASSES)(Flatten()(x)), **options)
 
 
-def tangled(**options: Any) -> Model:
-    """Images that are taken twice, one output that is taken four times, and views of one array."""
+def tangled(*, varies: bool = True, **options: Any) -> Model:
+    """Images that are taken twice, one output that is taken four times, and views of one array.
+
+    Args:
+        varies: whether the images are flipped at random.
+        options: of the model.
+    """
     images = Input(SHAPE)
-    x = RandomFlip()(images)
+    x = RandomFlip()(images) if varies else images
     x = Add()([Conv2D(2, 3, padding="same")(x), x])  # whose gradient is that of the sum
     a, b = Flatten()(x), Flatten()(Dropout(0.5)(x))
     both = Add()([a, b, a, Flatten()(images)])

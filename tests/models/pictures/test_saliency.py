@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from copy import deepcopy
 from threading import Thread
 from typing import Any
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import branches
 import small
 from gpucnn import (
     GELU,
@@ -18,6 +20,7 @@ from gpucnn import (
     Flatten,
     GlobalAveragePooling2D,
     MaxPool2D,
+    Model,
     RandomFlip,
     ReLU,
     Rescaling,
@@ -76,19 +79,29 @@ def network(name: str) -> Sequential:
     return made
 
 
-def scores(made: Sequential, x: NDArray[Any]) -> NDArray[Any]:
+def scores(made: Model, x: NDArray[Any]) -> NDArray[Any]:
     return made.backend.to_host(made.forward(made.backend.asarray(x))).copy()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    assert_saliency(network(name))
+
+
+@pytest.mark.parametrize("make", branches.MODELS.values(), ids=branches.MODELS)
+def test_gradients_of_networks_that_branch(make: Callable[..., Model]) -> None:
+    made = make(dtype="float64", device="cpu")
+    made.fit(branches.images(20), branches.labels(20), verbose=0)  # for averages
+    assert_saliency(made)
+
+
+def assert_saliency(made: Model) -> None:
     """Central ones err by STEP^2 times the third derivative, and by 1e-16 / STEP by rounding."""
-    made = network(name)
-    x = np.random.default_rng(1).normal(size=(2, *SHAPE))
+    x = np.random.default_rng(1).normal(size=(2, *made.input_shape))
     found = saliency(made, x)
     np.testing.assert_array_equal(found.classes, scores(made, x).argmax(axis=1))
     expected = np.empty_like(x)
-    for place in np.ndindex(SHAPE):
+    for place in np.ndindex(made.input_shape):
         above, below = x.copy(), x.copy()
         above[(slice(None), *place)] += STEP
         below[(slice(None), *place)] -= STEP
