@@ -13,7 +13,7 @@ from gpucnn.commands.options import Checkpoint, Device, TestData, load_test_set
 from gpucnn.commands.terminal import show_prediction
 from gpucnn.datasets import Part
 from gpucnn.errors import InvalidValueError
-from gpucnn.models.pictures.files import read_picture, takes_photographs
+from gpucnn.models.pictures.files import check_takes_pictures, read_picture
 from gpucnn.models.pixels import as_bytes
 from gpucnn.models.sequential import Model
 
@@ -43,7 +43,7 @@ def predict(
     were; others take photographs, brought to the size of those that it was trained on.
     """
     model = Model.load(checkpoint, device)
-    takes_photographs(model)  # or is refused before anything is read
+    check_takes_pictures(model)
     test_set = cache(lambda: load_test_set(checkpoint, model, data)[1])  # if an index is given
     pictures = [_load(image, model, test_set) for image in images]
     console = Console()

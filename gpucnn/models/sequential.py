@@ -509,12 +509,14 @@ class Model(Pictured):
         Raises:
             TrainingError: a weight is not finite.
         """
+        from gpucnn.models.pictures.files import takes_photographs
+
         softmax = self._shared is not None or self._objective.predicts_softmax
         with self._lock.claim():
             check_weights(self, self.replica)
             weights = self.named_weights(self.replica)
         of_layers = self.layers, self.graph, weights, self.input_shape
-        of_outputs = softmax, self.loss, self.class_names
+        of_outputs = softmax, self.loss, self.class_names, takes_photographs(self)
         return Exported(self.name, *of_layers, self.dtype.name, *of_outputs)
 
     @classmethod

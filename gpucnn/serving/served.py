@@ -60,7 +60,7 @@ class Served:
     ) -> None:
         self.name, original = name, deepcopy(_checked(name, model))
         self.input_shape = original.input_shape
-        self.takes_photographs = self.input_shape[2] in (1, 3) and takes_photographs(original)
+        self.takes_photographs = takes_photographs(original)
         placed = {device: Placed(original, device) for device in devices}
         black = np.zeros(self.input_shape, np.uint8)
         (tried,) = placed[devices[0]].answer([Asked(black, is_explained=True)])
@@ -80,6 +80,7 @@ class Served:
             "name": self.name,
             "input_shape": list(self.input_shape),
             "classes": list(tried.class_names),
+            "photographs": self.takes_photographs,
             "layers": [
                 {"name": name, "shape": list(maps.shape[1:])}
                 for name, maps in tried.explanation.maps.items()

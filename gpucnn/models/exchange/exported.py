@@ -27,6 +27,7 @@ class Exported:
         softmax: whether predictions are the softmax of what the layers give.
         loss: what it is compiled with; None for the default.
         class_names: by number; None if the classes have no names.
+        takes_photographs: whether pictures are photographs to it, see `takes_photographs`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Exported:
     softmax: bool
     loss: Loss | None
     class_names: tuple[str, ...] | None = None
+    takes_photographs: bool = False
 
     def weights_of(self, layer: Layer) -> dict[str, NDArray[Any]]:
         """The weights of a layer that runs, see `Layer.unrolled`, by their names in it."""

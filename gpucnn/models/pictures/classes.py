@@ -19,6 +19,7 @@ MOST_TOLD = 20  # classes of which each number is written
 CELL = 0.62  # inches
 SHOWN, COLUMNS = 20, 5  # mistakes
 TILE = 1.75  # inches
+LONGEST = 8  # characters of the name of a class above a mistake
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,7 +133,7 @@ def _counted(shown: int, mistakes: int) -> str:
 
 def _draw_mistake(axes: "Axes", classified: Classified, number: int) -> None:
     truth, said = int(classified.labels[number]), int(classified.predicted[number])
-    mine, names = classified.probabilities[number], shortened(classified.names)
+    mine, names = classified.probabilities[number], shortened(classified.names, LONGEST)
     show_image(axes, classified.images[number])
     axes.set_title(
         f"image {number}, loss {classified.losses[number]:.2f}\n"

@@ -23,9 +23,19 @@ def takes_photographs(model: "Pictured") -> bool:
 
     A model in grey is for handwriting, as of MNIST, unless its classes have names that are not
     those of a published dataset.
+    """
+    shape = model.input_shape
+    if len(shape) != 3 or shape[2] != 1 or model.class_names is None:
+        return len(shape) == 3 and shape[2] == 3
+    data = model.pixels and model.pixels.data
+    return not (data and (data == BUILT_IN or is_published(data)))
+
+
+def check_takes_pictures(model: "Pictured") -> None:
+    """Check that a model takes images in grey or in colour.
 
     Raises:
-        InvalidValueError: it takes no images in grey or in colour.
+        InvalidValueError: it does not.
     """
     shape = model.input_shape
     if len(shape) != 3 or shape[2] not in (1, 3):
@@ -33,10 +43,6 @@ def takes_photographs(model: "Pictured") -> bool:
             f"the model takes inputs of shape {shape}: pictures need (height, width, 1) or "
             "(height, width, 3)"
         )
-    if shape[2] == 3 or model.class_names is None:
-        return bool(shape[2] == 3)
-    data = model.pixels and model.pixels.data
-    return not (data and (data == BUILT_IN or is_published(data)))
 
 
 def picture_in(
@@ -78,7 +84,7 @@ def read_picture(path: Path, model: "Pictured") -> NDArray[np.uint8]:
         MissingExtraError: Pillow is not installed.
         OSError: the file cannot be read.
     """
-    is_photograph = takes_photographs(model)
+    check_takes_pictures(model)
     check_pillow()
     if path.is_dir():
         raise InvalidFileError(f"{path} is a directory: give a PNG or JPEG image")
@@ -87,4 +93,4 @@ def read_picture(path: Path, model: "Pictured") -> NDArray[np.uint8]:
     height, width, channels = model.input_shape
     shape = height, width, channels
     with path.open("rb") as file:
-        return picture_in(file, str(path), shape, is_photograph=is_photograph)
+        return picture_in(file, str(path), shape, is_photograph=takes_photographs(model))

@@ -117,9 +117,9 @@ def names_or_numbers(names: Sequence[str] | None, count: int) -> tuple[str, ...]
     return tuple(map(str, range(count))) if names is None else tuple(names)
 
 
-def shortened(names: Sequence[str]) -> list[str]:
+def shortened(names: Sequence[str], longest: int = LONGEST) -> list[str]:
     """Names for a picture, in which long ones are cut."""
-    return [each if len(each) <= LONGEST else f"{each[: LONGEST - 1]}…" for each in names]
+    return [each if len(each) <= longest else f"{each[: longest - 1]}…" for each in names]
 
 
 def _draw_bars(axes: "Axes", probabilities: NDArray[Any], names: Sequence[str]) -> None:

@@ -9,7 +9,12 @@ from expect import refusal
 from gpucnn import Dense, Flatten, Sequential, load_mnist
 from gpucnn.datasets.photos import read_photo
 from gpucnn.errors import InvalidFileError
-from gpucnn.models.pictures.files import picture_in, read_picture, takes_photographs
+from gpucnn.models.pictures.files import (
+    check_takes_pictures,
+    picture_in,
+    read_picture,
+    takes_photographs,
+)
 from gpucnn.models.pixels import BUILT_IN, Pixels
 
 
@@ -41,7 +46,8 @@ def test_models_of_no_pictures(shape: tuple[int, ...]) -> None:
         f"the model takes inputs of shape {shape}: pictures need (height, width, 1) or "
         "(height, width, 3)"
     ):
-        takes_photographs(model(shape))
+        check_takes_pictures(model(shape))
+    assert not takes_photographs(model(shape))
 
 
 def test_each_is_read_as_in_training(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
         "name": exported.name,
         "input_shape": exported.input_shape,
         "classes": names_or_numbers(exported.class_names, max(outputs, 2)),
+        "photographs": exported.takes_photographs,
         "low": encoding.low,
         "high": encoding.high,
         "layers": layers,

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser import ONE, SEVEN, THREE, ZERO, Stroke, draw, opened, pixels_of
 from expect import refusal
 from gpucnn import Conv2D, Dense, Flatten, Sequential, load_mnist
+from gpucnn.datasets.photos import read_photo
 from gpucnn.models.exchange.page.to_page import BROWSER
 from pictures import picture, somewhere
 
@@ -126,6 +127,29 @@ def test_a_model_may_have_any_name_images_and_classes(browser: Browser, tmp_path
         assert page.locator("#maps b").all_inner_texts() == ["</script>"]
         assert page.locator("#name").inner_text() == model.name
         assert page.title() == f"{model.name}: draw, and watch the network"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_photograph_is_read_as_in_training(
+    browser: Browser, tmp_path: Path, channels: int
+) -> None:
+    """To rounding, where its pixels are whole ones of what covers the image."""
+    model = Sequential([Flatten(), Dense(2)], (30, 40, channels), device="cpu")
+    model.class_names = ["ant", "bee & <b>wasp</b>"]
+    model.export(tmp_path / "page.html", format="page")
+    noise = np.random.default_rng(0).integers(0, 256, (60, 120, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    expected = read_photo(tmp_path / "photo.png", (30, 40, channels))
+    with opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        page.locator("#photograph").set_input_files(tmp_path / "photo.png")
+        expect(page.locator("#result")).not_to_be_empty()
+        found = pixels_of(page, "#pixels")[..., :channels]
+        assert abs(found.astype(int) - expected).max() <= 1
+        (said,) = model.classify(expected).predicted
+        assert page.locator("#said").inner_text() == model.class_names[said]
+        draw(page, THREE)
+        expect(page.locator("#result")).not_to_be_empty()
+        assert pixels_of(page, "#pixels").max() > 0
 
 
 # The file

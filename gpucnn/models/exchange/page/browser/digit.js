@@ -56,16 +56,18 @@ export class Plane {
 /**
  * The pixels of ink, in the shape that a network takes; null where there is none.
  *
- * A network of one channel is given a digit, any other the whole picture, grey.
+ * A network of one channel is given a digit, unless it is for photographs; any other the whole
+ * picture, grey.
  *
  * @param {Plane} ink from 0 to 255.
  * @param {number[]} shape rows, columns and channels.
+ * @param {boolean} photographs whether the network is for these.
  * @returns {Uint8Array | null} rows, columns, channels.
  */
-export function toPixels(ink, [rows, columns, channels]) {
+export function toPixels(ink, [rows, columns, channels], photographs = false) {
   const most = ink.most();
   if (most === 0) return null;
-  if (channels === 1) return prepared(ink, most, rows, columns);
+  if (channels === 1 && !photographs) return prepared(ink, most, rows, columns);
   const grey = ink.resize(rows, columns).data;
   return Uint8Array.from({ length: channels * grey.length }, (_, i) =>
     Math.round(grey[Math.floor(i / channels)]),

@@ -4,14 +4,16 @@ import { toPixels } from "./digit.js";
 import { toBytes, toImage, toPlanes } from "./images.js";
 import { Network } from "./network.js";
 import { start } from "./page.js";
-import { readInk } from "./photograph.js";
+import { readInk, readPhotograph } from "./photograph.js";
 
 const network = new Network(JSON.parse(document.getElementById("network").textContent));
 
 /** What the network says of pixels, or of a picture, in the form of the server's answers. */
 async function explain(model, device, { pixels, picture }) {
-  const { input_shape: shape, classes, layers } = model;
-  const image = pixels ?? toPixels(readInk(picture), shape);
+  const { input_shape: shape, classes, layers, photographs } = model;
+  const read = () =>
+    photographs ? readPhotograph(picture, shape) : toPixels(readInk(picture), shape);
+  const image = pixels ?? read();
   const probabilities = network.predict(image);
   const [rows, columns, channels] = shape;
   const maps = (output, [rows, columns, channels]) =>

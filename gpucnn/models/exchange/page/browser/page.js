@@ -12,8 +12,9 @@ const find = (id) => document.getElementById(id);
 /**
  * Start the page.
  *
- * @param {object} source of what networks say: `models`, each with `name`, `input_shape`, `classes`
- *   and `layers` of `name` and `shape`; `devices`, their names; and `explain`, a promise of what a
+ * @param {object} source of what networks say: `models`, each with `name`, `input_shape`, `classes`,
+ *   `photographs`, whether it takes these rather than digits, and `layers` of `name` and `shape`;
+ *   `devices`, their names; and `explain`, a promise of what a
  *   model says on a device, of `pixels`, or of a `picture` and its `file`.
  */
 export function start(source) {
@@ -107,7 +108,8 @@ class Page {
 
   /** Ask about what is drawn. @param {number} time of the event. */
   #draw(time = performance.now()) {
-    this.#ask(() => ({ pixels: toPixels(this.paper.toInk(), this.model.input_shape) }), time);
+    const { input_shape: shape, photographs } = this.model;
+    this.#ask(() => ({ pixels: toPixels(this.paper.toInk(), shape, photographs) }), time);
   }
 
   /** Ask about a photograph. @param {File | undefined} file */

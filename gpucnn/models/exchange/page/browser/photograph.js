@@ -1,9 +1,9 @@
 /**
- * The ink of a photographed digit, for a network that has no server.
+ * The ink of a photographed digit, or all of a photograph, for a network that has no server.
  *
- * The server reads photographs by `gpucnn.datasets.digits`, which also leaves out lines and frames;
- * this has the same idea of ink, its contrast with the paper around it, and of marks that may be
- * digits.
+ * The server reads digits by `gpucnn.datasets.digits`, which also leaves out lines and frames; this
+ * has the same idea of ink, its contrast with the paper around it, and of marks that may be digits.
+ * It reads photographs by `gpucnn.datasets.photos`.
  */
 
 import { Plane } from "./digit.js";
@@ -25,6 +25,26 @@ const SMALLEST_CUT_OFF = 1 / 3; // digit that touches the border, as in a tightl
 const LEAST_PART = 0.25; // of a digit; anything smaller is a speck
 const GAP = 0.19; // between parts of a digit, at most
 const LEAST_DIGIT = 0.4; // beside the largest
+
+/**
+ * The pixels of a photograph, which covers them; what lies beyond at two sides is cut off.
+ *
+ * @param {ImageBitmap} picture
+ * @param {number[]} shape rows, columns and channels, of which there are 1 or 3.
+ * @returns {Uint8Array} rows, columns, channels.
+ */
+export function readPhotograph(picture, [rows, columns, channels]) {
+  const scale = Math.min(picture.width / columns, picture.height / rows);
+  const [width, height] = [scale * columns, scale * rows];
+  const region = [(picture.width - width) / 2, (picture.height - height) / 2, width, height];
+  const planes = channelsOf(picture, region).map((each) => each.resize(rows, columns).data);
+  const [red, green, blue] = planes;
+  const grey = red.map((each, i) => 0.299 * each + 0.587 * green[i] + 0.114 * blue[i]);
+  const given = channels === 1 ? [grey] : planes;
+  return Uint8Array.from({ length: rows * columns * channels }, (_, i) =>
+    Math.round(given[i % channels][Math.floor(i / channels)]),
+  );
+}
 
 /** @param {ImageBitmap} picture @returns {Plane} the ink of its digit, from 0 to 255. */
 export function readInk(picture) {
@@ -56,15 +76,15 @@ function noiseOf({ columns, data }) {
   return quantile(differences, 0.5) ?? 0;
 }
 
-/** The red, green and blue of a picture, upright, on white where it is transparent. */
-function channelsOf(picture) {
-  const [width, height] = shrunk([picture.width, picture.height], LONGEST);
+/** The red, green and blue of a region of a picture, on white where it is transparent. */
+function channelsOf(picture, region = [0, 0, picture.width, picture.height]) {
+  const [width, height] = shrunk(region.slice(2), LONGEST);
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.fillStyle = "white";
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(picture, 0, 0, width, height);
+  context.drawImage(picture, ...region, 0, 0, width, height);
   return [0, 1, 2].map((channel) => Plane.ofCanvas(context, channel));
 }
 
