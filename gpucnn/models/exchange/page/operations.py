@@ -2,12 +2,14 @@
 
 Each layer has a name, the shape of its output, and one of the operations of `operations.js` there
 with what that takes. Batch normalisation, rescaling and the like are all `scale`; a dense layer is
-a convolution of an image of one pixel; and what acts in training alone is left out.
+a convolution of an image of one pixel; and what acts in training alone is left out. Its inputs are
+the numbers of the layers whose outputs it takes, or -1 for the image.
 """
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,10 @@ from gpucnn.layers import (
     AUGMENTATION,
     ELU,
     GELU,
+    Add,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Cropping2D,
     Dense,
@@ -48,6 +52,7 @@ from gpucnn.layers.preprocessing.rescaling import Scaling
 from gpucnn.losses import DEFAULT
 from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.exchange.exported import Exported, check_is_known
+from gpucnn.models.graph import IMAGES
 from gpucnn.models.network import unroll
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.prediction import names_or_numbers
@@ -96,11 +101,15 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
     end = _end(exported, outputs)
     layers: list[dict[str, Any]] = []
     arrays: list[NDArray[Any]] = []
-    for layer in running:
+    places = {IMAGES: IMAGES}  # of the outputs, in `layers`
+    taken = exported.graph.unrolled(exported.layers).inputs
+    for number, (layer, inputs) in enumerate(zip(running, taken, strict=True)):
         operation = _operation(exported, layer)
+        places[number] = places[inputs[0]]
         if operation is not None:
-            layers.append(_description(layer, operation))
+            layers.append(_description(layer, operation, [places[each] for each in inputs]))
             arrays.extend(operation.arrays.values())
+            places[number] = len(layers) - 1
     return {
         "name": exported.name,
         "input_shape": exported.input_shape,
@@ -114,8 +123,9 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
     }
 
 
-def _description(layer: Layer, operation: Operation) -> dict[str, Any]:
+def _description(layer: Layer, operation: Operation, inputs: list[int]) -> dict[str, Any]:
     named = {"name": layer.name, "shape": layer.output_shape, "operation": operation.name}
+    named["inputs"] = inputs
     sizes = {name: array.size for name, array in operation.arrays.items()}
     return {**named, **operation.settings, "arrays": sizes}
 
@@ -224,6 +234,16 @@ def _sliding(window: Window) -> dict[str, Any]:
     return {"window": pairs | {"before": window.padding_before}}
 
 
+def _sum(layer: Add, weights: Weights) -> Operation:
+    return Operation("add", {"count": len(layer.input_shapes)})
+
+
+def _concatenation(layer: Concatenate, weights: Weights) -> Operation:
+    """Of so many elements of each input, again and again."""
+    axes = -layer.axis if layer.axis < 0 else len(layer.output_shape) + 1 - layer.axis
+    return Operation("concatenate", {"sizes": [prod(each[-axes:]) for each in layer.input_shapes]})
+
+
 def _plain(name: str) -> "Maker":
     """An operation that takes nothing."""
     return lambda layer, weights: Operation(name)
@@ -261,6 +281,8 @@ OPERATIONS: dict[type[Layer], Maker] = {
     ZeroPadding2D: _padding,
     Cropping2D: _cropping,
     RandomCrop: _cropping,
+    Add: _sum,
+    Concatenate: _concatenation,
     Flatten: _plain("reshape"),
     Reshape: _plain("reshape"),
     GELU: _plain("gelu"),

@@ -10,17 +10,17 @@ from playwright.sync_api import Page
 
 from browser import MODULES
 from expect import refusal
-from gpucnn import Conv2D, Dense, Flatten, ReLU, Sequential, Sigmoid, models
+from gpucnn import Conv2D, Dense, Flatten, Input, Model, ReLU, Sequential, Sigmoid, models
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import LAYERS, SeparableConv2D, Softmax
 from gpucnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.models.exchange.export import encoding_of
 from gpucnn.models.exchange.page.operations import OPERATIONS, describe
 from gpucnn.models.pictures.passes import Probe
-from models.exchange.random_networks import draw_weights, random_network
+from models.exchange.random_networks import draw_weights, random_graph, random_network
 from own import Softplus
 
-NETWORKS = 60
+CHAINS, GRAPHS = 60, 30
 
 TOLERANCE = 1e-5
 """Of the magnitude. The browser computes in float64, so that this is what `predict` rounds."""
@@ -39,24 +39,28 @@ RUN = """async ([modules, descriptions, images]) => {
 }"""
 
 
-def described(model: Sequential) -> dict[str, Any]:
+def random_networks() -> list[Model]:
+    return [*map(random_network, range(CHAINS)), *map(random_graph, range(GRAPHS))]
+
+
+def described(model: Model) -> dict[str, Any]:
     encoding = encoding_of(model.pixels, model.layers, takes_bytes=True)
     return describe(model.exported(), encoding)
 
 
-def drawn(model: Sequential) -> NDArray[np.uint8]:
+def drawn(model: Model) -> NDArray[np.uint8]:
     shape = 1, *model.input_shape
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def run(page: Page, *networks: Sequential) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+def run(page: Page, *networks: Model) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """The probabilities of an image by each network, and the gradient, in the browser."""
     images = [drawn(model).ravel().tolist() for model in networks]
     found = page.evaluate(RUN, [MODULES, [described(each) for each in networks], images])
     return [(np.array(probabilities), np.array(slopes)) for probabilities, slopes in found]
 
 
-def check(page: Page, *networks: Sequential) -> None:
+def check(page: Page, *networks: Model) -> None:
     """Check that the browser computes of bytes what the networks predict."""
     for model, (probabilities, _) in zip(networks, run(page, *networks), strict=True):
         (expected,) = model.classify(drawn(model)).probabilities
@@ -66,7 +70,7 @@ def check(page: Page, *networks: Sequential) -> None:
 
 
 def test_random_networks_compute_what_they_do_here(modules: Page) -> None:
-    networks = [random_network(seed) for seed in range(NETWORKS)]
+    networks = random_networks()
     kinds = {type(layer) for model in networks for layer in model.replica.plain}
     assert kinds == set(OPERATIONS)  # each layer is tried
     check(modules, *networks)
@@ -74,9 +78,11 @@ def test_random_networks_compute_what_they_do_here(modules: Page) -> None:
 
 def test_gradients_are_those_of_the_library(modules: Page) -> None:
     """Held to a copy in float64, since where a sigmoid saturates they are all rounding."""
-    networks = [random_network(seed) for seed in range(NETWORKS)]
+    networks = random_networks()
     for model, (_, slopes) in zip(networks, run(modules, *networks), strict=True):
-        precise = Sequential(deepcopy(model.layers), model.input_shape, "float64", "cpu")
+        image = Input(model.input_shape)
+        outputs = model.graph.call(deepcopy(model.layers), image)
+        precise = Model(image, outputs, dtype="float64", device="cpu")
         precise.compile(loss=model.loss)
         precise.set_weights(model.get_weights())
         images = precise._images(drawn(model), None)

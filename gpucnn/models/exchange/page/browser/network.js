@@ -7,9 +7,9 @@ import { OPERATIONS } from "./operations.js";
 export class Network {
   /**
    * @param {object} description `input_shape`; `low` and `high`, what the bytes 0 and 255 become;
-   *   `layers`, each with its `operation`, what that takes, and the sizes of its `arrays` by name;
-   *   `weights`, those arrays one after the other, as base64 of float32; `end`, what makes
-   *   probabilities of the scores.
+   *   `layers`, each with its `inputs`, the numbers of layers before it or -1 for the image, its
+   *   `operation`, what that takes, and the sizes of its `arrays` by name; `weights`, those arrays
+   *   one after the other, as base64 of float32; `end`, what makes probabilities of the scores.
    */
   constructor(description) {
     this.description = description;
@@ -30,18 +30,30 @@ export class Network {
    */
   predict(pixels) {
     const { low, high, end } = this.description;
-    let x = Float64Array.from(pixels, (pixel) => low + (pixel / 255) * (high - low));
-    this.outputs = this.layers.map((layer) => (x = layer.forward(x)));
-    return ENDS[end](x);
+    const image = Float64Array.from(pixels, (pixel) => low + (pixel / 255) * (high - low));
+    this.outputs = [];
+    for (const { inputs, forward } of this.layers) {
+      this.outputs.push(forward(...inputs.map((i) => (i < 0 ? image : this.outputs[i]))));
+    }
+    return ENDS[end](this.outputs.at(-1));
   }
 
   /** The gradient of the highest score of the last image with respect to its pixels. */
   saliency() {
     const scores = this.outputs.at(-1);
-    let gradient = new Float64Array(scores.length);
-    gradient[scores.indexOf(Math.max(...scores))] = 1;
-    for (const layer of [...this.layers].reverse()) gradient = layer.backward(gradient);
-    return gradient;
+    const best = scores.indexOf(Math.max(...scores));
+    const last = this.layers.length - 1;
+    const gradients = { [last]: scores.map((_, i) => Number(i === best)) }; // by layers; -1: pixels
+    for (let number = last; number >= 0; number--) {
+      const { inputs, backward } = this.layers[number];
+      const found = backward(gradients[number]);
+      inputs.forEach((input, i) => {
+        const mine = inputs.length > 1 ? found[i] : found;
+        const others = gradients[input];
+        gradients[input] = others ? others.map((each, place) => each + mine[place]) : mine;
+      });
+    }
+    return gradients[-1];
   }
 }
 

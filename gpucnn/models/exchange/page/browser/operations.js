@@ -5,8 +5,9 @@
  * flatten an image changes nothing. Sums are of 64 bits, of weights of 32.
  *
  * An operation is made of the description of a layer, and has two functions: `forward` takes the
- * input, a Float64Array, and gives the output; `backward` takes the gradient of what `forward` gave
- * last, and gives that of the input.
+ * input, a Float64Array, or several, and gives the output; `backward` takes the gradient of what
+ * `forward` gave last, and gives that of the input, or a list of those of several. Neither changes
+ * what it takes, which may be what it gives.
  */
 
 /**
@@ -152,6 +153,40 @@ function scale({ scales, offsets }) {
   };
 }
 
+/** The sum of so many inputs. */
+function add({ count }) {
+  return {
+    forward: (first, ...others) =>
+      first.map((each, i) => others.reduce((sum, x) => sum + x[i], each)),
+    backward: (gradient) => new Array(count).fill(gradient),
+  };
+}
+
+/** Inputs one after the other, so many elements of each at a time. */
+function concatenate({ sizes }) {
+  const whole = sizes.reduce((a, b) => a + b);
+  const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+  return {
+    forward(...inputs) {
+      const times = inputs[0].length / sizes[0];
+      const y = new Float64Array(times * whole);
+      inputs.forEach((x, i) => {
+        for (let time = 0; time < times; time++) {
+          y.set(x.subarray(time * sizes[i], (time + 1) * sizes[i]), time * whole + starts[i]);
+        }
+      });
+      return y;
+    },
+    backward: (gradient) =>
+      sizes.map((size, i) =>
+        gradient.filter((_, element) => {
+          const place = (element % whole) - starts[i];
+          return place >= 0 && place < size;
+        }),
+      ),
+  };
+}
+
 /** What changes the shape alone. */
 function reshape() {
   return { forward: (x) => x, backward: (gradient) => gradient };
@@ -193,6 +228,8 @@ export const OPERATIONS = {
   average,
   frame,
   scale,
+  add,
+  concatenate,
   reshape,
   relu: ({ most }) => {
     const bound = most ?? Infinity;
