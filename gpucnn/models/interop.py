@@ -39,7 +39,7 @@ def from_keras(model: Any, device: str = "auto", threads: int | None = None) -> 
 def from_torch(
     module: Any, input_shape: Sequence[int], device: str = "auto", threads: int | None = None
 ) -> Model:
-    """Make a model of a PyTorch module whose forward is a chain of layers.
+    """Make a model of a PyTorch module whose forward calls layers.
 
     It takes images of (rows, columns, channels), and predicts what the module gives for them in
     `eval` mode, in float32, whatever the mode is now: probabilities or logits. It has copies of the
@@ -47,17 +47,20 @@ def from_torch(
 
     Args:
         module: a `torch.nn.Module`, such as a Sequential, or one whose forward calls modules and
-            functions one after the other. It is left as it is.
+            functions, and joins what they give by `+` or `torch.cat`. It is left as it is.
         input_shape: of one image as the module takes it, (channels, rows, columns), without the
             axis of images.
         device: as for `Model`, like the last one.
         threads: likewise.
 
+    Returns:
+        A `Sequential`, or another `Model` where the forward branches.
+
     Raises:
         GpucnnError: PyTorch is not installed.
         InvalidTypeError: `module` is no module.
         InvalidValueError: an argument is not as described, the forward cannot be traced by
-            `torch.fx`, or it has what no layer of gpucnn does, such as a branch, which is named.
+            `torch.fx`, or it has what no layer of gpucnn does, which is named.
         DeviceError: the device cannot be used, or has too little memory.
     """
     from gpucnn.models.exchange.torch import from_torch as torch_reader

@@ -24,6 +24,7 @@ from gpucnn.layers import (
     Tanh,
 )
 from gpucnn.models.exchange.channels_first import ChannelsFirst
+from gpucnn.models.exchange.draft import Output
 from gpucnn.models.exchange.sliding import NONE, Sides, Sliding
 
 # With weights
@@ -77,7 +78,8 @@ def _batch_norm(
 
 
 def _add(draft: ChannelsFirst, other: Any) -> None:
-    draft.shift(_array(other))
+    if not (isinstance(other, int) and other == 0):  # with which Python's sum begins
+        draft.shift(_array(other))
 
 
 def _sub(draft: ChannelsFirst, other: Any) -> None:
@@ -106,6 +108,19 @@ def _rdiv(draft: ChannelsFirst, other: Any) -> None:
 
 def _neg(draft: ChannelsFirst) -> None:
     draft.scale(np.array(-1.0))
+
+
+# Several tensors
+
+
+def _sum(draft: ChannelsFirst, outputs: Sequence[Output]) -> None:
+    draft.sum_up(outputs)
+
+
+def _cat(draft: ChannelsFirst, outputs: Sequence[Output], dim: int = 0) -> None:
+    (axis,) = _axes(draft, dim)
+    if len(outputs) > 1:
+        draft.concatenate(outputs, axis)
 
 
 # Activations
@@ -399,7 +414,20 @@ CALLS: dict[str, Callable[..., None]] = {
     "reshape": _view,
     "clip": _clamp,
 }
-"""By the names of functions and methods, those of operators among them."""
+"""By the names of functions and methods, those of operators among them, of one tensor."""
+
+MERGERS: dict[str, Callable[..., None]] = {
+    **dict.fromkeys(("add", "iadd"), _sum),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+}
+"""The same of several, which these are given as a list, or of a list of one."""
+
+VIEWS = {"contiguous", "dropout", "dropout2d", "flatten", "permute", "reshape", "squeeze"} | {
+    "unflatten",
+    "unsqueeze",
+    "view",
+}
+"""Those that may give what they take itself, seen in another shape."""
 
 Attributes = str
 

@@ -1,16 +1,26 @@
 """A model of a PyTorch module whose forward calls layers."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpucnn.backends.window import Pair
-from gpucnn.errors import GpucnnError, InvalidTypeError, InvalidValueError, printable
+from gpucnn.errors import GpucnnError, InvalidValueError, printable
 from gpucnn.models.exchange.channels_first import ChannelsFirst
-from gpucnn.models.exchange.draft import blaming
+from gpucnn.models.exchange.draft import Output, blaming
 from gpucnn.models.exchange.imported import Imported
-from gpucnn.models.exchange.torch.calls import CALLS, MODULES, pair
+from gpucnn.models.exchange.torch.calls import CALLS, MERGERS, MODULES, pair
+from gpucnn.models.exchange.torch.forward import (
+    SHAPES,
+    Forward,
+    is_shared,
+    kind,
+    name_of_call,
+    name_of_module,
+)
 from gpucnn.utils import arguments
+
+CHANGED = object()
+"""What stands for a tensor that a call has changed through a view of it."""
 
 
 def from_torch(module: Any, input_shape: Sequence[int]) -> Imported:
@@ -29,137 +39,105 @@ def from_torch(module: Any, input_shape: Sequence[int]) -> Imported:
             is not understood, which is named.
     """
     shape = arguments.image_shape(input_shape, "input_shape")
-    return _Reading(_trace(module), shape).read()
-
-
-def _trace(module: Any) -> Any:
-    """What the forward of a module does, as `torch.fx` has it."""
-    try:
-        from torch import fx, nn
-    except ImportError as error:
-        raise GpucnnError(
-            "modules of PyTorch need the package torch, which is not installed: pip install torch"
-        ) from error
-    if not isinstance(module, nn.Module):
-        raise InvalidTypeError(
-            f"the module is of type {type(module).__name__}: give a torch.nn.Module"
-        )
-    try:
-        # Within another module, so that one of PyTorch's own is called too, and not traced into.
-        with _in_eval_mode(module):
-            return fx.symbolic_trace(nn.Sequential(module))
-    except Exception as error:
-        raise InvalidValueError(
-            f"torch.fx cannot trace the module ({printable(error)}): give one whose forward calls "
-            "the same for any images"
-        ) from error
-
-
-@contextmanager
-def _in_eval_mode(module: Any) -> Iterator[None]:
-    """Have a forward do what it does in inference, and then leave each module as it was."""
-    training = [each for each in module.modules() if each.training]
-    for each in training:
-        each.training = False
-    try:
-        yield
-    finally:
-        for each in training:
-            each.training = True
-
-
-class _Tensor:
-    """The output of an operation, while a module is read."""
+    return _Reading(Forward(module), shape).read()
 
 
 class _Reading:
     """A module that is read, from its input on, call by call.
 
     Args:
-        traced: a `torch.fx.GraphModule` of a Sequential of one module.
+        forward: of the module.
         shape: of one image.
     """
 
-    def __init__(self, traced: Any, shape: tuple[int, ...]) -> None:
-        self._traced = traced
+    def __init__(self, forward: Forward, shape: tuple[int, ...]) -> None:
+        self._forward = forward
         self._draft = ChannelsFirst(shape, channels_first=len(shape) == 3, keeps_names=True)
-        self._values: dict[Any, Any] = {}  # by node: numbers, parameters, or a _Tensor
-        self._last: _Tensor | None = None
+        self._values: dict[Any, Any] = {}  # by node: numbers, parameters, or an Output
         self._cropping: Any = None  # the node that cuts off what the last one was told to leave out
 
     def read(self) -> Imported:
-        for node in self._traced.graph.nodes:
-            if node.op == "output":
-                self._check_is_last(self._value(node.args[0]))
-            else:
-                with blaming(self._what(node)):
-                    self._values[node] = self._read(node)
+        *nodes, output = self._forward.nodes
+        for node in nodes:
+            with blaming(self._forward.what(node)):
+                self._values[node] = self._read(node)
+            if self._forward.is_in_place(node):
+                self._change(node)
+        self._end(self._value(output.args[0]))
         return self._draft.finish()
-
-    def _check_is_last(self, value: Any) -> None:
-        if value is not self._last:
-            raise InvalidValueError(
-                "the module gives something else than what its last layer does: give one that "
-                "returns that alone"
-            )
-
-    def _what(self, node: Any) -> str:
-        """A node in words."""
-        if node.op == "call_module":
-            kind = type(self._traced.get_submodule(node.target)).__name__
-            return f"the module {_name(node)} ({printable(kind)})"
-        return f"the call {printable(node.name)} ({printable(_name_of_call(node))})"
 
     def _read(self, node: Any) -> Any:
         """What a node gives; a tensor that follows from images is appended to the draft."""
         if node.op == "placeholder":
-            return self._input()
+            return self._draft.output
         if node.op == "get_attr":
-            return _attribute(self._traced, node.target)
+            return self._forward.attribute(node)
         args = [self._value(each) for each in node.args]
         options = {name: self._value(each) for name, each in node.kwargs.items()}
-        tensors = [each for each in (*args, *options.values()) if isinstance(each, _Tensor)]
+        outputs = _outputs([*args, *options.values()])
         if node.op == "call_module":
-            return self._call_module(node, tensors)
-        if not tensors:
+            return self._call_module(node, outputs)
+        if not outputs:
             return _call(node, args, options)
-        if _name_of_call(node) in ("getattr", "size", "dim"):
-            return self._shape(node, args, options)
-        return self._call_function(node, tensors, args, options)
+        if name_of_call(node) in SHAPES:
+            return _shape(node, args, options)
+        return self._call_function(node, outputs, args, options)
 
     def _value(self, argument: Any) -> Any:
         """An argument of a node, with what other nodes gave in their places."""
         from torch import fx
 
-        return fx.node.map_arg(argument, lambda node: self._values[node])
+        return fx.node.map_arg(argument, self._value_of)
 
-    def _input(self) -> _Tensor:
-        if self._last is not None:
-            raise InvalidValueError("it is a second input, but models of gpucnn have one")
-        self._last = _Tensor()
-        return self._last
+    def _value_of(self, node: Any) -> Any:
+        if self._values[node] is CHANGED:
+            raise InvalidValueError(
+                f"it takes {printable(node.name)}, a view of which another call has changed in its "
+                "place: let that not work in place"
+            )
+        return self._values[node]
 
-    def _call_module(self, node: Any, tensors: Sequence[_Tensor]) -> _Tensor:
-        module = self._traced.get_submodule(node.target)
-        name, attributes = MODULES.get(_kind(module), ("", ""))
+    def _change(self, node: Any) -> None:
+        """Note what a call has made of the tensor that it takes, and of what lies in its memory."""
+        taken, memory = node.all_input_nodes[0], self._forward.memory
+        before, after = self._values[taken], self._values[node]
+        self._draft.resume(after, is_shared=is_shared(taken))
+        for other, value in self._values.items():
+            if memory[other] is memory[node] and value is not after:
+                self._values[other] = after if value is before else CHANGED
+
+    def _end(self, value: Any) -> None:
+        if not isinstance(value, Output):
+            raise InvalidValueError(
+                f"the module gives {printable(type(value).__name__)}: give one that returns a "
+                "single tensor, which follows from its images"
+            )
+        self._draft.resume(value, is_shared=True)
+
+    # Calls
+
+    def _call_module(self, node: Any, outputs: Sequence[Output]) -> Output:
+        module = self._forward.module(node)
+        name, attributes = MODULES.get(kind(module), ("", ""))
         if not name:
             raise InvalidValueError(
-                f"gpucnn has no layer that is PyTorch's {_kind(module)}: leave it out, or write it "
+                f"gpucnn has no layer that is PyTorch's {kind(module)}: leave it out, or write it "
                 "by others"
             )
         if module._forward_hooks or module._forward_pre_hooks:
             raise InvalidValueError(
                 "it has hooks, which may change its weights, or what it takes or gives: remove them"
             )
-        self._check_place(tensors)
+        if not outputs:
+            raise InvalidValueError("it takes nothing that follows from the images: leave it out")
         if node is self._cropping:
-            return tensors[0]
-        self._draft.enter(_name(node))
+            return outputs[0]
         pairs = [each.partition("=") for each in attributes.split()]
         values = {first: getattr(module, attribute or first) for first, _, attribute in pairs}
         if name in ("max_pool2d", "avg_pool2d"):
             self._cropping, values["cut"] = self._crops(node, module)
-        return self._append(name, [], values)
+        self._enter(node, outputs, name_of_module(node))
+        return self._append(CALLS[name], [], values)
 
     def _crops(self, node: Any, pooling: Any) -> tuple[Any, Pair]:
         """The module after one of pooling if it cuts off the first windows, and how many.
@@ -169,8 +147,8 @@ class _Reading:
         """
         after = next(iter(node.users))
         is_followed = len(node.users) == 1 and after.op == "call_module"
-        module: Any = self._traced.get_submodule(after.target) if is_followed else None
-        if _kind(module) == "ZeroPad2d":
+        module: Any = self._forward.module(after) if is_followed else None
+        if kind(module) == "ZeroPad2d":
             left, right, top, bottom = module.padding
             padded = zip(pair(pooling.padding), pair(pooling.stride), (-top, -left), strict=True)
             if right == bottom == 0 and all(
@@ -180,25 +158,40 @@ class _Reading:
         return None, (0, 0)
 
     def _call_function(
-        self, node: Any, tensors: Sequence[_Tensor], args: list[Any], options: dict[str, Any]
-    ) -> _Tensor:
-        name = _name_of_call(node)
-        if name not in CALLS:
+        self, node: Any, outputs: list[Output], args: list[Any], options: dict[str, Any]
+    ) -> Output:
+        name = name_of_call(node)
+        if name not in CALLS.keys() | MERGERS.keys():
             raise InvalidValueError(
                 f"gpucnn has no layer that is PyTorch's {printable(name)}: leave it out, or write "
                 "it by others"
             )
-        self._check_place(tensors)
-        self._draft.enter("")
-        given = {key: each for key, each in options.items() if not isinstance(each, _Tensor)}
-        if name in ("sub", "truediv", "div") and args and not isinstance(args[0], _Tensor):
-            name = f"r{name}"  # from, or by, what the draft gives
-        return self._append(name, [each for each in args if not isinstance(each, _Tensor)], given)
+        others = [each for each in args if not _outputs([each])]
+        given = {key: each for key, each in options.items() if not _outputs([each])}
+        self._enter(node, outputs, "")
+        if len(outputs) == 1 and name in CALLS:
+            if name in ("sub", "truediv", "div") and others and args[0] is others[0]:
+                name = f"r{name}"  # from, or by, what the draft gives
+            return self._append(CALLS[name], others, given)
+        if name not in MERGERS:
+            raise InvalidValueError(
+                f"it takes {len(outputs)} tensors that follow from the images, but of gpucnn's "
+                "layers Add and Concatenate alone take several: write it by these"
+            )
+        return self._append(MERGERS[name], [outputs, *others], given)
 
-    def _append(self, name: str, args: list[Any], options: dict[str, Any]) -> _Tensor:
+    def _enter(self, node: Any, outputs: Sequence[Output], name: str) -> None:
+        """Have the draft go on from the first tensor that a node takes, by a layer of a name."""
+        taken = [each for each in node.all_input_nodes if self._values[each] is outputs[0]]
+        self._draft.resume(outputs[0], is_shared=any(map(is_shared, taken)))
+        self._draft.enter(name)
+
+    def _append(
+        self, function: Callable[..., None], args: list[Any], options: dict[str, Any]
+    ) -> Output:
         """Append what a function is to the draft."""
         try:
-            CALLS[name](self._draft, *args, **options)
+            function(self._draft, *args, **options)
         except GpucnnError:
             raise
         except (IndexError, RuntimeError, TypeError, ValueError) as error:
@@ -206,60 +199,35 @@ class _Reading:
                 f"its arguments are not understood ({printable(error)}): leave out those that are "
                 "not needed"
             ) from error
-        self._last = _Tensor()
-        return self._last
-
-    def _check_place(self, tensors: Sequence[_Tensor]) -> None:
-        """Check that a call takes what the last one gave, once."""
-        if len(tensors) != 1 or tensors[0] is not self._last:
-            raise InvalidValueError(
-                "it takes something beside or instead of what the call before it gives, but models "
-                "of gpucnn are chains of layers: give one without branches, such as those around "
-                "the blocks of a ResNet"
-            )
-
-    def _shape(self, node: Any, args: list[Any], options: dict[str, Any]) -> Any:
-        """The shape of a tensor, of a batch of one image, or what is asked of it."""
-        self._check_place(args[:1])
-        shape = 1, *self._draft.shape
-        if node.op == "call_function" and args[1] not in ("shape", "ndim"):
-            raise InvalidValueError(f"it asks for {printable(args[1])}: leave it out")
-        if _name_of_call(node) == "dim" or args[1:] == ["ndim"]:
-            return len(shape)
-        axis = options.get("dim", args[1] if node.op == "call_method" and args[1:] else None)
-        return shape if axis is None else shape[axis]
+        return self._draft.output
 
 
-def _name(node: Any) -> str:
-    """The name of a module, without that of the Sequential around it."""
-    return str(node.target).partition(".")[2]
+def _outputs(values: Sequence[Any]) -> list[Output]:
+    """The tensors that follow from images among values, and in lists among them."""
+    found: list[Output] = []
+    for each in values:
+        if isinstance(each, Output):
+            found.append(each)
+        elif isinstance(each, (list, tuple)):
+            inside = _outputs(each)
+            if inside and len(inside) < len(each):
+                raise InvalidValueError(
+                    "it merges what follows from the images with what does not, which no layer of "
+                    "gpucnn does: leave that out"
+                )
+            found += inside
+    return found
 
 
-def _kind(module: Any) -> str:
-    """The name of a class of PyTorch's; of another that of its class, which is none of them."""
-    kind = type(module)
-    is_own = kind.__module__.startswith("torch.nn.")
-    return str(kind.__name__ if is_own else kind.__qualname__ + " of your own")
-
-
-def _name_of_call(node: Any) -> str:
-    """The name of a function or method, without the "_" of those that work in place.
-
-    That of a function that is neither PyTorch's nor Python's is none of theirs, as for `_kind`.
-    """
-    if isinstance(node.target, str):
-        return node.target.rstrip("_")
-    place = node.target.__module__ or "torch"  # which some of its functions do not tell
-    is_own = place.partition(".")[0] not in ("_operator", "builtins", "torch")
-    return str(node.target.__name__.rstrip("_") + is_own * " of your own")
-
-
-def _attribute(traced: Any, target: str) -> Any:
-    """A parameter or buffer by its name with dots."""
-    value = traced
-    for each in target.split("."):
-        value = getattr(value, each)
-    return value
+def _shape(node: Any, args: list[Any], options: dict[str, Any]) -> Any:
+    """The shape of a tensor, of a batch of one image, or what is asked of it."""
+    shape = 1, *args[0].places.shape
+    if node.op == "call_function" and args[1] not in ("shape", "ndim"):
+        raise InvalidValueError(f"it asks for {printable(args[1])}: leave it out")
+    if name_of_call(node) == "dim" or args[1:] == ["ndim"]:
+        return len(shape)
+    axis = options.get("dim", args[1] if node.op == "call_method" and args[1:] else None)
+    return shape if axis is None else shape[axis]
 
 
 def _call(node: Any, args: list[Any], options: dict[str, Any]) -> Any:

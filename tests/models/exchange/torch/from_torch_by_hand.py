@@ -14,7 +14,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from expect import refusal
-from gpucnn import Adam, Model, from_torch
+from gpucnn import Adam, Add, Concatenate, Model, from_torch
 from gpucnn.errors import GpucnnWarning, InvalidTypeError
 from gpucnn.losses import SparseCategoricalCrossentropy
 
@@ -53,6 +53,17 @@ def check(module: nn.Module, shape: tuple[int, ...], logarithms: bool = False) -
 
 
 # Random networks
+
+
+class Beside(nn.Module):  # type: ignore[misc]
+    """A module, whose output is joined with its input."""
+
+    def __init__(self, inside: nn.Module, join: Callable[[list[Any]], Any]) -> None:
+        super().__init__()
+        self.inside, self.join = inside, join
+
+    def forward(self, x: Any) -> Any:
+        return self.join([x, self.inside(x)])
 
 
 class Draw:
@@ -97,8 +108,18 @@ class Draw:
             ([nn.AvgPool2d(3, 1, 1, count_include_pad=False), self.activation()], inputs),
             ([nn.BatchNorm2d(inputs, eps=0.01, affine=bool(self.of(True, False)))], inputs),
             ([nn.ZeroPad2d((1, 0, 2, -1)), self.activation(), nn.Dropout2d(0.3)], inputs),
+            ([self.residual(inputs), self.activation()], inputs),
+            (
+                [Beside(nn.Conv2d(inputs, filters, 1), lambda each: torch.cat(each, 1))],
+                inputs + filters,
+            ),
         )
         return part
+
+    def residual(self, channels: int) -> nn.Module:
+        convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        inside = [nn.BatchNorm2d(channels), self.activation(), convolution]
+        return Beside(nn.Sequential(*inside), sum)
 
     def activation(self) -> nn.Module:
         return self.of(
@@ -284,16 +305,177 @@ def test_float64_and_float16_become_float32() -> None:
         np.testing.assert_allclose(found, expected, atol=0.05)
 
 
+# Modules that branch
+
+
+class Residual(nn.Module):  # type: ignore[misc]
+    """A block of a ResNet, as for CIFAR-10."""
+
+    def __init__(self, inputs: int, filters: int, strides: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, filters, 3, strides, 1, bias=False)
+        self.bn1, self.relu = nn.BatchNorm2d(filters), nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(filters, filters, 3, 1, 1, bias=False)
+        self.bn2, self.shortcut = nn.BatchNorm2d(filters), nn.Sequential()
+        if strides > 1 or inputs != filters:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, filters, 1, strides, bias=False), nn.BatchNorm2d(filters)
+            )
+
+    def forward(self, x: Any) -> Any:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        out += self.shortcut(x)
+        return self.relu(out)
+
+
+class Dense(nn.Module):  # type: ignore[misc]
+    """A block of a DenseNet, whose layers take a list of what those before them gave."""
+
+    def __init__(self, inputs: int, growth: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm2d(inputs + i * growth),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(inputs + i * growth, growth, 3, padding=1, bias=False),
+            )
+            for i in range(layers)
+        )
+
+    def forward(self, x: Any) -> Any:
+        features = [x]
+        for layer in self.layers:
+            features.append(layer(torch.cat(features, 1)))
+        return torch.cat(features, dim=1)
+
+
+def pooled(channels: int) -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
+
+
+def test_a_resnet() -> None:
+    blocks: list[nn.Module] = []
+    for inputs, filters, strides in ((16, 16, 1), (16, 32, 2), (32, 64, 2)):
+        blocks += [Residual(inputs, filters, strides)]
+        blocks += [Residual(filters, filters, 1) for _ in range(2)]
+    first = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
+    model = check(settle(nn.Sequential(*first, *blocks, *pooled(64))), (3, 32, 32))
+    assert isinstance(model, Model)
+    assert sum(isinstance(each, Add) for each in model.layers) == 9
+    assert model.layers[-1].name == "14"
+
+
+def test_a_densenet() -> None:
+    transition = nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 12, 1), nn.AvgPool2d(2)
+    body = nn.Conv2d(3, 8, 3, padding=1), Dense(8, 4, 4), *transition, Dense(12, 4, 3)
+    module = nn.Sequential(*body, nn.BatchNorm2d(24), nn.ReLU(), *pooled(24))
+    model = check(settle(module), (3, 16, 16))
+    assert sum(isinstance(each, Concatenate) for each in model.layers) == 7
+
+
+def changed_in_place(x: Any) -> Any:
+    """What is changed is added, under the name that it had before."""
+    y = x.tanh()
+    y.mul_(2)
+    y.add_(1)
+    z = functional.relu(y, inplace=True)
+    return (z * 3 + y).flatten(1)
+
+
+def with_shared_scales(x: Any) -> Any:
+    """Numbers of a tensor that others take are not those of the layer that gave it."""
+    y = 2 * x
+    return torch.cat([(y + 1) * 2, y, 3 * y.relu(), 1 + x], 1).flatten(1)
+
+
+def with_what_is_not_used(x: Any) -> Any:
+    y = torch.sort(x)
+    y[0].relu_()
+    return (x + x).flatten(1)
+
+
+BRANCHES: dict[str, tuple[Callable[[Any], Any], int]] = {
+    "a sum": (lambda x: (x + x.relu()).flatten(1), 96),
+    "twice the same": (lambda x: (x + x).flatten(1), 96),
+    "a sum of four": (lambda x: sum([x, x.relu(), x.tanh(), 2 * x]).flatten(1), 96),  # type: ignore[union-attr]
+    "torch.add": (lambda x: torch.add(x.relu(), other=x).flatten(1), 96),
+    "a method": (lambda x: x.relu().add(x).add_(x).flatten(1), 96),
+    "of vectors": (lambda x: x.flatten(1) + x.relu().flatten(1), 96),
+    "of vectors in other orders": (
+        lambda x: torch.cat([x.flatten(1), x.permute(0, 2, 3, 1).flatten(1), x.mean((2, 3))], 1),
+        196,
+    ),
+    "channels": (lambda x: torch.cat([x, x.relu(), 2 * x], dim=1).flatten(1), 288),
+    "rows": (lambda x: torch.concat((x, x.relu()), -2).flatten(1), 192),
+    "columns": (lambda x: torch.concatenate(tensors=[x, x.tanh()], dim=3).flatten(1), 192),
+    "images turned": (
+        lambda x: torch.cat([x.permute(0, 2, 3, 1), x.relu().permute(0, 2, 3, 1)], 3).flatten(1),
+        192,
+    ),
+    "one": (lambda x: torch.cat([x], 1).flatten(1), 96),
+    "the image itself": (lambda x: (x + functional.pad(x.relu(), (0, 0, 0, 0))).flatten(1), 96),
+    "changed in place": (changed_in_place, 96),
+    "scales that are shared": (with_shared_scales, 384),
+    "what is not used": (with_what_is_not_used, 96),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_branches(name: str) -> None:
+    check(Forward(*BRANCHES[name]).eval(), SHAPE)
+
+
+def test_a_bias_is_none_of_the_layer_whose_output_others_take() -> None:
+    class Biased(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = nn.Conv2d(2, 4, 2, bias=False)
+            self.bias = nn.Parameter(torch.arange(4.0).reshape(4, 1, 1))
+            self.dense = nn.Linear(96, 3)
+
+        def forward(self, x: Any) -> Any:
+            x = self.convolution(x)
+            return self.dense((self.bias + x + x.tanh()).flatten(1))
+
+    check(Biased(), SHAPE)
+
+
+def changed_through_a_view(x: Any) -> Any:
+    x = x.tanh()
+    x.flatten(1).relu_()
+    return x.flatten(1)
+
+
 # Errors
 
-BRANCHES = (
-    "it takes something beside or instead of what the call before it gives, but models of gpucnn "
-    "are chains of layers: give one without branches, such as those around the blocks of a ResNet"
+SEVERAL = (
+    "it takes 2 tensors that follow from the images, but of gpucnn's layers Add and Concatenate "
+    "alone take several: write it by these"
 )
 
 REFUSED: list[tuple[Callable[[Any], Any], str]] = [
-    (lambda x: x + x.relu(), f"the call add (add): {BRANCHES}"),
-    (lambda x: x * x, f"the call mul (mul): {BRANCHES}"),
+    (lambda x: x * x.tanh(), f"the call mul (mul): {SEVERAL}"),
+    (lambda x: x - x.tanh(), f"the call sub (sub): {SEVERAL}"),
+    (
+        lambda x: x + x.mean((2, 3), keepdim=True),
+        "the call add (add): add adds inputs of one shape, but is given (6, 4, 4) and (1, 1, 4): "
+        "bring them to one shape first, such as by Conv2D(filters, 1, strides)",
+    ),
+    (
+        lambda x: torch.cat([x, torch.zeros(1, 4, 6, 4)], 1),
+        "the call cat (cat): it merges what follows from the images with what does not, which no "
+        "layer of gpucnn does: leave that out",
+    ),
+    (
+        changed_through_a_view,
+        "the call flatten_1 (flatten): it takes tanh, a view of which another call has changed in "
+        "its place: let that not work in place",
+    ),
+    (
+        lambda x: torch.cat([x, x]),
+        "the call cat (cat): it works along the axes [0] of batches of 4 axes",
+    ),
     (
         lambda x: functional.hardswish(x),
         "the call hardswish (hardswish): gpucnn has no layer that is PyTorch's hardswish: leave it "
@@ -360,6 +542,19 @@ def test_a_function_of_your_own_is_none_of_pytorchs() -> None:
 def test_what_is_not_understood_is_named(function: Callable[[Any], Any], line: str) -> None:
     with refusal(line):
         from_torch(Forward(function, 96), SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("join", "kind"), [(lambda each: tuple(each), "tuple"), (lambda each: 3, "int")]
+)
+def test_what_gives_no_single_tensor_is_refused(
+    join: Callable[[list[Any]], Any], kind: str
+) -> None:
+    with refusal(
+        f"the module gives {kind}: give one that returns a single tensor, which follows from its "
+        "images"
+    ):
+        from_torch(Beside(nn.Flatten(), join), SHAPE)
 
 
 def test_modules_that_are_not_understood_are_named() -> None:
