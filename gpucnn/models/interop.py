@@ -89,8 +89,11 @@ def to_keras(model: Model) -> Any:
 def to_torch(model: Model) -> Any:
     """Make a `torch.nn.Sequential` of a model, with copies of its weights.
 
-    Its modules are those of torch.nn alone, so that it can be pickled and used without gpucnn. It
-    takes images (n, channels, rows, columns), those without channels as they are, (n, rows,
+    Its modules are those of torch.nn alone, so that it can be pickled and used without gpucnn.
+    Those of a network that branches are in the first one, a `torch.fx.GraphModule`, whose forward
+    (`module[0].code`) joins what they give by `torch.add` and `torch.cat`.
+
+    It takes images (n, channels, rows, columns), those without channels as they are, (n, rows,
     columns), of the model's dtype, in the encoding that the model was trained on, and is on the
     CPU, in evaluation: it then gives what `predict` does. Where that is a softmax, the last module
     is `Softmax`: `module[:-1]` gives the logits, which `torch.nn.CrossEntropyLoss` takes.

@@ -23,7 +23,6 @@ from gpucnn.models.checkpoint import (
     write_checkpoint,
 )
 from gpucnn.models.divergence import check_finite_arrays
-from gpucnn.models.exchange.exported import check_is_chain
 from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
 from gpucnn.models.exchange.keras.weights import weights_in
 from gpucnn.models.exchange.torch.layers import modules_of
@@ -65,7 +64,7 @@ def load_weights(
     Raises:
         InvalidFileError: it cannot be read, or has other weights. Shapes are not checked.
         InvalidTypeError: it is PyTorch's or Keras's, and a layer is not one of the library's.
-        InvalidValueError: it is PyTorch's, and has not the tensors of these layers, or they branch.
+        InvalidValueError: it is PyTorch's, and has not the tensors of these layers.
         GpucnnError: it is Keras's, and the package h5py is not installed.
     """
     if is_of_keras(path):
@@ -76,8 +75,8 @@ def load_weights(
     with opened_safetensors(path) as file:
         metadata, arrays = file.metadata() or {}, arrays_of(file)
     if KEY not in metadata:
-        check_is_chain(graph, "a Sequential of PyTorch")
-        weights = from_state_dict(modules_of(unroll(layers), input_shape), arrays)
+        modules = modules_of(unroll(layers), graph.unrolled(layers), input_shape)
+        weights = from_state_dict(modules, arrays)
         return [weights[name] for name in names], None
     description = read_description(path, metadata)
     with blaming(path):

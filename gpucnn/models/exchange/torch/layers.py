@@ -12,8 +12,10 @@ from gpucnn.layers import (
     AUGMENTATION,
     ELU,
     GELU,
+    Add,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Cropping2D,
     Dense,
@@ -39,7 +41,15 @@ from gpucnn.layers import (
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
 from gpucnn.models.exchange.exported import check_is_known
-from gpucnn.models.exchange.torch.modules import Chain, Module, Tensor, Values, weight_of
+from gpucnn.models.exchange.torch.modules import (
+    Module,
+    Modules,
+    Output,
+    Tensor,
+    Values,
+    weight_of,
+)
+from gpucnn.models.graph import IMAGES, Graph
 from gpucnn.utils import arguments
 
 MOST_DIMENSIONS = 3
@@ -50,12 +60,13 @@ NO_MODULE = "for which gpucnn knows no module of PyTorch: give a model of gpucnn
 
 
 def modules_of(
-    layers: Sequence[Layer], input_shape: Shape, *, softmax: bool = False
+    layers: Sequence[Layer], graph: Graph, input_shape: Shape, *, softmax: bool = False
 ) -> list[Module]:
     """The modules that compute in evaluation what layers do in inference, of images NCHW.
 
     Args:
         layers: built; of those that run, see `Layer.unrolled`.
+        graph: which of them take whose outputs.
         input_shape: of one image, as layers have it.
         softmax: whether the softmax of what they give comes last.
 
@@ -63,33 +74,40 @@ def modules_of(
         InvalidTypeError: a layer is not one of the library's.
         InvalidValueError: PyTorch has no module for a layer's input of so many axes.
     """
-    chain = Chain(input_shape)
-    for layer in layers:
-        check_is_known(layer, MODULES, NO_MODULE)
-        MODULES[type(layer)](chain, layer)
-        chain.shape = layer.output_shape
-    chain.to_channels_last()
+    modules = Modules(input_shape)
+    outputs = {IMAGES: modules.output}
+    for number, (layer, inputs) in enumerate(zip(layers, graph.inputs, strict=True)):
+        check_is_known(layer, MODULES.keys() | MERGERS.keys(), NO_MODULE)
+        taken = [outputs[each] for each in inputs]
+        if layer.is_merging:
+            MERGERS[type(layer)](modules, layer, taken)
+        else:
+            modules.resume(taken[0])
+            MODULES[type(layer)](modules, layer)
+        modules.shape = layer.output_shape
+        outputs[number] = modules.output
+    modules.to_channels_last()
     if softmax:
-        chain.add("Softmax", dim=1)
-    return chain.modules
+        modules.add("Softmax", dim=1)
+    return modules.made
 
 
 # With weights
 
 
-def _convolution(chain: Chain, layer: Conv2D) -> None:
-    _convolve(chain, layer, layer.groups, lambda kernel: kernel.transpose(3, 2, 0, 1))
+def _convolution(modules: Modules, layer: Conv2D) -> None:
+    _convolve(modules, layer, layer.groups, lambda kernel: kernel.transpose(3, 2, 0, 1))
 
 
-def _depthwise_convolution(chain: Chain, layer: DepthwiseConv2D) -> None:
+def _depthwise_convolution(modules: Modules, layer: DepthwiseConv2D) -> None:
     def filters(kernel: Values) -> Values:
         return kernel.transpose(2, 3, 0, 1).reshape(-1, 1, *layer.window.size)
 
-    _convolve(chain, layer, layer.input_shape[2], filters)
+    _convolve(modules, layer, layer.input_shape[2], filters)
 
 
 def _convolve(
-    chain: Chain,
+    modules: Modules,
     layer: Conv2D | DepthwiseConv2D,
     groups: int,
     filters: Callable[[Values], Values],
@@ -99,9 +117,9 @@ def _convolve(
     padding = window.padding_before
     if padding != window.padding_after:
         rows, columns = zip(padding, window.padding_after, strict=True)
-        _frame(chain, rows, columns)
+        _frame(modules, rows, columns)
         padding = (0, 0)
-    chain.add(
+    modules.add(
         "Conv2d",
         {"weight": weight_of(layer, "kernel", filters)} | _bias(layer),
         in_channels=layer.input_shape[2],
@@ -115,31 +133,31 @@ def _convolve(
     )
 
 
-def _dense(chain: Chain, layer: Dense) -> None:
-    kernel = weight_of(layer, "kernel", lambda kernel: chain.in_order(kernel).T)
+def _dense(modules: Modules, layer: Dense) -> None:
+    kernel = weight_of(layer, "kernel", lambda kernel: modules.in_order(kernel).T)
     inputs, units = layer.kernel_shape()
     sizes = {"in_features": inputs, "out_features": units}
-    chain.add("Linear", {"weight": kernel} | _bias(layer), **sizes, bias=layer.use_bias)
-    chain.forget_order()
+    modules.add("Linear", {"weight": kernel} | _bias(layer), **sizes, bias=layer.use_bias)
+    modules.forget_order()
 
 
 def _bias(layer: Affine) -> dict[str, Tensor]:
     return {"bias": weight_of(layer, "bias", lambda bias: bias)} if layer.use_bias else {}
 
 
-def _batch_normalization(chain: Chain, layer: BatchNormalization) -> None:
+def _batch_normalization(modules: Modules, layer: BatchNormalization) -> None:
     """What of gamma and beta is not trained stands as ones or zeros where the other is."""
-    chain.to_channels_first()
+    modules.to_channels_first()
     channels = layer.input_shape[-1]
     tensors: dict[str, Tensor] = {}
     if layer.scale or layer.center:
         fixed = {"weight": np.ones(channels), "bias": np.zeros(channels)}
         trained = {"weight": layer.scale and "gamma", "bias": layer.center and "beta"}
         for name, mine in trained.items():
-            tensors[name] = weight_of(layer, mine, chain.in_order) if mine else fixed[name]
+            tensors[name] = weight_of(layer, mine, modules.in_order) if mine else fixed[name]
     for name, mine in (("running_mean", "moving_mean"), ("running_var", "moving_variance")):
-        tensors[name] = weight_of(layer, mine, chain.in_order)
-    chain.add(
+        tensors[name] = weight_of(layer, mine, modules.in_order)
+    modules.add(
         f"BatchNorm{_dimensions(layer)}d",
         tensors | {"num_batches_tracked": np.array(0)},
         num_features=channels,
@@ -149,15 +167,15 @@ def _batch_normalization(chain: Chain, layer: BatchNormalization) -> None:
     )
 
 
-def _scaling(chain: Chain, layer: Scaling) -> None:
+def _scaling(modules: Modules, layer: Scaling) -> None:
     """A convolution of each channel by itself, by one number that is not trained."""
-    chain.to_channels_first()
-    scales, offsets = (chain.in_order(np.array(each)) for each in (layer.scales, layer.offsets))
+    modules.to_channels_first()
+    scales, offsets = (modules.in_order(np.array(each)) for each in (layer.scales, layer.offsets))
     channels, is_vector = len(scales), len(layer.input_shape) == 1
     dimensions = _dimensions(layer)
     if is_vector:
-        chain.add("Unflatten", dim=1, unflattened_size=(channels, 1))
-    chain.add(
+        modules.add("Unflatten", dim=1, unflattened_size=(channels, 1))
+    modules.add(
         f"Conv{dimensions}d",
         {"weight": scales.reshape(-1, *(1,) * (1 + dimensions)), "bias": offsets},
         in_channels=channels,
@@ -166,7 +184,7 @@ def _scaling(chain: Chain, layer: Scaling) -> None:
         groups=channels,
     )
     if is_vector:
-        chain.add("Flatten")
+        modules.add("Flatten")
 
 
 def _dimensions(layer: Layer) -> int:
@@ -187,15 +205,15 @@ def _dimensions(layer: Layer) -> int:
 # With a window
 
 
-def _max_pooling(chain: Chain, layer: MaxPool2D) -> None:
-    _pool(chain, layer, "MaxPool2d")
+def _max_pooling(modules: Modules, layer: MaxPool2D) -> None:
+    _pool(modules, layer, "MaxPool2d")
 
 
-def _average_pooling(chain: Chain, layer: AveragePooling2D) -> None:
-    _pool(chain, layer, "AvgPool2d", count_include_pad=False)
+def _average_pooling(modules: Modules, layer: AveragePooling2D) -> None:
+    _pool(modules, layer, "AvgPool2d", count_include_pad=False)
 
 
-def _pool(chain: Chain, layer: MaxPool2D | AveragePooling2D, kind: str, **options: Any) -> None:
+def _pool(modules: Modules, layer: MaxPool2D | AveragePooling2D, kind: str, **options: Any) -> None:
     """Pooling that sees no padding, of which PyTorch puts as much at the end as at the beginning.
 
     Where one pixel more is due at the end, windows may reach beyond it (`ceil_mode`). Steps of one
@@ -206,7 +224,7 @@ def _pool(chain: Chain, layer: MaxPool2D | AveragePooling2D, kind: str, **option
     uneven = np.not_equal(window.padding_before, window.padding_after)
     extra = uneven & np.equal(window.strides, 1)
     before = tuple((np.array(window.padding_before) + extra).tolist())
-    chain.add(
+    modules.add(
         kind,
         kernel_size=window.size,
         stride=window.strides,
@@ -216,86 +234,101 @@ def _pool(chain: Chain, layer: MaxPool2D | AveragePooling2D, kind: str, **option
     )
     if extra.any():
         rows, columns = extra.tolist()
-        _frame(chain, (-rows, 0), (-columns, 0))
+        _frame(modules, (-rows, 0), (-columns, 0))
 
 
-def _of_images(kind: str) -> "Modules":
+def _of_images(kind: str) -> "Maker":
     """Pooling of whole images."""
 
-    def pool(chain: Chain, layer: Layer) -> None:
-        chain.add(kind, output_size=1)
-        chain.add("Flatten")
+    def pool(modules: Modules, layer: Layer) -> None:
+        modules.add(kind, output_size=1)
+        modules.add("Flatten")
 
     return pool
+
+
+# Of several inputs
+
+
+def _sum(modules: Modules, layer: Add, inputs: Sequence[Output]) -> None:
+    first, *others = modules.in_one_order(inputs)
+    for each in others:
+        modules.join("add", [first, each])
+        first = modules.output
+
+
+def _concatenation(modules: Modules, layer: Concatenate, inputs: Sequence[Output]) -> None:
+    ordered = modules.in_one_order(inputs)
+    modules.join("cat", ordered, dim=modules.axis(layer.axis))
 
 
 # Of elements
 
 
-def _elementwise(kind: str) -> "Modules":
+def _elementwise(kind: str) -> "Maker":
     """A module without arguments."""
-    return lambda chain, layer: chain.add(kind)
+    return lambda modules, layer: modules.add(kind)
 
 
-def _relu(chain: Chain, layer: ReLU) -> None:
+def _relu(modules: Modules, layer: ReLU) -> None:
     if layer.max_value is None:
-        chain.add("ReLU")
+        modules.add("ReLU")
     elif layer.max_value == 6:
-        chain.add("ReLU6")
+        modules.add("ReLU6")
     else:
-        chain.add("Hardtanh", min_val=0.0, max_val=layer.max_value)
+        modules.add("Hardtanh", min_val=0.0, max_val=layer.max_value)
 
 
-def _leaky_relu(chain: Chain, layer: LeakyReLU) -> None:
-    chain.add("LeakyReLU", negative_slope=layer.negative_slope)
+def _leaky_relu(modules: Modules, layer: LeakyReLU) -> None:
+    modules.add("LeakyReLU", negative_slope=layer.negative_slope)
 
 
-def _elu(chain: Chain, layer: ELU) -> None:
-    chain.add("ELU", alpha=layer.alpha)
+def _elu(modules: Modules, layer: ELU) -> None:
+    modules.add("ELU", alpha=layer.alpha)
 
 
 # Of shapes
 
 
-def _flatten(chain: Chain, layer: Flatten) -> None:
-    if len(chain.shape) > 1:
-        chain.flatten()
+def _flatten(modules: Modules, layer: Flatten) -> None:
+    if len(modules.shape) > 1:
+        modules.flatten()
 
 
-def _reshape(chain: Chain, layer: Reshape) -> None:
-    chain.to_channels_last()
+def _reshape(modules: Modules, layer: Reshape) -> None:
+    modules.to_channels_last()
     if len(layer.output_shape) > 1:
-        chain.to_image(layer.output_shape)
+        modules.to_image(layer.output_shape)
 
 
-def _zero_padding(chain: Chain, layer: ZeroPadding2D) -> None:
-    _frame(chain, *arguments.sides(layer.padding, "padding"))
+def _zero_padding(modules: Modules, layer: ZeroPadding2D) -> None:
+    _frame(modules, *arguments.sides(layer.padding, "padding"))
 
 
-def _cropping(chain: Chain, layer: Cropping2D | RandomCrop) -> None:
+def _cropping(modules: Modules, layer: Cropping2D | RandomCrop) -> None:
     (top, bottom), (left, right) = arguments.sides(layer.cropping, "cropping")
-    _frame(chain, (-top, -bottom), (-left, -right))
+    _frame(modules, (-top, -bottom), (-left, -right))
 
 
-def _frame(chain: Chain, rows: Pair, columns: Pair) -> None:
+def _frame(modules: Modules, rows: Pair, columns: Pair) -> None:
     """Zeros around images; or, of negative numbers, fewer rows and columns."""
-    chain.add("ZeroPad2d", padding=(*columns, *rows))
+    modules.add("ZeroPad2d", padding=(*columns, *rows))
 
 
 # In training alone
 
 
-def _dropout(kind: str) -> "Modules":
-    return lambda chain, layer: chain.add(kind, p=layer.rate)
+def _dropout(kind: str) -> "Maker":
+    return lambda modules, layer: modules.add(kind, p=layer.rate)
 
 
-def _nothing(chain: Chain, layer: Layer) -> None:
+def _nothing(modules: Modules, layer: Layer) -> None:
     """Nothing: PyTorch varies images before they are in a batch."""
 
 
-Modules = Callable[[Chain, Any], None]
+Maker = Callable[[Modules, Any], None]
 
-MODULES: dict[type[Layer], Modules] = {
+MODULES: dict[type[Layer], Maker] = {
     Conv2D: _convolution,
     DepthwiseConv2D: _depthwise_convolution,
     Dense: _dense,
@@ -323,3 +356,8 @@ MODULES: dict[type[Layer], Modules] = {
     **dict.fromkeys(AUGMENTATION, _nothing),
 }
 """What appends the modules of each layer that runs, see `Layer.unrolled`."""
+
+Merger = Callable[[Modules, Any, Sequence[Output]], None]
+
+MERGERS: dict[type[Layer], Merger] = {Add: _sum, Concatenate: _concatenation}
+"""What appends what several inputs are merged by."""

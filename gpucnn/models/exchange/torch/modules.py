@@ -1,6 +1,6 @@
-"""A chain of PyTorch's modules, described without PyTorch, and where its tensors come from."""
+"""PyTorch's modules, described without PyTorch, and where their tensors come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Shape
 from gpucnn.layers import Layer
 from gpucnn.models.exchange.order import channels_first_order
+from gpucnn.models.graph import IMAGES
 
 Values = NDArray[Any]
 
@@ -44,19 +45,30 @@ Tensor = Weight | Values
 """A tensor that follows from a weight; or one that does not, and is not trained."""
 
 
+FUNCTIONS = ("add", "cat")
+"""Those of PyTorch that take the place of modules which it has not, of several inputs."""
+
+
 @dataclass(frozen=True)
 class Module:
-    """A module.
+    """A module, or a call of a function.
 
     Args:
-        kind: the name of its class in torch.nn.
-        arguments: of its constructor.
+        kind: the name of its class in torch.nn, or that of one of `FUNCTIONS`.
+        arguments: of its constructor, or further ones of the function.
         tensors: its parameters and buffers by name, in PyTorch's order.
+        inputs: the numbers of the modules whose outputs it takes, or `IMAGES`.
     """
 
     kind: str
     arguments: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
+    inputs: tuple[int, ...]
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it is no module, but a call."""
+        return self.kind in FUNCTIONS
 
     @property
     def has_weights(self) -> bool:
@@ -64,10 +76,32 @@ class Module:
         return any(isinstance(each, Weight) for each in self.tensors.values())
 
 
-class Chain:
-    """A chain of modules under construction.
+def are_chain(modules: Sequence[Module]) -> bool:
+    """Whether each module takes the output of the one before it."""
+    return all(each.inputs == (number - 1,) for number, each in enumerate(modules))
 
-    Images are (channels, rows, columns) in it. A vector that was flattened from an image has its
+
+@dataclass(frozen=True)
+class Output:
+    """What a module gives, where modules are under construction.
+
+    Args:
+        number: of the module, or `IMAGES`.
+        shape: for one image, as layers have it.
+        is_channels_last: whether it is an image that lies as layers have it.
+        flattened: the image that a vector lies in the order of, channels first; () for none.
+    """
+
+    number: int
+    shape: Shape
+    is_channels_last: bool
+    flattened: Shape
+
+
+class Modules:
+    """Modules under construction, which take the output of the one before them, or others.
+
+    Images are (channels, rows, columns) in them. A vector that was flattened from an image has its
     elements in that order, which the weights of the next layer follow. An input of two axes, which
     is an image without channels in PyTorch, comes as it is.
 
@@ -75,19 +109,36 @@ class Chain:
         shape: of an input, as layers have it.
 
     Attributes:
-        modules: in order.
-        shape: of an output of the last one, as layers have it.
+        made: the modules, in order.
+        shape: of the last output, as layers have it.
     """
 
     def __init__(self, shape: Shape) -> None:
-        self.modules: list[Module] = []
-        self.shape = shape
-        self._is_channels_last = len(shape) == 2
-        self._flattened: Shape = ()  # the image that a vector lies in the order of, if any
+        self.made: list[Module] = []
+        self.resume(Output(IMAGES, shape, len(shape) == 2, ()))
+
+    @property
+    def output(self) -> Output:
+        """The last output."""
+        return Output(self._number, self.shape, self._is_channels_last, self._flattened)
+
+    def resume(self, output: Output) -> None:
+        """Go on from an output."""
+        self._number, self.shape = output.number, output.shape
+        self._is_channels_last, self._flattened = output.is_channels_last, output.flattened
 
     def add(self, kind: str, tensors: Mapping[str, Tensor] | None = None, **arguments: Any) -> None:
-        """Append a module, see `Module`."""
-        self.modules.append(Module(kind, arguments, tensors or {}))
+        """Append a module, which takes the last output, see `Module`."""
+        self._append(Module(kind, arguments, tensors or {}, (self._number,)))
+
+    def join(self, function: str, outputs: Sequence[Output], **arguments: Any) -> None:
+        """Append a call of one of `FUNCTIONS`, of outputs in one order."""
+        self.resume(outputs[0])
+        self._append(Module(function, arguments, {}, tuple(each.number for each in outputs)))
+
+    def _append(self, module: Module) -> None:
+        self._number = len(self.made)
+        self.made.append(module)
 
     # The order of elements
 
@@ -105,6 +156,27 @@ class Chain:
         """What belongs to the elements of a vector, one in each row, in the order they lie in."""
         order = channels_first_order(self._flattened) if self._flattened else None
         return values if order is None else values[order]
+
+    def in_one_order(self, outputs: Sequence[Output]) -> list[Output]:
+        """Outputs that lie alike: vectors in gpucnn's order, images channels first if one is."""
+        is_first = not all(each.is_channels_last for each in outputs)
+        ordered = []
+        for each in outputs:
+            self.resume(each)
+            if len(each.shape) == 1:
+                self.to_channels_last()
+            elif is_first:
+                self.to_channels_first()
+            ordered.append(self.output)
+        return ordered
+
+    def axis(self, axis: int) -> int:
+        """Where an axis of a layer, that of the batch being 0, is in the last output."""
+        last = len(self.shape)
+        place = axis % (last + 1)
+        if self._is_channels_last or last == 1:
+            return place
+        return 1 if place == last else place + 1
 
     def to_channels_first(self) -> None:
         """Bring the last axis of an image before the others, where it is not yet."""

@@ -1,4 +1,4 @@
-"""State dicts: the tensors of a chain of modules, as arrays under PyTorch's names."""
+"""State dicts: the tensors of modules, as arrays under PyTorch's names."""
 
 import re
 from collections import defaultdict
@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
-from gpucnn.models.exchange.torch.modules import Module, Tensor, Weight
+from gpucnn.models.exchange.torch.modules import Module, Tensor, Weight, are_chain
 
 Arrays = Mapping[str, NDArray[Any]]
+
+GRAPH = 0
+"""The number of the module that has all others of a network that branches, but for softmax."""
 
 COUNTER = "num_batches_tracked"
 """The buffer of a batch norm that says how many batches its averages are of."""
@@ -24,15 +27,16 @@ COUNTER = "num_batches_tracked"
 def to_state_dict(
     modules: Sequence[Module], weights: Arrays, dtype: str
 ) -> dict[str, NDArray[Any]]:
-    """The state dict of a `torch.nn.Sequential` of modules.
+    """The state dict of a `torch.nn.Sequential` of modules, see `to_torch.to_sequential`.
 
     Args:
         modules: in order.
         weights: by name.
         dtype: of the tensors.
     """
+    within = "" if are_chain(modules) else f"{GRAPH}."
     return {
-        f"{number}.{name}": _values(tensor, weights, dtype)
+        f"{within}{number}.{name}": _values(tensor, weights, dtype)
         for number, module in enumerate(modules)
         for name, tensor in module.tensors.items()
     }

@@ -8,22 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.models.exchange.torch.modules import Module
+from gpucnn.models.exchange.torch.modules import Module, are_chain
+from gpucnn.models.graph import IMAGES
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 
 
 def run(modules: Sequence[Module], state: Tensors, x: Array) -> Array:
-    """What a `torch.nn.Sequential` of modules with a state dict gives for images (n, c, h, w)."""
+    """What modules with a state dict give for images (n, c, h, w), in a row or joined."""
+    outputs = {IMAGES: x}
     for number, module in enumerate(modules):
+        name = str(number) if are_chain(modules) else f"0.{number}"
         mine = {
-            name.partition(".")[2]: tensor
-            for name, tensor in state.items()
-            if name.partition(".")[0] == str(number)
+            key.rpartition(".")[2]: tensor
+            for key, tensor in state.items()
+            if key.rpartition(".")[0] == name
         }
         assert mine.keys() == module.tensors.keys()
-        x = FUNCTIONS[module.kind](x, mine, **module.arguments)
+        taken = [outputs[each] for each in module.inputs]
+        outputs[number] = x = FUNCTIONS[module.kind](*taken, mine, **module.arguments)
     return x
 
 
@@ -129,6 +133,19 @@ def adaptive(how: Callable[..., Array]) -> Callable[..., Array]:
     return run
 
 
+# Of several tensors
+
+
+def add(x: Array, y: Array, _: Tensors) -> Array:
+    assert x.shape == y.shape
+    return x + y
+
+
+def cat(*given: Any, dim: int) -> Array:
+    *tensors, _ = given
+    return np.concatenate(tensors, dim)
+
+
 # Of elements
 
 
@@ -190,6 +207,8 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "AvgPool2d": pool(lambda seen: seen.mean((2, 3))),
     "AdaptiveMaxPool2d": adaptive(np.max),
     "AdaptiveAvgPool2d": adaptive(np.mean),
+    "add": add,
+    "cat": cat,
     "ReLU": elementwise(lambda x: np.maximum(x, 0)),
     "ReLU6": elementwise(lambda x: x.clip(0, 6)),
     "Hardtanh": lambda x, _, min_val, max_val: x.clip(min_val, max_val),

@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 
 from gpucnn import (
+    Add,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
+    Input,
     MaxPool2D,
+    Model,
     RandomFlip,
     RandomTranslation,
     ReLU,
@@ -19,18 +23,20 @@ from gpucnn import (
     Reshape,
     SeparableConv2D,
     Sequential,
+    Sigmoid,
     Softmax,
     SpatialDropout2D,
+    Tanh,
     models,
 )
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import LAYERS, Layer
-from gpucnn.models.exchange.torch.layers import MODULES
+from gpucnn.models.exchange.torch.layers import MERGERS, MODULES
 from gpucnn.models.exchange.torch.modules import Module
 from gpucnn.models.exchange.torch.state_dict import to_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
 from models.exchange.layers import IMAGES, SHAPE, VECTORS, built
-from models.exchange.random_networks import random_network
+from models.exchange.random_networks import random_graph, random_network
 from models.exchange.torch.in_numpy import run
 
 TOLERANCE = 1e-5  # of the outputs' magnitude, in float32, as for ONNX
@@ -40,7 +46,7 @@ def modules(*layers: Layer, shape: tuple[int, ...] = SHAPE) -> list[Module]:
     return modules_of_model(built(layers, shape).exported())
 
 
-def check(model: Sequential) -> None:
+def check(model: Model) -> None:
     """Check that the modules compute of images, channels first if any, what the model predicts."""
     exported = model.exported()
     described = modules_of_model(exported)
@@ -95,12 +101,61 @@ def test_images_of_many_axes_are_refused() -> None:
 
 def test_every_layer_that_runs_is_known() -> None:
     others = {SeparableConv2D, Softmax}  # which run as others, or with the end
-    assert set(MODULES) == set(LAYERS) - others
+    assert {*MODULES, *MERGERS} == set(LAYERS) - others
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_networks_compute_what_they_do_here(seed: int) -> None:
     check(random_network(seed))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graphs_compute_what_they_do_here(seed: int) -> None:
+    check(random_graph(seed))
+
+
+def joined(*axes: int, shape: tuple[int, ...] = SHAPE) -> Model:
+    """What images and their tanh give along axes, one after the other, and then added."""
+    images = Input(shape)
+    x: Any = images
+    for axis in axes:
+        x = Concatenate(axis)([x, Tanh()(x), Sigmoid()(x)])
+    if len(shape) > 1:
+        x = Concatenate()([Flatten()(x), Flatten()(ReLU()(x))])
+        x = Add()([x, Tanh()(x), x])
+    return Model(images, Dense(3)(x), device="cpu", seed=1, threads=1)
+
+
+def test_tensors_of_any_axes_are_joined() -> None:
+    check(joined(1, 2, 3, -1, -2, -3))
+    check(joined(1, -1, shape=(6,)))
+    check(joined(1, -1, -2, shape=(5, 4)))
+    check(joined(1, 2, 4, shape=(2, 3, 2, 3)))
+
+
+def test_images_of_two_axes_are_joined_in_one_order() -> None:
+    for merging in (Add(), Concatenate(1), Concatenate(2)):
+        images = Input((5, 4))
+        turned = BatchNormalization()(images)  # which comes with its channels first
+        x = merging([images, turned, Tanh()(images)])
+        check(Model(images, Dense(3)(Flatten()(x)), device="cpu", threads=1))
+
+
+def test_sums_and_parts_are_functions() -> None:
+    images = Input((7, 6, 4))
+    x = Concatenate()([images, Add()([images, ReLU()(images), Tanh()(images)])])
+    made = modules_of_model(Model(images, Dense(2)(Flatten()(x)), device="cpu").exported())
+    assert [(each.kind, each.inputs) for each in made] == [
+        ("ReLU", (-1,)),
+        ("Tanh", (-1,)),
+        ("add", (-1, 0)),
+        ("add", (2, 1)),
+        ("cat", (-1, 3)),
+        ("Flatten", (4,)),
+        ("Linear", (5,)),
+        ("Softmax", (6,)),
+    ]
+    assert [each.arguments for each in made if each.is_function] == [{}, {}, {"dim": 1}]
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -147,7 +202,7 @@ def test_what_varies_images_leaves_no_module() -> None:
 
 
 def test_softmax_comes_last_where_it_is_predicted() -> None:
-    def last(model: Sequential) -> str:
+    def last(model: Model) -> str:
         return modules_of_model(model.exported())[-1].kind
 
     model = built([Flatten(), Dense(3)])
