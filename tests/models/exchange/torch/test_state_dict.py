@@ -1,4 +1,5 @@
 import pickle
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from safetensors.numpy import load_file, save_file
 import small
 from expect import refusal
 from gpucnn import (
+    Add,
     BatchNormalization,
     Conv2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    Input,
+    Model,
     ReLU,
     Rescaling,
     Sequential,
@@ -25,7 +29,7 @@ from gpucnn import (
 from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
 from models.exchange.layers import built
-from models.exchange.random_networks import random_network
+from models.exchange.random_networks import random_graph, random_network
 
 FILE = "weights.safetensors"
 State = dict[str, NDArray[Any]]
@@ -123,12 +127,20 @@ def test_a_file_of_floats_alone_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_modules_of_a_network_that_branches_are_in_one() -> None:
+    images = Input((3, 2, 4))
+    x = Add()([images, Conv2D(4, 3, padding="same", activation="relu")(images)])
+    made = Model(images, Dense(5)(Flatten()(x)), device="cpu")
+    assert list(state_dict(made)) == ["0.0.bias", "0.0.weight", "0.4.bias", "0.4.weight"]
+
+
 # From PyTorch
 
 
-@pytest.mark.parametrize("seed", range(50))
-def test_weights_come_back_as_they_were(seed: int) -> None:
-    made = random_network(seed)
+@pytest.mark.parametrize("make", [random_network, random_graph])
+@pytest.mark.parametrize("seed", range(30))
+def test_weights_come_back_as_they_were(make: Callable[[int], Model], seed: int) -> None:
+    made = make(seed)
     expected = made.get_weights()
     made.export(FILE, format="torch")
     made.set_weights([np.zeros_like(each) for each in expected])
