@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gpucnn.backends import Shape
-from gpucnn.errors import InvalidTypeError, InvalidValueError
+from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Layer
 from gpucnn.losses import Loss
 from gpucnn.models.graph import Graph
@@ -45,18 +45,6 @@ class Exported:
         """The weights of a layer that runs, see `Layer.unrolled`, by their names in it."""
         keys = layer.parameter_shapes() | layer.state_shapes()
         return {key: self.weights[f"{layer.name}.{key}"] for key in keys}
-
-
-def check_is_chain(graph: Graph, form: str) -> None:
-    """Check that each layer of a model takes the output of the one before.
-
-    Raises:
-        InvalidValueError: not all do; the text says that `form`, such as "a page", has these alone.
-    """
-    if not graph.is_chain:
-        raise InvalidValueError(
-            f"the model branches, but {form} has layers in a row alone: use a file of onnx or keras"
-        )
 
 
 def check_is_known(layer: Layer, known: Container[type[Layer]], lacking: str) -> None:

@@ -14,7 +14,17 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser import ONE, SEVEN, THREE, ZERO, Stroke, draw, opened, pixels_of
 from expect import refusal
-from gpucnn import Conv2D, Dense, Flatten, Sequential, load_mnist
+from gpucnn import (
+    Add,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    Model,
+    Sequential,
+    load_mnist,
+)
 from gpucnn.datasets.photos import read_photo
 from gpucnn.models.exchange.page.to_page import BROWSER
 from pictures import picture, somewhere
@@ -150,6 +160,24 @@ def test_a_photograph_is_read_as_in_training(
         draw(page, THREE)
         expect(page.locator("#result")).not_to_be_empty()
         assert pixels_of(page, "#pixels").max() > 0
+
+
+def test_a_network_that_branches_shows_each_layer(browser: Browser, tmp_path: Path) -> None:
+    images = Input((28, 28, 1))
+    x = Conv2D(3, 3, padding="same", activation="relu")(images)
+    y = Conv2D(3, 3, padding="same")(x)
+    y = Concatenate()([images, Add()([x, y])])
+    model = Model(images, Dense(10)(Flatten()(y)), device="cpu", seed=1)
+    model.export(tmp_path / "page.html")
+    with opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        draw(page, SEVEN)
+        expect(page.locator("#result")).not_to_be_empty()
+        pixels = pixels_of(page, "#pixels")[..., :1]
+        (expected,) = model.predict(pixels[None])
+        shares = [float(text.split()[0]) for text in page.locator(".share").all_inner_texts()]
+        np.testing.assert_allclose(shares, 100 * expected, rtol=0, atol=0.0501)
+        shown = page.locator("#maps b").all_inner_texts()
+        assert shown == ["conv2d", "relu", "conv2d_1", "add", "concatenate"]
 
 
 # The file
