@@ -590,7 +590,7 @@ def test_damaged_files_are_refused_in_a_line(name: str) -> None:
             model.load_weights(path)
 
 
-@pytest.mark.parametrize("name", ["of_many_layers.keras", "functional.keras"])
+@pytest.mark.parametrize("name", ["of_many_layers.keras", "functional.keras", "branching.keras"])
 def test_configurations_that_are_none_are_refused_in_a_line(name: str) -> None:
     """Each value of one is replaced by others in turn."""
     with zipfile.ZipFile(FILES / name) as archive:

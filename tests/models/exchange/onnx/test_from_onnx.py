@@ -871,13 +871,14 @@ def mutated(content: bytes, draw: random.Random) -> bytes:
         dims = graph.input[0].type.tensor_type.shape.dim
         draw.choice(dims).dim_value = draw.choice((0, -1, 2, 30, 2**62))
     else:
-        each.input[0] = draw.choice(graph.initializer).name
+        names = [draw.choice(graph.initializer).name, draw.choice(graph.node).output[0]]
+        each.input[draw.randrange(len(each.input))] = draw.choice(names)
     return bytes(model.SerializeToString())
 
 
 @pytest.mark.filterwarnings("ignore::gpucnn.errors.GpucnnWarning")
 @pytest.mark.parametrize(
-    "name", ["vgg_torch", "mobilenet_torch", "keras_on_tensorflow", "lenet5_torch"]
+    "name", ["vgg_torch", "mobilenet_torch", "resnet_torch", "keras_on_tensorflow", "lenet5_torch"]
 )
 def test_mutated_files_are_read_or_refused_in_one_line(name: str) -> None:
     content = (FILES / f"{name}.onnx").read_bytes()
