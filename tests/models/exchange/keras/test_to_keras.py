@@ -17,6 +17,7 @@ from gpucnn import (
     Dense,
     Flatten,
     MaxPool2D,
+    Model,
     Normalization,
     ReLU,
     Sequential,
@@ -40,7 +41,7 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def check(model: Sequential) -> None:
+def check(model: Model) -> None:
     """Check that files of a model give it back, and its weights."""
     shape = 3, *model.input_shape
     x = np.random.default_rng(0).uniform(-0.5, 0.5, shape).astype(np.float32)

@@ -21,6 +21,7 @@ from gpucnn import (
     GlobalMaxPooling2D,
     Input,
     MaxPool2D,
+    Model,
     RandomFlip,
     RandomTranslation,
     ReLU,
@@ -49,7 +50,7 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def drawn(model: Sequential, images: int) -> NDArray[np.float32]:
+def drawn(model: Model, images: int) -> NDArray[np.float32]:
     shape = images, *model.input_shape
     return np.random.default_rng(0).uniform(-0.5, 0.5, shape).astype(np.float32)
 
@@ -64,7 +65,7 @@ def run(x: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(outputs)
 
 
-def check(model: Sequential, x: NDArray[Any]) -> None:
+def check(model: Model, x: NDArray[Any]) -> None:
     """Check that the file computes of images what the model predicts."""
     expected = model.predict(x)
     found = run(x)
@@ -73,7 +74,7 @@ def check(model: Sequential, x: NDArray[Any]) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * abs(expected).max())
 
 
-def check_floats(model: Sequential) -> None:
+def check_floats(model: Model) -> None:
     """Check that a file for floats computes what the model predicts."""
     model.export(FILE)
     for images in BATCHES:
