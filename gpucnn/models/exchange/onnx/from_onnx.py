@@ -65,7 +65,8 @@ class _Reading:
         self._name = graph.name if self._is_own else None
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
-        self._takers = _takers(self._nodes, self._output)
+        self._takers = _takers([e for e in self._nodes if e.op_type != "Shape"], self._output)
+        self._left = _takers(self._nodes, self._output)  # those that are yet to come
         is_first = not self._is_own and _has_channels_first(self._nodes, images, shape)
         self._draft = ChannelsFirst(shape, channels_first=is_first, keeps_names=self._is_own)
         if takes_bytes:
@@ -79,6 +80,7 @@ class _Reading:
             what = f"the node {printable(node.name or node.output[0])} ({printable(node.op_type)})"
             with draft.blaming(what):
                 self._read(node)
+            self._release(node)
         if self._output not in self._outputs:
             raise InvalidValueError(
                 f"its output {printable(self._output)} is not computed from its input: give a "
@@ -122,6 +124,8 @@ class _Reading:
         if found.factors is not None:
             self._draft.scale(found.factors)
         self._nodes = [each for each in self._nodes if not any(each is one for one in found.nodes)]
+        for each in found.nodes[1:]:
+            self._release(each)
         self._outputs[found.nodes[-1].output[0]] = self._draft.output
         return True
 
@@ -143,6 +147,13 @@ class _Reading:
     def _resume(self, tensor: str) -> None:
         """Go on from a tensor, which several nodes may take."""
         self._draft.resume(self._outputs[tensor], is_shared=self._takers[tensor] > 1)
+
+    def _release(self, node: Any) -> None:
+        """Forget the tensors of which a node was the last taker: their places take memory."""
+        for name in set(node.input):
+            self._left[name] -= 1
+            if not self._left[name]:
+                self._outputs.pop(name, None)
 
     def _add_shape(self, node: Any) -> None:
         """Note the shape of a tensor, which exporters compute that of a Reshape from."""
@@ -238,9 +249,8 @@ def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
 
 
 def _takers(nodes: Sequence[Any], output: str) -> Counter[str]:
-    """How many take each tensor: nodes, but for those that ask for its shape alone; or the user."""
-    given = (set(node.input) for node in nodes if node.op_type != "Shape")
-    return Counter([*chain.from_iterable(given), output])
+    """How many take each tensor: nodes, and the user of the output."""
+    return Counter([*chain.from_iterable(set(node.input) for node in nodes), output])
 
 
 def _has_channels_first(nodes: Sequence[Any], images: str, shape: Shape) -> bool:

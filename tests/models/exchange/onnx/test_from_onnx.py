@@ -1,5 +1,7 @@
+import itertools
 import random
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from gpucnn import (
 from gpucnn.errors import GpucnnError, GpucnnWarning, InvalidFileError
 from gpucnn.losses import SparseCategoricalCrossentropy
 from gpucnn.models.exchange.onnx import file
+from gpucnn.models.exchange.onnx.from_onnx import from_onnx
 from models.exchange.random_networks import draw_weights, random_graph, random_network
 
 FILES = Path(__file__).parent / "files"
@@ -843,6 +846,20 @@ def test_without_onnx_a_line_says_what_is_missing(monkeypatch: pytest.MonkeyPatc
         GpucnnError,
     ):
         load(FILES / "vgg_torch.onnx")
+
+
+def test_tensors_that_no_node_takes_any_more_take_no_memory() -> None:
+    count, size = 40, 3 * 256 * 256
+    names = ["x", *(f"t{number}" for number in range(count)), "last"]
+    pairs = itertools.pairwise(names)
+    nodes = [node("MaxPool", given, gives, kernel_shape=[1, 1]) for given, gives in pairs]
+    nodes.append(node("GlobalAveragePool", "last", "y"))
+    write(nodes, shape=("n", 3, 256, 256))
+    tracemalloc.start()
+    from_onnx(FILE)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < count / 4 * 4 * size  # places are of 4 bytes
 
 
 # Mutated files
