@@ -1,5 +1,6 @@
 import gzip
 import os
+import tracemalloc
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -342,3 +343,27 @@ def test_a_dataset_tells_its_shape_and_its_classes() -> None:
     assert Dataset(colour, colour).image_shape == (5, 4, 3)
     assert Dataset(colour, (colour[0], colour[1] + 1)).classes == 4
     assert Dataset(colour, colour, ("ant", "bee", "cow", "dog")).classes == 4
+
+
+@pytest.mark.parametrize("form", ["IDX", "gzip", "npz", "EMNIST", "CSV", "colour"])
+def test_memory_is_that_of_what_is_kept(tmp_path: Path, form: str) -> None:
+    """But for what is read at a time, and the labels that are kept with the pixels in a table."""
+    random = np.random.default_rng(0)
+    shape = (1000, 32, 32, 3) if form == "colour" else (4000, 28, 28)
+    images, labels = random.integers(0, 9, shape, np.uint8), random.integers(0, 9, shape[0])
+    arrays = dict(zip(NAMES, 2 * (images, labels.astype(np.uint8)), strict=True))
+    if form in ("npz", "colour"):
+        np.savez(tmp_path / "a.npz", **as_keras(arrays))
+    elif form == "CSV":
+        for name in ("train", "test"):
+            write_table(tmp_path / f"{name}.csv", images[:1000], labels[:1000])
+    elif form == "EMNIST":
+        write_set(tmp_path, {f"emnist-digits-{name}": each for name, each in arrays.items()})
+    else:
+        (write_gzip_set if form == "gzip" else write_set)(tmp_path, arrays)
+    tracemalloc.start()
+    (x_train, y_train), (x_test, y_test) = load_mnist(tmp_path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    kept = sum(each.nbytes for each in (x_train, y_train, x_test, y_test))
+    assert most < kept + 1.5 * 2**20

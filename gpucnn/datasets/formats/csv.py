@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.datasets.formats.in_place import without_first
 from gpucnn.errors import InvalidFileError, printable
 from gpucnn.utils.storage.bounds import LARGEST_ARRAY
 
@@ -53,8 +54,8 @@ def read_csv(path: Path, origin: str) -> tuple[NDArray[Any], NDArray[Any]]:
             f"{origin} has {1 + side * side} columns in its header, {values.shape[1]} in its rows: "
             "give another copy"
         )
-    images = np.ascontiguousarray(values[:, 1:]).reshape(-1, side, side)
-    return images, values[:, 0].copy()
+    labels = values[:, 0].copy()
+    return without_first(values).reshape(-1, side, side), labels
 
 
 def _rows(file: TextIO, origin: str) -> tuple[Iterator[str], int]:
@@ -71,8 +72,8 @@ def _rows(file: TextIO, origin: str) -> tuple[Iterator[str], int]:
         )
     if side == 0 or side * side != len(columns) - 1:
         raise InvalidFileError(
-            f"{origin} has {len(columns)} columns: give a label and the pixels of a square image "
-            "in each row, separated by commas, 785 columns for 28 x 28"
+            f"{origin} has {len(columns)} columns: give a label and the pixels of a square grey "
+            "image in each row, separated by commas, 785 columns for 28 x 28; of images in colour an .npz"
         )
     if has_header and columns[0].lower() not in LABEL:
         raise InvalidFileError(

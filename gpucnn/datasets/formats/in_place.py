@@ -25,6 +25,20 @@ def rearranged(images: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
     return result
 
 
+def without_first(rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows (n, columns) without their first column, in their own memory, a few at a time.
+
+    Args:
+        rows: C-contiguous; it owns its memory, which is overwritten.
+    """
+    count, columns = rows.shape
+    flat = rows.reshape(-1)
+    for first in range(0, count, AT_ONCE):
+        some = rows[first : first + AT_ONCE, 1:].copy()
+        flat[first * (columns - 1) :][: some.size] = some.reshape(-1)
+    return flat[: count * (columns - 1)].reshape(count, columns - 1)
+
+
 def joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     """One array of all, along the first axis; each is given up as soon as it is copied.
 

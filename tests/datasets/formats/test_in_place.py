@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.datasets.formats import in_place as module
-from gpucnn.datasets.formats.in_place import joined, rearranged
+from gpucnn.datasets.formats.in_place import joined, rearranged, without_first
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 100])
@@ -19,6 +19,19 @@ def test_images_are_transposed_in_place(
     np.testing.assert_array_equal(result, expected, strict=True)
     assert result.flags.c_contiguous
     assert np.shares_memory(result, images)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_rows_lose_their_first_column_in_place(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", at_once)
+    rows = np.arange(7 * 5).reshape(7, 5)
+    expected = rows[:, 1:].copy()
+    result = without_first(rows)
+    np.testing.assert_array_equal(result, expected, strict=True)
+    assert result.flags.c_contiguous
+    assert np.shares_memory(result, rows)
 
 
 def test_arrays_are_joined_without_a_copy_of_all() -> None:
