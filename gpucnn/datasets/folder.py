@@ -43,8 +43,8 @@ PATTERNS = {
     CIFAR10: re.compile(r"(?P<set>)(?P<file>data_batch_[1-5]|test_batch)(?:\.bin)?"),
     CIFAR100: re.compile(r"(?P<set>)(?P<file>train|test)(?:\.bin)?"),
     SVHN: re.compile(r"(?P<set>)(?P<file>(?:train|test)_32x32\.mat)"),
-    CIFAR10_ARCHIVE: re.compile(r"(?P<set>cifar-10)-(?:python|binary)\.(?:tar\.gz|tgz|tar)"),
-    CIFAR100_ARCHIVE: re.compile(r"(?P<set>cifar-100)-(?:python|binary)\.(?:tar\.gz|tgz|tar)"),
+    CIFAR10_ARCHIVE: re.compile(r"(?P<set>cifar-10)[-_.].*(?:tar\.gz|tgz|tar)"),
+    CIFAR100_ARCHIVE: re.compile(r"(?P<set>cifar-100)[-_.].*(?:tar\.gz|tgz|tar)"),
     ZIPPED: re.compile(r"(?P<set>)(?:emnist[-_])?gzip\.zip"),
 }
 DEEPER = ("*/raw", "cifar-*", "cifar-*/cifar-*")  # folders in which sets are, as others unpack them

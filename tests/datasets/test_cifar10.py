@@ -44,7 +44,7 @@ def test_folders(tmp_path: Path, files: dict[str, bytes], inside: str) -> None:
     assert dataset.image_shape == (32, 32, 3)
 
 
-@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"])
+@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "cifar-10-batches-py-target.tar.gz"])
 def test_archives(tmp_path: Path, cache: Path, name: str) -> None:
     path = tmp_path / name
     write_archive(path, python_files())

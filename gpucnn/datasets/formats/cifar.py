@@ -101,7 +101,12 @@ def read_cifar(
             parts[stem] = read(entry, kind, _label_of(kind, labels))
         else:
             names |= _read_names(entry)
-    kind = next((each for each in kinds if each.files[-1] in parts), kinds[0])
+    if not parts:
+        raise InvalidFileError(
+            f"{origin} has none of the files of {' or '.join(each.name for each in kinds)}: if it "
+            "has other images, unpack it and give their folder"
+        )
+    kind = next(each for each in kinds if parts.keys() & set(each.files))
     for each in kind.files:
         if each not in parts:
             raise InvalidFileError(

@@ -73,7 +73,8 @@ def _rows(file: TextIO, origin: str) -> tuple[Iterator[str], int]:
     if side == 0 or side * side != len(columns) - 1:
         raise InvalidFileError(
             f"{origin} has {len(columns)} columns: give a label and the pixels of a square grey "
-            "image in each row, separated by commas, 785 columns for 28 x 28; of images in colour an .npz"
+            "image in each row, separated by commas, 785 columns for 28 x 28; of images in "
+            "colour an .npz file"
         )
     if has_header and columns[0].lower() not in LABEL:
         raise InvalidFileError(

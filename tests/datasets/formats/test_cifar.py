@@ -73,10 +73,12 @@ def test_names_may_be_missing(tmp_path: Path, files: dict[str, bytes]) -> None:
 
 
 def test_the_other_set(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFileError, match=r"has no data_batch_1 or data_batch_1\."):
+    with pytest.raises(InvalidFileError, match="has none of the files of CIFAR-10: if it has oth"):
         read(tmp_path, python_files(100), "labels")
-    with pytest.raises(InvalidFileError, match=r"has no train or train\.bin: give all"):
+    with pytest.raises(InvalidFileError, match="has none of the files of CIFAR-100: if it has"):
         read(tmp_path, python_files(10), "fine_labels")
+    text = "<set> has none of the files of CIFAR-10 or CIFAR-100: if it has other images, unpack it"
+    assert refused(tmp_path, {"images/cat/1.png": b""}).startswith(text)
 
 
 def test_files_that_are_missing(tmp_path: Path) -> None:
