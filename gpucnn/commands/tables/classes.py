@@ -34,7 +34,7 @@ def print_classes(
         print(f"the {MOST} of {np.count_nonzero(totals)} classes that are recognised worst")
     table = new_table("class", numbers=("images", "correct", "", "most often taken for", ""))
     for each in shown:
-        other = mistaken[each].argmax()
+        other = int(mistaken[each].argmax())
         taken = mistaken[each, other]
         instead = (printable(names[other], 30), f"{taken:,}") if taken else ("", "")
         name, correct = printable(names[each], 30), f"{right[each]:,}"

@@ -143,9 +143,9 @@ def test_a_model_may_have_any_name_images_and_classes(browser: Browser, tmp_path
 def test_a_photograph_is_read_as_in_training(
     browser: Browser, tmp_path: Path, channels: int
 ) -> None:
-    """To rounding, where its pixels are whole ones of what covers the image."""
+    """To rounding, but where it is cut off: there Pillow's filter takes the pixels beyond too."""
     model = Sequential([Flatten(), Dense(2)], (30, 40, channels), device="cpu")
-    model.class_names = ["ant", "bee & <b>wasp</b>"]
+    model.class_names = names = ("ant", "bee & <b>wasp</b>")
     model.export(tmp_path / "page.html", format="page")
     noise = np.random.default_rng(0).integers(0, 256, (60, 120, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png")
@@ -154,9 +154,11 @@ def test_a_photograph_is_read_as_in_training(
         page.locator("#photograph").set_input_files(tmp_path / "photo.png")
         expect(page.locator("#result")).not_to_be_empty()
         found = pixels_of(page, "#pixels")[..., :channels]
-        assert abs(found.astype(int) - expected).max() <= 1
+        difference = abs(found.astype(int) - expected)
+        assert difference[:, 1:-1].max() <= 1
+        assert difference.mean() < 0.5
         (said,) = model.classify(expected).predicted
-        assert page.locator("#said").inner_text() == model.class_names[said]
+        assert page.locator("#said").inner_text() == names[said]
         draw(page, THREE)
         expect(page.locator("#result")).not_to_be_empty()
         assert pixels_of(page, "#pixels").max() > 0
