@@ -33,7 +33,7 @@ def print_classes(
         shown = shown[np.argsort(shares[shown], kind="stable")[:MOST]]
         print(f"the {MOST} of {np.count_nonzero(totals)} classes that are recognised worst")
     table = new_table("class", numbers=("images", "correct", "", "most often taken for", ""))
-    for each in shown:
+    for each in shown.tolist():
         other = int(mistaken[each].argmax())
         taken = mistaken[each, other]
         instead = (printable(names[other], 30), f"{taken:,}") if taken else ("", "")
