@@ -162,8 +162,10 @@ ABSENT: dict[str, dict[str, str]] = {
         "enable_interactive_logging disable_interactive_logging is_interactive_logging_enabled"
         " Progbar": "give fit verbose=0, 1 or 2",
         "split_dataset": "give fit validation_split",
-        "image_dataset_from_directory get_file array_to_img img_to_array"
-        " load_img save_img": "load the images as arrays, such as with Pillow",
+        "image_dataset_from_directory": "use gpucnn.load_images, which gives arrays",
+        "get_file array_to_img img_to_array load_img save_img": (
+            "load the images as arrays, such as with Pillow"
+        ),
         "audio_dataset_from_directory text_dataset_from_directory timeseries_dataset_from_array"
         " pad_sequences": SEQUENCES,
         "Config FeatureSpace bounding_boxes legacy normalize pack_x_y_sample_weight"
