@@ -22,8 +22,8 @@ from gpucnn.datasets.photos import TESTED
 from gpucnn.errors import InvalidFileError, InvalidValueError, printable
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
+from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import BUILT_IN
-from gpucnn.models.trainable import Trainable
 
 WORKERS = "--workers/--threads"
 """The option for worker processes, by both of its names, in messages."""
@@ -159,7 +159,7 @@ def check_workers(workers: int | None, devices: Sequence[str]) -> None:
         )
 
 
-def load_test_set(checkpoint: Path, model: Trainable, data: str | None) -> tuple[str, Part]:
+def load_test_set(checkpoint: Path, model: Pictured, data: str | None) -> tuple[str, Part]:
     """Load the test images for a model.
 
     Args:
@@ -186,7 +186,7 @@ def load_test_set(checkpoint: Path, model: Trainable, data: str | None) -> tuple
         ) from error
 
 
-def _load_for(model: Trainable, source: str | None, share: float) -> Part:
+def _load_for(model: Pictured, source: str | None, share: float) -> Part:
     """The test images of a data set, with labels that are the model's.
 
     Photographs are read in its size and colours, a share of them where none are set apart.
@@ -209,7 +209,7 @@ def _load_for(model: Trainable, source: str | None, share: float) -> Part:
     return images, np.array([known.index(each) for each in names])[labels]
 
 
-def _data_of_training(checkpoint: Path, model: Trainable) -> str:
+def _data_of_training(checkpoint: Path, model: Pictured) -> str:
     if model.pixels is not None and model.pixels.data is not None:
         return model.pixels.data
     folder = checkpoint.parent

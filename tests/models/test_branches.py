@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import branches
 from branches import MODELS
-from expect import refusal
 from gpucnn import Adam, Model, Sequential
 from gpucnn.backends import Backend, CpuBackend
 from gpucnn.backends.backend import CudaBackend
@@ -290,8 +289,3 @@ def test_layers_and_weights_have_names() -> None:
 def test_a_sequential_is_a_model() -> None:
     assert issubclass(Sequential, Model)
     assert not isinstance(branches.residual(), Sequential)
-
-
-def test_exports_are_refused(tmp_path: Path) -> None:
-    with refusal("functional branches: only chains of layers are exported"):
-        branches.residual().export(tmp_path / "model.onnx")

@@ -218,9 +218,9 @@ class Difference(MergingLayer):
 @pytest.mark.parametrize("device", ["cpu", "simulator"])
 def test_a_merging_layer_of_ones_own(device: str) -> None:
     images = Input(branches.SHAPE)
-    x = BatchNormalization()(Conv2D(2, 3, padding="same")(images))
-    x = Flatten()(Difference()([x, images]))
-    made = Model(images, Dense(3)(x), dtype="float64", device=device)
+    convolved = BatchNormalization()(Conv2D(2, 3, padding="same")(images))
+    outputs = Dense(3)(Flatten()(Difference()([convolved, images])))
+    made = Model(images, outputs, dtype="float64", device=device)
     x, y = branches.images(3), branches.labels(3)
     _, gradients = made.loss_and_gradients(x, y)
     if device == "cpu":

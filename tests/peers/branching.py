@@ -175,7 +175,8 @@ def differences(make: Callable[..., Model], device: str) -> Iterator[float]:
         with torch.no_grad():
             for each, gradient in zip(trained, gradients, strict=True):
                 each -= RATE * gradient
-        yield compare(model.train_on_batch(x, y)[0], loss.detach().numpy())
+        found_loss, *_ = model.train_on_batch(x, y)
+        yield compare(found_loss, loss.detach().numpy())
         for name, weight in zip(model.weight_names, model.get_weights(), strict=True):
             yield compare(weight, peer.weights[name].detach().numpy())
     with torch.no_grad():
