@@ -10,8 +10,8 @@ from gpucnn.commands.options import (
 )
 from gpucnn.commands.tables.classes import print_classes
 from gpucnn.errors import printable
+from gpucnn.models.model import Model
 from gpucnn.models.pixels import BUILT_IN
-from gpucnn.models.sequential import Model
 
 
 def evaluate(

@@ -8,8 +8,8 @@ import typer
 from gpucnn.commands.options import Checkpoint, check_other_file
 from gpucnn.commands.runs import model_name
 from gpucnn.models.exchange.export import PAGE, SUFFIXES
+from gpucnn.models.model import Model
 from gpucnn.models.pixels import FLOATS
-from gpucnn.models.sequential import Model
 
 
 def export(

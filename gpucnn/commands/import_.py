@@ -7,8 +7,8 @@ import typer
 
 from gpucnn.commands.options import check_other_file
 from gpucnn.models.exchange.keras.files import is_of_keras
+from gpucnn.models.model import Model
 from gpucnn.models.pixels import ELSEWHERE
-from gpucnn.models.sequential import Model
 
 UNKNOWN = (
     "which pixels it was trained on is not known, so that it takes none of 0 to 255: if they were "

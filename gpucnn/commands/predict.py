@@ -13,9 +13,9 @@ from gpucnn.commands.options import Checkpoint, Device, TestData, load_test_set
 from gpucnn.commands.terminal import show_prediction
 from gpucnn.datasets import Part
 from gpucnn.errors import InvalidValueError
+from gpucnn.models.model import Model
 from gpucnn.models.pictures.files import check_takes_pictures, read_picture
 from gpucnn.models.pixels import as_bytes
-from gpucnn.models.sequential import Model
 
 
 class Picture(NamedTuple):

@@ -9,7 +9,7 @@ from gpucnn.backends import available_devices, get_backend
 from gpucnn.commands.options import Device
 from gpucnn.commands.runs import model_name
 from gpucnn.errors import InvalidValueError
-from gpucnn.models.sequential import Model
+from gpucnn.models.model import Model
 
 Host = Annotated[str, typer.Option(help="The address to listen on: 0.0.0.0 for all of the machine")]
 

@@ -3,9 +3,10 @@
 import os
 from typing import TYPE_CHECKING
 
+from gpucnn.models.model import Model
 from gpucnn.models.pictures.prediction import Prediction
 from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, notebook
-from gpucnn.models.sequential import Model, Sequential
+from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import History
 from gpucnn.utils.keras import lacking
 from gpucnn.utils.keras.arguments import keras_arguments

@@ -30,10 +30,10 @@ from gpucnn.layers import LAYERS, Layer
 from gpucnn.layers.base import kind_of
 from gpucnn.losses import LOSSES, Loss
 from gpucnn.metrics import KINDS_OF_METRIC, Metric
-from gpucnn.models.divergence import check_finite_arrays, first_not_finite
 from gpucnn.models.graph import Graph, build
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
+from gpucnn.models.training.divergence import check_finite_arrays, first_not_finite
 from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, OptimizerState, Schedule
 from gpucnn.regularizers import L2
 from gpucnn.utils import arguments

@@ -5,7 +5,7 @@ from typing import Any
 
 from gpucnn.errors import InvalidTypeError
 from gpucnn.models.exchange.exported import Exported
-from gpucnn.models.sequential import Model
+from gpucnn.models.model import Model
 
 
 def from_keras(model: Any, device: str = "auto", threads: int | None = None) -> Model:

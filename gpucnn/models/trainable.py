@@ -39,7 +39,6 @@ from gpucnn.models.data import (
     without_labels,
 )
 from gpucnn.models.data.value_ranges import check_value_ranges
-from gpucnn.models.divergence import check_finite_arrays, check_weights
 from gpucnn.models.graph import Graph
 from gpucnn.models.network import Network
 from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
@@ -53,6 +52,7 @@ from gpucnn.models.training.agreement import (
     kinds_of,
     plain,
 )
+from gpucnn.models.training.divergence import check_finite_arrays, check_weights
 from gpucnn.models.training.on_batch import BatchTrainer
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.models.training.trainer import Progress

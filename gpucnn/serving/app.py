@@ -16,7 +16,7 @@ from starlette.routing import Route
 from gpucnn.backends import available_devices, get_backend
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models.exchange.page.to_page import BROWSER
-from gpucnn.models.sequential import Model
+from gpucnn.models.model import Model
 from gpucnn.serving.bodies import image_in, kind_of_body, read_body
 from gpucnn.serving.limits import Limits
 from gpucnn.serving.metrics import Measured, Metrics

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import get_backend
 from gpucnn.errors import InvalidTypeError, InvalidValueError, TrainingError
+from gpucnn.models.model import Model
 from gpucnn.models.pictures.files import takes_photographs
 from gpucnn.models.pictures.images import check_is_of_images
 from gpucnn.models.pictures.passes import Explanation, Probe
 from gpucnn.models.pixels import BYTES, Conversion, Pixels, conversion, convert, encoding_of_bytes
-from gpucnn.models.sequential import Model
 from gpucnn.serving.answers import Answer
 from gpucnn.serving.batching import Batcher
 from gpucnn.serving.limits import Limits

@@ -12,7 +12,7 @@ from gpucnn import SGD, Sequential
 from gpucnn.backends import Array, CpuBackend
 from gpucnn.errors import InvalidFileError, TrainingError
 from gpucnn.models.checkpoint import read_checkpoint, write_checkpoint
-from gpucnn.models.divergence import check_weights, first_not_finite
+from gpucnn.models.training.divergence import check_weights, first_not_finite
 
 X, Y = small.images(8), small.labels(8)
 AFTER = (

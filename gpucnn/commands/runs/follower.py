@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from gpucnn.applications import TrainConfig
 from gpucnn.backends.ranks.world import World
 from gpucnn.commands.runs.run import Run, start_workers
-from gpucnn.models.sequential import Model
+from gpucnn.models.model import Model
 from gpucnn.models.training import EpochRecord
 
 

@@ -25,8 +25,8 @@ from gpucnn.datasets import Dataset
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidFileError, InvalidValueError, TrainingError, printable
 from gpucnn.losses.labels import check_labels
+from gpucnn.models.model import Model
 from gpucnn.models.pixels import BUILT_IN, Pixels
-from gpucnn.models.sequential import Model
 from gpucnn.models.training import EpochRecord, History
 from gpucnn.models.training.agreement import check_images_for
 from gpucnn.utils.plots import write_figure

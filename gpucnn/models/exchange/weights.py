@@ -22,7 +22,6 @@ from gpucnn.models.checkpoint import (
     read_description,
     write_checkpoint,
 )
-from gpucnn.models.divergence import check_finite_arrays
 from gpucnn.models.exchange.keras.files import is_of_keras, opened_file
 from gpucnn.models.exchange.keras.weights import weights_in
 from gpucnn.models.exchange.torch.layers import modules_of
@@ -30,6 +29,7 @@ from gpucnn.models.exchange.torch.state_dict import from_state_dict
 from gpucnn.models.graph import Graph
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Pixels, from_description, to_description
+from gpucnn.models.training.divergence import check_finite_arrays
 from gpucnn.utils.storage.files import write_bytes
 from gpucnn.utils.storage.npz import SUFFIX, npz_bytes, read_npz
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.losses import DEFAULT
 from gpucnn.losses.cross_entropy import CrossEntropy
-from gpucnn.models.divergence import check_weights
 from gpucnn.models.network import Network
 from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mistakes
 from gpucnn.models.pictures.filters import draw_activations, draw_filters
@@ -19,6 +18,7 @@ from gpucnn.models.pictures.passes import feature_maps, saliency
 from gpucnn.models.pictures.prediction import Prediction, names_or_numbers
 from gpucnn.models.pictures.saliency import MOST_IMAGES, draw_saliency
 from gpucnn.models.trainable import Trainable
+from gpucnn.models.training.divergence import check_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -56,7 +56,7 @@ def model(seed: int = 1) -> Sequential:
     return Sequential(layers(), (3, 2, 4), device="cpu", seed=seed)
 
 
-def state_dict(model: Sequential) -> State:
+def state_dict(model: Model) -> State:
     model.export(FILE, format="torch")
     return load_file(FILE)
 
