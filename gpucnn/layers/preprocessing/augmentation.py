@@ -47,8 +47,9 @@ class Augmentation(Layer):
         self._vary(x, drawn, output)
         return output
 
-    def backward(self, output_gradient: Array) -> None:
+    def backward(self, output_gradient: Array) -> Array | None:
         """Do nothing: no layer before it needs a gradient."""
+        return None
 
     def _leave(self, x: Array) -> Array:
         """What images are outside of training."""

@@ -62,6 +62,10 @@ class RandomCrop(Augmentation):
     def inference_buffers(self) -> dict[str, Buffer]:
         return {"output": Buffer(self.output_shape)}
 
+    def training_buffers(self) -> dict[str, Buffer]:
+        gradient = {"input_gradient": Buffer(self.input_shape)} if self.needs_input_gradient else {}
+        return super().training_buffers() | gradient
+
     def place(
         self,
         backend: Backend,
@@ -88,3 +92,12 @@ class RandomCrop(Augmentation):
         output = self.buffer("output", len(x))
         self.backend.pad(x, -top, -left, output)
         return output
+
+    def backward(self, output_gradient: Array) -> Array | None:
+        """The gradient of images that were cut in use, which those ask for who look at a model."""
+        if not self.needs_input_gradient:
+            return None
+        (top, _), (left, _) = self.cropping
+        input_gradient = self.buffer("input_gradient", len(output_gradient))
+        self.backend.pad(output_gradient, top, left, input_gradient)
+        return input_gradient

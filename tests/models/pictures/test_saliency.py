@@ -21,6 +21,7 @@ from gpucnn import (
     GlobalAveragePooling2D,
     MaxPool2D,
     Model,
+    RandomCrop,
     RandomFlip,
     ReLU,
     Rescaling,
@@ -51,6 +52,8 @@ NETWORKS: dict[str, list[Layer]] = {
         Dropout(0.5),
         Dense(3, activation="softmax"),
     ],
+    "cropped": [Rescaling(2.0), RandomCrop(5, 4), Conv2D(2, 3), Tanh(), Flatten(), Dense(3)],
+    "cropped first": [RandomCrop(5, 4), Flatten(), Dense(3)],
     "normalised first": [
         BatchNormalization(),
         SeparableConv2D(4, 3),
