@@ -217,9 +217,16 @@ export function erf(x) {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 
-/** The normal distribution, and its density. */
-const normal = (x) => (1 + erf(x / Math.SQRT2)) / 2;
+/** The density of the normal distribution. */
 const density = (x) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+
+/** The normal distribution; far below 0 by a continued fraction, since `erf` is nearly -1 there. */
+export function normal(x) {
+  if (x > -3) return (1 + erf(x / Math.SQRT2)) / 2;
+  let divisor = -x;
+  for (let n = 60; n > 0; n--) divisor = n / divisor - x;
+  return density(x) / divisor;
+}
 
 /** The operations by name, each made of a layer's description. */
 export const OPERATIONS = {
