@@ -23,20 +23,12 @@ def forward(stretches: Sequence[Stretch], images: Array, step: Step | None) -> S
         images: real (n, ...), what those take that take `IMAGES`.
         step: the training step; None if `backward` will not be called.
     """
-    x, outputs = images, {IMAGES: images}
-    for number, (layers, inputs) in enumerate(stretches):
-        x = taken(inputs, outputs)
-        for layer in layers:
-            if step is not None and is_of_whole_batch(layer):
-                output = yield from layer.forward_together(x, step)
-            else:
-                output = layer.forward(x, step)
-            x = output_of(layer, output, len(images)) if layer.is_own else output
-        outputs[number] = x
-    return x
+    if len(stretches) == 1:
+        return _along(stretches[0].layers, images, len(images), step)
+    return _forward(stretches, images, step)
 
 
-def backward(stretches: Sequence[Stretch], gradient: Array | None, totals: "Totals") -> Sums[None]:
+def backward(stretches: Sequence[Stretch], gradient: Array | None, totals: "Totals") -> Sums[Any]:
     """Compute the gradients of stretches, given that of the output of the last.
 
     Args:
@@ -44,23 +36,56 @@ def backward(stretches: Sequence[Stretch], gradient: Array | None, totals: "Tota
         gradient: real (n, ...), or None if it is not needed.
         totals: adds up the gradients of an output.
     """
-    number = len(stretches)
-    gradients: Gradients = {number - 1: gradient}
-    for layers, inputs in reversed(stretches):
-        number -= 1
-        found = gradients.get(number)
-        for layer in reversed(layers):
-            if found is None:
-                break
-            above = found
-            if is_of_whole_batch(layer):
-                found = yield from layer.backward_together(above)
-            else:
-                found = layer.backward(above)
-            if layer.is_own and (found is not None or layer.needs_input_gradient):
-                found = gradient_of(layer, found, len(above))
+    if len(stretches) == 1:
+        return _back_along(stretches[0].layers, gradient)
+    return _backward(stretches, gradient, totals)
+
+
+def _forward(stretches: Sequence[Stretch], images: Array, step: Step | None) -> Sums[Array]:
+    x, outputs = images, {IMAGES: images}
+    for number, stretch in enumerate(stretches):
+        x = yield from _along(stretch.layers, taken(stretch.inputs, outputs), len(images), step)
+        outputs[number] = x
+    return x
+
+
+def _backward(stretches: Sequence[Stretch], gradient: Array | None, totals: "Totals") -> Sums[None]:
+    gradients: Gradients = {len(stretches) - 1: gradient}
+    for number in reversed(range(len(stretches))):
+        stretch = stretches[number]
+        found = yield from _back_along(stretch.layers, gradients.get(number))
         if found is not None:
-            totals.add(inputs, found, gradients)
+            totals.add(stretch.inputs, found, gradients)
+
+
+def _along(layers: Sequence[Layer], x: Any, images: int, step: Step | None) -> Sums[Array]:
+    """The output of the last of consecutive layers for `x`, which is that of so many images."""
+    for layer in layers:
+        if step is not None and is_of_whole_batch(layer):
+            output = yield from layer.forward_together(x, step)
+        else:
+            output = layer.forward(x, step)
+        x = output_of(layer, output, images) if layer.is_own else output
+    return x  # type: ignore[no-any-return]
+
+
+def _back_along(layers: Sequence[Layer], gradient: Array | None) -> Sums[Any]:
+    """The gradient of what the first of consecutive layers takes, given that of their output.
+
+    It is None if it is not needed.
+    """
+    found = gradient
+    for layer in reversed(layers):
+        if found is None:
+            return None
+        above = found
+        if is_of_whole_batch(layer):
+            found = yield from layer.backward_together(above)
+        else:
+            found = layer.backward(above)
+        if layer.is_own and (found is not None or layer.needs_input_gradient):
+            found = gradient_of(layer, found, len(above))
+    return found
 
 
 def taken(inputs: Sequence[int], outputs: dict[int, Array]) -> Any:
