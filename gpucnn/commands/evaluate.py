@@ -22,8 +22,8 @@ def evaluate(
 ) -> None:
     """Evaluate a saved model on the test images of the data it was trained on, or of other data.
 
-    Of a folder of photographs that it was not trained on, all are evaluated, or those in test/. If
-    its classes have names, a table tells how well each is recognised.
+    Of a folder of photographs of another name than that of training, all are evaluated, or those in
+    test/. If the classes have names, a table tells how well each is recognised.
     """
     check_workers(threads, [device])
     model = Model.load(checkpoint, device, threads)

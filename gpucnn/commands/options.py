@@ -176,7 +176,8 @@ def load_test_set(checkpoint: Path, model: Pictured, data: str | None) -> tuple[
     """
     source = _data_of_training(checkpoint, model)
     if data is not None:
-        is_other = source == BUILT_IN or Path(data).resolve() != Path(source)
+        # One of the same name may be that of the training, moved: most of it was trained on.
+        is_other = source != BUILT_IN and Path(data).resolve().name != Path(source).name
         return data, _load_for(model, data, 1 if is_other else TESTED)
     try:
         return source, _load_for(model, None if source == BUILT_IN else source, TESTED)
