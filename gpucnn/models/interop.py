@@ -104,8 +104,7 @@ def to_torch(model: Model) -> Any:
 
     Raises:
         InvalidTypeError: `model` is none of gpucnn, or a layer is of a class of your own.
-        InvalidValueError: the model branches, or PyTorch has no module for a layer's input of so
-            many axes.
+        InvalidValueError: PyTorch has no module for a layer's input of so many axes.
         TrainingError: a weight is not finite.
         GpucnnError: the package torch is not installed.
 

@@ -588,14 +588,15 @@ class Model(Pictured):
     ) -> "Model":
         """Make a model of an ONNX file of a convolutional classifier, such as PyTorch's or Keras's.
 
-        It takes images of (rows, columns, channels), also where those of the file have their
-        channels first, with pixels as that model was given them: which ones, a file does not tell.
-        It predicts what the file computes, probabilities or logits, and can be trained further.
+        It is a `Sequential`, or another `Model` where the graph branches. It takes images of (rows,
+        columns, channels), also where those of the file have their channels first, with pixels as
+        that model was given them: which ones, a file does not tell. It predicts what the file
+        computes, probabilities or logits, and can be trained further.
 
         Raises:
             GpucnnError: the package onnx is not installed.
             InvalidFileError: there is no such file, it is damaged, or has what no layer of gpucnn
-                does, such as a branch, which is named.
+                does, such as a product of two outputs of others, which is named.
             InvalidValueError: a weight is not finite, there is no such device, or `threads` is not
                 a positive integer.
             DeviceError: the device cannot be used, or has too little memory.

@@ -242,9 +242,11 @@ class Draft:
             )
         if len(shapes[0]) == 1:
             return list(outputs), None
-        for channels in (0, -1):
-            if all(is_in_order(np.moveaxis(each.places, channels, -1)) for each in outputs):
-                break
+        moved = {axis: [np.moveaxis(o.places, axis, -1) for o in outputs] for axis in (0, -1)}
+        lying = [axis for axis in moved if all(map(is_in_order, moved[axis]))] or [-1]
+        given = [each.shape for each in outputs]
+        as_given = [axis for axis in lying if [each.shape for each in moved[axis]] == given]
+        channels = (as_given or lying)[0]
         return [self._lying(each, channels) for each in outputs], channels
 
     def _lying(self, output: Output, channels: int) -> Output:

@@ -534,6 +534,18 @@ def test_without_an_operator_that_tells_the_channels_are_the_fewest(
     compare_with_runtime(channels_first=first)
 
 
+def test_images_of_a_pixel_are_merged_as_they_are() -> None:
+    """They lie in one order, whichever axis is that of the channels."""
+    turned = node("Transpose", "a", "b", perm=[0, 2, 3, 1])
+    merged = node("Tanh", "b", "c"), node("Concat", "b c", "d", axis=3)
+    last = node("Flatten", "d", "e"), node("MatMul", "e dense", "y")
+    kernel, dense = constant("kernel", drawn(4, 3, 7, 6)), constant("dense", drawn(8, 2))
+    write([node("Conv", "x kernel", "a"), turned, *merged, *last], [kernel, dense])
+    compare_with_runtime()
+    kinds = [type(each).__name__ for each in load().layers]
+    assert kinds == ["Conv2D", "Tanh", "Concatenate", "Flatten", "Dense"]
+
+
 def test_vectors_may_come_in() -> None:
     write([node("MatMul", "x dense", "y")], [constant("dense", drawn(5, 2))], ("n", 5))
     compare_with_runtime(channels_first=False)
