@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,9 @@ def from_state_dict(modules: Sequence[Module], state: Arrays) -> dict[str, NDArr
     """The weights, by name, of the model that modules stand for.
 
     A state dict's modules may have any names. They are told apart by the shapes of their tensors,
-    and those with the same by the numbers in their names.
+    and those with the same by the numbers in their names; or, where their names differ in more than
+    numbers, by that of the module before each, as in `layer2.0.conv1` and `layer2.0.bn1`, or
+    `shortcut.0` and `shortcut.1`.
 
     Args:
         modules: in order.
@@ -110,9 +113,49 @@ def _paired(
         if len(numbers) > len(of_state[signature]):  # of the model's own preprocessing
             of_model[signature] = [each for each in numbers if modules[each].has_weights]
     _check_alike(of_model, of_state)
+    for number, name in _named(modules, of_model, of_state).items():
+        yield modules[number], name, found[name]
+
+
+def _named(
+    modules: Sequence[Module],
+    of_model: Mapping[Signature, Sequence[int]],
+    of_state: Mapping[Signature, Sequence[str]],
+) -> dict[int, str]:
+    """The names of modules by their numbers.
+
+    Raises:
+        InvalidValueError: it is not clear which is whose.
+    """
+    named: dict[int, str] = {}
+    unclear = []
     for signature, names in of_state.items():
-        for number, name in zip(of_model[signature], names, strict=True):
-            yield modules[number], name, found[name]
+        if len({re.sub(r"\d+", "", name) for name in names}) == 1:
+            named |= zip(of_model[signature], names, strict=True)
+        else:
+            unclear.append(signature)
+    for signature in unclear:
+        numbers, names = of_model[signature], of_state[signature]
+        before = [named.get(modules[number].inputs[0]) for number in numbers]
+        after = [[name for name in names if _comes_after(each, name)] for each in before]
+        if sorted(after) != sorted([name] for name in names):
+            raise InvalidValueError(
+                f"{' and '.join(names)} have tensors of the same shapes, so that their order is "
+                "not clear: name them by numbers, such as 0 and 2"
+            )
+        named |= zip(numbers, chain(*after), strict=True)
+    return named
+
+
+def _comes_after(first: str | None, second: str) -> bool:
+    """Whether names tell that one module comes after another: of one number, or of the next."""
+    if first is None:
+        return False
+    (above, _, one), (above_second, _, other) = first.rpartition("."), second.rpartition(".")
+    if above != above_second:
+        return False
+    is_next = one.isdecimal() and other.isdecimal() and int(other) == int(one) + 1
+    return is_next or _numbers(one) == _numbers(other)
 
 
 def _signature(tensors: Mapping[str, Any]) -> Signature:
@@ -135,7 +178,7 @@ def _numbers(name: str) -> list[int]:
 def _check_alike(
     of_model: Mapping[Signature, Sequence[int]], of_state: Mapping[Signature, Sequence[str]]
 ) -> None:
-    """Check that there are as many modules of each signature here and there, in a clear order.
+    """Check that there are as many modules of each signature here and there.
 
     Raises:
         InvalidValueError: it is not so.
@@ -155,9 +198,3 @@ def _check_alike(
         raise InvalidValueError(
             f"it has {theirs or 'nothing'}, where the model's modules have {mine or 'nothing'}"
         )
-    for names in of_state.values():
-        if len({re.sub(r"\d+", "", name) for name in names}) > 1:
-            raise InvalidValueError(
-                f"{' and '.join(names)} have tensors of the same shapes, so that their order is "
-                "not clear: name them by numbers, such as 0 and 2"
-            )

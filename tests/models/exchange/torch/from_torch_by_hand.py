@@ -398,7 +398,7 @@ def with_what_is_not_used(x: Any) -> Any:
 BRANCHES: dict[str, tuple[Callable[[Any], Any], int]] = {
     "a sum": (lambda x: (x + x.relu()).flatten(1), 96),
     "twice the same": (lambda x: (x + x).flatten(1), 96),
-    "a sum of four": (lambda x: sum([x, x.relu(), x.tanh(), 2 * x]).flatten(1), 96),  # type: ignore[union-attr]
+    "a sum of four": (lambda x: sum([x, x.relu(), x.tanh(), 2 * x]).flatten(1), 96),
     "torch.add": (lambda x: torch.add(x.relu(), other=x).flatten(1), 96),
     "a method": (lambda x: x.relu().add(x).add_(x).flatten(1), 96),
     "of vectors": (lambda x: x.flatten(1) + x.relu().flatten(1), 96),

@@ -29,7 +29,7 @@ from gpucnn import (
 from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 from gpucnn.layers import Layer
 from models.exchange.layers import built
-from models.exchange.random_networks import random_graph, random_network
+from models.exchange.random_networks import draw_weights, random_graph, random_network
 
 FILE = "weights.safetensors"
 State = dict[str, NDArray[Any]]
@@ -196,6 +196,37 @@ def test_what_does_not_fit_is_named() -> None:
             InvalidFileError,
         ):
             taken(state | {name: np.zeros(2, np.float32)})
+
+
+def residual(seed: int) -> Model:
+    """Two blocks of a ResNet, whose batch norms have the same shape, and the first a shortcut."""
+    images = Input((6, 6, 3))
+
+    def normed(x: Any, size: int, strides: int = 1) -> Any:
+        x = Conv2D(4, size, strides, padding="same", use_bias=False)(x)
+        return BatchNormalization()(x)
+
+    x = normed(ReLU()(normed(images, 3, 2)), 3)
+    x = ReLU()(Add()([x, normed(images, 1, 2)]))
+    x = ReLU()(Add()([normed(ReLU()(normed(x, 3)), 3), x]))
+    made = Model(images, Dense(2)(Flatten()(x)), device="cpu", seed=seed)
+    draw_weights(made, seed)
+    return made
+
+
+def test_batch_norms_are_those_of_the_convolutions_beside_them() -> None:
+    made, other = residual(1), residual(2)
+    state = state_dict(made)
+    names = sorted({name.rpartition(".")[0] for name in state}, key=lambda name: int(name[2:]))
+    block = (
+        "layer1.0.conv1 layer1.0.bn1 layer1.0.conv2 layer1.0.bn2 layer1.0.down.0 layer1.0.down.1"
+    )
+    theirs = f"{block} layer1.1.conv1 layer1.1.bn1 layer1.1.conv2 layer1.1.bn2 fc".split()
+    others = dict(zip(names, theirs, strict=True))
+    split = {name: name.rpartition(".") for name in state}
+    save_file({f"{others[m]}.{key}": state[name] for name, (m, _, key) in split.items()}, FILE)
+    other.load_weights(FILE)
+    assert small.weight_bytes(other) == small.weight_bytes(made)
 
 
 def test_an_order_that_is_not_clear_is_refused() -> None:
