@@ -108,9 +108,10 @@ class _Reading:
 
     def _end(self, value: Any) -> None:
         if not isinstance(value, Output):
+            given = type(value).__name__.removeprefix("immutable_")  # as torch.fx has lists
             raise InvalidValueError(
-                f"the module gives {printable(type(value).__name__)}: give one that returns a "
-                "single tensor, which follows from its images"
+                f"the module gives {printable(given)}: give one that returns a single tensor, "
+                "which follows from its images"
             )
         self._draft.resume(value, is_shared=True)
 

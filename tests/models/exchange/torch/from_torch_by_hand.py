@@ -545,7 +545,7 @@ def test_what_is_not_understood_is_named(function: Callable[[Any], Any], line: s
 
 
 @pytest.mark.parametrize(
-    ("join", "kind"), [(lambda each: tuple(each), "tuple"), (lambda each: 3, "int")]
+    ("join", "kind"), [(tuple, "tuple"), (list, "list"), (lambda each: 3, "int")]
 )
 def test_what_gives_no_single_tensor_is_refused(
     join: Callable[[list[Any]], Any], kind: str
