@@ -799,6 +799,28 @@ def contrast(x: Array, drawn: Array, low: float, high: float, pixel: int) -> Arr
     return made
 
 
+def paste(
+    x: Array, others: Array, drawn: Array, places: Array, ratios: Array, is_alike: bool
+) -> tuple[Array, Array]:
+    """Images with rectangles of others; and the shares of the pixels outside, and inside."""
+    pasted, shares = np.array(x), np.zeros((2, len(x)))
+    one, pixels = 2**16, x.shape[1] * x.shape[2]
+    for image in range(len(x)):
+        count = 0
+        for row, column in np.ndindex(x.shape[1:3]):
+            is_inside = True
+            for axis, place in enumerate((row, column)):
+                size = x.shape[1 + axis]
+                length = int(ratios[drawn[image, 0 if is_alike else axis]]) * size
+                start = math.floor(int(places[image, axis]) * (size * one - length) / one)
+                is_inside &= start <= place * one < start + length
+            if is_inside:
+                pasted[image, row, column] = others[image, row, column]
+                count += 1
+        shares[:, image] = (pixels - count) / pixels, count / pixels
+    return pasted, shares
+
+
 # Data
 
 

@@ -17,6 +17,7 @@ from gpucnn.backends.ops.grouped_convolution import (
     CudaGroupedConvolution,
     GroupedConvolution,
 )
+from gpucnn.backends.ops.images.mixing import CpuMixing, CudaMixing, Mixing
 from gpucnn.backends.ops.images.moves import CpuImages, CudaImages, Images
 from gpucnn.backends.ops.images.resampling import CpuResampling, CudaResampling, Resampling
 from gpucnn.backends.ops.images.tones import CpuTones, CudaTones, Tones
@@ -50,6 +51,7 @@ class Backend(
     Norms,
     Parts,
     Pooling,
+    Mixing,
     Random,
     Resampling,
     Tones,
@@ -89,6 +91,7 @@ class CpuBackend(
     CpuNormalization,
     CpuNorms,
     CpuPooling,
+    CpuMixing,
     CpuRandom,
     CpuResampling,
     CpuTones,
@@ -124,6 +127,7 @@ class CudaBackend(
     CudaNorms,
     CudaParts,
     CudaPooling,
+    CudaMixing,
     CudaRandom,
     CudaResampling,
     CudaTones,

@@ -37,6 +37,10 @@ from gpucnn.layers.preprocessing.augmentation import Augmentation as Augmentatio
 from gpucnn.layers.preprocessing.augmentation import RandomFlip as RandomFlip
 from gpucnn.layers.preprocessing.augmentation import RandomTranslation as RandomTranslation
 from gpucnn.layers.preprocessing.crop import RandomCrop as RandomCrop
+from gpucnn.layers.preprocessing.erasing import RandomErasing as RandomErasing
+from gpucnn.layers.preprocessing.mixing import CutMix as CutMix
+from gpucnn.layers.preprocessing.mixing import MixingLayer as MixingLayer
+from gpucnn.layers.preprocessing.mixing import MixUp as MixUp
 from gpucnn.layers.preprocessing.rescaling import Normalization as Normalization
 from gpucnn.layers.preprocessing.rescaling import Rescaling as Rescaling
 from gpucnn.layers.preprocessing.rescaling import Scaling as Scaling
@@ -79,7 +83,9 @@ LAYERS: tuple[type[Layer], ...] = configurable(globals(), Layer)
 """The layers that a model file may name."""
 
 AUGMENTATION = tuple(
-    each for each in LAYERS if issubclass(each, Augmentation) and each is not RandomCrop
+    each
+    for each in LAYERS
+    if issubclass(each, (Augmentation, MixingLayer)) and each is not RandomCrop
 )
 """Those that vary images in training, and leave them as they are in use."""
 

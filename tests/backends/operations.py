@@ -786,6 +786,73 @@ def tones(sizes: Sizes, values: Values, operation: str) -> Call:
     return Call(operation, arguments | {"out": values.unset(*x.shape)})
 
 
+def draw_partners(sizes: Sizes, values: Values, first: int, more: int) -> Call:
+    """Of a part of a batch of so many more images."""
+    count = sizes.images
+    return Call(
+        "draw_partners",
+        {
+            "batch": values.integers(1000, first + count + more),
+            "seed": values.integer(64),
+            "stream": values.integer(32),
+            "step": np.array([values.integer(40)], np.int64),
+            "out": unset((count,), np.int64),
+            "first": first,
+        },
+    )
+
+
+def draw_noise(sizes: Sizes, values: Values, choices: int = 7, first: int = 0) -> Call:
+    return Call(
+        "draw_noise",
+        {
+            "table": values.reals(choices, sizes.channels),
+            "seed": values.integer(64),
+            "stream": values.integer(32),
+            "step": np.array([values.integer(40)], np.int64),
+            "out": values.unset(*_input(sizes)),
+            "first": first,
+        },
+    )
+
+
+def blend(sizes: Sizes, values: Values) -> Call:
+    x, others = values.reals(*_input(sizes)), values.reals(*_input(sizes))
+    weights = np.array([0, PIXEL, *values.integers(PIXEL, 3)], np.int32)
+    return Call(
+        "blend",
+        {
+            "x": x,
+            "others": others,
+            "drawn": values.integers(5, sizes.images, 2).astype(np.int32),
+            "weights": weights,
+            "out": values.unset(*x.shape),
+            "shares": values.unset(2, sizes.images),
+        },
+    )
+
+
+def paste(sizes: Sizes, values: Values, is_alike: bool = False, has_shares: bool = True) -> Call:
+    """Rectangles of all sizes, some of nothing, or of everything, also at the ends."""
+    x, others = values.reals(*_input(sizes)), values.reals(*_input(sizes))
+    ratios = np.array([0, PIXEL, PIXEL // 2, *values.integers(PIXEL, 2)], np.int32)
+    places = values.integers(PIXEL, sizes.images, 2)
+    at_ends = PIXEL * values.integers(2, sizes.images, 2)
+    return Call(
+        "paste",
+        {
+            "x": x,
+            "others": others,
+            "drawn": values.integers(5, sizes.images, 2).astype(np.int32),
+            "places": np.where(values.integers(2, sizes.images, 2), places, at_ends).astype("i4"),
+            "ratios": ratios,
+            "out": values.unset(*x.shape),
+            "shares": values.unset(2, sizes.images) if has_shares else None,
+            "is_alike": is_alike,
+        },
+    )
+
+
 def store_probabilities(sizes: Sizes, values: Values) -> Call:
     rows, classes = _pixels(sizes), sizes.filters
     first, number = sizes.channels, int(values.integers(3))
@@ -1185,6 +1252,15 @@ CALLS: dict[str, Builder] = {
     "transform to the nearest": partial(transform, fill_mode="nearest", interpolation="nearest"),
     "brighten": partial(tones, operation="brighten"),
     "contrast": partial(tones, operation="contrast"),
+    "draw_partners": partial(draw_partners, first=0, more=0),
+    "draw_partners of a part": partial(draw_partners, first=3, more=5),
+    "draw_noise": draw_noise,
+    "draw_noise of a part": partial(draw_noise, first=2**32 - 2),
+    "draw_noise of one number": partial(draw_noise, choices=1),
+    "blend": blend,
+    "paste": paste,
+    "paste alike": partial(paste, is_alike=True),
+    "paste without shares": partial(paste, has_shares=False),
     "store_probabilities": store_probabilities,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy with ties": partial(softmax_cross_entropy, ties=True),

@@ -427,6 +427,40 @@ def contrast(x: Array, drawn: Array, low: float, high: float, **_: Any) -> Resul
     return {"out": loops.contrast(x, drawn, low, high, PIXEL)}
 
 
+def draw_partners(
+    batch: Array, seed: int, stream: int, step: Array, out: Array, first: int
+) -> Results:
+    word = loops.random_word(0, seed, stream, int(step[0]))
+    number = loops.drawn_integer(word, 1, max(len(batch) - 1, 1))
+    places = [(first + i + number) % len(batch) for i in range(len(out))]
+    return {"out": np.array([batch[place] for place in places])}
+
+
+def draw_noise(
+    table: Array, seed: int, stream: int, step: Array, out: Array, first: int
+) -> Results:
+    noise, size = np.zeros(out.shape), out[0].size
+    for index in np.ndindex(out.shape):
+        e = int(np.ravel_multi_index(index[1:], out.shape[1:]))
+        number = (first + index[0]) * ((size + 3) // 4) * 4 + e
+        word = loops.random_word(number, seed, stream, int(step[0]))
+        noise[index] = table[loops.drawn_integer(word, 0, len(table) - 1), index[-1]]
+    return {"out": noise}
+
+
+def blend(x: Array, others: Array, drawn: Array, weights: Array, **_: Any) -> Results:
+    shares = np.array([[weights[a] / PIXEL, 1 - weights[a] / PIXEL] for a, _ in drawn]).T
+    mixed = [shares[0, i] * x[i] + shares[1, i] * others[i] for i in range(len(x))]
+    return {"out": np.array(mixed), "shares": shares}
+
+
+def paste(
+    x: Array, others: Array, drawn: Array, places: Array, ratios: Array, is_alike: bool, **out: Any
+) -> Results:
+    pasted, shares = loops.paste(x, others, drawn, places, ratios, is_alike)
+    return {"out": pasted} | ({} if out["shares"] is None else {"shares": shares})
+
+
 def store_probabilities(
     position: Array, logits: Array, probabilities: Array, batch_size: int, first: int
 ) -> Results:
@@ -666,6 +700,10 @@ REFERENCES: dict[str, Callable[..., Results]] = {
     "flip": flip,
     "translate": translate,
     "transform": transform,
+    "draw_partners": draw_partners,
+    "draw_noise": draw_noise,
+    "blend": blend,
+    "paste": paste,
     "brighten": brighten,
     "contrast": contrast,
     "store_probabilities": store_probabilities,

@@ -219,7 +219,7 @@ def _dropping(rate: float) -> dict[str, Any]:
     return {"threshold": int(rate * 2**32), "scale": 1 / (1 - rate)}
 
 
-def _generator(seed: int, stream: int) -> dict[str, int]:
+def generator(seed: int, stream: int) -> dict[str, int]:
     """What kernels take for a stream of random words."""
     return {"key_low": seed & LOW_WORD, "key_high": seed >> 32, "stream": stream}
 
@@ -243,13 +243,13 @@ class CudaRandom(CudaMemory, Random):
         out: Array,
         first: int = 0,
     ) -> None:
-        drawn = _dropping(rate) | _generator(seed, stream)
+        drawn = _dropping(rate) | generator(seed, stream)
         self._dropout(x=x, step=step, mask=mask, out=out, first=first, **drawn)
 
     def draw_mask(
         self, rate: float, seed: int, stream: int, step: Array, mask: Array, first: int = 0
     ) -> None:
-        drawn = _dropping(rate) | _generator(seed, stream)
+        drawn = _dropping(rate) | generator(seed, stream)
         self._draw_mask(step=step, mask=mask, first=first, **drawn)
 
     def draw_integers(
@@ -263,7 +263,7 @@ class CudaRandom(CudaMemory, Random):
         first: int = 0,
     ) -> None:
         limits = {"low_0": lows[0], "high_0": highs[0], "low_1": lows[1], "high_1": highs[1]}
-        self._draw_integers(step=step, out=out, first=first, **limits, **_generator(seed, stream))
+        self._draw_integers(step=step, out=out, first=first, **limits, **generator(seed, stream))
 
     _dropout = kernel(
         "dropout.cu",

@@ -14,11 +14,11 @@ from gpucnn.utils import arguments
 
 
 class Augmentation(Layer):
-    """A layer that draws two whole numbers for each image, and changes it accordingly.
+    """A layer that varies images in training, and leaves them as they are outside of it.
 
-    They are a function of the model's seed, the layer's index in the model, the number of the
-    training step and the image's number in the batch: the same on every device, however the batch
-    is split, and in a resumed run. Outside of training, images stay as they are.
+    What is drawn for an image is a function of the model's seed, the layer's index in the model,
+    the number of the training step and the image's number in the batch: the same on every device,
+    however the batch is split, and in a resumed run.
 
     There is no gradient: the layer comes before all layers with parameters.
     """
@@ -35,25 +35,36 @@ class Augmentation(Layer):
     def inference_buffers(self) -> dict[str, Buffer]:
         return {}
 
-    def training_buffers(self) -> dict[str, Buffer]:
-        return {"drawn": Buffer((2,), "int32"), "output": Buffer(self.output_shape)}
-
     def forward(self, x: Array, step: Step | None) -> Array:
         if step is None or step.number is None:
-            return self._leave(x)
-        drawn, output = self.buffer("drawn", len(x)), self.buffer("output", len(x))
-        draw = self.backend.draw_integers
-        draw(*self._limits(), self.seed, self.index, step.number, drawn, step.first)
-        self._vary(x, drawn, output)
-        return output
+            return self._left(x)
+        return self._varied(x, step)
 
     def backward(self, output_gradient: Array) -> Array | None:
         """Do nothing: no layer before it needs a gradient."""
         return None
 
-    def _leave(self, x: Array) -> Array:
-        """What images are outside of training."""
+    @abstractmethod
+    def _varied(self, x: Array, step: Step) -> Array:
+        """What images are in a step of training: real (n, *output_shape)."""
+
+    def _left(self, x: Array) -> Array:
+        """What they are outside of training."""
         return x
+
+
+class ByTwoNumbers(Augmentation):
+    """A layer that draws two whole numbers for each image, and varies it accordingly."""
+
+    def training_buffers(self) -> dict[str, Buffer]:
+        return {"drawn": Buffer((2,), "int32"), "output": Buffer(self.output_shape)}
+
+    def _varied(self, x: Array, step: Step) -> Array:
+        drawn, output = self.buffer("drawn", len(x)), self.buffer("output", len(x))
+        draw = self.backend.draw_integers
+        draw(*self._limits(), self.seed, self.index, step.number, drawn, step.first)
+        self._vary(x, drawn, output)
+        return output
 
     @abstractmethod
     def _limits(self) -> tuple[Pair, Pair]:
@@ -75,7 +86,7 @@ FLIPS = {"horizontal": (0, 1), "vertical": (1, 0), "horizontal_and_vertical": (1
 
 
 @dataclass(eq=False, repr=False)
-class RandomFlip(Augmentation):
+class RandomFlip(ByTwoNumbers):
     """Mirrors images, or turns them upside down, each with probability 1/2; in training only.
 
     Which images is a function of the model's seed, the layer's index, the training step and the
@@ -106,7 +117,7 @@ class RandomFlip(Augmentation):
 
 
 @dataclass(eq=False, repr=False)
-class RandomTranslation(Augmentation):
+class RandomTranslation(ByTwoNumbers):
     """Moves each image by random shares of its height and width; in training only.
 
     Shifts are real numbers, whole multiples of 2^-16 of a pixel, and pixels are interpolated

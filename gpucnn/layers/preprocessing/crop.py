@@ -9,12 +9,12 @@ from gpucnn.backends import Array, Backend, Buffer, Shape
 from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers.preprocessing.augmentation import Augmentation
+from gpucnn.layers.preprocessing.augmentation import ByTwoNumbers
 from gpucnn.utils import arguments
 
 
 @dataclass(eq=False, repr=False)
-class RandomCrop(Augmentation):
+class RandomCrop(ByTwoNumbers):
     """Cuts a window out of each image: at a random place in training, else in the middle.
 
     Places are drawn as `RandomTranslation` draws shifts, for each image. The layer comes before all
@@ -87,7 +87,7 @@ class RandomCrop(Augmentation):
     def _vary(self, x: Array, drawn: Array, out: Array) -> None:
         self.backend.transform(x, drawn, self._maps, "nearest", 0.0, "nearest", out)
 
-    def _leave(self, x: Array) -> Array:
+    def _left(self, x: Array) -> Array:
         (top, _), (left, _) = self.cropping
         output = self.buffer("output", len(x))
         self.backend.pad(x, -top, -left, output)

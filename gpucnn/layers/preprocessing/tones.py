@@ -6,7 +6,7 @@ from dataclasses import InitVar, dataclass
 from gpucnn.backends import Array
 from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.backends.window import Pair
-from gpucnn.layers.preprocessing.augmentation import Augmentation
+from gpucnn.layers.preprocessing.augmentation import Augmentation, ByTwoNumbers
 from gpucnn.utils import arguments
 
 Range = tuple[float, float]
@@ -26,7 +26,7 @@ class OfRange(Augmentation):
 
 
 @dataclass(eq=False, repr=False)
-class RandomBrightness(OfRange):
+class RandomBrightness(ByTwoNumbers, OfRange):
     """Makes each image lighter or darker by a random share of the range of pixels; in training.
 
     Shares are drawn as `RandomTranslation` draws shifts, in whole multiples of 2^-16. Pixels that
@@ -61,7 +61,7 @@ class RandomBrightness(OfRange):
 
 
 @dataclass(eq=False, repr=False)
-class RandomContrast(OfRange):
+class RandomContrast(ByTwoNumbers, OfRange):
     """Gives each image more or less contrast, by a random factor; in training only.
 
     What pixels differ by from the mean of their channel is multiplied. Factors are drawn as

@@ -12,7 +12,7 @@ from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
 from gpucnn.backends.ops.images.transforms import INTERPOLATIONS, MOST_MAPPED_SIDE
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers.preprocessing.augmentation import Augmentation
+from gpucnn.layers.preprocessing.augmentation import ByTwoNumbers
 from gpucnn.utils import arguments
 
 CHOICES = 2**12
@@ -25,7 +25,7 @@ Linear = NDArray[np.float64]
 """Linear maps, (`CHOICES`, 2, 2): of a row and a column of the result, to those of the image."""
 
 
-class Transformation(Augmentation):
+class Transformation(ByTwoNumbers):
     """A layer that maps each image by an affine map, a sum of two that are drawn from tables."""
 
     fill_mode: str

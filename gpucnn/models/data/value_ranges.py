@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers import Augmentation, Layer, OfRange, Scaling, takes_bytes_as_they_are
+from gpucnn.layers import (
+    Augmentation,
+    Layer,
+    MixingLayer,
+    OfRange,
+    Scaling,
+    takes_bytes_as_they_are,
+)
 from gpucnn.models.pixels import BYTES, SHARE, TOLERANCE, Pixels, encoding_of_bytes
 
 
@@ -29,7 +36,7 @@ def check_value_ranges(layers: Sequence[Layer], pixels: Pixels) -> None:
             pairs = list(zip(layer.scales, layer.offsets, strict=True))
             ends = [end * scale + offset for scale, offset in pairs for end in (low, high)]
             low, high = min(ends), max(ends)
-        elif not isinstance(layer, Augmentation):
+        elif not isinstance(layer, (Augmentation, MixingLayer)):
             return
 
 

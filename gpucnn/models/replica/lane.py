@@ -1,6 +1,7 @@
 """Lanes: the layers of a replica with buffers for one microbatch, and its passes through them."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import (
     Batch,
     FusedConv2D,
+    MixingLayer,
     Step,
     Sums,
     by_itself,
@@ -18,9 +20,11 @@ from gpucnn.layers import (
     is_of_whole_batch,
     takes_bytes_as_they_are,
 )
+from gpucnn.layers.preprocessing.mixing import Gather
 from gpucnn.losses import PlacedLoss
 from gpucnn.models.graph import IMAGES, Stretch, layers_of
 from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
+from gpucnn.models.replica.mixing import Mixing
 from gpucnn.models.replica.objective import Objective
 from gpucnn.models.replica.passes import Totals, backward, forward
 
@@ -109,6 +113,10 @@ class Lane:
             self._before_head = Body.of(self.stretches, len(self._head.layers))
         self._of_whole_batches = [layer for layer in self.layers if is_of_whole_batch(layer)]
         self.loss = PlacedLoss(objective.loss, backend, outputs, dtype)
+        self._mixing = None
+        if isinstance(layers[0], MixingLayer):
+            of_partners = PlacedLoss(objective.loss, backend, outputs, dtype)
+            self._mixing = Mixing(layers[0], of_partners, backend, dtype)
         self._images = BatchMemory(backend, Buffer(input_shape), dtype)
         self._classes = BatchMemory(backend, Buffer((), "int64"), dtype)
         self._targets = BatchMemory(backend, Buffer((outputs,)), dtype)
@@ -141,8 +149,11 @@ class Lane:
             real (n, *input_shape), in the layout of the layers; the next call overwrites it.
         """
         images = self._images[len(indices)]
-        data.gather_images(indices, images, normalizes=self._normalizes_bytes)
+        self._gather(data)(indices, images)
         return images
+
+    def _gather(self, data: DeviceDataset) -> Gather:
+        return partial(data.gather_images, normalizes=self._normalizes_bytes)
 
     def load_labels(self, data: DeviceDataset, indices: Array) -> Array:
         """Gather the labels of a microbatch, as the loss takes them; the next call overwrites them.
@@ -209,12 +220,21 @@ class Lane:
         indices, images = batch.indices[rows], len(batch.indices)
         now = Step(step, rows.start, images)
         head = self._head
-        if head is None or batch.outputs is not None or not has_plain_classes(data):
-            outputs = yield from self._forward_gathered(self._body, data, indices, now)
+        mixing = None if step is None else self._mixing
+        is_plain = mixing is None and batch.outputs is None and has_plain_classes(data)
+        if head is None or not is_plain:
+            if mixing is None:
+                outputs = yield from self._forward_gathered(self._body, data, indices, now)
+            else:
+                mixed = mixing.mix(self.load(data, indices), batch.indices, now, self._gather(data))
+                outputs = yield from forward(self._body.stretches, mixed.images, now)
             if batch.outputs is not None:
                 self.store_outputs(outputs, batch.position, batch.outputs, batch.size, rows.start)
             labels, metrics = self.load_labels(data, indices), self._metrics(len(indices))
             gradient = self.loss.gradient(outputs, labels, *metrics, images)
+            if mixing is not None:
+                labels = self.load_labels(data, mixed.partners)
+                mixing.add_loss(outputs, labels, mixed.shares, metrics, gradient, images)
             self._weigh(data, indices, metrics[0], gradient)
             of_all = batch.losses, batch.correct
             self._backend.store_metrics(batch.position, *metrics, *of_all, batch.size, rows.start)

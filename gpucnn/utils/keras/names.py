@@ -58,9 +58,9 @@ ABSENT: dict[str, dict[str, str]] = {
         "GaussianNoise GaussianDropout AlphaDropout": f"use Dropout, or {OWN_LAYER}",
         "ActivityRegularization": "use kernel_regularizer of Conv2D and Dense",
         "RandomColorDegeneration RandomColorJitter"
-        " RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue"
+        " RandomElasticTransform RandomGaussianBlur RandomGrayscale RandomHue"
         " RandomInvert RandomPerspective RandomPosterization RandomSaturation"
-        " RandomSharpness RandAugment AugMix CutMix MixUp AutoContrast"
+        " RandomSharpness RandAugment AugMix AutoContrast"
         " ContrastLimitedAdaptiveHistogramEqualization Equalization Solarization": (
             f"use RandomFlip, RandomTranslation or RandomRotation, or {OWN_LAYER}"
         ),

@@ -46,6 +46,7 @@ def test_optional_arrays_are_those_that_may_be_null() -> None:
         ("matmul", "slabs"),
         ("normalize_gradient_sums", "slabs"),
         ("scale_shift", "offset"),
+        ("paste", "shares"),
         ("dense_gradients", "slabs"),
         ("dense_relu", "bias"),
         ("dense_relu", "slabs"),

@@ -131,7 +131,20 @@ def expected(launch: Counted) -> dict[str, Moved]:
         moved["patches"] = Moved(_inside(arguments), 0)
     if name == "translate":
         moved["x"] = Moved(_moved_into(arguments), 0)
-    if name in ("brighten", "contrast"):
+    if name == "paste":
+        kinds = ["x", "others", "drawn", "places", "ratios", "is_alike"]
+        _, shares = loops.paste(*(arguments[each] for each in kinds))
+        pixel = arguments["x"][0, 0, 0].nbytes
+        moved["others"] = Moved(round(shares[1].sum() * arguments["x"][0, ..., 0].size) * pixel, 0)
+        moved["x"] = Moved(moved["x"].read - moved["others"].read, 0)
+        used = arguments["drawn"][:, :1] if arguments["is_alike"] else arguments["drawn"]
+        moved["drawn"] = Moved(used.size * 4, 0)
+        moved["ratios"] = Moved(len(np.unique(used)) * 4, 0)
+    if name == "draw_noise":
+        moved["table"] = Moved(len(np.unique(arguments["out"])) * arguments["out"].itemsize, 0)
+    if name == "blend":
+        moved["weights"] = Moved(len(np.unique(arguments["drawn"][:, 0])) * 4, 0)
+    if name in ("brighten", "contrast", "blend"):
         moved["drawn"] = Moved(moved["drawn"].read // 2, 0)
     if name == "transform":
         moved["x"] = Moved(_seen_by_maps(arguments), 0)

@@ -15,6 +15,7 @@ from gpucnn import (
     Concatenate,
     Conv2D,
     Cropping2D,
+    CutMix,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -24,11 +25,13 @@ from gpucnn import (
     Input,
     LeakyReLU,
     MaxPool2D,
+    MixUp,
     Model,
     Normalization,
     RandomBrightness,
     RandomContrast,
     RandomCrop,
+    RandomErasing,
     RandomFlip,
     RandomRotation,
     RandomShear,
@@ -129,13 +132,15 @@ class Draw:
             RandomCrop(4, 3),
             RandomBrightness(0.1),
             RandomContrast(0.1),
+            RandomErasing(),
             RandomFlip(),
             RandomTranslation(0.1, 0.1),
             RandomRotation(0.1),
             RandomZoom(0.1),
             RandomShear(0.1),
         ]
-        return [each for each in layers if self.random.random() < 0.2]
+        mixing: list[Layer] = self.of([MixUp()], [CutMix()], [], [])
+        return mixing + [each for each in layers if self.random.random() < 0.2]
 
     def body(self) -> list[Layer]:
         parts = [self.of_images() for _ in range(self.random.integers(1, MOST_PARTS + 1))]
