@@ -783,8 +783,8 @@ def brighten(x: Array, drawn: Array, low: float, high: float, pixel: int) -> Arr
     """A share of the range, in units of which `pixel` are 1, is added to each image."""
     made = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
-        made[index] = x[index] + drawn[index[0], 0] * (high - low) / pixel
-        made[index] = min(max(made[index], low), high)
+        brighter = float(x[index] + drawn[index[0], 0] * (high - low) / pixel)
+        made[index] = min(max(brighter, low), high)
     return made
 
 
@@ -794,7 +794,7 @@ def contrast(x: Array, drawn: Array, low: float, high: float, pixel: int) -> Arr
     for image, row, column, channel in np.ndindex(x.shape):
         places = [x[image, i, j, channel] for i, j in np.ndindex(x.shape[1:3])]
         mean = sum(places) / len(places)
-        above = (x[image, row, column, channel] - mean) * drawn[image, 0] / pixel
+        above = float((x[image, row, column, channel] - mean) * drawn[image, 0] / pixel)
         made[image, row, column, channel] = min(max(mean + above, low), high)
     return made
 

@@ -264,7 +264,7 @@ def _greatest(terms: Array) -> float:
 
 def brightened(arguments: Arguments) -> float:
     """The roundings of a pixel and what is added to it, relative to 1: four of what is added."""
-    return 4 * _greatest(np.abs(arguments["x"].astype(np.float64))) + 4 * _range(arguments)
+    return 4 * (_greatest(np.abs(arguments["x"].astype(np.float64))) + _range(arguments))
 
 
 def contrasted(arguments: Arguments) -> float:
@@ -274,7 +274,7 @@ def contrasted(arguments: Arguments) -> float:
     part once, and once multiplied by the factor, in a difference, a product and a sum.
     """
     x, factors = arguments["x"], np.abs(arguments["drawn"][:, 0].astype(np.float64)) / 2**16
-    pixels = x.shape[1] * x.shape[2]
+    pixels = float(x.shape[1] * x.shape[2])
     greatest = _greatest(np.abs(x.astype(np.float64)))
     return (pixels + 1 + 3) * (1 + 2 * _greatest(factors)) * greatest
 
@@ -282,7 +282,7 @@ def contrasted(arguments: Arguments) -> float:
 def _range(arguments: Arguments) -> float:
     """The greatest share of the range of pixels that is added to an image."""
     shares = np.abs(arguments["drawn"][:, 0].astype(np.float64)) / 2**16
-    return _greatest(shares) * (abs(arguments["low"]) + abs(arguments["high"]))
+    return _greatest(shares) * float(abs(arguments["low"]) + abs(arguments["high"]))
 
 
 def elements_of_parameters(arguments: Arguments) -> float:
