@@ -1,4 +1,4 @@
-"""Networks of `keras.applications` here, in ONNX Runtime, and back: by hand, where all are installed.
+"""Networks of `keras.applications` here, in ONNX Runtime, and back: by hand, with all installed.
 
 `KERAS_BACKEND=jax PYTHONPATH=tests python tests/peers/keras_applications.py [NAME...]`. Weights are
 drawn, and images are small. Prints by how much outputs differ from those of Keras, in shares of the
