@@ -15,6 +15,7 @@ from gpucnn.models.network import DTYPES
 from gpucnn.models.sequential import Sequential
 from gpucnn.optimizers import OPTIMIZERS_BY_NAME, SGD, Optimizer
 from gpucnn.optimizers.schedules import Constant, CosineDecay, OneCycle, Schedule
+from gpucnn.recipes import RECIPES
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.keras import lacking
@@ -23,30 +24,6 @@ __path__: list[str] = []  # or Python says of gpucnn.applications.vgg16 that thi
 
 OPTIMIZER_NAMES = tuple(OPTIMIZERS_BY_NAME)
 SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")
-
-# Tuned for each preset on MNIST.
-EPOCHS = {"notebook": 5, "lenet": 8}
-BATCH_SIZES = {"notebook": 32, "lenet": 64}
-LEARNING_RATES = {
-    "notebook": {
-        "adagrad": 0.5,
-        "adam": 0.01,
-        "adamw": 0.01,
-        "lion": 0.0005,
-        "muon": 0.01,
-        "rmsprop": 0.01,
-        "sgd": 0.05,
-    },
-    "lenet": {
-        "adagrad": 0.2,
-        "adam": 0.002,
-        "adamw": 0.002,
-        "lion": 0.0003,
-        "muon": 0.005,
-        "rmsprop": 0.004,
-        "sgd": 0.05,
-    },
-}
 
 LONGEST_SOURCE = 4096  # characters of a path or an address; no system takes longer paths
 
@@ -193,14 +170,15 @@ def default_config(model: str = "notebook", **changes: Any) -> TrainConfig:
         InvalidValueError: there is no such preset, or a change is not allowed.
     """
     arguments.one_of(model, "model", tuple(MODELS))
+    recipe = RECIPES[model]
     optimizer = arguments.one_of(changes.get("optimizer", "adam"), "optimizer", OPTIMIZER_NAMES)
     defaults = {
         "data": None,
         "device": "auto",
-        "epochs": EPOCHS[model],
-        "batch_size": BATCH_SIZES[model],
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
         "optimizer": optimizer,
-        "learning_rate": LEARNING_RATES[model][optimizer],
+        "learning_rate": recipe.learning_rates[optimizer],
         "schedule": "one-cycle",
         "seed": 0,
         "dtype": "float32",

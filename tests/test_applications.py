@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 
 from gpucnn import SGD, Constant, CosineDecay, OneCycle
-from gpucnn.applications import LEARNING_RATES, default_config
+from gpucnn.applications import default_config
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.optimizers import OPTIMIZERS
+from gpucnn.recipes import RECIPES
 
 
 def test_a_preset_has_a_config_of_its_own() -> None:
@@ -18,7 +19,7 @@ def test_a_preset_has_a_config_of_its_own() -> None:
 
 def test_the_learning_rate_follows_the_optimizer() -> None:
     config = default_config(optimizer="sgd")
-    assert config.learning_rate == LEARNING_RATES["notebook"]["sgd"]
+    assert config.learning_rate == RECIPES["notebook"].learning_rates["sgd"]
     assert default_config(optimizer="sgd", learning_rate=0.5).learning_rate == 0.5
 
 

@@ -150,6 +150,7 @@ ORDER = [
     "metrics",
     "callbacks",
     "models",
+    "recipes",
     "applications",
     "verification",
     "serving",

@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from gpucnn.applications import BATCH_SIZES
 from gpucnn.backends import available_devices
 from gpucnn.benchmark import PEERS, Plan, run_benchmark
 from gpucnn.benchmark.comparison import compare as compare_reports
@@ -19,6 +18,7 @@ from gpucnn.commands.tables.bench import print_comparison, print_report
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
+from gpucnn.recipes import RECIPES
 from gpucnn.utils import arguments
 from gpucnn.utils.plots import check_plot
 from gpucnn.utils.storage.files import check_writable
@@ -136,7 +136,7 @@ def _default_devices() -> list[str]:
 
 
 def _default_batch_sizes(model: str) -> list[int]:
-    return [BATCH_SIZES[arguments.one_of(model, "model", tuple(MODELS))]]
+    return [RECIPES[arguments.one_of(model, "model", tuple(MODELS))].batch_size]
 
 
 def _share(accuracy: float) -> float:

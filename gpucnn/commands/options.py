@@ -7,13 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from gpucnn.applications import (
-    BATCH_SIZES,
-    EPOCHS,
-    OPTIMIZER_NAMES,
-    SCHEDULE_NAMES,
-    TrainConfig,
-)
+from gpucnn.applications import OPTIMIZER_NAMES, SCHEDULE_NAMES, TrainConfig
 from gpucnn.backends import get_backend
 from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
@@ -24,6 +18,7 @@ from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import BUILT_IN
+from gpucnn.recipes import RECIPES
 
 WORKERS = "--workers/--threads"
 """The option for worker processes, by both of its names, in messages."""
@@ -74,8 +69,8 @@ Threads = Annotated[
 Device = Annotated[str, typer.Option(help="Where to compute, see gpucnn devices")]
 
 
-def _for_each(values: dict[str, int]) -> str:
-    return ", ".join(f"{value} for {name}" for name, value in values.items())
+def _for_each(what: str) -> str:
+    return ", ".join(f"{getattr(recipe, what)} for {name}" for name, recipe in RECIPES.items())
 
 
 # Of a recipe, see `TrainConfig`
@@ -84,11 +79,11 @@ Model = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(help=f"Times to go through the images (default: {_for_each(EPOCHS)})"),
+    typer.Option(help=f"Times to go through the images (default: {_for_each('epochs')})"),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(help=f"Images in a training step (default: {_for_each(BATCH_SIZES)})"),
+    typer.Option(help=f"Images in a training step (default: {_for_each('batch_size')})"),
 ]
 Optimizer = Annotated[
     str | None, typer.Option(help=f"{', '.join(OPTIMIZER_NAMES)} (default: adam)")
