@@ -120,7 +120,7 @@ class Peer(TrainingPeer):
     def _forward(self, batch_size: int, memory_format: Any) -> Task:
         import torch
 
-        module = _copy(self._module, memory_format)
+        module = _copy(self._module, memory_format).eval()
         x = self._images[:batch_size].clone().contiguous(memory_format=memory_format)
         return Task(lambda: module(x), torch.inference_mode)
 
@@ -222,9 +222,12 @@ def torch_accuracy(module: Any, images: Any, labels: NDArray[np.int64]) -> float
     import torch
 
     real = next(module.parameters()).dtype
+    was_training = module.training
+    module.eval()
     with torch.inference_mode():
         batches = images.split(TEST_BATCH)
         found = torch.cat([module(_to_real(each, real)).argmax(1) for each in batches])
+    module.train(was_training)
     return float((found.numpy() == labels).mean())
 
 
@@ -265,8 +268,9 @@ def check_torch(model: str, images: NDArray[np.uint8], labels: NDArray[np.int64]
     loss.backward()
     our_loss, our_gradients = network.loss_and_gradients(images, labels)
     check_agreement("torch", "loss", loss.detach().numpy(), np.asarray(our_loss))
+    state = {name: each.numpy() for name, each in module.named_buffers()}  # has no gradient
     gradients = {name: each.grad.numpy() for name, each in module.named_parameters()}
-    theirs = from_state_dict(modules_of_model(network.exported()), gradients)
+    theirs = from_state_dict(modules_of_model(network.exported()), state | gradients)
     for name, ours in zip(network.parameter_names, our_gradients, strict=True):
         check_agreement("torch", f"gradient of {name}", theirs[name], ours)
 
