@@ -35,8 +35,8 @@ def _check_workers(workers: int | None) -> int | None:
 
 
 DATA_FORMS = (
-    "A folder of photographs in a folder for each class, or of IDX or CSV files, an .npz file, or "
-    "an address"
+    "A folder of photographs in a folder for each class, or of IDX, CSV, CIFAR's or SVHN's files, "
+    "an .npz or .tar.gz file, an address, or a known set such as cifar10"
 )
 Checkpoint = Annotated[Path, typer.Argument(help="A file saved by gpucnn, or a .keras file")]
 Data = Annotated[

@@ -366,4 +366,4 @@ def test_memory_is_that_of_what_is_kept(tmp_path: Path, form: str) -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     kept = sum(each.nbytes for each in (x_train, y_train, x_test, y_test))
-    assert most < kept + 1.5 * 2**20
+    assert most < kept + 2.5 * 2**20  # a chunk is 2**20

@@ -6,7 +6,7 @@ record of the binary version is the label, in CIFAR-100 the coarse and the fine 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gpucnn.datasets import folder
 from gpucnn.datasets.formats.archive import Entry
-from gpucnn.datasets.formats.in_place import joined, rearranged
+from gpucnn.datasets.formats.in_place import rearranged
 from gpucnn.datasets.formats.pickled import read_pickle
 from gpucnn.datasets.parts import Part
 from gpucnn.errors import InvalidFileError, printable
@@ -89,7 +89,7 @@ def read_cifar(
         OSError: a file cannot be read.
     """
     kinds = [kind for kind in KINDS if labels is None or labels in kind.labels]
-    parts: dict[str, Part] = {}
+    batches = _Batches()
     names: dict[str, tuple[str, ...]] = {}
     for entry in entries:
         kind = next((each for each in kinds if each.pattern.fullmatch(entry.name)), None)
@@ -98,37 +98,64 @@ def read_cifar(
         stem = entry.name.removesuffix(".bin")
         if stem in kind.files:
             read = _read_binary if entry.name.endswith(".bin") else _read_pickled
-            parts[stem] = read(entry, kind, _label_of(kind, labels))
+            batches.put(stem, read(entry, kind, _label_of(kind, labels)), kind)
         else:
             names |= _read_names(entry)
-    if not parts:
+    if not batches.parts:
         raise InvalidFileError(
             f"{origin} has none of the files of {' or '.join(each.name for each in kinds)}: if it "
             "has other images, unpack it and give their folder"
         )
-    kind = next(each for each in kinds if parts.keys() & set(each.files))
+    kind = next(each for each in kinds if batches.parts.keys() & set(each.files))
     for each in kind.files:
-        if each not in parts:
+        if each not in batches.parts:
             raise InvalidFileError(
                 f"{origin} has no {each} or {each}.bin: give all files of {kind.name}"
             )
-    train, test = (
-        _joined([parts.pop(name) for name in files]) for files in (kind.files[:-1], kind.files[-1:])
-    )
+    train, test = batches.joined(kind.files[:-1]), batches.joined(kind.files[-1:])
     return train, test, _names_of(names, kind, _label_of(kind, labels))
+
+
+class _Batches:
+    """Batches of images, (n, 3072), and their labels.
+
+    CIFAR-10's five to train on lie in one array from the start, each in its place, so that they
+    need not be kept twice to be joined.
+
+    Attributes:
+        parts: by the name of the file.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, Part] = {}
+        self._whole: NDArray[np.uint8] | None = None
+
+    def put(self, name: str, batch: Part, kind: Kind) -> None:
+        """Keep the batch of a file."""
+        planes, labels = batch
+        if kind is CIFAR10 and name != kind.files[-1]:
+            if self._whole is None:
+                self._whole = np.empty((len(kind.files) - 1, *planes.shape), np.uint8)
+            if planes.shape == self._whole.shape[1:]:
+                place = self._whole[kind.files.index(name)]
+                place[:] = planes
+                planes = place
+        self.parts[name] = planes, labels
+
+    def joined(self, names: Sequence[str]) -> Part:
+        """The images of files, (n, 32, 32, 3), and their labels."""
+        planes, labels = zip(*(self.parts[name] for name in names), strict=True)
+        if len(planes) > 1 and all(each.base is self._whole for each in planes):
+            whole = planes[0].base
+        else:
+            whole = planes[0] if len(planes) == 1 else np.concatenate(planes)
+        images = rearranged(whole.reshape(-1, *SHAPE), (0, 2, 3, 1))
+        return images, np.concatenate(labels)
 
 
 def _label_of(kind: Kind, labels: str | None) -> int:
     """Which of the labels of a set is asked for."""
     return kind.labels.index(labels or kind.labels[-1])
-
-
-def _joined(batches: list[Part]) -> Part:
-    """The images of all batches, (n, 3072), as (n, 32, 32, 3), and their labels."""
-    labels = np.concatenate([each for _, each in batches])
-    planes = [each for each, _ in batches]
-    batches.clear()  # so that each goes as it is joined
-    return rearranged(joined(planes).reshape(-1, *SHAPE), (0, 2, 3, 1)), labels
 
 
 def _read_binary(entry: Entry, kind: Kind, label: int) -> Part:

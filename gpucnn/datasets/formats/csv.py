@@ -1,7 +1,8 @@
 """Reading images from CSV files: a row an image, its label first, then its pixels."""
 
+import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from math import isqrt
 from pathlib import Path
 from typing import Any, TextIO
@@ -9,10 +10,10 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.datasets.formats.in_place import without_first
 from gpucnn.errors import InvalidFileError, printable
 from gpucnn.utils.storage.bounds import LARGEST_ARRAY
 
+AT_ONCE = 2**17  # pixels that are read
 LABEL = ("label", "class")  # names of the first column
 
 
@@ -39,8 +40,10 @@ def read_csv(path: Path, origin: str) -> tuple[NDArray[Any], NDArray[Any]]:
         )
     try:
         with path.open(encoding="utf-8-sig") as file:
+            count = sum(1 for _ in _filled(file))
+            file.seek(0)
             rows, side = _rows(file, origin)
-            values = np.loadtxt(rows, np.uint8, delimiter=",", comments=None, ndmin=2)
+            return _read_rows(rows, count, side, path.stat().st_size)
     except InvalidFileError:
         raise
     except (ValueError, OverflowError) as error:
@@ -49,13 +52,43 @@ def read_csv(path: Path, origin: str) -> tuple[NDArray[Any], NDArray[Any]]:
             f"{origin} is not a CSV file of pixels ({printable(reason)}): give one with a label "
             "and pixels in each row, whole numbers from 0 to 255"
         ) from error
-    if values.shape[1] != 1 + side * side:
-        raise InvalidFileError(
-            f"{origin} has {1 + side * side} columns in its header, {values.shape[1]} in its rows: "
-            "give another copy"
-        )
-    labels = values[:, 0].copy()
-    return without_first(values).reshape(-1, side, side), labels
+
+
+def _read_rows(
+    rows: Iterator[str], most: int, side: int, file_size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The images and labels of rows, a few of which are read at a time.
+
+    Args:
+        rows: from the first that has pixels on.
+        most: how many there may be.
+        side: of an image, in pixels.
+        file_size: in bytes, of which no more is taken than it can hold.
+
+    Raises:
+        ValueError: a row is not as it should be.
+    """
+    columns = 1 + side * side
+    if 2 * most * columns > file_size + 1:  # a digit at least, and what separates it
+        raise ValueError(f"the first row has {columns} columns, others have fewer")
+    images, labels = np.empty((most, side, side), np.uint8), np.empty(most, np.uint8)
+    count, rows_at_once = 0, max(1, AT_ONCE // columns)
+    while some := list(islice(rows, rows_at_once)):
+        try:
+            values = np.loadtxt(some, np.uint8, delimiter=",", comments=None, ndmin=2)
+        except ValueError as error:
+            raise ValueError(_with_row(str(error), count)) from error
+        if values.shape != (len(some), columns):
+            raise ValueError(f"the first row has {columns} columns, others {values.shape[1]}")
+        read = slice(count, count + len(some))
+        labels[read], images[read] = values[:, 0], values[:, 1:].reshape(-1, side, side)
+        count += len(some)
+    return images[:count], labels[:count]
+
+
+def _with_row(reason: str, before: int) -> str:
+    """NumPy's reason with the number of a row of the file, where `before` are before its first."""
+    return re.sub(r"\bat row (\d+)", lambda found: f"at row {int(found[1]) + before}", reason)
 
 
 def _rows(file: TextIO, origin: str) -> tuple[Iterator[str], int]:
@@ -84,7 +117,7 @@ def _rows(file: TextIO, origin: str) -> tuple[Iterator[str], int]:
     start = next(_filled(file), "") if has_header else first
     if not start:
         raise InvalidFileError(f"{origin} has no row of pixels: give one for each image")
-    return chain([start], file), side
+    return chain([start], _filled(file)), side
 
 
 def _filled(file: TextIO) -> Iterator[str]:

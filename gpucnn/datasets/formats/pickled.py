@@ -19,7 +19,6 @@ from gpucnn.utils.storage.bounds import LARGEST_ARRAY
 from gpucnn.utils.storage.damage import DAMAGE
 
 MOST_READS = 1_000_000  # one or two for each of its instructions: CIFAR-100's takes half of that
-LONGEST_LINE = 2**16  # bytes of an instruction in text
 LARGE = 2**16  # bytes of a string that is read into an array
 CHUNK = 2**20  # bytes read at a time
 MOST_ARRAYS = 16
@@ -86,7 +85,7 @@ class _Source:
         return b"".join(map(self._file.read, parts))
 
     def readline(self) -> bytes:
-        line = self._file.readline(min(self.left, LONGEST_LINE))
+        line = self._file.readline(self.left)
         self._take(len(line))
         return line
 

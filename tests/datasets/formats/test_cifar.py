@@ -1,4 +1,4 @@
-import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,11 @@ from datasets.sample_cifar import (
     python_files,
     write_archive,
 )
-from gpucnn.datasets.formats.archive import archived
-from gpucnn.datasets.formats.cifar import is_cifar, read_cifar
+from gpucnn.datasets.formats.archive import Entry, archived
+from gpucnn.datasets.formats.cifar import CIFAR10, CIFAR100, Kind, is_cifar, read_cifar
 from gpucnn.datasets.parts import Part
 from gpucnn.errors import InvalidFileError
+from memory import most_resident
 
 Read = tuple[Part, Part, tuple[str, ...] | None]
 
@@ -63,6 +64,17 @@ def test_cifar_100(tmp_path: Path, files: dict[str, bytes], mode: str, number: i
         assert part[1].tolist() == expected[number]
     assert names is not None
     assert (names[0], len(names)) == (f"{mode}_0", 100 if mode == "fine" else 20)
+
+
+def test_batches_of_different_sizes(tmp_path: Path) -> None:
+    files = python_files()
+    batch = {b"data": planes(images(2, seed=9)), b"labels": [4, 5]}
+    (_, train_labels), _, _ = read(tmp_path, files | {"data_batch_4": python2_pickle(batch)})
+    assert len(train_labels) == 14
+    train, _, _ = read(tmp_path, files | {"data_batch_1": python2_pickle(batch)})
+    np.testing.assert_array_equal(train[0][:2], images(2, seed=9), strict=True)
+    np.testing.assert_array_equal(train[0][2:5], cifar10()["data_batch_2"][0], strict=True)
+    assert train[1][:2].tolist() == [4, 5]
 
 
 @pytest.mark.parametrize("files", [python_files(), binary_files()], ids=["python", "binary"])
@@ -124,25 +136,27 @@ def test_binary_files_of_something_else(tmp_path: Path, content: bytes, reason: 
 
 
 @pytest.mark.parametrize("is_binary", [False, True])
-@pytest.mark.parametrize("kind", [10, 100])
-def test_memory_is_that_of_what_is_kept(tmp_path: Path, kind: int, is_binary: bool) -> None:
-    """But for a batch of five, and a few records."""
-    count = 1000
-    pixels, labels = planes(images(count)), np.zeros((count, 1 + (kind == 100)), np.uint8)
+@pytest.mark.parametrize("kind", [CIFAR10, CIFAR100], ids=["10", "100"])
+def test_memory_is_that_of_what_is_kept(tmp_path: Path, kind: Kind, is_binary: bool) -> None:
+    """And of one of CIFAR-10's five batches, and of a few images."""
+    count = 4000
+    pixels = planes(images(count))
     if is_binary:
-        batch = np.hstack([labels, pixels]).tobytes()
+        batch = np.hstack([np.zeros((count, len(kind.labels)), np.uint8), pixels]).tobytes()
     else:
-        zeros = [0] * count
-        batch = python2_pickle({b"data": pixels} | dict.fromkeys(LABELS[kind], zeros))
-    path = tmp_path / "cifar.tar.gz"
-    names = [name for name in (binary_files if is_binary else python_files)(kind) if "t" in name]
-    write_archive(path, {n: batch for n in names if "meta" not in n and "names" not in n})
-    tracemalloc.start()
-    train, test, _ = read_cifar(archived(path, "<set>", is_cifar), "<set>")
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+        labels = {name.encode(): [0] * count for name in kind.labels}
+        batch = python2_pickle({b"data": pixels} | labels)
+    names = [f"{name}.bin" if is_binary else name for name in kind.files]
+    path = tmp_path / "batch"
+    path.write_bytes(batch)
+    del batch
+
+    def entries() -> Iterator[Entry]:
+        for name in names:
+            with path.open("rb") as file:
+                yield Entry(name, name, path.stat().st_size, file)
+
+    (train, test, _), most = most_resident(lambda: read_cifar(entries(), "<set>"))
     kept = train[0].nbytes + test[0].nbytes
-    assert most < kept + (pixels.nbytes if kind == 10 else 0) + 5 * 2**20
-
-
-LABELS = {10: [b"labels"], 100: [b"coarse_labels", b"fine_labels"]}
+    assert kept == len(names) * pixels.nbytes
+    assert most < kept + (1.2 * pixels.nbytes if kind is CIFAR10 else 0) + 5 * 2**20
