@@ -8,7 +8,7 @@ of users once they are registered.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, fields, is_dataclass
 from inspect import isfunction, signature
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_origin
 
 import numpy as np
 
@@ -55,7 +55,9 @@ class Configurable(KerasAttributes, metaclass=KerasArguments):
 
 def configurable(names: Mapping[str, object], base: type) -> tuple[type[Any], ...]:
     """The dataclasses among `names` that derive from `base`, in order: what `to_config` takes."""
-    classes = dict.fromkeys(each for each in names.values() if isinstance(each, type))
+    # Python 3.10 takes list[int] for a type.
+    plain = (each for each in names.values() if isinstance(each, type) and not get_origin(each))
+    classes = dict.fromkeys(plain)
     derived = (each for each in classes if issubclass(each, base) and each is not base)
     return tuple(each for each in derived if "__dataclass_fields__" in vars(each))
 

@@ -136,7 +136,7 @@ THINGS = [
 
 
 def test_configurable_are_dataclasses_of_a_base_alone() -> None:
-    things = [Dense, Layer, FusedConv2D, Adam, "a docstring", ReLU]
+    things = [Dense, Layer, FusedConv2D, Adam, "a docstring", list[int], ReLU]
     names = {f"name_{number}": thing for number, thing in enumerate(things)}
     assert configurable(names, Layer) == (Dense, ReLU)
 
