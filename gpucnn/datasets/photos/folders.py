@@ -169,10 +169,11 @@ def _advice(folder: Path) -> str:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """The visible files of a folder and of the folders in it."""
+    """The visible files of a folder and of the folders in it, without pipes and broken links."""
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [each for each in folders if _is_visible(each)]
-        yield from (Path(place, each) for each in files if _is_visible(each))
+        paths = (Path(place, each) for each in files if _is_visible(each))
+        yield from (path for path in paths if path.is_file())
 
 
 def _refuse(error: OSError) -> None:

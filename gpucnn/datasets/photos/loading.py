@@ -246,8 +246,8 @@ def _in_words(folder: Path, found: FoundPhotos, dataset: Dataset, share: float) 
         if share in (0, 1):
             tested = "all are to test with" if share else "none is kept for testing"
     line = (
-        f"{folder}: {_pictures(count)} of {len(names)} classes ({listed}), read as {height} x "
-        f"{width} pixels {'in colour' if channels == 3 else 'in grey'}; {tested}"
+        f"{printable(folder)}: {_pictures(count)} of {len(names)} classes ({listed}), read as "
+        f"{height} x {width} pixels {'in colour' if channels == 3 else 'in grey'}; {tested}"
     )
     return line + "".join(f"; {each}" for each in _left_out(found))
 

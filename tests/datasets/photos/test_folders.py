@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from unicodedata import normalize
 
@@ -103,6 +104,13 @@ def test_links(tmp_path: Path) -> None:
     (tmp_path / "set" / "cat").symlink_to(tmp_path / "elsewhere" / "cat")
     (tmp_path / "set" / "dog" / "loop").symlink_to(tmp_path / "set")
     assert found(tmp_path / "set") == [("cat/0.png", 0), ("dog/1.png", 1)]
+
+
+def test_pipes_and_broken_links_are_no_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "cat/1.png", "dog/1.png")
+    os.mkfifo(tmp_path / "cat" / "2.png")
+    (tmp_path / "dog" / "2.png").symlink_to(tmp_path / "nowhere")
+    assert found(tmp_path) == [("cat/1.png", 0), ("dog/1.png", 1)]
 
 
 @pytest.mark.parametrize(
