@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, get_backend
 from gpucnn.backends.ranks.world import is_leader
-from gpucnn.errors import InvalidFileError, InvalidValueError
+from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 from gpucnn.layers import Input, Layer
 from gpucnn.layers.ends import ends_in_softmax
 from gpucnn.layers.tensor import Tensor
@@ -110,6 +110,19 @@ class Model(Pictured):
         images, layers, graph = trace(inputs, outputs)
         self._take_name(name)
         super().__init__([images, *layers], dtype, device, seed, threads, graph)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse what Keras's subclasses define.
+
+        Raises:
+            InvalidTypeError: a class of the user's defines `call`.
+        """
+        super().__init_subclass__(**options)
+        if "call" in vars(cls):
+            raise InvalidTypeError(
+                f"{cls.__name__} defines call, but models are not traced: call layers on what "
+                "Input and other layers give, and make a Model(inputs, outputs)"
+            )
 
     def _take_name(self, name: str | None) -> None:
         if name is not None:

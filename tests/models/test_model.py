@@ -156,6 +156,14 @@ class TestRefused:
         ):
             called([Flatten(), Dense(3, dtype="float64")]).build(small.SHAPE)
 
+    def test_a_subclass_that_defines_call(self) -> None:
+        with refusal(
+            "Mine defines call, but models are not traced: call layers on what Input and other "
+            "layers give, and make a Model(inputs, outputs)",
+            InvalidTypeError,
+        ):
+            type("Mine", (Model,), {"call": lambda self, x: x})
+
     @pytest.mark.parametrize("name", ["add", "pop"])
     def test_layers_are_not_added_later(self, name: str) -> None:
         assert not hasattr(branches.residual(), name)
