@@ -9,10 +9,14 @@ from gpucnn.backends import get_backend
 from gpucnn.datasets import Dataset, full_source, load_dataset
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models import MNIST_CLASSES, MNIST_SHAPE, MODELS
+from gpucnn.models import best as best
+from gpucnn.models import fast as fast
 from gpucnn.models import lenet as lenet
 from gpucnn.models import notebook as notebook
+from gpucnn.models import resnet as resnet
+from gpucnn.models import tiny as tiny
+from gpucnn.models.model import Model
 from gpucnn.models.network import DTYPES
-from gpucnn.models.sequential import Sequential
 from gpucnn.optimizers import OPTIMIZERS_BY_NAME, SGD, Optimizer
 from gpucnn.optimizers.schedules import Constant, CosineDecay, OneCycle, Schedule
 from gpucnn.recipes import RECIPES
@@ -117,7 +121,7 @@ class TrainConfig:
         images: int,
         input_shape: Sequence[int] = MNIST_SHAPE,
         classes: int = MNIST_CLASSES,
-    ) -> Sequential:
+    ) -> Model:
         """The untrained model, compiled with its optimizer.
 
         Args:

@@ -19,6 +19,17 @@ class Recipe:
     learning_rates: Mapping[str, float]
 
 
+OF_SMALL_CONVNETS = {
+    "adagrad": 0.2,
+    "adam": 0.002,
+    "adamw": 0.002,
+    "lion": 0.0003,
+    "muon": 0.005,
+    "rmsprop": 0.004,
+    "sgd": 0.05,
+}
+"""Learning rates, tuned for lenet; others differ in that of Adam, their own optimizer."""
+
 RECIPES = {
     "notebook": Recipe(
         epochs=5,
@@ -33,18 +44,10 @@ RECIPES = {
             "sgd": 0.05,
         },
     ),
-    "lenet": Recipe(
-        epochs=8,
-        batch_size=64,
-        learning_rates={
-            "adagrad": 0.2,
-            "adam": 0.002,
-            "adamw": 0.002,
-            "lion": 0.0003,
-            "muon": 0.005,
-            "rmsprop": 0.004,
-            "sgd": 0.05,
-        },
-    ),
+    "lenet": Recipe(epochs=8, batch_size=64, learning_rates=OF_SMALL_CONVNETS),
+    "fast": Recipe(epochs=2, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.02}),
+    "tiny": Recipe(epochs=25, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.02}),
+    "best": Recipe(epochs=12, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.01}),
+    "resnet": Recipe(epochs=10, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.01}),
 }
 """By the name of the preset."""

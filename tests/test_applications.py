@@ -8,6 +8,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.optimizers import OPTIMIZERS
 from gpucnn.recipes import RECIPES
+from small_mnist import small_mnist
 
 
 def test_a_preset_has_a_config_of_its_own() -> None:
@@ -59,10 +60,23 @@ def test_the_model_is_made_for_the_images() -> None:
         default_config().make_model(10, (2, 2, 1))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_presets_learn_by_their_recipes(name: str) -> None:
+    (images, labels), _ = small_mnist(256, 1)
+    config = default_config(name, epochs=3, batch_size=32, device="cpu", threads=1)
+    model = config.make_model(len(images))
+    history = model.fit(images, labels, config.batch_size, config.epochs, verbose=0)
+    first, _, last = (epoch["loss"] for epoch in history.epochs)
+    assert last < 0.8 * first
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "vgg"}, "model is 'vgg': choose one of notebook, lenet"),
+        (
+            {"model": "vgg"},
+            "model is 'vgg': choose one of notebook, lenet, fast, tiny, best, resnet",
+        ),
         ({"epochs": -1}, "epochs is -1: it must be a whole number of at least 1"),
         ({"batch_size": 0}, "batch_size is 0: it must be a whole number of at least 1"),
         (

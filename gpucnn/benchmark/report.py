@@ -31,7 +31,7 @@ class Environment:
         threads: of the CPU, for each contender that runs there.
         versions: of Python, gpucnn, NumPy and its BLAS, and of peers and CuPy if they were timed.
         devices: the description of each device, by its name.
-        model: the preset, with "without dropout" if it has dropout layers.
+        model: the preset, and what it is "without", see `describe_model`.
         dtype: of all arithmetic.
         rounds: how many times each measurement was repeated.
     """

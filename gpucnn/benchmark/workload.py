@@ -1,4 +1,4 @@
-"""The work that every contender does: a preset without dropout, on MNIST."""
+"""The work that every contender does: a preset without what is drawn at random, on MNIST."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Backend
 from gpucnn.datasets import load_mnist
-from gpucnn.layers import LAYERS, Dropout
+from gpucnn.layers import AUGMENTATION, LAYERS, Dropout
 from gpucnn.models import MODELS
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import epoch_order
 from gpucnn.utils.objects.config import from_config, to_config
 
 LEARNING_RATE = 0.01  # of the timed training steps, by SGD without momentum
+PRESETS = tuple(name for name in MODELS if name != "resnet")  # chains, as the peers take them
 MOST_BATCHES = 300  # that the timed training steps cycle through
 TEST_BATCH = 128  # images classified at a time when an accuracy is measured
 
@@ -27,7 +28,7 @@ class Workload:
     """A network to train and run, and its data.
 
     Args:
-        model: the name of a preset; its dropout layers are left out.
+        model: the name of a preset; dropout, and layers that vary images, are left out.
         dtype: "float32" or "float64", of all arithmetic.
         data: the training set and the test set, see `load_data`.
     """
@@ -44,7 +45,7 @@ def load_data() -> Data:
 
 
 def make_network(model: str, dtype: str, device: str, threads: int | None) -> Sequential:
-    """A preset without its dropout layers, with its initial weights.
+    """A preset without the layers that draw at random, with its initial weights.
 
     Args:
         model: the name of a preset.
@@ -60,16 +61,19 @@ def make_network(model: str, dtype: str, device: str, threads: int | None) -> Se
     layers = [
         from_config(to_config(layer, LAYERS), LAYERS)
         for layer in preset.layers
-        if not isinstance(layer, Dropout)
+        if not isinstance(layer, (Dropout, *AUGMENTATION))
     ]
     return Sequential(layers, preset.input_shape, dtype, device, preset.seed, threads)
 
 
 def describe_model(model: str) -> str:
-    """The preset's name, with "without dropout" if `make_network` leaves dropout layers out."""
+    """The preset's name, with "without ..." if `make_network` leaves layers out."""
     layers = MODELS[model](device="cpu").layers
-    without = " without dropout" if any(isinstance(layer, Dropout) for layer in layers) else ""
-    return f"{model}{without}"
+    kinds = {"dropout": Dropout, "augmentation": AUGMENTATION}
+    without = [
+        what for what, kind in kinds.items() if any(isinstance(layer, kind) for layer in layers)
+    ]
+    return f"{model} without {' and '.join(without)}" if without else model
 
 
 def normalise(images: NDArray[np.uint8], dtype: "np.dtype[np.floating]") -> NDArray[Any]:

@@ -1,11 +1,21 @@
-"""Models: training, evaluation, prediction and files; and two presets."""
+"""Models: training, evaluation, prediction and files; and presets."""
 
 import os
 from typing import TYPE_CHECKING
 
 from gpucnn.models.model import Model
 from gpucnn.models.pictures.prediction import Prediction
-from gpucnn.models.presets import MNIST_CLASSES, MNIST_SHAPE, MODELS, lenet, notebook
+from gpucnn.models.presets import (
+    MNIST_CLASSES,
+    MNIST_SHAPE,
+    MODELS,
+    best,
+    fast,
+    lenet,
+    notebook,
+    resnet,
+    tiny,
+)
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import History
 from gpucnn.utils.keras import lacking
@@ -19,9 +29,13 @@ __all__ = [
     "Model",
     "Prediction",
     "Sequential",
+    "best",
+    "fast",
     "lenet",
     "load_model",
     "notebook",
+    "resnet",
+    "tiny",
 ]
 
 

@@ -2,11 +2,30 @@
 
 from collections.abc import Callable, Sequence
 
-from gpucnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+from gpucnn.layers import (
+    Add,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    Input,
+    Layer,
+    MaxPool2D,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    ReLU,
+)
+from gpucnn.layers.tensor import Tensor
+from gpucnn.models.model import Model
 from gpucnn.models.sequential import Sequential
 
 MNIST_SHAPE = (28, 28, 1)
 MNIST_CLASSES = 10
+CIFAR_SHAPE = (32, 32, 3)
+CIFAR_CLASSES = 10
 
 
 def notebook(
@@ -58,4 +77,130 @@ def lenet(
     return Sequential(layers, input_shape, dtype, device, seed, threads)
 
 
-MODELS: dict[str, Callable[..., Sequential]] = {"notebook": notebook, "lenet": lenet}
+def fast(
+    dtype: str = "float32",
+    device: str = "auto",
+    seed: int = 0,
+    threads: int | None = None,
+    *,
+    input_shape: Sequence[int] = MNIST_SHAPE,
+    classes: int = MNIST_CLASSES,
+) -> Sequential:
+    """Three narrow convolutions, of which two are pooled before they are normalised.
+
+    12,674 parameters for MNIST. On the CPU convolution, ReLU and pooling are one operation, and
+    batch normalisation has a quarter of the numbers to read. Arguments and errors are those of
+    `notebook`.
+    """
+    layers = [
+        *_convolution(12, pooled=True),
+        *_convolution(24, pooled=True),
+        *_convolution(32),
+        Flatten(),
+        Dense(classes),
+    ]
+    return Sequential(layers, input_shape, dtype, device, seed, threads)
+
+
+def tiny(
+    dtype: str = "float32",
+    device: str = "auto",
+    seed: int = 0,
+    threads: int | None = None,
+    *,
+    input_shape: Sequence[int] = MNIST_SHAPE,
+    classes: int = MNIST_CLASSES,
+) -> Sequential:
+    """Fewer than 10,000 parameters: four convolutions, and the mean of each filter's outputs.
+
+    In training images are moved by up to 5 % of their sides. Arguments and errors are those of
+    `notebook`.
+    """
+    layers = [
+        RandomTranslation(0.05, 0.05, "nearest"),
+        *_convolution(8, 5, pooled=True),
+        *_convolution(16),
+        *_convolution(24, padding="same", pooled=True),
+        *_convolution(20),
+        GlobalAveragePooling2D(),
+        Dense(classes),
+    ]
+    return Sequential(layers, input_shape, dtype, device, seed, threads)
+
+
+def best(
+    dtype: str = "float32",
+    device: str = "auto",
+    seed: int = 0,
+    threads: int | None = None,
+    *,
+    input_shape: Sequence[int] = MNIST_SHAPE,
+    classes: int = MNIST_CLASSES,
+) -> Sequential:
+    """The layers of `tiny` with more filters: 78,242 parameters for MNIST.
+
+    In training images are moved and turned, by up to 5 % of their sides and 7 degrees. Arguments
+    and errors are those of `notebook`.
+    """
+    layers = [
+        RandomTranslation(0.05, 0.05, "nearest"),
+        RandomRotation(0.02, "nearest"),
+        *_convolution(20, 5, pooled=True),
+        *_convolution(40),
+        *_convolution(64, padding="same", pooled=True),
+        *_convolution(80),
+        GlobalAveragePooling2D(),
+        Dense(classes),
+    ]
+    return Sequential(layers, input_shape, dtype, device, seed, threads)
+
+
+def resnet(
+    dtype: str = "float32",
+    device: str = "auto",
+    seed: int = 0,
+    threads: int | None = None,
+    *,
+    input_shape: Sequence[int] = CIFAR_SHAPE,
+    classes: int = CIFAR_CLASSES,
+) -> Model:
+    """A pooled convolution and three residual blocks, for photographs of CIFAR-10's size.
+
+    78,730 parameters for CIFAR-10. In training images are mirrored and moved. The blocks are those
+    of He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, with
+    convolutions of 1x1 where the number of filters changes. Arguments and errors are those of
+    `notebook`.
+    """
+    images = Input(input_shape)
+    x: Tensor = RandomFlip("horizontal")(images)
+    x = RandomTranslation(0.1, 0.1)(x)
+    for layer in _convolution(16, padding="same", pooled=True):
+        x = layer(x)
+    x = _residual(x, 16, shortcut=x)
+    for filters in (32, 64):
+        shortcut = Conv2D(filters, 1, strides=2, use_bias=False)(x)
+        x = _residual(x, filters, strides=2, shortcut=BatchNormalization()(shortcut))
+    logits = Dense(classes)(GlobalAveragePooling2D()(x))
+    return Model(images, logits, "resnet", dtype, device, seed, threads)
+
+
+def _convolution(
+    filters: int, kernel_size: int = 3, padding: str = "valid", *, pooled: bool = False
+) -> list[Layer]:
+    """A convolution with ReLU, 2x2 max-pooling if `pooled`, and batch normalisation."""
+    pooling = [MaxPool2D(2)] if pooled else []
+    convolution = Conv2D(filters, kernel_size, padding=padding)
+    return [convolution, ReLU(), *pooling, BatchNormalization()]
+
+
+def _residual(x: Tensor, filters: int, strides: int = 1, *, shortcut: Tensor) -> Tensor:
+    """The ReLU of the sum of two convolutions of `x`, both normalised, and of `shortcut`."""
+    y = Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+    y = ReLU()(BatchNormalization()(y))
+    y = Conv2D(filters, 3, padding="same", use_bias=False)(y)
+    return ReLU()(Add()([BatchNormalization()(y), shortcut]))
+
+
+MODELS: dict[str, Callable[..., Model]] = {
+    preset.__name__: preset for preset in (notebook, lenet, fast, tiny, best, resnet)
+}

@@ -2,18 +2,38 @@ import numpy as np
 import pytest
 
 from gpucnn.benchmark import workload
-from gpucnn.benchmark.workload import full_batches, load_data, make_network, normalise
-from gpucnn.layers import Dropout
+from gpucnn.benchmark.workload import (
+    PRESETS,
+    describe_model,
+    full_batches,
+    load_data,
+    make_network,
+    normalise,
+)
+from gpucnn.layers import AUGMENTATION, Dropout
 from gpucnn.models import MODELS
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_presets_come_without_dropout_and_with_their_weights(model: str) -> None:
+@pytest.mark.parametrize("model", PRESETS)
+def test_presets_come_without_what_is_drawn_and_with_their_weights(model: str) -> None:
     preset, made = MODELS[model](device="cpu"), make_network(model, "float32", "cpu", 1)
-    kinds = [type(each) for each in preset.layers if not isinstance(each, Dropout)]
+    drawn = (Dropout, *AUGMENTATION)
+    kinds = [type(each) for each in preset.layers if not isinstance(each, drawn)]
     assert [type(each) for each in made.layers] == kinds
     for expected, weights in zip(preset.get_weights(), made.get_weights(), strict=True):
         np.testing.assert_array_equal(weights, expected)
+
+
+@pytest.mark.parametrize(
+    ("model", "described"),
+    [
+        ("notebook", "notebook"),
+        ("lenet", "lenet without dropout"),
+        ("tiny", "tiny without augmentation"),
+    ],
+)
+def test_what_is_left_out_is_told(model: str, described: str) -> None:
+    assert describe_model(model) == described
 
 
 def test_threads_and_dtype_are_as_asked() -> None:

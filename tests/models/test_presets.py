@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
-from gpucnn import Sequential, models
+from gpucnn import Add, Model, Sequential, models
 
-PARAMETERS = {"notebook": 13_610, "lenet": 225_034}
+PARAMETERS = {
+    "notebook": 13_610,
+    "lenet": 225_034,
+    "fast": 12_706,
+    "tiny": 9_542,
+    "best": 78_242,
+    "resnet": 78_058,
+}
 
 
 @pytest.fixture(params=models.MODELS)
@@ -21,7 +28,8 @@ def test_names_are_those_of_the_functions(name: str) -> None:
 
 def test_take_the_digits_of_mnist(name: str) -> None:
     images = np.zeros((2, 28, 28), np.uint8)
-    assert models.MODELS[name]().predict(images).shape == (2, 10)
+    model = models.MODELS[name](input_shape=models.MNIST_SHAPE)
+    assert model.predict(images).shape == (2, 10)
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (28, 20, 1)])
@@ -32,8 +40,18 @@ def test_take_other_images_of_other_classes(name: str, shape: tuple[int, ...]) -
 
 def test_options_are_passed_on(name: str) -> None:
     model = models.MODELS[name]("float64", "cpu", seed=7)
-    assert type(model) is Sequential
+    assert isinstance(model, Model)
     assert (model.dtype.name, model.backend.device, model.seed) == ("float64", "cpu", 7)
+
+
+def test_tiny_has_at_most_ten_thousand_parameters() -> None:
+    """Those that are not trained, the moving averages, among them."""
+    assert models.tiny().count_params() <= 10_000
+
+
+def test_residual_blocks_halve_the_image_and_double_the_filters() -> None:
+    sums = [layer for layer in models.resnet().layers if isinstance(layer, Add)]
+    assert [each.output_shape for each in sums] == [(16, 16, 16), (8, 8, 32), (4, 4, 64)]
 
 
 def described(model: Sequential) -> str:
