@@ -72,8 +72,8 @@ def main() -> None:
     rows += [(repr(layer), varied(layer, images)) for layer in LAYERS]
     figure = Figure(figsize=(8, 9.2), layout="constrained")
     grid = figure.add_gridspec(len(rows), 1, hspace=0)
-    for place, (name, made) in zip(grid, rows, strict=True):
-        axes = figure.add_subplot(place)
+    for number, (name, made) in enumerate(rows):
+        axes = figure.add_subplot(grid[number])
         line = np.concatenate([np.pad(each[..., 0], 1, constant_values=255) for each in made], 1)
         axes.imshow(line, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(name, loc="left", fontsize=8, family="monospace", pad=2)

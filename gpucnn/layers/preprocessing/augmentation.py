@@ -53,6 +53,12 @@ class Augmentation(Layer):
         return x
 
 
+def number_of(step: Step) -> Array:
+    """The number of a step in which images are varied: int64 (1,), on the device."""
+    assert step.number is not None
+    return step.number
+
+
 class ByTwoNumbers(Augmentation):
     """A layer that draws two whole numbers for each image, and varies it accordingly."""
 
@@ -61,8 +67,8 @@ class ByTwoNumbers(Augmentation):
 
     def _varied(self, x: Array, step: Step) -> Array:
         drawn, output = self.buffer("drawn", len(x)), self.buffer("output", len(x))
-        draw = self.backend.draw_integers
-        draw(*self._limits(), self.seed, self.index, step.number, drawn, step.first)
+        draw, number = self.backend.draw_integers, number_of(step)
+        draw(*self._limits(), self.seed, self.index, number, drawn, step.first)
         self._vary(x, drawn, output)
         return output
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, Buffer, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Step
+from gpucnn.layers.preprocessing.augmentation import number_of
 from gpucnn.layers.preprocessing.rectangles import (
     CHOICES,
     NOISE,
@@ -87,7 +88,8 @@ class RandomErasing(OfRange):
         drawn, places = draw_rectangles(self, len(x), step)
         fill, output = self.buffer("fill", len(x)), self.buffer("output", len(x))
         stream = self.index + NOISE
-        self.backend.draw_noise(self._fills, self.seed, stream, step.number, fill, step.first)
+        number = number_of(step)
+        self.backend.draw_noise(self._fills, self.seed, stream, number, fill, step.first)
         self.backend.paste(x, fill, drawn, places, self._ratios, output)
         return output
 
@@ -99,7 +101,8 @@ class RandomErasing(OfRange):
         left = round((1 - self._probability) * CHOICES)
         low, high = self._scale
         rows, columns = (np.linspace(low, high, count) for count in (CHOICES - left, CHOICES))
-        return np.sqrt(np.concatenate([np.zeros(left), rows, columns]))
+        roots: NDArray[np.float64] = np.sqrt(np.concatenate([np.zeros(left), rows, columns]))
+        return roots
 
     def _numbers(self) -> NDArray[np.float64]:
         """What is left in a rectangle is drawn from: (m, channels)."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, Buffer, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.preprocessing.augmentation import number_of
 from gpucnn.layers.preprocessing.rectangles import CHOICES, RECTANGLES, draw_rectangles, units
 from gpucnn.layers.windowed.sliding import image_size
 from gpucnn.utils import arguments
@@ -78,7 +79,8 @@ class MixingLayer(Layer):
         """
         partners, others = self.buffer("partners", len(x)), self.buffer("others", len(x))
         stream = self.index + PARTNERS
-        self.backend.draw_partners(batch, self.seed, stream, step.number, partners, step.first)
+        number = number_of(step)
+        self.backend.draw_partners(batch, self.seed, stream, number, partners, step.first)
         gather(partners, others)
         output = self.buffer("output", len(x))
         self._mix(x, others, step, output, shares)

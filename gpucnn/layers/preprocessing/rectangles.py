@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Buffer
 from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.layers.base import Layer, Step
+from gpucnn.layers.preprocessing.augmentation import number_of
 
 CHOICES = 2**12
 """How many sizes of rectangles, weights or numbers of noise are drawn from."""
@@ -26,13 +27,14 @@ def draw_rectangles(layer: Layer, count: int, step: Step) -> tuple[Array, Array]
     drawn, places = layer.buffer("drawn", count), layer.buffer("places", count)
     which = (0, CHOICES), (CHOICES - 1, 2 * CHOICES - 1)
     anywhere = (0, 0), (PIXEL, PIXEL)
-    for limits, stream, out in ((which, 0, drawn), (anywhere, PLACES, places)):
+    for (lows, highs), stream, out in ((which, 0, drawn), (anywhere, PLACES, places)):
         layer.backend.draw_integers(
-            *limits, layer.seed, layer.index + stream, step.number, out, step.first
+            lows, highs, layer.seed, layer.index + stream, number_of(step), out, step.first
         )
     return drawn, places
 
 
 def units(shares: NDArray[np.float64]) -> NDArray[np.int32]:
     """Shares from 0 to 1 in units of 1 / `PIXEL`."""
-    return np.rint(shares * PIXEL).astype(np.int32)
+    whole: NDArray[np.int32] = np.rint(shares * PIXEL).astype(np.int32)
+    return whole

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from backends.agreement import assert_agrees, results
@@ -603,6 +603,32 @@ def test_parts_that_are_longer_than_a_block(
     assert_array_equal(whole, np.concatenate(parts, 3))
 
 
+@pytest.mark.parametrize("shape", [(40, 41, 3), (7, 90, 20), (1, 1025, 1)])
+def test_varied_images_that_are_longer_than_a_block(
+    simulator: CudaBackend, shape: tuple[int, int, int]
+) -> None:
+    """By quarters and halves, so that the results on whole numbers are exact."""
+    x, others = whole_numbers(3, *shape), whole_numbers(3, *shape)[::-1].copy()
+    channels = shape[2]
+    maps = np.array([[PIXEL // 2, PIXEL, 0, -PIXEL, 0, PIXEL], [0, PIXEL, 0, 0, PIXEL, -PIXEL]])
+    drawn, places = np.array([[0, 1], [1, 1], [0, 0]], np.int32), np.full((3, 2), 2**15, np.int32)
+    table, ratios = whole_numbers(5, channels), np.array([2**15, 2**14], np.int32)
+    step, halves = np.array([3]), np.array([[PIXEL // 2, 0]] * 3, np.int32)
+    written: list[list[Array]] = []
+    for backend in (simulator, CpuBackend()):
+        mapped, noise, blended, pasted, brighter = (np.zeros_like(x) for _ in range(5))
+        shares, of_pixels = np.zeros((2, 2, 3), np.float32)
+        how = "reflect", 2.0, "bilinear"
+        backend.transform(x, drawn, maps.astype(np.int32), *how, mapped)
+        backend.draw_noise(table, 7, 1, step, noise, 5)
+        backend.blend(x, others, drawn, ratios, blended, shares)
+        backend.paste(x, others, drawn, places, ratios, pasted, of_pixels)
+        backend.brighten(x, halves, -4.0, 4.0, brighter)
+        written.append([mapped, noise, blended, pasted, brighter, shares, of_pixels])
+    for simulated, expected in zip(*written, strict=True):
+        assert_array_equal(simulated, expected)
+
+
 # Indices beyond 32 bits: arrays of that many elements in files that are mostly holes, of which the
 # last block of the grid alone is run
 
@@ -835,6 +861,24 @@ def test_moving_images_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     by[-1] = [0, 3 * PIXEL // 2]
     last.translate(x, by, "reflect", 0.0, moved)
     assert_array_equal(moved[-1, -1, -3:, 0], [23.5, 24.5, 25.5])
+    maps = np.array([[0, PIXEL, 0, 0, 0, PIXEL], [0, 0, 0, PIXEL // 2, 0, 0]], np.int32)
+    last.transform(x, by.clip(0, 1), maps, "reflect", 0.0, "bilinear", moved)
+    assert_array_equal(moved[-1, -1, -3:, 0], [25.5, 26.5, 27])
+    by[-1] = [PIXEL, 0]
+    last.brighten(x, by, 0.0, 26.0, moved)
+    assert_array_equal(moved[-1, -1, :3, 0], [26, 26, 26])
+    by[-1] = [2 * PIXEL, 0]
+    last.contrast(x, by, 0.0, 60.0, moved)
+    mean = sum(range(28)) / 28**2
+    assert_allclose(moved[-1, -1, -3:, 0], 2 * np.array([25, 26, 27]) - mean, rtol=1e-6)
+    mixed, shares = holes.zeros("float32", *x.shape), holes.zeros("float32", 2, count)
+    by[-1] = 0
+    last.blend(x, x, by, np.array([PIXEL // 4], np.int32), mixed, shares)
+    assert_array_equal(mixed[-1, -1, -3:, 0], [25, 26, 27])
+    last.paste(moved, x, by, by, np.array([PIXEL], np.int32), mixed, shares)
+    assert_array_equal(mixed[-1, -1, -3:, 0], [25, 26, 27])
+    last.draw_noise(np.ones((1, 1), np.float32), 0, 0, np.array([1]), mixed, 0)
+    assert_array_equal(mixed[-1, -1], 1)
     factors = holes.zeros("float32", count, 1)
     factors[-1] = 2
     last.scale_channels(x, factors, moved)

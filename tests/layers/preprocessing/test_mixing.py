@@ -19,11 +19,11 @@ from gpucnn import (
     get_backend,
 )
 from gpucnn.backends import Array
-from gpucnn.layers import Layer, Step
-from gpucnn.layers.preprocessing.mixing import CHOICES, PARTNERS, beta_quantiles
+from gpucnn.layers import Layer, MixingLayer, Step
+from gpucnn.layers.preprocessing.mixing import PARTNERS, beta_quantiles
+from gpucnn.layers.preprocessing.rectangles import CHOICES
 from gpucnn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.utils import to_categorical
-from layers.placed import AnyLayer
 
 IMAGES, LABELS = small.images(20) / 255 - 0.5, small.labels(20)
 ROWS = to_categorical(LABELS, small.CLASSES)
@@ -39,7 +39,7 @@ def model(first: list[Layer], loss: Any) -> Sequential:
     return made
 
 
-def mixed(layer: AnyLayer, step: int, batch: Array) -> tuple[Array, Array, Array]:
+def mixed(layer: MixingLayer, step: int, batch: Array) -> tuple[Array, Array, Array]:
     """The images, the partners and the shares of the first layer of a model."""
     backend = get_backend("cpu")
     layer.index, layer.seed, layer.needs_input_gradient = 0, SEED, False

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
 from gpucnn.backends.ops.images.transforms import INTERPOLATIONS
 from gpucnn.layers.preprocessing.transforms import CHOICES
 from layers.varied import SHAPE, X, drawn, first_of_a_model, varied
+
+Range = tuple[float, float]
 
 HEIGHT, WIDTH, _ = SHAPE
 CENTRE = np.array([(HEIGHT - 1) / 2, (WIDTH - 1) / 2])
@@ -76,7 +78,8 @@ def test_rotations(factor: Any, low: float, high: float, step: int) -> None:
         down, right = np.moveaxis(at - CENTRE, -1, 0)
         of_columns = right * np.cos(angle) - down * np.sin(angle)
         of_rows = right * np.sin(angle) + down * np.cos(angle)
-        return np.stack([of_rows, of_columns], -1) + CENTRE
+        turned: Array = np.stack([of_rows, of_columns], -1) + CENTRE
+        return turned
 
     check(RandomRotation(factor), place, step)
 
@@ -85,17 +88,20 @@ def test_rotations(factor: Any, low: float, high: float, step: int) -> None:
 @pytest.mark.parametrize(
     ("height", "width"), [((-0.5, 0.5), (-0.2, -0.1)), ((0.0, 0.3), (-0.4, 0.4))]
 )
-def test_zooms(height: Sequence[float], width: Sequence[float], step: int) -> None:
-    def place(at: Array, *choices: int) -> Array:
-        factors = [1 + spaced(*each, c) for each, c in zip((height, width), choices, strict=True)]
-        return (at - CENTRE) * factors + CENTRE
+def test_zooms(height: Range, width: Range, step: int) -> None:
+    def place(at: Array, of_rows: int, of_columns: int) -> Array:
+        pairs = (*height, of_rows), (*width, of_columns)
+        factors = [1 + spaced(low, high, choice) for low, high, choice in pairs]
+        zoomed: Array = (at - CENTRE) * factors + CENTRE
+        return zoomed
 
-    check(RandomZoom(tuple(height), tuple(width)), place, step)
+    check(RandomZoom(height, width), place, step)
 
 
 def test_a_zoom_of_the_height_alone_keeps_the_shape() -> None:
     def place(at: Array, choice: int, _: int) -> Array:
-        return (at - CENTRE) * (1 + spaced(-0.3, 0.3, choice)) + CENTRE
+        zoomed: Array = (at - CENTRE) * (1 + spaced(-0.3, 0.3, choice)) + CENTRE
+        return zoomed
 
     check(RandomZoom(0.3), place, 1)
 

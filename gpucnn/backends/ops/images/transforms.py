@@ -149,7 +149,8 @@ class CpuTransforms(CpuMemory, Transforms):
         of_columns = right * counting[:width, None]
         shape = (2, of_rows.shape[1], width, of_rows.shape[2])
         places = self.workspace("places", shape, np.int32)
-        return np.add(of_rows[:, :, None], of_columns[:, None], out=places)
+        np.add(of_rows[:, :, None], of_columns[:, None], out=places)
+        return places
 
     def _bring_inside(self, places: Array, size: int, fill_mode: str) -> None:
         """Replace places along an axis by those in the image, or its frame, that show the same."""
@@ -191,7 +192,8 @@ class CpuTransforms(CpuMemory, Transforms):
         np.copyto(at, whole[0])
         np.multiply(at, channels * count, out=at)
         first = (line + 1) * channels * count  # that of the images, within the frame
-        return np.add(at, self.counting(count) + first, out=at)
+        np.add(at, self.counting(count) + first, out=at)
+        return at
 
     def _look_up(
         self, seen: Array, at: Array, framed: Array, weights: Array | None, out: Array
