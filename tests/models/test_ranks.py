@@ -14,7 +14,7 @@ def trained(ranks: int, kind: str, device: str = "cpu", threads: int = 1) -> str
     return told
 
 
-KINDS = ["plain", "batch_norm", "last_image", "metrics", "iterable"]
+KINDS = ["plain", "residual", "last_image", "metrics", "iterable"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,7 +38,7 @@ def test_all_ranks_stop_where_one_does() -> None:
     assert told == trained(1, "stop", threads=3)
 
 
-@pytest.mark.parametrize("kind", ["plain", "batch_norm", "classifier"])
+@pytest.mark.parametrize("kind", ["plain", "residual", "classifier"])
 def test_ranks_on_the_simulator(kind: str) -> None:
     """A classifier is a single operation there, but not of ranks, which share the batch."""
     of_counts = [trained(count, kind, "simulator") for count in (1, 2, 3, 4)]

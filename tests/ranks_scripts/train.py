@@ -38,12 +38,21 @@ def stack(kind):
             layers.Flatten(),
             layers.Dense(10),
         ]
-    if kind in ("batch_norm", "last_image"):
+    if kind == "last_image":
         first = [layers.Conv2D(8, 3), layers.BatchNormalization(), layers.ReLU()]
     else:
         first = [layers.Conv2D(8, 3, activation="relu")]
     last = [layers.MaxPooling2D(), layers.Flatten(), layers.Dropout(0.25), layers.Dense(10)]
     return [*first, *last]
+
+
+def residual(**options):
+    images = gpucnn.Input((28, 28, 1))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(images))
+    x = layers.MaxPooling2D()(layers.ReLU()(x))
+    y = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(x))
+    x = layers.Flatten()(layers.ReLU()(layers.Add()([x, y])))
+    return gpucnn.Model(images, layers.Dense(10)(layers.Dropout(0.25)(x)), **options)
 
 
 kind, device, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -52,17 +61,19 @@ trained_on = 193 if kind == "last_image" else 300  # in batches of 64
 count = trained_on + HELD_OUT if device == "cpu" else 64
 x = draw.integers(0, 256, (count, 28, 28, 1), np.uint8)
 y = draw.integers(0, 10, count)
-model = gpucnn.Sequential(stack(kind), device=device, threads=threads, seed=5)
+options = {"device": device, "threads": threads, "seed": 5}
+branches = kind == "residual"
+model = residual(**options) if branches else gpucnn.Sequential(stack(kind), **options)
 metrics = [gpucnn.metrics.Precision(average="macro")] if kind == "metrics" else []
 loss = gpucnn.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile("adam", loss, ["accuracy", *metrics])
-options = {"epochs": 3 if device == "cpu" else 1, "verbose": 0}
+fitted = {"epochs": 3 if device == "cpu" else 1, "verbose": 0}
 if kind == "iterable":
-    model.fit(Batches(), **options)
+    model.fit(Batches(), **fitted)
 else:
     told = [Stopping()] if kind == "stop" else []
     split = HELD_OUT / count if device == "cpu" else 0.0
-    model.fit(x, y, 64, validation_split=split, callbacks=told, **options)
+    model.fit(x, y, 64, validation_split=split, callbacks=told, **fitted)
 epochs = [
     {name: value for name, value in record.items() if "second" not in name}
     for record in model.history.epochs
