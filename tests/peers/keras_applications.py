@@ -23,7 +23,6 @@ SIDES = {
     "ResNet50": 64,
     "ResNet50V2": 64,
     "DenseNet121": 64,
-    "MobileNet": 64,
     "MobileNetV2": 64,
     "Xception": 71,
     "InceptionV3": 75,
