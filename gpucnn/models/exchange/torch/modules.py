@@ -73,7 +73,13 @@ class Module:
     @property
     def has_weights(self) -> bool:
         """Whether one of its tensors follows from a weight."""
-        return any(isinstance(each, Weight) for each in self.tensors.values())
+        return self.layer != ""
+
+    @property
+    def layer(self) -> str:
+        """The name of the layer from whose weights its tensors follow; "" for none."""
+        weights = (each.name for each in self.tensors.values() if isinstance(each, Weight))
+        return next(weights, "").rpartition(".")[0]
 
 
 def are_chain(modules: Sequence[Module]) -> bool:

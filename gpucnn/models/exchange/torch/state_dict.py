@@ -59,9 +59,9 @@ def from_state_dict(modules: Sequence[Module], state: Arrays) -> dict[str, NDArr
     """The weights, by name, of the model that modules stand for.
 
     A state dict's modules may have any names. They are told apart by the shapes of their tensors,
-    and those with the same by the numbers in their names; or, where their names differ in more than
-    numbers, by that of the module before each, as in `layer2.0.conv1` and `layer2.0.bn1`, or
-    `shortcut.0` and `shortcut.1`.
+    and those with the same by their names, if these are those of the layers, or by the numbers in
+    them; or, where names differ in more than numbers, by that of the module before each, as in
+    `layer2.0.conv1` and `layer2.0.bn1`, or `shortcut.0` and `shortcut.1`.
 
     Args:
         modules: in order.
@@ -130,7 +130,10 @@ def _named(
     named: dict[int, str] = {}
     unclear = []
     for signature, names in of_state.items():
-        if len({re.sub(r"\d+", "", name) for name in names}) == 1:
+        layers = [modules[number].layer for number in of_model[signature]]
+        if sorted(layers) == sorted(names):  # as those of a model that `from_torch` made
+            named |= zip(of_model[signature], layers, strict=True)
+        elif len({re.sub(r"\d+", "", name) for name in names}) == 1:
             named |= zip(of_model[signature], names, strict=True)
         else:
             unclear.append(signature)

@@ -229,6 +229,17 @@ def test_batch_norms_are_those_of_the_convolutions_beside_them() -> None:
     assert small.weight_bytes(other) == small.weight_bytes(made)
 
 
+def test_modules_may_have_the_names_of_the_layers() -> None:
+    def named(seed: int) -> Sequential:
+        layers = [Conv2D(4, 3, padding="same", name=name) for name in ("second", "first")]
+        return Sequential([*layers, Flatten(), Dense(5)], (3, 2, 4), device="cpu", seed=seed)
+
+    made, other = named(1), named(2)
+    save_file(renamed(state_dict(made), {"0": "second", "1": "first", "3": "head"}), FILE)
+    other.load_weights(FILE)
+    assert small.weight_bytes(other) == small.weight_bytes(made)
+
+
 def test_an_order_that_is_not_clear_is_refused() -> None:
     state = renamed(state_dict(model()), {"0": "second", "2": "first"})
     with refusal(
