@@ -25,6 +25,15 @@ def test_they_are_in_the_middle_in_use(step: Step | None) -> None:
     assert_array_equal(first_of_a_model(RandomCrop(5, 7)).forward(X, step), X)
 
 
+def test_a_gradient_in_use_is_that_of_the_middle() -> None:
+    layer = first_of_a_model(RandomCrop(3, 4))
+    assert layer.backward(X[:, :3, :4]) is None
+    layer.needs_input_gradient = True
+    layer.reserve(len(X), training=True)
+    expected = np.pad(X[:, :3, :4], ((0, 0), (1, 1), (1, 2), (0, 0)))
+    assert_array_equal(layer.backward(X[:, :3, :4]), expected)
+
+
 def test_a_model_has_images_of_its_size() -> None:
     model = Sequential([RandomCrop(3, 4), Conv2D(2, 1), Flatten(), Dense(2)], (5, 7, 1))
     assert model.layers[1].input_shape == (3, 4, 1)
