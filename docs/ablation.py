@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from gpucnn import Sequential, load_mnist, models
+from gpucnn import Model, load_mnist, models
 from gpucnn.backends.cpu import conv_relu_pool, layout, memory, products, row_tiles
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.memory import CpuMemory
@@ -103,7 +103,7 @@ def without(technique: str | None) -> Iterator[None]:
 def slowdown(technique: str, preset: str, batch: int, rounds: int) -> float:
     """The median ratio of the times without and with a technique."""
     (x, y), _ = load_mnist()
-    made: dict[str | None, Sequential] = {}
+    made: dict[str | None, Model] = {}
     for each in (None, technique):
         with without(each):
             made[each] = models.MODELS[preset](device="cpu", threads=1)
@@ -120,7 +120,7 @@ def slowdown(technique: str, preset: str, batch: int, rounds: int) -> float:
     return median(ratios)
 
 
-def _train(model: Sequential, x: Any, y: Any, batch: int) -> float:
+def _train(model: Model, x: Any, y: Any, batch: int) -> float:
     """The seconds that an epoch takes."""
     started = perf_counter()
     model.fit(x, y, batch, shuffle=False, verbose=0)

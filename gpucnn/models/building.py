@@ -70,7 +70,7 @@ class BuiltLater(Network):
         check_list(layers)
         self._shared = _shared(layers)
         self._given = list(layers) if self._shared else in_one_list(layers)
-        self._given_graph = graph
+        self._given_graph: Graph | None = getattr(self._shared, "_given_graph", graph)
         self._options = Options(dtype, device, next_seed() if seed is None else seed, threads)
         self._building = ModelLock(
             "the model is asked by a handler of signals while it is built for the same thread: let "
@@ -88,11 +88,6 @@ class BuiltLater(Network):
     def is_built(self) -> bool:
         """Whether the model has its shapes and weights, and no layers can be added any more."""
         return self._shared is not None or "replica" in vars(self)
-
-    @property
-    def branches(self) -> bool:
-        """Whether it is not a chain of layers each of which takes the output of the one before."""
-        return self._given_graph is not None and not self._given_graph.is_chain
 
     def build(self, input_shape: Sequence[int]) -> None:
         """Make the shapes and the weights of all layers, for images of a shape.
@@ -194,7 +189,7 @@ def in_one_list(layers: Sequence[Any]) -> list[Any]:
     flat: list[Any] = []
     for each in layers:
         if isinstance(each, BuiltLater) and not each.is_built:
-            if each.branches:
+            if each._given_graph is not None and not each._given_graph.is_chain:
                 raise InvalidTypeError(
                     f"{each.name} is a network that branches, among layers in a row: make a "
                     "Model(inputs, outputs) of them, and call it where it belongs"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+import branches
 import small
 from expect import refusal
 from gpucnn import Adam, Dense, Flatten, Input, Sequential, Softmax
@@ -47,6 +48,14 @@ def test_it_gives_probabilities(device: str) -> None:
 def test_of_a_model_without_a_loss() -> None:
     made = small.model(Adam())
     assert_array_equal(Sequential([made, Softmax()]).predict(X), made.predict(X))
+
+
+def test_of_a_model_that_branches() -> None:
+    made, x = branches.dense_block(), branches.images(4)
+    made.build(branches.SHAPE)
+    probabilities = Sequential([made, Softmax()])
+    assert_allclose(probabilities.predict(x), softmax(made(x)), rtol=1e-6)
+    assert probabilities.settings()["inputs"] == made.graph.inputs
 
 
 def test_it_has_the_weights_of_the_model() -> None:
