@@ -71,6 +71,15 @@ MAPS: list[tuple[str, dict[str, Any]]] = [
 """Layers that map images, with but one map, or of shears with those to either side. No place is
 halfway between two pixels: there Keras takes the one that is farther from 0 for the nearest."""
 
+OF_NUMBERS: list[tuple[str, dict[str, Any]]] = [
+    *(("RandomBrightness", {"factor": (f, f), "value_range": (-1, 2)}) for f in (0.25, -0.5, 1)),
+    ("RandomContrast", {"factor": (0, 0), "value_range": (-1, 2)}),
+    ("RandomErasing", {"factor": 0.0}),
+    ("RandomErasing", {"factor": (1, 1), "scale": (1, 1), "fill_value": 0.5}),
+    ("RandomErasing", {"factor": (1, 1), "scale": (1, 1), "fill_value": 9, "value_range": (0, 1)}),
+]
+"""Layers that change the numbers of images, of which no number is left to chance."""
+
 SHIFTS = [(0.0, 0.0), (3 / 64, -5 / 32), (-0.5, 0.25), (11 / 64, 19 / 32), (1.0, -1.0)]
 """Shares of the height and the width that are whole multiples of 2^-16 of a pixel."""
 
@@ -146,6 +155,8 @@ def differences(device: str) -> Iterator[tuple[float, str]]:
             )
             yield difference(*pair), f"RandomTranslation {fill_mode} by {down}, {right}"
     yield from of_maps(x, device)
+    for kind, arguments in OF_NUMBERS:
+        yield from_nearest(kind, arguments, x[:1], device)[0], f"{kind} {arguments}"
     for mode, count in (("horizontal", 2), ("vertical", 2), ("horizontal_and_vertical", 4)):
         yield of_flips(mode, count, x[:1], device), f"RandomFlip {mode}"
 
