@@ -14,7 +14,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import branches
 from branches import MODELS
-from gpucnn import Adam, Model, Sequential
+from gpucnn import (
+    Adam,
+    Add,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    Model,
+    Sequential,
+)
 from gpucnn.backends import Backend, CpuBackend
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
@@ -22,6 +32,7 @@ from gpucnn.layers import FusedConv2D, FusedDense, Step
 from gpucnn.models.data import Labelled
 from gpucnn.models.training import epoch_order
 from gpucnn.models.training.parallel import ParallelTrainer
+from gpucnn.regularizers import L2
 from gradients import assert_gradient, smooth_images
 from microbatches import InMicrobatches, Plain
 
@@ -76,6 +87,15 @@ def test_outputs_of_known_networks_are_those_of_the_layers_one_by_one(
     fit(made)
     expected = branches.by_layers(made, X)[-1].copy()
     assert_allclose(made.forward(made.backend.asarray(X)), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_images_may_be_taken_twice_by_all_that_there_is() -> None:
+    images = Input(branches.SHAPE)
+    made = Model(images, Dense(3)(Flatten()(Add()([images, images]))), device="cpu")
+    assert len(made.replica.stretches) == 1
+    kernel, bias = made.get_weights()
+    assert_allclose(made(X), 2 * X.reshape(IMAGES, -1) @ kernel + bias, rtol=1e-4, atol=1e-5)
+    made.fit(X, Y, verbose=0)
 
 
 @settings(max_examples=10)
@@ -185,8 +205,6 @@ def test_normalisation_is_folded_in_each_branch(device: str) -> None:
 
 
 def test_normalisation_of_what_others_take_too_is_not_folded() -> None:
-    from gpucnn import Add, BatchNormalization, Conv2D, Dense, Flatten, Input
-
     images = Input(branches.SHAPE)
     x = Conv2D(2, 3, padding="same")(images)
     outputs = Dense(3)(Flatten()(Add()([x, BatchNormalization()(x)])))
@@ -207,9 +225,6 @@ def test_dropout_is_drawn_for_each_layer_by_its_place() -> None:
 
 
 def test_penalties_are_those_of_all_branches() -> None:
-    from gpucnn import Add, Conv2D, Dense, Flatten, Input
-    from gpucnn.regularizers import L2
-
     images = Input(branches.SHAPE)
     one, other = (Conv2D(2, 1, kernel_regularizer=L2(0.1))(images) for _ in range(2))
     made = Model(images, Dense(3)(Flatten()(Add()([one, other]))), dtype="float64", device="cpu")
@@ -257,16 +272,10 @@ def test_every_load_gives_what_was_saved(tmp_path: Path) -> None:
     branches.residual(name="mine").save(path)
     for load in (Model.load, Sequential.load):
         assert (type(load(path)), load(path).name) == (Model, "mine")
-    chain = Sequential(residual_as_a_chain(), branches.SHAPE)
+    chain = Sequential([Flatten(), Dense(3)], branches.SHAPE)
     chain.save(path)
     for load in (Model.load, Sequential.load):
         assert type(load(path)) is Sequential
-
-
-def residual_as_a_chain() -> list[Any]:
-    from gpucnn import Dense, Flatten
-
-    return [Flatten(), Dense(3)]
 
 
 def test_weights_are_saved_and_loaded(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def forward(stretches: Sequence[Stretch], images: Array, step: Step | None) -> S
         images: real (n, ...), what those take that take `IMAGES`.
         step: the training step; None if `backward` will not be called.
     """
-    if len(stretches) == 1:
+    if len(stretches) == 1 and len(stretches[0].inputs) == 1:
         return _along(stretches[0].layers, images, len(images), step)
     return _forward(stretches, images, step)
 
