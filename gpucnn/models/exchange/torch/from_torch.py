@@ -61,9 +61,11 @@ class _Reading:
         for node in nodes:
             with blaming(self._forward.what(node)):
                 self._values[node] = self._read(node)
-            if self._forward.is_in_place(node):
+            if self._forward.is_in_place(node) and isinstance(self._values[node], Output):
                 self._change(node)
-        self._end(self._value(output.args[0]))
+        with blaming("the output"):
+            given = self._value(output.args[0])
+        self._end(given)
         return self._draft.finish()
 
     def _read(self, node: Any) -> Any:

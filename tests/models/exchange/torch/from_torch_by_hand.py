@@ -435,8 +435,8 @@ def test_a_bias_is_none_of_the_layer_whose_output_others_take() -> None:
             self.dense = nn.Linear(96, 3)
 
         def forward(self, x: Any) -> Any:
-            x = self.convolution(x)
-            return self.dense((self.bias + x + x.tanh()).flatten(1))
+            x, bias = self.convolution(x), (2 * self.bias).add_(1)
+            return self.dense((bias + x + x.tanh()).flatten(1))
 
     check(Biased(), SHAPE)
 
