@@ -1,4 +1,4 @@
-"""How each preset is trained, tuned on images that were held out of MNIST's training set."""
+"""How each preset is trained: recipes that were tuned for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,16 @@ class Recipe:
     learning_rates: Mapping[str, float]
 
 
-OF_SMALL_CONVNETS = {
+OF_NOTEBOOK = {
+    "adagrad": 0.5,
+    "adam": 0.01,
+    "adamw": 0.01,
+    "lion": 0.0005,
+    "muon": 0.01,
+    "rmsprop": 0.01,
+    "sgd": 0.05,
+}
+OF_LENET = {
     "adagrad": 0.2,
     "adam": 0.002,
     "adamw": 0.002,
@@ -28,26 +37,17 @@ OF_SMALL_CONVNETS = {
     "rmsprop": 0.004,
     "sgd": 0.05,
 }
-"""Learning rates, tuned for lenet; others differ in that of Adam, their own optimizer."""
+OF_NARROW = OF_LENET | {"adam": 0.02, "adamw": 0.02, "muon": 0.02, "sgd": 0.2}
+"""Of networks with batch normalisation and few filters."""
+
+OF_WIDER = {name: rate / 2 for name, rate in OF_NARROW.items()}
 
 RECIPES = {
-    "notebook": Recipe(
-        epochs=5,
-        batch_size=32,
-        learning_rates={
-            "adagrad": 0.5,
-            "adam": 0.01,
-            "adamw": 0.01,
-            "lion": 0.0005,
-            "muon": 0.01,
-            "rmsprop": 0.01,
-            "sgd": 0.05,
-        },
-    ),
-    "lenet": Recipe(epochs=8, batch_size=64, learning_rates=OF_SMALL_CONVNETS),
-    "fast": Recipe(epochs=2, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.02}),
-    "tiny": Recipe(epochs=25, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.02}),
-    "best": Recipe(epochs=12, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.01}),
-    "resnet": Recipe(epochs=10, batch_size=128, learning_rates=OF_SMALL_CONVNETS | {"adam": 0.01}),
+    "notebook": Recipe(epochs=5, batch_size=32, learning_rates=OF_NOTEBOOK),
+    "lenet": Recipe(epochs=8, batch_size=64, learning_rates=OF_LENET),
+    "fast": Recipe(epochs=2, batch_size=128, learning_rates=OF_NARROW),
+    "tiny": Recipe(epochs=25, batch_size=128, learning_rates=OF_NARROW),
+    "best": Recipe(epochs=16, batch_size=128, learning_rates=OF_WIDER),
+    "resnet": Recipe(epochs=10, batch_size=128, learning_rates=OF_WIDER),
 }
 """By the name of the preset."""
