@@ -69,7 +69,7 @@ def make_network(model: str, dtype: str, device: str, threads: int | None) -> Se
 def describe_model(model: str) -> str:
     """The preset's name, with "without ..." if `make_network` leaves layers out."""
     layers = MODELS[model](device="cpu").layers
-    kinds = {"dropout": Dropout, "augmentation": AUGMENTATION}
+    kinds: dict[str, tuple[type, ...]] = {"dropout": (Dropout,), "augmentation": AUGMENTATION}
     without = [
         what for what, kind in kinds.items() if any(isinstance(layer, kind) for layer in layers)
     ]
