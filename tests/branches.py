@@ -70,7 +70,8 @@ def tangled(*, varies: bool = True, **options: Any) -> Model:
     """
     images = Input(SHAPE)
     x = RandomFlip()(images) if varies else images
-    x = Add()([Conv2D(2, 3, padding="same")(x), x])  # whose gradient is that of the sum
+    x = Add()([Conv2D(2, 3, padding="same")(x), x])
+    x = Add()([Conv2D(2, 1)(x), Conv2D(2, 1)(x), x])  # all of which have one gradient
     a, b = Flatten()(x), Flatten()(Dropout(0.5)(x))
     both = Add()([a, b, a, Flatten()(images)])
     fused = MaxPool2D(2)(ReLU()(Conv2D(3, 3)(x)))
