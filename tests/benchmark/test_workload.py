@@ -17,7 +17,7 @@ from gpucnn.models import MODELS
 @pytest.mark.parametrize("model", PRESETS)
 def test_presets_come_without_what_is_drawn_and_with_their_weights(model: str) -> None:
     preset, made = MODELS[model](device="cpu"), make_network(model, "float32", "cpu", 1)
-    drawn = (Dropout, *AUGMENTATION)
+    drawn: tuple[type, ...] = (Dropout, *AUGMENTATION)
     kinds = [type(each) for each in preset.layers if not isinstance(each, drawn)]
     assert [type(each) for each in made.layers] == kinds
     for expected, weights in zip(preset.get_weights(), made.get_weights(), strict=True):
