@@ -23,7 +23,8 @@ def print_classes(
         predicted: the class that each is taken for, (n,).
     """
     classes = len(names)
-    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    pairs = labels.astype(np.int64) * classes + predicted  # bytes would wrap around
+    counts = np.bincount(pairs, minlength=classes**2)
     counts = counts.reshape(classes, classes)
     totals, right = counts.sum(axis=1), counts.diagonal()
     shares = right / np.maximum(totals, 1)

@@ -28,7 +28,11 @@ Decoded = tuple[NDArray[np.bool_], NDArray[np.uint8]]
 
 
 def key_of(photos: Sequence[Photo], *arguments: object) -> bytes:
-    """What the images of photographs depend on: names, sizes, times, arguments and the decoder.
+    """What the images of photographs depend on: paths, sizes, times, arguments and the decoder.
+
+    Names and sizes are not enough: of what an archive holds the times of two sets may be the same,
+    and so are the sizes of pictures that are not compressed. When a file was changed last, of its
+    two times, cannot be set.
 
     Raises:
         OSError: a file is not there any more.
@@ -38,7 +42,8 @@ def key_of(photos: Sequence[Photo], *arguments: object) -> bytes:
     digest = sha256(repr((FORM, PIL.__version__, *arguments)).encode())
     for photo in photos:
         status = photo.path.stat()
-        digest.update(f"{photo.name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        times = status.st_mtime_ns, status.st_ctime_ns
+        digest.update(repr((str(photo.path.absolute()), status.st_size, *times)).encode())
     return digest.digest()
 
 

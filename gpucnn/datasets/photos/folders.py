@@ -47,6 +47,7 @@ class FoundPhotos:
         test: those to test with; None if they have no folder of their own.
         others: files that are no pictures, by how their names end.
         empty: the names of folders without pictures.
+        beside: the names of folders beside train/ and test/, and of a test/ without classes.
     """
 
     class_names: tuple[str, ...]
@@ -54,6 +55,7 @@ class FoundPhotos:
     test: list[Photo] | None
     others: Counter[str] = field(default_factory=Counter)
     empty: list[str] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
 
 
 def holds_photos(folder: Path) -> bool:
@@ -70,8 +72,9 @@ def find_photos(folder: Path) -> FoundPhotos:
     """Find the pictures of each class in a folder.
 
     There is a folder for each class, and these are in the folder itself, or in train/ and test/
-    (or val/). Pictures in folders within that of a class belong to it. Hidden files and folders
-    are passed over; a folder that has nothing but one other stands for that.
+    (or val/), of which test/ is left out if its pictures are in no folders. Pictures in folders
+    within that of a class belong to it. Hidden files and folders are passed over; a folder that has
+    nothing but one other stands for that.
 
     Raises:
         InvalidFileError: there is no such folder, there are no folders with pictures in it, test/
@@ -83,17 +86,18 @@ def find_photos(folder: Path) -> FoundPhotos:
             f"there is no folder {folder}: give one with a folder for each class"
         )
     root = _root(folder)
-    parts = _parts(root)
-    train_folder, test_folder = parts or (root, None)
+    train_folder, test_folder = _parts(root)
+    parts = train_folder, test_folder
+    beside = [] if train_folder == root else [e.name for e in _folders(root) if e not in parts]
     others: Counter[str] = Counter()
     by_class = _by_class(train_folder, others)
     empty = sorted(name for name, files in by_class.items() if not files)
     names = sorted((name for name, files in by_class.items() if files), key=_in_order)
     if not names:
-        raise InvalidFileError(_advice(train_folder))
+        raise InvalidFileError(_advice(train_folder, others))
     train = _labelled(by_class, names, root)
     if test_folder is None:
-        return FoundPhotos(tuple(names), train, None, others, empty)
+        return FoundPhotos(tuple(names), train, None, others, empty, beside)
     to_test = {name: files for name, files in _by_class(test_folder, others).items() if files}
     for name in to_test:
         if name not in names:
@@ -101,7 +105,8 @@ def find_photos(folder: Path) -> FoundPhotos:
                 f"{test_folder} has pictures of {printable(name)}, {train_folder} has none: "
                 "give both folders the same classes"
             )
-    return FoundPhotos(tuple(names), train, _labelled(to_test, names, root), others, empty)
+    test = _labelled(to_test, names, root)
+    return FoundPhotos(tuple(names), train, test, others, empty, beside)
 
 
 def _root(folder: Path) -> Path:
@@ -113,13 +118,17 @@ def _root(folder: Path) -> Path:
         folder = folders[0]
 
 
-def _parts(root: Path) -> tuple[Path, Path] | None:
-    """The folders of what to train on and what to test with, if there are both."""
+def _parts(root: Path) -> tuple[Path, Path | None]:
+    """The folders of what to train on, the root unless it has both, and of what to test with."""
     by_name = {each.name.lower(): each for each in _folders(root)}
     train, test = (
         next((by_name[each] for each in names if each in by_name), None) for names in (TRAIN, TEST)
     )
-    return (train, test) if train and test and _folders(train) and _folders(test) else None
+    if train is None or test is None:
+        return root, None
+    if not _folders(train) and by_name.keys() - {*TRAIN, *TEST}:  # classes, such as trains
+        return root, None
+    return train, test if _folders(test) else None
 
 
 def _by_class(folder: Path, others: Counter[str]) -> dict[str, list[Path]]:
@@ -155,16 +164,18 @@ def _labelled(by_class: dict[str, list[Path]], names: list[str], root: Path) -> 
     ]
 
 
-def _advice(folder: Path) -> str:
+def _advice(folder: Path, others: Counter[str]) -> str:
     loose = sum(_is_picture(each) for each in _visible(folder))
     if loose:
         return (
             f"{folder} has {loose:,} picture{'s' * (loose != 1)}, but no folders of them: move "
             f"those of each class to a folder of its name, such as {folder / 'cat'}"
         )
+    ((kind, count),) = others.most_common(1) or [("", 0)]
+    unread = f", but {count:,} {printable(kind, 20)}, which are not read" if kind else ""
     return (
-        f"there are no pictures in the folders of {folder}: give a folder with one for each class, "
-        "of PNG or JPEG files"
+        f"there are no pictures in the folders of {folder}{unread}: give a folder with one for "
+        "each class, of PNG or JPEG files"
     )
 
 

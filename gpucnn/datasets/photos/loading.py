@@ -117,7 +117,7 @@ def _decoded(
         found = _decode(photos, size, color_mode, verbose=verbose)
         cache.keep(key, *found)
     elif not found[0].all():
-        warn(f"{_pictures(int((~found[0]).sum()))} cannot be read, and are left out")
+        warn(_unread(int((~found[0]).sum())))
     return found
 
 
@@ -151,7 +151,7 @@ def _decode(
             images[count] = image
             count += 1
     if failures:
-        warn(f"{_pictures(len(failures))} cannot be read, and are left out: {_first_of(failures)}")
+        warn(f"{_unread(len(failures))}: {_first_of(failures)}")
     return are_read, _without_equal_colours(images[:count], color_mode)
 
 
@@ -246,7 +246,8 @@ def _in_words(folder: Path, found: FoundPhotos, dataset: Dataset, share: float) 
         if share in (0, 1):
             tested = "all are to test with" if share else "none is kept for testing"
     line = (
-        f"{printable(folder)}: {_pictures(count)} of {len(names)} classes ({listed}), read as "
+        f"{printable(folder)}: {_pictures(count)} of {len(names)} class{'es' * (len(names) != 1)} "
+        f"({listed}), read as "
         f"{height} x {width} pixels {'in colour' if channels == 3 else 'in grey'}; {tested}"
     )
     return line + "".join(f"; {each}" for each in _left_out(found))
@@ -258,12 +259,18 @@ def _left_out(found: FoundPhotos) -> Iterator[str]:
             printable(each or "without a suffix", 20) for each, _ in found.others.most_common(3)
         ]
         yield f"{found.others.total():,} other files are left out ({', '.join(kinds)})"
+    if found.beside:
+        yield f"other folders are left out: {printable(', '.join(found.beside), 100)}"
     if found.empty:
         yield f"folders without pictures are left out: {printable(', '.join(found.empty), 100)}"
 
 
 def _pictures(count: int) -> str:
     return f"{count:,} picture{'s' * (count != 1)}"
+
+
+def _unread(count: int) -> str:
+    return f"{_pictures(count)} cannot be read, and {'is' if count == 1 else 'are'} left out"
 
 
 def _first_of(failures: Sequence[str]) -> str:

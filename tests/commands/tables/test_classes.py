@@ -18,6 +18,16 @@ def test_each_class_has_a_line(capsys: Text) -> None:
     ]
 
 
+def test_labels_may_be_bytes(capsys: Text) -> None:
+    labels = np.array([0, 25], np.uint8)
+    print_classes([chr(97 + number) for number in range(26)], labels, labels.astype(np.int64))
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["a", "1", "1", "100.0%"],
+        ["z", "1", "1", "100.0%"],
+    ]
+
+
 def test_of_many_classes_those_are_shown_that_are_recognised_worst(capsys: Text) -> None:
     names = [f"class-{number}" for number in range(40)]
     labels = np.arange(40)

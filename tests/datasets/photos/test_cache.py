@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -47,6 +48,25 @@ def test_a_key_is_of_names_sizes_times_and_arguments(tmp_path: Path) -> None:
     os.utime(of[1].path, ns=(0, 0))
     others = key_of(of, (28, 28), "rgb"), key_of(of[:-1], (28, 28), "rgb"), key_of(of, None, "rgb")
     assert len({key, *others}) == 4
+
+
+def test_sets_of_the_same_names_sizes_and_times_have_other_keys(tmp_path: Path) -> None:
+    sets = [photos(tmp_path / name) for name in ("a", "b")]
+    for photo in (*sets[0], *sets[1]):
+        os.utime(photo.path, ns=(0, 0))
+    assert key_of(sets[0]) != key_of(sets[1])
+
+
+def test_a_file_that_is_replaced_by_one_of_its_size_and_time_has_another_key(
+    tmp_path: Path,
+) -> None:
+    of = photos(tmp_path)
+    os.utime(of[0].path, ns=(0, 0))
+    before = key_of(of)
+    sleep(0.02)  # more than the system's clock of files needs to move on
+    of[0].path.write_bytes(of[0].path.read_bytes()[::-1])
+    os.utime(of[0].path, ns=(0, 0))
+    assert key_of(of) != before
 
 
 def test_what_is_damaged_is_not_used(images: NDArray[np.uint8], folder: Path) -> None:

@@ -51,6 +51,34 @@ def test_folders_without_pictures_are_told_of(tmp_path: Path) -> None:
     assert find_photos(tmp_path).empty == ["empty", "notes"]
 
 
+def test_pictures_to_test_with_that_are_in_no_folders_are_no_class(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/1.png", "test/2.png")
+    parts = find_photos(tmp_path)
+    assert parts.class_names == ("cat", "dog")
+    assert [photo.name for photo in parts.train] == ["train/cat/1.png", "train/dog/1.png"]
+    assert parts.test is None
+    assert parts.beside == ["test"]
+
+
+def test_pictures_to_train_on_that_are_in_no_folders_are_no_class(tmp_path: Path) -> None:
+    touch(tmp_path, "train/1.png", "train/2.png", "test/1.png")
+    with pytest.raises(InvalidFileError, match="train has 2 pictures, but no folders of them"):
+        find_photos(tmp_path)
+
+
+def test_the_folder_of_a_third_part_is_told_of(tmp_path: Path) -> None:
+    touch(
+        tmp_path, *(f"{part}/{name}/1.png" for part in ("train", "valid", "test") for name in "ab")
+    )
+    assert find_photos(tmp_path).beside == ["valid"]
+
+
+def test_what_is_there_in_place_of_pictures_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "cat/1.heic", "cat/2.heic", "dog/1.heic", "dog/1.txt")
+    with pytest.raises(InvalidFileError, match=r"but 3 \.heic, which are not read: give a folder"):
+        find_photos(tmp_path)
+
+
 @pytest.mark.parametrize("test", ["test", "val", "Validation", "testing"])
 def test_train_and_test_have_folders_of_their_own(tmp_path: Path, test: str) -> None:
     touch(tmp_path, "train/cat/1.png", "train/dog/1.png", f"{test}/dog/2.png")
