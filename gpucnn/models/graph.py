@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gpucnn.backends import Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
-from gpucnn.layers import Input, Layer
+from gpucnn.layers import Input, Layer, MixingLayer
 from gpucnn.layers.tensor import Tensor
 from gpucnn.utils import arguments
 
@@ -133,8 +133,14 @@ def build(layers: Sequence[Layer], graph: Graph, input_shape: Shape) -> None:
         input_shape: of one image.
 
     Raises:
-        InvalidValueError: a layer does not accept the outputs that it takes.
+        InvalidValueError: a layer does not accept the outputs that it takes, or takes images that
+            another mixes.
     """
+    if isinstance(layers[0], MixingLayer) and sum(each.count(IMAGES) for each in graph.inputs) > 1:
+        raise InvalidValueError(
+            f"{layers[0].name} mixes images as they are loaded, for whatever takes them: let no "
+            "other layer take these, but its output"
+        )
     shapes, trained = {IMAGES: input_shape}, {IMAGES: False}
     for number, (layer, inputs) in enumerate(zip(layers, graph.inputs, strict=True)):
         needs_gradient = any(trained[each] for each in inputs)

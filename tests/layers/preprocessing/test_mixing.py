@@ -9,11 +9,14 @@ import small
 from expect import refusal
 from gpucnn import (
     SGD,
+    Add,
     Conv2D,
     CutMix,
     Dense,
     Flatten,
+    Input,
     MixUp,
+    Model,
     RandomFlip,
     Sequential,
     get_backend,
@@ -154,6 +157,12 @@ def test_comes_first(kind: Any) -> None:
     name = type(kind()).__name__.lower()
     with refusal(f"{name} mixes images as they are loaded: put it first in the model"):
         Sequential([RandomFlip(), kind(), Flatten(), Dense(2)], (5, 7, 1))
+    images = Input((5, 7, 1))
+    with refusal(
+        f"{name} mixes images as they are loaded, for whatever takes them: let no other layer take "
+        "these, but its output"
+    ):
+        Model(images, Dense(2)(Flatten()(Add()([kind()(images), images])))).build((5, 7, 1))
     with refusal(
         f"{name} takes images of shape (height, width, channels), but its input has the shape "
         "(70,): give the model an input_shape such as (28, 28, 1), and put this layer before "
