@@ -271,7 +271,7 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
             raise InvalidValueError(
                 f"{self.name} takes the output of one layer, but is given those of {len(shapes)}"
             )
-        self.build(shapes[0] if len(shapes) == 1 else tuple(shapes))  # type: ignore[arg-type]
+        self.build(tuple(shapes) if self.is_merging else shapes[0])  # type: ignore[arg-type]
 
     def _begin_model(self, input_shape: Sequence[int] | None) -> None:
         """Take the argument `input_shape` of a layer that may begin a model.

@@ -29,19 +29,14 @@ class MergingLayer(Layer):
         """Set `input_shapes` and `output_shape`.
 
         Raises:
-            InvalidValueError: these are not the shapes of at least two inputs, or the layer does
-                not accept inputs of such shapes.
+            InvalidValueError: there are fewer than two, or the layer does not accept inputs of such
+                shapes.
         """
-        if not all(isinstance(shape, tuple) for shape in input_shapes):
-            raise InvalidValueError(
-                f"{self.name} merges the outputs of several layers, and a chain has one at a time: "
-                f"make a gpucnn.Model(inputs, outputs), and call it with a list, as in "
-                f"{type(self).__name__}()([x, y])"
-            )
         if len(input_shapes) < 2:
             raise InvalidValueError(
-                f"{self.name} merges at least two inputs, but is given {len(input_shapes)}: call "
-                "it with a list of more, or leave it out"
+                f"{self.name} merges the outputs of at least two layers, but is given one: make a "
+                "gpucnn.Model(inputs, outputs), in which it is called with a list, as in "
+                f"{type(self).__name__}()([x, y])"
             )
         self.input_shapes = tuple(input_shapes)
         self.output_shape = self.merged_shape()

@@ -10,9 +10,9 @@ from numpy.testing import assert_array_equal
 
 from backends.strategies import seeds
 from expect import refusal
-from gpucnn import Add, Concatenate, Dense, Flatten, Sequential, get_backend
+from gpucnn import Add, Concatenate, Dense, Flatten, Input, Sequential, get_backend
 from gpucnn.backends import Array, Shape
-from gpucnn.layers import Layer, MergingLayer
+from gpucnn.layers import MergingLayer
 from gradients import assert_gradient
 from layers.placed import placed
 
@@ -180,20 +180,14 @@ def test_what_is_no_axis(axis: Any) -> None:
 
 @pytest.mark.parametrize("kind", [Add, Concatenate])
 def test_one_input_is_not_merged(kind: type[Any]) -> None:
-    name = kind.__name__.lower()
-    with refusal(
-        f"{name} merges at least two inputs, but is given 1: call it with a list of more, or leave "
-        "it out"
-    ):
-        merging(kind(), (3, 4, 2))
-
-
-@pytest.mark.parametrize("kind", [Add, Concatenate])
-def test_a_chain_has_nothing_to_merge(kind: type[Any]) -> None:
     name = kind.__name__
-    layers: list[Layer] = [Flatten(), kind(), Dense(2)]
-    with refusal(
-        f"{name.lower()} merges the outputs of several layers, and a chain has one at a time: make "
-        f"a gpucnn.Model(inputs, outputs), and call it with a list, as in {name}()([x, y])"
-    ):
-        Sequential(layers, input_shape=(3, 4, 2)).build((3, 4, 2))
+    line = (
+        f"{name.lower()} merges the outputs of at least two layers, but is given one: make a "
+        f"gpucnn.Model(inputs, outputs), in which it is called with a list, as in {name}()([x, y])"
+    )
+    with refusal(line):
+        merging(kind(), (3, 4, 2))
+    with refusal(line):
+        kind()([Input((3, 4, 2))])
+    with refusal(line):
+        Sequential([Flatten(), kind(), Dense(2)], input_shape=(3, 4, 2))

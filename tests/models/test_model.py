@@ -121,8 +121,8 @@ class TestModelsOnTensors:
 class TestRefused:
     def test_a_merging_layer_in_a_row(self) -> None:
         with refusal(
-            "add merges the outputs of several layers, and a chain has one at a time: make a "
-            "gpucnn.Model(inputs, outputs), and call it with a list, as in Add()([x, y])"
+            "add merges the outputs of at least two layers, but is given one: make a "
+            "gpucnn.Model(inputs, outputs), in which it is called with a list, as in Add()([x, y])"
         ):
             Sequential([Add(), Flatten(), Dense(3)], small.SHAPE)
 
