@@ -36,7 +36,8 @@ class Table(NamedTuple):
         shown = table.Table(title=Text(self.title), caption=note, show_footer=bool(self.totals))
         totals = self.totals or [""] * len(self.headings)
         for heading, total in zip(self.headings, totals, strict=True):
-            shown.add_column(heading, Text(_shown(total)), justify=_side(total))
+            # folded: of names that are cut off, those of two layers may look alike
+            shown.add_column(heading, Text(_shown(total)), justify=_side(total), overflow="fold")
         for row in self.rows:
             shown.add_row(*(Text(_shown(cell)) for cell in row))
         Console().print(shown)

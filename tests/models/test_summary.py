@@ -8,8 +8,17 @@ import pytest
 
 import small
 from expect import refusal
-from gpucnn import Input, Sequential, models
-from gpucnn.layers import BatchNormalization, Conv2D, Dense, Flatten, Layer, Softmax
+from gpucnn import Input, Model, Sequential, models
+from gpucnn.layers import (
+    BatchNormalization,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    Softmax,
+    Tensor,
+)
 from gpucnn.models.summary import memory_per_image, parameter_count
 from microbatches import Plain
 
@@ -88,6 +97,20 @@ def test_the_table_of_the_largest_preset_is_not_cut(
     monkeypatch.setenv("COLUMNS", "80")
     models.lenet("float64").summary()
     assert "…" not in capsys.readouterr().out
+
+
+def test_names_of_layers_that_are_taken_are_not_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    images = Input((4, 4, 3))
+    x: Tensor = images
+    for _ in range(3):
+        x = Concatenate()([x, BatchNormalization()(Conv2D(12, 3, padding="same")(x))])
+    Model(images, Dense(2)(Flatten()(x)), seed=0).summary()
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    taken = "".join(row[6].strip() for row in rows)
+    assert "concatenate_1,batchnormalization_2" in taken
 
 
 def test_state_is_counted_among_the_parameters_and_told_below(
