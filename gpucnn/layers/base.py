@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
-from gpucnn.layers.tensor import Tensor
+from gpucnn.layers.tensor import Tensor, check_is_called_for_both
 from gpucnn.utils import arguments
+from gpucnn.utils.keras.arguments import keras_arguments
 from gpucnn.utils.keras.attributes import AllTrained
 from gpucnn.utils.objects.extensible import Extensible
 from gpucnn.utils.objects.placeable import Placeable
@@ -165,18 +166,22 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         if "parameter_shapes" in vars(cls):
             cls.has_parameters = True
 
-    def __call__(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
+    @keras_arguments
+    def __call__(self, inputs: Tensor | Sequence[Tensor], training: bool | None = None) -> Tensor:
         """What the layer gives for images, or for the output of another, as a `Model` takes it.
 
         The layer is built.
 
         Args:
             inputs: what it takes; a list of a layer that takes several, such as `Add`.
+            training: None, since a layer does what is due in training, and in use.
 
         Raises:
             InvalidTypeError: `inputs` is not as described, such as images: a model computes.
-            InvalidValueError: the layer does not accept inputs of these shapes, or is in a model.
+            InvalidValueError: the layer does not accept inputs of these shapes, or is in a model,
+                or `training` is given.
         """
+        check_is_called_for_both(training)
         tensors = self._checked_tensors(inputs)
         shapes = tuple(each.image_shape for each in tensors)
         needs_gradient = any(each.needs_gradient for each in tensors)

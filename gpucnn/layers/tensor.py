@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any, ClassVar, NoReturn
 
 from gpucnn.backends import Shape
-from gpucnn.errors import InvalidTypeError
+from gpucnn.errors import InvalidTypeError, InvalidValueError
 
 NUMBERS = count()
 
@@ -67,3 +67,16 @@ class Tensor:
         _refuse
     )
     __array__ = __array_function__ = __float__ = __int__ = __bool__ = _refuse
+
+
+def check_is_called_for_both(training: bool | None) -> None:
+    """Check the argument `training` of what is called on a tensor.
+
+    Raises:
+        InvalidValueError: it is given.
+    """
+    if training is not None:
+        raise InvalidValueError(
+            f"training is {training!r}, but a layer does what is due in fit, and in use, wherever "
+            "it is called: leave it out"
+        )

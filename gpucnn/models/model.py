@@ -14,7 +14,7 @@ from gpucnn.backends.ranks.world import is_leader
 from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 from gpucnn.layers import Input, Layer
 from gpucnn.layers.ends import ends_in_softmax
-from gpucnn.layers.tensor import Tensor
+from gpucnn.layers.tensor import Tensor, check_is_called_for_both
 from gpucnn.metrics import Evaluation
 from gpucnn.models.checkpoint import (
     SavedModel,
@@ -274,7 +274,7 @@ class Model(Pictured):
         return self.predict(x, max(count_images(x), 1))
 
     @keras_arguments
-    def __call__(self, x: Any, training: bool | None = False) -> Any:
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
         """Compute what the layers give for images, without dropout.
 
         Called on what `Input` or a layer gives, a model that is not built gives what its layers do,
@@ -285,17 +285,18 @@ class Model(Pictured):
 
         Args:
             x: the images, as for `fit`.
-            training: False or None.
+            training: None, or False of images.
 
         Returns:
             real (n, outputs), on the host.
 
         Raises:
             InvalidTypeError: as by `predict`.
-            InvalidValueError: as by `predict`, or `training` is True.
+            InvalidValueError: as by `predict`, or `training` is not as described.
             TrainingError: a weight is not finite.
         """
         if isinstance(x, Tensor):
+            check_is_called_for_both(training)
             return self.call_layers(x)
         if training:
             raise InvalidValueError(

@@ -9,7 +9,17 @@ import pytest
 
 import gpucnn
 from expect import refusal
-from gpucnn import Add, Concatenate, Conv2D, Dense, Flatten, Input, RandomFlip, Softmax
+from gpucnn import (
+    Add,
+    BatchNormalization,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    RandomFlip,
+    Softmax,
+)
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Layer, Tensor
 
@@ -133,3 +143,17 @@ def test_a_layer_that_takes_one_cannot_be_built_for_several() -> None:
     layer.name_in_model = "flatten"
     with refusal("flatten takes the output of one layer, but is given those of 2"):
         layer.build_for([(3,), (3,)], needs_gradient=False)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_what_layers_do_in_training_is_not_chosen_where_they_are_called(training: bool) -> None:
+    kinds: list[Any] = [BatchNormalization(), gpucnn.Sequential([RandomFlip()])]
+    for called in kinds:
+        assert called(IMAGES, training=None).image_shape == IMAGES.image_shape
+        with refusal(
+            f"training is {training}, but a layer does what is due in fit, and in use, wherever it "
+            "is called: leave it out"
+        ):
+            called(IMAGES, training=training)
+    with refusal("Layer has no argument when: it takes inputs, training", InvalidTypeError):
+        Flatten()(IMAGES, when=3)
