@@ -30,7 +30,8 @@ KIND = "a picture such as PNG or JPEG"
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """Of Pillow's, without those that run other programs or hold no pixels."""
 
-OF_ONE_HEAD = ("JPEG", "MPO", "WEBP", "TIFF")  # which tell how the camera was held at once
+OF_ONE_HEAD = ("JPEG", "MPO", "WEBP")  # which tell how the camera was held at once
+TURNED = "TIFF"  # which Pillow turns upright itself, when it decodes one
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's modes without colours
 CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # and those with transparency
 WHITE = (255, 255, 255, 255)
@@ -111,6 +112,8 @@ def photo_in(
         check_size(image, most_pixels)
         is_large = image.width * image.height > LARGE
         with alone if alone is not None and is_large else nullcontext():
+            if image.format == TURNED:
+                image.load()
             held = orientation(image)
             size = (height, width) if _is_on_its_side(held) else (width, height)
             pixels = np.asarray(turned_upright(_fitted(_opaque(in_bytes(image), mode), size), held))

@@ -72,7 +72,7 @@ def test_smaller_pictures_are_enlarged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("held", [1, 2, 3, 4, 5, 6, 7, 8])
-@pytest.mark.parametrize("name", ["1.jpg", "1.png"])
+@pytest.mark.parametrize("name", ["1.jpg", "1.png", "1.tif"])
 def test_pictures_are_turned_upright(held: int, name: str, tmp_path: Path) -> None:
     """As Pillow's own `exif_transpose` does, which is not safe for damaged tags."""
     from PIL import ImageOps
@@ -87,7 +87,10 @@ def test_pictures_are_turned_upright(held: int, name: str, tmp_path: Path) -> No
     assert np.abs(read_photo(file, expected.shape).astype(int) - expected).max() <= 1
     with file.open("rb") as head:
         height, width = expected.shape[:2] if name == "1.jpg" else (16, 24)
-        assert read_head(head, name) == Head(height, width, is_grey=False)
+        if name == "1.tif":  # of which only newer Pillows know the size before they decode it
+            assert sorted(read_head(head, name)[:2]) == sorted((height, width))
+        else:
+            assert read_head(head, name) == Head(height, width, is_grey=False)
 
 
 def test_a_jpeg_may_be_decoded_at_a_reduced_size(tmp_path: Path) -> None:
