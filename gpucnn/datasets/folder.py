@@ -117,7 +117,7 @@ def find_set(
     for layout in layouts:
         if inside := _folder_with(folder, layout):
             return _one_set(inside, layout, set_name)
-    raise InvalidFileError(_nothing_in(folder))
+    raise InvalidFileError(_nothing_in(folder, layouts))
 
 
 def unread(path: Path) -> str | None:
@@ -210,7 +210,10 @@ def _missing(inside: Path, layout: Layout, name: str) -> str:
     )
 
 
-def _nothing_in(folder: Path) -> str:
+def _nothing_in(folder: Path, layouts: Sequence[Layout]) -> str:
+    if NAMES not in layouts:
+        wanted = ", or ".join(", ".join(layout) for layout in layouts if layout is not ARRAYS)
+        return f"there is not the set that is asked for in {folder}: give a folder with {wanted}"
     near = _near_match(folder, NAMES[0])
     for path in sorted(folder.glob("[!.]*")):
         if (advice := unread(path)) and not near:

@@ -643,6 +643,7 @@ class Model(Pictured):
         model.pixels = trained_elsewhere(model.layers)
         if of.encoding is not None:
             model.set_encoding(*of.encoding)
+        model.class_names = of.class_names
         return model
 
     def set_encoding(self, low: float, high: float) -> None:

@@ -44,6 +44,7 @@ class Imported:
         compiled: what it is compiled with; None to leave that.
         encoding: of the pixels that it was trained on; None if it is not known.
         graph: which layers take whose outputs; None for a `Sequential`.
+        class_names: by number; None if the classes have no names.
     """
 
     layers: list[Layer]
@@ -54,6 +55,7 @@ class Imported:
     compiled: Compiled | None = None
     encoding: Encoding | None = None
     graph: Graph | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 def loss_of_outputs(layers: Sequence[Layer]) -> Loss | None:

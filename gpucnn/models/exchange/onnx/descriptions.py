@@ -1,6 +1,13 @@
-"""What the description of a graph's input tells of its pixels."""
+"""What a file tells beside its graph: of the pixels, and of the classes."""
 
+import json
+from collections.abc import Mapping, Sequence
+
+from gpucnn.errors import InvalidValueError
 from gpucnn.models.pixels import ENCODINGS, Encoding
+
+CLASS_NAMES = "class_names"
+"""The key of the metadata under which a file has them, as a JSON array."""
 
 
 def describe(encoding: Encoding | None) -> str:
@@ -11,3 +18,25 @@ def describe(encoding: Encoding | None) -> str:
 def encoding_in(description: str) -> Encoding | None:
     """The encoding that a description tells; None if it tells none."""
     return next((each for each in ENCODINGS if describe(each) == description), None)
+
+
+def metadata_of(class_names: Sequence[str] | None) -> dict[str, str]:
+    """The metadata of a file for classes of these names."""
+    return {} if class_names is None else {CLASS_NAMES: json.dumps(class_names)}
+
+
+def names_in(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The names of the classes that metadata tell; None if they tell none.
+
+    Raises:
+        InvalidValueError: they are no list of texts.
+    """
+    if CLASS_NAMES not in metadata:
+        return None
+    try:
+        names = json.loads(metadata[CLASS_NAMES])
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise InvalidValueError(f"its metadata {CLASS_NAMES} are no JSON array of texts: remove it")
+    return tuple(names)

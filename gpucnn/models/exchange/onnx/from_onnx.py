@@ -15,7 +15,7 @@ from gpucnn.models.exchange import draft
 from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
 from gpucnn.models.exchange.onnx.constants import Constants
-from gpucnn.models.exchange.onnx.descriptions import encoding_in
+from gpucnn.models.exchange.onnx.descriptions import encoding_in, names_in
 from gpucnn.models.exchange.onnx.file import blaming, check_onnx, read_model
 from gpucnn.models.exchange.onnx.functions import function_of
 from gpucnn.models.exchange.onnx.graph import INPUT
@@ -63,6 +63,8 @@ class _Reading:
         self._is_own = model.producer_name == OWN
         self._encoding = encoding_in(told) if self._is_own and not takes_bytes else None
         self._name = graph.name if self._is_own else None
+        metadata = {each.key: each.value for each in model.metadata_props}
+        self._class_names = names_in(metadata) if self._is_own else None
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
         self._takers = _takers([e for e in self._nodes if e.op_type != "Shape"], self._output)
@@ -87,7 +89,8 @@ class _Reading:
                 "model that does so"
             )
         self._resume(self._output)
-        return replace(self._draft.finish(self._name), encoding=self._encoding)
+        drafted = self._draft.finish(self._name)
+        return replace(drafted, encoding=self._encoding, class_names=self._class_names)
 
     def _read(self, node: Any) -> None:
         if self._constants.are_all(node):

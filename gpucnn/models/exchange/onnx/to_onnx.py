@@ -1,6 +1,5 @@
 """A model as an ONNX file."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.ends import end_of
 from gpucnn.models.exchange.exported import Exported
-from gpucnn.models.exchange.onnx.descriptions import describe
+from gpucnn.models.exchange.onnx.descriptions import describe, metadata_of
 from gpucnn.models.exchange.onnx.graph import INPUT, Graph
 from gpucnn.models.exchange.onnx.operators import add_layer
 from gpucnn.models.graph import IMAGES
@@ -26,9 +25,6 @@ MOST_BYTES = 2**31 - 2**20
 """Of weights: a file has less than 2 GiB, the graph included."""
 
 LARGEST = float(np.finfo(np.float32).max)
-
-CLASS_NAMES = "class_names"
-"""The key of the metadata under which a file has them, as a JSON array."""
 
 BATCH = "images"
 """The name of the batch dimension."""
@@ -76,8 +72,7 @@ def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool)
         producer_name="gpucnn",
         producer_version=__version__,
     )
-    if exported.class_names is not None:
-        helper.set_model_props(model, {CLASS_NAMES: json.dumps(exported.class_names)})
+    helper.set_model_props(model, metadata_of(exported.class_names))
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 

@@ -66,6 +66,23 @@ def assert_close(found: NDArray[Any], expected: NDArray[Any]) -> None:
 # Files of gpucnn's
 
 
+def test_the_names_of_the_classes_come_back() -> None:
+    model = Sequential([Dense(3), Softmax()], input_shape=(4,), device="cpu", threads=1)
+    model.class_names = names = "größe x", "cat", "[dog]"
+    model.export(FILE)
+    assert load().class_names == names
+    made = onnx.load(FILE)
+    for damaged, line in (
+        ('["a", 3, "c"]', "its metadata class_names are no JSON array of texts: remove it"),
+        ("[" * 100_000, "its metadata class_names are no JSON array of texts: remove it"),
+        ('["a", "b"]', "class_names has 2 names, but the model has 3 classes: give one for each"),
+    ):
+        helper.set_model_props(made, {"class_names": damaged})
+        onnx.save(made, FILE)
+        with pytest.raises(GpucnnError, match=line):
+            load()
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_random_networks_come_back(seed: int) -> None:
     model = random_network(seed)
