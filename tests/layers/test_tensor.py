@@ -156,4 +156,4 @@ def test_what_layers_do_in_training_is_not_chosen_where_they_are_called(training
         ):
             called(IMAGES, training=training)
     with refusal("Layer has no argument when: it takes inputs, training", InvalidTypeError):
-        Flatten()(IMAGES, when=3)
+        Flatten()(IMAGES, when=3)  # type: ignore[call-arg]
