@@ -53,6 +53,8 @@ def layer_of(node: Node, values: Values) -> tuple[Layer, Values] | None:
         if node.kind == "Normalization" and values:  # adapted to images
             given["mean"], given["variance"] = (each.tolist() for each in values[:2])
             values = ()
+        if node.kind == "RandomShear":
+            given = {name: _shear(value) for name, value in given.items()}
         return KINDS[node.kind](**given), values
     except (InvalidTypeError, InvalidValueError) as error:
         raise InvalidValueError(f"of the layer {printable(node.name, 50)}, {error}") from error
@@ -90,6 +92,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
         value = value["config"]["value"]
     return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _shear(value: Any) -> Any:
+    """An argument of RandomShear: a number as that, which Keras writes as a range around 0."""
+    return value[1] if isinstance(value, tuple) and value[0] == -value[1] else value
 
 
 def _initializer(value: Any) -> str | None:

@@ -2,12 +2,29 @@
 
 from typing import Any
 
-from gpucnn.layers import GELU, LAYERS, Layer, MaxPool2D, Normalization, Sigmoid, SiLU, Tanh
+from gpucnn.layers import (
+    GELU,
+    LAYERS,
+    Cropping2D,
+    Layer,
+    MaxPool2D,
+    Normalization,
+    RandomCrop,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
 from gpucnn.models.exchange.exported import check_is_known
 from gpucnn.regularizers import L2
 
 ACTIVATIONS: dict[type[Layer], str] = {GELU: "gelu", SiLU: "silu", Tanh: "tanh", Sigmoid: "sigmoid"}
 """Layers that Keras has as functions alone, by their names there."""
+
+OF_OTHER_NAMES: dict[type[Layer], str] = {
+    MaxPool2D: "MaxPooling2D",
+    RandomCrop: Cropping2D.__name__,  # since Keras's RandomCrop cuts nothing off in use
+}
+"""Layers whose classes in Keras have other names."""
 
 
 def kind_in_keras(layer: Layer) -> str:
@@ -19,7 +36,7 @@ def kind_in_keras(layer: Layer) -> str:
     check_is_known(layer, LAYERS, "which Keras has not: give a model of gpucnn's layers")
     if type(layer) in ACTIVATIONS:
         return "Activation"
-    return "MaxPooling2D" if type(layer) is MaxPool2D else type(layer).__name__
+    return OF_OTHER_NAMES.get(type(layer), type(layer).__name__)
 
 
 def config_of(layer: Layer) -> dict[str, Any]:
@@ -30,6 +47,8 @@ def config_of(layer: Layer) -> dict[str, Any]:
     """
     if type(layer) in ACTIVATIONS:
         config: dict[str, Any] = {"activation": ACTIVATIONS[type(layer)]}
+    elif isinstance(layer, RandomCrop):
+        config = {"cropping": layer.cropping}
     else:
         config = {name: _in_keras(value) for name, value in layer.get_config().items()}
         if isinstance(layer, Normalization):

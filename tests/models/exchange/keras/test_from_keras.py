@@ -15,6 +15,8 @@ import small
 from gpucnn import Sequential, from_keras
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.losses import SparseCategoricalCrossentropy
+from gpucnn.models.exchange.keras.architecture import Node
+from gpucnn.models.exchange.keras.from_config import layer_of
 
 FILES = Path(__file__).parent / "files"
 
@@ -64,6 +66,13 @@ def test_an_object_is_read_as_its_file(name: str) -> None:
     model = from_keras(Model(name), "cpu", threads=1)
     assert model.settings() == expected.settings()
     assert small.weight_bytes(model) == small.weight_bytes(expected)
+
+
+def test_a_number_of_a_shear_is_written_as_a_range_around_0() -> None:
+    config = {"name": "shear", "x_factor": [-0.1, 0.1], "y_factor": [0.1, 0.2]}
+    read = layer_of(Node("RandomShear", config, ("shear",), ""), ())
+    assert read is not None
+    assert repr(read[0]) == "RandomShear(x_factor=0.1, y_factor=(0.1, 0.2), name='shear')"
 
 
 def test_a_layer_that_is_used_twice_is_refused() -> None:

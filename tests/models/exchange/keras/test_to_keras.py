@@ -19,6 +19,7 @@ from gpucnn import (
     MaxPool2D,
     Model,
     Normalization,
+    RandomCrop,
     ReLU,
     Sequential,
     Softmax,
@@ -158,6 +159,15 @@ def test_as_many_numbers_are_normalised_by_as_keras_takes(
     model.export(MODEL, format="keras")
     config = parts(Path(MODEL))[0]["config"]["layers"][1]["config"]
     assert tuple(config[name] for name in ("axis", "mean", "variance")) == expected
+
+
+def test_a_crop_is_that_of_use() -> None:
+    model = built([RandomCrop(4, 3), Flatten(), Dense(3)])
+    check(model)
+    height, width, _ = model.input_shape
+    read: Any = Sequential.load(MODEL).layers[0]
+    (rows, _), (columns, _) = read.cropping
+    assert (rows, columns) == ((height - 4) // 2, (width - 3) // 2)
 
 
 def test_every_layer_has_a_class_in_keras() -> None:
