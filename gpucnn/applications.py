@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpucnn.backends import get_backend
 from gpucnn.datasets import Dataset, full_source, load_dataset
+from gpucnn.datasets.dataset import is_of_photos
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.models import MNIST_CLASSES, MNIST_SHAPE, MODELS
 from gpucnn.models import best as best
@@ -113,7 +114,18 @@ class TrainConfig:
         return replace(self, data=data, device=backend.device, threads=threads)
 
     def load_data(self) -> Dataset:
-        """The images to train on and to test with; the errors are those of `load_dataset`."""
+        """The images to train on and to test with.
+
+        Raises:
+            InvalidValueError: there is an `image_size`, but they are no photographs.
+            GpucnnError: as `load_dataset`.
+        """
+        if self.image_size is not None and (self.data is None or not is_of_photos(self.data)):
+            source = printable(self.data or "the built-in MNIST")
+            raise InvalidValueError(
+                f"image_size is {self.image_size}, but {source} is no folder of photographs, which "
+                "alone are brought to a size: leave it out"
+            )
         return load_dataset(self.data, image_size=self.image_size)
 
     def make_model(

@@ -128,6 +128,8 @@ def load_dataset(
         MissingExtraError: a package is not installed that the dataset needs.
         OSError: a file cannot be read.
     """
+    if source == "":  # the folder that one is in, to a path, and to most a mistake
+        raise InvalidFileError("source is empty: give a folder, a file or an address")
     if source is None:
         with as_file(files("gpucnn.datasets") / "mnist") as folder:
             return load_wanted(folder)

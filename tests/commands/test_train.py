@@ -180,7 +180,6 @@ def test_every_option_reaches_the_config(command: Command, data: str) -> None:
     options = {
         "model": "lenet",
         "data": data,
-        "image_size": 28,
         "device": "cpu",
         "threads": 3,
         "epochs": 1,
@@ -194,7 +193,13 @@ def test_every_option_reaches_the_config(command: Command, data: str) -> None:
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     assert command("train", *arguments, "--output", "run").status == 0
     config = json.loads(Path("run/history.json").read_text())["recipe"]
-    assert config == options | {"schedule_epochs": None}
+    assert config == options | {"schedule_epochs": None, "image_size": None}
+
+
+def test_only_photographs_are_brought_to_a_size(refused: Refused, data: str) -> None:
+    for source in (("--data", data), ()):
+        line = refused("train", *source, "--image-size", 28)
+        assert "is no folder of photographs, which alone are brought to a size: leave it" in line
 
 
 def test_each_run_gets_a_folder_of_its_own(command: Command, data: str) -> None:

@@ -43,6 +43,6 @@ def test_folders_named_as_its_files_are_not_taken_for_them(tmp_path: Path) -> No
 
 def test_the_folder_of_another_set(tmp_path: Path) -> None:
     (tmp_path / "data_batch_1.bin").touch()
-    line = "there is not the set that is asked for in .*: give a folder with train, test, or cifar-100-"
+    line = "there is not the set that is asked for in .*: give a folder with train, test, or"
     with pytest.raises(InvalidFileError, match=line):
         module.load_data(source=tmp_path)

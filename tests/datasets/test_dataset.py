@@ -243,6 +243,11 @@ def test_address_that_is_not_of_a_folder() -> None:
         load_mnist("https://example.org/?set=mnist")
 
 
+def test_an_empty_source_is_not_the_folder_that_one_is_in() -> None:
+    with pytest.raises(InvalidFileError, match="^source is empty: give a folder, a file or an add"):
+        load_dataset("")
+
+
 def test_source_that_is_no_path() -> None:
     with pytest.raises(InvalidTypeError, match=r"^source is 5: give None, a folder or an address"):
         load_mnist(5)  # type: ignore[arg-type]
