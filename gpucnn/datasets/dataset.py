@@ -185,6 +185,9 @@ def load_known(
     """
     usual = WANTED.get(name, ANY)
     wanted = Wanted(usual.layouts, set_name or usual.set_name, labels or usual.labels)
+    is_usual = labels in (None, usual.labels) and set_name in (None, usual.set_name)
+    if source is not None and is_usual and is_of_photos(source):  # as CIFAR-10 is passed around
+        return load_images(source)
     dataset = load_wanted(retrieve(name) if source is None else source, wanted)
     return replace(dataset, class_names=dataset.class_names or PUBLISHED[name].class_names)
 
@@ -210,7 +213,7 @@ def _existing(source: str | os.PathLike[str], wanted: Wanted) -> Path:
         raise InvalidFileError(f"{source} {advice}")
     if not path.exists():
         raise InvalidFileError(
-            f"there is no folder {source}: give a folder of photographs, IDX files, "
+            f"there is no file or folder {source}: give a folder of photographs, IDX files, "
             f"NumPy's .npz, CSV, CIFAR's or SVHN's files, an address that starts with "
             f"{', '.join(SCHEMES)}, or one of {', '.join(PUBLISHED)}"
         )

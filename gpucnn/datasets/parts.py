@@ -15,7 +15,7 @@ Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]  # images and their labels
 Names: TypeAlias = tuple[str, str]  # of the images and the labels of a part, in error messages
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Labelled images to train on, and others to test with.
 
@@ -28,6 +28,14 @@ class Dataset:
     train: Part
     test: Part
     class_names: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        """How many images there are, their shape, and the classes."""
+        classes = self.class_names or f"{self.classes} classes"
+        return (
+            f"Dataset({len(self.train[0])} images to train on, {len(self.test[0])} to test with, "
+            f"{self.image_shape}, {classes})"
+        )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

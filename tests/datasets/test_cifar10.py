@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import gpucnn
+from datasets.photos.example_photos import write_classes
 from datasets.sample_cifar import (
     NAMES,
     binary_files,
@@ -81,6 +82,16 @@ def test_arrays_as_keras_has_them(tmp_path: Path) -> None:
     (x_read, y_read), _ = module.load_data(tmp_path)
     np.testing.assert_array_equal(x_read, x, strict=True)
     assert y_read.shape == (3, 1)
+
+
+def test_a_folder_of_photographs(tmp_path: Path) -> None:
+    write_classes(tmp_path, ["cat", "dog"], 5)
+    (x_train, y_train), (_, y_test) = module.load_data(tmp_path)
+    assert (len(x_train), sorted(y_train[:, 0]), sorted(y_test[:, 0])) == (
+        8,
+        [0] * 4 + [1] * 4,
+        [0, 1],
+    )
 
 
 @pytest.mark.parametrize("missing", ["data_batch_2", "test_batch"])

@@ -101,7 +101,7 @@ def test_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("source", ["nowhere", "ftp://example.org/mnist"])
 def test_missing_folder(source: str) -> None:
     text = error_of(source)
-    assert f"there is no folder {source}: give a folder of photographs, IDX files" in text
+    assert f"there is no file or folder {source}: give a folder of photographs, IDX files" in text
     assert "http://, https://, file://, or one of fashion_mnist, kmnist, emnist, cifar10" in text
 
 
@@ -244,7 +244,7 @@ def test_address_that_is_not_of_a_folder() -> None:
 
 
 def test_an_empty_source_is_not_the_folder_that_one_is_in() -> None:
-    with pytest.raises(InvalidFileError, match="^source is empty: give a folder, a file or an add"):
+    with pytest.raises(InvalidFileError, match=r"^source is empty: give a folder, a file or an add"):
         load_dataset("")
 
 

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpucnn.datasets.parts import as_images, as_labels
+from gpucnn.datasets.parts import Dataset, as_images, as_labels
 from gpucnn.errors import InvalidFileError
 
 IMAGES: NDArray[Any] = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+
+
+def test_a_dataset_is_shown_in_a_line() -> None:
+    part = IMAGES, np.array([0, 2])
+    shown = "Dataset(2 images to train on, 1 to test with, (4, 4, 1), "
+    rest = part[0][:1], part[1][:1]
+    assert repr(Dataset(part, rest)) == f"{shown}3 classes)"
+    assert repr(Dataset(part, rest, ("a", "b", "c"))) == f"{shown}('a', 'b', 'c'))"
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 4), (2, 4, 4, 1), (2, 1, 4, 4), (2, 16)])

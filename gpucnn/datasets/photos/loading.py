@@ -32,6 +32,7 @@ MOST_THREADS = 8
 AT_ONCE = 64  # photographs of a thread, after which others may silence warnings
 CHUNK = 1024  # images looked at together
 NAMED = 10  # classes, at most, in a line
+MANY = 2_000  # photographs, of which it is told that they are read where there is no bar
 
 T = TypeVar("T")
 
@@ -193,7 +194,7 @@ def _map(
 ) -> Iterator[T]:
     """What a function gives for each photograph, in order, by threads.
 
-    With a title there is a progress bar, on a terminal.
+    With a title there is a progress bar on a terminal; elsewhere, if they are many, a line.
     """
     threads = min(usable_cores(), MOST_THREADS)
     chunk = AT_ONCE * threads
@@ -205,7 +206,11 @@ def _map(
                     done = list(pool.map(function, photos[start : start + chunk]))
                 yield from done
 
-    if title is None or sys.stdout is None or not sys.stdout.isatty():
+    if title is None or sys.stdout is None:
+        return results()
+    if not sys.stdout.isatty():
+        if len(photos) > MANY and is_leader():
+            print(f"{title}: {len(photos):,}", flush=True)
         return results()
     from rich.progress import track  # imported here: `import gpucnn` stays light
 

@@ -154,6 +154,16 @@ def test_a_bar_is_shown_on_a_terminal(
         assert track.call_count == 1
 
 
+def test_where_there_is_no_bar_many_are_told_of_before_they_are_read(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "MANY", 29)
+    load_images(folder)
+    assert capsys.readouterr().out.startswith("reading pictures: 30\n")
+    load_images(folder)  # from the cache
+    assert "reading" not in capsys.readouterr().out
+
+
 # Pictures that cannot be read
 
 
