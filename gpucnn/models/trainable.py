@@ -286,7 +286,7 @@ class Trainable(BuiltLater):
         if source.steps is not None:
             self.optimizer.tell_end(len(numbers) * source.steps)
         pixels = trained_on(source.pixels, self.pixels)
-        check_value_ranges(self._unrolled, source.pixels)
+        check_value_ranges(self._unrolled, self._running_graph, source.pixels)
         size = source.batch_size
         of_validation = validation_data, validation_steps, size, len(numbers), pixels
         validation = self._validation(*of_validation)
@@ -453,7 +453,7 @@ class Trainable(BuiltLater):
         self._build_for(x)
         batch = self._labelled(x, y, check_weights_of_images(sample_weight, x), class_weight)
         pixels = Pixels.of(batch.images)
-        check_value_ranges(self._unrolled, pixels)
+        check_value_ranges(self._unrolled, self._running_graph, pixels)
         pixels = trained_on(pixels, None) if self.pixels is None else pixels.after(self.pixels)
         self._refuse_training_elsewhere()
         with self._training.owned(), self._lock.claim():

@@ -6,9 +6,13 @@ import pytest
 import small
 from expect import refusal
 from gpucnn import (
+    Add,
+    Concatenate,
     Conv2D,
     Dense,
     Flatten,
+    Input,
+    Model,
     Normalization,
     RandomBrightness,
     RandomContrast,
@@ -16,7 +20,7 @@ from gpucnn import (
     Rescaling,
     Sequential,
 )
-from gpucnn.layers import Layer
+from gpucnn.layers import Layer, takes_bytes_as_they_are
 
 BYTES, LABELS = small.images(20), small.labels(20)
 FLOATS = np.linspace(0, 1, BYTES.size).reshape(BYTES.shape)
@@ -75,3 +79,28 @@ def test_of_one_batch() -> None:
         "are"
     ):
         model.train_on_batch(BYTES, LABELS)
+
+
+def test_each_branch_has_pixels_of_its_own() -> None:
+    images = Input(small.SHAPE)
+    scaled = Rescaling(1 / 255)(images)
+    varied = RandomBrightness(0.1, (0, 255))(images)
+    joined = Concatenate()([scaled, varied, RandomContrast(0.1, (0, 1))(scaled)])
+    model = Model(images, Dense(small.CLASSES)(Flatten()(joined)), device="cpu")
+    model.fit(BYTES, LABELS, verbose=0)
+    wrong = RandomBrightness(0.1, (0, 255))(Rescaling(1 / 255)(images))
+    joined = Concatenate()([RandomFlip()(images), wrong])
+    with refusal(
+        "randombrightness has value_range=(0, 255), but the pixels that it is given are from 0 to "
+        "1: give value_range=(0, 1)"
+    ):
+        Model(images, Dense(small.CLASSES)(Flatten()(joined)), device="cpu").fit(BYTES, LABELS)
+
+
+@pytest.mark.parametrize("scaled_first", [True, False])
+def test_bytes_do_not_depend_on_the_order_of_branches(scaled_first: bool) -> None:
+    images = Input(small.SHAPE)
+    branches = [Rescaling(1 / 255), Conv2D(small.SHAPE[-1], 1)][:: 1 if scaled_first else -1]
+    joined = Add()([branch(images) for branch in branches])
+    model = Model(images, Dense(small.CLASSES)(Flatten()(joined)), device="cpu")
+    assert takes_bytes_as_they_are(model.layers)

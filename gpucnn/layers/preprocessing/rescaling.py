@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
-from itertools import takewhile
 from math import sqrt
 from typing import Any
 
@@ -223,10 +222,10 @@ def _moments(images: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.floa
 def takes_bytes_as_they_are(layers: Sequence[Layer]) -> bool:
     """Whether pixels of uint8 are 0 to 255 for a model, not normalised, as in Keras.
 
-    So they are if there is a `Rescaling` or `Normalization` before the first layer with parameters.
+    So they are if there is a `Rescaling` or `Normalization` before which no layer has parameters:
+    then its input needs no gradient.
 
     Args:
-        layers: of the model, in order.
+        layers: of the model; they are built.
     """
-    preprocessing = takewhile(lambda layer: not layer.has_parameters, layers)
-    return any(isinstance(layer, Scaling) for layer in preprocessing)
+    return any(isinstance(layer, Scaling) and not layer.needs_input_gradient for layer in layers)

@@ -11,10 +11,11 @@ from gpucnn.layers import (
     Scaling,
     takes_bytes_as_they_are,
 )
+from gpucnn.models.graph import IMAGES, Graph
 from gpucnn.models.pixels import BYTES, SHARE, TOLERANCE, Pixels, encoding_of_bytes
 
 
-def check_value_ranges(layers: Sequence[Layer], pixels: Pixels) -> None:
+def check_value_ranges(layers: Sequence[Layer], graph: Graph, pixels: Pixels) -> None:
     """Refuse a `value_range` that is not that of the pixels where its layer is.
 
     It has to contain them, but for rounding, and they have to span more than `SHARE` of it. Layers
@@ -22,22 +23,31 @@ def check_value_ranges(layers: Sequence[Layer], pixels: Pixels) -> None:
 
     Args:
         layers: of a model, in order.
+        graph: theirs.
         pixels: those of the training images.
 
     Raises:
         InvalidValueError: a range is of other pixels.
     """
-    low, high = pixels.encoding(encoding_of_bytes(layers)) or (pixels.low, pixels.high)
+    ends = pixels.encoding(encoding_of_bytes(layers)) or (pixels.low, pixels.high)
     are_normalized = pixels.kind == BYTES and not takes_bytes_as_they_are(layers)
-    for layer in layers:
+    given = {IMAGES: ends}  # what is black and white in the outputs of layers
+    for number, (layer, inputs) in enumerate(zip(layers, graph.inputs, strict=True)):
+        if inputs[0] not in given:
+            continue
+        low, high = given[inputs[0]]
         if isinstance(layer, OfRange):
             _check(layer, low, high, are_normalized)
-        elif isinstance(layer, Scaling):
-            pairs = list(zip(layer.scales, layer.offsets, strict=True))
-            ends = [end * scale + offset for scale, offset in pairs for end in (low, high)]
-            low, high = min(ends), max(ends)
-        elif not isinstance(layer, (Augmentation, MixingLayer)):
-            return
+        if isinstance(layer, Scaling):
+            given[number] = _scaled(layer, low, high)
+        elif isinstance(layer, (Augmentation, MixingLayer)):
+            given[number] = low, high
+
+
+def _scaled(layer: Scaling, low: float, high: float) -> tuple[float, float]:
+    pairs = zip(layer.scales, layer.offsets, strict=True)
+    ends = [end * scale + offset for scale, offset in pairs for end in (low, high)]
+    return min(ends), max(ends)
 
 
 def _check(layer: OfRange, low: float, high: float, are_normalized: bool) -> None:

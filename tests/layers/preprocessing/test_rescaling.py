@@ -1,3 +1,4 @@
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -208,10 +209,8 @@ CHANNELS = Normalization(mean=0, variance=1)
 
 
 class Inverted(Layer):
-    """A layer of one's own, without parameters."""
-
     def build(self, input_shape: Shape) -> None:
-        self.output_shape = input_shape
+        self.input_shape = self.output_shape = input_shape
 
     def forward(self, x: Array, step: Step | None) -> Array:
         return -x
@@ -228,13 +227,18 @@ class Inverted(Layer):
 def test_before_the_parameters_a_scale_means_bytes_as_they_are(
     before: list[Layer], scale: Layer
 ) -> None:
-    assert takes_bytes_as_they_are([*before, scale, Conv2D(2, 1)])
-    assert not takes_bytes_as_they_are([*before, Conv2D(2, 1)])
+    assert takes_bytes_as_they_are(built([*before, scale]))
+    assert not takes_bytes_as_they_are(built(before))
 
 
-@pytest.mark.parametrize("before", [Conv2D(2, 1), Dense(2), BatchNormalization()])
-def test_after_parameters_it_does_not(before: Layer) -> None:
-    assert not takes_bytes_as_they_are([before, Rescaling(2.0)])
+@pytest.mark.parametrize("before", [[Conv2D(2, 1)], [Flatten(), Dense(2)], [BatchNormalization()]])
+def test_after_parameters_it_does_not(before: list[Layer]) -> None:
+    assert not takes_bytes_as_they_are(built([*before, Rescaling(2.0)]))
+
+
+def built(layers: list[Layer]) -> tuple[Layer, ...]:
+    """Copies of layers in a model, with those that it ends in."""
+    return Sequential([*deepcopy(layers), Flatten(), Dense(2)], (4, 4, 2), device="cpu").layers
 
 
 def test_of_no_layers() -> None:
