@@ -209,6 +209,8 @@ CHANNELS = Normalization(mean=0, variance=1)
 
 
 class Inverted(Layer):
+    """A layer of one's own, without parameters."""
+
     def build(self, input_shape: Shape) -> None:
         self.input_shape = self.output_shape = input_shape
 
