@@ -181,8 +181,8 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
             InvalidValueError: the layer does not accept inputs of these shapes, or is in a model,
                 or `training` is given.
         """
-        check_is_called_for_both(training)
         tensors = self._checked_tensors(inputs)
+        check_is_called_for_both(training)
         shapes = tuple(each.image_shape for each in tensors)
         needs_gradient = any(each.needs_gradient for each in tensors)
         for layer in self.unrolled():

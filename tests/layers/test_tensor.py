@@ -121,6 +121,8 @@ def test_layers_of_one_input() -> None:
 def test_layers_of_several_inputs() -> None:
     with refusal("Add() joins several tensors: give a list, as in [x, y]", InvalidTypeError):
         Add()(IMAGES)
+    with refusal("Add() joins several tensors: give a list, as in [x, y]", InvalidTypeError):
+        Add()(IMAGES, IMAGES)  # type: ignore[arg-type]
 
 
 def test_shapes_that_do_not_fit() -> None:

@@ -17,7 +17,7 @@ NOT_TRACED = "nothing is traced or compiled; leave it out"
 ONE_DTYPE = "a model has one dtype, as in Sequential(layers, dtype=...)"
 NO_QUANTIZATION = "the arithmetic is that of float32 or float64; leave it out"
 WHOLE = "models are saved as a whole; use save of the model"
-PARTS = "make a gpucnn.Sequential of the layers up to it and Flatten(), and set_weights of that"
+PARTS = "make another model, of new layers up to there and Flatten(), and set_weights of that"
 NO_STATE = "a metric has no state, and is computed of a whole epoch; use result(labels, outputs)"
 STEPS = "the optimizer is given to compile, and takes its steps in fit and train_on_batch"
 
