@@ -185,7 +185,7 @@ ABSENT: dict[str, dict[str, str]] = {
         " MobileNetV3Small NASNetLarge NASNetMobile ResNet101 ResNet101V2 ResNet152 ResNet152V2"
         " ResNet50 ResNet50V2 VGG16 VGG19 Xception convnext densenet efficientnet efficientnet_v2"
         " imagenet_utils inception_resnet_v2 inception_v3 mobilenet mobilenet_v2 mobilenet_v3"
-        " nasnet resnet resnet50 resnet_v2 vgg16 vgg19 xception": PRETRAINED,
+        " nasnet resnet50 resnet_v2 vgg16 vgg19 xception": PRETRAINED,
     },
 }
 """For each module, by its name in Keras: names, and the advice on each of them.
