@@ -140,8 +140,10 @@ def _decode(
         try:
             with photo.path.open("rb") as file:
                 return photo_in(file, photo.name, shape, alone=alone)
-        except (InvalidFileError, OSError) as error:
+        except InvalidFileError as error:
             return str(error)
+        except OSError as error:
+            return f"{photo.name} cannot be read ({error.strerror or error}): see to it"
 
     count = 0
     for number, image in enumerate(_map(read, photos, "reading pictures" if verbose else None)):

@@ -181,6 +181,22 @@ def test_what_cannot_be_read_is_left_out(folder: Path) -> None:
         load_images(folder, verbose=False)  # from the cache
 
 
+def test_a_file_that_cannot_be_opened_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def refuse(path: Path, *arguments: Any) -> Any:
+        if path.name == "3.png" and path.parent.name == "cat":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    text = r"^1 picture cannot be read, and is left out: cat/3.png cannot be read \(Permission den"
+    with pytest.warns(GpucnnWarning, match=text):
+        load_images(folder, verbose=False)
+
+
 def test_a_class_of_which_nothing_can_be_read(folder: Path) -> None:
     for each in (folder / "dog").iterdir():
         each.write_bytes(b"no picture")
