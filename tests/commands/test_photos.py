@@ -144,5 +144,10 @@ def test_what_is_no_folder_of_photographs(refused: Refused, photos: Path) -> Non
     assert "loose has images of a single class: give images of at least" in refused(
         "train", "--data", "loose"
     )
+    for name in ("cross", "square"):
+        Path("single", name).mkdir(parents=True)
+        draw("cross", (20, 20), np.random.default_rng(0)).save(f"single/{name}/1.png")
+    line = refused("train", "--data", "single")
+    assert "single has no images to test with: give two of a class at least, or a folder" in line
     line = refused("train", "--data", photos, "--image-size", 2)
     assert "notebook cannot take images of the shape (2, 2, 3) (" in line

@@ -244,9 +244,7 @@ def test_address_that_is_not_of_a_folder() -> None:
 
 
 def test_an_empty_source_is_not_the_folder_that_one_is_in() -> None:
-    with pytest.raises(
-        InvalidFileError, match=r"^source is empty: give a folder, a file or an add"
-    ):
+    with pytest.raises(InvalidFileError, match=r"^source is empty: give a folder, "):
         load_dataset("")
 
 

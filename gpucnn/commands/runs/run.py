@@ -96,7 +96,7 @@ class Run:
         config = config.resolved()
         start_workers(config)
         data = config.load_data()
-        _check_classes(data, config)
+        _check_data(data, config)
         model = _make_model(config, data)
         for images, labels in (data.train, data.test):
             check_images(images, model.input_shape, model.dtype)
@@ -258,8 +258,8 @@ def _make_model(config: TrainConfig, data: Dataset) -> Model:
     return config.make_model(len(data.train[0]), data.image_shape, data.classes)
 
 
-def _check_classes(data: Dataset, config: TrainConfig) -> None:
-    """Check that there is something to tell apart, and not an output for each of stray labels."""
+def _check_data(data: Dataset, config: TrainConfig) -> None:
+    """Check that there are classes, but not one for each stray label, and images to test with."""
     source, images = printable(config.data or "MNIST"), len(data.train[0])
     if data.classes > max(images, 2):
         raise InvalidValueError(
@@ -269,6 +269,11 @@ def _check_classes(data: Dataset, config: TrainConfig) -> None:
     if data.classes < 2:
         raise InvalidValueError(
             f"{source} has images of a single class: give images of at least two"
+        )
+    if not len(data.test[0]):
+        raise InvalidValueError(
+            f"{source} has no images to test with: give two of a class at least, or a folder of "
+            "images to test with that can be read"
         )
 
 

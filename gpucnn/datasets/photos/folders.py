@@ -88,7 +88,7 @@ def find_photos(folder: Path) -> FoundPhotos:
     root = _root(folder)
     train_folder, test_folder = _parts(root)
     parts = train_folder, test_folder
-    beside = [] if train_folder == root else [e.name for e in _folders(root) if e not in parts]
+    beside = [] if train_folder == root else [each.name for each in _others(root, *parts)]
     others: Counter[str] = Counter()
     by_class = _by_class(train_folder, others)
     empty = sorted(name for name, files in by_class.items() if not files)
@@ -119,11 +119,13 @@ def _root(folder: Path) -> Path:
 
 
 def _parts(root: Path) -> tuple[Path, Path | None]:
-    """The folders of what to train on, the root unless it has both, and of what to test with."""
+    """The folders of what to train on, which may be the root, and of what to test with, if any."""
     by_name = {each.name.lower(): each for each in _folders(root)}
     train, test = (
         next((by_name[each] for each in names if each in by_name), None) for names in (TRAIN, TEST)
     )
+    if train and not test and _folders(train) and not _hold_pictures(_others(root, train)):
+        return train, None
     if train is None or test is None:
         return root, None
     if not _folders(train) and by_name.keys() - {*TRAIN, *TEST}:  # classes, such as trains
@@ -189,6 +191,14 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _refuse(error: OSError) -> None:
     raise error
+
+
+def _hold_pictures(folders: list[Path]) -> bool:
+    return any(_is_picture(file) for folder in folders for file in _files_below(folder))
+
+
+def _others(root: Path, *parts: Path | None) -> list[Path]:
+    return [each for each in _folders(root) if each not in parts]
 
 
 def _folders(folder: Path) -> list[Path]:

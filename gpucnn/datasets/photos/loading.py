@@ -265,7 +265,9 @@ def _left_out(found: FoundPhotos) -> Iterator[str]:
         kinds = [
             printable(each or "without a suffix", 20) for each, _ in found.others.most_common(3)
         ]
-        yield f"{found.others.total():,} other files are left out ({', '.join(kinds)})"
+        count = found.others.total()
+        counted = "1 other file is" if count == 1 else f"{count:,} other files are"
+        yield f"{counted} left out ({', '.join(kinds)})"
     if found.beside:
         yield f"other folders are left out: {printable(', '.join(found.beside), 100)}"
     if found.empty:

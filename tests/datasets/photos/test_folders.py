@@ -60,6 +60,14 @@ def test_pictures_to_test_with_that_are_in_no_folders_are_no_class(tmp_path: Pat
     assert parts.beside == ["test"]
 
 
+def test_a_folder_to_train_on_may_be_beside_others_without_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cat/1.png", "train/dog/1.png", "annotations/1.xml")
+    parts = find_photos(tmp_path)
+    assert (parts.class_names, parts.test, parts.beside) == (("cat", "dog"), None, ["annotations"])
+    touch(tmp_path, "car/1.png")
+    assert find_photos(tmp_path).class_names == ("car", "train")
+
+
 def test_pictures_to_train_on_that_are_in_no_folders_are_no_class(tmp_path: Path) -> None:
     touch(tmp_path, "train/1.png", "train/2.png", "test/1.png")
     with pytest.raises(InvalidFileError, match="train has 2 pictures, but no folders of them"):
