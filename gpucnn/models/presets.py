@@ -22,6 +22,7 @@ from gpucnn.layers import (
 from gpucnn.layers.tensor import Tensor
 from gpucnn.models.model import Model
 from gpucnn.models.sequential import Sequential
+from gpucnn.utils.keras.arguments import keras_arguments
 
 MNIST_SHAPE = (28, 28, 1)
 MNIST_CLASSES = 10
@@ -29,6 +30,7 @@ CIFAR_SHAPE = (32, 32, 3)
 CIFAR_CLASSES = 10
 
 
+@keras_arguments
 def notebook(
     dtype: str = "float32",
     device: str = "auto",
@@ -47,6 +49,7 @@ def notebook(
     return Sequential(layers, input_shape, dtype, device, seed, threads)
 
 
+@keras_arguments
 def lenet(
     dtype: str = "float32",
     device: str = "auto",
@@ -78,6 +81,7 @@ def lenet(
     return Sequential(layers, input_shape, dtype, device, seed, threads)
 
 
+@keras_arguments
 def fast(
     dtype: str = "float32",
     device: str = "auto",
@@ -89,7 +93,7 @@ def fast(
 ) -> Sequential:
     """Three narrow convolutions, of which two are pooled before they are normalised.
 
-    12,674 parameters for MNIST. On the CPU convolution, ReLU and pooling are one operation, and
+    12,706 parameters for MNIST. On the CPU convolution, ReLU and pooling are one operation, and
     batch normalisation has a quarter of the numbers to read. Arguments and errors are those of
     `notebook`.
     """
@@ -103,6 +107,7 @@ def fast(
     return Sequential(layers, input_shape, dtype, device, seed, threads)
 
 
+@keras_arguments
 def tiny(
     dtype: str = "float32",
     device: str = "auto",
@@ -129,6 +134,7 @@ def tiny(
     return Sequential(layers, input_shape, dtype, device, seed, threads)
 
 
+@keras_arguments
 def best(
     dtype: str = "float32",
     device: str = "auto",
@@ -156,6 +162,7 @@ def best(
     return Sequential(layers, input_shape, dtype, device, seed, threads)
 
 
+@keras_arguments
 def resnet(
     dtype: str = "float32",
     device: str = "auto",
@@ -167,7 +174,7 @@ def resnet(
 ) -> Model:
     """A pooled convolution and three residual blocks, for photographs of CIFAR-10's size.
 
-    78,730 parameters for CIFAR-10. In training images are mirrored and moved. The blocks are those
+    78,058 parameters for CIFAR-10. In training images are mirrored and moved. The blocks are those
     of He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, with
     convolutions of 1x1 where the number of filters changes. Arguments and errors are those of
     `notebook`.

@@ -1,7 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
+from expect import refusal
 from gpucnn import Add, Model, Sequential, models
+from gpucnn.errors import InvalidTypeError
 
 PARAMETERS = {
     "notebook": 13_610,
@@ -70,3 +74,15 @@ def test_layers_of_lenet() -> None:
         "Conv2D(filters=64,kernel_size=3) ReLU() MaxPool2D() Flatten() "
         "Dense(units=128) ReLU() Dropout(rate=0.5) Dense(units=10)"
     )
+
+
+@pytest.mark.parametrize("make", models.MODELS.values(), ids=models.MODELS)
+def test_arguments_of_applications_of_keras(make: Any) -> None:
+    of_keras = {"weights": None, "include_top": True, "classifier_activation": "softmax"}
+    assert make(**of_keras, pooling=None, input_tensor=None, classes=3).output_shape == (3,)
+    with refusal(
+        f"{make.__name__} has no argument include_top=False: leave it out, or make a model of new "
+        "layers",
+        InvalidTypeError,
+    ):
+        make(include_top=False)

@@ -66,6 +66,11 @@ TABLE: dict[str, Absent] = {
     "batch_size batch_shape batch_input_shape": Absent(ONE_SHAPE),
     "sparse ragged optional": Absent("images are arrays; leave it out", (False,)),
     "tensor": Absent("give the shape alone"),
+    # Of presets
+    "include_top": Absent("leave it out, or make a model of new layers", (True,)),
+    "classifier_activation": Absent("predict gives probabilities; leave it out", ("softmax",)),
+    "input_tensor": Absent("call the preset on it"),
+    "pooling": Absent("leave it out"),
     # Of losses and metrics
     "dtype": Absent("a model has one, as in Sequential(layers, dtype=...)", (None, "float32")),
     "reduction": Absent("the loss of a batch is its mean", ("sum_over_batch_size",)),
