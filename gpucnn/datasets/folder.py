@@ -142,8 +142,9 @@ def _sets_in(folder: Path, layout: Layout) -> dict[str, Files]:
     sets: dict[str, Files] = {}
     for path in sorted(folder.glob("[!.]*"), key=_preference):  # skips macOS's ._ files
         match = PATTERNS[layout].fullmatch(path.name.lower())
-        is_folder = layout is not NAMES and path.is_dir()  # such as one of photographs
-        if match and not is_folder and _layout_of(path) is layout:
+        # Other layouts' names are those of folders, of photographs for one, or of pipes.
+        is_taken = layout is NAMES or path.is_file()
+        if match and is_taken and _layout_of(path) is layout:
             sets.setdefault(match["set"] or "", {}).setdefault(_name_in(layout, match), path)
     return sets
 
