@@ -68,7 +68,7 @@ def test_every_option_reaches_the_config(command: Command, data: str) -> None:
         (["cpu", "cpu", "--dtype", "float16"], "dtype is 'float16'"),
         (["cpu", "cpu", "--batch-size", "0"], "batch_size is 0"),
         (["cpu", "cpu", "--seed", "-1"], "seed is -1"),
-        (["cpu", "cpu", "--data", "nowhere"], "nowhere: give a folder of IDX files"),
+        (["cpu", "cpu", "--data", "nowhere"], "no file or folder nowhere: give a folder"),
     ],
 )
 def test_a_bad_option_gets_one_line(refused: Refused, arguments: list[str], line: str) -> None:

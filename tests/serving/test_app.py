@@ -105,6 +105,7 @@ def test_models_are_described(client: TestClient) -> None:
         "name": "digits",
         "input_shape": [28, 28, 1],
         "classes": [str(digit) for digit in range(10)],
+        "photographs": False,
         "layers": [
             {"name": "conv2d", "shape": [26, 26, 8]},
             {"name": "relu", "shape": [26, 26, 8]},

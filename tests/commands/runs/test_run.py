@@ -124,7 +124,7 @@ def test_labels_that_do_not_fit_leave_no_folder_behind(tmp_path: Path, part: str
 
 
 @pytest.mark.parametrize(
-    "save", ["gpucnn.commands.runs.run.write_bytes", "gpucnn.commands.runs.run.Sequential.save"]
+    "save", ["gpucnn.commands.runs.run.write_bytes", "gpucnn.models.model.Model.save"]
 )
 def test_a_run_killed_while_it_writes_is_resumed(
     tmp_path: Path, data: str, save: str, monkeypatch: pytest.MonkeyPatch
@@ -232,7 +232,7 @@ def test_steps_that_do_not_fit_the_epochs_are_told(
 
 
 def test_bad_data_leaves_no_folder_behind(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFileError, match="no folder"):
+    with pytest.raises(InvalidFileError, match="there is no file or folder"):
         Run.start(tmp_path / "run", config(str(tmp_path / "nowhere")))
     assert not (tmp_path / "run").exists()
 
