@@ -73,7 +73,7 @@ def test_data_of_a_run_that_is_gone_gets_one_line(
     command("train", "--data", "moved", "--epochs", 1, "--output", "run")
     shutil.rmtree("moved")
     line = refused("evaluate", "run/checkpoint.safetensors")
-    assert f"there is no folder {Path('moved').resolve()}: " in line
+    assert f"there is no file or folder {Path('moved').resolve()}: " in line
     assert "the model was trained on it, --data takes other" in line
 
 
