@@ -130,7 +130,8 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
     name_in_model: str = ""
     index: int = 0  # in the network's list of layers
     seed: int = 0
-    needs_input_gradient: bool = True
+    follows_parameters: bool = True  # of layers whose outputs it takes, or of those before
+    needs_input_gradient: bool = True  # which is asked of others too by those who look at a model
 
     has_parameters: ClassVar[bool] = False
     """Whether it may have parameters; set where a class defines `parameter_shapes`."""
@@ -271,7 +272,7 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         Raises:
             InvalidValueError: the layer does not accept such inputs.
         """
-        self.needs_input_gradient = needs_gradient
+        self.follows_parameters = self.needs_input_gradient = needs_gradient
         if len(shapes) > 1 and not self.is_merging:
             raise InvalidValueError(
                 f"{self.name} takes the output of one layer, but is given those of {len(shapes)}"

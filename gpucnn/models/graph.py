@@ -136,7 +136,8 @@ def build(layers: Sequence[Layer], graph: Graph, input_shape: Shape) -> None:
         InvalidValueError: a layer does not accept the outputs that it takes, or takes images that
             another mixes.
     """
-    if isinstance(layers[0], MixingLayer) and sum(each.count(IMAGES) for each in graph.inputs) > 1:
+    takers = sum(inputs.count(IMAGES) for inputs in graph.inputs)
+    if takers > 1 and isinstance(layers[0], MixingLayer):
         raise InvalidValueError(
             f"{layers[0].name} mixes images as they are loaded, for whatever takes them: let no "
             "other layer take these, but its output"

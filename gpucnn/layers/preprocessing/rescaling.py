@@ -222,10 +222,9 @@ def _moments(images: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.floa
 def takes_bytes_as_they_are(layers: Sequence[Layer]) -> bool:
     """Whether pixels of uint8 are 0 to 255 for a model, not normalised, as in Keras.
 
-    So they are if there is a `Rescaling` or `Normalization` before which no layer has parameters:
-    then its input needs no gradient.
+    So they are if there is a `Rescaling` or `Normalization` before which no layer has parameters.
 
     Args:
         layers: of the model; they are built.
     """
-    return any(isinstance(layer, Scaling) and not layer.needs_input_gradient for layer in layers)
+    return any(isinstance(layer, Scaling) and not layer.follows_parameters for layer in layers)
