@@ -5,15 +5,18 @@ torchvision. CIFAR's page is now at another address than the one that they give,
 same. MNIST is not among these: the package contains it.
 """
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpucnn.datasets.downloads.cache import cache_folder, locked
 from gpucnn.datasets.downloads.download import download
 from gpucnn.errors import InvalidFileError, MissingExtraError, printable
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,10 @@ def _retrieve(address: str, digest: str, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
+def _quiet(logger: "Logger") -> Iterator[None]:
     """Keep from the terminal that a file is downloaded, which `download` says already."""
     level = logger.level
-    logger.setLevel(logging.WARNING)
+    logger.setLevel("WARNING")
     try:
         yield
     finally:

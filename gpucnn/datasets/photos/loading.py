@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 from threading import Lock
 from typing import TypeVar
 
@@ -183,6 +182,8 @@ def _common_shape(
 
 def _common_size(heads: Sequence[Head]) -> tuple[int, int]:
     """The median, scaled down to at most `LONGEST` a side."""
+    from statistics import median  # imported here: `import gpucnn` stays light
+
     if not heads:
         return 1, 1  # of no image
     sizes = median(each.height for each in heads), median(each.width for each in heads)

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
+from typing import ClassVar
 
 from gpucnn.backends import Array, Buffer, Shape
 from gpucnn.backends.ops.images.resampling import FILL_MODES, MOST_SIDE, PIXEL
@@ -122,8 +123,27 @@ class RandomFlip(ByTwoNumbers):
         self.backend.flip(x, drawn, out)
 
 
+class Filling(Augmentation):
+    """A layer that interpolates images, and fills what stands beyond their edges.
+
+    Attributes:
+        interpolations: those that it has.
+    """
+
+    interpolations: ClassVar[tuple[str, ...]]
+
+    fill_mode: str
+    interpolation: str
+    fill_value: float
+
+    def _check_filling(self) -> None:
+        arguments.one_of(self.fill_mode, "fill_mode", FILL_MODES)
+        arguments.one_of(self.interpolation, "interpolation", self.interpolations)
+        arguments.number(self.fill_value, "fill_value")
+
+
 @dataclass(eq=False, repr=False)
-class RandomTranslation(ByTwoNumbers):
+class RandomTranslation(ByTwoNumbers, Filling):
     """Moves each image by random shares of its height and width; in training only.
 
     Shifts are real numbers, whole multiples of 2^-16 of a pixel, and pixels are interpolated
@@ -145,6 +165,8 @@ class RandomTranslation(ByTwoNumbers):
         InvalidValueError: an argument is not as described.
     """
 
+    interpolations: ClassVar[tuple[str, ...]] = ("bilinear",)
+
     height_factor: float | tuple[float, float]
     width_factor: float | tuple[float, float]
     fill_mode: str = "reflect"
@@ -157,9 +179,7 @@ class RandomTranslation(ByTwoNumbers):
         factors = self.height_factor, self.width_factor
         names = "height_factor", "width_factor"
         self._factors = tuple(map(arguments.factor, factors, names))
-        arguments.one_of(self.fill_mode, "fill_mode", FILL_MODES)
-        arguments.one_of(self.interpolation, "interpolation", ("bilinear",))
-        arguments.number(self.fill_value, "fill_value")
+        self._check_filling()
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +107,8 @@ class RandomErasing(OfRange):
         """What is left in a rectangle is drawn from: (m, channels)."""
         channels = self.input_shape[-1]
         if self.fill_value is None:
+            from statistics import NormalDist  # imported here: `import gpucnn` stays light
+
             normal = NormalDist(sigma=abs(self._range[1]) or 1.0)
             quantiles = [normal.inv_cdf((k + 0.5) / CHOICES) for k in range(CHOICES)]
             return np.repeat(np.array(quantiles)[:, None], channels, axis=1)

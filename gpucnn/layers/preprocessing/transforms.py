@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Array, Backend, Shape
-from gpucnn.backends.ops.images.resampling import FILL_MODES, PIXEL
+from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.backends.ops.images.transforms import INTERPOLATIONS, MOST_MAPPED_SIDE
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
-from gpucnn.layers.preprocessing.augmentation import ByTwoNumbers
+from gpucnn.layers.preprocessing.augmentation import ByTwoNumbers, Filling
 from gpucnn.utils import arguments
 
 CHOICES = 2**12
@@ -25,17 +25,10 @@ Linear = NDArray[np.float64]
 """Linear maps, (`CHOICES`, 2, 2): of a row and a column of the result, to those of the image."""
 
 
-class Transformation(ByTwoNumbers):
+class Transformation(ByTwoNumbers, Filling):
     """A layer that maps each image by an affine map, a sum of two that are drawn from tables."""
 
-    fill_mode: str
-    interpolation: str
-    fill_value: float
-
-    def _check_filling(self) -> None:
-        arguments.one_of(self.fill_mode, "fill_mode", FILL_MODES)
-        arguments.one_of(self.interpolation, "interpolation", INTERPOLATIONS)
-        arguments.number(self.fill_value, "fill_value")
+    interpolations = INTERPOLATIONS
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)

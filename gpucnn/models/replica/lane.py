@@ -20,7 +20,6 @@ from gpucnn.layers import (
     is_of_whole_batch,
     takes_bytes_as_they_are,
 )
-from gpucnn.layers.preprocessing.mixing import Gather
 from gpucnn.losses import PlacedLoss
 from gpucnn.models.graph import IMAGES, Stretch, layers_of
 from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
@@ -149,11 +148,11 @@ class Lane:
             real (n, *input_shape), in the layout of the layers; the next call overwrites it.
         """
         images = self._images[len(indices)]
-        self._gather(data)(indices, images)
+        self._gather(data, indices, images)
         return images
 
-    def _gather(self, data: DeviceDataset) -> Gather:
-        return partial(data.gather_images, normalizes=self._normalizes_bytes)
+    def _gather(self, data: DeviceDataset, indices: Array, images: Array) -> None:
+        data.gather_images(indices, images, normalizes=self._normalizes_bytes)
 
     def load_labels(self, data: DeviceDataset, indices: Array) -> Array:
         """Gather the labels of a microbatch, as the loss takes them; the next call overwrites them.
@@ -226,7 +225,8 @@ class Lane:
             if mixing is None:
                 outputs = yield from self._forward_gathered(self._body, data, indices, now)
             else:
-                mixed = mixing.mix(self.load(data, indices), batch.indices, now, self._gather(data))
+                gather = partial(self._gather, data)
+                mixed = mixing.mix(self.load(data, indices), batch.indices, now, gather)
                 outputs = yield from forward(self._body.stretches, mixed.images, now)
             if batch.outputs is not None:
                 self.store_outputs(outputs, batch.position, batch.outputs, batch.size, rows.start)
