@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from gpucnn.models import History as History
     from gpucnn.models import Model as Model
     from gpucnn.models import Sequential as Sequential
-    from gpucnn.models.interop import from_keras as from_keras
-    from gpucnn.models.interop import from_torch as from_torch
-    from gpucnn.models.interop import to_keras as to_keras
-    from gpucnn.models.interop import to_torch as to_torch
+    from gpucnn.models.exchange.interop import from_keras as from_keras
+    from gpucnn.models.exchange.interop import from_torch as from_torch
+    from gpucnn.models.exchange.interop import to_keras as to_keras
+    from gpucnn.models.exchange.interop import to_torch as to_torch
     from gpucnn.optimizers import *  # noqa: F403
 
 
@@ -44,7 +44,7 @@ def _exports() -> dict[str, Any]:
     from gpucnn.losses import Loss
     from gpucnn.metrics import Metric
     from gpucnn.models import History, Model, Sequential
-    from gpucnn.models.interop import from_keras, from_torch, to_keras, to_torch
+    from gpucnn.models.exchange.interop import from_keras, from_torch, to_keras, to_torch
     from gpucnn.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 
     of_devices: list[Any] = [available_devices, get_backend, rank, world_size]

@@ -25,9 +25,9 @@ from gpucnn.benchmark.workload import (
     normalise,
 )
 from gpucnn.errors import InvalidValueError
+from gpucnn.models.exchange.interop import to_torch
 from gpucnn.models.exchange.torch.state_dict import from_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
-from gpucnn.models.interop import to_torch
 from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
