@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from math import prod
-from typing import Any, ClassVar, NamedTuple, Protocol, overload
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, overload
 from weakref import ref
 
 import numpy as np
@@ -93,11 +93,46 @@ class Named:
 class Owner(Protocol):
     """The model that a layer belongs to, which has its weights."""
 
+    name: str
+
     def get_weights_of(self, layer: "Layer") -> list[NDArray[Any]]:
         """Copies of the weights of a layer, see `Layer.get_weights`."""
 
     def set_weights_of(self, layer: "Layer", weights: Sequence[NDArray[Any]]) -> None:
         """Set the weights of a layer, see `Layer.set_weights`."""
+
+    def output_of(self, layer: "Layer") -> Tensor:
+        """What a layer gives there, of which the shape alone is known."""
+
+
+Joined = TypeVar("Joined")
+
+
+class Joint(Generic[Joined]):
+    """What a layer takes or gives in its model, a tensor, as `Model` takes it.
+
+    A class of the user's may set an attribute of that name to anything.
+
+    Args:
+        of_output: given what the layer gives.
+    """
+
+    def __init__(self, of_output: Callable[[Tensor], Joined]) -> None:
+        self._of_output = of_output
+
+    @overload
+    def __get__(self, layer: None, kind: type) -> "Joint[Joined]": ...
+
+    @overload
+    def __get__(self, layer: "Layer", kind: type) -> Joined: ...
+
+    def __get__(self, layer: "Layer | None", kind: type) -> "Joined | Joint[Joined]":
+        """It, of a layer of a built model.
+
+        Raises:
+            InvalidValueError: the layer is not in one.
+        """
+        return self if layer is None else self._of_output(layer._model.output_of(layer))
 
 
 class Layer(Named, AllTrained, Extensible, Placeable, ABC):
@@ -156,6 +191,14 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
     """The argument `input_shape` of a layer that begins a model, if it was given one."""
 
     _owner: "ref[Owner] | None" = None
+
+    input = Joint[Any](
+        lambda output: list(output.inputs) if output.inputs[1:] else output.inputs[0]
+    )
+    """What it takes in its model: a tensor, or a list of those that it joins."""
+
+    output = Joint[Tensor](lambda output: output)
+    """What it gives in its model, a tensor."""
 
     backend: Backend
     real: "np.dtype[np.floating]"
@@ -419,8 +462,13 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         self._model.set_weights_of(self, weights)
 
     @property
+    def owner(self) -> Owner | None:
+        """The built model that the layer belongs to; None if there is none, or none any more."""
+        return None if self._owner is None else self._owner()
+
+    @property
     def _model(self) -> Owner:
-        owner = None if self._owner is None else self._owner()
+        owner = self.owner
         if owner is None:
             raise InvalidValueError(f"{self!r} is not in a model that is built: {BUILD}")
         return owner

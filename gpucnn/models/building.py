@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gpucnn.backends import Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 from gpucnn.layers import Input, Layer, Softmax
 from gpucnn.layers.ends import end_of, image_shape, without_input
@@ -13,6 +14,7 @@ from gpucnn.losses import Loss
 from gpucnn.models.data import count_images
 from gpucnn.models.graph import Graph
 from gpucnn.models.network import Network, check_are_layers, check_list
+from gpucnn.models.part import Part, whole_of
 from gpucnn.utils.locks import ModelLock
 from gpucnn.utils.seeds import next_seed
 
@@ -20,7 +22,8 @@ OF_BUILT = frozenset(
     {
         *("backend", "classes", "dtype", "gradients", "graph", "input_shape", "layers"),
         "parameters",
-        *("replica", "seed", "_lock", "_logits", "_objective", "_threads", "_unrolled", "_weights"),
+        *("replica", "seed", "_input", "_lock", "_logits", "_objective", "_tensors", "_threads"),
+        *("_unrolled", "_weights"),
     }
 )
 """The attributes that a network has once it is built."""
@@ -42,11 +45,12 @@ class BuiltLater(Network):
     of the first layer, or that of the first images.
 
     Made of a built model and `Softmax()`, it is that model but for what it predicts: probabilities.
-    It has no weights of its own, and cannot be trained or changed but by the other.
+    Made of layers of a built model, it gives what these do. In both cases it has no weights of its
+    own, and cannot be trained or changed but by the other.
 
     Args:
         layers: in order, models that are not built among them, whose layers it takes; or a built
-            model and `Softmax()`.
+            model and `Softmax()`; or layers of a built model, and others without weights.
         dtype: see `Network`.
         device: see `Network`.
         seed: None for one that follows from `gpucnn.utils.set_random_seed`, or from 0 if it
@@ -70,6 +74,7 @@ class BuiltLater(Network):
         check_list(layers)
         self._shared = _shared(layers)
         self._given = list(layers) if self._shared else in_one_list(layers)
+        self._owners = [each.owner for each in self._given if isinstance(each, Layer)]  # kept alive
         self._given_graph: Graph | None = getattr(self._shared, "_given_graph", graph)
         self._options = Options(dtype, device, next_seed() if seed is None else seed, threads)
         self._building = ModelLock(
@@ -119,12 +124,41 @@ class BuiltLater(Network):
                 f"the layers begin with images of the shape {told}, but the model is to be built "
                 f"for {tuple(input_shape)}: give one of the two"
             )
-        made = type(self).__new__(type(self))
         layers = without_input(self._given)
+        whole = whole_of(layers)
+        if whole is not None:
+            self._become(Part(whole, layers, self._given_graph or Graph.of_chain(layers)))
+            return
+        made = type(self).__new__(type(self))
         Network.__init__(made, layers, input_shape, *self._options, self.loss, self._given_graph)
         self._complete(made)
         vars(self).update(vars(made))
+        if self._given and isinstance(self._given[0], Input):
+            self._input = self._given[0]
         self._own_layers()
+
+    def _become(self, part: Part) -> None:
+        """Have the weights of another model, of whose layers this one is made."""
+        self._shared = part
+
+    @property
+    def output(self) -> Tensor:
+        """What the last layer gives, as `Model` takes it."""
+        if not self._adds_softmax:
+            return super().output
+        given: Any = self._given
+        output: Tensor = given[1](given[0].output)
+        return output
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output for one image."""
+        shape = super().output_shape  # which builds the model
+        return shape if self._shared is None else self._shared.output_shape
+
+    @property
+    def _adds_softmax(self) -> bool:
+        return self._shared is not None and not isinstance(self._shared, Part)
 
     def _complete(self, made: Network) -> None:
         """Do what else belongs to building, for `made`, the network with its weights."""
@@ -181,7 +215,7 @@ class BuiltLater(Network):
                     "Input((28, 28, 1)) or the like, or call fit first"
                 )
             self.build(shape)
-            return vars(self)[name]
+            return vars(self)[name] if self._shared is None else getattr(self._shared, name)
 
 
 def in_one_list(layers: Sequence[Any]) -> list[Any]:

@@ -123,6 +123,15 @@ class Graph:
             outputs[number] = layer(given if layer.is_merging else given[0])
         return outputs[len(layers) - 1]
 
+    def tensors(self, layers: Sequence[Layer], images: Tensor) -> list[Tensor]:
+        """What each of the layers gives, which are built, and of which this is the graph."""
+        outputs = {IMAGES: images}
+        for number, (layer, inputs) in enumerate(zip(layers, self.inputs, strict=True)):
+            given, running = [outputs[each] for each in inputs], layer.unrolled()
+            shape = running[-1].output_shape if running else given[0].image_shape
+            outputs[number] = Tensor(shape, layer, given)
+        return [outputs[number] for number in range(len(layers))]
+
 
 def build(layers: Sequence[Layer], graph: Graph, input_shape: Shape) -> None:
     """Build the layers that run, in order, of which `graph` is the graph.

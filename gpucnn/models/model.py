@@ -26,6 +26,7 @@ from gpucnn.models.checkpoint import (
 )
 from gpucnn.models.data import (
     Arrays,
+    Labelled,
     Source,
     Stream,
     check_weights_of_images,
@@ -38,6 +39,7 @@ from gpucnn.models.data import (
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.imported import Compiled, Imported, loss_of_outputs
 from gpucnn.models.graph import Graph, trace
+from gpucnn.models.part import Part, whole_of
 from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import FLOATS, encoded, trained_elsewhere
 from gpucnn.models.progress import show_evaluation, verbosity
@@ -69,6 +71,10 @@ class Model(Pictured):
     called once. What `outputs` do not follow from is no part of the model. `Sequential` is the
     model of a list of layers, each of which takes the output of the one before.
 
+    Made of layers of another model, once that is built, such as
+    `Model(base.input, base.get_layer("dense").output)`, it gives what these do, also images, with
+    the weights that the other has when it is used. It is trained, changed and saved by that model.
+
     Pixels may be bytes (uint8, 0 to 255), which become `pixel / 255 - 0.5`, or stay as they are for
     a model that begins with `Rescaling` or `Normalization`; or floating-point numbers, which are
     used as they are. Later images are converted to the encoding of the training
@@ -89,7 +95,8 @@ class Model(Pictured):
 
     Raises:
         InvalidTypeError: `inputs` or `outputs` is not as described, such as two outputs.
-        InvalidValueError: `outputs` do not follow from `inputs` alone, or a layer is called twice.
+        InvalidValueError: `outputs` do not follow from `inputs` alone, a layer is called twice, or
+            layers with weights follow on those of a built model.
     """
 
     name = "functional"
@@ -108,6 +115,7 @@ class Model(Pictured):
         threads: int | None = None,
     ) -> None:
         images, layers, graph = trace(inputs, outputs)
+        whole_of(layers)  # which refuses what it cannot be made of
         self._take_name(name)
         super().__init__([images, *layers], dtype, device, seed, threads, graph)
 
@@ -248,8 +256,8 @@ class Model(Pictured):
             refuse_with_arrays(steps=steps)
             self._build_for(x)
             source = Arrays(without_labels(self._images(x, self.pixels)), size)
-        softmax = None if self._shared is None else True
-        found = [self._infer(predict, data, batch, softmax) for data, batch in source.in_memory()]
+        softmax = True if self._adds_softmax else None
+        found = [self._outputs(data, batch, softmax) for data, batch in source.in_memory()]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     @keras_arguments
@@ -305,8 +313,13 @@ class Model(Pictured):
             )
         self._build_for(x)
         images = self._images(x, self.pixels)
-        softmax = self._shared is not None or ends_in_softmax(self.layers)
-        return self._infer(predict, without_labels(images), len(images), softmax)
+        softmax = self._adds_softmax or ends_in_softmax(self.layers)
+        return self._outputs(without_labels(images), len(images), softmax)
+
+    def _outputs(self, images: Labelled, batch_size: int, softmax: bool | None) -> NDArray[Any]:
+        """What the model gives for images, see `gpucnn.models.inference.predict`."""
+        found = self._infer(predict, images, batch_size, softmax)
+        return found.reshape(len(found), *self.output_shape)
 
     def _infer(self, infer: Callable[..., T], *arguments: Any) -> T:
         """Call `evaluate` or `predict` of a replica for images that are in memory."""
@@ -320,7 +333,10 @@ class Model(Pictured):
 
         A model that is not built stays so: layers can be added after it.
         """
-        (summary(self) if self.is_built else self._preview()).print()
+        (self._summary() if self.is_built else self._preview()).print()
+
+    def _summary(self) -> Table:
+        return summary(self, self._shared.added if isinstance(self._shared, Part) else 0)
 
     def _preview(self) -> Table:
         """The summary of the model once it is built."""
@@ -332,7 +348,7 @@ class Model(Pictured):
         It waits for nothing, whatever other threads do with the model.
         """
         if self.is_built:
-            return summary(self).to_html()
+            return self._summary().to_html()
         return outline(self.name, self._given).to_html()
 
     def place(self, backend: Backend) -> None:
@@ -526,13 +542,14 @@ class Model(Pictured):
         """
         from gpucnn.models.pictures.files import takes_photographs
 
-        softmax = self._shared is not None or self._objective.predicts_softmax
+        softmax = self._adds_softmax or self._objective.predicts_softmax
         with self._lock.claim():
             check_weights(self, self.replica)
             weights = self.named_weights(self.replica)
         of_layers = self.layers, self.graph, weights, self.input_shape
-        of_outputs = softmax, self.loss, self.class_names, takes_photographs(self)
-        return Exported(self.name, *of_layers, self.dtype.name, *of_outputs)
+        of_outputs = softmax, self.loss, self._tells_classes, self.class_names
+        of_images = (takes_photographs(self),)
+        return Exported(self.name, *of_layers, self.dtype.name, *of_outputs, *of_images)
 
     @classmethod
     def load(

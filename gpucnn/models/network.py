@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from gpucnn.backends import ALONE, Array, Backend, BatchMemory, Buffer, Shape, get_backend
 from gpucnn.datasets.device_dataset import DeviceDataset, check_images
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
-from gpucnn.layers import Layer
+from gpucnn.layers import Input, Layer
 from gpucnn.layers.base import kind_of
 from gpucnn.layers.ends import ends_in_softmax
+from gpucnn.layers.tensor import Tensor
 from gpucnn.losses import Loss
 from gpucnn.models.graph import Graph, build
 from gpucnn.models.inference import compute_logits
@@ -76,6 +77,7 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         self.dtype: np.dtype[np.floating] = np.dtype(arguments.one_of(dtype, "dtype", DTYPES))
         self.seed = arguments.seed(seed)
         self.input_shape = arguments.image_shape(input_shape, "input_shape")
+        self._input = Input(self.input_shape)
         self.layers = _check_layers(layers)
         self.graph = graph or Graph.of_chain(self.layers)
         self._unrolled = unroll(self.layers)
@@ -104,7 +106,7 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         build(self._unrolled, self._running_graph, self.input_shape)
         for layer in self.layers:
             _check_given_shape(layer)
-        shape = self.output_shape
+        shape = self._unrolled[-1].output_shape
         if len(shape) != 1:
             last = self._unrolled[-1].name
             raise InvalidValueError(
@@ -140,7 +142,8 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         self._own_layers()
 
     def _own_layers(self) -> None:
-        """Let the layers ask this object for their weights."""
+        """Let the layers ask this object for their weights, and for what they give."""
+        self._tensors = self.graph.tensors(self.layers, self._input)
         for layer in (*self.layers, *self._unrolled):
             layer.belong_to(self)
 
@@ -156,7 +159,8 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
     def _state(self) -> dict[str, Any]:
         """All attributes except arrays on the device, and the weights on the host."""
         on_device = ("backend", "replica", "parameters", "gradients", "_logits", "_weights")
-        state = {name: value for name, value in vars(self).items() if name not in on_device}
+        left_out = (*on_device, "_tensors")
+        state = {name: value for name, value in vars(self).items() if name not in left_out}
         weights = list(self.named_weights(self.replica).values())
         return state | {"device": self.backend.device, "weights": weights}
 
@@ -261,6 +265,39 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         return [self.backend.to_host(each.view(vector)) for each in trained]
 
     # Layers
+
+    @property
+    def input(self) -> Input:
+        """The images, of which the shape alone is known, as `Model` takes them."""
+        return self._input
+
+    @property
+    def inputs(self) -> list[Input]:
+        """A list of the `input` alone."""
+        return [self.input]
+
+    @property
+    def output(self) -> Tensor:
+        """What the last layer gives, as `Model` takes it."""
+        return self._tensors[-1]
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """A list of the `output` alone."""
+        return [self.output]
+
+    def output_of(self, layer: Layer) -> Tensor:
+        """What one of the layers gives.
+
+        Raises:
+            InvalidValueError: it is a part of another one.
+        """
+        for each in self._tensors:
+            if each.layer is layer:
+                return each
+        raise InvalidValueError(
+            f"{layer.name} runs as a part of another layer: ask one that get_layer gives"
+        )
 
     @property
     def output_shape(self) -> Shape:

@@ -40,7 +40,8 @@ def summary(network: Network, omitted: int = 0) -> Table:
     )
     if network.graph.is_chain:
         return Table(title, HEADINGS, rows, totals, _note(network))
-    rows = [(*row, taken) for row, taken in zip(rows, _taken(lane.stretches), strict=True)]
+    taken = islice(_taken(lane.stretches), len(layers))
+    rows = [(*row, names) for row, names in zip(rows, taken, strict=True)]
     return Table(title, (*HEADINGS, TAKES), rows, (*totals, ""), _note(network))
 
 

@@ -41,6 +41,7 @@ from gpucnn.models.data import (
 from gpucnn.models.data.value_ranges import check_value_ranges
 from gpucnn.models.graph import Graph
 from gpucnn.models.network import Network
+from gpucnn.models.part import Part
 from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
 from gpucnn.models.progress import show_progress, verbosity
 from gpucnn.models.replica import Objective, Replica
@@ -64,6 +65,12 @@ from gpucnn.version import __version__
 
 KEPT = 4
 """Kinds of batches for which `train_on_batch` keeps memory: with weights or without, and so on."""
+
+OF_TRAINING = (
+    *("loss", "optimizer", "stop_training", "run_eagerly", "epochs_trained", "history", "pixels"),
+    "_metrics",
+)
+"""The attributes that models have of their training."""
 
 
 class Trainable(BuiltLater):
@@ -115,6 +122,11 @@ class Trainable(BuiltLater):
     def _complete(self, made: Network) -> None:
         self._measures = Measures.of(self._metrics, self.loss or DEFAULT, made.classes)
         self.optimizer.place(made.backend, made.parameters, made.replica.layout)
+
+    def _become(self, part: Part) -> None:
+        super()._become(part)
+        for name in OF_TRAINING:
+            vars(self).pop(name, None)
 
     @property
     def metrics_names(self) -> list[str]:
@@ -544,9 +556,10 @@ class Trainable(BuiltLater):
             InvalidValueError: they are not.
         """
         if self._shared is not None:
+            whole = getattr(self._shared, "whole", None)
+            owner = "the model before Softmax()" if whole is None else whole.name
             raise InvalidValueError(
-                "the weights are those of the model before Softmax(): compile, train, change or "
-                "save that one"
+                f"the weights are those of {owner}: compile, train, change or save that one"
             )
         if self._training.is_anothers:
             raise ModelInUseError(

@@ -139,7 +139,11 @@ class TestRefused:
         x = Dense(3)(images)
         one, other = Model(images, x), Model(images, Dense(2)(x))
         one.build((4,))
-        with refusal("Dense(units=3) is already part of a model: make a new layer"):
+        with refusal(
+            "Dense(units=2) follows on layers of functional, whose weights these have: train "
+            "another model on what a Model without it predicts, or make all layers anew, and "
+            "set_weights of those"
+        ):
             other.build((4,))
 
     def test_another_shape(self) -> None:

@@ -26,6 +26,7 @@ class Exported:
         dtype: "float32" or "float64".
         softmax: whether predictions are the softmax of what the layers give.
         loss: what it is compiled with; None for the default.
+        tells_classes: whether it tells one class of several, or of a single output, of two.
         class_names: by number; None if the classes have no names.
         takes_photographs: whether pictures are photographs to it, see `takes_photographs`.
     """
@@ -38,6 +39,7 @@ class Exported:
     dtype: str
     softmax: bool
     loss: Loss | None
+    tells_classes: bool
     class_names: tuple[str, ...] | None = None
     takes_photographs: bool = False
 

@@ -11,6 +11,7 @@ from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.losses import DEFAULT
 from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.network import Network
+from gpucnn.models.part import Part
 from gpucnn.models.pictures.classes import Classified, draw_confusion, draw_mistakes
 from gpucnn.models.pictures.filters import draw_activations, draw_filters
 from gpucnn.models.pictures.images import check_is_of_images
@@ -198,7 +199,8 @@ class Pictured(Trainable):
 
     @property
     def _tells_classes(self) -> bool:
-        return (self.loss or DEFAULT).tells_accuracy(self.classes)
+        of_classes = (self.loss or DEFAULT).tells_accuracy(self.classes)
+        return of_classes and not isinstance(self._shared, Part)
 
     def _probabilities(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """The probability of each class, of a model that tells classes; of one output, of two."""

@@ -17,7 +17,6 @@ NOT_TRACED = "nothing is traced or compiled; leave it out"
 ONE_DTYPE = "a model has one dtype, as in Sequential(layers, dtype=...)"
 NO_QUANTIZATION = "the arithmetic is that of float32 or float64; leave it out"
 WHOLE = "models are saved as a whole; use save of the model"
-PARTS = "make another model, of new layers up to there and Flatten(), and set_weights of that"
 NO_STATE = "a metric has no state, and is computed of a whole epoch; use result(labels, outputs)"
 STEPS = "the optimizer is given to compile, and takes its steps in fit and train_on_batch"
 
@@ -35,7 +34,6 @@ ABSENT: dict[str, dict[str, str]] = {
             "metrics are those of a single call; leave it out"
         ),
         "reset_states": "no layer has states from batch to batch; leave it out",
-        "input inputs output outputs": PARTS,
         "to_json to_yaml get_config from_config get_build_config build_from_config"
         " get_compile_config compile_from_config": f"use settings, or {FILES[4:]}",
         "save_own_variables load_own_variables get_state_tree set_state_tree": GET_WEIGHTS,
@@ -72,7 +70,6 @@ ABSENT: dict[str, dict[str, str]] = {
             "use kernel_regularizer of Conv2D and Dense, or a loss of your own"
         ),
         "metrics metrics_variables add_metric": "give metrics to compile",
-        "input output": PARTS,
         "call stateless_call symbolic_call rematerialized_call": "layers run in a model",
         "built": "the model has is_built",
         "get_build_config build_from_config save_own_variables load_own_variables": WHOLE,

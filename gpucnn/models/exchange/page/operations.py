@@ -49,7 +49,6 @@ from gpucnn.layers import (
 )
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
-from gpucnn.losses import DEFAULT
 from gpucnn.losses.cross_entropy import CrossEntropy
 from gpucnn.models.exchange.exported import Exported, check_is_known
 from gpucnn.models.graph import IMAGES
@@ -97,8 +96,8 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
     check_is_of_images(exported.input_shape)
     assert encoding is not None  # which bytes can be brought to
     running = unroll(exported.layers)
+    end = _end(exported)
     (outputs,) = running[-1].output_shape
-    end = _end(exported, outputs)
     layers: list[dict[str, Any]] = []
     arrays: list[NDArray[Any]] = []
     places = {IMAGES: IMAGES}  # of the outputs, in `layers`
@@ -149,20 +148,20 @@ def _in_float32(arrays: list[NDArray[Any]]) -> bytes:
 # The end
 
 
-def _end(exported: Exported, outputs: int) -> str:
+def _end(exported: Exported) -> str:
     """What makes probabilities of what the last layer gives, by its name in `network.js`.
 
     Raises:
         InvalidValueError: there are none.
     """
-    loss = exported.loss
-    if not (loss or DEFAULT).tells_accuracy(outputs):
+    if not exported.tells_classes:
         raise InvalidValueError(
             "the model does not tell one class of several, which is what a page shows: export a "
             "classifier"
         )
+    loss, outputs = exported.loss, unroll(exported.layers)[-1].output_shape
     is_of_logits = isinstance(loss, CrossEntropy) and loss.from_logits
-    if outputs == 1:
+    if outputs == (1,):
         return "logistic" if is_of_logits else "binary"
     return "softmax" if is_of_logits or exported.softmax else "none"
 
