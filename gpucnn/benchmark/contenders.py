@@ -20,9 +20,9 @@ from gpucnn.benchmark.workload import (
     make_network,
     normalise,
 )
+from gpucnn.models import Model
 from gpucnn.models.data import Labelled
 from gpucnn.models.inference import compute_logits
-from gpucnn.models.sequential import Sequential
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.models.training.sharing import Sharing, count_workers, load_vectors
 from gpucnn.optimizers import SGD, Adam
@@ -91,7 +91,7 @@ class DeviceContender:
         if not run_eagerly:
             self.tasks[INFERENCE] = self._inference
 
-    def network(self, threads: int | None) -> Sequential:
+    def network(self, threads: int | None) -> Model:
         """A new network with its initial weights, on `threads` threads."""
         return make_network(self._workload.model, self._workload.dtype, self._device, threads)
 
@@ -142,7 +142,7 @@ class ParallelForward:
         x: real `(n, *input_shape)`, on the host.
     """
 
-    def __init__(self, network: Sequential, x: NDArray[Any]) -> None:
+    def __init__(self, network: Model, x: NDArray[Any]) -> None:
         self._network, replica = network, network.replica
         kinds = {"logits": ((len(x), network.classes), network.dtype)}
         workers = count_workers(replica, EPOCH, len(x))
@@ -209,7 +209,7 @@ def _task(shared: Shared, backend: Backend, repeat: Callable[[int], object]) -> 
 class _DeviceLearner:
     """A compiled network of gpucnn as a `Learner`."""
 
-    def __init__(self, network: Sequential, data: Data, batch_size: int) -> None:
+    def __init__(self, network: Model, data: Data, batch_size: int) -> None:
         train, test = (Labelled(*each) for each in data)
         twin = network.replica.twin()
         self._trainer = ParallelTrainer(twin, network.optimizer, train, batch_size, test)

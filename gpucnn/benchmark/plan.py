@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from gpucnn.backends import get_backend
 from gpucnn.benchmark.peers import peer_class, peer_names
 from gpucnn.benchmark.ranks import find_mpiexec
-from gpucnn.benchmark.workload import PRESETS
 from gpucnn.errors import InvalidValueError
+from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
 
@@ -47,7 +47,7 @@ class Plan:
     ranks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        arguments.one_of(self.model, "model", PRESETS)
+        arguments.one_of(self.model, "model", tuple(MODELS))
         arguments.one_of(self.dtype, "dtype", DTYPES)
         arguments.positive_integer(self.rounds, "rounds")
         if self.threads is not None:

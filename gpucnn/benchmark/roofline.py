@@ -18,19 +18,25 @@ from gpucnn.benchmark.timing import Sampler, Task, clock_of, repeat, take_turns
 from gpucnn.benchmark.workload import Data
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import (
+    Add,
     AveragePooling2D,
+    Concatenate,
     FusedConv2D,
     FusedDense,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     Layer,
     MaxPool2D,
+    MergingLayer,
     Step,
 )
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.preprocessing.rescaling import Scaling
 from gpucnn.layers.reshaping import Framing, Reshaping
-from gpucnn.models.sequential import Sequential
+from gpucnn.models import Model
+from gpucnn.models.graph import IMAGES
+from gpucnn.models.replica import Replica
+from gpucnn.models.replica.passes import taken
 
 REPEATS = 5  # of a product or copy, of which the fastest counts
 REPEATS_ON_GPU = 20  # of a product or copy between two events, so that their own time is nothing
@@ -115,11 +121,12 @@ def bytes_moved(layer: Layer, direction: str, batch: int) -> int:
     gradient of the output, and that of the input where it is needed; for layers with parameters
     also the input, the parameters and their gradients. What ReLU and pooling have to remember of
     the forward pass is a bit or two for each element, and not counted. A layer that fuses others,
-    see `fuse`, moves nothing between them.
+    see `fuse`, moves nothing between them. The gradient of each term of a sum is that of the sum.
     """
-    if isinstance(layer, Reshaping):
+    if isinstance(layer, Reshaping) or (isinstance(layer, Add) and direction == "backward"):
         return 0
-    inputs, outputs = prod(layer.input_shape), prod(layer.output_shape)
+    shapes = layer.input_shapes if isinstance(layer, MergingLayer) else (layer.input_shape,)
+    inputs, outputs = sum(map(prod, shapes)), prod(layer.output_shape)
     parameters = sum(each.size for each in layer.parameters.values())
     if direction == "forward":
         numbers = batch * (inputs + outputs) + parameters
@@ -145,6 +152,8 @@ def _forward(layer: Layer) -> int:
         return layer.window.elements * prod(layer.output_shape)
     if isinstance(layer, Scaling):
         return 2 * prod(layer.output_shape)
+    if isinstance(layer, Add):
+        return (len(layer.input_shapes) - 1) * prod(layer.output_shape)
     return _elementwise(layer)
 
 
@@ -153,11 +162,14 @@ def _backward(layer: Layer) -> int:
     if isinstance(layer, Affine):
         products = 2 if layer.needs_input_gradient else 1
         return 2 * products * layer.multiply_adds() + prod(layer.output_shape)
+    if isinstance(layer, Add):
+        return 0
     return _elementwise(layer) if layer.needs_input_gradient else 0
 
 
 def _elementwise(layer: Layer) -> int:
-    return 0 if isinstance(layer, (Reshaping, Framing)) else prod(layer.output_shape)
+    moves = isinstance(layer, (Reshaping, Framing, Concatenate))
+    return 0 if moves else prod(layer.output_shape)
 
 
 # What a layer takes
@@ -172,7 +184,7 @@ class Call(NamedTuple):
 
 
 def measure_layers(
-    network: Sequential, data: Data, batch_size: int, rounds: int
+    network: Model, data: Data, batch_size: int, rounds: int
 ) -> list[LayerMeasurement]:
     """Time each layer by itself, forward and backward, but for those that move no data.
 
@@ -206,7 +218,7 @@ def measure_layers(
     ]
 
 
-def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
+def _calls(network: Model, data: Data, images: int) -> list[Call]:
     """The forward call of each layer in order, then the backward calls in reverse order.
 
     Layers return buffers that they keep, so one pass through the network leaves every call its
@@ -216,19 +228,39 @@ def _calls(network: Sequential, data: Data, images: int) -> list[Call]:
     replica.reserve(images, training=True)
     dataset = DeviceDataset(network.backend, network.dtype, *data[0])
     indices = network.backend.asarray(np.arange(images, dtype=np.int64))
-    x = replica.lane.load(dataset, indices)
-    forward = []
-    for layer in replica.layers:
-        forward.append(Call(layer, "forward", partial(layer.forward, x, Step())))
-        x = layer.forward(x, Step())
+    forward, logits = _forward_calls(replica, replica.lane.load(dataset, indices))
     losses, correct = (network.backend.empty((images,), network.dtype) for _ in range(2))
     labels = replica.lane.load_labels(dataset, indices)
-    gradient: Array | None = replica.lane.loss.gradient(x, labels, losses, correct, images)
-    backward = []
-    for layer in reversed(replica.layers):
-        if gradient is None:
-            break
-        backward.append(Call(layer, "backward", partial(layer.backward, gradient)))
-        gradient = layer.backward(gradient)
-    calls = [*forward, *backward]
+    gradient = replica.lane.loss.gradient(logits, labels, losses, correct, images)
+    calls = [*forward, *_backward_calls(replica, gradient)]
     return [each for each in calls if bytes_moved(each.layer, each.direction, images)]
+
+
+def _forward_calls(replica: Replica, images: Array) -> tuple[list[Call], Array]:
+    """The calls, each of which has been made once, and what the last one gave."""
+    calls: list[Call] = []
+    outputs = {IMAGES: images}
+    for number, stretch in enumerate(replica.lane.stretches):
+        x = taken(stretch.inputs, outputs)
+        for layer in stretch.layers:
+            calls.append(Call(layer, "forward", partial(layer.forward, x, Step())))
+            x = layer.forward(x, Step())
+        outputs[number] = x
+    return calls, x
+
+
+def _backward_calls(replica: Replica, gradient: Array) -> list[Call]:
+    """The same, given the gradient of the loss with respect to the logits."""
+    calls: list[Call] = []
+    stretches = replica.lane.stretches
+    gradients: dict[int, Array | None] = {len(stretches) - 1: gradient}
+    for number in reversed(range(len(stretches))):
+        found = gradients.get(number)
+        for layer in reversed(stretches[number].layers):
+            if found is None:
+                break
+            calls.append(Call(layer, "backward", partial(layer.backward, found)))
+            found = layer.backward(found)
+        if found is not None:
+            replica.lane.totals.add(stretches[number].inputs, found, gradients)
+    return calls

@@ -1,5 +1,6 @@
 """The work that every contender does: a preset without what is drawn at random, on MNIST."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +9,13 @@ from numpy.typing import NDArray
 
 from gpucnn.backends import Backend
 from gpucnn.datasets import load_mnist
-from gpucnn.layers import AUGMENTATION, LAYERS, Dropout
-from gpucnn.models import MODELS
-from gpucnn.models.sequential import Sequential
+from gpucnn.layers import AUGMENTATION, LAYERS, Dropout, Input, Layer
+from gpucnn.models import MNIST_SHAPE, MODELS, Model
+from gpucnn.models.graph import IMAGES, Graph
 from gpucnn.models.training import epoch_order
 from gpucnn.utils.objects.config import from_config, to_config
 
 LEARNING_RATE = 0.01  # of the timed training steps, by SGD without momentum
-PRESETS = tuple(name for name in MODELS if name != "resnet")  # chains, as the peers take them
 MOST_BATCHES = 300  # that the timed training steps cycle through
 TEST_BATCH = 128  # images classified at a time when an accuracy is measured
 
@@ -44,8 +44,8 @@ def load_data() -> Data:
     return train, test
 
 
-def make_network(model: str, dtype: str, device: str, threads: int | None) -> Sequential:
-    """A preset without the layers that draw at random, with its initial weights.
+def make_network(model: str, dtype: str, device: str, threads: int | None) -> Model:
+    """A preset for MNIST without the layers that draw at random, with its initial weights.
 
     Args:
         model: the name of a preset.
@@ -57,13 +57,29 @@ def make_network(model: str, dtype: str, device: str, threads: int | None) -> Se
         InvalidValueError: there is no such device.
         DeviceError: the device cannot be used.
     """
-    preset = MODELS[model](dtype, "cpu")
-    layers = [
-        from_config(to_config(layer, LAYERS), LAYERS)
-        for layer in preset.layers
-        if not isinstance(layer, (Dropout, *AUGMENTATION))
-    ]
-    return Sequential(layers, preset.input_shape, dtype, device, preset.seed, threads)
+    preset = MODELS[model](dtype, "cpu", input_shape=MNIST_SHAPE)
+    layers, graph = _without(preset.layers, preset.graph, (Dropout, *AUGMENTATION))
+    images = Input(MNIST_SHAPE)
+    logits = graph.call([from_config(to_config(each, LAYERS), LAYERS) for each in layers], images)
+    return Model(images, logits, model, dtype, device, preset.seed, threads)
+
+
+def _without(
+    layers: Sequence[Layer], graph: Graph, kinds: tuple[type[Layer], ...]
+) -> tuple[list[Layer], Graph]:
+    """The layers but for those of some kinds, each of one input, which the next ones then take."""
+    kept: list[Layer] = []
+    inputs: list[tuple[int, ...]] = []
+    places = {IMAGES: IMAGES}  # in `kept`, of what each layer gives
+    for number, (layer, before) in enumerate(zip(layers, graph.inputs, strict=True)):
+        taken = tuple(places[each] for each in before)
+        if isinstance(layer, kinds):
+            (places[number],) = taken
+        else:
+            places[number] = len(kept)
+            kept.append(layer)
+            inputs.append(taken)
+    return kept, Graph(tuple(inputs))
 
 
 def describe_model(model: str) -> str:

@@ -13,10 +13,10 @@ from gpucnn.benchmark import PEERS, Plan, run_benchmark
 from gpucnn.benchmark.comparison import compare as compare_reports
 from gpucnn.benchmark.plot import write_plot
 from gpucnn.benchmark.report import Report, read_report, write_report
-from gpucnn.benchmark.workload import PRESETS
 from gpucnn.commands.options import WORKERS, Threads, check_workers
 from gpucnn.commands.tables.bench import print_comparison, print_report
 from gpucnn.errors import InvalidValueError
+from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.recipes import RECIPES
 from gpucnn.utils import arguments
@@ -36,7 +36,7 @@ def bench(
         typer.Option(help=f"What to time beside them, may be given again: {', '.join(PEERS)}"),
     ] = None,
     model: Annotated[
-        str, typer.Option(help=f"{', '.join(PRESETS)}; without what draws at random")
+        str, typer.Option(help=f"{', '.join(MODELS)}; without what draws at random")
     ] = "notebook",
     batch_size: Annotated[
         list[int] | None, typer.Option(help="May be given again (default: by model)")
@@ -136,7 +136,7 @@ def _default_devices() -> list[str]:
 
 
 def _default_batch_sizes(model: str) -> list[int]:
-    return [RECIPES[arguments.one_of(model, "model", PRESETS)].batch_size]
+    return [RECIPES[arguments.one_of(model, "model", tuple(MODELS))].batch_size]
 
 
 def _share(accuracy: float) -> float:

@@ -25,7 +25,10 @@ def test_auto_is_a_device_by_name() -> None:
         ({"batch_sizes": ()}, "batch_sizes is empty: give at least one"),
         ({"batch_sizes": (4, 4)}, "4 is among batch_sizes more than once: give it once"),
         ({"batch_sizes": (0,)}, "batch_size is 0: it must be a whole number of at least 1"),
-        ({"model": "vgg"}, "model is 'vgg': choose one of notebook, lenet, fast, tiny, best"),
+        (
+            {"model": "vgg"},
+            "model is 'vgg': choose one of notebook, lenet, fast, tiny, best, resnet",
+        ),
         ({"dtype": "int8"}, "dtype is 'int8': choose one of float32, float64"),
         ({"peers": ("jax",)}, f"peer is 'jax': choose one of {', '.join(PEERS)}"),
         ({"rounds": 0}, "rounds is 0: it must be a whole number of at least 1"),

@@ -7,7 +7,9 @@ import pytest
 
 from benchmark.small_plan import small_data
 from gpucnn import (
+    Add,
     AveragePooling2D,
+    Concatenate,
     Conv2D,
     Cropping2D,
     Dense,
@@ -27,7 +29,7 @@ from gpucnn.benchmark import roofline
 from gpucnn.benchmark.report import LayerMeasurement
 from gpucnn.benchmark.roofline import bytes_moved, measure_layers, measure_roofline, operations
 from gpucnn.benchmark.workload import make_network
-from gpucnn.layers import FusedConv2D, Layer
+from gpucnn.layers import FusedConv2D, Layer, MergingLayer
 
 DATA = small_data(128)
 COPIED = 2**16
@@ -220,6 +222,21 @@ def test_operations_of_what_scales_or_moves(kind: Layer, forward: int, backward:
     assert operations(kind, "backward", 2) == 2 * backward
 
 
+@pytest.mark.parametrize(
+    ("kind", "operations_forward", "bytes_each_way"),
+    [(Add(), 2 * 48, (4 * 48, 0)), (Concatenate(), 0, (6 * 48, 6 * 48))],
+)
+def test_costs_of_what_merges(
+    kind: MergingLayer, operations_forward: int, bytes_each_way: tuple[int, int]
+) -> None:
+    kind.build([(4, 4, 3)] * 3)
+    kind.real, kind.parameters = np.dtype(np.float32), {}
+    assert operations(kind, "forward", 2) == 2 * operations_forward
+    assert operations(kind, "backward", 2) == 0
+    moved = tuple(bytes_moved(kind, way, 2) for way in ("forward", "backward"))
+    assert moved == tuple(2 * 4 * each for each in bytes_each_way)
+
+
 def test_a_reshaped_image_is_not_moved() -> None:
     reshaping = Reshape((4, 12))
     reshaping.build((4, 4, 3))
@@ -292,6 +309,23 @@ def test_each_layer_that_moves_something_is_timed_both_ways() -> None:
             assert (each.contender, each.batch_size, len(each.seconds)) == ("cpu", 4, 2)
             assert each.operations == operations(layer, direction, 4)
             assert each.bytes == bytes_moved(layer, direction, 4)
+
+
+def test_the_calls_of_a_network_that_branches_are_those_of_a_step() -> None:
+    network = make_network("resnet", "float64", "cpu", 1)
+    images, labels = (part[:4] for part in DATA[0])
+    _, expected = network.loss_and_gradients(images, labels)
+    network.gradients.fill(np.nan)
+    calls = roofline._calls(network, DATA, 4)
+    timed = [(each.layer.name, each.direction) for each in calls]
+    names = [each.name for each in network.replica.layers]
+    without_move = {"add", "add_1", "add_2"}
+    assert timed == [
+        *((name, "forward") for name in names),
+        *((name, "backward") for name in reversed(names) if name not in without_move),
+    ]
+    for mine, right in zip(network.split(network.gradients), expected, strict=True):
+        np.testing.assert_allclose(mine, right, rtol=0, atol=1e-12)
 
 
 def test_a_piece_is_timed_and_told_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@ import pytest
 
 from gpucnn.benchmark import workload
 from gpucnn.benchmark.workload import (
-    PRESETS,
     describe_model,
     full_batches,
     load_data,
@@ -11,12 +10,14 @@ from gpucnn.benchmark.workload import (
     normalise,
 )
 from gpucnn.layers import AUGMENTATION, Dropout
-from gpucnn.models import MODELS
+from gpucnn.models import MNIST_SHAPE, MODELS
+from gpucnn.models.graph import IMAGES
 
 
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_presets_come_without_what_is_drawn_and_with_their_weights(model: str) -> None:
-    preset, made = MODELS[model](device="cpu"), make_network(model, "float32", "cpu", 1)
+    preset = MODELS[model](device="cpu", input_shape=MNIST_SHAPE)
+    made = make_network(model, "float32", "cpu", 1)
     drawn: tuple[type, ...] = (Dropout, *AUGMENTATION)
     kinds = [type(each) for each in preset.layers if not isinstance(each, drawn)]
     assert [type(each) for each in made.layers] == kinds
@@ -30,6 +31,7 @@ def test_presets_come_without_what_is_drawn_and_with_their_weights(model: str) -
         ("notebook", "notebook"),
         ("lenet", "lenet without dropout"),
         ("tiny", "tiny without augmentation"),
+        ("resnet", "resnet without augmentation"),
     ],
 )
 def test_what_is_left_out_is_told(model: str, described: str) -> None:
@@ -61,3 +63,10 @@ def test_batches_are_full_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> N
     assert [len(each) for each in full_batches(10, 4)] == [4, 4]
     monkeypatch.setattr(workload, "MOST_BATCHES", 1)
     assert [len(each) for each in full_batches(10, 4)] == [4]
+
+
+def test_what_follows_a_layer_that_is_left_out_takes_what_that_took() -> None:
+    made = make_network("resnet", "float32", "cpu", 1)
+    assert made.graph.inputs[0] == (IMAGES,)
+    merged = [inputs for inputs in made.graph.inputs if len(inputs) == 2]
+    assert merged == [(8, 3), (17, 12), (26, 21)]

@@ -12,7 +12,7 @@ from gpucnn.benchmark.timing import Task
 from gpucnn.benchmark.workload import Workload, make_network, normalise
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses import SparseCategoricalCrossentropy
-from gpucnn.models.sequential import Sequential
+from gpucnn.models import Model
 
 CHECKED = 32  # images with which the peer is checked
 
@@ -67,7 +67,7 @@ class Peer(BasePeer):
         return normalise(self._images[:count], self._network.dtype)
 
 
-def _session(network: Sequential, threads: int) -> Any:
+def _session(network: Model, threads: int) -> Any:
     """What infers with a network."""
     import onnxruntime
 

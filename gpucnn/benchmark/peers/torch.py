@@ -25,10 +25,10 @@ from gpucnn.benchmark.workload import (
     normalise,
 )
 from gpucnn.errors import InvalidValueError
+from gpucnn.models import Model
 from gpucnn.models.exchange.interop import to_torch
 from gpucnn.models.exchange.torch.state_dict import from_state_dict
 from gpucnn.models.exchange.torch.to_torch import modules_of_model
-from gpucnn.models.sequential import Sequential
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
 from gpucnn.optimizers.schedules import Schedule
@@ -231,7 +231,7 @@ def torch_accuracy(module: Any, images: Any, labels: NDArray[np.int64]) -> float
     return float((found.numpy() == labels).mean())
 
 
-def torch_module(network: Sequential) -> Any:
+def torch_module(network: Model) -> Any:
     """A network as a PyTorch module with the same weights, which gives logits, for training."""
     return to_torch(network)[:-1].train()
 

@@ -3,10 +3,10 @@ import pytest
 from benchmark.small_plan import small_workload
 from gpucnn.benchmark.contenders import INFERENCE
 from gpucnn.benchmark.peers import make_peer
-from gpucnn.benchmark.workload import PRESETS
+from gpucnn.models import MODELS
 
 
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_onnxruntime_infers_with_the_same_network(model: str) -> None:
     peer = make_peer("onnxruntime", small_workload(model), 1)
     assert set(peer.tasks) == {INFERENCE}

@@ -19,11 +19,11 @@ from gpucnn.benchmark.peers import torch as torch_peer
 from gpucnn.benchmark.peers.torch import TorchTrainer, to_tensor, torch_module
 from gpucnn.benchmark.workload import (
     LEARNING_RATE,
-    PRESETS,
     full_batches,
     make_network,
     normalise,
 )
+from gpucnn.models import MODELS
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
 from gpucnn.optimizers.schedules import OneCycle
@@ -36,7 +36,7 @@ def torch() -> Any:
     return import_module("torch")
 
 
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_torch_trains_the_same_network(torch: Any, model: str) -> None:
     workload = small_workload(model)
     peer: Any = make_peer("torch", workload, 1)
