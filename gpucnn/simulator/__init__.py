@@ -17,6 +17,7 @@ another thread, as in a spin lock, never ends.
 
 from gpucnn.simulator.compiler import Compiler, find_compiler
 from gpucnn.simulator.counting import Accesses, ArrayAccesses, Traffic, counting
+from gpucnn.simulator.cupy import as_cupy
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.memory import Block, DeviceMemory, block_of
 from gpucnn.simulator.module import Function, Module, Order, Prepared
@@ -34,6 +35,7 @@ __all__ = [
     "Prepared",
     "SimulatorError",
     "Traffic",
+    "as_cupy",
     "block_of",
     "counting",
     "find_compiler",

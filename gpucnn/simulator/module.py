@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gpucnn.simulator.counting import Counter, Traffic, counted_launches
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.library import Launch, Library, load
-from gpucnn.simulator.parameters import Argument, Arguments
+from gpucnn.simulator.parameters import Argument, Arguments, Parameter
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
 LARGEST_BLOCK = (1024, 1024, 64)
@@ -78,6 +78,22 @@ class Function:
         self._order = order
         self._kernel = library.kernel(name)
 
+    @property
+    def parameters(self) -> Sequence[Parameter]:
+        """What it takes."""
+        parameters: Sequence[Parameter] = self._kernel.parameters[: self._kernel.parameter_count]
+        return parameters
+
+    @property
+    def static_shared(self) -> int:
+        """Bytes of its static shared memory."""
+        return self._kernel.static_shared
+
+    @property
+    def largest_block(self) -> int:
+        """The threads that its `__launch_bounds__` allow a block; 0 without."""
+        return int(self._kernel.largest_block)
+
     def __call__(
         self,
         grid: Sequence[int],
@@ -126,8 +142,7 @@ class Function:
                 parameter.
         """
         sizes = self._checked_sizes(grid, block, shared_mem)
-        parameters = self._kernel.parameters[: self._kernel.parameter_count]
-        arguments = Arguments(self.name, parameters, args)
+        arguments = Arguments(self.name, self.parameters, args)
         chosen = None if blocks is None else self._checked_blocks(blocks, prod(sizes[0]))
         launch = Launch(
             kernel=ctypes.pointer(self._kernel),

@@ -1,0 +1,1 @@
+"""`cupy.cuda`: the simulated device, streams, events and graphs."""

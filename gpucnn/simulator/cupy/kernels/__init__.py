@@ -1,0 +1,1 @@
+"""CuPy's kinds of kernels, compiled and run by the simulator."""

@@ -1,0 +1,160 @@
+"""RawKernel and RawModule: what CuPy passes, refuses, and is asked for."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpucnn.simulator.cupy.kernels.orders import in_order
+
+SCALE = """
+#ifndef FACTOR
+#define FACTOR a
+#endif
+extern "C" __global__ void scale(const float* x, float* out, int n, float a)
+{
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = FACTOR * x[i];
+}
+extern "C" __global__ void first(int* out)
+{
+    extern __shared__ int values[];
+    if (threadIdx.x == 0) values[0] = -1;
+    values[0] = threadIdx.x;
+    __syncthreads();
+    out[0] = values[0];
+}
+extern "C" __global__ void through(const float** tables, float* out)
+{
+    out[threadIdx.x] = tables[threadIdx.x][1];
+}
+"""
+
+
+@pytest.fixture
+def scale(cupy: Any) -> Any:
+    return cupy.RawModule(code=SCALE).get_function("scale")
+
+
+def test_a_kernel_runs(cupy: Any) -> None:
+    x = cupy.arange(6, dtype=cupy.float32)
+    out = cupy.empty_like(x)
+    kernel = cupy.RawKernel(SCALE, "scale", options=("-DFACTOR=7", "--use_fast_math"))
+    kernel((1,), (32,), (x, out, 6, np.float32(2)))
+    assert out.get().tolist() == [0, 7, 14, 21, 28, 35]
+
+
+def test_a_python_int_is_a_whole_number_of_any_size(cupy: Any, scale: Any) -> None:
+    x = cupy.ones(3, dtype=cupy.float32)
+    for n in (2, np.int64(2), np.uint32(2), np.array(2)):
+        out = cupy.zeros_like(x)
+        scale((1,), (4,), (x, out, n, np.float32(3)))
+        assert out.get().tolist() == [3, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("n", "a", "message"),
+    [
+        (2, 3.0, "argument 3 of scale is 3.0, which is passed as float64, and .* float: give "),
+        (2, 3, "argument 3 of scale is 3, which is passed as int64"),
+        (2, np.float64(3), "argument 3 .* passed as float64"),
+        (2.0, np.float32(3), "argument 2 of scale is 2.0"),
+        (np.int16(2), np.float32(3), "argument 2 .* passed as int16"),
+        (2**40, np.float32(3), "argument 2 of scale is 1099511627776"),
+        (True, np.float32(3), "argument 2 of scale is True, which is passed as bool"),
+    ],
+)
+def test_other_bytes_than_the_parameter_has_are_refused(
+    cupy: Any, scale: Any, n: Any, a: Any, message: str
+) -> None:
+    x = cupy.ones(3, dtype=cupy.float32)
+    with pytest.raises(cupy.cuda.driver.CUDADriverError, match=message):
+        scale((1,), (4,), (x, x, n, a))
+
+
+def test_strides_and_dtypes_are_ignored(cupy: Any, scale: Any) -> None:
+    x = cupy.arange(6, dtype=cupy.float32).reshape(2, 3)
+    out = cupy.zeros(6, dtype=cupy.float32)
+    scale((1,), (8,), (x.T, out, 6, np.float32(1)))
+    assert out.get().tolist() == [0, 1, 2, 3, 4, 5]  # as if it was `x`
+    scale((1,), (8,), (x[:, 1], out, 4, np.float32(1)))
+    assert out.get().tolist() == [1, 2, 3, 4, 4, 5]
+    scale((1,), (8,), (x.view(cupy.int32), out, 2, np.float32(1)))
+    assert out.get().tolist()[:2] == [0, 1]
+
+
+def test_arguments_of_other_types(cupy: Any, scale: Any) -> None:
+    x = cupy.ones(3, dtype=cupy.float32)
+    for wrong, message in (
+        (np.ones(3, np.float32), "^You are trying to pass a numpy.ndarray of shape"),
+        ("text", "argument 0 of scale is 'text'"),
+        ([1], r"argument 0 of scale is \[1\]"),
+    ):
+        with pytest.raises((TypeError, RuntimeError), match=message):
+            scale((1,), (4,), (wrong, x, 1, np.float32(1)))
+    with pytest.raises(TypeError, match=r"^Unsupported type <class 'str'>"):
+        scale((1,), (4,), (x, x, "1", np.float32(1)))
+    with pytest.raises(RuntimeError, match=r"given 1 arguments and takes 4"):
+        scale((1,), (4,), (x,))
+    with pytest.raises(TypeError, match=r"^Argument 'grid' has incorrect type \(expected tuple"):
+        scale(1, (4,), (x, x, 1, np.float32(1)))
+
+
+def test_addresses_are_arguments(cupy: Any, scale: Any) -> None:
+    x, out = cupy.ones(3, dtype=cupy.float32), cupy.zeros(3, dtype=cupy.float32)
+    for pointer in (x.data.ptr, np.uint64(x.data.ptr), x.data):
+        out.fill(0)
+        scale((1,), (4,), (pointer, out, 3, np.float32(2)))
+        assert (out == 2).all()
+    with pytest.raises(RuntimeError, match=r"the address 0x1 lies in no array of the device"):
+        scale((1,), (4,), (1, out, 3, np.float32(2)))
+
+
+def test_an_array_of_addresses_is_a_pointer_to_pointers(cupy: Any) -> None:
+    tables = [cupy.arange(n, n + 3, dtype=cupy.float32) for n in (0, 10)]
+    out = cupy.zeros(2, dtype=cupy.float32)
+    through = cupy.RawKernel(SCALE, "through")
+    through((1,), (2,), (cupy.array([each.data.ptr for each in tables]), out))
+    assert out.get().tolist() == [1, 11]
+
+
+def test_shared_memory_has_to_be_asked_for(cupy: Any) -> None:
+    kernel = cupy.RawKernel(SCALE, "first")
+    out = cupy.zeros(1, dtype=cupy.int32)
+    with pytest.raises(cupy.cuda.driver.CUDADriverError, match=r"^CUDA_ERROR_INVALID_VALUE: first"):
+        kernel((1,), (2,), (out,), shared_mem=64 * 1024)
+    kernel.max_dynamic_shared_size_bytes = 64 * 1024
+    kernel((1,), (2,), (out,), shared_mem=64 * 1024)
+    assert kernel.attributes["max_dynamic_shared_size_bytes"] == 64 * 1024
+    assert kernel.attributes["max_threads_per_block"] == 1024
+
+
+def test_the_order_of_threads_is_chosen(cupy: Any) -> None:
+    kernel = cupy.RawKernel(SCALE, "first")
+    found = []
+    for order in ("forward", "reversed"):
+        out = cupy.zeros(1, dtype=cupy.int32)
+        with in_order(order):
+            kernel((1,), (4,), (out,), shared_mem=4)
+        found.append(out.item())
+    assert found == [3, 0]
+
+
+def test_a_source_that_does_not_compile(cupy: Any) -> None:
+    exception = cupy.cuda.compiler.CompileException
+    kernel = cupy.RawKernel("\nthis is no C", "f")
+    with pytest.raises(exception, match=r"source.cu:2:"):
+        kernel((1,), (1,), ())
+    with pytest.raises(exception, match=r"unrecognized option --what found"):
+        cupy.RawModule(code=SCALE, options=("--what",)).compile()
+    with pytest.raises(cupy.cuda.driver.CUDADriverError, match=r"named symbol not found.*nothing"):
+        cupy.RawModule(code=SCALE).get_function("nothing")
+
+
+def test_modules_that_cannot_be(cupy: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Exactly one of `code` and `path`"):
+        cupy.RawModule()
+    with pytest.raises(AttributeError, match=r"compiled already, such as a.cubin"):
+        cupy.RawModule(path="a.cubin")
+    with pytest.raises(ValueError, match=r"^Invalid backend clang"):
+        cupy.RawModule(code=SCALE, backend="clang")
