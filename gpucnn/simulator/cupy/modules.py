@@ -11,7 +11,9 @@ import numpy as np
 from gpucnn.simulator.cupy import calls, names
 from gpucnn.simulator.cupy.calls import Handle, change
 from gpucnn.simulator.cupy.cuda.modules import cuda_modules
+from gpucnn.simulator.cupy.kernels.elementwise import ElementwiseKernel
 from gpucnn.simulator.cupy.kernels.raw import RawKernel, RawModule
+from gpucnn.simulator.cupy.kernels.reduction import ReductionKernel
 from gpucnn.simulator.cupy.memory import PinnedMemoryPool, pool
 from gpucnn.simulator.cupy.namespace import Namespace, functions_of, numpy_names, ufunc
 from gpucnn.simulator.cupy.ndarray import ndarray
@@ -47,8 +49,10 @@ def _own() -> dict[str, Any]:
     return {
         "__version__": VERSION,
         "ndarray": ndarray,
+        "ElementwiseKernel": ElementwiseKernel,
         "RawKernel": RawKernel,
         "RawModule": RawModule,
+        "ReductionKernel": ReductionKernel,
         "asnumpy": asnumpy,
         "get_array_module": get_array_module,
         "is_available": lambda: True,

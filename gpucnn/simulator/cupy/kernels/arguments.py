@@ -61,7 +61,7 @@ def _pointer(where: str, parameter: Parameter, argument: Any) -> Any:
 def _from(host: Any, parameter: Parameter) -> Any:
     """What lies from an array's first element to its end, whatever its strides, as a vector."""
     dtype = _dtype(parameter)
-    if host.dtype == dtype and host.flags.c_contiguous:
+    if host.dtype == dtype and host.flags.c_contiguous and host.flags.writeable:
         return host
     end = np.lib.array_utils.byte_bounds(host)[1] if host.size else host.ctypes.data
     count = (end - host.ctypes.data) // dtype.itemsize

@@ -1,0 +1,187 @@
+"""`cupy.ElementwiseKernel`: CUDA C for single elements, put into a kernel."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpucnn.simulator.cupy.calls import Handle, to_device
+from gpucnn.simulator.cupy.kernels.arrays import Bound, layout
+from gpucnn.simulator.cupy.kernels.raw import RawKernel
+from gpucnn.simulator.cupy.kernels.signature import checked, dtype_of, parse, resolve, typedefs
+from gpucnn.simulator.cupy.memory import empty_on_device
+
+BLOCK = 128
+MOST_BLOCKS = 64
+"""Threads take several elements each if there are more, as CuPy's do."""
+
+
+class ElementwiseKernel:
+    """A kernel for single elements.
+
+    Args:
+        in_params: its inputs, such as "T x, raw float32 table".
+        out_params: its outputs.
+        operation: CUDA C for an element.
+        name: of the kernel.
+        reduce_dims: whether arrays may be seen with fewer dimensions.
+        preamble: CUDA C before the kernel.
+        no_return: whether it returns nothing.
+        return_tuple: whether it returns a tuple of one output too.
+        loop_prep: CUDA C before a thread's elements.
+        after_loop: CUDA C behind them.
+        options: of the compiler.
+
+    Raises:
+        ValueError: a parameter is not a type and a name.
+    """
+
+    def __init__(
+        self,
+        in_params: str,
+        out_params: str,
+        operation: str,
+        name: str = "kernel",
+        reduce_dims: bool = True,
+        preamble: str = "",
+        no_return: bool = False,
+        return_tuple: bool = False,
+        *,
+        loop_prep: str = "",
+        after_loop: str = "",
+        options: tuple[str, ...] = (),
+    ) -> None:
+        self.in_params, self.out_params = parse(in_params), parse(out_params)
+        self.params = (*self.in_params, *self.out_params)
+        self.nin, self.nout = len(self.in_params), len(self.out_params)
+        self.nargs = self.nin + self.nout
+        self.operation, self.name, self.preamble = operation, name, preamble
+        self.reduce_dims, self.no_return, self.return_tuple = reduce_dims, no_return, return_tuple
+        self.loop_prep, self.after_loop, self.options = loop_prep, after_loop, options
+        self.__name__ = name
+
+    def __call__(self, *args: Any, size: int | None = None, **kwargs: Any) -> Any:
+        """Run it for all elements of the broadcast arguments.
+
+        Args:
+            args: the inputs, and perhaps the outputs.
+            size: how many there are, if all arrays are raw.
+            kwargs: `stream` and `block_size`, of no meaning here.
+
+        Returns:
+            The output, or a tuple of several.
+
+        Raises:
+            TypeError: an argument is missing, is no array of the device and no number, or is of
+                another dtype.
+            ValueError: the shapes do not fit together, or the number of elements is not known.
+        """
+        if len(args) not in (self.nin, self.nargs):
+            raise TypeError(
+                f"Wrong number of arguments for {self.name!r}. It must be either {self.nin} or "
+                f"{self.nargs} (with outputs), but given {len(args)}."
+            )
+        inputs, outputs = checked(args[: self.nin]), list(args[self.nin :])
+        types = resolve(self.out_params[: len(outputs)], outputs)
+        types = resolve(self.in_params, inputs, types)
+        shape = self._shape([*inputs, *outputs], size)
+        if not outputs:
+            outputs = self._allocated(shape, types, size)
+        elif any(
+            each.host.shape != shape
+            for each, parameter in zip(outputs, self.out_params, strict=True)
+            if not parameter.is_raw
+        ):
+            raise ValueError(f"Out shape is mismatched: the elements have shape {shape}")
+        if np.prod(shape, dtype=np.int64):
+            self._launch([*inputs, *outputs], types, shape)
+        if self.no_return:
+            return None
+        return tuple(outputs) if self.nout != 1 or self.return_tuple else outputs[0]
+
+    def _shape(self, arguments: Sequence[Any], size: int | None) -> tuple[int, ...]:
+        """The shape of the elements."""
+        shapes = [
+            each.host.shape
+            for each, parameter in zip(arguments, self.params, strict=False)
+            if isinstance(each, Handle) and not parameter.is_raw
+        ]
+        if size is not None:
+            if shapes:
+                raise ValueError(
+                    "Specified 'size' can be used only if all of the ndarray are 'raw'."
+                )
+            return (size,)
+        is_any_array = any(isinstance(each, Handle) for each in arguments)
+        if not shapes and (is_any_array or any(each.is_raw for each in self.params)):
+            raise ValueError("Loop size is undecided.")
+        return np.broadcast_shapes(*shapes)
+
+    def _allocated(self, shape: tuple[int, ...], types: Any, size: int | None) -> list[Any]:
+        if any(each.is_raw for each in self.out_params) and size is None:
+            raise ValueError("Output array size is Undecided.")
+        return [
+            to_device(empty_on_device(shape, dtype_of(each, types))) for each in self.out_params
+        ]
+
+    def _launch(self, arguments: Sequence[Any], types: Any, shape: tuple[int, ...]) -> None:
+        views = self._views(arguments, shape)
+        if self.reduce_dims and self._is_flat(views, shape):
+            shape = (int(np.prod(shape, dtype=np.int64)),)
+            views = [
+                view if parameter.is_raw or view is None else view.reshape(-1)
+                for view, parameter in zip(views, self.params, strict=True)
+            ]
+        inputs = Bound(
+            self.in_params, arguments[: self.nin], views[: self.nin], types, constant=True
+        )
+        outputs = Bound(
+            self.out_params, arguments[self.nin :], views[self.nin :], types, constant=False
+        )
+        kernel = RawKernel(
+            self._source(inputs, outputs, types, len(shape)), self.name, self.options
+        )
+        blocks = min(-(-int(np.prod(shape, dtype=np.int64)) // BLOCK), MOST_BLOCKS)
+        passed = [*inputs.passed, *outputs.passed, layout(shape, (0,) * len(shape))]
+        kernel((blocks,), (BLOCK,), passed)
+
+    def _views(self, arguments: Sequence[Any], shape: tuple[int, ...]) -> list[Any]:
+        return [
+            None
+            if not isinstance(each, Handle)
+            else each.host
+            if parameter.is_raw or i >= self.nin
+            else np.broadcast_to(each.host, shape)
+            for i, (each, parameter) in enumerate(zip(arguments, self.params, strict=True))
+        ]
+
+    def _is_flat(self, views: Sequence[Any], shape: tuple[int, ...]) -> bool:
+        """Whether all elements lie one after the other in every array, so that one index does."""
+        return "_ind" not in self.operation and all(
+            view is None or parameter.is_raw or view.flags.c_contiguous
+            for view, parameter in zip(views, self.params, strict=True)
+        )
+
+    def _source(self, inputs: Bound, outputs: Bound, types: Any, dimensions: int) -> str:
+        declared = ", ".join(
+            [*inputs.parameters, *outputs.parameters, f"Layout<{dimensions}> _layout"]
+        )
+        return f"""#include <cupy/carray.cuh>
+{typedefs(self.params, types)}
+{self.preamble}
+extern "C" __global__ void {self.name}({declared})
+{{
+    {" ".join([*inputs.arrays, *outputs.arrays])}
+    CIndexer<{dimensions}> _ind(_layout);
+    const ptrdiff_t n = _ind.size();
+    {self.loop_prep};
+    for (ptrdiff_t i = (ptrdiff_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
+         i += (ptrdiff_t)gridDim.x * blockDim.x) {{
+        _ind.set(i);
+        {inputs.read("_ind.get()")} {outputs.read("_ind.get()")}
+#line 1 "{self.name}"
+        {self.operation};
+    }}
+    {self.after_loop};
+}}
+"""
