@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ def imported_of_file(file: KerasFile) -> Imported:
         raise InvalidValueError(
             "it has weights alone: make the model of its layers, and give it to load_weights"
         )
-    return imported_of(file.model, file.compiled, file.variables_of)
+    imported = imported_of(file.model, file.compiled, file.variables_of)
+    return replace(imported, class_names=file.class_names)
 
 
 def imported_of_model(model: Any) -> Imported:

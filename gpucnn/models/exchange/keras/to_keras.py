@@ -13,13 +13,14 @@ from gpucnn.backends import Shape
 from gpucnn.errors import GpucnnError, InvalidValueError, printable
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import ends_in_softmax
+from gpucnn.models.exchange.class_names import CLASS_NAMES
 from gpucnn.models.exchange.exported import Exported
-from gpucnn.models.exchange.keras.files import CONFIG, WEIGHTS
+from gpucnn.models.exchange.keras.files import CONFIG, METADATA, WEIGHTS
 from gpucnn.models.exchange.keras.hdf5 import h5py
 from gpucnn.models.exchange.keras.to_config import config_of, in_keras
 from gpucnn.models.exchange.keras.weights import nodes_of, order_in_keras
 
-METADATA = {"keras_version": "3.0.0"}
+VERSION = {"keras_version": "3.0.0"}
 """Of the format, which Keras has not changed since."""
 
 Arrays = Sequence[NDArray[Any]]
@@ -47,9 +48,14 @@ def to_model(exported: Exported) -> Any:
 
 
 def to_archive(exported: Exported) -> bytes:
-    """The content of a `.keras` file, with the errors of `config_of_model` and `to_hdf5`."""
+    """The content of a `.keras` file, with the errors of `config_of_model` and `to_hdf5`.
+
+    The names of the classes are in the metadata, which Keras does not read.
+    """
+    names = exported.class_names
+    metadata = VERSION if names is None else {**VERSION, CLASS_NAMES: names}
     parts = {
-        "metadata.json": json.dumps(METADATA).encode(),
+        METADATA: json.dumps(metadata).encode(),
         CONFIG: json.dumps(config_of_model(exported)).encode(),
         WEIGHTS: to_hdf5(exported),
     }

@@ -3,11 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from gpucnn.errors import InvalidValueError
+from gpucnn.models.exchange.class_names import CLASS_NAMES, checked_names
 from gpucnn.models.pixels import ENCODINGS, Encoding
-
-CLASS_NAMES = "class_names"
-"""The key of the metadata under which a file has them, as a JSON array."""
 
 
 def describe(encoding: Encoding | None) -> str:
@@ -37,6 +34,4 @@ def names_in(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
         names = json.loads(metadata[CLASS_NAMES])
     except (ValueError, RecursionError):
         names = None
-    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-        raise InvalidValueError(f"its metadata {CLASS_NAMES} are no JSON array of texts: remove it")
-    return tuple(names)
+    return checked_names(names)

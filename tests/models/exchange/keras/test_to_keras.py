@@ -26,7 +26,7 @@ from gpucnn import (
     Tanh,
     to_keras,
 )
-from gpucnn.errors import GpucnnError, InvalidTypeError
+from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError
 from gpucnn.layers import LAYERS
 from gpucnn.models.exchange.keras.from_config import KINDS
 from gpucnn.models.exchange.keras.to_config import kind_in_keras
@@ -53,6 +53,38 @@ def check(model: Model) -> None:
     model.set_weights([np.zeros_like(each) for each in model.get_weights()])
     model.load_weights(WEIGHTS)
     assert_array_equal(model.predict(x), expected)
+
+
+def test_the_names_of_the_classes_come_back() -> None:
+    model = built([Flatten(), Dense(3)])
+    model.class_names = names = "größe x", "cat", "[dog]"
+    model.export(MODEL)
+    again = Sequential.load(MODEL)
+    assert again.class_names == names
+    again.class_names = None
+    again.export(MODEL)
+    assert Sequential.load(MODEL).class_names is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "line"),
+    [
+        ({"class_names": ["a", 3, "c"]}, "its metadata class_names are no JSON array of texts"),
+        ({"class_names": {"a": 1}}, "its metadata class_names are no JSON array of texts"),
+        ({"class_names": ["a", "b"]}, "class_names has 2 names, but the model has 3 classes"),
+        ({"class_names": ["a", "", "c"]}, "a name of a class is ''"),
+        (3, "is damaged, or not a file of Keras"),
+    ],
+)
+def test_damaged_names_of_classes_are_refused(metadata: Any, line: str) -> None:
+    built([Flatten(), Dense(3)]).export(MODEL)
+    with zipfile.ZipFile(MODEL) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(MODEL, "w") as archive:
+        for name, part in (parts | {"metadata.json": json.dumps(metadata).encode()}).items():
+            archive.writestr(name, part)
+    with pytest.raises(InvalidFileError, match=line):
+        Sequential.load(MODEL)
 
 
 @pytest.mark.parametrize("layer", IMAGES, ids=repr)
