@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 64_000_000  # these take half a gigabyte during conversion
 LONGEST_SIDE = 65_535  # JPEG's limit; Pillow allocates memory for each row as well
+IN_BYTES = (
+    *("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"),
+)
+"""Pillow's modes of eight bits a channel, or less, that `convert` takes."""
+FLOATS, WHOLE_NUMBERS = "F", "I"  # those of more bits, whose names begin so
+BITS, MEANING, NUMBERS = 258, 262, 339  # tags of TIFF, which tell how a pixel is written
+WHITE_IS_0, UNSIGNED = 0, 1
 UPRIGHT = {  # by EXIF's orientation: Pillow's transposition that turns the picture upright
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
@@ -37,6 +44,10 @@ def check_pillow() -> None:
         raise MissingExtraError("reading pictures", "Pillow", "images") from error
 
 
+class OtherPixelsError(Exception):
+    """The pixels of a picture are none of which it is known what is black and what is white."""
+
+
 @contextmanager
 def refusing(name: str, kind: str, most_pixels: int = MOST_PIXELS) -> Iterator[None]:
     """Turn Pillow's exceptions, which any step of decoding may raise, into InvalidFileError.
@@ -58,6 +69,10 @@ def refusing(name: str, kind: str, most_pixels: int = MOST_PIXELS) -> Iterator[N
         raise InvalidFileError(
             f"{name} has too many pixels: at most {most_pixels:,} are read, "
             f"and {LONGEST_SIDE:,} a side: give a smaller copy"
+        ) from error
+    except OtherPixelsError as error:
+        raise InvalidFileError(
+            f"{name} has pixels {error}: give a copy with 8 or 16 bits a channel, in grey or RGB"
         ) from error
     except MemoryError as error:
         raise InvalidFileError(
@@ -85,12 +100,32 @@ def check_size(image: "Image", most_pixels: int = MOST_PIXELS) -> None:
 
 
 def in_bytes(image: "Image") -> "Image":
-    """A picture of 16 bits a pixel, which `convert` would clip at 255, in 8; others as they are."""
+    """A picture of 16 bits a pixel, which `convert` would clip at 255, in 8; others as they are.
+
+    What is transparent in such a picture becomes white.
+
+    Raises:
+        OtherPixelsError: it has others, such as floating-point numbers; to be used within
+            `refusing`.
+    """
     from PIL import Image
 
-    if not image.mode.startswith("I"):
+    if image.mode in IN_BYTES:
         return image
-    return Image.fromarray((np.asarray(image).clip(0, 65_535) >> 8).astype(np.uint8))
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
+    bits, numbers = tags.get(BITS, (16,)), tags.get(NUMBERS, (UNSIGNED,))
+    if image.mode == FLOATS:
+        raise OtherPixelsError("that are floating-point numbers")
+    if not image.mode.startswith(WHOLE_NUMBERS):
+        raise OtherPixelsError(f"of the kind {image.mode}")
+    if bits != (16,) or numbers != (UNSIGNED,):
+        raise OtherPixelsError(f"of {bits[0]} bits{', with signs' * (numbers != (UNSIGNED,))}")
+    pixels = np.asarray(image).clip(0, 65_535)
+    if tags.get(MEANING) == WHITE_IS_0:
+        pixels = 65_535 - pixels
+    if (clear := image.info.get("transparency")) is not None:
+        pixels = np.where(pixels == clear, 65_535, pixels)
+    return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
 def orientation(image: "Image") -> int:

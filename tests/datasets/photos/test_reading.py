@@ -1,3 +1,4 @@
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -127,6 +128,44 @@ def test_a_transparent_colour_of_a_palette_is_white(tmp_path: Path) -> None:
     assert (read_photo(file, SHAPE) == 255).all()
 
 
+def test_a_transparent_grey_of_16_bits_is_white(tmp_path: Path) -> None:
+    image = grey(np.full((6, 4), 50_000, np.uint16))
+    file = save(image, tmp_path / "1.png", transparency=50_000)
+    assert (read_photo(file, SHAPE) == 255).all()
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "1.tif"])
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])
+def test_colours_of_print_and_of_video(mode: str, name: str, tmp_path: Path) -> None:
+    file = save(picture((200, 30, 60)).convert(mode), tmp_path / name)
+    assert np.abs(read_photo(file, SHAPE).astype(int) - (200, 30, 60)).max() <= 3
+
+
+def test_greys_beyond_8_bits_of_a_pgm(tmp_path: Path) -> None:
+    """Whose head tells the greatest, here of 10 bits."""
+    file = tmp_path / "1.pgm"
+    file.write_bytes(b"P5 4 6 1023\n" + np.full((6, 4), 800, ">u2").tobytes())
+    assert (read_photo(file, SHAPE) == 200).all()  # 800 / 1023 x 65535, without the low byte
+
+
+def write_tiff(file: Path, pixels: NDArray[Any], bits: int, numbers: int, white_is_0: bool) -> None:
+    """Grey, in the numbers of an array, 4 columns wide; its head tells what they are."""
+    data, rows = pixels.tobytes(), 6
+    tags = {256: 4, 257: rows, 258: bits, 259: 1, 262: int(not white_is_0), 273: 0, 277: 1}
+    tags |= {278: rows, 279: len(data), 339: numbers}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = (struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + b"".join(entries) + bytes(4)
+    file.write_bytes(head + data)
+
+
+@pytest.mark.parametrize(("white_is_0", "expected"), [(False, 200), (True, 55)])
+def test_greys_of_16_bits_of_a_tiff(white_is_0: bool, expected: int, tmp_path: Path) -> None:
+    file, pixels = tmp_path / "1.tif", np.full((6, 4), 200 * 256, "<u2")
+    write_tiff(file, pixels, 16, 1, white_is_0)
+    assert (read_photo(file, SHAPE) == expected).all()
+
+
 def test_grey_is_known_by_the_head(tmp_path: Path) -> None:
     for image, is_grey in ((grey(np.zeros((6, 4), np.uint8)), True), (picture(), False)):
         with save(image, tmp_path / "1.png").open("rb") as file:
@@ -172,6 +211,35 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     file.write_text("<svg/>")
     text = "is not a picture such as PNG or JPEG: give one, or convert it to one"
     with refusal(f"{file} {text}", InvalidFileError):
+        read_photo(file, SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "numbers", "pixels"),
+    [
+        ("<i4", 32, 2, "of 32 bits, with signs"),
+        ("<u4", 32, 1, "of 32 bits"),
+        ("<i2", 16, 2, "of 16 bits, with signs"),
+        ("<u2", 12, 1, "of 12 bits"),
+        ("<f4", 32, 3, "that are floating-point numbers"),
+    ],
+)
+def test_pixels_of_no_known_range(
+    dtype: str, bits: int, numbers: int, pixels: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "1.tif"
+    write_tiff(file, np.ones((6, 4), dtype), bits, numbers, white_is_0=False)
+    for shape in (SHAPE, (6, 4, 1)):
+        with refusal(
+            f"{file} has pixels {pixels}: give a copy with 8 or 16 bits a channel, in grey or RGB",
+            InvalidFileError,
+        ):
+            read_photo(file, shape)
+
+
+def test_pixels_that_pillow_does_not_convert(tmp_path: Path) -> None:
+    file = save(Image.new("LAB", (4, 6)), tmp_path / "1.tif")
+    with pytest.raises(InvalidFileError, match="has pixels of the kind LAB: give a copy with 8"):
         read_photo(file, SHAPE)
 
 
