@@ -1,10 +1,22 @@
 """What a backend makes of a call, held to what is expected of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from numpy.testing import assert_array_equal
 
 from gpucnn.backends import Backend
 from gpucnn.verification.bounds import BOUNDS, Expected
 from gpucnn.verification.calls import Call, Results, perform
+
+
+@contextmanager
+def naming(backend: str) -> Iterator[None]:
+    """Name the backend in whatever assertion fails."""
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"on {backend}: {error}") from error
 
 
 def results(backend: Backend, call: Call) -> Results:

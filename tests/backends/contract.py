@@ -1,6 +1,7 @@
 """The backends that are held to the contract of `Backend`. A new one joins by a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from unittest.mock import patch
 
 import gpu
@@ -56,3 +57,19 @@ BACKENDS: dict[str, Callable[[], Backend]] = {
 
 if gpu.contexts():
     BACKENDS["cuda"] = lambda: get_backend("cuda")
+
+Backends = Mapping[str, Backend]
+"""Backends by their names."""
+
+KINDS = {
+    "NumPy": [name for name in BACKENDS if name.startswith(("reference", "cpu"))],
+    "simulator": [name for name in BACKENDS if name.startswith("simulator")],
+    "cuda": [name for name in BACKENDS if name == "cuda"],
+}
+"""The names of those that take the same examples, which are drawn and defined once for them."""
+
+
+@cache
+def backend_of(name: str) -> Backend:
+    """The backend of that name, kept from test to test, as a training run keeps it."""
+    return BACKENDS[name]()

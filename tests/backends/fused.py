@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from backends.contract import Backends
 from backends.operations import Values
 from backends.strategies import channels, filters, windows
 from gpucnn.backends import Array, Backend, ConvReluPool, ConvReluPoolPlan, Window
@@ -55,9 +56,12 @@ def conv_relu_pools(draw: st.DrawFn, largest: int = 9) -> ConvReluPool:
     return conv_relu_pool(window, pool, draw(channels), draw(filters))
 
 
-def on(backend: Backend, drawn: st.SearchStrategy[ConvReluPool]) -> st.SearchStrategy[ConvReluPool]:
+def on(
+    backends: Backends, drawn: st.SearchStrategy[ConvReluPool]
+) -> st.SearchStrategy[ConvReluPool]:
     """What is drawn, or one of `COMPILED` if kernels are compiled for each of them."""
-    return st.sampled_from(COMPILED) if isinstance(backend, CudaBackend) else drawn
+    compiles = any(isinstance(each, CudaBackend) for each in backends.values())
+    return st.sampled_from(COMPILED) if compiles else drawn
 
 
 def fused_call(

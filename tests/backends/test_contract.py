@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import loops
-from backends.agreement import assert_agrees, assert_keeps, results
+from backends.agreement import assert_agrees, assert_keeps, naming, results
+from backends.contract import Backends
 from backends.fused import (
     WHOLE,
     conv_relu_pool,
@@ -63,10 +64,16 @@ dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
 @given(sizes=sizes(), seed=seeds)
 def test_operation_does_as_defined(
-    backend: Backend, build: Builder, dtype: str, sizes: Sizes, seed: int
+    backends: Backends, build: Builder, dtype: str, sizes: Sizes, seed: int
 ) -> None:
-    call = build(sizes, Values(seed, dtype))
-    assert_agrees(call, results(backend, call), define(call))
+    assert_all_agree(backends, build(sizes, Values(seed, dtype)))
+
+
+def assert_all_agree(backends: Backends, call: Call) -> None:
+    right = define(call)
+    for name, backend in backends.items():
+        with naming(name):
+            assert_agrees(call, results(backend, call), right)
 
 
 @dtypes
@@ -276,7 +283,8 @@ def test_can_fuse_head(backend: Backend, dtype: str) -> None:
 @dtypes
 @few_and_many
 def test_fused_is_one_after_the_other(backend: Backend, dtype: str, fused: ConvReluPool) -> None:
-    assert_is_one_after_the_other(backend, fused, fused_call(fused, Values(0, dtype), WHOLE))
+    call = fused_call(fused, Values(0, dtype), WHOLE)
+    assert_is_one_after_the_other(backend, fused, call, define_fused(fused, call))
 
 
 @few_and_many
@@ -290,15 +298,19 @@ def test_fused_gradients_of_many_images(backend: Backend, fused: ConvReluPool) -
 @dtypes
 @given(data=st.data(), images=batches, seed=seeds)
 def test_fused_of_any_size_is_one_after_the_other(
-    backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int
+    backends: Backends, dtype: str, data: st.DataObject, images: int, seed: int
 ) -> None:
-    fused = data.draw(on(backend, conv_relu_pools()))
+    fused = data.draw(on(backends, conv_relu_pools()))
     call = fused_call(fused, Values(seed, dtype), WHOLE, images=images)
-    assert_is_one_after_the_other(backend, fused, call)
-
-
-def assert_is_one_after_the_other(backend: Backend, fused: ConvReluPool, call: Call) -> None:
     right = define_fused(fused, call)
+    for name, backend in backends.items():
+        with naming(name):
+            assert_is_one_after_the_other(backend, fused, call, right)
+
+
+def assert_is_one_after_the_other(
+    backend: Backend, fused: ConvReluPool, call: Call, right: Results
+) -> None:
     plan = fused_plan(backend, fused, call)
     assert_same(infer_fused(backend, call, plan), {"out": right["out"]})
     assert_same(run_fused(backend, call, plan), right)
@@ -313,22 +325,21 @@ def assert_same(actual: Results, right: Results) -> None:
 @dtypes
 @given(data=st.data(), images=batches, seed=seeds)
 def test_conv2d_relu_max_pool(
-    backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int
+    backends: Backends, dtype: str, data: st.DataObject, images: int, seed: int
 ) -> None:
-    fused = data.draw(on(backend, conv_relu_pools()))
+    fused = data.draw(on(backends, conv_relu_pools()))
     call = fused_call(fused, Values(seed, dtype), images=images)
-    call = forward_call(fused, call)
-    assert_agrees(call, results(backend, call), define(call))
+    assert_all_agree(backends, forward_call(fused, call))
 
 
 @dtypes
 @given(data=st.data(), images=batches, seed=seeds)
 def test_fused_gradients_are_within_their_bounds(
-    backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int
+    backends: Backends, dtype: str, data: st.DataObject, images: int, seed: int
 ) -> None:
-    fused = data.draw(on(backend, conv_relu_pools()))
-    call = gradients_call(fused, fused_call(fused, Values(seed, dtype), images=images))
-    assert_agrees(call, results(backend, call), define(call))
+    fused = data.draw(on(backends, conv_relu_pools()))
+    call = fused_call(fused, Values(seed, dtype), images=images)
+    assert_all_agree(backends, gradients_call(fused, call))
 
 
 @few_and_many
@@ -401,14 +412,17 @@ def test_fused_leaves_out_an_input_gradient_that_is_not_wanted(
 @dtypes
 @given(data=st.data(), images=batches, seed=seeds)
 def test_nan_passes_the_fused_operation(
-    backend: Backend, dtype: str, data: st.DataObject, images: int, seed: int
+    backends: Backends, dtype: str, data: st.DataObject, images: int, seed: int
 ) -> None:
-    fused = data.draw(on(backend, conv_relu_pools()))
+    fused = data.draw(on(backends, conv_relu_pools()))
     call = fused_call(fused, Values(seed, dtype), WHOLE, images=images)
     x = call.arguments["x"]
     x.flat[seed % x.size] = math.nan
-    out = infer_fused(backend, call, fused_plan(backend, fused, call))["out"]
-    assert_array_equal(np.isnan(out), np.isnan(define_fused(fused, call)["out"]))
+    right = np.isnan(define_fused(fused, call)["out"])
+    for name, backend in backends.items():
+        with naming(name):
+            out = infer_fused(backend, call, fused_plan(backend, fused, call))["out"]
+            assert_array_equal(np.isnan(out), right)
 
 
 # A span of operations
