@@ -7,6 +7,7 @@ import numpy as np
 
 from gpucnn.simulator.cupy.calls import Handle, to_device
 from gpucnn.simulator.cupy.kernels.arrays import Bound, layout
+from gpucnn.simulator.cupy.kernels.origin import located
 from gpucnn.simulator.cupy.kernels.raw import RawKernel
 from gpucnn.simulator.cupy.kernels.signature import checked, dtype_of, parse, resolve, typedefs
 from gpucnn.simulator.cupy.memory import empty_on_device
@@ -56,6 +57,8 @@ class ElementwiseKernel:
         self.nin, self.nout = len(self.in_params), len(self.out_params)
         self.nargs = self.nin + self.nout
         self.operation, self.name, self.preamble = operation, name, preamble
+        self._operation = located(operation, name)
+        self._kernels: dict[str, RawKernel] = {}  # by their sources
         self.reduce_dims, self.no_return, self.return_tuple = reduce_dims, no_return, return_tuple
         self.loop_prep, self.after_loop, self.options = loop_prep, after_loop, options
         self.__name__ = name
@@ -138,9 +141,10 @@ class ElementwiseKernel:
         outputs = Bound(
             self.out_params, arguments[self.nin :], views[self.nin :], types, constant=False
         )
-        kernel = RawKernel(
-            self._source(inputs, outputs, types, len(shape)), self.name, self.options
-        )
+        source = self._source(inputs, outputs, types, len(shape))
+        if source not in self._kernels:
+            self._kernels[source] = RawKernel(source, self.name, self.options)
+        kernel = self._kernels[source]
         blocks = min(-(-int(np.prod(shape, dtype=np.int64)) // BLOCK), MOST_BLOCKS)
         passed = [*inputs.passed, *outputs.passed, layout(shape, (0,) * len(shape))]
         kernel((blocks,), (BLOCK,), passed)
@@ -179,8 +183,7 @@ extern "C" __global__ void {self.name}({declared})
          i += (ptrdiff_t)gridDim.x * blockDim.x) {{
         _ind.set(i);
         {inputs.read("_ind.get()")} {outputs.read("_ind.get()")}
-#line 1 "{self.name}"
-        {self.operation};
+{self._operation};
     }}
     {self.after_loop};
 }}

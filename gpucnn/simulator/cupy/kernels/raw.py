@@ -9,6 +9,7 @@ from typing import Any
 from gpucnn.simulator.cupy.errors import CompileException, CUDADriverError, missing
 from gpucnn.simulator.cupy.kernels.arguments import passed
 from gpucnn.simulator.cupy.kernels.orders import current_order
+from gpucnn.simulator.cupy.kernels.origin import located
 from gpucnn.simulator.cupy.memory import MemoryPointer, UnownedMemory
 from gpucnn.simulator.cupy.recording import run_or_record
 from gpucnn.simulator.errors import SimulatorError
@@ -76,6 +77,7 @@ class RawModule:
         if name_expressions is not None and backend != "nvrtc":
             raise ValueError("only nvrtc supports retrieving the mangled names")
         self.code, self.options, self.backend = str(code), options, backend
+        self._source = located(self.code)
         self.file_path = path
         self.enable_cooperative_groups = enable_cooperative_groups
         self.name_expressions = tuple(name_expressions) if name_expressions else None
@@ -91,7 +93,7 @@ class RawModule:
     @property
     def module(self) -> Module:
         """The simulator's module."""
-        return compiled(self.code, self.options, self.name_expressions, current_order())
+        return compiled(self._source, self.options, self.name_expressions, current_order())
 
     def get_function(self, name: str) -> "RawKernel":
         """The kernel of a name, or of one of `name_expressions`.
@@ -148,6 +150,7 @@ class RawKernel:
     ) -> None:
         _check_backend(backend)
         self.code, self.name, self.options, self.backend = code, name, options, backend
+        self._source = located(code)
         self.__name__ = name
         self.file_path = None
         self.name_expressions: tuple[str, ...] | None = None
@@ -171,7 +174,7 @@ class RawKernel:
             CompileException: the source does not compile.
             CUDADriverError: it has no such kernel.
         """
-        module = compiled(self.code, self.options, self.name_expressions, current_order())
+        module = compiled(self._source, self.options, self.name_expressions, current_order())
         try:
             return module.get_function(self.name)
         except SimulatorError as error:

@@ -65,6 +65,7 @@ class ReductionKernel:
         self.identity = "" if identity is None else str(identity)
         self.reduce_type, self.name, self.preamble = reduce_type, name, preamble
         self.options = options
+        self._kernels: dict[str, RawKernel] = {}  # by their sources
         self.__name__ = name
 
     def __call__(
@@ -157,9 +158,10 @@ class ReductionKernel:
         given = Bound(self.in_params, inputs, views, types, constant=True)
         made = Bound(self.out_params, outputs, results, types, constant=False)
         out_shape = results[0].shape
-        kernel = RawKernel(
-            self._source(given, made, types, len(shape), len(out_shape)), self.name, self.options
-        )
+        source = self._source(given, made, types, len(shape), len(out_shape))
+        if source not in self._kernels:
+            self._kernels[source] = RawKernel(source, self.name, self.options)
+        kernel = self._kernels[source]
         blocks = min(int(np.prod(out_shape, dtype=np.int64)), MOST_BLOCKS)
         passed = [
             *given.passed,
