@@ -49,6 +49,11 @@ class MissingModuleError(MissingImportError, ModuleNotFoundError):
     """A module of Keras's that the library has not."""
 
 
+def installing(extra: str) -> str:
+    """The command that installs an extra, of a gpucnn from a registry or of one from a clone."""
+    return f"pip install 'gpucnn[{extra}]'"
+
+
 class MissingExtraError(GpucnnError, ImportError):
     """A package that is not installed, of an extra of gpucnn's.
 
@@ -59,9 +64,7 @@ class MissingExtraError(GpucnnError, ImportError):
     """
 
     def __init__(self, needing: str, package: str | None, extra: str) -> None:
-        super().__init__(
-            f"{needing} needs {package}, which is not installed: pip install 'gpucnn[{extra}]'"
-        )
+        super().__init__(f"{needing} needs {package}, which is not installed: {installing(extra)}")
 
 
 class InvalidFileError(GpucnnError, ValueError):

@@ -22,7 +22,7 @@ from gpucnn.benchmark.contenders import DeviceContender, training_task
 from gpucnn.benchmark.processes import run_python
 from gpucnn.benchmark.timing import FEWEST, SHORTEST, Clock, Sampler, Task
 from gpucnn.benchmark.workload import Workload, load_data
-from gpucnn.errors import DeviceError, GpucnnError, RankLostError
+from gpucnn.errors import DeviceError, GpucnnError, RankLostError, installing
 from gpucnn.models.training.parallel import ParallelTrainer
 
 RUN = "from gpucnn.benchmark.ranks import main; main()"  # the code of each rank
@@ -81,7 +81,7 @@ def find_mpiexec() -> str:
     found = which("mpiexec", path=folders)
     if found is None or find_spec("mpi4py") is None:
         lacking = "mpiexec" if found is None else "mpi4py"
-        raise DeviceError(f"there is no {lacking} to start ranks with: pip install 'gpucnn[mpi]'")
+        raise DeviceError(f"there is no {lacking} to start ranks with: {installing('mpi')}")
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gpucnn.callbacks.base import Callback, Logs, numbers
 from gpucnn.callbacks.watching import VALIDATION
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import MissingExtraError
 from gpucnn.optimizers import Schedule
 
 FLUSHED = 1
@@ -27,7 +27,7 @@ class TensorBoard(Callback):
         log_dir: the folder of both.
 
     Raises:
-        GpucnnError: tensorboardX is not installed.
+        MissingExtraError: tensorboardX is not installed.
     """
 
     writes_files = True
@@ -74,12 +74,10 @@ def _writer_class() -> Any:
     """The class that writes TensorBoard's files.
 
     Raises:
-        GpucnnError: tensorboardX is not installed.
+        MissingExtraError: tensorboardX is not installed.
     """
     try:
         from tensorboardX import SummaryWriter  # imported here: an optional dependency
     except ImportError as error:
-        raise GpucnnError(
-            "TensorBoard needs tensorboardX, which is not installed: pip install tensorboardX"
-        ) from error
+        raise MissingExtraError("TensorBoard", "tensorboardX", "tensorboard") from error
     return SummaryWriter

@@ -523,7 +523,7 @@ class Model(Pictured):
                 no encoding to which bytes can be converted, or a name, the weights or a shape are
                 such as the format cannot hold, or the model is none that a page can show.
             TrainingError: a weight is not finite.
-            GpucnnError: the package that writes it, onnx or h5py, is not installed.
+            MissingExtraError: the package that writes it, onnx or h5py, is not installed.
             OSError: the file cannot be written.
         """
         from gpucnn.models.exchange.export import check_export, content_of
@@ -625,7 +625,7 @@ class Model(Pictured):
         computes, probabilities or logits, and can be trained further.
 
         Raises:
-            GpucnnError: the package onnx is not installed.
+            MissingExtraError: the package onnx is not installed.
             InvalidFileError: there is no such file, it is damaged, or has what no layer of gpucnn
                 does, such as a product of two outputs of others, which is named.
             InvalidValueError: a weight is not finite, there is no such device, or `threads` is not

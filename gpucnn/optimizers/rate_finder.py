@@ -88,7 +88,7 @@ class LearningRateCurve:
         Raises:
             InvalidValueError: the name does not end in .png.
             InvalidFileError: `path` is a directory, or its folder does not exist.
-            GpucnnError: Matplotlib is not installed.
+            MissingExtraError: Matplotlib is not installed.
             OSError: the file cannot be written.
         """
         check_plot(path)

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpucnn.errors import GpucnnError, InvalidValueError
+from gpucnn.errors import GpucnnError, InvalidValueError, MissingExtraError
 from gpucnn.utils.storage.files import check_writable, replacing
 
 if TYPE_CHECKING:
@@ -25,14 +25,12 @@ def check_matplotlib() -> None:
     """Check that plots can be drawn.
 
     Raises:
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     try:
         import matplotlib  # noqa: F401 - imported here: it is not always installed
     except ImportError as error:
-        raise GpucnnError(
-            "a plot needs Matplotlib, which is not installed: pip install matplotlib"
-        ) from error
+        raise MissingExtraError("a plot", "Matplotlib", "plot") from error
 
 
 def has_matplotlib() -> bool:
@@ -50,7 +48,7 @@ def new_figure(width: float, height: float) -> "Figure":
     So it can be drawn in any thread, and is freed like any object. Notebooks show it.
 
     Raises:
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     check_matplotlib()
     from gpucnn.utils.picture import Picture
@@ -64,7 +62,7 @@ def check_plot(path: str | os.PathLike[str]) -> None:
     Raises:
         InvalidValueError: the name does not end in .png.
         InvalidFileError: `path` is a directory, or its folder does not exist.
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
         OSError: the file cannot be written.
     """
     file = Path(path)

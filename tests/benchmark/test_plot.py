@@ -11,7 +11,7 @@ from benchmark.example import REPORT
 from expect import refusal
 from gpucnn.benchmark.plot import draw, write_plot
 from gpucnn.benchmark.report import Report
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import MissingExtraError
 
 pytest.importorskip("matplotlib")
 
@@ -89,7 +89,7 @@ def test_labels_do_not_overlap() -> None:
 
 def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    line = "a plot needs Matplotlib, which is not installed: pip install matplotlib"
-    with refusal(line, GpucnnError):
+    line = "a plot needs Matplotlib, which is not installed: pip install 'gpucnn[plot]'"
+    with refusal(line, MissingExtraError):
         write_plot(tmp_path / "report.png", REPORT)
     assert list(tmp_path.iterdir()) == []

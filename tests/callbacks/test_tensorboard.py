@@ -14,7 +14,7 @@ from callbacks.made_up import run
 from expect import refusal
 from gpucnn import SGD, ExponentialDecay
 from gpucnn.callbacks import LambdaCallback, TensorBoard
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import MissingExtraError
 
 X, Y = small.images(12), small.labels(12)
 
@@ -96,7 +96,7 @@ def test_it_can_be_read_during_the_training(tmp_path: Path) -> None:
 def test_what_it_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with refusal(
-        "TensorBoard needs tensorboardX, which is not installed: pip install tensorboardX",
-        GpucnnError,
+        "TensorBoard needs tensorboardX, which is not installed: pip install 'gpucnn[tensorboard]'",
+        MissingExtraError,
     ):
         TensorBoard()

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from expect import refusal
-from gpucnn.errors import GpucnnError, InvalidFileError
+from gpucnn.errors import InvalidFileError, MissingExtraError
 from gpucnn.utils.plots import check_plot, write_figure
 
 pytest.importorskip("matplotlib")
@@ -34,6 +34,6 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    line = "a plot needs Matplotlib, which is not installed: pip install matplotlib"
-    with refusal(line, GpucnnError):
+    line = "a plot needs Matplotlib, which is not installed: pip install 'gpucnn[plot]'"
+    with refusal(line, MissingExtraError):
         check_plot(tmp_path / "figure.png")

@@ -29,6 +29,7 @@ from gpucnn.errors import (
     InvalidValueError,
     ModelInUseError,
     RankLostError,
+    installing,
     printable,
 )
 
@@ -384,7 +385,7 @@ def _join(of_launcher: Place) -> World:
     except (ImportError, RuntimeError) as error:  # the latter if there is no MPI
         raise DeviceError(
             f"{of_launcher.size} processes were started by a launcher, and they need mpi4py and an "
-            f"MPI to train together ({printable(str(error))}): pip install 'gpucnn[mpi]', or set "
+            f"MPI to train together ({printable(str(error))}): {installing('mpi')}, or set "
             "GPUCNN_ALONE=1 to let each train by itself"
         ) from error
     return MpiWorld(MPI, of_launcher)

@@ -51,7 +51,7 @@ def check_export(path: str | os.PathLike[str], file_format: str | None, pixels: 
     Raises:
         InvalidValueError: there is no such format, the name does not end as that of such a file
             does, or the file takes no pixels.
-        GpucnnError: the package that writes it, onnx or h5py, is not installed.
+        MissingExtraError: the package that writes it, onnx or h5py, is not installed.
     """
     arguments.one_of(pixels, "pixels", (FLOATS, BYTES))
     if file_format is not None:

@@ -63,7 +63,7 @@ def draw_confusion(classified: Classified) -> "Figure":
     """Draw how many images of each class are taken for which, and what share of the class that is.
 
     Raises:
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     counts = classified.counts
     rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -102,7 +102,7 @@ def draw_mistakes(classified: Classified) -> "Figure":
     """Draw the images that are taken for another class, highest loss first.
 
     Raises:
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     mistakes, images = classified.mistakes, len(classified.labels)
     worst = mistakes[:SHOWN]

@@ -42,7 +42,7 @@ def draw_history(epochs: Records) -> "Figure":
 
     Raises:
         InvalidValueError: there is no epoch.
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     if not epochs:
         raise InvalidValueError("there are no epochs to draw yet: train for at least one")
@@ -109,7 +109,7 @@ def draw_trainings(trainings: Sequence[Trainings]) -> "Figure":
 
     Raises:
         InvalidValueError: one of them has no epoch.
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     for each in trainings:
         if not any(each.runs):

@@ -36,7 +36,7 @@ def draw_filters(kernel: NDArray[Any], name: str) -> "Figure":
         name: of the layer.
 
     Raises:
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     height, width, channels, filters = kernel.shape
     most = MOST_FILTERS if channels in (1, COLOURS) else MOST_COLUMNS
@@ -120,7 +120,7 @@ def draw_activations(image: NDArray[Any], maps: Mapping[str, NDArray[Any]], said
         said: what the model predicts.
 
     Raises:
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     heights = [1.5, *(_height(each) for each in maps.values())]
     figure = new_figure(WIDTH, sum(heights) + 0.35 * len(heights))

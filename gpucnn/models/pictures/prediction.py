@@ -70,7 +70,7 @@ class Prediction:
             A figure of Matplotlib's, which notebooks show, and `savefig` writes.
 
         Raises:
-            GpucnnError: Matplotlib is not installed.
+            MissingExtraError: Matplotlib is not installed.
         """
         shown = min(len(self), SHOWN)
         columns = min(shown, COLUMNS)

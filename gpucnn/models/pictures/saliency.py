@@ -28,7 +28,7 @@ def draw_saliency(images: NDArray[Any], gradients: NDArray[Any], said: Sequence[
         said: what the model predicts for each image.
 
     Raises:
-        GpucnnError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     columns = min(len(images), COLUMNS)
     blocks = ceil_div(len(images), columns)

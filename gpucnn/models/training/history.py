@@ -52,7 +52,7 @@ class History:
 
         Raises:
             InvalidValueError: there is no epoch.
-            GpucnnError: Matplotlib is not installed.
+            MissingExtraError: Matplotlib is not installed.
         """
         return draw_history(self.epochs)
 

@@ -136,7 +136,7 @@ def test_a_history_without_epochs_gets_one_line() -> None:
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    line = "^a plot needs Matplotlib, which is not installed: pip install matplotlib$"
+    line = r"^a plot needs Matplotlib, which is not installed: pip install 'gpucnn\[plot\]'$"
     with pytest.raises(GpucnnError, match=line):
         History(records(1)).plot()
 

@@ -150,6 +150,6 @@ PICTURES: dict[str, Callable[[Sequential, Any, Any], object]] = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_without_matplotlib(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    line = "^a plot needs Matplotlib, which is not installed: pip install matplotlib$"
+    line = r"^a plot needs Matplotlib, which is not installed: pip install 'gpucnn\[plot\]'$"
     with pytest.raises(GpucnnError, match=line):
         PICTURES[name](model(), small.images(3, (8, 9, 1)), small.labels(3))

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import GpucnnError, MissingExtraError
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,7 @@ def _path() -> str:
     except ImportError:
         path = None
     if path is None:
-        raise GpucnnError(
-            "disassembling kernels needs nvdisasm, which is not installed: pip install "
-            "nvidia-cuda-nvdisasm cuda-pathfinder, which are in the extra kernels"
-        )
+        raise MissingExtraError("disassembling kernels", "nvdisasm", "kernels")
     return path
 
 

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import GpucnnError, MissingExtraError
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
 """The architectures of GPUs since 2018: Turing, Ampere (two), Ada, Hopper and Blackwell (two)."""
@@ -82,7 +82,7 @@ def version() -> str:
     """The version of NVRTC, such as "13.0".
 
     Raises:
-        GpucnnError: NVRTC is not installed.
+        MissingExtraError: NVRTC is not installed.
     """
     major, minor = ctypes.c_int(), ctypes.c_int()
     _library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
@@ -121,7 +121,7 @@ def compile_kernels(
 
     Raises:
         CompilationError: NVRTC rejects the source, an option or the architecture.
-        GpucnnError: NVRTC is not installed.
+        MissingExtraError: NVRTC is not installed.
     """
     with _program(source, name) as program:
         as_bytes = [option.encode() for option in every_option(options, architecture)]
@@ -142,7 +142,7 @@ def build() -> str:
     """What tells this NVRTC from others: its version, and its size, as each version has several.
 
     Raises:
-        GpucnnError: NVRTC is not installed.
+        MissingExtraError: NVRTC is not installed.
     """
     return f"{version()}, {Path(_path()).stat().st_size} bytes"
 
@@ -161,10 +161,7 @@ def _path() -> str:
 
         return load_nvidia_dynamic_lib("nvrtc").abs_path  # type: ignore[no-any-return]
     except (ImportError, RuntimeError) as error:  # no package, or its DynamicLibNotFoundError
-        raise GpucnnError(
-            "compiling kernels needs NVRTC, which is not installed: pip install nvidia-cuda-nvrtc "
-            "cuda-pathfinder"
-        ) from error
+        raise MissingExtraError("compiling kernels", "NVRTC", "kernels") from error
 
 
 @contextmanager

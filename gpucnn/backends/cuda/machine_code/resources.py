@@ -21,7 +21,7 @@ class Compilation:
 
         Raises:
             CompilationError: the file does not compile.
-            GpucnnError: NVRTC is not installed.
+            MissingExtraError: NVRTC is not installed.
         """
         return compile_once(source(self.file), self.options, self.architecture, self.file)
 

@@ -71,7 +71,7 @@ def opened_file(path: str | os.PathLike[str]) -> Iterator[KerasFile]:
     Raises:
         InvalidFileError: it is damaged, or not a file of Keras; or the context is left by an error
             that says what in it cannot be used.
-        GpucnnError: the package h5py is not installed.
+        MissingExtraError: the package h5py is not installed.
     """
     with _blaming(path), Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size

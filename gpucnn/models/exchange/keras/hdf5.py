@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.errors import GpucnnError, InvalidValueError, printable
+from gpucnn.errors import InvalidValueError, MissingExtraError, printable
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def opened(file: BinaryIO, size: int) -> Iterator["Variables"]:
         size: of it, in bytes.
 
     Raises:
-        GpucnnError: the package h5py is not installed.
+        MissingExtraError: the package h5py is not installed.
         OSError: it is not of HDF5, or damaged.
     """
     with h5py().File(file, "r") as root:
@@ -30,15 +30,12 @@ def h5py() -> Any:
     """The package h5py.
 
     Raises:
-        GpucnnError: it is not installed.
+        MissingExtraError: it is not installed.
     """
     try:
         import h5py
     except ImportError as error:
-        raise GpucnnError(
-            "files of Keras need the package h5py, which is not installed: pip install h5py, or "
-            "gpucnn with its extra keras"
-        ) from error
+        raise MissingExtraError("a file of Keras", "the package h5py", "keras") from error
     return h5py
 
 

@@ -71,7 +71,7 @@ def to_hdf5(exported: Exported) -> bytes:
 
     Raises:
         InvalidTypeError: a layer is not one of the library's.
-        GpucnnError: the package h5py is not installed.
+        MissingExtraError: the package h5py is not installed.
     """
     content = BytesIO()
     with h5py().File(content, "w") as file:

@@ -6,7 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
+from gpucnn.errors import (
+    GpucnnError,
+    InvalidFileError,
+    InvalidValueError,
+    MissingExtraError,
+    printable,
+)
 from gpucnn.utils.storage.damage import DAMAGE
 
 MOST_BYTES = 2**31
@@ -44,15 +50,12 @@ def check_onnx() -> None:
     """Check that onnx is installed.
 
     Raises:
-        GpucnnError: it is not.
+        MissingExtraError: it is not.
     """
     try:
         import onnx  # noqa: F401 - imported here: an optional dependency
     except ImportError as error:
-        raise GpucnnError(
-            "ONNX files need the package onnx, which is not installed: pip install onnx, or gpucnn "
-            "with its extra onnx"
-        ) from error
+        raise MissingExtraError("a file of ONNX", "the package onnx", "onnx") from error
 
 
 def read_model(path: str | os.PathLike[str]) -> Any:

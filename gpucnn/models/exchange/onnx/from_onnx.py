@@ -38,7 +38,7 @@ def from_onnx(path: str | os.PathLike[str]) -> Imported:
     Its images are then (rows, columns, channels), whatever they are in the file.
 
     Raises:
-        GpucnnError: the package onnx is not installed.
+        MissingExtraError: the package onnx is not installed.
         InvalidFileError: there is no such file, it is damaged, or it has what is not understood,
             which is named.
     """

@@ -7,7 +7,7 @@ from expect import refusal
 from gpucnn.backends.cuda.machine_code import nvdisasm
 from gpucnn.backends.cuda.machine_code.nvdisasm import Instruction, disassemble
 from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, compile_kernels
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import GpucnnError, MissingExtraError
 
 # What is multiplied differs in each turn, so that the compiler keeps the loop.
 SOURCE = """
@@ -104,7 +104,7 @@ def test_without_nvdisasm_it_is_told_how_to_get_it(
         monkeypatch.setitem(sys.modules, "cuda.pathfinder", None)
     with refusal(
         "disassembling kernels needs nvdisasm, which is not installed: pip install "
-        "nvidia-cuda-nvdisasm cuda-pathfinder, which are in the extra kernels",
-        GpucnnError,
+        "'gpucnn[kernels]'",
+        MissingExtraError,
     ):
         disassemble(b"")

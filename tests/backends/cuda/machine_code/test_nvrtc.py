@@ -12,7 +12,7 @@ from gpucnn.backends.cuda.machine_code.nvrtc import (
     Resources,
     compile_kernels,
 )
-from gpucnn.errors import GpucnnError
+from gpucnn.errors import MissingExtraError
 
 OPTIONS = ("--std=c++17",)
 
@@ -173,13 +173,10 @@ def test_it_tells_its_build() -> None:
 
 @pytest.mark.usefixtures("without_nvrtc")
 def test_without_nvrtc_it_is_told_how_to_get_it() -> None:
-    line = (
-        "compiling kernels needs NVRTC, which is not installed: pip install nvidia-cuda-nvrtc "
-        "cuda-pathfinder"
-    )
-    with refusal(line, GpucnnError):
+    line = "compiling kernels needs NVRTC, which is not installed: pip install 'gpucnn[kernels]'"
+    with refusal(line, MissingExtraError):
         compile_kernels(SCALE, OPTIONS, "sm_90")
-    with refusal(line, GpucnnError):
+    with refusal(line, MissingExtraError):
         nvrtc.version()
-    with refusal(line, GpucnnError):
+    with refusal(line, MissingExtraError):
         nvrtc.build()

@@ -31,7 +31,7 @@ from gpucnn import (
     Sequential,
     models,
 )
-from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError
+from gpucnn.errors import InvalidFileError, InvalidTypeError, MissingExtraError
 from gpucnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.optimizers import ExponentialDecay
 
@@ -627,8 +627,8 @@ def put(config: Any, at: tuple[Any, ...], value: Any) -> None:
 def test_without_h5py_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     line = (
-        "files of Keras need the package h5py, which is not installed: pip install h5py, or gpucnn "
-        "with its extra keras"
+        "a file of Keras needs the package h5py, which is not installed: pip install "
+        "'gpucnn[keras]'"
     )
-    with refusal(line, GpucnnError):
+    with refusal(line, MissingExtraError):
         loaded("functional.keras")

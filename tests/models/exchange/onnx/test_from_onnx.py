@@ -33,7 +33,7 @@ from gpucnn import (
     Softmax,
     ZeroPadding2D,
 )
-from gpucnn.errors import GpucnnError, GpucnnWarning, InvalidFileError
+from gpucnn.errors import GpucnnError, GpucnnWarning, InvalidFileError, MissingExtraError
 from gpucnn.losses import SparseCategoricalCrossentropy
 from gpucnn.models.exchange.onnx import file
 from gpucnn.models.exchange.onnx.from_onnx import from_onnx
@@ -870,9 +870,8 @@ def test_files_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_without_onnx_a_line_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with refusal(
-        "ONNX files need the package onnx, which is not installed: pip install onnx, or gpucnn "
-        "with its extra onnx",
-        GpucnnError,
+        "a file of ONNX needs the package onnx, which is not installed: pip install 'gpucnn[onnx]'",
+        MissingExtraError,
     ):
         load(FILES / "vgg_torch.onnx")
 

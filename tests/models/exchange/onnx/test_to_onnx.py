@@ -33,7 +33,7 @@ from gpucnn import (
     ZeroPadding2D,
     models,
 )
-from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError, TrainingError
+from gpucnn.errors import InvalidFileError, InvalidTypeError, MissingExtraError, TrainingError
 from gpucnn.layers import LAYERS, Layer
 from gpucnn.models.exchange.onnx import to_onnx
 from gpucnn.models.exchange.onnx.operators import MERGERS, OPERATORS
@@ -372,9 +372,8 @@ def test_weights_beyond_float32_are_refused() -> None:
 def test_without_onnx_a_line_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with refusal(
-        "ONNX files need the package onnx, which is not installed: pip install onnx, or gpucnn "
-        "with its extra onnx",
-        GpucnnError,
+        "a file of ONNX needs the package onnx, which is not installed: pip install 'gpucnn[onnx]'",
+        MissingExtraError,
     ):
         built([Flatten(), Dense(3)]).export(FILE)
 
