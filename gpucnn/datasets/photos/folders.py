@@ -64,8 +64,8 @@ def holds_photos(folder: Path) -> bool:
     Raises:
         OSError: a folder cannot be read.
     """
-    below = [inner for each in _folders(_root(folder)) for inner in (each, *_folders(each))]
-    return any(_is_picture(file) for each in below for file in _visible(each))
+    files = (file for each in _folders(_root(folder)) for file in _files_below(each, depth=1))
+    return any(map(_is_picture, files))  # which ends with the first
 
 
 def find_photos(folder: Path) -> FoundPhotos:
@@ -181,16 +181,24 @@ def _advice(folder: Path, others: Counter[str]) -> str:
     )
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """The visible files of a folder and of the folders in it, without pipes and broken links."""
-    for place, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = [each for each in folders if _is_visible(each)]
-        paths = (Path(place, each) for each in files if _is_visible(each))
-        yield from (path for path in paths if path.is_file())
+def _files_below(folder: Path, depth: int | None = None) -> Iterator[Path]:
+    """The visible files of a folder and of the folders in it, without pipes and broken links.
 
+    Folders are read one by one as files are asked for; those that are links are left out.
 
-def _refuse(error: OSError) -> None:
-    raise error
+    Args:
+        folder: where they are.
+        depth: of folders within folders; None for any.
+    """
+    left = [(str(folder), 0)]
+    while left:
+        place, level = left.pop()
+        for entry in _entries(place):
+            if entry.is_dir(follow_symlinks=False):
+                if depth is None or level < depth:
+                    left.append((entry.path, level + 1))
+            elif entry.is_file():
+                yield Path(entry.path)
 
 
 def _hold_pictures(folders: list[Path]) -> bool:
@@ -202,11 +210,18 @@ def _others(root: Path, *parts: Path | None) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [each for each in _visible(folder) if each.is_dir()]
+    return [Path(each.path) for each in _entries(folder) if each.is_dir()]
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.iterdir() if _is_visible(each.name))
+    return [Path(each.path) for each in _entries(folder)]
+
+
+def _entries(folder: Path | str) -> list["os.DirEntry[str]"]:
+    """What is visible in a folder, by name; it tells folders from files without asking again."""
+    with os.scandir(folder) as entries:
+        visible = [each for each in entries if _is_visible(each.name)]
+    return sorted(visible, key=lambda each: each.name)
 
 
 def _is_visible(name: str) -> bool:

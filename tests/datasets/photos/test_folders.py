@@ -1,5 +1,7 @@
 import os
+from collections import Counter
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 import pytest
@@ -189,3 +191,31 @@ def test_a_folder_is_known_by_its_pictures(
 ) -> None:
     touch(tmp_path, *names)
     assert holds_photos(tmp_path) is expected
+
+
+def test_the_folder_of_each_class_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To tell that there are photographs, the first one is enough."""
+    touch(tmp_path, "cat/1.png", "cat/2.png", "dog/1.png", "eel/1.png")
+    read: Counter[str] = Counter()
+    scandir = os.scandir
+
+    def counting(folder: str | Path) -> Any:
+        read[Path(folder).name] += 1
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", counting)
+    assert holds_photos(tmp_path)
+    assert read["cat"] + read["dog"] + read["eel"] == 1
+    read.clear()
+    find_photos(tmp_path)
+    assert {name: read[name] for name in ("cat", "dog", "eel")} == {"cat": 1, "dog": 1, "eel": 1}
+
+
+def test_folders_that_are_links_within_those_of_classes_are_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "set/cat/1.png", "set/dog/2.png", "other/3.png")
+    (tmp_path / "set/cat/more").symlink_to(tmp_path / "other")
+    (tmp_path / "set/eel").symlink_to(tmp_path / "other")
+    photos = find_photos(tmp_path / "set").train
+    assert [each.name for each in photos] == ["cat/1.png", "dog/2.png", "eel/3.png"]
