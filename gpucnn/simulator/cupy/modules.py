@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.simulator.cupy import calls, names
+from gpucnn.simulator.cupy import blas, calls, names
 from gpucnn.simulator.cupy.calls import Handle, change
 from gpucnn.simulator.cupy.cuda.modules import cuda_modules
+from gpucnn.simulator.cupy.errors import missing
 from gpucnn.simulator.cupy.kernels.elementwise import ElementwiseKernel
 from gpucnn.simulator.cupy.kernels.raw import RawKernel, RawModule
 from gpucnn.simulator.cupy.kernels.reduction import ReductionKernel
@@ -31,6 +32,9 @@ def modules() -> dict[str, Namespace]:
     linalg = functions_of(np.linalg, names.LINALG) | {"LinAlgError": np.linalg.LinAlgError}
     parts = {
         "cuda": cuda["cupy.cuda"],
+        "cublas": Namespace(
+            "cupy.cublas", "Products of matrices.", {"gemm": blas.gemm, "nrm2": blas.nrm2}
+        ),
         "linalg": Namespace("cupy.linalg", "NumPy's linear algebra.", linalg),
         "fft": Namespace("cupy.fft", "NumPy's transforms.", functions_of(np.fft, names.FFT)),
         "random": Namespace("cupy.random", "NumPy's generators.", random_names()),
@@ -60,6 +64,7 @@ def _own() -> dict[str, Any]:
         "get_default_pinned_memory_pool": lambda: pinned,
         "memoize": memoize,
         "clear_memo": lambda: None,
+        "from_dlpack": from_dlpack,
         "fuse": fuse,
         "vectorize": vectorize,
         "show_config": lambda **_: print(f"CuPy's interface {VERSION}, on gpucnn's simulator"),
@@ -98,6 +103,17 @@ def asnumpy(
 def get_array_module(*args: Any) -> Any:
     """`cupy` if an array of the device is among the arguments, else `numpy`."""
     return calls.namespace() if any(isinstance(each, Handle | ufunc) for each in args) else np
+
+
+def from_dlpack(x: Any) -> Any:
+    """An array of the device as a view of itself.
+
+    Raises:
+        MissingNameError: another library's array, which the simulator's device does not share.
+    """
+    if isinstance(x, ndarray):
+        return x.view()
+    raise missing("cupy.from_dlpack of other libraries' arrays: use asarray")
 
 
 def memoize(for_each_device: bool = False) -> Callable[[Any], Any]:

@@ -48,7 +48,9 @@ def test_types_are_those_of_the_arrays(cupy: Any, squared: Any) -> None:
 
 
 def test_raw_arrays_are_indexed(cupy: Any) -> None:
-    kernel = cupy.ElementwiseKernel("raw T x, int32 shift", "T y", "y = x[(i + shift) % n]", "roll")
+    kernel = cupy.ElementwiseKernel(
+        "raw T x, int32 shift", "T y", "y = x[(i + shift) % x.size()]", "roll"
+    )
     x = cupy.arange(6, dtype=cupy.float64)
     for view in (x, x[::-1], x.reshape(2, 3)):
         assert kernel(view, 2, size=6).get().tolist() == np.roll(view.get().ravel(), -2).tolist()
@@ -84,7 +86,7 @@ def test_a_fault_is_at_a_line_of_the_operation(cupy: Any) -> None:
     kernel = cupy.ElementwiseKernel("T x", "T y", "y = x;\n y = y +* ;", "broken")
     with pytest.raises(cupy.cuda.compiler.CompileException, match=r"^broken:2: "):
         kernel(cupy.zeros(1))
-    for wrong in ("T", "T i", "float32 _x", "T x y z"):
+    for wrong in ("T", "T x y z", "raw T"):
         with pytest.raises(ValueError, match=r"^Invalid parameter"):
             cupy.ElementwiseKernel(wrong, "T y", "y = 0")
 

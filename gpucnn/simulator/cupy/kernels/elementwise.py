@@ -177,9 +177,8 @@ extern "C" __global__ void {self.name}({declared})
 {{
     {" ".join([*inputs.arrays, *outputs.arrays])}
     CIndexer<{dimensions}> _ind(_layout);
-    const ptrdiff_t n = _ind.size();
     {self.loop_prep};
-    for (ptrdiff_t i = (ptrdiff_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
+    for (ptrdiff_t i = (ptrdiff_t)blockIdx.x * blockDim.x + threadIdx.x; i < _ind.size();
          i += (ptrdiff_t)gridDim.x * blockDim.x) {{
         _ind.set(i);
         {inputs.read("_ind.get()")} {outputs.read("_ind.get()")}

@@ -28,7 +28,6 @@ CTYPES = {
 """The type of CUDA C for each dtype of NumPy."""
 
 _PARAMETER = re.compile(r"(?:(raw)\s+)?(?:_non_const\s+)?(\w+)\s+(\w+)")
-_RESERVED = ("i", "n")
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Parameter:
     @property
     def dtype(self) -> np.dtype[Any] | None:
         """Its dtype; None if it is that of the argument."""
-        return None if len(self.type) == 1 and self.type.isupper() else np.dtype(self.type)
+        return None if len(self.type) == 1 else np.dtype(self.type)
 
 
 Types = dict[str, np.dtype[Any]]
@@ -55,7 +54,7 @@ def parse(text: str) -> tuple[Parameter, ...]:
     """The parameters of a text.
 
     Raises:
-        ValueError: one is not a type and a name, or its name is one that kernels use.
+        ValueError: one is not a type and a name.
     """
     return tuple(_parse(each.strip()) for each in text.split(",") if each.strip())
 
@@ -67,10 +66,6 @@ def _parse(text: str) -> Parameter:
             f"Invalid parameter: {text!r}: give a type and a name, such as 'float32 x'"
         )
     raw, kind, name = found.groups()
-    if name in _RESERVED or name.startswith("_"):
-        raise ValueError(
-            f"Invalid parameter name: {name!r}: give another, which kernels do not use"
-        )
     return Parameter(kind, name, bool(raw))
 
 
