@@ -12,9 +12,11 @@ from gpucnn.simulator.cache import cached_library
 from gpucnn.simulator.compiler import Compiler, find_compiler
 from gpucnn.simulator.counting import Counting
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.simulator.parameters import Parameter
+from gpucnn.simulator.listing import KernelDescription, Listing, read_listing
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
-from gpucnn.simulator.source import LANGUAGE, RUNTIME, Source, preprocess, translate
+from gpucnn.simulator.source import LANGUAGE, preprocess, translate
+
+RUNTIME = Path(__file__).parent / "runtime"
 
 # Semantics of device code: fused multiply-add only where it is called, no strict aliasing, and no
 # errno from mathematical functions.
@@ -31,36 +33,11 @@ _COUNTED = ("-O1", "-fno-exceptions", "-fsanitize=thread")
 """Compiler flags for kernels whose accesses are counted."""
 
 
-class SharedMemory(ctypes.Structure):
-    """A range of memory, as in runtime.hpp."""
-
-    _fields_ = (("begin", ctypes.c_void_p), ("end", ctypes.c_void_p))
-
-
-class Kernel(ctypes.Structure):
-    """The description of a kernel in its library, as in runtime.hpp."""
-
-    _fields_ = (
-        ("call", ctypes.c_void_p),
-        ("parameters", ctypes.POINTER(Parameter)),
-        ("parameter_count", ctypes.c_int),
-        ("largest_block", ctypes.c_int),
-        ("shared", ctypes.POINTER(SharedMemory)),
-        ("shared_count", ctypes.c_int),
-    )
-
-    @property
-    def static_shared(self) -> int:
-        """Bytes of static shared memory, without that of functions it may call."""
-        own = self.shared[0]
-        return (own.end or 0) - (own.begin or 0)
-
-
 class Launch(ctypes.Structure):
     """The description of a launch, as in runtime.cpp."""
 
     _fields_ = (
-        ("kernel", ctypes.POINTER(Kernel)),
+        ("kernel", ctypes.POINTER(KernelDescription)),
         ("name", ctypes.c_char_p),
         ("arguments", ctypes.POINTER(ctypes.c_void_p)),
         ("grid", ctypes.c_uint * 3),
@@ -80,24 +57,17 @@ class Launch(ctypes.Structure):
 class Library:
     """The compiled and loaded kernels of a source, and the scheduler that launches them."""
 
-    code: ctypes.CDLL
-    source: Source
+    text: str
+    """The translated source."""
+
     options: tuple[str, ...]
     scheduler: ctypes.CDLL
+    listing: Listing
 
     @cached_property
     def counted(self) -> "Library":
         """The same kernels, compiled so that their accesses to memory are counted."""
-        return _load(find_compiler(), self.source, _COUNTED, self.options, _build_counted)
-
-    @property
-    def kernels(self) -> tuple[str, ...]:
-        """The names of the kernels."""
-        return self.source.kernels
-
-    def kernel(self, name: str) -> Kernel:
-        """The description of a kernel."""
-        return Kernel.in_dll(self.code, f"gpucnn_kernel_{name}")
+        return _load(find_compiler(), self.text, _COUNTED, self.options, _build_counted)
 
     def launch(self, launch: Launch) -> None:
         """Run a launch to its end; launches from several host threads run one after another.
@@ -125,7 +95,9 @@ if hasattr(os, "register_at_fork"):  # a POSIX system
     )
 
 
-def load(source: str | Path, options: Sequence[str]) -> Library:
+def load(
+    source: str | Path, options: Sequence[str], name_expressions: Sequence[str] = ()
+) -> Library:
     """Load the kernels of a CUDA C source or file, from the cache or else compiled.
 
     Raises:
@@ -134,26 +106,26 @@ def load(source: str | Path, options: Sequence[str]) -> Library:
     """
     flags = FLAGS[chosen_sanitizer()]
     compiler = find_compiler()
-    translated = translate(preprocess(compiler, source, options))
-    return _load(compiler, translated, flags, tuple(options), _build)
+    text = translate(preprocess(compiler, source, options), name_expressions)
+    return _load(compiler, text, flags, tuple(options), _build)
 
 
 def _load(
     compiler: Compiler,
-    source: Source,
+    text: str,
     flags: tuple[str, ...],
     options: tuple[str, ...],
     build: "_Build",
 ) -> Library:
     """Load a translated source, from the cache or else built by `build` with `flags`."""
     every = (*LANGUAGE, *_CODE, *flags, *options)
-    contents = [source.text, *every, *compiler.key]
+    contents = [text, *every, *compiler.key]
     with _lock:
         scheduler = _scheduler()  # first: the kernels' libraries link to it
         code = cached_library(
-            "module.so", contents, lambda path: build(compiler, source.text, every, path)
+            "module.so", contents, lambda path: build(compiler, text, every, path)
         )
-    return Library(code, source, options, scheduler)
+        return Library(text, options, scheduler, read_listing(code))
 
 
 _Build = Callable[[Compiler, str, tuple[str, ...], Path], None]

@@ -40,6 +40,9 @@ class Module:
         order: the order in which the blocks of a grid and the threads of a block run, and resume
             after each barrier: "forward", "reversed", or the seed of a shuffled order. A correct
             kernel gives the same result in each.
+        name_expressions: C++ expressions of kernels and variables that have no `extern "C"` name,
+            as NVRTC takes them: of a template, "scale<float, 4>", or in a namespace, "mine::scale".
+            They are the names by which `get_function` and `get_global` find them.
 
     Raises:
         SimulatorError: the source does not compile, no compiler is installed, or an option or the
@@ -47,7 +50,12 @@ class Module:
     """
 
     def __init__(
-        self, source: str | Path, options: Sequence[str] = (), order: Order = "forward"
+        self,
+        source: str | Path,
+        options: Sequence[str] = (),
+        order: Order = "forward",
+        *,
+        name_expressions: Sequence[str] | None = None,
     ) -> None:
         if order not in tuple(_ORDERS) and not isinstance(order, int):
             raise SimulatorError(
@@ -55,18 +63,26 @@ class Module:
                 "the seed of a shuffled one"
             )
         self._order = order
-        self._library = load(source, options)
+        self._library = load(source, options, name_expressions or ())
 
     def get_function(self, name: str) -> "Function":
-        """The kernel of that name.
+        """The kernel of that name: its symbol, or one of the module's name expressions.
 
         Raises:
             SimulatorError: there is none.
         """
-        if name not in self._library.kernels:
-            names = ", ".join(self._library.kernels) or "none"
-            raise SimulatorError(f"there is no kernel {name}: choose one of the source's, {names}")
         return Function(self._library, name, self._order)
+
+    def get_global(self, name: str) -> npt.NDArray[np.uint8]:
+        """The memory of a `__device__`, `__constant__` or `__managed__` variable, as bytes.
+
+        Raises:
+            SimulatorError: there is no variable of that symbol or name expression.
+        """
+        variable = self._library.listing.variable(name)
+        memory = (ctypes.c_uint8 * variable.size).from_address(variable.address)
+        memory.library = self._library  # type: ignore[attr-defined]  # keeps it loaded
+        return np.frombuffer(memory, np.uint8)
 
 
 class Function:
@@ -76,7 +92,17 @@ class Function:
         self.name = name
         self._library = library
         self._order = order
-        self._kernel = library.kernel(name)
+        kernel = library.listing.kernel(name)
+        self._kernel, self._static_shared = kernel.description, kernel.static_shared
+
+    @property
+    def attributes(self) -> dict[str, int]:
+        """What CUDA tells of a kernel and the simulator knows, in CuPy's words."""
+        return {
+            "max_threads_per_block": self._kernel.largest_block or MOST_THREADS,
+            "shared_size_bytes": self._static_shared,
+            "max_dynamic_shared_size_bytes": MOST_SHARED - self._static_shared,
+        }
 
     @property
     def parameters(self) -> Sequence[Parameter]:
@@ -173,7 +199,7 @@ class Function:
                 f"{self.name} is launched with {prod(block)} threads a block, and {bound} allows "
                 f"{most}: launch smaller blocks"
             )
-        static = self._kernel.static_shared
+        static = self._static_shared
         if static > MOST_STATIC_SHARED:
             raise SimulatorError(
                 f"{self.name} has {static} bytes of static shared memory, and a device allows "
@@ -237,7 +263,7 @@ class Prepared:
         name, library = self._launch.name.decode(), self._library.counted
         counter = Counter(name, self._arguments.arrays)
         launch = Launch.from_buffer_copy(self._launch)
-        launch.kernel = ctypes.pointer(library.kernel(name))
+        launch.kernel = ctypes.pointer(library.listing.kernel(name).description)
         launch.counting = ctypes.pointer(counter.counting)
         if launch.block_count:
             library.launch(launch)

@@ -4,7 +4,7 @@
 sanitizer, which it includes, misaligned vector accesses and signed integer overflow.
 `thread` finds data races: two threads access an element, at least one writes it, and there is
 neither a barrier between the accesses nor an atomic operation. Races between threads of different
-blocks are found only if the kernel has no static shared memory, and within 2,048 threads.
+blocks are found within 2,048 threads.
 Either ends the process with a report that names the line.
 
 A sanitizer must be loaded when the process starts. So start another Python for it, in the
@@ -22,7 +22,6 @@ from pathlib import Path
 
 from gpucnn.simulator.compiler import Compiler, find_compiler
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.simulator.source import SECTION
 
 VARIABLE = "GPUCNN_SANITIZER"
 
@@ -37,7 +36,6 @@ FLAGS = {
         "-fno-omit-frame-pointer",
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover=all",
-        f"-fsanitize-sections={SECTION}*",
     ),
     "thread": ("-O1", "-g", "-fsanitize=thread"),
 }

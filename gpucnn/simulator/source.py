@@ -1,55 +1,37 @@
 """Translating CUDA C to C++.
 
 The source is preprocessed first, with cuda.hpp included, so that macros and included files are
-expanded. Then the few keywords of CUDA that no macro can define are replaced in the text. Line
-numbers and the compiler's line markers are preserved.
+expanded. Then the few keywords of CUDA that no macro can define are replaced in the text, where
+`declarations.py` finds them. Line numbers and the compiler's line markers are preserved.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gpucnn.simulator.compiler import Compiler
+from gpucnn.simulator.declarations import (
+    Declaration,
+    DynamicShared,
+    Edit,
+    KernelDeclaration,
+    bare_text,
+    dynamic_shared,
+    edited,
+    function_bodies,
+    kernels,
+    keywords,
+    static_shared,
+    variables,
+)
 from gpucnn.simulator.errors import SimulatorError
 
-RUNTIME = Path(__file__).parent / "runtime"
+CUDA = Path(__file__).parent / "language" / "cuda.hpp"
+HEADERS = Path(__file__).parent / "include"
 LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
-SECTION = "gpucnn_shared"  # prefix of the sections of static shared memory
 
 _OPTION = re.compile(r"-[DUI].+|--?std=c\+\+(17|20)")
-
-_PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
-# A digit separator, as in 1'000, does not begin a character literal.
-_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"(?<!\w)(?:u8|[uUL])?'(?:[^'\\\n]|\\.)+'")
-_ATTRIBUTE = re.compile(rf"\b(?:__attribute__|alignas)\s*{_PARENTHESES}")
-_BOUNDS = re.compile(rf"\b__launch_bounds__\s*({_PARENTHESES})")
-_NAMESPACE = re.compile(r"\bnamespace\s+\w[^;{}()=]*\{")
-_GLOBAL = re.compile(r"\b__global__\b")
-_KERNEL = re.compile(r"\b__global__\b[^;{}()]*?\b(\w+)\s*\(")
-_DYNAMIC = re.compile(
-    r"\bextern\b([^;{}()=]*?)\b__shared__\b([^;{}()=]*?)\b(\w+)\s*\[\s*\]\s*;", re.DOTALL
-)
-_STATIC = re.compile(r"(?:\bstatic\s+)?\b__shared__\b")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A translated source."""
-
-    text: str
-    """Preprocessed C++, with a description of each kernel at the end."""
-
-    kernels: tuple[str, ...]
-    """The names of the kernels."""
-
-
-@dataclass(frozen=True)
-class _Kernel:
-    name: str
-    bounds: str  # __launch_bounds__, in parentheses
-    begin: int  # of its declaration
-    end: int  # of its body
 
 
 def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -> str:
@@ -75,8 +57,9 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -
         "-x",
         "c++",
         "-include",
-        RUNTIME / "cuda.hpp",
+        CUDA,
         *options,
+        f"-I{HEADERS}",
     ]
     if isinstance(source, str):
         return compiler.run([*arguments, "-"], f'# 1 "source.cu"\n{source}')
@@ -85,100 +68,82 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -
     return compiler.run([*arguments, source])
 
 
-def translate(text: str) -> Source:
-    """Translate preprocessed CUDA C to C++, and append a description of each kernel.
+def translate(text: str, name_expressions: Sequence[str] = ()) -> str:
+    """Translate preprocessed CUDA C to C++.
 
-    Raises:
-        SimulatorError: a kernel is in a namespace.
+    After each kernel and each variable of the device follows an object that puts it into the
+    library's list of them (runtime/listing.hpp); at the end follow those of `name_expressions`.
     """
-    bare = _blank(_ATTRIBUTE, _blank(_LITERAL, text))
-    kernels = list(_kernels(bare))
-    _check_namespaces(bare, kernels)
-    edits = [(*found.span(), "") for found in _BOUNDS.finditer(bare)]
-    edits += [(*found.span(), "") for found in _GLOBAL.finditer(bare)]
-    dynamic = list(_DYNAMIC.finditer(bare))
-    edits += [(*found.span(), _dynamic(found)) for found in dynamic]
-    functions: list[str] = []  # sections of the shared memory that other functions declare
-    for found in _STATIC.finditer(bare):
-        if any(other.start() < found.start() < other.end() for other in dynamic):
+    bare = bare_text(text)
+    edits: list[Edit] = []
+    for variable in variables(bare):
+        edits += _listed_variables(variable)
+    edits += _listed_kernels(list(kernels(bare)))
+    edits += _shared_declarations(bare)
+    for array in dynamic_shared(bare):
+        edits.append((array.begin, array.end, _dynamic(array, bare)))
+    edits += keywords(bare)
+    named = map(_named, range(len(name_expressions)), name_expressions)
+    return edited(text, edits) + "".join(named)
+
+
+def _listed_kernels(found: Sequence[KernelDeclaration]) -> Iterator[Edit]:
+    """Each kernel's entry in the list, after its definition."""
+    count = Counter(kernel.name for kernel in found)
+    for number, kernel in enumerate(found):
+        # An overloaded function is told from the others by its type.
+        overload = f"(void (*){kernel.parameters})" if count[kernel.name] > 1 else ""
+        entry = f"kernel_entry<({overload}&{kernel.name})>(0, {kernel.bounds[1:-1]})"
+        yield kernel.end, kernel.end, _entry(f"kernel_{number}", entry)
+
+
+def _listed_variables(variable: Declaration) -> Iterator[Edit]:
+    """The entries of variables of the device, after their declaration."""
+    for name in variable.names:
+        entry = f"variable_entry<(&{name})>(0)"
+        yield variable.end, variable.end, _entry(f"variable_{name}", entry)
+
+
+def _named(number: int, expression: str) -> str:
+    """The entry of what a name expression says, as a user wrote it."""
+    text = expression.replace("\\", "\\\\").replace('"', '\\"')
+    entry = f'entry_of<(&{expression.strip().removeprefix("&")})>("{text}")'
+    return f'\n# 1 "the name expression {text}"\n{_entry(f"named_{number}", entry)}\n'
+
+
+def _entry(name: str, value: str) -> str:
+    return f" static const ::gpucnn_simulator::Listed gpucnn_{name} = ::gpucnn_simulator::{value};"
+
+
+def _shared_declarations(bare: str) -> Iterator[Edit]:
+    """Each declaration as a struct, and references to the one that the running block has.
+
+    The references follow the struct, or begin each function that may use it if it is outside.
+    """
+    bodies = function_bodies(bare)
+    for number, declaration in enumerate(static_shared(bare)):
+        struct = f"gpucnn_shared_{number}"
+        references = {
+            name: f" auto& {name} = ::gpucnn_simulator::shared<"
+            f"decltype({struct}::{name}), {struct}, {place}>();"
+            for place, name in enumerate(declaration.names)
+        }
+        yield declaration.begin, declaration.begin, f"struct {struct} {{ "
+        yield declaration.end, declaration.end, " };"
+        if any(declaration.begin in body for body in bodies):
+            yield declaration.end, declaration.end, "".join(references.values())
             continue
-        inside = [each.name for each in kernels if each.begin <= found.start() < each.end]
-        section = f"{SECTION}_{inside[0] if inside else len(functions)}"
-        functions += [] if inside else [section]
-        edits.append((*found.span(), f'static __attribute__((section("{section}")))'))
-    names = {kernel.name: kernel for kernel in kernels}
-    descriptions = [_description(kernel, functions) for kernel in names.values()]
-    return Source(_edited(text, edits) + "".join(descriptions), tuple(names))
+        for body in bodies:
+            for name, reference in references.items():
+                if body.start > declaration.end and re.search(
+                    rf"\b{name}\b", bare[body.start : body.stop]
+                ):
+                    yield body.start + 1, body.start + 1, reference
 
 
-def _blank(pattern: re.Pattern[str], text: str) -> str:
-    """`text` with spaces in place of all matches, so that positions stay valid."""
-    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
-
-
-def _edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
-    pieces = []
-    end = 0
-    for start, next_end, replacement in sorted(edits):
-        pieces += [text[end:start], replacement]
-        end = next_end
-    return "".join([*pieces, text[end:]])
-
-
-def _kernels(bare: str) -> Iterator[_Kernel]:
-    """The kernels of a source, except templates, which cannot be launched by name."""
-    declarations = _blank(_BOUNDS, bare)
-    for found in _KERNEL.finditer(declarations):
-        begin = 1 + max(declarations.rfind(mark, 0, found.start()) for mark in ";{}")
-        if re.search(r"\btemplate\b", declarations[begin : found.start()]):
-            continue
-        bounds = _BOUNDS.search(bare, begin, found.end())
-        end = _end_of_body(declarations, found.end())
-        yield _Kernel(found[1], bounds[1] if bounds else "(0)", begin, end)
-
-
-def _check_namespaces(bare: str, kernels: Sequence[_Kernel]) -> None:
-    """Refuse kernels in namespaces: their descriptions refer to them by unqualified names."""
-    for found in _NAMESPACE.finditer(bare):
-        end = _end_of_body(bare, found.start())
-        inside = [kernel.name for kernel in kernels if found.end() <= kernel.begin < end]
-        if inside:
-            raise SimulatorError(
-                f"the kernel {inside[0]} is in a namespace: declare kernels outside namespaces"
-            )
-
-
-def _end_of_body(bare: str, start: int) -> int:
-    """The end of the declaration at `start`: its last brace, or its semicolon."""
-    depth = 0
-    for mark in re.compile(r"[{};]").finditer(bare, start):
-        depth += {"{": 1, "}": -1, ";": 0}[mark[0]]
-        if depth == 0:
-            return mark.end()
-    return len(bare)
-
-
-def _dynamic(found: re.Match[str]) -> str:
+def _dynamic(array: DynamicShared, bare: str) -> str:
     """The declaration of dynamic shared memory, as a pointer that the scheduler sets."""
-    element = " ".join(f"{found[1]} {found[2]}".split())
-    pointer = f"{element}* const&"
+    pointer = f"{array.type}* const&"
     memory = f"reinterpret_cast<{pointer}>(::gpucnn_simulator::dynamic_shared)"
-    return f"{pointer} {found[3]} = {memory};" + "\n" * found[0].count("\n")
-
-
-def _description(kernel: _Kernel, functions: Sequence[str]) -> str:
-    """The C++ description of a kernel for the launcher, with all shared memory it may use."""
-    name = kernel.name
-    stub = f"gpucnn_simulator::Stub<&{name}>"
-    sections = [f"{SECTION}_{name}", *functions]
-    bounds = [f"__{end}_{section}" for section in sections for end in ("start", "stop")]
-    declared = ", ".join(f"{bound}[]" for bound in bounds)
-    parts = ", ".join(f"{{__start_{section}, __stop_{section}}}" for section in sections)
-    return f"""
-# 1 "description"
-extern "C" __attribute__((weak, visibility("hidden"))) char {declared};
-static const gpucnn_simulator::SharedMemory gpucnn_shared_of_{name}[] = {{{parts}}};
-extern "C" __attribute__((visibility("default"))) gpucnn_simulator::Kernel gpucnn_kernel_{name} = {{
-    {stub}::call, {stub}::parameters, {stub}::count, gpucnn_simulator::first_of{kernel.bounds},
-    gpucnn_shared_of_{name}, {len(sections)}}};
-"""
+    lines = bare.count("\n", array.begin, array.end)
+    return f"{pointer} {array.name} = {memory};" + "\n" * lines

@@ -224,18 +224,6 @@ def test_included_files_are_looked_for_from_the_current_folder(
     assert Module(source, ("-Iinclude",)).get_function("one")
 
 
-def test_kernel_in_a_namespace() -> None:
-    source = f"namespace a {{ int x; namespace b::c {{\n{KERNEL}}} }}"
-    assert error_of(source) == (
-        "the kernel one is in a namespace: declare kernels outside namespaces"
-    )
-
-
-def test_kernel_beside_namespaces() -> None:
-    source = f"namespace a {{ int x; }}\nnamespace b = a;\nnamespace {{\n{KERNEL}}}"
-    assert Module(source).get_function("one").name == "one"
-
-
 def test_function_that_is_not_defined() -> None:
     error = error_of("void undefined(); __global__ void a() { undefined(); }")
     assert error.startswith("the compiled kernels cannot be loaded, undefined symbol: ")

@@ -35,7 +35,7 @@ def test_correct_kernels_run_to_their_end(kind: str) -> None:
     ("kind", "name", "fault", "comment"),
     [
         ("address", "beyond_array", "heap-buffer-overflow", "array"),
-        ("address", "beyond_static", "global-buffer-overflow", "static"),
+        ("address", "beyond_static", "heap-buffer-overflow", "static"),
         ("address", "beyond_dynamic", "heap-buffer-overflow", "dynamic"),
         ("address", "before_dynamic", "heap-buffer-overflow", "dynamic"),
         ("address", "overflowing", "signed integer overflow", "overflow"),

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime.hpp"
+#include "shared.hpp"
 
 #include <stddef.h>
 
@@ -39,32 +40,6 @@ struct Counting {
 namespace {
 
 Counting* counting;  // of the running launch, or null
-
-// The shared memory of the running launch.
-const Kernel* counted_kernel;
-size_t dynamic_shared_size;  // bytes
-
-// Counts from now on the accesses of a launch, or none.
-void count_into(Counting* into, const Kernel* kernel, size_t dynamic_shared_bytes)
-{
-    counting = into;
-    counted_kernel = kernel;
-    dynamic_shared_size = dynamic_shared_bytes;
-}
-
-bool is_within(const char* address, const void* begin, size_t size)
-{
-    return (size_t)(address - (const char*)begin) < size;
-}
-
-bool is_shared(const char* address)
-{
-    for (int i = 0; i < counted_kernel->shared_count; i++) {
-        const SharedMemory& shared = counted_kernel->shared[i];
-        if (is_within(address, shared.begin, shared.end - shared.begin)) return true;
-    }
-    return is_within(address, dynamic_shared, dynamic_shared_size);
-}
 
 void add(Accesses& accesses, unsigned width, bool stores)
 {

@@ -15,6 +15,7 @@
 #include "fibers.hpp"
 #include "order.hpp"
 #include "runtime.hpp"
+#include "shared.hpp"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,9 +87,7 @@ int true_predicates;
 int block_result;
 
 #if defined(GPUCNN_THREAD)
-unsigned first_of_block;         // the fiber of the first thread of the block
-void* kept_memory[MOST_FIBERS];  // dynamic shared memory of blocks that have ended
-unsigned kept_memory_count;
+unsigned first_of_block;  // the fiber of the first thread of the block
 #endif
 
 // Errors ------------------------------------------------------------------------------------------
@@ -227,18 +226,14 @@ void complete_without_ended(unsigned warp)
         named(first + lane).characters, at(other.place).characters, mask);
 }
 
-// Completes a barrier of the block, for which all live threads wait, if they wait in one place.
+// Completes a barrier of the block, for which all live threads wait, if they wait in one place. Those
+// that have returned are not waited for, as since sm_70.
 void complete_block()
 {
     unsigned waiting = 0;
     while (has_ended(waiting)) waiting++;
     for (unsigned thread = 0; thread < thread_count; thread++) {
-        if (has_ended(thread))
-            give_up(
-                "%s waits in %s, but %s has returned: have all threads of a block come to the same "
-                "__syncthreads, and return after it",
-                named(waiting).characters, at(waits[waiting].place).characters,
-                named(thread).characters);
+        if (has_ended(thread)) continue;
         if (!same(waits[thread].place, waits[waiting].place))
             give_up(
                 "%s waits in %s, but %s in %s: have all threads of a block come to the same "
@@ -251,10 +246,11 @@ void complete_block()
 #if defined(GPUCNN_THREAD)
     synchronise([](unsigned i) { return fibers[first_of_block + i]; }, thread_count);
 #endif
-    unsigned threads[MOST_THREADS];
-    for (unsigned i = 0; i < thread_count; i++) threads[i] = i;
-    put_in_order(threads, thread_count);
-    make_ready(threads, thread_count);
+    unsigned threads[MOST_THREADS], count = 0;
+    for (unsigned thread = 0; thread < thread_count; thread++)
+        if (!has_ended(thread)) threads[count++] = thread;
+    put_in_order(threads, count);
+    make_ready(threads, count);
 }
 
 // No thread is ready: completes the barrier that all wait for, or reports the deadlock.
@@ -378,6 +374,18 @@ unsigned long long shuffle(Place place, unsigned mask, unsigned long long value,
     return waits[running].result;
 }
 
+void* shared_memory(const void* key, unsigned long size)
+{
+    if (char* memory = find_shared_memory(key)) return memory;
+    const unsigned long before = static_shared_size();
+    if (before + size > MOST_STATIC_SHARED || shared_memory_count == MOST_SHARED_MEMORIES)
+        give_up(
+            "%s declares %lu bytes of static shared memory after %lu of its block, and a device "
+            "allows %lu: make its arrays smaller",
+            named(running).characters, size, before, MOST_STATIC_SHARED);
+    return new_static_memory(key, size);
+}
+
 void fail(Place place, const char* text)
 {
     give_up("%s: %s %s", named(running).characters, at(place).characters, text);
@@ -396,17 +404,6 @@ void fence()
 // Blocks ------------------------------------------------------------------------------------------
 
 namespace {
-
-// Fills shared memory with NaN, which reads as -1 in integers. Not by memset, which sanitizers
-// intercept.
-void fill(char* begin, char* end)
-{
-    while (begin < end && (size_t)begin % sizeof(size_t) != 0)
-        *(volatile char*)begin++ = (char)0xff;
-    for (; begin + sizeof(size_t) <= end; begin += sizeof(size_t))
-        *(volatile size_t*)begin = ~(size_t)0;
-    while (begin < end) *(volatile char*)begin++ = (char)0xff;
-}
 
 unsigned long long product(const unsigned* sizes)
 {
@@ -440,30 +437,17 @@ void prepare_block(unsigned long long block)
     next_in_order = ready_count = 0;
     true_predicates = 0;
     live = thread_count;
-    for (int i = 0; i < launch.kernel->shared_count; i++)
-        fill(launch.kernel->shared[i].begin, launch.kernel->shared[i].end);
-}
-
-// Allocates exactly the requested size, so that the address sanitizer finds overruns.
-void allocate_dynamic_shared()
-{
-    if (posix_memalign(&dynamic_shared, 128, launch.dynamic_shared) != 0) abort();
-    fill((char*)dynamic_shared, (char*)dynamic_shared + launch.dynamic_shared);
 }
 
 void run_block(unsigned long long block)
 {
     prepare_block(block);
-    allocate_dynamic_shared();
+    dynamic_shared = new_dynamic_memory(launch.dynamic_shared);
 #if defined(GPUCNN_THREAD)
     synchronise_with_host(first_of_block, thread_count);
 #endif
     switch_to(starting_fiber());
-#if defined(GPUCNN_THREAD)
-    kept_memory[kept_memory_count++] = dynamic_shared;
-#else
-    free(dynamic_shared);
-#endif
+    free_shared_memories();
 }
 
 #if defined(GPUCNN_THREAD)
@@ -471,19 +455,7 @@ void run_block(unsigned long long block)
 void end_fibers(unsigned count)
 {
     synchronise_with_host(0, count);
-    while (kept_memory_count > 0) free(kept_memory[--kept_memory_count]);
-}
-
-// Orders a block after the previous one if the kernel has static shared memory, which both use in
-// one place. Otherwise blocks are unordered.
-void order_blocks()
-{
-    bool any = false;
-    for (int i = 0; i < launch.kernel->shared_count; i++)
-        any |= launch.kernel->shared[i].begin != launch.kernel->shared[i].end;
-    if (!any) return;
-    const unsigned first = first_of_block - thread_count;
-    synchronise([=](unsigned i) { return fibers[first + i]; }, 2 * thread_count);
+    free_kept_memory();
 }
 
 #endif
@@ -505,7 +477,6 @@ void run_blocks()
         prepare_fibers(count * thread_count);
         for (unsigned j = 0; j < count && !failed; j++) {
             first_of_block = j * thread_count;
-            if (j > 0) order_blocks();
             run_block(block_at(order, i + j));
         }
         end_fibers(count * thread_count);
@@ -529,9 +500,9 @@ extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
     choose_order(launch.order, launch.seed);
     begin_on_host();
     prepare_threads();
-    count_into(launch.counting, launch.kernel, launch.dynamic_shared);
+    counting = launch.counting;
     run_blocks();
-    count_into(nullptr, nullptr, 0);
+    counting = nullptr;
     if (failed) forget_threads();
     fflush(stdout);
     return failed;

@@ -26,6 +26,9 @@ extern dim3 grid_size;
 // Of the running block.
 extern void* dynamic_shared;
 
+// The running block's memory of static size that is known by `key`.
+void* shared_memory(const void* key, unsigned long size);
+
 // A position in the source, and the function that a thread waits in there.
 struct Place {
     const char* function;
@@ -64,18 +67,11 @@ struct Parameter {
     int alignment;     // bytes
 };
 
-struct SharedMemory {
-    char* begin;
-    char* end;
-};
-
 struct Kernel {
     void (*call)(void**);
     const Parameter* parameters;
     int parameter_count;
-    int largest_block;           // threads, by __launch_bounds__, or 0
-    const SharedMemory* shared;  // static: its own, then that of functions it may call
-    int shared_count;
+    int largest_block;  // threads, by __launch_bounds__, or 0
 };
 
 }  // namespace gpucnn_simulator

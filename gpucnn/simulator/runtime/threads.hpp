@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime.hpp"
-#include "types.hpp"
+#include "../language/types.hpp"
 
 #define GPUCNN_WHERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 #define GPUCNN_PLACE(name) gpucnn_simulator::Place{name, file, line}

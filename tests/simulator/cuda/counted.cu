@@ -77,5 +77,8 @@ extern "C" __global__ void shared(float* out)
 extern "C" __global__ void stuck(float* x)
 {
     x[threadIdx.x] = 0;
-    if (threadIdx.x == 0) __syncthreads();
+    if (threadIdx.x == 0)
+        __syncthreads();
+    else
+        __syncthreads();
 }

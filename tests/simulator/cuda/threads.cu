@@ -145,10 +145,14 @@ extern "C" __global__ void far(signed char* x, long long size)
 
 // What is not allowed -----------------------------------------------------------------------------
 
-extern "C" __global__ void barrier_after_return()
+extern "C" __global__ void barrier_after_return(int* out)
 {
-    if (threadIdx.x == 3) return;
-    __syncthreads();  // missed
+    __shared__ int values[64];
+    const int i = threadIdx.x;
+    if (i % 3 == 0) return;
+    values[i] = i;
+    out[64] = __syncthreads_count(i % 2 == 0);
+    out[i] = values[i % 3 == 1 ? i + 1 : i - 1];
 }
 
 extern "C" __global__ void barriers_apart()

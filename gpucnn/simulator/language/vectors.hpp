@@ -1,7 +1,7 @@
 // CUDA's vector types, with its alignments, and their make functions.
 #pragma once
 
-#include "runtime.hpp"
+#include "../runtime/runtime.hpp"
 
 #define GPUCNN_VECTORS(name, type, alignment_2, alignment_4)                                       \
     struct name##1 {                                                                               \

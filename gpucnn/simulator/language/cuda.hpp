@@ -1,24 +1,22 @@
 // CUDA C for a C++ compiler: everything that a kernel can use without an include.
 //
-// __global__, __shared__ and __launch_bounds__ are not defined here: source.py replaces them in the
-// preprocessed text.
+// __global__, __device__, __constant__, __managed__, __shared__ and __launch_bounds__ are not defined
+// here: source.py replaces them in the preprocessed text.
 #pragma once
 
 #include "atomics.hpp"
 #include "bits.hpp"
-#include "description.hpp"
+#include "listing.hpp"
 #include "mathematics.hpp"
-#include "runtime.hpp"
-#include "threads.hpp"
+#include "../runtime/runtime.hpp"
+#include "../runtime/threads.hpp"
 #include "vectors.hpp"
 
 #define __CUDACC__ 1
 #define __CUDACC_RTC__ 1
 #define __CUDA_ARCH__ 900
 
-#define __device__
 #define __host__
-#define __constant__
 #define __grid_constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))

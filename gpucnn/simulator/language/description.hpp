@@ -1,7 +1,7 @@
 // Descriptions of kernels for the launcher: the types of their parameters, and a uniform call.
 #pragma once
 
-#include "runtime.hpp"
+#include "../runtime/runtime.hpp"
 #include "vectors.hpp"
 
 namespace gpucnn_simulator {
