@@ -28,16 +28,19 @@ VARIABLE = "GPUCNN_SANITIZER"
 FAILED = 66
 """The exit status of a process that a sanitizer ended."""
 
+# Lines for reports, and no more of what debuggers read. The libraries are those that are loaded
+# when the process starts: to link to them again would take a third of the time of a compilation.
+_REPORTED = ("-O1", "-g1", "-nodefaultlibs")
+
 FLAGS = {
     "": ("-O3",),
     "address": (
-        "-O1",
-        "-g",
+        *_REPORTED,
         "-fno-omit-frame-pointer",
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover=all",
     ),
-    "thread": ("-O1", "-g", "-fsanitize=thread"),
+    "thread": (*_REPORTED, "-fsanitize=thread"),
 }
 """Compiler flags for kernels, by the kind of sanitizer, "" for none."""
 
