@@ -1,6 +1,5 @@
 """Callbacks that write the metrics of each epoch to files."""
 
-import csv
 import os
 from pathlib import Path
 
@@ -46,6 +45,8 @@ class CSVLogger(Callback):
             self.filename.write_text("")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        import csv  # imported here: `import gpucnn` stays light
+
         record = {"epoch": epoch} | (logs or {})
         self._names = self._names or ["epoch", *sorted(logs or {})]
         with self.filename.open("a", newline="") as file:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from itertools import chain
 from operator import or_
@@ -82,6 +81,8 @@ def _each(
     doing: str, compilations: Iterable[Compilation], do: Callable[[Compilation], T]
 ) -> dict[Compilation, T]:
     """What `do` gives for each compilation, several at once."""
+    from concurrent.futures import ThreadPoolExecutor  # here: other commands begin without it
+
     distinct = list(dict.fromkeys(compilations))
     with ThreadPoolExecutor() as pool:
         done = track(

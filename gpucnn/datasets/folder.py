@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 
@@ -227,6 +226,8 @@ def _nothing_in(folder: Path, layouts: Sequence[Layout]) -> str:
 
 
 def _near_match(folder: Path, name: str) -> str:
+    from difflib import get_close_matches  # imported here: `import gpucnn` stays light
+
     others = [each.name for each in folder.iterdir() if not _layout_of(each)]
     near = get_close_matches(name, others, n=1)
     return f", but a {printable(near[0])}, which may be renamed" if near else ""

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -199,6 +198,8 @@ def _map(
 
     With a title there is a progress bar on a terminal; elsewhere, if they are many, a line.
     """
+    from concurrent.futures import ThreadPoolExecutor  # imported here: `import gpucnn` stays light
+
     threads = min(usable_cores(), MOST_THREADS)
     chunk = AT_ONCE * threads
 
