@@ -62,6 +62,12 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         # In the order of patches, (kw, kh, channels), with the filters innermost as in kernels.
         weights = np.empty((*window.size[::-1], fused.channels, filters), real)
         self._placed, self._weights = weights.swapaxes(0, 1), weights.reshape(-1, filters).T
+        # In the order of `Panels.taps`, (kh, channels, kw, filters).
+        by_column = np.empty((*window.size[:1], fused.channels, window.size[1], filters), real)
+        self._by_column = by_column.reshape(window.size[0] * fused.channels, -1)
+        self._taps = [
+            (weights[tap], by_column[:, :, place]) for place, tap in enumerate(layout.taps)
+        ]
         self._weight_gradient = np.empty((layout.patch, filters), real)
         self._placed_gradient = self._weight_gradient.reshape(weights.shape).swapaxes(0, 1)
         self._pixels = LastView(images_last)
@@ -102,6 +108,9 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
     ) -> None:
         """Compute `Backend.conv2d_relu_max_pool_gradients`, with the weights given to `forward`."""
         pixels = self._gradient_of_images(input_gradient)
+        if pixels is not None:
+            for weights, by_column in self._taps:
+                np.copyto(by_column, weights)
         self._weight_gradient.fill(0)
         bias_gradient.fill(0)
         for tile in self._tiles:
@@ -110,7 +119,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             tile.choose()
             tile.add_weight_gradient(self._images, self._weight_gradient)
             if pixels is not None:
-                tile.add_image_gradient(self._weights, pixels)
+                tile.add_image_gradient(self._by_column, pixels)
         np.copyto(kernel_gradient, self._placed_gradient)
         if input_gradient is not None and pixels is not None and "padded" in self.arrays:
             np.copyto(images_last(input_gradient), self._layout.inside(pixels))

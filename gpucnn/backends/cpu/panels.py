@@ -1,11 +1,13 @@
 """Panels: the pixels of a convolution, packed so that its patches are overlapping matrices."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
 from gpucnn.backends.memory import Array, Shape
 from gpucnn.backends.window import Pair, Window
+from gpucnn.utils.arithmetic import ceil_div
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,32 @@ class Panels:
     def patch(self) -> int:
         """The number of elements of a patch, (kw, kh, channels)."""
         return self.window.elements * self.channels
+
+    @property
+    def taps(self) -> list[int]:
+        """The columns of the kernel, in the order of the outputs that read one column with them."""
+        stride = self.window.strides[1]
+        return sorted(range(self.window.size[1]), key=lambda tap: (tap % stride, -tap))
+
+    def readers(self, column: int) -> tuple[slice, slice]:
+        """The columns of outputs that read a column of a panel, and the places of their `taps`."""
+        stride, size = self.window.strides[1], self.window.size[1]
+        outputs = self.positions[1] * self.pool[1]
+        first = max(ceil_div(column - size + 1, stride), 0)
+        count = min(column // stride + 1, outputs) - first
+        if count <= 0:  # it lies between two patches
+            return slice(0, 0), slice(0, 0)
+        place = self.taps.index(column - stride * first)
+        return slice(first, first + count), slice(place, place + count)
+
+    @property
+    def places_of_rows(self) -> dict[Pair, list[Pair]]:
+        """Where in the panels each row of pixels is first, (panel, kh), and where it is again."""
+        stride = self.window.strides[0]
+        places: dict[int, list[Pair]] = {}
+        for panel, row in product(range(self.pool[0]), range(self.window.size[0])):
+            places.setdefault(panel * stride + row, []).append((panel, row))
+        return {first: others for first, *others in places.values()}
 
     def patches(self, panels: Array) -> Array:
         """View panels (*shape, run) as overlapping patches (*offsets, positions, patch, run)."""

@@ -7,15 +7,15 @@ from math import prod
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends.cpu.layout import LastView, images_last, runs
+from gpucnn.backends.cpu.layout import LastView, copy_runs, images_last, runs
 from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
 from gpucnn.backends.memory import Array, Shape
 from gpucnn.utils.arithmetic import ceil_div
 
 TILE = 2**20
-"""The most bytes of panels and scores of a tile, unless one row of the pooled images takes more: so
-they stay in a core's own cache."""
+"""The bytes of panels and scores of a tile, to half a row of the pooled images: so they stay in a
+core's own cache."""
 
 Workspace = Callable[[str, Shape, DTypeLike], Array]
 """Allocates scratch memory for one operation, by name, shape and dtype."""
@@ -31,7 +31,7 @@ def tile_height(layout: Panels, filters: int, size: int) -> int:
     """
     rows, width = layout.positions
     elements = prod(layout.shape) + prod(layout.offsets) * filters * width
-    tiles = ceil_div(rows, max(TILE // (elements * size), 1))
+    tiles = ceil_div(rows, max(round(TILE / (elements * size)), 1))
     return ceil_div(rows, tiles)
 
 
@@ -138,17 +138,35 @@ class RowTile:
         return patches.reshape(*offsets, patch, positions, run).swapaxes(2, 3)
 
     @cached_property
-    def _patch_gradients(self) -> Array:
-        """The gradients of the patches, in the order of the operands; overwrites them if copied."""
-        if self._are_copied:
-            return self._operands
-        return self._workspace("patch gradients", self._operands.shape, self._real)
+    def _gradient_by_column(self) -> Array:
+        """The gradients of the scores in the order (rows, columns, filters, run)."""
+        across, down, filters, positions, *_ = self._scores.shape
+        shape = (down, positions * across, filters, self._panels.shape[-1])
+        return self._workspace("gradient by column", shape, self._real)
 
     @cached_property
-    def _overlaps(self) -> list[tuple[Array, Array]]:
-        """The patch of each position, in the panels, where it overlaps others; and its gradient."""
-        patches, gradients = self._overlapping, self._apart(self._patch_gradients)
-        return [(patches[each], gradients[each]) for each in np.ndindex(patches.shape[:3])]
+    def _column_products(self) -> list[tuple[slice, Array, Array]]:
+        """For each column of the panels: the places of its weights, what they multiply, and it."""
+        filters, run = self._gradient_by_column.shape[2:]
+        blocks = count_blocks(run, filters * self._layout.patch)
+        products = []
+        for column in range(self._panels.shape[1]):
+            outputs, taps = self._layout.readers(column)
+            read = self._gradient_by_column[:, outputs]
+            read = read.reshape(len(read), -1, run)
+            pixels = self._panels[:, column].reshape(len(read), -1, run)
+            weights = slice(taps.start * filters, taps.stop * filters)
+            products.append((weights, in_blocks(read, blocks), in_blocks(pixels, blocks)))
+        return products
+
+    @cached_property
+    def _same_pixels(self) -> list[tuple[Array, Array]]:
+        """Rows of the panels, and others whose pixels are the same."""
+        return [
+            (self._panels[panel, :, row], self._panels[other, :, other_row])
+            for (panel, row), others in self._layout.places_of_rows.items()
+            for other, other_row in others
+        ]
 
     def _places(self, images: Array) -> tuple[Array, Array]:
         """View the pixels that the tile reads of images (h, w, c, n), and their place in panels."""
@@ -156,9 +174,9 @@ class RowTile:
         return seen, self._panels.reshape(seen.shape)
 
     def _rows(self, images: Array) -> Iterator[tuple[Array, Array]]:
-        """The same views for each row of the panels, in which no pixel occurs twice."""
+        """The same views for each row of the panels that is the first of its pixels."""
         seen, pixels = self._places(images)
-        for panel, row in np.ndindex(seen.shape[0], seen.shape[2]):
+        for panel, row in self._layout.places_of_rows:
             yield seen[panel, :, row], pixels[panel, :, row]
 
     # Forward
@@ -224,12 +242,22 @@ class RowTile:
             total += self._weight_gradient
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:
-        """Add to `pixels`, (h, w, c, n), the gradients of all patches that contain them."""
-        gradients = in_blocks(self._patch_gradients, self._blocks)
-        np.matmul(weights.T, self._results_in_blocks, out=gradients)
-        self._panels.fill(0)  # their pixels are no longer needed
-        for patch, gradient in self._overlaps:
-            np.add(patch, gradient, out=patch)
+        """Add to `pixels`, (h, w, c, n), the gradients of all patches that contain them.
+
+        A column of a panel is read by adjacent columns of outputs. In memory these lie together,
+        and so one product adds up what all of them contribute.
+
+        Args:
+            weights: real (kh * channels, kw * filters), kw in the order of `Panels.taps`.
+            pixels: updated.
+        """
+        across, down, filters, positions, *rest = self._scores.shape
+        split = self._gradient_by_column.reshape(down, positions, across, filters, *rest)
+        copy_runs(self._scores, split.transpose(2, 0, 3, 1, 4, 5))
+        for some, gradients, panel in self._column_products:
+            np.matmul(weights[:, some], gradients, out=panel)
+        for total, other in self._same_pixels:
+            np.add(total, other, out=total)
         for seen, gradient in self._pixels(pixels):
             np.add(seen, gradient, out=seen)
 

@@ -1,5 +1,7 @@
 """What panels and the patches in them hold, against loops."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -113,3 +115,34 @@ def test_views_are_of_the_memory_they_are_given(contiguous: bool) -> None:
     assert images.flags.c_contiguous == contiguous
     assert np.shares_memory(NOTEBOOK.seen(images), images)
     assert NOTEBOOK.seen(images).shape == (2, 28, 3, 1, 13, 2)
+
+
+@small
+def test_outputs_that_read_a_column_are_those_in_loops(
+    fused: ConvReluPool, images: int, seed: int
+) -> None:
+    layout = layout_of(fused)
+    stride, size = fused.window.strides[1], fused.window.size[1]
+    outputs = range(fused.pool.output[1] * fused.pool.size[1])
+    assert sorted(layout.taps) == list(range(size))
+    for column in range(layout.shape[1]):
+        reading = [(x, column - stride * x) for x in outputs if 0 <= column - stride * x < size]
+        found, taps = layout.readers(column)
+        assert list(zip(outputs[found], layout.taps[taps], strict=True)) == reading
+
+
+@small
+def test_rows_of_panels_with_the_same_pixels_are_found(
+    fused: ConvReluPool, images: int, seed: int
+) -> None:
+    layout = layout_of(fused)
+    seen = layout.seen(padded(layout, images_of(fused, images, seed)))
+    places = layout.places_of_rows
+    assert sorted(chain(places, *places.values())) == list(np.ndindex(*seen.shape[:3:2]))
+
+    def address(place: tuple[int, int]) -> int:
+        return seen[place[0], :, place[1]].ctypes.data
+
+    assert len({address(first) for first in places}) == len(places)
+    for first, others in places.items():
+        assert all(address(first) == address(other) for other in others)

@@ -16,14 +16,15 @@ ROW = 2 * 28 * 3 + 4 * 8 * 13
     [
         (100, 13),
         (13, 13),
-        (12.9, 7),  # two tiles, as even as can be
+        (12.6, 13),  # to half a row
+        (12.4, 7),  # two tiles, as even as can be
         (5, 5),
         (4, 4),  # 4, 4, 4 and 1
         (1, 1),
-        (0.5, 1),
+        (0.4, 1),
     ],
 )
-def test_a_tile_has_as_many_rows_as_fit(rows: float, height: int) -> None:
+def test_a_tile_has_about_as_many_rows_as_fit(rows: float, height: int) -> None:
     assert tile_height(NOTEBOOK, 8, int(TILE / (rows * ROW))) == height
 
 
