@@ -55,6 +55,7 @@ def parse(text: str) -> tuple[Parameter, ...]:
 
     Raises:
         ValueError: one is not a type and a name.
+        TypeError: its type is neither a letter nor a dtype.
     """
     return tuple(_parse(each.strip()) for each in text.split(",") if each.strip())
 
@@ -66,7 +67,9 @@ def _parse(text: str) -> Parameter:
             f"Invalid parameter: {text!r}: give a type and a name, such as 'float32 x'"
         )
     raw, kind, name = found.groups()
-    return Parameter(kind, name, bool(raw))
+    parameter = Parameter(kind, name, bool(raw))
+    _ = parameter.dtype  # NumPy has to know it
+    return parameter
 
 
 def resolve(
