@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,17 @@ from gpucnn.errors import MissingExtraError
 from gpucnn.simulator.cupy import names
 from gpucnn.simulator.cupy.calls import Handle, call, change, to_device, to_host
 from gpucnn.simulator.cupy.errors import missing
-from gpucnn.simulator.cupy.ndarray import METHODS, ndarray
+from gpucnn.simulator.cupy.names import words
+from gpucnn.simulator.cupy.ndarray import ndarray
 
-_SCALARS = {"argsort", "choose", "clip", "copy", "repeat", "round", "searchsorted", "take", "trace"}
-OF_ARRAYS = set(METHODS) - _SCALARS
-"""Functions that CuPy gives to a method of their first argument, which has to be an array."""
+_SHAPED = ("full", "ones", "zeros")
+"""Functions whose first argument is a shape."""
+
+OF_ARRAYS = words("""
+all any argmax argmin argpartition argsort choose clip compress copy diagonal dot max mean min
+nonzero prod ptp ravel repeat reshape round squeeze std sum swapaxes take trace transpose var
+""")
+"""Functions that are methods of their first argument, which may be an array of NumPy's."""
 
 
 class Namespace(ModuleType):
@@ -97,12 +103,25 @@ class Grid:
 
 def on_device(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of NumPy's or SciPy's for arrays of the device."""
+    is_shaped = function.__name__ in _SHAPED
 
     @wraps(function, updated=())
     def called(*args: Any, **kwargs: Any) -> Any:
-        return call(function, *(map(_callback, args)), **kwargs)
+        first = args[:1] if not is_shaped else map(_parameter, args[:1])
+        others = map(_parameter, args[1:])
+        named = {name: _parameter(value) for name, value in kwargs.items()}
+        return call(function, *map(_callback, (*first, *others)), **named)
 
     return called
+
+
+def _parameter(argument: Any) -> Any:
+    """Sizes or axes in an array of the host, as numbers."""
+    if isinstance(argument, np.ndarray):
+        is_number = argument.ndim == 0
+        if is_number or (argument.ndim == 1 and argument.dtype.kind in "iu"):
+            return argument.tolist()
+    return argument
 
 
 def _callback(argument: Any) -> Any:
@@ -153,7 +172,7 @@ def scipy_module(name: str) -> Namespace:
         value = getattr(module, each)
         if isinstance(value, np.ufunc):
             content[each] = ufunc(value)
-        elif callable(value) and not isinstance(value, type):
+        elif isinstance(value, FunctionType | BuiltinFunctionType):
             content[each] = on_device(value)
     return Namespace(f"cupyx.scipy.{name}", module.__doc__ or "", content)
 
@@ -180,14 +199,17 @@ def _there(module: ModuleType, wanted: Iterable[str]) -> list[str]:
 
 def _of_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
     called = on_device(function)
+    name = function.__name__
 
     @wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], list | tuple | np.ndarray):
-            raise TypeError(f"Unsupported type {type(args[0])}")
-        return called(*args, **kwargs)
+    def of_array(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(a, list | tuple):
+            raise AttributeError(f"'{type(a).__name__}' object has no attribute '{name}'")
+        if isinstance(a, np.ndarray):
+            return function(a, *args, **kwargs)
+        return called(a, *args, **kwargs)
 
-    return checked
+    return of_array
 
 
 def _creating(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -32,13 +32,21 @@ def test_it_is_no_array_of_numpys(cupy: Any) -> None:
         lambda cupy, x, y: cupy.concatenate([x, y]),
         lambda cupy, x, y: x.__iadd__(y),
         lambda cupy, x, y: operator.setitem(x, slice(0, 2), y[:2]),
-        lambda cupy, x, y: cupy.sum(y),
+        lambda cupy, x, y: cupy.cumsum(y),
         lambda cupy, x, y: cupy.exp([1.0]),
     ],
 )
 def test_arrays_of_the_host_are_refused(cupy: Any, function: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match=r"^Unsupported type <class '(numpy.ndarray|list)'>"):
         function(cupy, cupy.zeros(3), np.zeros(3))
+
+
+def test_arrays_of_the_host_are_sizes_and_axes(cupy: Any) -> None:
+    assert cupy.ones(np.array([2, 3])).shape == (2, 3)
+    assert cupy.fft.fftn(cupy.ones((2, 2)), np.array([4, 4]), axes=np.array([0, 1])).shape == (4, 4)
+    assert isinstance(cupy.sum(np.ones(3)), np.floating)  # CuPy asks the array for its sum
+    with pytest.raises(AttributeError, match=r"^'list' object has no attribute 'sum'"):
+        cupy.sum([1, 2])
 
 
 def test_functions_of_numpy_give_arrays_of_the_device(cupy: Any) -> None:

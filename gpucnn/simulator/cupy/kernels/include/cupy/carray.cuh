@@ -3,6 +3,10 @@
 
 #include <cupy/complex.cuh>
 
+#ifndef M_PI  // which CuPy's header has as well
+#define M_PI 3.1415926535897932384626433832795
+#endif
+
 // The shape of an array, and the bytes from one element to the next. It is filled from the host.
 template <int dimensions> struct Layout {
     ptrdiff_t size;

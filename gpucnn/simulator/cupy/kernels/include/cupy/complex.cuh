@@ -1,7 +1,7 @@
 // Complex numbers as CuPy's kernels have them.
 #pragma once
 
-namespace cupy_complex {
+namespace thrust {
 
 using ::atan2;
 using ::cos;
@@ -102,6 +102,6 @@ template <typename T> __host__ __device__ complex<T> pow(const complex<T>& z, co
     return z == complex<T>() ? complex<T>(p == complex<T>()) : exp(p * log(z));
 }
 
-}  // namespace cupy_complex
+}  // namespace thrust
 
-using cupy_complex::complex;
+using thrust::complex;
