@@ -18,7 +18,7 @@ another thread, as in a spin lock, never ends.
 from gpucnn.simulator.compiler import Compiler, find_compiler
 from gpucnn.simulator.counting import Accesses, ArrayAccesses, Traffic, counting
 from gpucnn.simulator.cupy import as_cupy
-from gpucnn.simulator.errors import SimulatorError
+from gpucnn.simulator.errors import LaunchError, SimulatorError
 from gpucnn.simulator.memory import Block, DeviceMemory, block_of
 from gpucnn.simulator.module import Function, Module, Order, Prepared
 from gpucnn.simulator.sanitizers import sanitizer_environment, with_fixed_addresses
@@ -30,6 +30,7 @@ __all__ = [
     "Compiler",
     "DeviceMemory",
     "Function",
+    "LaunchError",
     "Module",
     "Order",
     "Prepared",

@@ -39,6 +39,11 @@ class Compiler:
         """Everything that the output depends on, apart from the source and the arguments."""
         return (*self.command, self.version, self.macros, platform.machine())
 
+    @property
+    def is_clang(self) -> bool:
+        """Whether it is clang; else it takes GCC's options."""
+        return "__clang__" in self.macros
+
     def run(self, arguments: Sequence[str | Path], standard_input: str = "") -> str:
         """Run the compiler, and return its standard output.
 

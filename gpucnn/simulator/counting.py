@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gpucnn.simulator.parameters import Memory
+
 WIDTHS = (1, 2, 4, 8, 16)
 _READ, _WRITTEN = 1, 2  # bits, as in counting.hpp
 
@@ -135,18 +137,19 @@ class Counter:
 
     Args:
         kernel: its name.
-        arrays: the address and the bytes of each argument that is an array, by its place.
+        arrays: where each argument that is an array lies, by its place.
 
     Attributes:
         counting: where the scheduler counts.
     """
 
-    def __init__(self, kernel: str, arrays: Mapping[int, tuple[int, int]]) -> None:
+    def __init__(self, kernel: str, arrays: Mapping[int, Memory]) -> None:
         self._kernel, self._places = kernel, tuple(arrays)
-        self._touched = [np.zeros(size, np.uint8) for _, size in arrays.values()]
+        self._touched = [np.zeros(memory.size, np.uint8) for memory in arrays.values()]
         pairs = zip(arrays.values(), self._touched, strict=True)
         counted = [
-            _CountedArray(begin, size, touched.ctypes.data) for (begin, size), touched in pairs
+            _CountedArray(memory.address, memory.size, touched.ctypes.data)
+            for memory, touched in pairs
         ]
         self._arrays = (_CountedArray * len(counted))(*counted)
         self.counting = Counting(self._arrays, len(counted))

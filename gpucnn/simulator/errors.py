@@ -1,4 +1,4 @@
-"""The error of the simulator."""
+"""The errors of the simulator."""
 
 from gpucnn.errors import GpucnnError
 
@@ -8,3 +8,7 @@ class SimulatorError(GpucnnError, RuntimeError):
 
     def __str__(self) -> str:
         return RuntimeError.__str__(self)  # uncut, with the lines of the compiler's message
+
+
+class LaunchError(SimulatorError):
+    """A thread of a kernel that did what CUDA does not allow, with the line where it did."""

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -10,9 +12,9 @@ from threading import RLock
 
 from gpucnn.simulator.cache import cached_library
 from gpucnn.simulator.compiler import Compiler, find_compiler
-from gpucnn.simulator.counting import Counting
-from gpucnn.simulator.errors import SimulatorError
-from gpucnn.simulator.listing import KernelDescription, Listing, read_listing
+from gpucnn.simulator.errors import LaunchError
+from gpucnn.simulator.launches import DONE, INTERRUPTED, Launch, with_lines
+from gpucnn.simulator.listing import Listing, read_listing
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
 from gpucnn.simulator.source import LANGUAGE, preprocess, translate
 
@@ -27,30 +29,32 @@ _CODE = (
     "-fno-strict-aliasing",
     "-fno-math-errno",
     "-fno-threadsafe-statics",
+    "-ftls-model=initial-exec",
 )
 
-_COUNTED = ("-O1", "-fno-exceptions", "-fsanitize=thread")
-"""Compiler flags for kernels whose accesses are counted."""
+_INSTRUMENTED = (
+    "-O1",
+    "-g1",
+    "-fno-exceptions",
+    "-fsanitize=thread,bounds,alignment,integer-divide-by-zero,return,unreachable",
+)
+"""Compiler flags for kernels whose accesses are checked, or counted."""
 
+_GCC = (
+    "--param",
+    "tsan-distinguish-volatile=1",
+    "--param",
+    "tsan-instrument-func-entry-exit=0",
+)
+_CLANG = (
+    "-mllvm",
+    "-tsan-distinguish-volatile=1",
+    "-mllvm",
+    "-tsan-instrument-func-entry-exit=0",
+)
 
-class Launch(ctypes.Structure):
-    """The description of a launch, as in runtime.cpp."""
-
-    _fields_ = (
-        ("kernel", ctypes.POINTER(KernelDescription)),
-        ("name", ctypes.c_char_p),
-        ("arguments", ctypes.POINTER(ctypes.c_void_p)),
-        ("grid", ctypes.c_uint * 3),
-        ("block", ctypes.c_uint * 3),
-        ("dynamic_shared", ctypes.c_size_t),
-        ("order", ctypes.c_int),
-        ("seed", ctypes.c_ulonglong),
-        ("blocks", ctypes.c_void_p),
-        ("block_count", ctypes.c_ulonglong),
-        ("message", ctypes.c_char_p),
-        ("message_size", ctypes.c_size_t),
-        ("counting", ctypes.POINTER(Counting)),
-    )
+_HOOKS = {"__tsan_": "gpucnn_access_", "__ubsan_": "gpucnn_undefined_"}
+"""Names of the sanitizers' functions, and those of the scheduler's (hooks.hpp) that they become."""
 
 
 @dataclass(frozen=True)
@@ -63,25 +67,43 @@ class Library:
     options: tuple[str, ...]
     scheduler: ctypes.CDLL
     listing: Listing
+    path: str
+    """Of the compiled library."""
+
+    is_instrumented: bool
+    """Whether a call before each access to memory tells the scheduler of it."""
 
     @cached_property
-    def counted(self) -> "Library":
-        """The same kernels, compiled so that their accesses to memory are counted."""
-        return _load(find_compiler(), self.text, _COUNTED, self.options, _build_counted)
+    def instrumented(self) -> "Library":
+        """The same kernels, compiled so that their accesses to memory are seen."""
+        if self.is_instrumented:
+            return self
+        return _load_instrumented(find_compiler(), self.text, self.options)
 
     def launch(self, launch: Launch) -> None:
         """Run a launch to its end; launches from several host threads run one after another.
 
         Raises:
-            SimulatorError: a thread of the kernel did what CUDA does not allow.
+            LaunchError: a thread of the kernel did what CUDA does not allow.
+            KeyboardInterrupt: Ctrl-C was pressed, and no handler but Python's own is there for it.
         """
-        message = ctypes.create_string_buffer(1000)
+        message = ctypes.create_string_buffer(1500)
         launch.message = ctypes.cast(message, ctypes.c_char_p)
         launch.message_size = len(message)
+        launch.is_checked = self.is_instrumented
+        launch.is_interruptible = _is_interruptible()
         with _lock:
-            failed = self.scheduler.gpucnn_launch(ctypes.byref(launch))
-        if failed:
-            raise SimulatorError(message.value.decode(errors="replace"))
+            outcome = self.scheduler.gpucnn_launch(ctypes.byref(launch))
+        if outcome == DONE:
+            return
+        text = with_lines(message.value.decode(errors="replace"), self.path)
+        raise KeyboardInterrupt(text) if outcome == INTERRUPTED else LaunchError(text)
+
+
+def _is_interruptible() -> bool:
+    """Whether Ctrl-C is Python's to handle, and this thread the one that it interrupts."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # One thread at a time loads or launches, since the process has one scheduler. A fork waits for it,
@@ -96,18 +118,31 @@ if hasattr(os, "register_at_fork"):  # a POSIX system
 
 
 def load(
-    source: str | Path, options: Sequence[str], name_expressions: Sequence[str] = ()
+    source: str | Path,
+    options: Sequence[str],
+    name_expressions: Sequence[str] = (),
+    *,
+    is_checked: bool,
 ) -> Library:
     """Load the kernels of a CUDA C source or file, from the cache or else compiled.
+
+    Under a sanitizer, that is what checks them.
 
     Raises:
         SimulatorError: the source does not compile, an option is unknown, or there is no compiler
             or sanitizer.
     """
-    flags = FLAGS[chosen_sanitizer()]
+    sanitizer = chosen_sanitizer()
     compiler = find_compiler()
     text = translate(preprocess(compiler, source, options), name_expressions)
-    return _load(compiler, text, flags, tuple(options), _build)
+    if is_checked and not sanitizer:
+        return _load_instrumented(compiler, text, tuple(options))
+    return _load(compiler, text, FLAGS[sanitizer], tuple(options), _build)
+
+
+def _load_instrumented(compiler: Compiler, text: str, options: tuple[str, ...]) -> Library:
+    flags = (*_INSTRUMENTED, *(_CLANG if compiler.is_clang else _GCC))
+    return _load(compiler, text, flags, options, _build_instrumented)
 
 
 def _load(
@@ -125,7 +160,8 @@ def _load(
         code = cached_library(
             "module.so", contents, lambda path: build(compiler, text, every, path)
         )
-        return Library(text, options, scheduler, read_listing(code))
+        is_instrumented = build is _build_instrumented
+        return Library(text, options, scheduler, read_listing(code), code._name, is_instrumented)
 
 
 _Build = Callable[[Compiler, str, tuple[str, ...], Path], None]
@@ -136,11 +172,12 @@ def _build(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) ->
     compiler.run([*flags, "-shared", "-x", "c++-cpp-output", "-", "-o", path], text)
 
 
-def _build_counted(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) -> None:
-    """As assembly first, in which the calls for the sanitizer become those of counting.hpp."""
+def _build_instrumented(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) -> None:
+    """As assembly first, in which the calls for sanitizers become those of hooks.hpp."""
     assembly = compiler.run([*flags, "-S", "-x", "c++-cpp-output", "-", "-o", "-"], text)
-    counted = assembly.replace("__tsan_", "gpucnn_count_")
-    compiler.run(["-shared", "-x", "assembler", "-", "-o", path], counted)
+    for name, hook in _HOOKS.items():
+        assembly = assembly.replace(name, hook)
+    compiler.run(["-shared", "-x", "assembler", "-", "-o", path], assembly)
 
 
 @cache

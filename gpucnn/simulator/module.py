@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from gpucnn.simulator.counting import Counter, Traffic, counted_launches
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.simulator.library import Launch, Library, load
+from gpucnn.simulator.launches import Launch, disjoint
+from gpucnn.simulator.library import Library, load
 from gpucnn.simulator.parameters import Argument, Arguments, Parameter
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
@@ -43,6 +44,8 @@ class Module:
         name_expressions: C++ expressions of kernels and variables that have no `extern "C"` name,
             as NVRTC takes them: of a template, "scale<float, 4>", or in a namespace, "mine::scale".
             They are the names by which `get_function` and `get_global` find them.
+        checked: whether each access to memory is checked. Without it a launch is faster, and a
+            stray access or a race may pass unseen.
 
     Raises:
         SimulatorError: the source does not compile, no compiler is installed, or an option or the
@@ -56,6 +59,7 @@ class Module:
         order: Order = "forward",
         *,
         name_expressions: Sequence[str] | None = None,
+        checked: bool = True,
     ) -> None:
         if order not in tuple(_ORDERS) and not isinstance(order, int):
             raise SimulatorError(
@@ -63,7 +67,7 @@ class Module:
                 "the seed of a shuffled one"
             )
         self._order = order
-        self._library = load(source, options, name_expressions or ())
+        self._library = load(source, options, name_expressions or (), is_checked=checked)
 
     def get_function(self, name: str) -> "Function":
         """The kernel of that name: its symbol, or one of the module's name expressions.
@@ -170,6 +174,7 @@ class Function:
         sizes = self._checked_sizes(grid, block, shared_mem)
         arguments = Arguments(self.name, self.parameters, args)
         chosen = None if blocks is None else self._checked_blocks(blocks, prod(sizes[0]))
+        arrays = disjoint(arguments.arrays)
         launch = Launch(
             kernel=ctypes.pointer(self._kernel),
             name=self.name.encode(),
@@ -181,6 +186,9 @@ class Function:
             seed=0 if isinstance(self._order, str) else self._order % 2**64,
             blocks=None if chosen is None else chosen.ctypes.data,
             block_count=prod(sizes[0]) if chosen is None else chosen.size,
+            arrays=arrays,
+            array_count=len(arrays),
+            is_strict=not arguments.hides_pointers,
         )
         return Prepared(self._library, launch, arguments, chosen)
 
@@ -260,7 +268,7 @@ class Prepared:
 
     def _counted(self) -> Traffic:
         """Run it, and return what it does with memory."""
-        name, library = self._launch.name.decode(), self._library.counted
+        name, library = self._launch.name.decode(), self._library.instrumented
         counter = Counter(name, self._arguments.arrays)
         launch = Launch.from_buffer_copy(self._launch)
         launch.kernel = ctypes.pointer(library.listing.kernel(name).description)

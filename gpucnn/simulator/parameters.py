@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,13 +47,23 @@ class Parameter(ctypes.Structure):
         return dtype.kind == chr(self.kind) and dtype.itemsize == self.size and dtype.isnative
 
 
+class Memory(NamedTuple):
+    """Where an array lies: its address, and the bytes of it and of an element."""
+
+    address: int
+    size: int
+    element: int
+
+
 class Arguments:
     """Arguments in the form that a kernel takes: an array of pointers to their values.
 
     Attributes:
         values: an array of one element for each argument: its value, or the address for a pointer.
         pointers: the addresses of `values`.
-        arrays: the address and the bytes of each array, by its place.
+        arrays: where each array lies, by its place.
+        hides_pointers: whether the kernel may be given addresses of memory besides `arrays`: in a
+            structure, or in an array of them.
 
     Raises:
         SimulatorError: an argument does not match its parameter.
@@ -73,12 +83,23 @@ class Arguments:
             for i, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True))
         ]
         self.arrays = {
-            i: (argument.ctypes.data, argument.nbytes)
+            i: Memory(argument.ctypes.data, argument.nbytes, max(1, argument.itemsize))
             for i, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True))
             if parameter.pointer and isinstance(argument, np.ndarray)
         }
+        self.hides_pointers = any(
+            _hides_pointers(parameter, argument)
+            for parameter, argument in zip(parameters, arguments, strict=True)
+        )
         addresses = [value.ctypes.data for value in self.values]
         self.pointers = (ctypes.c_void_p * len(addresses))(*addresses)
+
+
+def _hides_pointers(parameter: Parameter, argument: Argument) -> bool:
+    if parameter.pointer and not (argument is None or isinstance(argument, np.ndarray)):
+        return True
+    is_address = parameter.pointer and parameter.kind == ord("u") and parameter.size == 8
+    return parameter.kind == ord("V") or bool(is_address)
 
 
 def _value(where: str, parameter: Parameter, argument: Argument) -> npt.NDArray[Any]:

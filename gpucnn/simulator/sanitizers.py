@@ -33,7 +33,7 @@ FAILED = 66
 _REPORTED = ("-O1", "-g1", "-nodefaultlibs")
 
 FLAGS = {
-    "": ("-O3",),
+    "": ("-O3", "-g1"),
     "address": (
         *_REPORTED,
         "-fno-omit-frame-pointer",
@@ -45,7 +45,7 @@ FLAGS = {
 """Compiler flags for kernels, by the kind of sanitizer, "" for none."""
 
 RUNTIME_FLAGS = {
-    "": ("-O3",),
+    "": ("-O3", "-g1"),
     "address": ("-O1", "-g", "-DGPUCNN_ADDRESS"),
     "thread": ("-O1", "-g", "-DGPUCNN_THREAD"),
 }

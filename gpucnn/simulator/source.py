@@ -29,6 +29,7 @@ from gpucnn.simulator.errors import SimulatorError
 
 CUDA = Path(__file__).parent / "language" / "cuda.hpp"
 HEADERS = Path(__file__).parent / "include"
+SOURCE = "source.cu"  # the name of a source that is not a file
 LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
 
 _OPTION = re.compile(r"-[DUI].+|--?std=c\+\+(17|20)")
@@ -62,7 +63,7 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -
         f"-I{HEADERS}",
     ]
     if isinstance(source, str):
-        return compiler.run([*arguments, "-"], f'# 1 "source.cu"\n{source}')
+        return compiler.run([*arguments, "-"], f'# 1 "{SOURCE}"\n{source}')
     if not source.is_file():
         raise SimulatorError(f"there is no file {source}: give the path of a CUDA C source")
     return compiler.run([*arguments, source])
@@ -142,8 +143,10 @@ def _shared_declarations(bare: str) -> Iterator[Edit]:
 
 
 def _dynamic(array: DynamicShared, bare: str) -> str:
-    """The declaration of dynamic shared memory, as a pointer that the scheduler sets."""
-    pointer = f"{array.type}* const&"
-    memory = f"reinterpret_cast<{pointer}>(::gpucnn_simulator::dynamic_shared)"
-    lines = bare.count("\n", array.begin, array.end)
-    return f"{pointer} {array.name} = {memory};" + "\n" * lines
+    """The declaration of dynamic shared memory, as the pointer to it that a thread has."""
+    lines = "\n" * bare.count("\n", array.begin, array.end)
+    if any(array.begin in body for body in function_bodies(bare)):
+        memory = f"({array.type}*)::gpucnn_simulator::dynamic_shared"
+        return f"{array.type}* const {array.name} = {memory};{lines}"
+    declared = f"extern __thread {array.type}* const {array.name}"
+    return f'{declared} __asm__("gpucnn_dynamic_shared");{lines}'

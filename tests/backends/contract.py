@@ -50,9 +50,9 @@ BACKENDS: dict[str, Callable[[], Backend]] = {
     "cpu": lambda: CpuBackend(threads=2),
     "cpu, row-major": lambda: RowMajor(threads=2),
     "cpu, in row tiles": lambda: InRowTiles(threads=2),
-    "simulator": lambda: CudaBackend(SimulatorRuntime()),
-    "simulator, reversed": lambda: CudaBackend(SimulatorRuntime("reversed")),
-    "simulator, shuffled": lambda: CudaBackend(SimulatorRuntime(1)),
+    "simulator": lambda: CudaBackend(SimulatorRuntime(checked=True)),
+    "simulator, reversed": lambda: CudaBackend(SimulatorRuntime("reversed", checked=True)),
+    "simulator, shuffled": lambda: CudaBackend(SimulatorRuntime(1, checked=True)),
 }
 
 if gpu.contexts():

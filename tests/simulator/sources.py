@@ -12,12 +12,12 @@ FOLDER = Path(__file__).parent / "cuda"
 
 
 @cache
-def module(name: str, order: Order = "forward") -> Module:
-    return Module(FOLDER / f"{name}.cu", order=order)
+def module(name: str, order: Order = "forward", *, checked: bool = True) -> Module:
+    return Module(FOLDER / f"{name}.cu", order=order, checked=checked)
 
 
-def kernel(source: str, name: str, order: Order = "forward") -> Function:
-    return module(source, order).get_function(name)
+def kernel(source: str, name: str, order: Order = "forward", *, checked: bool = True) -> Function:
+    return module(source, order, checked=checked).get_function(name)
 
 
 def line(source: str, comment: str) -> str:

@@ -71,7 +71,7 @@ def test_barriers(order: Order, threads: int) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_missing_barrier_shows(order: Order) -> None:
     x = np.arange(64, dtype=np.float32)
-    run("reverse_without_barrier", 64, x, order=order)
+    kernel("threads", "reverse_without_barrier", order, checked=False)((1,), (64,), (x,))
     assert np.isnan(x).any()
 
 
@@ -85,7 +85,8 @@ def test_shared_memory_of_templates(order: Order) -> None:
 
 def test_shared_memory_is_filled_for_each_block() -> None:
     reals, integers, dynamic = zeros(32, np.float32), zeros(32), zeros(32, np.uint32)
-    kernel("threads", "unwritten")((2,), (32,), (reals, integers, dynamic), shared_mem=128)
+    unwritten = kernel("threads", "unwritten", checked=False)
+    unwritten((2,), (32,), (reals, integers, dynamic), shared_mem=128)
     assert np.isnan(reals).all()
     assert (integers == -1).all()
     assert (dynamic == 2**32 - 1).all()

@@ -25,6 +25,7 @@ class SimulatorRuntime:
     Args:
         order: the order in which the blocks, and the threads of a block, run: "forward",
             "reversed", or a seed for a shuffled order. A correct kernel gives the same in each.
+        checked: whether each access of a kernel to memory is checked. Training is faster without.
 
     Raises:
         SimulatorError: no C++ compiler is found.
@@ -34,9 +35,9 @@ class SimulatorRuntime:
     xp: Any = np
     traits = attrgetter("__class__", "shape", "dtype", "flags.c_contiguous")
 
-    def __init__(self, order: Order = "forward") -> None:
+    def __init__(self, order: Order = "forward", *, checked: bool = False) -> None:
         self._compiler = find_compiler()
-        self._order = order
+        self._order, self._checked = order, checked
         self._memory = DeviceMemory()
         self._here = threading.local()  # launches: those that this thread records, or None
 
@@ -95,7 +96,7 @@ class SimulatorRuntime:
             self._here.branch.clear()
 
     def load(self, source: str, options: tuple[str, ...]) -> "_Module":
-        return _Module(self, Module(source, options, order=self._order))
+        return _Module(self, Module(source, options, self._order, checked=self._checked))
 
     def launch(self, launch: Prepared, arguments: tuple[Any, ...]) -> None:
         """Launch a kernel, or add it to what this thread is recording."""

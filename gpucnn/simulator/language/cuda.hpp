@@ -25,10 +25,10 @@
 typedef decltype(sizeof(0)) size_t;
 typedef decltype((char*)0 - (char*)0) ptrdiff_t;
 
-static const uint3& threadIdx = gpucnn_simulator::thread_index;
-static const uint3& blockIdx = gpucnn_simulator::block_index;
-static const dim3& blockDim = gpucnn_simulator::block_size;
-static const dim3& gridDim = gpucnn_simulator::grid_size;
+using gpucnn_simulator::blockDim;
+using gpucnn_simulator::blockIdx;
+using gpucnn_simulator::gridDim;
+using gpucnn_simulator::threadIdx;
 static constexpr int warpSize = 32;
 
 template <typename T> inline T __ldg(const T* address) { return *address; }

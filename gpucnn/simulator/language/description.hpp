@@ -63,15 +63,21 @@ template <int... i> struct IndicesTo<0, i...> {
     using Type = Indices<i...>;
 };
 
+// What it reads is the host's, and so not to be checked.
+#define GPUCNN_UNCHECKED __attribute__((no_sanitize("thread"), no_sanitize("undefined")))
+
 template <auto kernel> struct Stub;
 template <typename... P, void (*kernel)(P...)> struct Stub<kernel> {
     static constexpr int count = sizeof...(P);
     static constexpr Parameter parameters[] = {ParameterOf<P>::value..., {}};
-    template <int... i> static void unpack(void** arguments, Indices<i...>)
+    template <int... i> GPUCNN_UNCHECKED static void unpack(void** arguments, Indices<i...>)
     {
         kernel(*(P*)arguments[i]...);
     }
-    static void call(void** arguments) { unpack(arguments, typename IndicesTo<count>::Type()); }
+    GPUCNN_UNCHECKED static void call(void** arguments)
+    {
+        unpack(arguments, typename IndicesTo<count>::Type());
+    }
 };
 
 constexpr int first_of(int first, ...) { return first; }

@@ -7,6 +7,8 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
+#include "state.hpp"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +32,6 @@ void __tsan_release(void* address);
 
 namespace gpucnn_simulator {
 namespace {
-
-constexpr unsigned MOST_THREADS = 1024;  // of a block
 
 constexpr size_t STACK = 256 * 1024;  // bytes; pages are committed on first access
 constexpr size_t GUARD = 64 * 1024;   // bytes of inaccessible pages below a stack
@@ -75,6 +75,12 @@ unsigned fiber_count;
 
 void run_threads();
 
+[[noreturn]] void give_up_memory(const char* what)
+{
+    fprintf(stderr, "gpucnn.simulator: no memory for %s\n", what);
+    abort();
+}
+
 // A fiber is stored at the top of its stack. Its offset in the page differs from fiber to fiber:
 // most threads use little stack, and would otherwise compete for the same few sets of the cache.
 Fiber* new_fiber()
@@ -82,10 +88,8 @@ Fiber* new_fiber()
     void* memory = mmap(
         nullptr, GUARD + STACK, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0) {
-        fprintf(stderr, "gpucnn.simulator: no memory for the stacks of a block's threads\n");
-        abort();
-    }
+    if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0)
+        give_up_memory("the stacks of a block's threads");
     char* stack = (char*)memory + GUARD;
     const size_t shift = fiber_count * 9 % 64 * 64;
     Fiber* fiber = new (stack + STACK - shift - (sizeof(Fiber) + 63) / 64 * 64) Fiber;

@@ -11,45 +11,32 @@
 // host's later ones; a barrier orders the accesses of the threads that it releases. This file is
 // compiled without the sanitizer, which does not need to see the scheduler's own accesses.
 
+#define GPUCNN_SCHEDULER
+
+#include "checking.hpp"
 #include "counting.hpp"
+#include "errors.hpp"
 #include "fibers.hpp"
+#include "hooks.hpp"
 #include "order.hpp"
 #include "runtime.hpp"
 #include "shared.hpp"
+#include "signals.hpp"
+#include "state.hpp"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 namespace __attribute__((visibility("default"))) gpucnn_simulator {
 
-uint3 thread_index;
-uint3 block_index;
-dim3 block_size;
-dim3 grid_size;
-void* dynamic_shared;
-
-// As in library.py.
-struct Launch {
-    const Kernel* kernel;
-    const char* name;
-    void** arguments;
-    unsigned grid[3];
-    unsigned block[3];
-    size_t dynamic_shared;  // bytes
-    int order;              // one of Order
-    unsigned long long seed;
-    const long long* blocks;  // linear indices, or null for all
-    unsigned long long block_count;
-    char* message;
-    size_t message_size;
-    Counting* counting;  // null if accesses are not counted
-};
+__thread uint3 threadIdx;
+__thread uint3 blockIdx;
+__thread dim3 blockDim;
+__thread dim3 gridDim;
+__thread void* dynamic_shared;
 
 namespace {
-
-constexpr unsigned WARP = 32;
 
 // The operation that a thread waits in.
 struct Wait {
@@ -67,14 +54,8 @@ struct Warp {
     unsigned waiting;  // lanes that wait for other lanes
 };
 
-Launch launch;
-bool failed;
-
-uint3 thread_indices[MOST_THREADS];
-unsigned thread_count;
 unsigned thread_order[MOST_THREADS];
 unsigned next_in_order;  // position in thread_order of the next thread to start
-unsigned running;        // the running thread
 unsigned live;           // threads that have not returned
 
 Wait waits[MOST_THREADS];
@@ -89,45 +70,6 @@ int block_result;
 #if defined(GPUCNN_THREAD)
 unsigned first_of_block;  // the fiber of the first thread of the block
 #endif
-
-// Errors ------------------------------------------------------------------------------------------
-
-struct Text {
-    char characters[200];
-};
-
-Text named(unsigned thread)
-{
-    Text text;
-    const uint3 index = thread_indices[thread];
-    snprintf(text.characters, sizeof(text), "thread (%u, %u, %u)", index.x, index.y, index.z);
-    return text;
-}
-
-Text at(Place place)
-{
-    Text text;
-    const char* slash = strrchr(place.file, '/');
-    const char* file = slash ? slash + 1 : place.file;
-    snprintf(text.characters, sizeof(text), "%s at %s:%d", place.function, file, place.line);
-    return text;
-}
-
-// Aborts the launch with a message, and returns to the host for good. The kernel's name is cut, to
-// leave room for the reason.
-[[noreturn]] __attribute__((format(printf, 1, 2))) void give_up(const char* format, ...)
-{
-    const int length = snprintf(
-        launch.message, launch.message_size, "%.200s, block (%u, %u, %u): ", launch.name,
-        block_index.x, block_index.y, block_index.z);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(launch.message + length, launch.message_size - length, format, arguments);
-    va_end(arguments);
-    failed = true;
-    switch_to(&host);
-    abort();
-}
 
 // Readiness ---------------------------------------------------------------------------------------
 
@@ -180,6 +122,7 @@ void complete(unsigned first, unsigned lanes)
                 named(threads[i]).characters, wait.source, at(wait.place).characters);
     }
     warps[first / WARP].waiting &= ~lanes;
+    if (launch.is_checked && waits[threads[0]].orders_memory) order_lanes(first, lanes);
 #if defined(GPUCNN_THREAD)
     if (waits[threads[0]].orders_memory)
         synchronise([&](unsigned i) { return waits[threads[i]].fiber; }, count);
@@ -243,6 +186,7 @@ void complete_block()
     }
     block_result = true_predicates;
     true_predicates = 0;
+    if (launch.is_checked) order_block();
 #if defined(GPUCNN_THREAD)
     synchronise([](unsigned i) { return fibers[first_of_block + i]; }, thread_count);
 #endif
@@ -279,6 +223,7 @@ Fiber* starting_fiber()
 // The fiber to switch to when the running one cannot continue.
 Fiber* next_fiber()
 {
+    if (is_interrupted) give_up_interrupted(nullptr);
     if (ready_count == 0 && next_in_order < thread_count) return starting_fiber();
     if (ready_count == 0 && live == 0) return &host;
     if (ready_count == 0) resolve();
@@ -288,13 +233,17 @@ Fiber* next_fiber()
 void set_running(unsigned thread)
 {
     running = thread;
-    thread_index = thread_indices[thread];
+    threadIdx = thread_indices[thread];
+    if (!launch.is_checked) return;
+    mine = stamp_of(thread);
+    own_memory(running_fiber->stack, running_fiber->stack_size);
 }
 
 void run_next_thread()
 {
     set_running(thread_order[next_in_order++]);
     launch.kernel->call(launch.arguments);
+    check_second_write();
     live--;
     const unsigned warp = running / WARP;
     warps[warp].ended |= 1u << running % WARP;
@@ -320,6 +269,7 @@ void run_threads()
 void wait(const Wait& description)
 {
     const unsigned thread = running;
+    check_second_write();
     waits[thread] = description;
     waits[thread].fiber = running_fiber;
     if (description.mask) {
@@ -376,14 +326,20 @@ unsigned long long shuffle(Place place, unsigned mask, unsigned long long value,
 
 void* shared_memory(const void* key, unsigned long size)
 {
-    if (char* memory = find_shared_memory(key)) return memory;
+    SharedMemory* memory = find_shared_memory(key);
+    if (memory != nullptr && memory->is_used) return memory->begin;
     const unsigned long before = static_shared_size();
     if (before + size > MOST_STATIC_SHARED || shared_memory_count == MOST_SHARED_MEMORIES)
         give_up(
             "%s declares %lu bytes of static shared memory after %lu of its block, and a device "
             "allows %lu: make its arrays smaller",
             named(running).characters, size, before, MOST_STATIC_SHARED);
-    return new_static_memory(key, size);
+    if (memory == nullptr) {
+        memory = &add_shared_memory(key, new_static_memory(size), size);
+        if (launch.is_checked) add_shared_region(*memory);
+    }
+    begin_use(*memory);
+    return memory->begin;
 }
 
 void fail(Place place, const char* text)
@@ -393,6 +349,7 @@ void fail(Place place, const char* text)
 
 void fence()
 {
+    if (launch.is_checked) note_fence();
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #if defined(GPUCNN_THREAD)
     static char meeting;
@@ -419,14 +376,14 @@ void prepare_threads()
         thread_order[i] = i;
     }
     if (launch.order == REVERSED) put_in_order(thread_order, thread_count);
-    block_size = {launch.block[0], launch.block[1], launch.block[2]};
-    grid_size = {launch.grid[0], launch.grid[1], launch.grid[2]};
+    blockDim = {launch.block[0], launch.block[1], launch.block[2]};
+    gridDim = {launch.grid[0], launch.grid[1], launch.grid[2]};
 }
 
 void prepare_block(unsigned long long block)
 {
     const unsigned long long row = block / launch.grid[0];
-    block_index = {
+    blockIdx = {
         (unsigned)(block % launch.grid[0]), (unsigned)(row % launch.grid[1]),
         (unsigned)(row / launch.grid[1])};
     if (launch.order == SHUFFLED) put_in_order(thread_order, thread_count);
@@ -437,17 +394,17 @@ void prepare_block(unsigned long long block)
     next_in_order = ready_count = 0;
     true_predicates = 0;
     live = thread_count;
+    if (launch.is_checked) begin_checked_block();
 }
 
 void run_block(unsigned long long block)
 {
     prepare_block(block);
-    dynamic_shared = new_dynamic_memory(launch.dynamic_shared);
+    dynamic_shared = begin_block_of_shared_memories(launch.dynamic_shared);
 #if defined(GPUCNN_THREAD)
     synchronise_with_host(first_of_block, thread_count);
 #endif
     switch_to(starting_fiber());
-    free_shared_memories();
 }
 
 #if defined(GPUCNN_THREAD)
@@ -471,18 +428,18 @@ void run_blocks()
     const BlockOrder order(launch.block_count);
 #if defined(GPUCNN_THREAD)
     const unsigned long long most = MOST_FIBERS / thread_count;
-    for (unsigned long long i = 0; i < launch.block_count && !failed; i += most) {
+    for (unsigned long long i = 0; i < launch.block_count && outcome == DONE; i += most) {
         const unsigned long long left = launch.block_count - i;
         const unsigned count = (unsigned)(left < most ? left : most);
         prepare_fibers(count * thread_count);
-        for (unsigned j = 0; j < count && !failed; j++) {
+        for (unsigned j = 0; j < count && outcome == DONE; j++) {
             first_of_block = j * thread_count;
             run_block(block_at(order, i + j));
         }
         end_fibers(count * thread_count);
     }
 #else
-    for (unsigned long long i = 0; i < launch.block_count && !failed; i++)
+    for (unsigned long long i = 0; i < launch.block_count && outcome == DONE; i++)
         run_block(block_at(order, i));
 #endif
 }
@@ -490,20 +447,26 @@ void run_blocks()
 }  // namespace
 }  // namespace gpucnn_simulator
 
-// Runs a launch to its end; returns 0, or 1 and an error message.
+// Runs a launch to its end; returns its Outcome, with a message if that is not DONE.
 extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
     const gpucnn_simulator::Launch* given)
 {
     using namespace gpucnn_simulator;
     launch = *given;
-    failed = false;
+    outcome = DONE;
+    locate_code(launch.kernel);
     choose_order(launch.order, launch.seed);
     begin_on_host();
     prepare_threads();
+    begin_shared_memories(launch.dynamic_shared);
+    if (launch.is_checked && !begin_checking()) return FAILED;
     counting = launch.counting;
+    handle_signals();
     run_blocks();
+    restore_signals();
     counting = nullptr;
-    if (failed) forget_threads();
+    if (launch.is_checked) end_checking();
+    if (outcome != DONE) forget_threads();
     fflush(stdout);
-    return failed;
+    return outcome;
 }

@@ -17,14 +17,17 @@ struct dim3 {
 // The scheduler is a separate library, shared by all modules of a process.
 namespace __attribute__((visibility("default"))) gpucnn_simulator {
 
-// Of the running thread.
-extern uint3 thread_index;
-extern uint3 block_index;
-extern dim3 block_size;
-extern dim3 grid_size;
-
-// Of the running block.
-extern void* dynamic_shared;
+// To a kernel its own are constant: its compiler may keep them, and calls no hook to read them.
+#if defined(GPUCNN_SCHEDULER)
+#define GPUCNN_OWN(type) extern __thread type
+#else
+#define GPUCNN_OWN(type) extern __thread type const
+#endif
+GPUCNN_OWN(uint3) threadIdx;
+GPUCNN_OWN(uint3) blockIdx;
+GPUCNN_OWN(dim3) blockDim;
+GPUCNN_OWN(dim3) gridDim;
+GPUCNN_OWN(void*) dynamic_shared __asm__("gpucnn_dynamic_shared");
 
 // The running block's memory of static size that is known by `key`.
 void* shared_memory(const void* key, unsigned long size);

@@ -3,8 +3,11 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
+#include "fibers.hpp"
+
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <vector>
 
@@ -18,19 +21,13 @@ constexpr size_t ALIGNMENT = 128;                    // bytes
 struct SharedMemory {
     const void* key;  // of the declaration; null for the dynamic one
     char* begin;
-    size_t size;  // bytes
+    size_t size;   // bytes
+    bool is_used;  // by the running block
 };
 
 // First the dynamic one, then the static ones, in the order in which they were used first.
 SharedMemory shared_memories[MOST_SHARED_MEMORIES];
 unsigned shared_memory_count;
-
-#if defined(GPUCNN_THREAD)
-// To the sanitizer, who allocates memory writes to it, so that the host does so before a block runs:
-// the dynamic memory, and with it what the block will use as static memory.
-char* static_memory;
-std::vector<void*> kept_memory;  // of blocks that have ended, so that others get another
-#endif
 
 bool is_within(const char* address, const void* begin, size_t size)
 {
@@ -44,18 +41,11 @@ bool is_shared(const char* address)
     return false;
 }
 
-// The static memory of that key, or null if the block has not used it yet.
-char* find_shared_memory(const void* key)
-{
-    for (unsigned i = 1; i < shared_memory_count; i++)
-        if (shared_memories[i].key == key) return shared_memories[i].begin;
-    return nullptr;
-}
-
 size_t static_shared_size()
 {
     size_t size = 0;
-    for (unsigned i = 1; i < shared_memory_count; i++) size += shared_memories[i].size;
+    for (unsigned i = 1; i < shared_memory_count; i++)
+        if (shared_memories[i].is_used) size += shared_memories[i].size;
     return size;
 }
 
@@ -70,59 +60,129 @@ void fill(char* begin, char* end)
     while (begin < end) *(volatile char*)begin++ = (char)0xff;
 }
 
-// Allocates exactly the requested size, so that the address sanitizer finds overruns.
-void* allocate(size_t size)
+void begin_use(SharedMemory& memory)
+{
+    fill(memory.begin, memory.begin + memory.size);
+    memory.is_used = true;
+}
+
+SharedMemory& add_shared_memory(const void* key, char* memory, size_t size)
+{
+    shared_memories[shared_memory_count] = {key, memory, size, false};
+    return shared_memories[shared_memory_count++];
+}
+
+#if defined(GPUCNN_ADDRESS) || defined(GPUCNN_THREAD)
+
+// A block has memory of its own, of exactly the requested size, so that a sanitizer finds overruns
+// and tells the blocks apart.
+std::vector<void*> kept_memory;  // of blocks that have ended
+
+char* allocate(size_t size)
 {
     void* memory;
     if (posix_memalign(&memory, ALIGNMENT, size) != 0) abort();
-    return memory;
-}
-
-void* add_shared_memory(const void* key, void* memory, size_t size)
-{
-    fill((char*)memory, (char*)memory + size);
-    shared_memories[shared_memory_count++] = {key, (char*)memory, size};
-    return memory;
-}
-
-// The first of a block's shared memories.
-void* new_dynamic_memory(size_t size)
-{
-    void* memory = allocate(size);
-#if defined(GPUCNN_THREAD)
     kept_memory.push_back(memory);
-    static_memory = (char*)allocate(MOST_STATIC_SHARED + MOST_SHARED_MEMORIES * ALIGNMENT);
-    kept_memory.push_back(static_memory);
-#endif
-    return add_shared_memory(nullptr, memory, size);
+    return (char*)memory;
 }
 
-void* new_static_memory(const void* key, size_t size)
-{
-#if defined(GPUCNN_THREAD)
-    void* memory = static_memory;
-    static_memory += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-#else
-    void* memory = allocate(size);
-#endif
-    return add_shared_memory(key, memory, size);
-}
-
-void free_shared_memories()
-{
-#if !defined(GPUCNN_THREAD)
-    for (unsigned i = 0; i < shared_memory_count; i++) free(shared_memories[i].begin);
-#endif
-    shared_memory_count = 0;
-}
-
-#if defined(GPUCNN_THREAD)
 void free_kept_memory()
 {
     for (void* memory : kept_memory) free(memory);
     kept_memory.clear();
 }
+
+#if defined(GPUCNN_THREAD)
+// To the sanitizer, who allocates memory writes to it, so that the host does so before a block runs.
+char* static_memory;
 #endif
+
+char* new_static_memory(size_t size)
+{
+#if defined(GPUCNN_THREAD)
+    char* memory = static_memory;
+    static_memory += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return memory;
+#else
+    return allocate(size);
+#endif
+}
+
+void begin_shared_memories(size_t) {}
+
+void* begin_block_of_shared_memories(size_t dynamic_size)
+{
+    shared_memory_count = 0;
+#if defined(GPUCNN_THREAD)
+    static_memory = allocate(MOST_STATIC_SHARED + MOST_SHARED_MEMORIES * ALIGNMENT);
+#else
+    free_kept_memory();
+#endif
+    begin_use(add_shared_memory(nullptr, allocate(dynamic_size), dynamic_size));
+    return shared_memories[0].begin;
+}
+
+bool is_beyond_dynamic_shared(const char*) { return false; }
+
+#else
+
+// The blocks of a launch use the same memory. Between and beyond its parts nothing lies, so that an
+// access beyond one is seen to be that; and beyond the dynamic one are inaccessible pages.
+constexpr size_t STATIC_AREA = MOST_STATIC_SHARED + 2 * MOST_SHARED_MEMORIES * ALIGNMENT;
+constexpr size_t DYNAMIC_AREA = 256 * 1024;
+char* shared_area;
+
+char* static_end;  // of what is handed out
+
+char* new_static_memory(size_t size)
+{
+    char* memory = static_end;
+    static_end += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
+    return memory;
+}
+
+char* dynamic_area_end()
+{
+    return shared_area + STATIC_AREA + DYNAMIC_AREA;
+}
+
+void begin_shared_memories(size_t dynamic_size)
+{
+    if (shared_area == nullptr) {
+        void* memory = mmap(
+            nullptr, STATIC_AREA + DYNAMIC_AREA + GUARD, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED) give_up_memory("shared memory");
+        shared_area = (char*)memory;
+        mprotect(dynamic_area_end(), GUARD, PROT_NONE);
+    }
+    static_end = shared_area;
+    shared_memory_count = 0;
+    const size_t whole = (dynamic_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    add_shared_memory(nullptr, dynamic_area_end() - whole, dynamic_size);
+}
+
+void* begin_block_of_shared_memories(size_t)
+{
+    for (unsigned i = 1; i < shared_memory_count; i++) shared_memories[i].is_used = false;
+    begin_use(shared_memories[0]);
+    return shared_memories[0].begin;
+}
+
+bool is_beyond_dynamic_shared(const char* address)
+{
+    return address >= dynamic_area_end() && address < dynamic_area_end() + GUARD;
+}
+
+#endif
+
+// The static memory of that key, or null if the launch has not used it yet.
+SharedMemory* find_shared_memory(const void* key)
+{
+    for (unsigned i = 1; i < shared_memory_count; i++)
+        if (shared_memories[i].key == key) return &shared_memories[i];
+    return nullptr;
+}
 
 }  // namespace
 }  // namespace gpucnn_simulator

@@ -55,7 +55,8 @@ extern "C" __global__ void apart(float* out)
     own[threadIdx.x % 2] = threadIdx.x;
     elsewhere[threadIdx.x] = own[threadIdx.x % 2];
     __syncthreads();
-    *out = elsewhere[31 - threadIdx.x];
+    const float other = elsewhere[31 - threadIdx.x];
+    if (threadIdx.x == 0) *out = other;
 }
 
 __shared__ float of_all[32];

@@ -1,0 +1,525 @@
+// Checking each access of a launch to memory: that it lies in an array of the launch, in shared
+// memory or in a variable of the module, that shared memory was written before it is read, and that
+// no two threads access one place without an order, one of them to write it.
+//
+// Each granule of memory, 4 bytes or as many as an element has, has a cell with the latest accesses
+// to it: a write, an atomic operation, and reads of two threads. An access is identified by a stamp:
+// its thread, and the time on a clock that ticks where threads are ordered, at the start of a block
+// and at barriers. So a stamp from before the running block's latest barrier is ordered before all
+// that follows; and what a lane did before a barrier of a part of its warp, is ordered before what
+// the lanes do that took part (`seen`). Blocks are ordered by nothing but a fence of the earlier,
+// and an atomic operation of the later one.
+//
+// That threads write the same value to one place is no fault: many programs set a flag so.
+//
+// A part of runtime.cpp, the only file that includes it.
+#pragma once
+
+#include "errors.hpp"
+#include "fibers.hpp"
+#include "shared.hpp"
+#include "state.hpp"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace gpucnn_simulator {
+namespace {
+
+// Stamps ------------------------------------------------------------------------------------------
+
+using Time = unsigned;
+using Stamp = unsigned;  // time << THREAD_BITS | thread
+
+constexpr unsigned THREAD_BITS = 10;
+constexpr Time LAST_TIME = (1u << (32 - THREAD_BITS)) - 2;
+
+Time now;                          // never 0, the time in a cell without an access
+Time launch_start, block_start;    // of the running ones
+Time barrier;                      // the latest at which all threads of the block were ordered
+Time latest[MOST_THREADS];         // at which a thread was ordered with others of its warp
+Time seen[MOST_THREADS][WARP];     // up to which the lanes of its warp are ordered before a thread
+Stamp mine;                        // of the running thread
+bool is_acquired;                  // whether the running block has performed an atomic operation
+bool is_forgotten;                 // whether earlier accesses of the running block are forgotten
+
+struct StartedBlock {
+    Time start;
+    Time fence;  // its latest, or 0
+    uint3 index;
+};
+std::vector<StartedBlock> started;  // of the launch, in their order
+
+Stamp stamp_of(unsigned thread)
+{
+    return std::max(barrier, latest[thread]) << THREAD_BITS | thread;
+}
+
+// Cells -------------------------------------------------------------------------------------------
+
+struct Access {
+    Stamp stamp;
+    unsigned place;  // of the instruction in its library
+};
+
+struct Cell {
+    Access write, atomic, read, other_read;
+};
+
+struct Region {
+    const char* begin;
+    size_t size;       // bytes
+    unsigned granule;  // the binary logarithm of its bytes
+    Cell* cells;
+    const Array* array;  // null if it is no argument
+    bool is_shared;
+};
+
+// Cells keep their contents from launch to launch, since earlier stamps mean nothing to it.
+Cell* all_cells;
+size_t cell_capacity, cells_used;
+Cell* next_cells;  // for static shared memory
+constexpr size_t STATIC_CELLS = MOST_STATIC_SHARED / 4 + 2 * MOST_SHARED_MEMORIES;
+std::vector<std::pair<Cell*, size_t>> finer_cells;  // of regions that were refined
+
+std::vector<Region> regions;
+
+// The region that the accesses at an instruction last lay in, by a hash of its address.
+constexpr size_t SITES = 1024;
+Region* sites[SITES];
+Region nowhere;
+
+Cell* new_cells(size_t count)
+{
+    void* memory = mmap(
+        nullptr, count * sizeof(Cell), PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? nullptr : (Cell*)memory;
+}
+
+size_t cell_count(const Region& region)
+{
+    return (region.size >> region.granule) + 1;
+}
+
+// The time has come to its end: clears all cells, and begins anew.
+void forget()
+{
+    memset(all_cells, 0, cell_capacity * sizeof(Cell));
+    for (const auto& [cells, count] : finer_cells) memset(cells, 0, count * sizeof(Cell));
+    memset(latest, 0, sizeof(latest));
+    memset(seen, 0, sizeof(seen));
+    started.clear();
+    now = launch_start = block_start = barrier = 1;
+    started.push_back({now, now, blockIdx});
+    is_forgotten = true;
+}
+
+Time tick()
+{
+    if (now == LAST_TIME) forget();
+    return ++now;
+}
+
+// Orders ------------------------------------------------------------------------------------------
+
+void order_block()
+{
+    barrier = tick();
+}
+
+// Orders the accesses of the lanes of a warp, whose first thread is `first`, at a barrier of them.
+void order_lanes(unsigned first, unsigned lanes)
+{
+    const Time before = now, after = tick();
+    Time joined[WARP] = {};
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        if (!(lanes >> lane & 1)) continue;
+        for (unsigned i = 0; i < WARP; i++) joined[i] = std::max(joined[i], seen[first + lane][i]);
+    }
+    for (unsigned lane = 0; lane < WARP; lane++)
+        if (lanes >> lane & 1) joined[lane] = before;
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        if (!(lanes >> lane & 1)) continue;
+        memcpy(seen[first + lane], joined, sizeof(joined));
+        latest[first + lane] = after;
+    }
+}
+
+void note_fence()
+{
+    started.back().fence = tick();
+    latest[running] = now;
+    mine = stamp_of(running);
+}
+
+const StartedBlock& block_of(Stamp stamp)
+{
+    const Time time = stamp >> THREAD_BITS;
+    const auto after = std::upper_bound(
+        started.begin(), started.end(), time,
+        [](Time sought, const StartedBlock& block) { return sought < block.start; });
+    return after == started.begin() ? started.front() : *(after - 1);
+}
+
+// Whether neither a barrier nor anything else orders an earlier access before the running thread.
+bool is_unordered(Stamp stamp, const Region& region)
+{
+    const Time time = stamp >> THREAD_BITS;
+    const unsigned thread = stamp % MOST_THREADS;
+    if (time < launch_start) return false;
+    if (time < block_start)
+        return !region.is_shared && !(is_acquired && block_of(stamp).fence > time);
+    if (time < barrier || thread == running) return false;
+    return thread / WARP != running / WARP || time > seen[running][thread % WARP];
+}
+
+// Faults ------------------------------------------------------------------------------------------
+
+const char* in_words(bool writes)
+{
+    return writes ? "writes" : "reads";
+}
+
+// The name of a region, as "argument 2, which has 31 elements".
+Text named(const Region& region)
+{
+    Text text;
+    if (region.array != nullptr) {
+        const size_t count = region.size / region.array->element;
+        snprintf(
+            text.characters, sizeof(text), "argument %d, which has %zu element%s",
+            region.array->argument, count, count == 1 ? "" : "s");
+    } else if (region.begin == shared_memories[0].begin) {
+        snprintf(
+            text.characters, sizeof(text), "dynamic shared memory, of which it is launched with %zu "
+            "bytes", region.size);
+    } else if (region.is_shared) {
+        snprintf(text.characters, sizeof(text), "its %zu bytes of shared memory", region.size);
+    } else {
+        snprintf(text.characters, sizeof(text), "the variables of the module");
+    }
+    return text;
+}
+
+size_t distance(const char* address, const Region& region)
+{
+    if (address < region.begin) return region.begin - address;
+    const char* end = region.begin + region.size;
+    return address < end ? 0 : address - end + 1;
+}
+
+[[noreturn]] void give_up_null(bool writes, const Text& where)
+{
+    give_up(
+        "%s %s through a null pointer%s: give an array for each pointer that is used",
+        named(running).characters, in_words(writes), where.characters);
+}
+
+// Reports an access outside of all regions by the nearest one.
+[[noreturn]] void give_up_outside(const char* address, size_t width, bool writes, const void* pc)
+{
+    constexpr size_t FAR = 16 << 20;
+    const Text where = at(pc);
+    if ((size_t)address < NULL_PAGES) give_up_null(writes, where);
+    const Region* nearest = nullptr;
+    for (const Region& each : regions) {
+        if (each.array == nullptr && !each.is_shared) continue;
+        if (nearest == nullptr || distance(address, each) < distance(address, *nearest))
+            nearest = &each;
+    }
+    if (nearest == nullptr || distance(address, *nearest) > FAR)
+        give_up(
+            "%s %s %zu bytes%s, at an address in none of its arrays: see where the pointer comes "
+            "from",
+            named(running).characters, in_words(writes), width, where.characters);
+    const long long offset = address - nearest->begin;
+    const long long element = nearest->array ? nearest->array->element : 1;
+    const long long index = offset >= 0 ? offset / element : -((-offset + element - 1) / element);
+    const bool is_dynamic = nearest->begin == shared_memories[0].begin;
+    give_up(
+        "%s %s%s %s %lld of %s: %s", named(running).characters, in_words(writes), where.characters,
+        nearest->array ? "element" : "byte", index, named(*nearest).characters,
+        is_dynamic ? "launch it with a larger shared_mem, or keep the index within it"
+                   : "keep the index within it");
+}
+
+struct Conflict {
+    const char* earlier;  // what the earlier thread did
+    const char* later;
+    Access access;  // the earlier
+    const void* pc;  // of the later
+    bool is_shared;
+};
+
+[[noreturn]] void give_up_race(const Conflict& race)
+{
+    const StartedBlock& block = block_of(race.access.stamp);
+    const unsigned thread = race.access.stamp % MOST_THREADS;
+    const Text where = at(race.pc), earlier = at_place(race.access.place);
+    const bool is_warp = thread / WARP == running / WARP;
+    if (block.start == block_start)
+        give_up(
+            "%s %s%s what %s %s%s, and no barrier is in between: have them call __syncthreads()%s "
+            "there, or use an atomic operation",
+            named(running).characters, race.later, where.characters, named(thread).characters,
+            race.earlier, earlier.characters, is_warp ? " or __syncwarp()" : "");
+    give_up(
+        "%s %s%s what %s of block (%u, %u, %u) %s%s, and blocks run in any order: have only one "
+        "block write it, or use an atomic operation",
+        named(running).characters, race.later, where.characters, named(thread).characters,
+        block.index.x, block.index.y, block.index.z, race.earlier, earlier.characters);
+}
+
+// Two threads wrote one place: a fault if the second changes what the first wrote, which shows
+// after the access that is being checked.
+struct SecondWrite {
+    const char* address = nullptr;  // null if there is none
+    size_t width;
+    char contents[16];
+    Conflict race;
+} second_write;
+
+void check_second_write()
+{
+    if (second_write.address == nullptr) return;
+    const SecondWrite write = second_write;
+    second_write.address = nullptr;
+    if (memcmp(write.address, write.contents, write.width) != 0) give_up_race(write.race);
+}
+
+void note_second_write(const char* address, size_t width, const Conflict& race)
+{
+    check_second_write();
+    if (width > sizeof(second_write.contents)) give_up_race(race);
+    second_write.address = address;
+    second_write.width = width;
+    second_write.race = race;
+    memcpy(second_write.contents, address, width);
+}
+
+// Accesses ----------------------------------------------------------------------------------------
+
+// A LOAD and a STORE are those of an atomic operation.
+enum Kind { READ, WRITE, VOLATILE_READ, VOLATILE_WRITE, ATOMIC, LOAD, STORE };
+
+constexpr bool is_write(Kind kind)
+{
+    return kind == WRITE || kind == VOLATILE_WRITE || kind == ATOMIC || kind == STORE;
+}
+
+constexpr const char* VERBS[] = {
+    "reads", "writes", "reads", "writes", "changes atomically", "reads", "writes"};
+
+template <Kind kind> struct Checked {
+    const char* address;
+    size_t width;
+    const void* pc;
+    const Region& region;
+    unsigned place;
+
+    void race(const char* earlier, Access access) const
+    {
+        const Conflict conflict = {earlier, VERBS[kind], access, pc, region.is_shared};
+        if (kind == WRITE && earlier[0] == 'w')
+            note_second_write(address, width, conflict);
+        else
+            check_second_write(), give_up_race(conflict);
+    }
+
+    void against(const char* earlier, Access access) const
+    {
+        if (__builtin_expect(is_unordered(access.stamp, region), 0)) race(earlier, access);
+    }
+
+    void check(Cell& cell) const
+    {
+        if (kind == READ && cell.read.stamp == mine) return;  // whoever wrote since was reported
+        if (kind == WRITE && cell.write.stamp == mine) return;
+        against("wrote", cell.write);
+        if (kind == READ || kind == WRITE) against("changed atomically", cell.atomic);
+        if (is_write(kind)) against("read", cell.read), against("read", cell.other_read);
+        if (kind == READ) {
+            if ((cell.read.stamp ^ mine) % MOST_THREADS != 0) cell.other_read = cell.read;
+            cell.read = {mine, place};
+        }
+        if (kind == WRITE) cell.write = {mine, place};
+        else if (is_write(kind)) cell.atomic = {mine, place};
+    }
+};
+
+// Gives each byte of a region a cell of its own, for an access to a part of a granule.
+void refine(Region& region)
+{
+    const size_t count = region.size + 1;
+    Cell* cells = new_cells(count);
+    if (cells == nullptr)
+        give_up("no memory is left to check its accesses: load it with checked=False");
+    finer_cells.push_back({cells, count});
+    for (size_t i = 0; i < region.size; i++) cells[i] = region.cells[i >> region.granule];
+    region.cells = cells;
+    region.granule = 0;
+}
+
+bool is_unwritten(const Cell& cell)
+{
+    return std::max(cell.write.stamp, cell.atomic.stamp) >> THREAD_BITS < block_start;
+}
+
+void check_is_written(const Cell* cells, size_t count, const void* pc)
+{
+    if (is_forgotten || !std::all_of(cells, cells + count, is_unwritten)) return;
+    give_up(
+        "%s reads shared memory%s that no thread of the block has written: write it first, and "
+        "call __syncthreads() in between if another thread does",
+        named(running).characters, at(pc).characters);
+}
+
+bool is_own(const char* address)
+{
+    const char* variables = (const char*)&threadIdx;
+    constexpr long long NEAR = 256;  // the variables of the running thread lie side by side
+    return address > variables - NEAR && address < variables + NEAR;
+}
+
+// The region of an address that is not in the one in which the instruction's last access lay; null
+// if it is allowed and not to be checked.
+Region* region_of(const char* address, size_t width, bool writes, const void* pc)
+{
+    for (Region& each : regions)
+        if ((size_t)(address - each.begin) < each.size) return &each;
+    if (is_own(address) || !launch.is_strict) return nullptr;
+    give_up_outside(address, width, writes, pc);
+}
+
+size_t site_of(const void* pc)
+{
+    return (size_t)pc / 4 % SITES;
+}
+
+template <Kind kind> void check(const void* given, size_t width, const void* pc)
+{
+    const char* address = (const char*)given;
+    Region* region = sites[site_of(pc)];
+    size_t offset = address - region->begin;
+    if (__builtin_expect(offset >= region->size, 0)) {
+        region = region_of(address, width, is_write(kind), pc);
+        if (region == nullptr) return;
+        sites[site_of(pc)] = region;
+        offset = address - region->begin;
+    }
+    if (__builtin_expect(width > region->size - offset, 0))
+        give_up_outside(region->begin + region->size, width, is_write(kind), pc);
+    if (__builtin_expect((offset | width) & ((1u << region->granule) - 1), 0)) refine(*region);
+    // Between the threads of a block, being volatile orders nothing.
+    if (kind == VOLATILE_READ && region->is_shared) return check<READ>(given, width, pc);
+    if (kind == VOLATILE_WRITE && region->is_shared) return check<WRITE>(given, width, pc);
+    if (kind != READ && kind != WRITE && !region->is_shared) is_acquired = true;
+    Cell* cells = region->cells + (offset >> region->granule);
+    const size_t count = width >> region->granule;
+    if (region->is_shared && kind != WRITE && kind != STORE) check_is_written(cells, count, pc);
+    const unsigned place = place_of(pc);
+    const Checked<kind> access = {address, width, pc, *region, place};
+    for (size_t i = 0; i < count; i++) access.check(cells[i]);
+}
+
+// What is on the stack of the running fiber is its thread's own. Where no launch is checked, this
+// is all memory.
+const char* own_begin;
+size_t own_size = ~(size_t)0;
+
+void own_memory(const char* begin, size_t size)
+{
+    own_begin = begin;
+    own_size = size;
+}
+
+// Launches ----------------------------------------------------------------------------------------
+
+void add_region(const char* begin, size_t size, unsigned granule, const Array* array, bool shared)
+{
+    regions.push_back({begin, size, granule, nullptr, array, shared});
+    cells_used += cell_count(regions.back());
+}
+
+void add_regions()
+{
+    cells_used = 0;
+    regions.clear();
+    regions.reserve(launch.array_count + code.segments.size() + MOST_SHARED_MEMORIES);
+    for (size_t i = 0; i < launch.array_count; i++) {
+        const Array& array = launch.arrays[i];
+        const unsigned granule = array.element >= 4 ? 2 : array.element / 2;
+        add_region(array.begin, array.size, granule, &array, false);
+    }
+    add_region(shared_memories[0].begin, launch.dynamic_shared, 2, nullptr, true);
+    for (const Segment& each : code.segments)
+        add_region(each.begin, each.size, 2, nullptr, false);
+}
+
+// Allots their cells to the regions, with some to spare for static shared memory.
+bool allot_cells()
+{
+    cells_used += STATIC_CELLS;
+    if (cells_used > cell_capacity) {
+        if (all_cells != nullptr) munmap(all_cells, cell_capacity * sizeof(Cell));
+        cell_capacity = 0;
+        all_cells = new_cells(cells_used);
+        if (all_cells == nullptr) return false;
+        cell_capacity = cells_used;
+    }
+    Cell* next = all_cells;
+    for (Region& region : regions) {
+        region.cells = next;
+        next += cell_count(region);
+    }
+    next_cells = next;
+    return true;
+}
+
+// Adds the region of static shared memory that a launch uses for the first time.
+void add_shared_region(const SharedMemory& memory)
+{
+    add_region(memory.begin, memory.size, 2, nullptr, true);
+    regions.back().cells = next_cells;
+    next_cells += cell_count(regions.back());
+}
+
+// Begins to check a launch; false if there is no memory for it.
+bool begin_checking()
+{
+    add_regions();
+    if (!allot_cells()) {
+        snprintf(
+            launch.message, launch.message_size,
+            "%.200s: no memory is left to check its accesses: load it with checked=False",
+            launch.name);
+        return false;
+    }
+    for (Region*& each : sites) each = &nowhere;
+    if (now > LAST_TIME / 2) forget();
+    launch_start = tick();
+    return true;
+}
+
+void begin_checked_block()
+{
+    block_start = barrier = tick();
+    started.push_back({block_start, 0, blockIdx});
+    is_acquired = is_forgotten = false;
+}
+
+void end_checking()
+{
+    for (const auto& [cells, count] : finer_cells) munmap(cells, count * sizeof(Cell));
+    finer_cells.clear();
+    second_write.address = nullptr;
+    started.clear();
+    own_memory(nullptr, ~(size_t)0);
+}
+
+}  // namespace
+}  // namespace gpucnn_simulator

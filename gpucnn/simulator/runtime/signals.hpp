@@ -1,0 +1,160 @@
+// Signals while a launch runs: what a kernel does that the processor refuses ends the launch with an
+// error, and so does Ctrl-C.
+//
+// Handlers are in place only while a launch runs. What another thread of the process does, and what
+// the launching one does outside of its kernel, goes to the handlers that were there before.
+//
+// A part of runtime.cpp, the only file that includes it.
+#pragma once
+
+#include "errors.hpp"
+#include "shared.hpp"
+
+#include <execinfo.h>
+#include <pthread.h>
+#include <signal.h>
+
+namespace gpucnn_simulator {
+namespace {
+
+constexpr int FAULTS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+constexpr int MOST_SIGNALS = 64;
+
+struct sigaction earlier_handlers[MOST_SIGNALS];
+stack_t earlier_stack;
+pthread_t launching;
+char signal_stack[128 * 1024];
+volatile sig_atomic_t is_interrupted;  // where the launch could not be ended at once
+
+// The instruction of the kernel that the interrupted code came from, as a return address: the code
+// itself may be a function of the C library. Null if there is none.
+const void* interrupted_place()
+{
+    void* frames[64];
+    const int count = backtrace(frames, 64);
+    for (int i = 2; i < count; i++)  // after this function and the handler
+        if (code.contains(frames[i])) return frames[i];
+    return nullptr;
+}
+
+void pass_on(int number, siginfo_t* info, void* context)
+{
+    const struct sigaction& earlier = earlier_handlers[number];
+    if (earlier.sa_flags & SA_SIGINFO)
+        earlier.sa_sigaction(number, info, context);
+    else if (earlier.sa_handler == SIG_DFL)
+        sigaction(number, &earlier, nullptr);  // what caused the signal happens again
+    else if (earlier.sa_handler != SIG_IGN)
+        earlier.sa_handler(number);
+}
+
+[[noreturn]] void give_up_interrupted(const void* pc)
+{
+    outcome = INTERRUPTED;
+    give_up("%s was interrupted%s", named(running).characters, at(pc).characters);
+}
+
+bool is_in_stack(const char* address, long long below)
+{
+    return running_fiber != &host && address >= running_fiber->stack - below &&
+           address < running_fiber->stack;
+}
+
+void handle_fault(int number, siginfo_t* info, void* context)
+{
+    if (!pthread_equal(pthread_self(), launching) || running_fiber == &host) {
+        pass_on(number, info, context);
+        return;
+    }
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);  // for the handler does not return
+    const Text who = named(running);
+    const Text where = at(interrupted_place());
+    const char* address = (const char*)info->si_addr;
+    if (number == SIGFPE)
+        give_up(
+            "%s divides an integer by zero%s: give it another divisor", who.characters,
+            where.characters);
+    if (number == SIGILL || number == SIGTRAP)
+        give_up(
+            "%s comes to what cannot be run%s, as the end of a function that returns nothing",
+            who.characters, where.characters);
+    if (is_in_stack(address, GUARD))
+        give_up(
+            "%s needs more than the %zu KB of its stack%s: end its recursion, or make its arrays "
+            "smaller",
+            who.characters, STACK / 1024, where.characters);
+    if (is_beyond_dynamic_shared(address))
+        give_up(
+            "%s accesses memory%s beyond dynamic shared memory, of which it is launched with %zu "
+            "bytes: launch it with a larger shared_mem",
+            who.characters, where.characters, launch.dynamic_shared);
+    constexpr int BY_PROCESSOR = 0x80;  // SI_KERNEL: it does not say which address
+    if ((size_t)address < NULL_PAGES && info->si_code != BY_PROCESSOR)
+        give_up(
+            "%s uses a null pointer%s: give an array for each pointer that is used",
+            who.characters, where.characters);
+    give_up(
+        "%s accesses memory%s that is not the launch's, or with an address that is no multiple of "
+        "its size: keep the indices within their arrays",
+        who.characters, where.characters);
+}
+
+// Ends the launch where the kernel is interrupted, unless a function of the C library is: then the
+// scheduler does, as soon as it is called.
+void handle_interrupt(int number, siginfo_t*, void*)
+{
+    if (!pthread_equal(pthread_self(), launching)) {
+        pthread_kill(launching, number);
+        return;
+    }
+    is_interrupted = true;
+    void* frames[3];
+    if (running_fiber == &host || backtrace(frames, 3) < 3) return;
+    Dl_info own, interrupted;
+    if (!dladdr((void*)handle_interrupt, &own) || !dladdr(frames[2], &interrupted)) return;
+    if (interrupted.dli_fbase != own.dli_fbase && !code.contains(frames[2])) return;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    give_up_interrupted(interrupted_place());
+}
+
+void handle(int number, void (*handler)(int, siginfo_t*, void*))
+{
+    struct sigaction action = {};
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, &earlier_handlers[number]);
+}
+
+void handle_signals()
+{
+    static const int loaded = [] {  // what `backtrace` loads, it cannot load in a handler
+        void* frame;
+        return backtrace(&frame, 1);
+    }();
+    (void)loaded;
+    launching = pthread_self();
+    is_interrupted = false;
+    stack_t stack = {};
+    stack.ss_sp = signal_stack;
+    stack.ss_size = sizeof(signal_stack);
+    sigaltstack(&stack, &earlier_stack);
+    for (const int number : FAULTS) handle(number, handle_fault);
+    if (launch.is_interruptible) handle(SIGINT, handle_interrupt);
+}
+
+void restore_signals()
+{
+    if (launch.is_interruptible) sigaction(SIGINT, &earlier_handlers[SIGINT], nullptr);
+    for (const int number : FAULTS) sigaction(number, &earlier_handlers[number], nullptr);
+    sigaltstack(&earlier_stack, nullptr);
+}
+
+}  // namespace
+}  // namespace gpucnn_simulator
