@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from threading import RLock
 
@@ -134,10 +134,25 @@ def load(
     """
     sanitizer = chosen_sanitizer()
     compiler = find_compiler()
-    text = translate(preprocess(compiler, source, options), name_expressions)
+    # A text that includes no files, which may change, is translated once for all its modules.
+    is_complete = isinstance(source, str) and "include" not in source
+    translated = _translated if is_complete else _translate
+    text = translated(compiler, source, tuple(options), tuple(name_expressions))
     if is_checked and not sanitizer:
         return _load_instrumented(compiler, text, tuple(options))
     return _load(compiler, text, FLAGS[sanitizer], tuple(options), _build)
+
+
+def _translate(
+    compiler: Compiler,
+    source: str | Path,
+    options: tuple[str, ...],
+    name_expressions: tuple[str, ...],
+) -> str:
+    return translate(preprocess(compiler, source, options), name_expressions)
+
+
+_translated = lru_cache(256)(_translate)
 
 
 def _load_instrumented(compiler: Compiler, text: str, options: tuple[str, ...]) -> Library:

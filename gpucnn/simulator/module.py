@@ -117,7 +117,7 @@ class Function:
     @property
     def static_shared(self) -> int:
         """Bytes of its static shared memory."""
-        return self._kernel.static_shared
+        return self._static_shared
 
     @property
     def largest_block(self) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 KERNEL = """extern "C" __global__ void last(int* x)
 {
-    x[0] = threadIdx.x;
+    atomicExch(x, threadIdx.x);
 }
 extern "C" __global__ void fill(int* x, int a)
 {
