@@ -23,11 +23,13 @@ class Dataset:
         train: images (n, height, width) or (n, height, width, channels), and labels (n,), integers.
         test: likewise, images of the same shape and dtype.
         class_names: by label; None if the classes have no names but their numbers.
+        are_photographs: whether they are pictures that `load_images` has read.
     """
 
     train: Part
     test: Part
     class_names: tuple[str, ...] | None = None
+    are_photographs: bool = False
 
     def __repr__(self) -> str:
         """How many images there are, their shape, and the classes."""

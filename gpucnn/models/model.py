@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, overload
 
@@ -660,7 +661,9 @@ class Model(Pictured):
         model.pixels = trained_elsewhere(model.layers)
         if of.encoding is not None:
             model.set_encoding(*of.encoding)
-        model.class_names = of.class_names
+        model.class_names, photographs = of.metadata
+        if model.pixels is not None:
+            model.pixels = replace(model.pixels, photographs=photographs)
         return model
 
     def set_encoding(self, low: float, high: float) -> None:
@@ -677,4 +680,5 @@ class Model(Pictured):
         Raises:
             InvalidValueError: it is none of these.
         """
-        self.pixels = encoded(low, high)
+        known = None if self.pixels is None else self.pixels.photographs
+        self.pixels = replace(encoded(low, high), photographs=known)

@@ -39,7 +39,7 @@ since as bytes of 0 to 255 they are nearly black; and a model trained on them re
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +53,8 @@ SHARE = 0.6  # of an encoding's interval; above the half of it that another may 
 STEP = 1 / 255  # of an interval, between consecutive bytes
 TOLERANCE = STEP / 4  # of an interval, for rounding
 LARGEST = sys.float_info.max
+LOOKED_AT = 256  # images, to tell what they show
+GROUND = 0.5  # of the pixels of handwriting; those of MNIST are black by 0.81
 DARK = 16  # a maximum up to which bytes are nearly black
 LONGEST_NAME = 4096  # characters in the name of a data set
 KINDS = BYTES, FLOATS, NUMBERS, ELSEWHERE = "bytes", "floats", "numbers", "elsewhere"
@@ -104,6 +106,8 @@ class Pixels:
         low: the minimum.
         high: the maximum.
         data: the source of the images, as for `load_dataset`, or `BUILT_IN`; None if unknown.
+        photographs: whether grey images are photographs, and not handwriting, as that of MNIST;
+            None if that is not known.
 
     Raises:
         InvalidValueError: an argument is not as described.
@@ -113,6 +117,7 @@ class Pixels:
     low: float
     high: float
     data: str | None = None
+    photographs: bool | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -126,6 +131,8 @@ class Pixels:
             raise InvalidValueError("the range of pixels is none of such pixels")
         if self.data is not None and not _is_name(self.data):
             raise InvalidValueError("the data set of pixels is not one line of text")
+        if self.photographs not in (True, False, None):
+            raise InvalidValueError("whether images are photographs is neither true nor false")
 
     @classmethod
     def of(cls, images: NDArray[Any], data: str | None = None) -> "Pixels":
@@ -140,6 +147,20 @@ class Pixels:
             kind = BYTES
         name = data if _is_name(data) else None
         return cls(kind, float(images.min()), float(images.max()), name)
+
+    @classmethod
+    def of_training(cls, images: NDArray[Any]) -> "Pixels":
+        """The same of images that are trained on, and what grey ones show, as far as they tell.
+
+        Photographs have no ground; handwriting has one, which is most of it, of the lowest value or
+        of the highest.
+        """
+        pixels = cls.of(images)
+        if images.ndim not in (3, 4) or images.shape[3:] not in ((), (1,)):
+            return pixels
+        looked_at = images[:LOOKED_AT]
+        ground = max((looked_at == end).mean() for end in (pixels.low, pixels.high))
+        return replace(pixels, photographs=bool(ground < GROUND))
 
     @property
     def contrast(self) -> float:

@@ -464,7 +464,7 @@ class Trainable(BuiltLater):
         arguments.flag(return_dict, "return_dict")
         self._build_for(x)
         batch = self._labelled(x, y, check_weights_of_images(sample_weight, x), class_weight)
-        pixels = Pixels.of(batch.images)
+        pixels = Pixels.of_training(batch.images)
         check_value_ranges(self._unrolled, self._running_graph, pixels)
         pixels = trained_on(pixels, None) if self.pixels is None else pixels.after(self.pixels)
         self._refuse_training_elsewhere()

@@ -1,6 +1,7 @@
 """A training run in a folder, from its start, or from its last checkpoint, to its end."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -75,7 +76,8 @@ class Run:
         self.draws = False
         self._lock = ExitStack()  # empty until the run is open
         self._class_names = model.class_names = data.class_names
-        self._pixels = model.pixels = Pixels.of(self.train_data[0], config.data or BUILT_IN)
+        pixels = Pixels.of(self.train_data[0], config.data or BUILT_IN)
+        self._pixels = model.pixels = replace(pixels, photographs=data.are_photographs)
 
     @classmethod
     def start(cls, folder: Path | None, config: TrainConfig) -> "Run":

@@ -100,6 +100,7 @@ def load_images(
         (images[to_train], labels[to_train]),
         (images[to_test], labels[to_test]),
         found.class_names,
+        are_photographs=True,
     )
     if verbose and is_leader() and sys.stdout is not None:
         print(_in_words(folder, found, dataset, share), flush=True)

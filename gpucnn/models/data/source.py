@@ -89,7 +89,7 @@ class Arrays(Source):
 
     @cached_property
     def pixels(self) -> Pixels:
-        return Pixels.of(self._data.images)
+        return Pixels.of_training(self._data.images)
 
     @property
     def images(self) -> int:
@@ -179,7 +179,7 @@ class Batches(Source):
         """A batch with its pixels as they are, which are noted."""
         with naming(given.name):
             batch = self._check(given)
-            pixels = Pixels.of(batch.images)
+            pixels = Pixels.of_training(batch.images)
             if self._pixels is not None and self._pixels.kind != pixels.kind:
                 raise InvalidValueError(
                     f"its pixels are {pixels}, and those of the batches before are "

@@ -10,6 +10,7 @@ from gpucnn.backends import Shape
 from gpucnn.errors import InvalidTypeError
 from gpucnn.layers import Layer
 from gpucnn.losses import Loss
+from gpucnn.models.exchange.metadata import Metadata
 from gpucnn.models.graph import Graph
 
 
@@ -42,6 +43,12 @@ class Exported:
     tells_classes: bool
     class_names: tuple[str, ...] | None = None
     takes_photographs: bool = False
+
+    @property
+    def metadata(self) -> Metadata:
+        """What its file tells beside the layers."""
+        of_pictures = len(self.input_shape) == 3 and self.input_shape[2] == 1
+        return Metadata(self.class_names, self.takes_photographs if of_pictures else None)
 
     def weights_of(self, layer: Layer) -> dict[str, NDArray[Any]]:
         """The weights of a layer that runs, see `Layer.unrolled`, by their names in it."""

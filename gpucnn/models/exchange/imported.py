@@ -11,6 +11,7 @@ from gpucnn.layers import Layer
 from gpucnn.layers.ends import end_of
 from gpucnn.losses import BinaryCrossentropy, Loss, SparseCategoricalCrossentropy
 from gpucnn.metrics import Metric
+from gpucnn.models.exchange.metadata import NOTHING, Metadata
 from gpucnn.models.graph import Graph
 from gpucnn.models.network import unroll
 from gpucnn.models.pixels import Encoding
@@ -44,7 +45,7 @@ class Imported:
         compiled: what it is compiled with; None to leave that.
         encoding: of the pixels that it was trained on; None if it is not known.
         graph: which layers take whose outputs; None for a `Sequential`.
-        class_names: by number; None if the classes have no names.
+        metadata: what is told beside.
     """
 
     layers: list[Layer]
@@ -55,7 +56,7 @@ class Imported:
     compiled: Compiled | None = None
     encoding: Encoding | None = None
     graph: Graph | None = None
-    class_names: tuple[str, ...] | None = None
+    metadata: Metadata = NOTHING
 
 
 def loss_of_outputs(layers: Sequence[Layer]) -> Loss | None:

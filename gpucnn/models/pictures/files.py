@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.datasets.dataset import is_published
 from gpucnn.datasets.digits.digits import digit_in
 from gpucnn.datasets.photos import photo_in
 from gpucnn.datasets.pictures import MOST_PIXELS, check_pillow
 from gpucnn.errors import InvalidFileError, InvalidValueError
-from gpucnn.models.pixels import BUILT_IN
 from gpucnn.utils.quiet import without_warnings
 
 if TYPE_CHECKING:
@@ -21,14 +19,14 @@ if TYPE_CHECKING:
 def takes_photographs(model: "Pictured") -> bool:
     """Whether pictures are photographs to a model, which `load_images` reads, or handwriting.
 
-    A model in grey is for handwriting, as of MNIST, unless its classes have names that are not
-    those of a published dataset.
+    A model in grey is for what it was trained on; one of which that is not known, such as one from
+    another library, for handwriting, as of MNIST, unless its classes have names.
     """
     shape = model.input_shape
-    if len(shape) != 3 or shape[2] != 1 or model.class_names is None:
+    if len(shape) != 3 or shape[2] != 1:
         return len(shape) == 3 and shape[2] == 3
-    data = model.pixels and model.pixels.data
-    return not (data and (data == BUILT_IN or is_published(data)))
+    known = model.pixels and model.pixels.photographs
+    return model.class_names is not None if known is None else known
 
 
 def check_takes_pictures(model: "Pictured") -> None:

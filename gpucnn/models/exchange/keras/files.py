@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from gpucnn.errors import GpucnnError, InvalidFileError, InvalidValueError, printable
 from gpucnn.models.checkpoint import OTHER_FORMATS
-from gpucnn.models.exchange.class_names import CLASS_NAMES, checked_names
 from gpucnn.models.exchange.keras.architecture import Config, Node
 from gpucnn.models.exchange.keras.hdf5 import Variables, opened
+from gpucnn.models.exchange.metadata import NOTHING, Metadata
 from gpucnn.utils.storage.damage import DAMAGE
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF"
@@ -44,13 +44,13 @@ class KerasFile:
         model: the configuration of a model; None for weights alone.
         compiled: that of what it was trained for; None if it is not known.
         variables_of: the values of the variables of a layer, in order.
-        class_names: by number; None if the classes have no names.
+        metadata: what is told beside.
     """
 
     model: Config | None
     compiled: Config | None
     variables_of: VariablesOf
-    class_names: tuple[str, ...] | None = None
+    metadata: Metadata = NOTHING
 
 
 def is_of_keras(path: str | os.PathLike[str]) -> bool:
@@ -81,9 +81,9 @@ def opened_file(path: str | os.PathLike[str]) -> Iterator[KerasFile]:
             with ZipFile(file) as archive:
                 model = json.loads(_content(archive, CONFIG))
                 weights = _content(archive, WEIGHTS)
-                names = _class_names(archive)
+                told = _metadata(archive)
             with opened(BytesIO(weights), len(weights)) as variables:
-                yield KerasFile(model, model.get("compile_config"), _by_group(variables), names)
+                yield KerasFile(model, model.get("compile_config"), _by_group(variables), told)
         else:
             with opened(file, size) as variables:
                 yield _of_weights(variables)
@@ -112,10 +112,11 @@ def _by_group(variables: Variables) -> VariablesOf:
     return lambda node: variables.of_group(node.group)
 
 
-def _class_names(archive: ZipFile) -> tuple[str, ...] | None:
-    """The names of the classes, which a file of gpucnn's may have."""
-    metadata = json.loads(_content(archive, METADATA)) if METADATA in archive.namelist() else {}
-    return checked_names(metadata[CLASS_NAMES]) if CLASS_NAMES in metadata else None
+def _metadata(archive: ZipFile) -> Metadata:
+    """What a file of gpucnn's may tell in its metadata."""
+    if METADATA not in archive.namelist():
+        return NOTHING
+    return Metadata.of(json.loads(_content(archive, METADATA)))
 
 
 def _content(archive: ZipFile, name: str) -> bytes:

@@ -27,7 +27,7 @@ def imported_of_file(file: KerasFile) -> Imported:
             "it has weights alone: make the model of its layers, and give it to load_weights"
         )
     imported = imported_of(file.model, file.compiled, file.variables_of)
-    return replace(imported, class_names=file.class_names)
+    return replace(imported, metadata=file.metadata)
 
 
 def imported_of_model(model: Any) -> Imported:

@@ -13,7 +13,6 @@ from gpucnn.backends import Shape
 from gpucnn.errors import GpucnnError, InvalidValueError, printable
 from gpucnn.layers import Layer
 from gpucnn.layers.ends import ends_in_softmax
-from gpucnn.models.exchange.class_names import CLASS_NAMES
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.keras.files import CONFIG, METADATA, WEIGHTS
 from gpucnn.models.exchange.keras.hdf5 import h5py
@@ -52,10 +51,8 @@ def to_archive(exported: Exported) -> bytes:
 
     The names of the classes are in the metadata, which Keras does not read.
     """
-    names = exported.class_names
-    metadata = VERSION if names is None else {**VERSION, CLASS_NAMES: names}
     parts = {
-        METADATA: json.dumps(metadata).encode(),
+        METADATA: json.dumps(VERSION | exported.metadata.entries()).encode(),
         CONFIG: json.dumps(config_of_model(exported)).encode(),
         WEIGHTS: to_hdf5(exported),
     }

@@ -1,10 +1,14 @@
 """What a file tells beside its graph: of the pixels, and of the classes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from gpucnn.models.exchange.class_names import CLASS_NAMES, checked_names
+from gpucnn.models.exchange.metadata import CLASS_NAMES, PHOTOGRAPHS, Metadata
 from gpucnn.models.pixels import ENCODINGS, Encoding
+
+KEYS = CLASS_NAMES, PHOTOGRAPHS
+NO_JSON = "none"  # which no entry may be
 
 
 def describe(encoding: Encoding | None) -> str:
@@ -17,21 +21,22 @@ def encoding_in(description: str) -> Encoding | None:
     return next((each for each in ENCODINGS if describe(each) == description), None)
 
 
-def metadata_of(class_names: Sequence[str] | None) -> dict[str, str]:
-    """The metadata of a file for classes of these names."""
-    return {} if class_names is None else {CLASS_NAMES: json.dumps(class_names)}
+def metadata_of(told: Metadata) -> dict[str, str]:
+    """The metadata of a file that tells this, each as JSON."""
+    return {key: json.dumps(value) for key, value in told.entries().items()}
 
 
-def names_in(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The names of the classes that metadata tell; None if they tell none.
+def told_in(metadata: Mapping[str, str]) -> Metadata:
+    """What metadata tell.
 
     Raises:
-        InvalidValueError: they are no list of texts.
+        InvalidValueError: they are not such as `metadata_of` gives.
     """
-    if CLASS_NAMES not in metadata:
-        return None
+    return Metadata.of({key: _loaded(metadata[key]) for key in KEYS if key in metadata})
+
+
+def _loaded(text: str) -> Any:
     try:
-        names = json.loads(metadata[CLASS_NAMES])
+        return json.loads(text)
     except (ValueError, RecursionError):
-        names = None
-    return checked_names(names)
+        return NO_JSON

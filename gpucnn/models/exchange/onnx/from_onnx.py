@@ -14,8 +14,9 @@ from gpucnn.errors import InvalidValueError, printable
 from gpucnn.models.exchange import draft
 from gpucnn.models.exchange.channels_first import ChannelsFirst
 from gpucnn.models.exchange.imported import Imported
+from gpucnn.models.exchange.metadata import NOTHING
 from gpucnn.models.exchange.onnx.constants import Constants
-from gpucnn.models.exchange.onnx.descriptions import encoding_in, names_in
+from gpucnn.models.exchange.onnx.descriptions import encoding_in, told_in
 from gpucnn.models.exchange.onnx.file import blaming, check_onnx, read_model
 from gpucnn.models.exchange.onnx.functions import function_of
 from gpucnn.models.exchange.onnx.graph import INPUT
@@ -64,7 +65,7 @@ class _Reading:
         self._encoding = encoding_in(told) if self._is_own and not takes_bytes else None
         self._name = graph.name if self._is_own else None
         metadata = {each.key: each.value for each in model.metadata_props}
-        self._class_names = names_in(metadata) if self._is_own else None
+        self._told = told_in(metadata) if self._is_own else NOTHING
         self._output = _output(graph)
         self._nodes = _needed(graph.node, self._output)
         self._takers = _takers([e for e in self._nodes if e.op_type != "Shape"], self._output)
@@ -90,7 +91,7 @@ class _Reading:
             )
         self._resume(self._output)
         drafted = self._draft.finish(self._name)
-        return replace(drafted, encoding=self._encoding, class_names=self._class_names)
+        return replace(drafted, encoding=self._encoding, metadata=self._told)
 
     def _read(self, node: Any) -> None:
         if self._constants.are_all(node):

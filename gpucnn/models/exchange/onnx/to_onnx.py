@@ -72,7 +72,7 @@ def to_onnx(exported: Exported, encoding: Encoding | None, *, takes_bytes: bool)
         producer_name="gpucnn",
         producer_version=__version__,
     )
-    helper.set_model_props(model, metadata_of(exported.class_names))
+    helper.set_model_props(model, metadata_of(exported.metadata))
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 

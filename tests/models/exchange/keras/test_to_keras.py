@@ -73,6 +73,7 @@ def test_the_names_of_the_classes_come_back() -> None:
         ({"class_names": {"a": 1}}, "its metadata class_names are no JSON array of texts"),
         ({"class_names": ["a", "b"]}, "class_names has 2 names, but the model has 3 classes"),
         ({"class_names": ["a", "", "c"]}, "a name of a class is ''"),
+        ({"photographs": "no"}, "its metadata photographs are neither true nor false: remove it"),
         (3, "is damaged, or not a file of Keras"),
     ],
 )
