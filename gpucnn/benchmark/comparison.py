@@ -17,7 +17,7 @@ class Figure(NamedTuple):
     Args:
         contender: a device of gpucnn, or a peer.
         what: "training step", "inference", "conv2d forward" (and so on), "training step (ranks: 2,
-            workers of each: 1)", "peak memory", or "time to 98%".
+            workers of each: 1)", "peak memory", "start-up", or "time to 98%".
         batch_size: images in a batch; None for the time to an accuracy.
     """
 
@@ -33,7 +33,7 @@ class Figure(NamedTuple):
 class Value(NamedTuple):
     """The value of a figure, and its confidence interval.
 
-    The interval is None if the figure was measured once, so that its noise is not known.
+    The interval is None if the figure was measured too seldom to know its noise.
     """
 
     value: float
@@ -145,6 +145,8 @@ def _values(report: Report) -> Iterator[tuple[Figure, Value]]:
         figure = Figure(memory.contender, "peak memory", memory.batch_size)
         interval = (memory.bytes * (1 - MEMORY_NOISE), memory.bytes * (1 + MEMORY_NOISE))
         yield figure, Value(memory.bytes, interval)
+    for start in report.start_ups:  # too few to know their noise
+        yield Figure(start.contender, "start-up", start.batch_size), Value(start.median, None)
     for each in report.accuracies:
         if each.is_reached:
             figure = Figure(each.contender, f"time to {100 * each.target:g}%", None)

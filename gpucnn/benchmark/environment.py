@@ -3,7 +3,6 @@
 import os
 import platform
 from datetime import datetime, timezone
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -52,13 +51,15 @@ def _memory() -> list[str]:
 
 def _versions(plan: Plan) -> dict[str, str]:
     """The versions of Python, gpucnn, NumPy, its BLAS and the peers' packages."""
-    packages = [package for peer in plan.peers for package in peer_class(peer).packages]
-    return {
+    versions = {
         "Python": platform.python_version(),
         "gpucnn": __version__,
         "NumPy": np.__version__,
         "BLAS": blas(),
-    } | {package: version(package) for package in packages}
+    }
+    for peer in plan.peers:
+        versions |= peer_class(peer).versions()
+    return versions
 
 
 def _cuda_versions(modules: list[Any]) -> dict[str, str]:

@@ -1,24 +1,31 @@
-"""Measurements in a process of its own: the time of an import, and the peak memory of training."""
+"""Measurements in a process of its own: an import, the start-up and the peak memory of training."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from time import time
+from typing import Any
 
 from gpucnn.backends.ranks.launcher import ALONE, OWNER, VARIABLES
 from gpucnn.benchmark.peers import TrainingPeer, peer_class, peer_names
 from gpucnn.benchmark.timing import host_seconds
-from gpucnn.benchmark.workload import TEST_BATCH, Workload, load_data, make_network
+from gpucnn.benchmark.workload import TEST_BATCH, Labelled, load_data, make_network
 from gpucnn.errors import DeviceError
 
 REPEATS = 3  # of an import, of which the median counts
 STEPS = 300  # of the training whose memory is measured
 TRAIN = "from gpucnn.benchmark.processes import main; main()"  # the code of that process
+FIRST_STEP = (  # the code of the process whose start-up is measured, after its imports
+    "import time; imported = time.time(); "
+    "from gpucnn.benchmark.processes import first_step; first_step(imported)"
+)
 
 
 def import_seconds(*modules: str) -> float:
@@ -31,8 +38,17 @@ def import_seconds(*modules: str) -> float:
     return max(full - bare, 0.0)
 
 
+def modules_of(contender: str) -> tuple[str, ...]:
+    """The modules that a script imports to train a contender: a device of gpucnn, or a peer."""
+    if contender in peer_names():
+        return peer_class(contender).packages
+    return ("gpucnn.models", *(["cupy"] if contender.startswith("cuda") else []))
+
+
 def peak_memory(contender: str, model: str, dtype: str, batch_size: int, threads: int) -> int:
-    """The largest resident set, in bytes, of a new process that calls `train`.
+    """The largest resident set, in bytes, of a new process that trains and classifies.
+
+    It trains for `STEPS` steps, or one epoch if that is less.
 
     Args:
         contender: a device of gpucnn, or a peer, by name.
@@ -44,14 +60,30 @@ def peak_memory(contender: str, model: str, dtype: str, batch_size: int, threads
     Raises:
         DeviceError: the process failed.
     """
-    arguments = {
+    arguments = _named(contender, model, dtype, batch_size, threads)
+    return int(run_python("-c", TRAIN, json.dumps(arguments)))
+
+
+def start_up(contender: str, model: str, dtype: str, batch_size: int, threads: int) -> float:
+    """The seconds from the start of a new process to the end of its first training step.
+
+    They are Python's own, and those of the import, of making the model, and of the step with what
+    is compiled for it; not those of loading the images. Arguments and errors are those of
+    `peak_memory`.
+    """
+    code = f"import {', '.join(modules_of(contender))}; {FIRST_STEP}"
+    arguments = _named(contender, model, dtype, batch_size, threads)
+    return float(run_python("-c", code, json.dumps(arguments | {"started": time()})))
+
+
+def _named(contender: str, model: str, dtype: str, batch_size: int, threads: int) -> dict[str, Any]:
+    return {
         "contender": contender,
         "model": model,
         "dtype": dtype,
         "batch_size": batch_size,
         "threads": threads,
     }
-    return int(run_python("-c", TRAIN, json.dumps(arguments)))
 
 
 def _run_seconds(code: str) -> float:
@@ -92,13 +124,32 @@ def run_python(*arguments: str, launcher: Sequence[str] = ()) -> str:
 
 
 def main() -> None:
-    """Call `train` with the command's argument, JSON, and print the peak memory in bytes."""
-    train(**json.loads(sys.argv[1]))
+    """Train as the command's argument says, JSON, and print the peak memory in bytes."""
+    script(**json.loads(sys.argv[1]), steps=STEPS, evaluates=True)()
     print(peak_bytes())
 
 
-def train(contender: str, model: str, dtype: str, batch_size: int, threads: int) -> None:
-    """Load MNIST, train for `STEPS` steps or one epoch if that is less, and classify the test set.
+def first_step(imported: float) -> None:
+    """Train for a step, and print the seconds since the process was started, but for the data's.
+
+    Args:
+        imported: the time at which all was imported that the contender needs.
+    """
+    arguments = json.loads(sys.argv[1])
+    started = arguments.pop("started")
+    print(imported - started + host_seconds(script(**arguments, steps=1, evaluates=False)))
+
+
+def script(
+    contender: str,
+    model: str,
+    dtype: str,
+    batch_size: int,
+    threads: int,
+    steps: int,
+    evaluates: bool,
+) -> Callable[[], None]:
+    """Load MNIST, and make the function that trains for some steps, or one epoch if that is less.
 
     Args:
         contender: a device of gpucnn, or a peer derived from `TrainingPeer`, by name.
@@ -106,22 +157,32 @@ def train(contender: str, model: str, dtype: str, batch_size: int, threads: int)
         dtype: "float32" or "float64".
         batch_size: images in a step.
         threads: of the CPU.
+        steps: how many.
+        evaluates: whether the function also classifies the test set.
     """
-    workload = Workload(model, dtype, load_data())
-    if contender in peer_names():
-        peer = peer_class(contender)
-        assert issubclass(peer, TrainingPeer)
-        peer.train(workload, batch_size, STEPS, threads)
-    else:
-        _train_device(contender, workload, batch_size, threads)
+    (images, labels), test = load_data()
+    train = images[: steps * batch_size], labels[: steps * batch_size]
+    given = train, test if evaluates else None, batch_size, threads
+    if contender not in peer_names():
+        return partial(_train_device, contender, model, dtype, *given)
+    peer = peer_class(contender)
+    assert issubclass(peer, TrainingPeer)
+    return partial(peer.train, make_network(model, dtype, "cpu", threads), *given)
 
 
-def _train_device(device: str, workload: Workload, batch_size: int, threads: int) -> None:
-    (images, labels), test = workload.data
-    network = make_network(workload.model, workload.dtype, device, threads)
-    count = STEPS * batch_size
-    network.fit(images[:count], labels[:count], batch_size, verbose=0)
-    network.evaluate(*test, TEST_BATCH)
+def _train_device(
+    device: str,
+    model: str,
+    dtype: str,
+    train: Labelled,
+    test: Labelled | None,
+    batch_size: int,
+    threads: int,
+) -> None:
+    network = make_network(model, dtype, device, threads)
+    network.fit(*train, batch_size, verbose=0)
+    if test is not None:
+        network.evaluate(*test, TEST_BATCH)
 
 
 def peak_bytes() -> int:

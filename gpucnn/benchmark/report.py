@@ -265,6 +265,21 @@ class PeakMemory:
 
 
 @dataclass(frozen=True)
+class StartUp(Sampled):
+    """The start-up of a process that trains one contender, see `processes.start_up`.
+
+    Args:
+        contender: a device of gpucnn, or a peer.
+        batch_size: images in its first step.
+        seconds: from its start to the end of that step, of several processes.
+    """
+
+    contender: str
+    batch_size: int
+    seconds: list[float]
+
+
+@dataclass(frozen=True)
 class Report:
     """The results of a benchmark."""
 
@@ -276,11 +291,12 @@ class Report:
     accuracies: list[TimeToAccuracy]
     memory: list[PeakMemory]
     kernels: list[KernelMeasurement] = field(default_factory=list)  # files of old have none
-    ranks: list[RankMeasurement] = field(default_factory=list)  # nor these two
+    ranks: list[RankMeasurement] = field(default_factory=list)  # nor those below
     all_reduces: list[AllReduceMeasurement] = field(default_factory=list)
+    start_ups: list[StartUp] = field(default_factory=list)
 
 
-LATER = ("kernels", "ranks", "all_reduces")
+LATER = ("kernels", "ranks", "all_reduces", "start_ups")
 """The parts of a report that files of old have not."""
 
 

@@ -22,7 +22,7 @@ from gpucnn.benchmark.environment import describe_environment
 from gpucnn.benchmark.kernels import measure_kernels
 from gpucnn.benchmark.peers import TrainingPeer, make_peer, peer_class
 from gpucnn.benchmark.plan import Plan
-from gpucnn.benchmark.processes import import_seconds, peak_memory
+from gpucnn.benchmark.processes import import_seconds, modules_of, peak_memory, start_up
 from gpucnn.benchmark.report import (
     KernelMeasurement,
     LayerMeasurement,
@@ -31,6 +31,7 @@ from gpucnn.benchmark.report import (
     Preparation,
     Report,
     Roofline,
+    StartUp,
     TimeToAccuracy,
 )
 from gpucnn.benchmark.roofline import measure_layers, measure_roofline
@@ -38,6 +39,8 @@ from gpucnn.benchmark.scaling import Scaling
 from gpucnn.benchmark.timing import SHORTEST, Sampler, clock_of, host_seconds, take_turns
 from gpucnn.benchmark.workload import Data, Workload, load_data
 from gpucnn.errors import InvalidValueError
+
+START_UPS = 3  # rounds in which each contender starts once
 
 Job = tuple[str, Callable[[], None]]  # what is measured, for the user, and the function doing it
 
@@ -91,6 +94,7 @@ class _Benchmark:
         self._accuracies: list[TimeToAccuracy] = []
         self._memory: list[PeakMemory] = []
         self._kernels: list[KernelMeasurement] = []
+        self._start_ups: defaultdict[str, list[float]] = defaultdict(list)  # seconds
 
     def report(self) -> Report:
         """The results of the jobs that have run."""
@@ -106,6 +110,7 @@ class _Benchmark:
             self._kernels,
             [each for scaling in self._scalings for each in scaling.steps()],
             [each for scaling in self._scalings for each in scaling.all_reduces()],
+            [StartUp(name, self._least, seconds) for name, seconds in self._start_ups.items()],
         )
 
     def jobs(self) -> Iterator[Job]:
@@ -133,6 +138,10 @@ class _Benchmark:
         for number in range(plan.rounds):
             for scaling in self._scalings:
                 yield f"ranks on {scaling.device}, round {number + 1}", scaling.round
+        for number in range(START_UPS):
+            for name in self._trained:
+                what = f"start-up of {name}, round {number + 1}"
+                yield what, partial(self._measure_start_up, name)
         if find_spec("resource"):  # measures memory; Windows lacks it
             for size in plan.batch_sizes:
                 for name in self._trained:
@@ -187,6 +196,11 @@ class _Benchmark:
         peers = [peer for peer in self._peers_on_cpu if issubclass(peer_class(peer), TrainingPeer)]
         return [*(device.name for device in self._devices), *peers]
 
+    @property
+    def _least(self) -> int:
+        """The images of the smallest batch."""
+        return min(self._plan.batch_sizes)
+
     def _import(self, contender: str, *modules: str) -> None:
         seconds = import_seconds(*modules)
         self._preparations.append(Preparation(contender, "import", seconds))
@@ -198,14 +212,14 @@ class _Benchmark:
         """
         backend = get_backend(device.name, self._plan.threads)
         on_gpu = backend.xp is not np
-        self._import(device.name, "gpucnn", *(["cupy"] if on_gpu else []))
+        self._import(device.name, *modules_of(device.name))
         if on_gpu:
             images = self._workload.data[0][0]
             with backend.session():
                 seconds = clock_of(backend)(lambda: backend.asarray(images))
             self._preparations.append(Preparation(device.name, "transfer", seconds))
         if device.name != "cpu":
-            task = device.tasks[TRAINING_STEP](min(self._plan.batch_sizes))
+            task = device.tasks[TRAINING_STEP](self._least)
             with task.session():
                 seconds = host_seconds(task.call)
             self._preparations.append(Preparation(device.name, "compilation", seconds))
@@ -238,6 +252,11 @@ class _Benchmark:
         self._accuracies.append(
             train_to_accuracy(cast(TrainingContender, contender), self._workload, target)
         )
+
+    def _measure_start_up(self, name: str) -> None:
+        plan = self._plan
+        seconds = start_up(name, plan.model, plan.dtype, self._least, self._threads)
+        self._start_ups[name].append(seconds)
 
     def _measure_memory(self, name: str, batch_size: int) -> None:
         plan = self._plan

@@ -13,6 +13,7 @@ from gpucnn.benchmark.report import (
     RankMeasurement,
     Report,
     Roofline,
+    StartUp,
     TimeToAccuracy,
 )
 
@@ -71,6 +72,7 @@ REPORT = Report(
         TimeToAccuracy("torch", 0.98, 12.5, 5, 0.9789),
     ],
     memory=[PeakMemory("cpu", 64, 200_000_000)],
+    start_ups=[StartUp("cpu", 64, [0.4, 0.375, 0.5]), StartUp("torch", 64, [3.0, 2.5, 2.75])],
     kernels=[
         kernel("", "next_batch", "1", 2e-6, 0, 0),
         kernel("dense backward", "matmul", "8 x 4", 3e-6, 8_000_000, 400_000),

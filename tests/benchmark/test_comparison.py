@@ -27,7 +27,7 @@ def in_environment(**changes: Any) -> Report:
 
 def test_a_report_is_the_same_as_itself() -> None:
     comparison = compare(REPORT, REPORT)
-    assert [change.ratio for change in comparison.changes] == [1] * 8
+    assert [change.ratio for change in comparison.changes] == [1] * 10
     assert not any(change.is_beyond_noise for change in comparison.changes)
     assert comparison.regressions(0) == []
     assert comparison == replace(comparison, only_old=[], only_new=[], lost=[], differences=[])
@@ -43,6 +43,8 @@ def test_every_figure_is_compared() -> None:
         "conv2d backward on cpu, batches of 64",
         "flatten forward on cpu, batches of 64",
         "peak memory on cpu, batches of 64",
+        "start-up on cpu, batches of 64",
+        "start-up on torch, batches of 64",
         "time to 98% on cpu",
     ]
 
@@ -150,6 +152,7 @@ def test_reports_without_anything_in_common_are_refused() -> None:
         layers=[LayerMeasurement("cuda", "conv2d", "forward", 64, rounds(1), 1, 1)],
         accuracies=[],
         memory=[PeakMemory("cpu", 32, 1)],
+        start_ups=[],
     )
     with refusal(
         "the reports have no device, task and batch size in common: measure the same in both"

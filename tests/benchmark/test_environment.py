@@ -35,7 +35,7 @@ def test_it_names_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_versions_are_of_what_took_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "find_spec", lambda package: package)
-    monkeypatch.setattr(environment, "version", lambda package: f"{package} 9")
+    monkeypatch.setattr(peers, "version", lambda package: f"{package} 9")
     alone, beside = (
         describe_environment(small_plan(peers=beside), 1).versions
         for beside in ((), ("onnxruntime",))

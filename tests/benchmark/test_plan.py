@@ -30,7 +30,7 @@ def test_auto_is_a_device_by_name() -> None:
             "model is 'vgg': choose one of notebook, lenet, fast, tiny, best, resnet",
         ),
         ({"dtype": "int8"}, "dtype is 'int8': choose one of float32, float64"),
-        ({"peers": ("jax",)}, f"peer is 'jax': choose one of {', '.join(PEERS)}"),
+        ({"peers": ("theano",)}, f"peer is 'theano': choose one of {', '.join(PEERS)}"),
         ({"rounds": 0}, "rounds is 0: it must be a whole number of at least 1"),
         ({"threads": 0}, "threads is 0: it must be a whole number of at least 1"),
         ({"to_accuracy": 98}, "to_accuracy is 98: it must be at least 0 and below 1"),

@@ -1,6 +1,7 @@
 import json
 import sys
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from benchmark.small_plan import small_data
 from expect import refusal
 from gpucnn.benchmark import processes
-from gpucnn.benchmark.processes import import_seconds, peak_memory, train
+from gpucnn.benchmark.peers import peer_class
+from gpucnn.benchmark.processes import import_seconds, peak_memory, script, start_up
 from gpucnn.benchmark.workload import make_network
 from gpucnn.errors import DeviceError
 
@@ -50,29 +52,54 @@ def test_a_process_that_says_nothing_is_told_by_its_status(monkeypatch: pytest.M
         processes._run_seconds("raise SystemExit(3)")
 
 
-def test_memory_is_what_the_process_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = []
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The arguments of the Pythons that are run, which print a number, but do nothing."""
+    run: list[list[str]] = []
 
     def python(*arguments: str) -> str:
-        commands.append(arguments)
+        run.append(list(arguments))
         return "123456\n"
 
     monkeypatch.setattr(processes, "run_python", python)
+    return run
+
+
+def test_memory_is_what_the_process_prints(commands: list[list[str]]) -> None:
     assert peak_memory("cpu", "notebook", "float32", 32, 2) == 123456
     ((*start, given),) = commands
     assert start == ["-c", "from gpucnn.benchmark.processes import main; main()"]
-    trained: dict[str, Any] = {}
-    monkeypatch.setattr(processes, "load_data", small_data)
-    monkeypatch.setattr(processes, "_train_device", lambda *given: trained.update(given=given))
-    train(**json.loads(given))
-    device, workload, *others = trained["given"]
-    assert (device, workload.model, workload.dtype, *others) == (
-        "cpu",
-        "notebook",
-        "float32",
-        32,
-        2,
-    )
+    assert json.loads(given) == {
+        "contender": "cpu",
+        "model": "notebook",
+        "dtype": "float32",
+        "batch_size": 32,
+        "threads": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("contender", "imports"),
+    [
+        ("cpu", "import gpucnn.models;"),
+        ("cuda:1", "import gpucnn.models, cupy;"),
+        ("torch", "import torch;"),
+    ],
+)
+def test_a_start_up_begins_with_the_import(
+    commands: list[list[str]], contender: str, imports: str
+) -> None:
+    before = time()
+    assert start_up(contender, "notebook", "float32", 32, 2) == 123456
+    ((_, code, given),) = commands
+    assert code.startswith(imports)
+    assert before <= json.loads(given)["started"] <= time()
+
+
+def test_a_start_up_is_that_of_a_step() -> None:
+    before = time()
+    seconds = start_up("cpu", "notebook", "float32", 8, 1)
+    assert 0 < seconds < time() - before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell it so")
@@ -89,7 +116,7 @@ def test_a_process_answers_for_its_own_memory() -> None:
     assert after - before > 0.9 * 2**27
 
 
-def test_training_for_memory_trains_and_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_trains_and_may_evaluate(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     def watched(*arguments: Any) -> Any:
@@ -106,6 +133,18 @@ def test_training_for_memory_trains_and_measures(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(processes, "make_network", watched)
     monkeypatch.setattr(processes, "load_data", small_data)
-    monkeypatch.setattr(processes, "STEPS", 3)
-    train("cpu", "notebook", "float32", 8, 1)
-    assert seen == ["fit 24", "evaluate 32"]
+    script("cpu", "notebook", "float32", 8, 1, steps=3, evaluates=True)()
+    script("cpu", "notebook", "float32", 8, 1, steps=1, evaluates=False)()
+    assert seen == ["fit 24", "evaluate 32", "fit 8"]
+
+
+def test_a_peer_is_given_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    def record(network: Any, train: Any, test: Any, batch_size: int, threads: int) -> None:
+        given.append((network.name, len(train[0]), len(test[0]), batch_size, threads))
+
+    monkeypatch.setattr(processes, "load_data", small_data)
+    monkeypatch.setattr(peer_class("torch"), "train", staticmethod(record))
+    script("torch", "notebook", "float32", 8, 2, steps=3, evaluates=True)()
+    assert given == [("notebook", 24, 32, 8, 2)]

@@ -34,19 +34,19 @@ def test_keys_of_earlier_files_are_kept(path: Path) -> None:
     write_report(path, REPORT)
     content = json.loads(path.read_text())
     parts = ["preparations", "limits", "measurements", "layers", "accuracies", "memory", "kernels"]
-    parts += ["ranks", "all_reduces"]
+    parts += ["ranks", "all_reduces", "start_ups"]
     assert list(content) == ["gpucnn_benchmark", "stamp", *parts]
     assert content["stamp"] == asdict(REPORT.environment)
     assert all("contender" not in each and "subject" in each for p in parts for each in content[p])
 
 
-def test_a_file_from_before_kernels_and_ranks_were_timed_is_read(path: Path) -> None:
+def test_a_file_from_before_kernels_ranks_and_start_ups_were_timed_is_read(path: Path) -> None:
     write_report(path, RANKS)
     content = json.loads(path.read_text())
-    for part in ("kernels", "ranks", "all_reduces"):
+    for part in ("kernels", "ranks", "all_reduces", "start_ups"):
         assert content.pop(part)
     path.write_text(json.dumps(content))
-    assert read_report(path) == replace(REPORT, kernels=[])
+    assert read_report(path) == replace(REPORT, kernels=[], start_ups=[])
 
 
 def test_ranks_are_read_as_they_were_written(path: Path) -> None:

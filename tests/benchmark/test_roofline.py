@@ -18,6 +18,7 @@ from gpucnn import (
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     MaxPool2D,
+    Model,
     ReLU,
     Rescaling,
     Reshape,
@@ -291,7 +292,7 @@ def test_a_step_is_the_same_however_the_layers_run() -> None:
 # What a layer takes
 
 
-def measured(network: Sequential, batch: int) -> dict[tuple[str, str], LayerMeasurement]:
+def measured(network: Model, batch: int) -> dict[tuple[str, str], LayerMeasurement]:
     found = measure_layers(network, DATA, batch, rounds=2)
     return {(each.layer, each.direction): each for each in found}
 

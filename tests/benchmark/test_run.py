@@ -12,7 +12,6 @@ from expect import refusal
 from gpucnn.benchmark import (
     PEERS,
     Plan,
-    environment,
     peers,
     plan,
     run,
@@ -22,7 +21,7 @@ from gpucnn.benchmark import (
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
 from gpucnn.benchmark.peers import peer_class
 from gpucnn.benchmark.ranks import StepTimes, Times
-from gpucnn.benchmark.report import KernelMeasurement, Preparation, Report, Roofline
+from gpucnn.benchmark.report import KernelMeasurement, Preparation, Report, Roofline, StartUp
 from gpucnn.benchmark.scaling import SIZES
 
 
@@ -30,7 +29,7 @@ from gpucnn.benchmark.scaling import SIZES
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a while is left out: other tests are of it."""
     monkeypatch.setattr(peers, "find_spec", lambda package: package)
-    monkeypatch.setattr(environment, "version", lambda package: "9")
+    monkeypatch.setattr(peers, "version", lambda package: "9")
     monkeypatch.setattr(run, "SHORTEST", 0)
     monkeypatch.setattr(run, "load_data", small_data)
     monkeypatch.setattr(run, "import_seconds", lambda *modules: float(len(modules)))
@@ -39,6 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         run, "measure_roofline", lambda backend, dtype: Roofline(backend.device, 1, 2)
     )
     monkeypatch.setattr(run, "peak_memory", lambda *arguments: len(arguments[0]))
+    monkeypatch.setattr(run, "start_up", lambda name, model, dtype, size, threads: 1 / size)
 
 
 @pytest.fixture
@@ -76,6 +76,13 @@ def test_memory_and_accuracy_are_of_those_that_train(stubs: dict[str, StubPeer])
     assert [each.contender for each in report.accuracies] == ["cpu", "torch"]
     assert [each.target for each in report.accuracies] == [0.1, 0.1]
     assert [(each.contender, each.bytes) for each in report.memory] == [("cpu", 3), ("torch", 5)]
+
+
+def test_start_up_is_of_those_that_train_and_of_the_smallest_batch(
+    stubs: dict[str, StubPeer],
+) -> None:
+    report = measured(small_plan(peers=("torch", "onnxruntime"), batch_sizes=(8, 4)))
+    assert report.start_ups == [StartUp("cpu", 4, [0.25] * 3), StartUp("torch", 4, [0.25] * 3)]
 
 
 def test_without_a_target_nothing_is_trained_to_it() -> None:
@@ -158,7 +165,7 @@ def test_progress_goes_from_nothing_to_all() -> None:
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert (shares[0], told[-1]) == (0, ("done", 1))
-    assert dict(told)["training step, batches of 4"] == pytest.approx(2 / 6)
+    assert dict(told)["training step, batches of 4"] == pytest.approx(2 / 9)
 
 
 def test_a_batch_larger_than_the_set_is_refused() -> None:

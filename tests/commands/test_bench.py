@@ -98,6 +98,7 @@ def test_it_prints_every_figure(command: Command) -> None:
     assert ["98.00%", "98.12%", "4", "7.25"] in rows(out, "cpu")
     assert ["98.00%", "97.89%", "5", "12.50"] in rows(out, "torch")
     assert ["64", "images", "200.0"] in rows(out, "cpu")
+    assert ["64", "images", "2.75"] in rows(out, "torch")
 
 
 def test_it_prints_the_kernels_of_a_step(command: Command) -> None:
@@ -271,7 +272,7 @@ def test_a_time_to_an_accuracy_is_shown_and_not_judged(compared: Compared) -> No
     status, out = compared(replace(REPORT, accuracies=[TimeToAccuracy("cpu", 0.98, 30, 9, 0.98)]))
     assert status == 0
     assert rows(out, "time", "to", "98%") == [
-        ["on", "cpu", "7.25", "s", "30.00", "s", "4.138", "measured", "once"]
+        ["on", "cpu", "7.25", "s", "30.00", "s", "4.138", "noise", "unknown"]
     ]
 
 

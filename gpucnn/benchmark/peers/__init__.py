@@ -8,6 +8,7 @@ times, which it imports in functions. Modules whose names begin with an undersco
 
 from abc import ABC, abstractmethod
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any, ClassVar
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.benchmark.contenders import Contender, Learner, Tasks
-from gpucnn.benchmark.workload import Workload
+from gpucnn.benchmark.workload import Labelled, Workload
 from gpucnn.errors import InvalidValueError
+from gpucnn.models import Model
 from gpucnn.optimizers import Adam
 
 
@@ -99,6 +101,11 @@ class BasePeer(ABC):
                 f"pip install {' '.join(cls.packages)}, or leave the peer out"
             )
 
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """The versions of the packages, and of what else decides what is timed, by name."""
+        return {package: version(package) for package in cls.packages}
+
 
 class TrainingPeer(BasePeer):
     """A peer that can be trained to an accuracy, a `TrainingContender`."""
@@ -109,13 +116,18 @@ class TrainingPeer(BasePeer):
 
     @staticmethod
     @abstractmethod
-    def train(workload: Workload, batch_size: int, steps: int, threads: int) -> None:
-        """Train with Adam and classify the test set, as a plain script would, to measure memory.
+    def train(
+        network: Model, train: Labelled, test: Labelled | None, batch_size: int, threads: int
+    ) -> None:
+        """Train for an epoch with Adam, and classify the test set, as a plain script would.
+
+        In a process of its own, whose memory or start-up is measured.
 
         Args:
-            workload: what to train.
+            network: whose layers and weights to use.
+            train: images, uint8 (n, rows, columns, channels), and labels, int64 (n,).
+            test: likewise; None to classify nothing.
             batch_size: images in a step.
-            steps: how many to train for, or for one epoch if that is less.
             threads: how many to use.
         """
 

@@ -6,7 +6,6 @@ On a GPU it has contenders of its own, see `_torch_on_gpu`.
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import cycle
-from statistics import median
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Contender, Learner, Tasks
 from gpucnn.benchmark.peers import TrainingPeer, check_agreement
 from gpucnn.benchmark.peers._torch_on_gpu import WAYS, TorchOnGpu
-from gpucnn.benchmark.timing import Sampler, Task, host_seconds, take_turns
+from gpucnn.benchmark.timing import Task, fastest, host_seconds
 from gpucnn.benchmark.workload import (
     LEARNING_RATE,
     TEST_BATCH,
+    Labelled,
     Workload,
     full_batches,
     make_network,
@@ -34,8 +34,6 @@ from gpucnn.optimizers import Adam
 from gpucnn.optimizers.schedules import Schedule
 
 CHECKED = 32  # images with which the peer is checked
-TRIAL_ROUNDS = 5  # in which a memory format is chosen
-TRIAL_SECONDS = 0.02  # of a sample in these rounds
 
 
 class Peer(TrainingPeer):
@@ -88,19 +86,21 @@ class Peer(TrainingPeer):
         return _TorchLearner(trainer, optimizer, self._test_images, self._test_labels, batch_size)
 
     @staticmethod
-    def train(workload: Workload, batch_size: int, steps: int, threads: int) -> None:
+    def train(
+        network: Model, train: Labelled, test: Labelled | None, batch_size: int, threads: int
+    ) -> None:
         """See `TrainingPeer.train`; images are bytes in memory, normalised batch by batch."""
         import torch
 
         torch.set_num_threads(threads)
-        (images, labels), (test_images, test_labels) = workload.data
-        module = torch_module(make_network(workload.model, workload.dtype, "cpu", threads))
-        trainer = TorchTrainer(module, to_tensor(images), labels, torch.contiguous_format)
+        images, labels = to_tensor(train[0]), train[1]
+        trainer = TorchTrainer(torch_module(network), images, labels, torch.contiguous_format)
         trainer.optimizer = torch.optim.Adam(trainer.module.parameters())
-        order = torch.from_numpy(epoch_order(0, 1, len(images))[: steps * batch_size])
+        order = torch.from_numpy(epoch_order(0, 1, len(images)))
         for indices in order.split(batch_size):
             trainer.step(indices)
-        torch_accuracy(trainer.module, to_tensor(test_images), test_labels)
+        if test is not None:
+            torch_accuracy(trainer.module, to_tensor(test[0]), test[1])
 
     def _training_step(self, batch_size: int) -> Task:
         return self._faster(lambda each: self._steps(batch_size, each))[1]
@@ -130,9 +130,7 @@ class Peer(TrainingPeer):
 
         formats = (torch.contiguous_format, torch.channels_last)
         tasks = [make(each) for each in formats]
-        samplers = [Sampler(task, TRIAL_SECONDS) for task in tasks]
-        medians = [median(each) for each in take_turns(samplers, TRIAL_ROUNDS)]
-        best = medians.index(min(medians))
+        best = fastest(tasks)
         return formats[best], tasks[best]
 
 

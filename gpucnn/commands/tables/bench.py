@@ -28,6 +28,7 @@ def print_report(report: Report) -> None:
         _print_layers(roofline, layers)
     print_kernels(report.kernels)
     _section("training to an accuracy on the test images, evaluations apart", _accuracies(report))
+    _section("from the start of a process to the end of its first step", _start_ups(report))
     _section("the most memory of a process that trains", _memory(report))
     for heading, table in scaling_tables(report):
         _section(heading, table)
@@ -176,6 +177,13 @@ def _accuracies(report: Report) -> Table:
     return table
 
 
+def _start_ups(report: Report) -> Table:
+    table = new_table("", "", numbers=("s",))
+    for each in report.start_ups:
+        table.add_row(each.contender, f"{each.batch_size:,} images", f"{each.median:.2f}")
+    return table
+
+
 def _memory(report: Report) -> Table:
     table = new_table("", "", numbers=("MB",))
     for each in report.memory:
@@ -235,7 +243,7 @@ def _amount(figure: Figure, value: float) -> str:
 
 def _verdict(change: Change, tolerance: float) -> str:
     if change.interval is None:
-        return "measured once"
+        return "noise unknown"
     if change.ratio < 1:
         return "better"
     return "regression" if change.is_regression(tolerance) else "worse, tolerated"

@@ -112,8 +112,7 @@ def test_torch_is_trained_for_its_memory(torch: Any, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(TorchTrainer, "step", watched)
     monkeypatch.setattr(processes, "load_data", small_data)
-    monkeypatch.setattr(processes, "STEPS", 3)
-    processes.train("torch", "notebook", "float32", 8, 1)
+    processes.script("torch", "notebook", "float32", 8, 1, steps=3, evaluates=True)()
     assert batches == [8, 8, 8]
 
 
