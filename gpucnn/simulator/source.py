@@ -33,6 +33,7 @@ SOURCE = "source.cu"  # the name of a source that is not a file
 LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
 
 _OPTION = re.compile(r"-[DUI].+|--?std=c\+\+(17|20)")
+_STATIC = re.compile(r"(?:static|extern)\b")
 
 
 def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -> str:
@@ -130,6 +131,8 @@ def _shared_declarations(bare: str) -> Iterator[Edit]:
             for place, name in enumerate(declaration.names)
         }
         yield declaration.begin, declaration.begin, f"struct {struct} {{ "
+        if storage := _STATIC.match(bare, declaration.begin):
+            yield *storage.span(), ""
         yield declaration.end, declaration.end, " };"
         if any(declaration.begin in body for body in bodies):
             yield declaration.end, declaration.end, "".join(references.values())

@@ -18,12 +18,15 @@ template <typename T, typename Change> inline T change_atomically(T* address, Ch
 
 }  // namespace gpucnn_simulator
 
+// Also among the threads of a block only, and with other devices and the host.
 #define GPUCNN_ATOMIC(name, type, result)                                                          \
     inline type name(type* address, type value)                                                    \
     {                                                                                              \
         return gpucnn_simulator::change_atomically(                                                \
             address, [value](type old) -> type { return result; });                                \
-    }
+    }                                                                                              \
+    inline type name##_block(type* address, type value) { return name(address, value); }           \
+    inline type name##_system(type* address, type value) { return name(address, value); }
 // Signed numbers wrap around, as they do on the device.
 #define GPUCNN_WRAPPED(operation) (int)((unsigned)old operation(unsigned) value)
 
@@ -63,6 +66,14 @@ GPUCNN_ATOMIC(atomicXor, unsigned long long, old ^ value)
     {                                                                                              \
         return gpucnn_simulator::change_atomically(                                                \
             address, [=](type old) -> type { return old == compare ? value : old; });              \
+    }                                                                                              \
+    inline type atomicCAS_block(type* address, type compare, type value)                           \
+    {                                                                                              \
+        return atomicCAS(address, compare, value);                                                 \
+    }                                                                                              \
+    inline type atomicCAS_system(type* address, type compare, type value)                          \
+    {                                                                                              \
+        return atomicCAS(address, compare, value);                                                 \
     }
 GPUCNN_ATOMIC_CAS(unsigned short)
 GPUCNN_ATOMIC_CAS(int)

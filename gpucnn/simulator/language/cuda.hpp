@@ -6,17 +6,25 @@
 
 #include "atomics.hpp"
 #include "bits.hpp"
+#include "conversions.hpp"
 #include "listing.hpp"
 #include "mathematics.hpp"
+#include "memory.hpp"
 #include "../runtime/runtime.hpp"
 #include "../runtime/threads.hpp"
 #include "vectors.hpp"
+#include "warps.hpp"
 
 #define __CUDACC__ 1
 #define __CUDACC_RTC__ 1
 #define __CUDA_ARCH__ 900
 
+#define __CUDACC_VER_MAJOR__ 13
+#define __CUDACC_VER_MINOR__ 0
+
 #define __host__
+#define __maxnreg__(registers)
+#define __builtin_assume(condition)
 #define __grid_constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
@@ -30,10 +38,6 @@ using gpucnn_simulator::blockIdx;
 using gpucnn_simulator::gridDim;
 using gpucnn_simulator::threadIdx;
 static constexpr int warpSize = 32;
-
-template <typename T> inline T __ldg(const T* address) { return *address; }
-
-extern "C" int printf(const char*, ...);
 
 #define assert(condition)                                                                          \
     ((condition) ? (void)0                                                                         \

@@ -59,6 +59,11 @@ GPUCNN_UNARY(acosh)
 GPUCNN_UNARY(atanh)
 GPUCNN_UNARY(erf)
 GPUCNN_UNARY(erfc)
+GPUCNN_UNARY(j0)
+GPUCNN_UNARY(j1)
+GPUCNN_UNARY(y0)
+GPUCNN_UNARY(y1)
+GPUCNN_UNARY(logb)
 GPUCNN_UNARY(tgamma)
 GPUCNN_UNARY(lgamma)
 GPUCNN_UNARY(floor)
@@ -77,6 +82,7 @@ GPUCNN_BINARY(fmax)
 GPUCNN_BINARY(fmin)
 GPUCNN_BINARY(fdim)
 GPUCNN_BINARY(copysign)
+GPUCNN_BINARY(nextafter)
 
 extern "C" double fma(double, double, double) noexcept;
 extern "C" float fmaf(float, float, float) noexcept;
@@ -89,6 +95,32 @@ extern "C" int abs(int) noexcept;
 inline double rsqrt(double x) { return 1 / sqrt(x); }
 inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 inline float rsqrt(float x) { return rsqrtf(x); }
+inline double sinpi(double x) { return sin(3.14159265358979323846 * (x - 2 * rint(x / 2))); }
+inline double cospi(double x) { return cos(3.14159265358979323846 * (x - 2 * rint(x / 2))); }
+inline float sinpif(float x) { return (float)sinpi((double)x); }
+inline float cospif(float x) { return (float)cospi((double)x); }
+inline double normcdf(double x) { return erfc(-x * 0.70710678118654752440) / 2; }
+inline float normcdff(float x) { return (float)normcdf((double)x); }
+inline double rcbrt(double x) { return 1 / cbrt(x); }
+inline float rcbrtf(float x) { return 1 / cbrtf(x); }
+inline double rhypot(double x, double y) { return 1 / hypot(x, y); }
+inline float rhypotf(float x, float y) { return 1 / hypotf(x, y); }
+inline double norm3d(double x, double y, double z) { return hypot(hypot(x, y), z); }
+inline float norm3df(float x, float y, float z) { return hypotf(hypotf(x, y), z); }
+extern "C" double frexp(double, int*) noexcept;
+extern "C" float frexpf(float, int*) noexcept;
+extern "C" double modf(double, double*) noexcept;
+extern "C" float modff(float, float*) noexcept;
+extern "C" long lrint(double) noexcept;
+extern "C" long lrintf(float) noexcept;
+extern "C" long lround(double) noexcept;
+extern "C" long lroundf(float) noexcept;
+extern "C" long long llrint(double) noexcept;
+extern "C" long long llround(double) noexcept;
+extern "C" int ilogb(double) noexcept;
+extern "C" double scalbn(double, int) noexcept;
+extern "C" float scalbnf(float, int) noexcept;
+inline float fdividef(float x, float y) { return x / y; }
 inline void sincos(float x, float* sine, float* cosine) { sincosf(x, sine, cosine); }
 
 namespace gpucnn_simulator::mathematics {
@@ -153,6 +185,7 @@ using namespace gpucnn_simulator::mathematics;
 #define __cosf cosf
 #define __tanf tanf
 #define __sincosf sincosf
+#define __tanhf tanhf
 inline float __fdividef(float x, float y) { return x / y; }
 inline float __saturatef(float x) { return x > 0 ? (x < 1 ? x : 1) : 0; }
 inline float __fadd_rn(float x, float y) { return x + y; }

@@ -47,6 +47,7 @@ struct Wait {
     bool orders_memory;        // true for barriers, false for shuffles and votes
     unsigned long long value;  // a shuffle's operand, or whether the predicate is true
     unsigned long long result;
+    bool takes_all = false;  // true if it is complete with those lanes that come, whichever they are
 };
 
 struct Warp {
@@ -197,9 +198,27 @@ void complete_block()
     make_ready(threads, count);
 }
 
-// No thread is ready: completes the barrier that all wait for, or reports the deadlock.
+// The lanes of a warp that wait together in an operation that takes all that come.
+unsigned lanes_taken(unsigned warp)
+{
+    unsigned lanes = 0;
+    const Wait* taken = nullptr;
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        const Wait& wait = waits[warp * WARP + lane];
+        if (!(warps[warp].waiting >> lane & 1) || !wait.takes_all) continue;
+        if (taken == nullptr) taken = &wait;
+        if (same_operation(wait, *taken)) lanes |= 1u << lane;
+    }
+    return lanes;
+}
+
+// No thread is ready: completes the operations that took all lanes that come, or the barrier that all
+// wait for, or reports the deadlock.
 void resolve()
 {
+    for (unsigned warp = 0; warp * WARP < thread_count; warp++)
+        if (const unsigned lanes = lanes_taken(warp)) complete(warp * WARP, lanes);
+    if (ready_count > 0) return;
     for (unsigned warp = 0; warp * WARP < thread_count; warp++)
         if (warps[warp].waiting) give_up_warp(warp * WARP + __builtin_ctz(warps[warp].waiting));
     complete_block();
@@ -340,6 +359,12 @@ void* shared_memory(const void* key, unsigned long size)
     }
     begin_use(*memory);
     return memory->begin;
+}
+
+unsigned active_lanes(Place place)
+{
+    wait({place, nullptr, ~0u, -1, false, 1, 0, true});
+    return (unsigned)waits[running].result;
 }
 
 void fail(Place place, const char* text)

@@ -54,6 +54,9 @@ unsigned vote(Place place, unsigned mask, int predicate);
 // Waits for the lanes in `mask`; returns the `value` of lane `source`.
 unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source);
 
+// Waits for the lanes of the warp that come to the same place, as long as any can; returns their mask.
+unsigned active_lanes(Place place);
+
 // Ends the launch with an error.
 [[noreturn]] void fail(Place place, const char* text);
 

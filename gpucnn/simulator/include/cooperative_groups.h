@@ -1,0 +1,218 @@
+// CUDA's cooperative groups: of a block, of a warp's lanes, and of a grid of one block.
+#pragma once
+
+namespace cooperative_groups {
+
+inline unsigned long long linear(dim3 index, dim3 size)
+{
+    return index.x + (unsigned long long)size.x * (index.y + (unsigned long long)size.y * index.z);
+}
+inline unsigned volume(dim3 size) { return size.x * size.y * size.z; }
+
+class thread_block {
+public:
+    static void sync(GPUCNN_WHERE) { __syncthreads(file, line); }
+    static void barrier_wait(GPUCNN_WHERE) { __syncthreads(file, line); }
+    static unsigned thread_rank() { return (unsigned)linear(threadIdx, blockDim); }
+    static unsigned num_threads() { return volume(blockDim); }
+    static unsigned size() { return num_threads(); }
+    static dim3 group_index() { return blockIdx; }
+    static dim3 thread_index() { return threadIdx; }
+    static dim3 group_dim() { return blockDim; }
+    static dim3 dim_threads() { return blockDim; }
+};
+
+class grid_group {
+public:
+    static bool is_valid() { return num_blocks() == 1; }
+    static void sync(GPUCNN_WHERE)
+    {
+        if (num_blocks() > 1)
+            gpucnn_simulator::fail(
+                GPUCNN_PLACE("grid.sync()"),
+                "waits for other blocks: the simulator does not have it for more than one");
+        __syncthreads(file, line);
+    }
+    static unsigned long long thread_rank()
+    {
+        return block_rank() * volume(blockDim) + thread_block::thread_rank();
+    }
+    static unsigned long long num_threads() { return num_blocks() * volume(blockDim); }
+    static unsigned long long size() { return num_threads(); }
+    static unsigned long long block_rank() { return linear(blockIdx, gridDim); }
+    static unsigned long long num_blocks()
+    {
+        return (unsigned long long)gridDim.x * gridDim.y * gridDim.z;
+    }
+    static dim3 block_index() { return blockIdx; }
+    static dim3 dim_blocks() { return gridDim; }
+    static dim3 group_dim() { return gridDim; }
+};
+
+inline thread_block this_thread_block() { return {}; }
+inline grid_group this_grid() { return {}; }
+
+// Some lanes of a warp, whose ranks are their order.
+class coalesced_group {
+    unsigned mask;
+
+    // The lane of a rank.
+    int lane_of(unsigned rank) const
+    {
+        unsigned left = mask;
+        while (rank-- > 0) left &= left - 1;
+        return __ffs((int)left) - 1;
+    }
+
+public:
+    explicit coalesced_group(unsigned mask) : mask(mask) {}
+    void sync(GPUCNN_WHERE) const { __syncwarp(mask, file, line); }
+    unsigned num_threads() const { return (unsigned)__popc(mask); }
+    unsigned size() const { return num_threads(); }
+    unsigned thread_rank() const
+    {
+        return (unsigned)__popc(mask & ((1u << gpucnn_simulator::lane()) - 1));
+    }
+    template <typename T> T shfl(T value, unsigned rank, GPUCNN_WHERE) const
+    {
+        return __shfl_sync(mask, value, lane_of(rank % size()), 32, file, line);
+    }
+    template <typename T> T shfl_up(T value, unsigned distance, GPUCNN_WHERE) const
+    {
+        const unsigned rank = thread_rank();
+        return shfl(value, distance <= rank ? rank - distance : rank, file, line);
+    }
+    template <typename T> T shfl_down(T value, unsigned distance, GPUCNN_WHERE) const
+    {
+        const unsigned rank = thread_rank();
+        return shfl(value, rank + distance < size() ? rank + distance : rank, file, line);
+    }
+    int any(int predicate, GPUCNN_WHERE) const { return __any_sync(mask, predicate, file, line); }
+    int all(int predicate, GPUCNN_WHERE) const { return __all_sync(mask, predicate, file, line); }
+    unsigned ballot(int predicate, GPUCNN_WHERE) const
+    {
+        const unsigned lanes = __ballot_sync(mask, predicate, file, line);
+        unsigned ranks = 0;
+        for (unsigned rank = 0; rank < size(); rank++) ranks |= (lanes >> lane_of(rank) & 1) << rank;
+        return ranks;
+    }
+    coalesced_group with(bool predicate, GPUCNN_WHERE) const
+    {
+        const unsigned lanes = __ballot_sync(mask, predicate, file, line);
+        return coalesced_group(predicate ? lanes : mask & ~lanes);
+    }
+    template <typename T> coalesced_group labeled(T label, GPUCNN_WHERE) const
+    {
+        return coalesced_group(__match_any_sync(mask, label, file, line));
+    }
+};
+
+// A power of two of neighbouring lanes of a warp.
+template <unsigned count, typename Parent = void> class thread_block_tile {
+    static_assert(count <= 32, "the simulator does not have tiles of more than 32 threads");
+    static_assert(count > 0 && (count & (count - 1)) == 0, "the size of a tile is a power of two");
+
+public:
+    static unsigned thread_rank() { return (unsigned)gpucnn_simulator::lane() % count; }
+    static constexpr unsigned num_threads() { return count; }
+    static constexpr unsigned size() { return count; }
+    static unsigned meta_group_rank() { return thread_block::thread_rank() / count; }
+    static unsigned meta_group_size() { return (thread_block::size() + count - 1) / count; }
+    static unsigned mask()
+    {
+        return (~0u >> (32 - count)) << ((unsigned)gpucnn_simulator::lane() / count * count);
+    }
+    static void sync(GPUCNN_WHERE) { __syncwarp(mask(), file, line); }
+    template <typename T> static T shfl(T value, int rank, GPUCNN_WHERE)
+    {
+        return __shfl_sync(mask(), value, rank, count, file, line);
+    }
+    template <typename T> static T shfl_up(T value, unsigned distance, GPUCNN_WHERE)
+    {
+        return __shfl_up_sync(mask(), value, distance, count, file, line);
+    }
+    template <typename T> static T shfl_down(T value, unsigned distance, GPUCNN_WHERE)
+    {
+        return __shfl_down_sync(mask(), value, distance, count, file, line);
+    }
+    template <typename T> static T shfl_xor(T value, unsigned pattern, GPUCNN_WHERE)
+    {
+        return __shfl_xor_sync(mask(), value, (int)pattern, count, file, line);
+    }
+    static int any(int predicate, GPUCNN_WHERE)
+    {
+        return __any_sync(mask(), predicate, file, line);
+    }
+    static int all(int predicate, GPUCNN_WHERE)
+    {
+        return __all_sync(mask(), predicate, file, line);
+    }
+    static unsigned ballot(int predicate, GPUCNN_WHERE)
+    {
+        return __ballot_sync(mask(), predicate, file, line) >> first();
+    }
+    template <typename T> static unsigned match_any(T value, GPUCNN_WHERE)
+    {
+        return __match_any_sync(mask(), value, file, line) >> first();
+    }
+    coalesced_group with(bool predicate, GPUCNN_WHERE) const
+    {
+        return coalesced_group(mask()).with(predicate, file, line);
+    }
+    template <typename T> coalesced_group labeled(T label, GPUCNN_WHERE) const
+    {
+        return coalesced_group(mask()).labeled(label, file, line);
+    }
+
+private:
+    static unsigned first() { return (unsigned)gpucnn_simulator::lane() / count * count; }
+};
+
+template <unsigned count, typename Parent>
+inline thread_block_tile<count, Parent> tiled_partition(const Parent&)
+{
+    return {};
+}
+inline coalesced_group coalesced_threads(GPUCNN_WHERE)
+{
+    return coalesced_group(gpucnn_simulator::active_lanes(GPUCNN_PLACE("coalesced_threads")));
+}
+template <typename Group>
+inline coalesced_group binary_partition(const Group& group, bool predicate, GPUCNN_WHERE)
+{
+    return group.with(predicate, file, line);
+}
+template <typename Group, typename T>
+inline coalesced_group labeled_partition(const Group& group, T label, GPUCNN_WHERE)
+{
+    return group.labeled(label, file, line);
+}
+
+template <typename Group> inline void sync(const Group& group, GPUCNN_WHERE)
+{
+    group.sync(file, line);
+}
+template <typename Group> inline unsigned thread_rank(const Group& group)
+{
+    return group.thread_rank();
+}
+template <typename Group> inline unsigned group_size(const Group& group) { return group.size(); }
+
+// Copies at once what a device copies in the background.
+template <typename Group, typename To, typename From>
+inline void memcpy_async(const Group& group, To* to, const From* from, size_t bytes)
+{
+    for (size_t i = group.thread_rank(); i < bytes; i += group.size())
+        ((char*)to)[i] = ((const char*)from)[i];
+}
+template <typename Group> inline void wait(const Group& group, GPUCNN_WHERE)
+{
+    group.sync(file, line);
+}
+template <unsigned stages, typename Group>
+inline void wait_prior(const Group& group, GPUCNN_WHERE)
+{
+    group.sync(file, line);
+}
+
+}  // namespace cooperative_groups

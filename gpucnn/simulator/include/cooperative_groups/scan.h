@@ -1,0 +1,4 @@
+// See reduce.h.
+#pragma once
+
+#include <cooperative_groups/reduce.h>

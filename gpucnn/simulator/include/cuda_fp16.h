@@ -1,0 +1,38 @@
+// CUDA's half: IEEE's binary16.
+#pragma once
+
+#include "../language/narrow.hpp"
+
+struct alignas(2) __half {
+    unsigned short bits;
+
+    __half() = default;
+    __half(float x) : bits(gpucnn_simulator::bits_as<unsigned short>((_Float16)x)) {}
+    __half(double x) : bits(gpucnn_simulator::bits_as<unsigned short>((_Float16)x)) {}
+    template <typename T, typename = typename gpucnn_simulator::If<gpucnn_simulator::is_integer<T>, T>::Type>
+    __half(T x) : __half((double)x)
+    {
+    }
+    static __half of_bits(unsigned short bits)
+    {
+        __half h;
+        h.bits = bits;
+        return h;
+    }
+    operator float() const { return gpucnn_simulator::bits_as<_Float16>(bits); }
+};
+
+GPUCNN_NARROW(__half)
+GPUCNN_NARROW_CONVERSIONS(__half, half)
+inline __half2 __halves2half2(__half x, __half y) { return {x, y}; }
+inline __half2 make_half2(__half x, __half y) { return {x, y}; }
+
+typedef __half half;
+typedef __half2 half2;
+typedef __half __nv_half;
+typedef __half2 __nv_half2;
+
+namespace gpucnn_simulator {
+GPUCNN_DESCRIBE(__half, 'f', __half)
+GPUCNN_DESCRIBE(__half2, 'f', __half)
+}  // namespace gpucnn_simulator
