@@ -100,7 +100,11 @@ def test_pages_have_code() -> None:
 
 @pytest.mark.parametrize(
     ("example", "printed"),
-    [("train_mnist.py", "predicted"), ("own_kernel.py", "without the barrier")],
+    [
+        ("train_mnist.py", "predicted"),
+        ("own_kernel.py", "without the barrier"),
+        ("cupy_kernel.py", "right"),
+    ],
 )
 def test_example_runs(example: str, printed: str, tmp_path: Path) -> None:
     data = [str(write_small_mnist(tmp_path, 640, 64))] if example == "train_mnist.py" else []

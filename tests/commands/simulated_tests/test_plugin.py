@@ -1,5 +1,6 @@
 """`pytest --cuda-simulator`, on a small suite."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,14 @@ def test_a_suite_runs_without_a_gpu(suite: Path) -> None:
     assert status == 0, text
     assert "CUDA: simulated on the CPU, threads in order forward" in text
     assert "2 passed" in text
+
+
+def test_the_command_of_the_documentation_runs(suite: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cupy.md").read_text()
+    (line,) = (each for each in page.splitlines() if "run: pytest" in each)
+    status, text = run_suite(suite, *shlex.split(line)[3:])
+    assert status == 1
+    assert "1 failed, 5 passed" in text  # `last` in the order reversed
 
 
 def test_each_test_runs_in_each_order(suite: Path) -> None:
