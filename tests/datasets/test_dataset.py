@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datasets.local_server import Server
 from datasets.sample_files import NAMES, idx_bytes, small_set, write_gzip_set, write_set
-from gpucnn.datasets import Dataset, load_dataset, load_mnist
+from gpucnn.datasets import Dataset, load_dataset, load_mnist, mnist
 from gpucnn.datasets.parts import Part
 from gpucnn.errors import InvalidFileError, InvalidTypeError, InvalidValueError
 
@@ -372,3 +372,18 @@ def test_memory_is_that_of_what_is_kept(tmp_path: Path, form: str) -> None:
     tracemalloc.stop()
     kept = sum(each.nbytes for each in (x_train, y_train, x_test, y_test))
     assert most < kept + 2.5 * 2**20  # a chunk is 2**20
+
+
+def test_the_file_that_keras_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As scripts of Keras name it: it is read if it is there, else the embedded files are."""
+    monkeypatch.chdir(tmp_path)
+    for given in (mnist.load_data("mnist.npz"), mnist.load_data(path="mnist.npz")):
+        assert given[1][0].shape == (10_000, 28, 28)
+    (x_train, y_train), (x_test, y_test) = mnist.load_data(source=None)
+    first = {"x_train": x_train[:3], "y_train": y_train[:3]}
+    np.savez("mnist.npz", **first, x_test=x_test[:2], y_test=y_test[:2])
+    assert [len(images) for images, _ in mnist.load_data("mnist.npz")] == [3, 2]
+    assert mnist.load_data()[1][0].shape == (10_000, 28, 28)
+    assert [len(images) for images, _ in mnist.load_data(tmp_path / "mnist.npz")] == [3, 2]
+    with pytest.raises(InvalidFileError, match=r"there is no file or folder other\.npz"):
+        mnist.load_data("other.npz")
