@@ -168,6 +168,7 @@ BACKENDS = [
     "window",
     "communicator",
     "memory",
+    "calls",
     "replay",
     "fused",
     "ranks",

@@ -1,6 +1,7 @@
 """Devices, and the operations that run on each."""
 
 from gpucnn.backends.backend import Backend, CpuBackend
+from gpucnn.backends.calls import Calls
 from gpucnn.backends.communicator import ALONE, Communicator
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.fused import ConvClassifier, ConvReluPool, ConvReluPoolPlan
@@ -14,6 +15,7 @@ __all__ = [
     "Backend",
     "BatchMemory",
     "Buffer",
+    "Calls",
     "Communicator",
     "ConvClassifier",
     "ConvReluPool",

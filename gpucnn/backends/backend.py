@@ -22,6 +22,7 @@ from gpucnn.backends.ops.images.moves import CpuImages, CudaImages, Images
 from gpucnn.backends.ops.images.resampling import CpuResampling, CudaResampling, Resampling
 from gpucnn.backends.ops.images.tones import CpuTones, CudaTones, Tones
 from gpucnn.backends.ops.images.transforms import CpuTransforms, CudaTransforms, Transforms
+from gpucnn.backends.ops.inference import CpuInference, Inference
 from gpucnn.backends.ops.matrices import CpuMatrices, CudaMatrices, Matrices
 from gpucnn.backends.ops.normalization import (
     CpuNormalization,
@@ -38,6 +39,7 @@ from gpucnn.backends.ops.training.penalties import CpuPenalties, CudaPenalties, 
 
 
 class Backend(
+    Inference,
     ClassifierHeads,
     ConvClassifiers,
     ConvReluPools,
@@ -82,6 +84,7 @@ class Backend(
 
 
 class CpuBackend(
+    CpuInference,
     CpuConvReluPools,
     CpuData,
     CpuGroupedConvolution,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Backend, Communicator
+from gpucnn.backends import ALONE, Backend, Communicator
 from gpucnn.backends.workers.in_worker import Context
 from gpucnn.benchmark.timing import Task, clock_of
 from gpucnn.benchmark.workload import (
@@ -22,7 +22,7 @@ from gpucnn.benchmark.workload import (
 )
 from gpucnn.models import Model
 from gpucnn.models.data import Labelled
-from gpucnn.models.inference import compute_logits
+from gpucnn.models.inference import bind_logits
 from gpucnn.models.training.parallel import ParallelTrainer
 from gpucnn.models.training.sharing import Sharing, count_workers, load_vectors
 from gpucnn.optimizers import SGD, Adam
@@ -157,14 +157,14 @@ class ParallelForward:
 
         def ours(communicator: Communicator) -> None:
             logits = self._sharing.arrays["logits"]
+            compute = bind_logits(self._network.replica, self._x, logits, communicator)
             for _ in range(count):
-                compute_logits(self._network.replica, self._x, logits, communicator)
+                compute()
 
         if self._sharing.has_joined():
             self._sharing.together(partial(_forward, count), ours)
         else:
-            for _ in range(count):
-                self._network.forward(self._x)
+            ours(ALONE)
 
     def join(self) -> None:
         """See `Sharing.join`."""
@@ -180,8 +180,9 @@ def _forward(count: int, context: Context) -> None:
     replica, arrays = context.kept["replica"], context.kept["arrays"]
     replica.reserve(len(arrays["x"]))
     with replica.backend.session():
+        compute = bind_logits(replica, arrays["x"], arrays["logits"], context.communicator)
         for _ in range(count):
-            compute_logits(replica, arrays["x"], arrays["logits"], context.communicator)
+            compute()
 
 
 class Shared(Protocol):

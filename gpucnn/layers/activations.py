@@ -4,7 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gpucnn.backends import Array, Shape
+from gpucnn.backends import Array, Calls, Shape
 from gpucnn.layers.base import Layer, Settable, Step
 from gpucnn.utils import arguments
 
@@ -21,6 +21,11 @@ class Elementwise(Layer):
         output = self.buffer("output", len(x))
         self._apply(x, output)
         self._kept = x if self.gradient_takes_input else output
+        return output
+
+    def _bind(self, x: Array, calls: Calls) -> Array:
+        output = self.buffer("output", len(x))
+        calls.add(self._apply, self._laid_out(x, calls), output)
         return output
 
     def backward(self, output_gradient: Array) -> Array:

@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
+from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Calls, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError, printable
 from gpucnn.layers.tensor import Tensor, check_is_called_for_both
 from gpucnn.utils import arguments
@@ -516,6 +516,42 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
         Returns:
             real `(n, *output_shape)`.
         """
+
+    def bind(self, x: Any, calls: Calls) -> Array:
+        """Add the calls that do in inference what `forward` does.
+
+        Args:
+            x: real `(n, *input_shape)`, or a list of arrays if the layer is merging: the same in
+                every pass, of any order in memory.
+            calls: of the pass.
+
+        Returns:
+            real `(n, *output_shape)`, which the calls write, of any order in memory.
+        """
+        if not self.is_own:
+            return self._bind(x, calls)
+        x = self._laid_out(x, calls)
+        images = len(x[0]) if self.is_merging else len(x)
+        shape = (images, *self.output_shape)
+        buffer = BatchMemory(self.backend, Buffer(self.output_shape), self.real)
+        out = buffer[images]
+
+        def forward() -> None:
+            self.backend.copy(self.as_operand(self.forward(x, None), shape), out)
+
+        calls.add(forward)
+        return out
+
+    def _bind(self, x: Any, calls: Calls) -> Array:
+        """The same of a layer of the library: `forward`, which gives the same array each time."""
+        x = self._laid_out(x, calls)
+        calls.add(self.forward, x, None)
+        return self.forward(x, None)
+
+    def _laid_out(self, x: Any, calls: Calls) -> Any:
+        """What `forward` takes, in the order in memory that operations expect."""
+        bind = self.backend.bind_layout
+        return [bind(each, calls) for each in x] if self.is_merging else bind(x, calls)
 
     @abstractmethod
     def backward(self, output_gradient: Array) -> Array | None:

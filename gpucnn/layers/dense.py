@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 
-from gpucnn.backends import Array, Backend, Shape
+from gpucnn.backends import Array, Backend, Calls, Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.affine import Affine
 from gpucnn.layers.base import Layer, Step
@@ -62,6 +62,11 @@ class Dense(Affine):
         self._input = x  # for the gradient of the kernel
         output = self.buffer("output", len(x))
         self.backend.matmul(x, self.parameters["kernel"], output, bias=self.bias)
+        return output
+
+    def _bind(self, x: Array, calls: Calls) -> Array:
+        output = self.buffer("output", len(x))
+        self.backend.bind_dense(x, self.parameters["kernel"], self.bias, output, calls)
         return output
 
     def backward(self, output_gradient: Array) -> Array | None:

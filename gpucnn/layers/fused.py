@@ -8,6 +8,7 @@ from gpucnn.backends import (
     Backend,
     BatchMemory,
     Buffer,
+    Calls,
     ConvClassifier,
     ConvReluPool,
     ConvReluPoolPlan,
@@ -72,6 +73,10 @@ class FusedConv2D(Layer):
             x, kernel, bias, self._plan(len(x)), output, training=step is not None
         )
         return output
+
+    def _bind(self, x: Array, calls: Calls) -> Array:
+        kernel = self.parameters["kernel"]
+        return self.backend.bind_conv2d_relu_max_pool(self._fused, x, kernel, self._bias, calls)
 
     def can_gather(self, images: Array) -> bool:
         """Whether it is faster to let `forward_gathered` pick from `images`, a data set."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from math import prod
 
-from gpucnn.backends import Array, Buffer, Shape
+from gpucnn.backends import Array, Buffer, Calls, Shape
 from gpucnn.backends.window import Pair
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers.base import Layer, Step
@@ -25,6 +25,9 @@ class Reshaping(Layer):
 
     def forward(self, x: Array, step: Step | None) -> Array:
         return x.reshape(len(x), *self.output_shape)
+
+    def _bind(self, x: Array, calls: Calls) -> Array:
+        return self.forward(self.backend.bind_flattening(x, calls), None)
 
     def backward(self, output_gradient: Array) -> Array:
         return output_gradient.reshape(len(output_gradient), *self.input_shape)

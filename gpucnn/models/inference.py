@@ -13,7 +13,14 @@ from gpucnn.utils.arithmetic import ceil_div
 
 
 def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Communicator) -> None:
-    """Compute the logits of a batch.
+    """Compute the logits of a batch, see `bind_logits`."""
+    bind_logits(replica, x, logits, communicator)()
+
+
+def bind_logits(
+    replica: Replica, x: Array, logits: Array, communicator: Communicator
+) -> Callable[[], None]:
+    """What computes the logits of a batch with the weights as they are now, whenever it is called.
 
     Args:
         replica: the model.
@@ -22,10 +29,19 @@ def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Comm
         communicator: of the ranks, each of which computes its shards.
     """
     replica.prepare_inference(len(x))
-    for shard in replica.shards(len(x))[communicator.rank :: communicator.size]:
-        for rows in replica.microbatches(shard):
-            replica.backend.copy(replica.forward(x[rows]), logits[rows])
-    communicator.barrier()
+    infer, copy = replica.inferring.infer, replica.backend.copy
+    mine = [
+        (x[rows], logits[rows])
+        for shard in replica.shards(len(x))[communicator.rank :: communicator.size]
+        for rows in replica.microbatches(shard)
+    ]
+
+    def compute() -> None:
+        for images, out in mine:
+            copy(infer(images), out)
+        communicator.barrier()
+
+    return compute
 
 
 def measure(
@@ -57,7 +73,7 @@ def measure(
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
                 mine, first = indices[each], each.start
-                found = lane.forward_gathered(data, mine)
+                found = lane.infer_gathered(data, mine)
                 lane.store_metrics(found, data, mine, position, metrics, size, first)
                 if outputs is not None:
                     lane.store_outputs(found, position, outputs, size, first)
@@ -91,7 +107,7 @@ def predict(
     def work(position: Array, indices: Array) -> None:
         for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
             for each in replica.microbatches(shard):
-                found = lane.forward_gathered(data, indices[each])
+                found = lane.infer_gathered(data, indices[each])
                 lane.store_outputs(found, position, outputs, size, each.start, predicts_softmax)
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)

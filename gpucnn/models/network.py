@@ -348,7 +348,7 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         with self._lock.claim():
             if self.replica.is_microbatch(len(x)):
                 self.replica.prepare_inference(len(x))
-                return self.replica.forward(x)
+                return self.replica.infer(x)
             logits = self._logits[len(x)]
             compute_logits(self.replica, x, logits, ALONE)
             return logits

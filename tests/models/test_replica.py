@@ -200,8 +200,8 @@ class TestTwin:
         x = np.random.default_rng(0).standard_normal((3, *small.SHAPE))
         for each in (made, twin):
             each.reserve(3)
-        logits = made.forward(x)
-        assert not np.shares_memory(twin.forward(x), logits)
+        logits = made.infer(x)
+        assert not np.shares_memory(twin.infer(x), logits)
         assert twin.backend is not made.backend
 
     def test_leaves_the_layers_with_their_own(self) -> None:

@@ -1,6 +1,6 @@
 """Products of matrices, split into the blocks that BLAS multiplies fastest."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -34,6 +34,11 @@ def product(a: Array, b: Array, out: Array) -> None:
         b: real (k, n).
         out: real (m, n).
     """
+    bound_product(a, b, out)()
+
+
+def bound_product(a: Array, b: Array, out: Array) -> "partial[Array]":
+    """The call that computes `product` of the same arrays, as often as it is called."""
     rows, columns = out.shape
     if rows > columns:
         a, b, out, rows, columns = b.T, a.T, out.T, columns, rows
@@ -42,11 +47,10 @@ def product(a: Array, b: Array, out: Array) -> None:
         are_dots = a.strides[1] == b.strides[0] == out.itemsize
         blocks = count_blocks(columns, rows * len(b), rows if are_dots else 0)
     if blocks > 1:
-        np.matmul(a, in_blocks(b, blocks), out=in_blocks(out, blocks))
-    elif out.flags.c_contiguous:
-        np.dot(a, b, out=out)
-    else:
-        np.dot(b.T, a.T, out=out.T)
+        return partial(np.matmul, a, in_blocks(b, blocks), out=in_blocks(out, blocks))
+    if out.flags.c_contiguous:
+        return partial(np.dot, a, b, out=out)
+    return partial(np.dot, b.T, a.T, out=out.T)
 
 
 def count_blocks(columns: int, column: int, dots: int = 0) -> int:

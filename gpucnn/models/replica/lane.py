@@ -22,6 +22,7 @@ from gpucnn.layers import (
 )
 from gpucnn.losses import PlacedLoss
 from gpucnn.models.graph import IMAGES, Stretch, layers_of
+from gpucnn.models.replica.bound import BoundPass, BoundPasses
 from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
 from gpucnn.models.replica.mixing import Mixing
 from gpucnn.models.replica.objective import Objective
@@ -76,6 +77,8 @@ class Lane:
         totals: the sums of gradients, where several layers take an output.
         gradients: as given.
         loss: the loss function.
+        bound: the passes of `infer` and `infer_gathered`, on a backend that `binds_calls`; to be
+            renewed when the weights may have changed.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class Lane:
         self._targets = BatchMemory(backend, Buffer((outputs,)), dtype)
         self._weights = BatchMemory(backend, Buffer((1,)), dtype)
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
+        self.bound = BoundPasses(backend, self._bind)
 
     def reserve(self, images: int, *, training: bool) -> None:
         """Reserve memory for microbatches of up to `images`, with gradients if `training`."""
@@ -184,7 +188,16 @@ class Lane:
         """
         return by_itself(forward(self._body.stretches, x, step))
 
-    def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
+    def infer(self, x: Array) -> Array:
+        """What `forward` gives for a C-contiguous microbatch, real (n, *input_shape)."""
+        if not self._backend.binds_calls:
+            return self.forward(self.to_layout(x))
+        bound = self.bound[len(x)]
+        self._backend.copy(x, bound.images)
+        bound.compute()
+        return bound.output
+
+    def infer_gathered(self, data: DeviceDataset, indices: Array) -> Array:
         """What the loss takes of a microbatch of a data set, without dropout.
 
         Args:
@@ -194,7 +207,15 @@ class Lane:
         Returns:
             real (n, classes), which the next call overwrites.
         """
-        return by_itself(self._forward_gathered(self._body, data, indices, None))
+        if not self._backend.binds_calls:
+            return by_itself(self._forward_gathered(self._body, data, indices, None))
+        bound = self.bound[len(indices)]
+        self._gather(data, indices, bound.images)
+        bound.compute()
+        return bound.output
+
+    def _bind(self, images: int) -> BoundPass:
+        return BoundPass(self._body.stretches, self._images[images])
 
     def backward(self, logits_gradient: Array) -> None:
         """Compute `gradients` for the microbatch of the last `forward`.
@@ -259,7 +280,7 @@ class Lane:
         """Store the metrics of a microbatch of a data set at their place among all images'.
 
         Args:
-            outputs: real (n, outputs), what `forward_gathered` returned.
+            outputs: real (n, outputs), what `infer_gathered` returned.
             data: all images.
             indices: int64 (n,), on the device.
             position: int64 (2,), that of the batch, see `Data`.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
+from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Calls, Shape
 from gpucnn.layers import Layer, Step, Sums, is_of_whole_batch
 from gpucnn.models.graph import IMAGES, Stretch
 
@@ -39,6 +39,17 @@ def backward(stretches: Sequence[Stretch], gradient: Array | None, totals: "Tota
     if len(stretches) == 1:
         return _back_along(stretches[0].layers, gradient)
     return _backward(stretches, gradient, totals)
+
+
+def bind(stretches: Sequence[Stretch], images: Array, calls: Calls) -> Array:
+    """Add the calls of `forward` in inference; returns the output, which they write."""
+    x, outputs = images, {IMAGES: images}
+    for number, stretch in enumerate(stretches):
+        x = taken(stretch.inputs, outputs)
+        for layer in stretch.layers:
+            x = layer.bind(x, calls)
+        outputs[number] = x
+    return x
 
 
 def _forward(stretches: Sequence[Stretch], images: Array, step: Step | None) -> Sums[Array]:

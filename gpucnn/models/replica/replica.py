@@ -216,21 +216,18 @@ class Replica:
     def prepare_inference(self, batch: int) -> None:
         """Reserve memory for batches of up to `batch` images, and fold what can be folded.
 
-        To be called before `forward` and `forward_gathered` once the parameters have changed.
+        To be called before `infer` and `infer_gathered` once the parameters have changed.
         """
         self.reserve(batch)
         folded = self._folded
         if folded is not None:
             folded.reserve(self._reserved, training=False)
             folded.fold()
+        self.inferring.bound.renew()
 
-    def forward(self, x: Array) -> Array:
-        """What the loss takes of a C-contiguous microbatch, see `Lane.forward`."""
-        return self.inferring.forward(self.inferring.to_layout(x))
-
-    def forward_gathered(self, data: DeviceDataset, indices: Array) -> Array:
-        """What the loss takes of a microbatch of a data set, see `Lane.forward_gathered`."""
-        return self.inferring.forward_gathered(data, indices)
+    def infer(self, x: Array) -> Array:
+        """What the loss takes of a C-contiguous microbatch, see `Lane.infer`."""
+        return self.inferring.infer(x)
 
     @property
     def inferring(self) -> Lane:
