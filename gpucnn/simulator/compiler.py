@@ -20,6 +20,14 @@ _FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Disk quota exce
 
 _ERROR = re.compile(r"^(.+?):(\d+):(?:\d+:)? (?:fatal )?error: (.+)$", re.MULTILINE)
 
+# CUDA's, and not the user's, by its name.
+_CUDAS = r"(?:__|tex|surf|cuda|curand|nvcuda|wmma|mma|atomic|cub|thrust|cooperative_groups|nv/)"
+_MISSING = re.compile(
+    rf"the simulator does not have (?P<what>.+)"
+    rf"|'(?P<name>{_CUDAS}\w*)' (?:was not declared|has not been declared|does not name a type)"
+    rf"|(?P<header>{_CUDAS}\S*): No such file or directory"
+)
+
 
 @dataclass(frozen=True)
 class Compiler:
@@ -124,6 +132,9 @@ def _environment() -> dict[str, str]:
 def _first_error(messages: str) -> str:
     found = _ERROR.search(messages)
     if found:
+        if missing := _MISSING.search(found[3]):
+            name = missing["name"] or missing["header"] or missing["what"]
+            return f"{found[1]}:{found[2]}: the simulator does not have {name}"
         return f"{found[1]}:{found[2]}: {found[3]}: correct the source, or its options"
     lines = [line for line in messages.splitlines() if "error" in line or "undefined" in line]
     return f"the C++ compiler failed: {(lines or messages.splitlines() or ['without a word'])[0]}"

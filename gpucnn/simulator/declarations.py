@@ -21,6 +21,7 @@ _KEYWORD = re.compile(r"\b__(?:global|device|constant|managed|shared)__\b")
 _KERNEL = re.compile(r"\b__global__\b[^;{}()]*?((?:\b\w+\s*::\s*)*\b\w+)\s*(<[^;{}()]*>)?\s*\(")
 _VARIABLE = re.compile(r"\b__(?:device|constant|managed)__\b(?:[^;{}()=\[]|\[[^;{}\]]*\])*[;={]")
 _NO_VARIABLE = re.compile(r"\b(?:operator|template|extern|typedef|using|struct|class|union|enum)\b")
+_ASSEMBLY = re.compile(r"(?<=[;{})\s])(?:asm|__asm__|__asm)\s*(?:volatile|__volatile__)?\s*\(")
 _SHARED = re.compile(r"\b__shared__\b")
 _DYNAMIC = re.compile(r"\bextern\b([^;{}()=]*?)\b__shared__\b([^;{}()=]*?)\b(\w+)\s*\[\s*\]\s*;")
 _NAME = re.compile(r"(\w+)\s*(?:\[[^\[\]]*\]\s*|\{[^{}]*\}\s*)*$")
@@ -144,6 +145,13 @@ def function_bodies(bare: str) -> list[range]:
         if ")" in head and not (bodies and begin in bodies[-1]):
             bodies.append(range(begin, _end_of_body(bare, begin)))
     return bodies
+
+
+def assembly(bare: str) -> Iterator[tuple[int, int]]:
+    """The PTX statements in functions, without their semicolons."""
+    for body in function_bodies(bare):
+        for found in _ASSEMBLY.finditer(bare, body.start, body.stop):
+            yield found.start(), _end_of_group(bare, found.end() - 1)
 
 
 def keywords(bare: str) -> Iterator[Edit]:

@@ -40,10 +40,15 @@ class Parameter(ctypes.Structure):
             return f"structured dtype of {self.size} bytes"
         return f"{_NUMPY[chr(self.kind)]}{8 * self.size}"
 
+    def _is_real_of(self, size: int) -> bool:
+        return self.kind == ord("f") and self.size == size
+
     def matches(self, dtype: np.dtype[Any]) -> bool:
         """Whether `dtype` is that of this parameter, or of the elements that it points to."""
         if self.kind == 0:
             return True
+        if self.pointer and dtype.kind == "c":  # pairs of reals, as float2 or a struct of two
+            return self.kind == ord("V") or self._is_real_of(dtype.itemsize // 2)
         return dtype.kind == chr(self.kind) and dtype.itemsize == self.size and dtype.isnative
 
 

@@ -16,6 +16,7 @@ from gpucnn.simulator.declarations import (
     DynamicShared,
     Edit,
     KernelDeclaration,
+    assembly,
     bare_text,
     dynamic_shared,
     edited,
@@ -33,6 +34,10 @@ SOURCE = "source.cu"  # the name of a source that is not a file
 LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
 
 _OPTION = re.compile(r"-[DUI].+|--?std=c\+\+(17|20)")
+_PTX = (
+    '::gpucnn_simulator::fail({"asm", __builtin_FILE(), __builtin_LINE()}, "is a PTX statement: '
+    'the simulator does not have them, write it in C++")'
+)
 _STATIC = re.compile(r"(?:static|extern)\b")
 
 
@@ -84,6 +89,8 @@ def translate(text: str, name_expressions: Sequence[str] = ()) -> str:
     edits += _shared_declarations(bare)
     for array in dynamic_shared(bare):
         edits.append((array.begin, array.end, _dynamic(array, bare)))
+    for begin, end in assembly(bare):
+        edits.append((begin, end, _PTX + "\n" * bare.count("\n", begin, end)))
     edits += keywords(bare)
     named = map(_named, range(len(name_expressions)), name_expressions)
     return edited(text, edits) + "".join(named)

@@ -90,9 +90,8 @@ def test_structures_and_pointers_to_anything() -> None:
     dtype = np.dtype([("first", np.int32), ("second", np.float32)])
     pairs = np.array([(1, 2), (3, 4)], dtype)
     anything, out = np.zeros(3, np.complex128), zeros(2, np.uint64)
-    addresses = out.view("V8")
     values = kernel("language", "values")
-    values((1,), (1,), (pairs[0], np.True_, np.uint8(100), pairs, anything, addresses))
+    values((1,), (1,), (pairs[0], np.True_, np.uint8(100), pairs, anything, out))
     assert out.tolist() == [1 + 2 + 1 + 100 + 4, anything.ctypes.data]
 
 

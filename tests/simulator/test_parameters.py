@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn.simulator import SimulatorError
+from gpucnn.simulator import Module, SimulatorError
 from simulator.sources import kernel
 
 READ_ONLY = np.zeros(4)
@@ -114,3 +114,31 @@ def test_structure_of_another_size() -> None:
     pair = np.zeros(1, np.dtype([("first", np.int32), ("second", np.float64)]))
     with pytest.raises(SimulatorError, match="its parameter struct: give a NumPy scalar of struct"):
         kernel("language", "values")((1,), (1,), (pair[0], np.True_, np.uint8(1), None, None, None))
+
+
+def test_enumerations_pointers_to_pointers_volatile_and_pairs() -> None:
+    source = """
+    enum Choice { FIRST, SECOND };
+    enum class Small : signed char { LOW = -1 };
+    extern "C" __global__ void mixed(
+        Choice choice, Small small, float** rows, volatile int* flag, const volatile int* read,
+        const float2* pairs, Small* smalls)
+    {
+        rows[1][choice] = pairs[1].y;
+        *flag = *read + (int)small + (int)smalls[0];
+    }
+    """
+    rows = [np.zeros(2, np.float32) for _ in range(2)]
+    addresses = np.array([row.ctypes.data for row in rows], np.uint64)
+    flag, read = np.zeros(1, np.int32), np.array([10], np.int32)
+    pairs = np.array([1 + 2j, 3 + 4j], np.complex64)
+    mixed = Module(source).get_function("mixed")
+    smalls = np.array([5], np.int8)
+    values = (np.uint32(1), np.int8(-1), addresses, flag, read, pairs, smalls)
+    mixed((1,), (1,), values)
+    assert rows[1].tolist() == [0, 4]
+    assert flag == 14
+    with pytest.raises(SimulatorError, match="its parameter enum: give a NumPy scalar of uint32"):
+        mixed((1,), (1,), (np.int64(1), *values[1:]))
+    with pytest.raises(SimulatorError, match=r"its parameter const float2\*: give one of float32"):
+        mixed((1,), (1,), (*values[:5], pairs.astype(np.complex128), smalls))

@@ -168,6 +168,38 @@ private:
     static unsigned first() { return (unsigned)gpucnn_simulator::lane() / count * count; }
 };
 
+// Any of these groups, as it is passed to a function that takes all kinds.
+class thread_group {
+    unsigned mask;  // of lanes, or 0 for the block
+
+public:
+    thread_group(const thread_block&) : mask(0) {}
+    template <unsigned count, typename Parent>
+    thread_group(const thread_block_tile<count, Parent>& tile) : mask(tile.mask())
+    {
+    }
+    explicit thread_group(unsigned mask) : mask(mask) {}
+    void sync(GPUCNN_WHERE) const
+    {
+        if (mask == 0)
+            __syncthreads(file, line);
+        else
+            __syncwarp(mask, file, line);
+    }
+    unsigned size() const { return mask ? (unsigned)__popc(mask) : thread_block::size(); }
+    unsigned num_threads() const { return size(); }
+    unsigned thread_rank() const
+    {
+        if (mask == 0) return thread_block::thread_rank();
+        return (unsigned)__popc(mask & ((1u << gpucnn_simulator::lane()) - 1));
+    }
+};
+
+inline thread_group tiled_partition(const thread_group&, unsigned count)
+{
+    const unsigned first = (unsigned)gpucnn_simulator::lane() / count * count;
+    return thread_group((~0u >> (32 - count)) << first);
+}
 template <unsigned count, typename Parent>
 inline thread_block_tile<count, Parent> tiled_partition(const Parent&)
 {

@@ -12,6 +12,7 @@
 #include "memory.hpp"
 #include "../runtime/runtime.hpp"
 #include "../runtime/threads.hpp"
+#include "textures.hpp"
 #include "vectors.hpp"
 #include "warps.hpp"
 
@@ -32,6 +33,7 @@
 
 typedef decltype(sizeof(0)) size_t;
 typedef decltype((char*)0 - (char*)0) ptrdiff_t;
+typedef long clock_t;
 
 using gpucnn_simulator::blockDim;
 using gpucnn_simulator::blockIdx;

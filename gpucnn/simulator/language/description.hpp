@@ -6,10 +6,25 @@
 
 namespace gpucnn_simulator {
 
+// NumPy's letter for a type that is no number: that of its values, if it is an enumeration.
+template <typename T, bool is_enumeration> struct ValueOf {
+    static constexpr int kind = 'V';
+};
+template <typename T> struct ValueOf<T, true> {
+    using Value = __underlying_type(T);
+    static constexpr int kind = (Value)-1 < (Value)0 ? 'i' : 'u';
+};
+
 // A type's name, and NumPy's letter for it, or for its component if it is a vector.
 template <typename T> struct Description {
-    static constexpr const char* name = "struct";
-    static constexpr int kind = 'V', size = sizeof(T), alignment = alignof(T);
+    static constexpr bool is_enumeration = __is_enum(T);
+    static constexpr const char* name = is_enumeration ? "enum" : "struct";
+    static constexpr int kind = ValueOf<T, is_enumeration>::kind;
+    static constexpr int size = sizeof(T), alignment = alignof(T);
+};
+template <typename T> struct Description<T*> {
+    static constexpr const char* name = "pointer";
+    static constexpr int kind = 'u', size = sizeof(T*), alignment = alignof(T*);
 };
 template <> struct Description<void> {
     static constexpr const char* name = "void";
@@ -56,6 +71,9 @@ template <typename T> struct ParameterOf<const T*> {
     using D = Description<T>;
     static constexpr Parameter value = {D::name, 1, 1, D::kind, D::size, D::alignment};
 };
+
+template <typename T> struct ParameterOf<volatile T*> : ParameterOf<T*> {};
+template <typename T> struct ParameterOf<const volatile T*> : ParameterOf<const T*> {};
 
 template <int... i> struct Indices {};
 template <int count, int... i> struct IndicesTo : IndicesTo<count - 1, count - 1, i...> {};

@@ -1,0 +1,54 @@
+"""What the simulator does not have is said so, with its line, and is no fault of the source."""
+
+import numpy as np
+import pytest
+
+from gpucnn.simulator import Module, SimulatorError
+
+KERNEL = """{include}
+extern "C" __global__ void missing(unsigned long long object, float* x)
+{{
+    {statement}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("include", "statement", "missing"),
+    [
+        ("#include <curand_kernel.h>", "", "source.cu:1: the simulator does not have curand_"),
+        ("", "__vaddus4(1, 2);", "source.cu:4: the simulator does not have __vaddus4"),
+        ("#include <mma.h>", "", "source.cu:1: the simulator does not have mma.h"),
+        (
+            "#include <cooperative_groups.h>",
+            "cooperative_groups::tiled_partition<64>(cooperative_groups::this_thread_block()).size();",
+            "the simulator does not have tiles of more than 32 threads",
+        ),
+    ],
+)
+def test_at_compilation(include: str, statement: str, missing: str) -> None:
+    with pytest.raises(SimulatorError) as caught:
+        Module(KERNEL.format(include=include, statement=statement))
+    assert missing in str(caught.value)
+    assert "correct the source" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "missing"),
+    [
+        (
+            'asm volatile("add.f32 %0, %0, %1;" :\n "+f"(*x) : "f"(1.0f));\n    *x = 3;',
+            "asm at source.cu:4 is a PTX statement: the simulator does not have them, write it in "
+            "C++",
+        ),
+        (
+            "*x = tex2D<float>(object, 0.5f, 0.5f);",
+            "a texture or surface at source.cu:4 is used: the simulator does not have it",
+        ),
+    ],
+)
+def test_at_launch(statement: str, missing: str) -> None:
+    kernel = Module(KERNEL.format(include="", statement=statement)).get_function("missing")
+    with pytest.raises(SimulatorError) as caught:
+        kernel((1,), (1,), (np.uint64(0), np.zeros(1, np.float32)))
+    assert str(caught.value).endswith(missing)
