@@ -1,5 +1,6 @@
 """RawKernel and RawModule: what CuPy passes, refuses, and is asked for."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,10 +153,18 @@ def test_a_source_that_does_not_compile(cupy: Any) -> None:
         cupy.RawModule(code=SCALE).get_function("nothing")
 
 
+def test_the_source_of_a_compiled_module_is_run(cupy: Any, tmp_path: Path) -> None:
+    (tmp_path / "scale.cu").write_text(SCALE)
+    scale = cupy.RawModule(path=str(tmp_path / "scale.cubin")).get_function("scale")
+    x = cupy.ones(3, dtype=cupy.float32)
+    scale((1,), (3,), (x, x, 3, np.float32(2)))
+    assert (x == 2).all()
+
+
 def test_modules_that_cannot_be(cupy: Any) -> None:
     with pytest.raises(TypeError, match=r"^Exactly one of `code` and `path`"):
         cupy.RawModule()
-    with pytest.raises(AttributeError, match=r"compiled already, such as a.cubin"):
+    with pytest.raises(AttributeError, match=r"what a.cubin is compiled for: put .* as a.cu$"):
         cupy.RawModule(path="a.cubin")
     with pytest.raises(ValueError, match=r"^Invalid backend clang"):
         cupy.RawModule(code=SCALE, backend="clang")

@@ -44,7 +44,7 @@ class RawModule:
 
     Args:
         code: the source.
-        path: of a compiled module, which the simulator cannot run.
+        path: of a compiled module, whose source, with the ending `.cu`, is run in its place.
         options: of the compiler: the macros, folders and standard among them are used.
         backend: "nvrtc" or "nvcc", which are one here.
         translate_cucomplex: whether `cuComplex.h` is translated.
@@ -71,12 +71,11 @@ class RawModule:
     ) -> None:
         if (code is None) == (path is None):
             raise TypeError("Exactly one of `code` and `path` keyword arguments must be given.")
-        if path is not None:
-            raise missing(f"modules that are compiled already, such as {path}")
         _check_backend(backend)
         if name_expressions is not None and backend != "nvrtc":
             raise ValueError("only nvrtc supports retrieving the mangled names")
-        self.code, self.options, self.backend = str(code), options, backend
+        code = _source_of(path) if path is not None else str(code)
+        self.code, self.options, self.backend = code, options, backend
         self._source = located(self.code)
         self.file_path = path
         self.enable_cooperative_groups = enable_cooperative_groups
@@ -257,6 +256,18 @@ class RawKernel:
 
     def __repr__(self) -> str:
         return f"<RawKernel {self.name}>"
+
+
+def _source_of(path: str) -> str:
+    """The source of a compiled module, which has to lie beside it.
+
+    Raises:
+        MissingNameError: it does not.
+    """
+    source = Path(path).with_suffix(".cu")
+    if not source.is_file():
+        raise missing(f"what {path} is compiled for: put its source beside it, as {source.name}")
+    return f'#line 1 "{source}"\n{source.read_text(encoding="utf-8")}'
 
 
 class _Launch:
