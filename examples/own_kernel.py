@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucnn.simulator import Module, Order
+from gpucnn.simulator import LaunchError, Module, Order
 
 SOURCE = Path(__file__).with_name("transpose.cu").read_text()
 BARRIER = "__syncthreads();"
@@ -32,14 +32,16 @@ def transpose(
 
 
 def main() -> None:
-    """Check the kernel against NumPy, and see that the check notices a missing barrier."""
+    """Check the kernel against NumPy, and see that a missing barrier is found."""
     x = np.random.default_rng(0).standard_normal((50, 70), dtype=np.float32)
     for order in ORDERS:
         np.testing.assert_array_equal(transpose(x, order=order), x.T)
         print(f"order {order}: equal to NumPy's transpose")
 
-    wrong = transpose(x, SOURCE.replace(BARRIER, ""))
-    print(f"without the barrier, {np.mean(wrong != x.T):.0%} of the elements are wrong")
+    try:
+        transpose(x, SOURCE.replace(BARRIER, ""))
+    except LaunchError as error:
+        print(f"without the barrier: {error}")
 
 
 if __name__ == "__main__":

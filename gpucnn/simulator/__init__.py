@@ -7,12 +7,12 @@ For example::
     saxpy((blocks,), (256,), (np.float32(2), x, y, np.int64(x.size)))
 
 The interface is that of CuPy's RawModule, with NumPy arrays. The threads of a block wait for one
-another at barriers and in shuffles, and shared memory is initialised to NaN. Behaviour that CUDA
-leaves undefined is an error, or shows in another `order` of the threads. With GPUCNN_SANITIZER in
-the environment the compiler's sanitizers watch memory accesses: see `sanitizer_environment`.
+another at barriers and in shuffles, and shared memory is initialised to NaN. Each access to memory
+is checked: what is out of bounds or races is an error with its line. With GPUCNN_SANITIZER in the
+environment the compiler's sanitizers watch instead: see `sanitizer_environment`.
 
 A thread runs until it returns, or waits in a barrier, a shuffle or a vote. So busy waiting for
-another thread, as in a spin lock, never ends.
+another thread, as in a spin lock, never ends, until Ctrl-C.
 """
 
 from gpucnn.simulator.compiler import Compiler, find_compiler

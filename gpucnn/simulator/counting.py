@@ -75,9 +75,9 @@ _launches: ContextVar[list[Traffic] | None] = ContextVar("launches", default=Non
 def counting() -> Iterator[list[Traffic]]:
     """Count the accesses of the launches that this thread makes in this context.
 
-    The kernels are compiled once more for it, by GCC with -O1: an access that it saves, because the
-    value is in a register, does not count. `__device__` variables have values of their own there,
-    and sanitizers do not watch these launches.
+    An access that the compiler saves, because the value is in a register, does not count. Unchecked
+    kernels are compiled once more for it, and their `__device__` variables have values of their own
+    there.
 
     Returns:
         The launches, in their order.

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -51,9 +52,18 @@ _CLANG = (
     "-tsan-distinguish-volatile=1",
     "-mllvm",
     "-tsan-instrument-func-entry-exit=0",
+    "-mllvm",
+    "-tsan-instrument-read-before-write=1",
 )
 
-_HOOKS = {"__tsan_": "gpucnn_access_", "__ubsan_": "gpucnn_undefined_"}
+_HOOKS = (
+    (re.compile("__tsan_"), "gpucnn_access_"),
+    (re.compile("__ubsan_"), "gpucnn_undefined_"),
+    (
+        re.compile(r"^(\s+(?:callq?|jmp|bl?)\s+_?)(mem(?:cpy|move|set))\b", re.MULTILINE),
+        r"\1gpucnn_access_\2",
+    ),
+)
 """Names of the sanitizers' functions, and those of the scheduler's (hooks.hpp) that they become."""
 
 
@@ -190,8 +200,8 @@ def _build(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) ->
 def _build_instrumented(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) -> None:
     """As assembly first, in which the calls for sanitizers become those of hooks.hpp."""
     assembly = compiler.run([*flags, "-S", "-x", "c++-cpp-output", "-", "-o", "-"], text)
-    for name, hook in _HOOKS.items():
-        assembly = assembly.replace(name, hook)
+    for name, hook in _HOOKS:
+        assembly = name.sub(hook, assembly)
     compiler.run(["-shared", "-x", "assembler", "-", "-o", path], assembly)
 
 

@@ -1,11 +1,18 @@
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gpucnn.simulator import LaunchError, Order
-from simulator.sources import FOLDER, kernel, line
+from gpucnn.simulator import LaunchError, Module, Order
+from simulator.sources import FOLDER, kernel, line, module, zeros
 
 PLANTED = (FOLDER / "planted.cu").read_text()
 
@@ -36,7 +43,17 @@ LAUNCHES: dict[str, dict[str, Any]] = {
 }
 
 
-def launch(name: str, order: Order = "forward") -> None:
+COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
+
+
+@cache
+def planted(compiler: str) -> Module:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXX", compiler)
+        return Module(FOLDER / "planted.cu")
+
+
+def launch(compiler: str, name: str) -> None:
     changes = LAUNCHES.get(name, {})
     declared = re.search(rf"^KERNEL {name}\((.*)\)$", PLANTED, re.MULTILINE)
     assert declared is not None
@@ -52,12 +69,139 @@ def launch(name: str, order: Order = "forward") -> None:
     chosen = [arguments[each] for each in declared[1].split(", ")]
     shared_mem = changes.get("shared_mem", 0)
     grid = (changes.get("grid", 1),)
-    kernel("planted", name, order)(grid, (64,), chosen, shared_mem=shared_mem)
+    planted(compiler).get_function(name)(grid, (64,), chosen, shared_mem=shared_mem)
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", re.findall(r"^KERNEL (\w+)", PLANTED, re.MULTILINE))
-def test_planted_fault_is_reported_with_its_line(name: str) -> None:
+def test_planted_fault_is_reported_with_its_line(name: str, compiler: str) -> None:
     with pytest.raises(LaunchError) as caught:
-        launch(name)
+        launch(compiler, name)
     assert str(caught.value).startswith(f"{name}, block (")
     assert line("planted", name) in str(caught.value)
+
+
+@pytest.mark.parametrize("order", ["forward", "reversed", 1, 2])
+def test_correct_kernels_are_not_accused(order: Order) -> None:
+    x, y = np.ones(64, np.float32), np.zeros(3 * 64, np.float32)
+    total, count = np.zeros(1, np.float32), zeros(1)
+    correct = module("faults", order)
+    correct.get_function("correct")((3,), (64,), (x, y, total, count), shared_mem=256)
+    assert (y == 32).all()
+    arguments = np.zeros(3, np.float32), total
+    correct.get_function("last_block")((3,), (32,), arguments, shared_mem=4)
+    assert total == 3
+
+
+ALLOWED = """
+extern "C" __global__ void flag(int* found, int n)
+{
+    if (threadIdx.x % n == 0) *found = 1;  // the same by all
+}
+extern "C" __global__ void bytes(unsigned char* bytes, int n)
+{
+    bytes[threadIdx.x] = n;  // four of a word by different threads
+}
+extern "C" __global__ void in_bytes(int* numbers, int n)
+{
+    ((unsigned char*)numbers)[threadIdx.x] = n;
+}
+extern "C" __global__ void row(int* numbers, int n)
+{
+    __shared__ int rows[2][64];
+    for (int i = 0; i < 8; i++) {
+        rows[i % 2][threadIdx.x] = i;
+        __syncthreads();
+        numbers[threadIdx.x] = rows[i % 2][63 - threadIdx.x];
+    }
+}
+extern "C" __global__ void tree(int* numbers, int n)
+{
+    __shared__ int sums[64];
+    sums[threadIdx.x] = 1;
+    __syncthreads();
+    if (threadIdx.x < 32) sums[threadIdx.x] += sums[threadIdx.x + 32];
+    for (int k = 16; k > 0; k /= 2) {
+        if (threadIdx.x >= 2 * k) continue;
+        __syncwarp((1ull << 2 * k) - 1);
+        if (threadIdx.x < k) sums[threadIdx.x] += sums[threadIdx.x + k];
+    }
+    if (threadIdx.x == 0) numbers[0] = sums[0];
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["flag", "bytes", "in_bytes", "row", "tree"])
+def test_what_is_allowed_is_not_accused(name: str) -> None:
+    out = zeros(64, np.uint8 if name == "bytes" else np.int32)
+    Module(ALLOWED).get_function(name)((2 if name == "flag" else 1,), (64,), (out, np.int32(3)))
+    expected = {"flag": 1, "bytes": 3, "in_bytes": 0x03030303, "row": 7, "tree": 64}
+    assert out[0] == expected[name]
+
+
+def test_lines_of_a_source_that_is_not_a_file() -> None:
+    source = 'extern "C" __global__ void beyond(float* y)\n{\n    y[threadIdx.x] = 1;\n}'
+    with pytest.raises(LaunchError) as caught:
+        Module(source).get_function("beyond")((1,), (32,), (zeros(31, np.float32),))
+    assert str(caught.value) == (
+        "beyond, block (0, 0, 0): thread (31, 0, 0) writes at source.cu:3 element 31 of argument "
+        "0, which has 31 elements: keep the index within it"
+    )
+
+
+def test_both_lines_of_a_race() -> None:
+    source = """
+    extern "C" __global__ void race(float* y)
+    {
+        y[threadIdx.x] = 1;
+        y[31 - threadIdx.x] += 1;
+    }"""
+    with pytest.raises(LaunchError) as caught:
+        Module(source).get_function("race")((1,), (32,), (zeros(32, np.float32),))
+    assert str(caught.value) == (
+        "race, block (0, 0, 0): thread (16, 0, 0) writes at source.cu:4 what thread (15, 0, 0) "
+        "read at source.cu:5, and no barrier is in between: have them call __syncthreads() or "
+        "__syncwarp() there, or use an atomic operation"
+    )
+
+
+UNCHECKED = {"divided_by_zero": "divides an integer by zero", "null_array": "a null pointer"}
+
+
+@pytest.mark.parametrize("name", UNCHECKED)
+def test_unchecked_faults_that_the_processor_refuses(name: str) -> None:
+    x = None if name == "null_array" else zeros(64)
+    arguments = (x, zeros(64, np.float32), np.int32(5)) if x is None else (x, np.int32(5))
+    with pytest.raises(LaunchError, match=UNCHECKED[name]) as caught:
+        kernel("planted", name, checked=False)((1,), (64,), arguments)
+    assert line("planted", name) in str(caught.value)
+
+
+SPINNING = 'extern "C" __global__ void spin(int* x)\n{\n    while (*(volatile int*)x == 0);\n}'
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_spinning_kernel_is_interrupted(checked: bool) -> None:
+    spin = Module(SPINNING, checked=checked).get_function("spin")
+    handler = signal.getsignal(signal.SIGINT)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt, match=r"spin, .* was interrupted at source\.cu:3"):
+        spin((1,), (32,), (zeros(1),))
+    timer.join()
+    assert signal.getsignal(signal.SIGINT) is handler
+    spin((1,), (32,), (np.ones(1, np.int32),))
+
+
+def test_faults_of_others_are_theirs() -> None:
+    """A segmentation fault outside of a launch ends the process, as without the simulator."""
+    program = """
+import ctypes, signal
+import numpy as np
+from gpucnn.simulator import Module
+Module('extern "C" __global__ void one(int* x) { *x = 1; }').get_function("one")(
+    (1,), (1,), (np.zeros(1, np.int32),))
+ctypes.string_at(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.returncode == -signal.SIGSEGV

@@ -18,6 +18,7 @@ template <Kind kind>
 inline void observe(const volatile void* given, size_t width, const void* pc)
 {
     const char* address = (const char*)given;
+    if (__builtin_expect(width == 0, 0)) return;
     if ((size_t)(address - own_begin) < own_size) return;
     if (__builtin_expect(counting != nullptr, 0)) {
         if (kind == READ || kind == VOLATILE_READ || kind == ATOMIC) count_range(address, width, false);
@@ -79,6 +80,25 @@ GPUCNN_EXPORTED void gpucnn_access_read_range(void* address, unsigned long size)
 GPUCNN_EXPORTED void gpucnn_access_write_range(void* address, unsigned long size)
 {
     GPUCNN_ACCESS(WRITE, address, size);
+}
+
+// The compiler's own way of copying, which the sanitizer replaces when it runs.
+GPUCNN_EXPORTED void* gpucnn_access_memcpy(void* to, const void* from, unsigned long size)
+{
+    GPUCNN_ACCESS(READ, from, size);
+    GPUCNN_ACCESS(WRITE, to, size);
+    return memmove(to, from, size);
+}
+GPUCNN_EXPORTED void* gpucnn_access_memmove(void* to, const void* from, unsigned long size)
+{
+    GPUCNN_ACCESS(READ, from, size);
+    GPUCNN_ACCESS(WRITE, to, size);
+    return memmove(to, from, size);
+}
+GPUCNN_EXPORTED void* gpucnn_access_memset(void* to, int value, unsigned long size)
+{
+    GPUCNN_ACCESS(WRITE, to, size);
+    return memset(to, value, size);
 }
 
 #define GPUCNN_ATOMIC_CHANGE(bits, type, name, changed)                                            \

@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-namespace __attribute__((visibility("default"))) gpucnn_simulator {
+namespace [[gnu::visibility("default")]] gpucnn_simulator {
 
 __thread uint3 threadIdx;
 __thread uint3 blockIdx;

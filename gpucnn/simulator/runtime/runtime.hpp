@@ -15,7 +15,7 @@ struct dim3 {
 };
 
 // The scheduler is a separate library, shared by all modules of a process.
-namespace __attribute__((visibility("default"))) gpucnn_simulator {
+namespace [[gnu::visibility("default")]] gpucnn_simulator {
 
 // To a kernel its own are constant: its compiler may keep them, and calls no hook to read them.
 #if defined(GPUCNN_SCHEDULER)

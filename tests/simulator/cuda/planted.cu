@@ -217,6 +217,13 @@ KERNEL rows_and_columns_swapped(float* y, int n)
 {
     y[T % 2 * 64 + T / 2 * 4] = 1;  // rows_and_columns_swapped
 }
+struct Row {
+    float values[64];
+};
+KERNEL row_beyond(float* y, int n)
+{
+    ((Row*)y)[T % 3] = *(const Row*)y;  // row_beyond
+}
 KERNEL vector_beyond(float* y, int n)
 {
     ((float4*)y)[T] = make_float4(1, 2, 3, 4);  // vector_beyond
@@ -344,7 +351,7 @@ KERNEL null_in_a_list(float* y, int n)
 }
 KERNEL misaligned_vector(float* y, int n)
 {
-    *(float4*)(y + 1) = make_float4(1, 2, 3, 4);  // misaligned_vector
+    ((float4*)(y + 1))->x = 1;  // misaligned_vector
 }
 KERNEL divided_by_zero(int* i, int n)
 {
