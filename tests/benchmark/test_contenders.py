@@ -9,7 +9,7 @@ from gpucnn.backends.backend import CudaBackend
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
 from gpucnn.benchmark.timing import host_seconds
 from gpucnn.benchmark.workload import make_network
-from gpucnn.models.network import Network
+from gpucnn.models.replica.lane import Lane
 from gpucnn.models.training import Trainer, epoch_order
 from gpucnn.optimizers import Adam
 
@@ -46,7 +46,7 @@ def test_a_step_trains_on_the_next_images(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_inference_takes_normalised_images_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    inputs = calls_of(monkeypatch, Network, "forward")
+    inputs = calls_of(monkeypatch, Lane, "infer")
     task = contender().tasks[INFERENCE](4)
     with task.session():
         task.call()
