@@ -1,10 +1,10 @@
 """Damage files by chance and read them: `python -m campaign.inputs`.
 
-To be started in `tests/`. Checkpoints, histories of runs, sets of images in all formats, and PNG
-pictures are damaged: bits flipped, cut short, spliced, lengthened, numbers in headers and values in
-their JSON set to others, or expanding to more than they seem. Each must be read right, or refused
-by an error of the library's own in one line that can be printed; in bounded memory and time, by a
-process that lives on. Cases have numbers, and are the same for the same seed.
+To be started in `tests/`. Checkpoints, histories of runs, sets of images in all formats, pictures,
+and files of Keras are damaged: bits flipped, cut short, spliced, lengthened, numbers in headers and
+values in their JSON set to others, or expanding to more than they seem. Each must be read right, or
+refused by an error of the library's own in one line that can be printed; in bounded memory and
+time, by a process that lives on. Cases have numbers, and are the same for the same seed.
 """
 
 import io
@@ -20,6 +20,8 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
@@ -34,6 +36,7 @@ from gpucnn import GpucnnError, Sequential
 from gpucnn.applications import default_config
 from gpucnn.commands.runs import Run
 from gpucnn.datasets.digits.digits import read_digit
+from gpucnn.datasets.photos import read_photo
 from small_mnist import small_mnist, write_small_mnist
 
 COUNT = 500
@@ -133,11 +136,74 @@ class Pictures(Kind):
         expect(image.shape == (28, 28) and image.dtype == np.uint8, "it is not an image")
 
 
+class Photographs(Kind):
+    """Pictures in all formats and of many kinds of pixels: what is read is an image in colour."""
+
+    def prepare(self, folder: Path) -> None:
+        self.file = folder / "photograph"
+        noise = np.random.default_rng(0).integers(0, 256, (16, 12, 3), np.uint8)
+        colours, deep = Image.fromarray(noise), noise[..., 0].astype(np.uint16) * 257
+        others = {"save_all": True, "append_images": [colours.rotate(180)]}
+        self._good = [
+            *(_written(colours, kind) for kind in ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP")),
+            *(_written(colours, kind, **others) for kind in ("GIF", "PNG", "WEBP", "TIFF")),
+            *(_written(Image.fromarray(deep), kind) for kind in ("PNG", "TIFF", "PPM")),
+            _written(Image.fromarray(deep.astype(np.float32)), "TIFF"),
+            _written(colours.convert("CMYK"), "JPEG"),
+            _written(colours.quantize(9), "PNG", transparency=bytes(range(9))),
+        ]
+
+    def damage(self, generator: Generator) -> None:
+        good = self._good[generator.integers(len(self._good))]
+        self.file.write_bytes(mutations.of_bytes(good, generator))
+
+    def read(self) -> None:
+        image = read_photo(self.file, (10, 8, 3))
+        expect(image.shape == (10, 8, 3) and image.dtype == np.uint8, "it is not an image")
+
+
+def _written(image: Image.Image, kind: str, **options: Any) -> bytes:
+    written = io.BytesIO()
+    image.save(written, kind, **options)
+    return written.getvalue()
+
+
+class KerasFiles(Kind):
+    """Models in files of Keras: what can be loaded computes with finite numbers."""
+
+    def prepare(self, folder: Path) -> None:
+        self.file = folder / "damaged.keras"
+        model = small.model(device="cpu", threads=1)
+        model.class_names = ["one", "two", "three"]
+        model.export(self.file)
+        with ZipFile(self.file) as archive:
+            self._parts = {name: archive.read(name) for name in archive.namelist()}
+
+    def damage(self, generator: Generator) -> None:
+        name = list(self._parts)[generator.integers(len(self._parts))]
+        content = self._parts[name]
+        if name.endswith(".json") and generator.random() < 0.7:
+            damaged = json.dumps(mutations.of_json(json.loads(content), generator)).encode()
+        else:
+            damaged = mutations.of_bytes(content, generator)
+        with ZipFile(self.file, "w") as archive:
+            for part, good in self._parts.items():
+                archive.writestr(part, damaged if part == name else good)
+
+    def read(self) -> None:
+        model = Sequential.load(self.file, device="cpu", threads=1)
+        predicted = model.predict(np.zeros((4, *model.input_shape), np.float32))
+        expect(np.isfinite(predicted).all(), "its predictions are not finite")
+        expect(all(map(str.isprintable, model.class_names or ())), "names are not printable")
+
+
 KINDS: dict[str, Kind] = {
     "checkpoint": Checkpoints(),
     "history": Histories(),
     **image_sets.KINDS,
     "PNG": Pictures(),
+    "photographs": Photographs(),
+    "Keras": KerasFiles(),
 }
 
 

@@ -380,8 +380,9 @@ def test_the_file_that_keras_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for given in (mnist.load_data("mnist.npz"), mnist.load_data(path="mnist.npz")):
         assert given[1][0].shape == (10_000, 28, 28)
     (x_train, y_train), (x_test, y_test) = mnist.load_data(source=None)
-    first = {"x_train": x_train[:3], "y_train": y_train[:3]}
-    np.savez("mnist.npz", **first, x_test=x_test[:2], y_test=y_test[:2])
+    few: dict[str, Any] = {"x_train": x_train[:3], "y_train": y_train[:3]}
+    few |= {"x_test": x_test[:2], "y_test": y_test[:2]}
+    np.savez("mnist.npz", **few)
     assert [len(images) for images, _ in mnist.load_data("mnist.npz")] == [3, 2]
     assert mnist.load_data()[1][0].shape == (10_000, 28, 28)
     assert [len(images) for images, _ in mnist.load_data(tmp_path / "mnist.npz")] == [3, 2]

@@ -25,7 +25,7 @@ def takes_photographs(model: "Pictured") -> bool:
     shape = model.input_shape
     if len(shape) != 3 or shape[2] != 1:
         return len(shape) == 3 and shape[2] == 3
-    known = model.pixels and model.pixels.photographs
+    known = None if model.pixels is None else model.pixels.photographs
     return model.class_names is not None if known is None else known
 
 
