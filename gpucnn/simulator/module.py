@@ -86,7 +86,7 @@ class Module:
         variable = self._library.listing.variable(name)
         memory = (ctypes.c_uint8 * variable.size).from_address(variable.address)
         memory.library = self._library  # type: ignore[attr-defined]  # keeps it loaded
-        return np.frombuffer(memory, np.uint8)
+        return np.ctypeslib.as_array(memory)
 
 
 class Function:

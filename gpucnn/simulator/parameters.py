@@ -41,7 +41,7 @@ class Parameter(ctypes.Structure):
         return f"{_NUMPY[chr(self.kind)]}{8 * self.size}"
 
     def _is_real_of(self, size: int) -> bool:
-        return self.kind == ord("f") and self.size == size
+        return (self.kind, self.size) == (ord("f"), size)
 
     def matches(self, dtype: np.dtype[Any]) -> bool:
         """Whether `dtype` is that of this parameter, or of the elements that it points to."""

@@ -49,6 +49,7 @@ typedef unsigned char uchar; typedef unsigned short ushort;
 typedef unsigned int uint; typedef unsigned long ulong;
 #define NULL 0
 #define INT_MAX 2147483647
+#define INT_MIN (-INT_MAX - 1)
 #define UINT_MAX 4294967295u
 #define FLT_MAX 3.402823466e+38f
 #define FLT_MIN 1.175494351e-38f

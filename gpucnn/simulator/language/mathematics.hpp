@@ -173,6 +173,19 @@ template <typename A, typename B> inline Common<A, B> max(A a, B b)
 
 using namespace gpucnn_simulator::mathematics;
 
+inline unsigned umin(unsigned a, unsigned b) { return b < a ? b : a; }
+inline unsigned umax(unsigned a, unsigned b) { return a < b ? b : a; }
+inline long long llmin(long long a, long long b) { return b < a ? b : a; }
+inline long long llmax(long long a, long long b) { return a < b ? b : a; }
+inline unsigned long long ullmin(unsigned long long a, unsigned long long b)
+{
+    return b < a ? b : a;
+}
+inline unsigned long long ullmax(unsigned long long a, unsigned long long b)
+{
+    return a < b ? b : a;
+}
+
 // CUDA's fast approximate functions, and those with a rounding mode: as exact as the others here.
 // They are macros where a C library has a function of that name.
 #define __expf expf
