@@ -114,16 +114,6 @@ class Function:
         parameters: Sequence[Parameter] = self._kernel.parameters[: self._kernel.parameter_count]
         return parameters
 
-    @property
-    def static_shared(self) -> int:
-        """Bytes of its static shared memory."""
-        return self._static_shared
-
-    @property
-    def largest_block(self) -> int:
-        """The threads that its `__launch_bounds__` allow a block; 0 without."""
-        return int(self._kernel.largest_block)
-
     def __call__(
         self,
         grid: Sequence[int],

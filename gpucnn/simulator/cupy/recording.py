@@ -15,8 +15,13 @@ from gpucnn.simulator.memory import POISON
 
 Step = Callable[[], object]
 
-steps: ContextVar[list[Step] | None] = ContextVar("steps", default=None)
-"""What this thread has recorded in the capture that it is in; None outside of captures."""
+current_stream: ContextVar[Any] = ContextVar("current_stream", default=None)
+"""The stream of the innermost `with`, None for the null stream."""
+
+
+def steps() -> list[Step] | None:
+    """What the current stream has recorded; None if it is not captured."""
+    return getattr(current_stream.get(), "steps", None)
 
 
 def refuse_in_capture(what: str) -> None:
@@ -25,7 +30,7 @@ def refuse_in_capture(what: str) -> None:
     Raises:
         CUDARuntimeError: as CUDA refuses it.
     """
-    if steps.get() is not None:
+    if steps() is not None:
         raise CUDARuntimeError(
             f"cudaErrorStreamCaptureUnsupported: {what} is not permitted while a stream is "
             "captured: do it before or after the capture"
@@ -34,7 +39,7 @@ def refuse_in_capture(what: str) -> None:
 
 def run_or_record(step: Step) -> None:
     """Do what changes arrays in place: now, or when the graph is launched."""
-    recorded = steps.get()
+    recorded = steps()
     if recorded is None:
         step()
     else:
@@ -43,7 +48,7 @@ def run_or_record(step: Step) -> None:
 
 def record_results(function: Step, results: Any, inputs: Sequence[Any]) -> None:
     """Record a function whose `results` were computed, unless they are views of its inputs."""
-    recorded = steps.get()
+    recorded = steps()
     arrays = _arrays(results)
     if recorded is None or any(np.may_share_memory(x, y) for x in arrays for y in _arrays(inputs)):
         return

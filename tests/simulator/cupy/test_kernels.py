@@ -17,12 +17,12 @@ extern "C" __global__ void scale(const float* x, float* out, int n, float a)
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) out[i] = FACTOR * x[i];
 }
-extern "C" __global__ void first(int* out)
+extern "C" __global__ void last(int* out)
 {
     extern __shared__ int values[];
     if (threadIdx.x == 0) values[0] = -1;
     __syncthreads();
-    atomicCAS(values, -1, threadIdx.x);
+    atomicExch(&values[0], threadIdx.x);
     __syncthreads();
     if (threadIdx.x == 0) out[0] = values[0];
 }
@@ -112,6 +112,24 @@ def test_addresses_are_arguments(cupy: Any, scale: Any) -> None:
         scale((1,), (4,), (1, out, 3, np.float32(2)))
 
 
+def test_a_variable_is_written_from_the_host(cupy: Any) -> None:
+    source = """
+__constant__ float factors[2];
+template <typename T> __global__ void scale(T* x) { x[threadIdx.x] *= factors[threadIdx.x]; }
+"""
+    module = cupy.RawModule(
+        code=source, name_expressions=("scale<float>", "scale<double>", "factors")
+    )
+    factors = cupy.ndarray(2, cupy.float32, module.get_global("factors"))
+    factors[:] = np.array([3, 4], np.float32)
+    for name, dtype in (("scale<float>", cupy.float32), ("scale<double>", cupy.float64)):
+        x = cupy.ones(2, dtype=dtype)
+        module.get_function(name)((1,), (2,), (x,))
+        assert x.get().tolist() == [3, 4]
+    with pytest.raises(cupy.cuda.driver.CUDADriverError, match=r"named symbol not found"):
+        module.get_global("nothing")
+
+
 def test_an_array_of_addresses_is_a_pointer_to_pointers(cupy: Any) -> None:
     tables = [cupy.arange(n, n + 3, dtype=cupy.float32) for n in (0, 10)]
     out = cupy.zeros(2, dtype=cupy.float32)
@@ -121,25 +139,26 @@ def test_an_array_of_addresses_is_a_pointer_to_pointers(cupy: Any) -> None:
 
 
 def test_shared_memory_has_to_be_asked_for(cupy: Any) -> None:
-    kernel = cupy.RawKernel(SCALE, "first")
+    kernel = cupy.RawKernel(SCALE, "last")
     out = cupy.zeros(1, dtype=cupy.int32)
-    with pytest.raises(cupy.cuda.driver.CUDADriverError, match=r"^CUDA_ERROR_INVALID_VALUE: first"):
+    with pytest.raises(cupy.cuda.driver.CUDADriverError, match=r"^CUDA_ERROR_INVALID_VALUE: last"):
         kernel((1,), (2,), (out,), shared_mem=64 * 1024)
     kernel.max_dynamic_shared_size_bytes = 64 * 1024
     kernel((1,), (2,), (out,), shared_mem=64 * 1024)
     assert kernel.attributes["max_dynamic_shared_size_bytes"] == 64 * 1024
     assert kernel.attributes["max_threads_per_block"] == 1024
+    assert kernel.attributes["shared_size_bytes"] == 0
 
 
 def test_the_order_of_threads_is_chosen(cupy: Any) -> None:
-    kernel = cupy.RawKernel(SCALE, "first")
+    kernel = cupy.RawKernel(SCALE, "last")
     found = []
     for order in ("forward", "reversed"):
         out = cupy.zeros(1, dtype=cupy.int32)
         with in_order(order):
             kernel((1,), (4,), (out,), shared_mem=4)
         found.append(out.item())
-    assert found == [0, 3]
+    assert found == [3, 0]
 
 
 def test_a_source_that_does_not_compile(cupy: Any) -> None:

@@ -41,7 +41,6 @@ def test_a_graph_does_what_was_recorded_when_it_is_launched(cupy: Any) -> None:
         lambda cupy, x: x.item(0),
         lambda cupy, x: x.set(np.zeros(3)),
         lambda cupy, x: cupy.cuda.Device().synchronize(),
-        lambda cupy, x: cupy.cuda.Stream().begin_capture(),
     ],
 )
 def test_what_waits_is_refused_in_a_capture(cupy: Any, reading: Any) -> None:
@@ -58,8 +57,13 @@ def test_what_waits_is_refused_in_a_capture(cupy: Any, reading: Any) -> None:
 def test_captures_that_cannot_be(cupy: Any) -> None:
     with pytest.raises(RuntimeError, match=r"the null stream cannot be captured"):
         cupy.cuda.Stream.null.begin_capture()
+    stream = cupy.cuda.Stream()
     with pytest.raises(RuntimeError, match=r"the stream is not captured"):
-        cupy.cuda.Stream().end_capture()
+        stream.end_capture()
+    stream.begin_capture()
+    with pytest.raises(RuntimeError, match=r"the stream is captured already"):
+        stream.begin_capture()
+    assert (cupy.zeros(1) == 0).get().all()  # what other streams are given is done
 
 
 def test_the_current_stream_is_that_of_the_innermost_with(cupy: Any) -> None:

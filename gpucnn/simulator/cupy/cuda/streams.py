@@ -6,13 +6,11 @@ that is captured keeps what it is given for the graph.
 
 import time
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import Token
 from typing import Any
 
 from gpucnn.simulator.cupy.errors import CUDARuntimeError, missing
-from gpucnn.simulator.cupy.recording import Step, refuse_in_capture, steps
-
-_current: ContextVar["Stream | None"] = ContextVar("current", default=None)
+from gpucnn.simulator.cupy.recording import Step, current_stream, refuse_in_capture, steps
 
 
 class Stream:
@@ -39,21 +37,21 @@ class Stream:
         self.priority = priority or 0
         self.device_id = 0
         self.ptr = 0 if null else 2 if ptds else id(self)
-        self._entered: list[Token[Stream | None]] = []
-        self._before: Token[list[Step] | None] | None = None  # in a capture
+        self.steps: list[Step] | None = None  # what is recorded in a capture
+        self._entered: list[Token[Any]] = []
 
     done = property(lambda _: True, doc="Whether all that was launched has ended.")
 
     def __enter__(self) -> "Stream":
-        self._entered.append(_current.set(self))
+        self._entered.append(current_stream.set(self))
         return self
 
     def __exit__(self, *_: Any) -> None:
-        _current.reset(self._entered.pop())
+        current_stream.reset(self._entered.pop())
 
     def use(self) -> "Stream":
         """Make it the current stream."""
-        _current.set(self)
+        current_stream.set(self)
         return self
 
     def synchronize(self) -> None:
@@ -76,7 +74,7 @@ class Stream:
 
     def launch_host_func(self, callback: Callable[..., Any], arg: Any) -> None:
         """Call a function with `arg`, in a graph too."""
-        recorded = steps.get()
+        recorded = steps()
         if recorded is None:
             callback(arg)
         else:
@@ -93,8 +91,9 @@ class Stream:
                 "cudaErrorStreamCaptureUnsupported: the null stream cannot be captured: use "
                 "another, with cupy.cuda.Stream(non_blocking=True)"
             )
-        refuse_in_capture("a second capture")
-        self._before = steps.set([])
+        if self.steps is not None:
+            raise CUDARuntimeError("cudaErrorIllegalState: the stream is captured already")
+        self.steps = []
 
     def end_capture(self) -> "Graph":
         """End the capture, and return the graph of what was recorded.
@@ -102,16 +101,14 @@ class Stream:
         Raises:
             CUDARuntimeError: the stream is not captured.
         """
-        recorded = steps.get()
-        if self._before is None or recorded is None:
+        if self.steps is None:
             raise CUDARuntimeError("cudaErrorIllegalState: the stream is not captured")
-        steps.reset(self._before)
-        self._before = None
+        recorded, self.steps = self.steps, None
         return Graph(recorded)
 
     def is_capturing(self) -> bool:
         """Whether it is captured."""
-        return self._before is not None
+        return self.steps is not None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stream) and other.ptr == self.ptr
@@ -142,7 +139,7 @@ class ExternalStream(Stream):
 
 def get_current_stream(device_id: int = -1) -> Stream:
     """The stream of the innermost `with`, or the null stream."""
-    return _current.get() or Stream.null
+    return current_stream.get() or Stream.null
 
 
 class Graph:

@@ -15,7 +15,6 @@ from gpucnn.simulator.cupy.recording import run_or_record
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.module import (
     MOST_STATIC_SHARED,
-    MOST_THREADS,
     Function,
     Module,
     Order,
@@ -113,7 +112,7 @@ class RawModule:
             CUDADriverError: there is none.
         """
         try:
-            contents = self.module.get_global(name)  # type: ignore[attr-defined]
+            contents = self.module.get_global(name)
         except CompileException:
             raise
         except SimulatorError as error:
@@ -244,12 +243,12 @@ class RawKernel:
     @property
     def max_threads_per_block(self) -> int:
         """The most threads that a block may have."""
-        return self.kernel.largest_block or MOST_THREADS
+        return self.kernel.attributes["max_threads_per_block"]
 
     @property
     def shared_size_bytes(self) -> int:
         """Its static shared memory."""
-        return self.kernel.static_shared
+        return self.kernel.attributes["shared_size_bytes"]
 
     const_size_bytes = local_size_bytes = num_regs = cache_mode_ca = 0
     ptx_version = binary_version = 90
