@@ -16,6 +16,7 @@ _PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"(?<!\w)(?:u8|[uUL])?'(?:[^'\\\n]|\\.)+'")
 _DIRECTIVE = re.compile(r"^[ \t]*#.*$", re.MULTILINE)  # a line marker, or a #pragma
 _ATTRIBUTE = re.compile(rf"\b(?:__attribute__|alignas)\s*{_PARENTHESES}")
+_STANDARD_ATTRIBUTE = re.compile(r"\[\[.*?\]\]", re.DOTALL)
 _BOUNDS = re.compile(rf"\b__launch_bounds__\s*({_PARENTHESES})")
 _KEYWORD = re.compile(r"\b__(?:global|device|constant|managed|shared)__\b")
 _KERNEL = re.compile(r"\b__global__\b[^;{}()]*?((?:\b\w+\s*::\s*)*\b\w+)\s*(<[^;{}()]*>)?\s*\(")
@@ -141,7 +142,7 @@ def function_bodies(bare: str) -> list[range]:
     bodies: list[range] = []
     for brace in re.finditer(r"\{", bare):
         begin = brace.start()
-        head = bare[_begin_of_statement(bare, begin) : begin]
+        head = _STANDARD_ATTRIBUTE.sub("", bare[_begin_of_statement(bare, begin) : begin])
         if ")" in head and not (bodies and begin in bodies[-1]):
             bodies.append(range(begin, _end_of_body(bare, begin)))
     return bodies
