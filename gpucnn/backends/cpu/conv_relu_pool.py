@@ -31,18 +31,18 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
     elements for 2x2.
 
     The images are processed in tiles of pooled rows, whose panels and scores stay in the caches.
-    Panels are not kept: copying them again for the gradients costs less than reading them from
-    memory. What is kept is the position of each maximum.
+    Panels are not kept, except those of the last tile: copying them again for the gradients costs
+    less than reading them from memory. What is kept is the position of each maximum.
 
     Elements moved for each image by the notebook's layer. Forward: 2,184 pixels of panels read and
     written; 6,084 pixels of overlapping patches read by the products, which write 5,408 scores; for
     each of three comparisons, 1,352 pairs read twice, 1,352 booleans and as many maxima written;
     for the bias and ReLU, the maxima read three times and written twice, and as many booleans
-    written; and the maxima copied to the output. Backward: the panels again; 1,352 gradients
-    copied, multiplied by as many booleans, and summed for the bias; for each of three comparisons,
-    1,352 gradients multiplied by as many booleans, and subtracted; 5,408 gradients and 6,084 pixels
-    of patches read by the products; and, per tile rather than per image, 3,744 gradients of weights
-    written and read.
+    written; and the maxima copied to the output. Backward: the panels again, but of the last tile;
+    1,352 gradients copied, multiplied by as many booleans, and summed for the bias; for each of
+    three comparisons, 1,352 gradients multiplied by as many booleans, and subtracted; 5,408
+    gradients and 6,084 pixels of patches read by the products; and, per tile rather than per image,
+    3,744 gradients of weights written and read.
 
     Making a view takes as long as a small operation, so all views are made once; views of arrays
     that callers pass are made again only when another array is passed.
@@ -113,7 +113,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
                 np.copyto(by_column, weights)
         self._weight_gradient.fill(0)
         bias_gradient.fill(0)
-        for tile in self._tiles:
+        for tile in reversed(self._tiles):  # the panels are those of the last
             tile.mask(output_gradient)
             tile.add_bias_gradient(bias_gradient)
             tile.choose()

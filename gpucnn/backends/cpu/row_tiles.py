@@ -36,8 +36,11 @@ def tile_height(layout: Panels, filters: int, size: int) -> int:
 
 
 def positions_at_once(each: int) -> int:
-    """The number of positions whose weight gradients, `each` bytes, are computed together."""
-    return max(TILE // each, 1)
+    """The number of positions whose weight gradients, `each` bytes, are computed together.
+
+    They are added up while they are in a core's own cache, beside what they are computed from.
+    """
+    return max(TILE // (4 * each), 1)
 
 
 class RowTile:
@@ -68,6 +71,7 @@ class RowTile:
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         run = layout.positions[0] * images
         self._panels = workspace("panels", (*layout.shape, run), real)
+        self._extracted = workspace("extracted", (1,), np.int64)  # whose pixels are in the panels
         scores = workspace("scores", (*layout.offsets, filters, width, run), real)
         self._ones = np.ones(width * run, real)
         self._place_products(scores)
@@ -235,7 +239,8 @@ class RowTile:
 
     def add_weight_gradient(self, images: Array, total: Array) -> None:
         """Add the gradient of the weights to `total`, (patch, filters): faster so in BLAS."""
-        self._extract(images)
+        if self._extracted[0] != id(self):  # else they are still there from `convolve`
+            self._extract(images)
         for operands, scores, gradients in self._by_position:
             np.matmul(operands, scores, out=gradients)
             np.add.reduce(gradients, axis=(0, 1, 2), out=self._weight_gradient)
@@ -254,6 +259,7 @@ class RowTile:
         across, down, filters, positions, *rest = self._scores.shape
         split = self._gradient_by_column.reshape(down, positions, across, filters, *rest)
         copy_runs(self._scores, split.transpose(2, 0, 3, 1, 4, 5))
+        self._extracted[0] = 0  # the panels' pixels are no longer needed
         for some, gradients, panel in self._column_products:
             np.matmul(weights[:, some], gradients, out=panel)
         for total, other in self._same_pixels:
@@ -265,6 +271,7 @@ class RowTile:
         """Copy images (n, h, w, c), which are padded, to the panels."""
         seen, panels = self._seen(images)
         np.copyto(panels, seen)
+        self._extracted[0] = id(self)
         if self._are_copied:
             apart, overlapping = self._copies
             np.copyto(apart, overlapping)

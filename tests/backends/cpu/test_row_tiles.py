@@ -36,6 +36,6 @@ def test_slices(count: int, each: int, expected: list[slice]) -> None:
     assert list(slices(count, each)) == expected
 
 
-@pytest.mark.parametrize(("each", "positions"), [(1, TILE), (TILE // 3, 3), (2 * TILE, 1)])
+@pytest.mark.parametrize(("each", "positions"), [(1, TILE // 4), (TILE // 12, 3), (TILE, 1)])
 def test_gradients_of_weights_of_as_many_positions_as_fit(each: int, positions: int) -> None:
     assert positions_at_once(each) == positions
