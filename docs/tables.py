@@ -6,8 +6,9 @@ A generated table stands between two comments of a page, `<!-- NAME -->` and `<!
   registers and occupancy by NVRTC, and what the machine code consists of by nvdisasm;
 - `floor`, there too, is computed from the launches of a step, see `gpucnn.benchmark.floor`;
 - `training step, MODEL` and `inference, MODEL`, in docs/benchmarks.md and README.md, come from the
-  reports given, files that `gpucnn bench --json` wrote. Without a report of their model they stay
-  as they are.
+  reports given, files that `gpucnn bench --json` wrote, as `start-up and memory, MODEL` does. Of
+  reports with OpenBLAS held to AVX2 (`OPENBLAS_CORETYPE=Haswell`) the names end in `, AVX2`. A
+  block without a report of its model stays as it is. `docs/speeds.py` makes the reports.
 """
 
 import re
@@ -25,6 +26,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = ("gpucnn kernels", "gpucnn kernels --sass sm_90")
 """The commands whose output is a block, which has the command as its name."""
 
+AVX2 = "Haswell"  # OpenBLAS's kernels for it, by the name that its description ends in
 FLOOR = "floor"
 PRESETS = ("notebook", "lenet")
 BATCH_SIZES = (64, 1024)
@@ -96,14 +98,15 @@ def _work(launches: Sequence[LaunchFloor]) -> list[str]:
 
 
 def report_blocks(report: Report) -> dict[str, str]:
-    """A table for each task in a report, by the name of its block."""
+    """A table for each task in a report, and one of start-ups, by the names of their blocks."""
     tasks = dict.fromkeys(each.task for each in report.measurements)
-    preset = report.environment.model.split()[0]
-    return {
-        f"{task}, {preset}": environment(report)
-        + _speed_table([each for each in report.measurements if each.task == task])
-        for task in tasks
-    }
+    of = report.environment.model.split()[0]
+    if report.environment.versions["BLAS"].endswith(AVX2):
+        of += ", AVX2"
+    blocks = {f"{task}, {of}": environment(report) + _speed_table(report, task) for task in tasks}
+    if report.start_ups:
+        blocks[f"start-up and memory, {of}"] = environment(report) + _script_table(report)
+    return blocks
 
 
 def environment(report: Report) -> str:
@@ -116,18 +119,44 @@ def environment(report: Report) -> str:
     )
 
 
-def _speed_table(measurements: list[Measurement]) -> str:
-    """Images per second, a row a batch size; for all but the first, the ratio of the seconds."""
+def _speed_table(report: Report, task: str) -> str:
+    """Images per second, a row a batch size, and how many times the fastest peer's these are."""
+    measurements = [each for each in report.measurements if each.task == task]
     first, *others = dict.fromkeys(each.contender for each in measurements)
     found = {(each.contender, each.batch_size): each for each in measurements}
-    heads = ["images", f"gpucnn ({first})"]
-    for other in others:
-        heads += [other, f"{other}: ratio"]
-    rows = [heads]
+    heads = ["images", report.label(first), *map(report.label, others)]
+    rows = [[*heads, "to the fastest peer"] if others else heads]
     for size in dict.fromkeys(each.batch_size for each in measurements):
-        row = [f"{size:,}", _speed(found[first, size])]
-        for other in others:
-            row += _compared(found.get((other, size)), found[first, size])
+        mine, theirs = found[first, size], [found.get((other, size)) for other in others]
+        row = [
+            f"{size:,}",
+            _speed(mine),
+            *("" if each is None else _speed(each) for each in theirs),
+        ]
+        rows.append([*row, _least_ratio(mine, theirs)] if others else row)
+    return table(rows)
+
+
+def _least_ratio(mine: Measurement, theirs: Sequence[Measurement | None]) -> str:
+    """The ratio of the times, round by round, of the peer where it is the least."""
+    ratios = [paired_ratio(each.seconds, mine.seconds) for each in theirs if each is not None]
+    low, middle, high = min(ratios, key=lambda each: each.median)
+    return f"{middle:.2f} ({low:.2f}-{high:.2f})"
+
+
+def _script_table(report: Report) -> str:
+    """Start-up, the most memory, and the training to an accuracy, a row a contender."""
+    memory = {each.contender: f"{each.bytes / 1e6:,.0f}" for each in report.memory}
+    reached = {each.contender: each for each in report.accuracies}
+    heads = ["", "start to first step, s", "most memory, MB"]
+    heads += [f"to {each.target:.0%}, s (epochs)" for each in report.accuracies[:1]]
+    rows = [heads]
+    for each in report.start_ups:
+        row = [report.label(each.contender), f"{each.median:.2f}", memory.get(each.contender, "")]
+        if each.contender in reached:
+            training = reached[each.contender]
+            took = f"{training.seconds:.1f} ({training.epochs})"
+            row.append(took if training.is_reached else "not reached")
         rows.append(row)
     return table(rows)
 
@@ -143,19 +172,16 @@ def _speed(measurement: Measurement) -> str:
     return f"{measurement.images_per_second:,.0f}"
 
 
-def _compared(measurement: Measurement | None, first: Measurement) -> list[str]:
-    """The speed, and how many times as long it takes as the first: median and quartiles."""
-    if measurement is None:
-        return ["", ""]
-    low, middle, high = paired_ratio(measurement.seconds, first.seconds)
-    return [_speed(measurement), f"{middle:.2f} ({low:.2f} to {high:.2f})"]
-
-
 def main(files: list[str]) -> None:
     """Rewrite the pages."""
     blocks = {line: printed_block(line) for line in COMMANDS} | {FLOOR: floor_block()}
     for file in files:
         blocks |= report_blocks(read_report(file))
+    write_blocks(blocks)
+
+
+def write_blocks(blocks: dict[str, str]) -> None:
+    """Rewrite blocks, given by name, in all pages that have them."""
     for page in PAGES:
         text = page.read_text()
         for name, block in blocks.items():

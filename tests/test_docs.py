@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shlex import split
@@ -197,14 +197,30 @@ def test_the_floors_are_what_is_computed() -> None:
 
 def test_a_report_becomes_tables() -> None:
     found = tables.report_blocks(REPORT)
-    assert set(found) == {"training step, notebook", "inference, notebook"}
+    assert set(found) == {
+        "training step, notebook",
+        "inference, notebook",
+        "start-up and memory, notebook",
+    }
     assert "A processor, 2 cores" in found["training step, notebook"]
     assert found["training step, notebook"].splitlines()[-3:] == [
-        "| images | gpucnn (cpu) | torch | torch: ratio |",
+        "| images | gpucnn (cpu) | torch | to the fastest peer |",
         "| --- | --- | --- | --- |",
-        "| 64 | 64,000 | 32,000 | 2.00 (2.00 to 2.00) |",
+        "| 64 | 64,000 | 32,000 | 2.00 (2.00-2.00) |",
     ]
     assert found["inference, notebook"].splitlines()[-1] == "| 64 | 160,000 |"
+    assert found["start-up and memory, notebook"].splitlines()[-4:] == [
+        "|  | start to first step, s | most memory, MB | to 98%, s (epochs) |",
+        "| --- | --- | --- | --- |",
+        "| gpucnn (cpu) | 0.40 | 200 | 7.2 (4) |",
+        "| torch | 2.75 |  | not reached |",
+    ]
+
+
+def test_reports_held_to_avx2_have_tables_of_their_own() -> None:
+    versions = REPORT.environment.versions | {"BLAS": "openblas 0.3.31 Haswell"}
+    held = replace(REPORT, environment=replace(REPORT.environment, versions=versions))
+    assert {name.rpartition(", ")[2] for name in tables.report_blocks(held)} == {"AVX2"}
 
 
 @pytest.mark.parametrize("page", [README, ROOT / "docs" / "benchmarks.md"], ids=lambda p: p.name)

@@ -29,6 +29,7 @@ class Plan:
         rounds: how many times each measurement is repeated.
         to_accuracy: the accuracy on the test set to train to, above 0 and below 1; None not to
             train.
+        only_speeds: whether training steps and inference are timed and nothing else.
         ranks: the numbers of ranks, 2 or more, to train on besides; see `scaling`.
 
     Raises:
@@ -45,6 +46,7 @@ class Plan:
     rounds: int = 11
     to_accuracy: float | None = None
     ranks: tuple[int, ...] = ()
+    only_speeds: bool = False
 
     def __post_init__(self) -> None:
         arguments.one_of(self.model, "model", tuple(MODELS))

@@ -58,7 +58,7 @@ def draw(report: Report) -> "Figure":
     figure = new_figure(WIDTH, 0.6 + sum(heights))
     figure.suptitle(_title(report.environment))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).ravel()
-    _draw_speeds(parts[0], report.measurements)
+    _draw_speeds(parts[0], report)
     for part, (roofline, points) in zip(parts[1:], rooflines, strict=True):
         _draw_roofline(part.subplots(), roofline, points)
     return figure
@@ -84,17 +84,18 @@ def _contenders(measurements: list[Measurement]) -> list[str]:
     return list(dict.fromkeys(each.contender for each in measurements))
 
 
-def _draw_speeds(figure: "SubFigure", measurements: list[Measurement]) -> None:
+def _draw_speeds(figure: "SubFigure", report: Report) -> None:
     """Draw the images per second in each task, side by side."""
     from matplotlib.patches import Patch
 
+    measurements = report.measurements
     contenders = _contenders(measurements)
     colours = dict(zip(contenders, cycle(CONTENDER_COLOURS)))
     tasks = list(dict.fromkeys(each.task for each in measurements))
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         _draw_bars(axes, [each for each in measurements if each.task == task], colours)
         axes.set_title(task)
-    handles = [Patch(color=colour, label=contender) for contender, colour in colours.items()]
+    handles = [Patch(color=colour, label=report.label(each)) for each, colour in colours.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
 
 

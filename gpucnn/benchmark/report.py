@@ -295,6 +295,18 @@ class Report:
     all_reduces: list[AllReduceMeasurement] = field(default_factory=list)
     start_ups: list[StartUp] = field(default_factory=list)
 
+    def label(self, contender: str) -> str:
+        """What a contender is called beside others: gpucnn, with the device if there are several.
+
+        A peer keeps its name.
+        """
+        device, _, way = contender.partition(", ")
+        if device not in self.environment.devices:
+            return contender
+        if len(self.environment.devices) > 1:
+            return f"gpucnn ({contender})"
+        return f"gpucnn, {way}" if way else "gpucnn"
+
 
 LATER = ("kernels", "ranks", "all_reduces", "start_ups")
 """The parts of a report that files of old have not."""

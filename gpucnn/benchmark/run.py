@@ -39,6 +39,7 @@ from gpucnn.benchmark.scaling import Scaling
 from gpucnn.benchmark.timing import SHORTEST, Sampler, clock_of, host_seconds, take_turns
 from gpucnn.benchmark.workload import Data, Workload, load_data
 from gpucnn.errors import InvalidValueError
+from gpucnn.recipes import RECIPES
 
 START_UPS = 3  # rounds in which each contender starts once
 
@@ -110,27 +111,42 @@ class _Benchmark:
             self._kernels,
             [each for scaling in self._scalings for each in scaling.steps()],
             [each for scaling in self._scalings for each in scaling.all_reduces()],
-            [StartUp(name, self._least, seconds) for name, seconds in self._start_ups.items()],
+            [StartUp(name, self._batch_size, seconds) for name, seconds in self._start_ups.items()],
         )
 
     def jobs(self) -> Iterator[Job]:
         """All measurements, in order."""
-        plan = self._plan
-        for peer in plan.peers:
+        if not self._plan.only_speeds:
+            yield from self._preparing()
+        for size in self._plan.batch_sizes:
+            for task in (TRAINING_STEP, INFERENCE):
+                yield f"{task}, batches of {size}", partial(self._measure, task, size)
+            if not self._plan.only_speeds:
+                yield from self._in_parts(size)
+        if not self._plan.only_speeds:
+            yield from self._whole_trainings()
+
+    def _preparing(self) -> Iterator[Job]:
+        """What is paid once, and the limits of the devices."""
+        for peer in self._plan.peers:
             if packages := peer_class(peer).packages:
                 yield f"importing {peer}", partial(self._import, peer, *packages)
         for device in self._devices:
             yield f"preparing {device.name}", partial(self._prepare, device)
             yield f"the limits of {device.name}", partial(self._measure_roofline, device)
-        for size in plan.batch_sizes:
-            for task in (TRAINING_STEP, INFERENCE):
-                yield f"{task}, batches of {size}", partial(self._measure, task, size)
-            for device in self._devices:
-                what = f"layers on {device.name}, batches of {size}"
-                yield what, partial(self._measure_layers, device, size)
-            for device in self._recording:
-                what = f"kernels on {device.name}, batches of {size}"
-                yield what, partial(self._measure_kernels, device, size)
+
+    def _in_parts(self, size: int) -> Iterator[Job]:
+        """Layers and kernels by themselves."""
+        for device in self._devices:
+            what = f"layers on {device.name}, batches of {size}"
+            yield what, partial(self._measure_layers, device, size)
+        for device in self._recording:
+            what = f"kernels on {device.name}, batches of {size}"
+            yield what, partial(self._measure_kernels, device, size)
+
+    def _whole_trainings(self) -> Iterator[Job]:
+        """To an accuracy, on ranks, and in processes of their own."""
+        plan = self._plan
         if plan.to_accuracy is not None:
             for name in self._trained:
                 what = f"training to {plan.to_accuracy:.2%} on {name}"
@@ -143,10 +159,8 @@ class _Benchmark:
                 what = f"start-up of {name}, round {number + 1}"
                 yield what, partial(self._measure_start_up, name)
         if find_spec("resource"):  # measures memory; Windows lacks it
-            for size in plan.batch_sizes:
-                for name in self._trained:
-                    what = f"memory on {name}, batches of {size}"
-                    yield what, partial(self._measure_memory, name, size)
+            for name in self._trained:
+                yield f"memory on {name}", partial(self._measure_memory, name)
 
     @cached_property
     def _devices(self) -> list[DeviceContender]:
@@ -196,11 +210,6 @@ class _Benchmark:
         peers = [peer for peer in self._peers_on_cpu if issubclass(peer_class(peer), TrainingPeer)]
         return [*(device.name for device in self._devices), *peers]
 
-    @property
-    def _least(self) -> int:
-        """The images of the smallest batch."""
-        return min(self._plan.batch_sizes)
-
     def _import(self, contender: str, *modules: str) -> None:
         seconds = import_seconds(*modules)
         self._preparations.append(Preparation(contender, "import", seconds))
@@ -219,7 +228,7 @@ class _Benchmark:
                 seconds = clock_of(backend)(lambda: backend.asarray(images))
             self._preparations.append(Preparation(device.name, "transfer", seconds))
         if device.name != "cpu":
-            task = device.tasks[TRAINING_STEP](self._least)
+            task = device.tasks[TRAINING_STEP](min(self._plan.batch_sizes))
             with task.session():
                 seconds = host_seconds(task.call)
             self._preparations.append(Preparation(device.name, "compilation", seconds))
@@ -253,12 +262,17 @@ class _Benchmark:
             train_to_accuracy(cast(TrainingContender, contender), self._workload, target)
         )
 
+    @property
+    def _batch_size(self) -> int:
+        """The images of a step of the preset's own training, by which scripts are measured."""
+        return RECIPES[self._plan.model].batch_size
+
     def _measure_start_up(self, name: str) -> None:
         plan = self._plan
-        seconds = start_up(name, plan.model, plan.dtype, self._least, self._threads)
+        seconds = start_up(name, plan.model, plan.dtype, self._batch_size, self._threads)
         self._start_ups[name].append(seconds)
 
-    def _measure_memory(self, name: str, batch_size: int) -> None:
+    def _measure_memory(self, name: str) -> None:
         plan = self._plan
-        peak = peak_memory(name, plan.model, plan.dtype, batch_size, self._threads)
-        self._memory.append(PeakMemory(name, batch_size, peak))
+        peak = peak_memory(name, plan.model, plan.dtype, self._batch_size, self._threads)
+        self._memory.append(PeakMemory(name, self._batch_size, peak))

@@ -54,6 +54,20 @@ def test_ranks_are_read_as_they_were_written(path: Path) -> None:
     assert read_report(path) == RANKS
 
 
+def test_gpucnn_is_called_by_its_name_and_by_its_device_if_there_are_several() -> None:
+    one = replace(REPORT, environment=replace(REPORT.environment, devices={"cuda": "A GPU"}))
+    assert [one.label(each) for each in ("cuda", "cuda, eager", "torch")] == [
+        "gpucnn",
+        "gpucnn, eager",
+        "torch",
+    ]
+    assert [REPORT.label(each) for each in ("cpu", "cuda, eager", "torch on cuda, graph")] == [
+        "gpucnn (cpu)",
+        "gpucnn (cuda, eager)",
+        "torch on cuda, graph",
+    ]
+
+
 def test_a_measurement_counts_by_its_median() -> None:
     measurement = Measurement("cpu", "inference", 64, [0.1, 9.0, 0.2])
     assert measurement.median == 0.2

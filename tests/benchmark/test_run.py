@@ -78,11 +78,29 @@ def test_memory_and_accuracy_are_of_those_that_train(stubs: dict[str, StubPeer])
     assert [(each.contender, each.bytes) for each in report.memory] == [("cpu", 3), ("torch", 5)]
 
 
-def test_start_up_is_of_those_that_train_and_of_the_smallest_batch(
+def test_start_up_and_memory_are_those_of_the_presets_own_training(
     stubs: dict[str, StubPeer],
 ) -> None:
     report = measured(small_plan(peers=("torch", "onnxruntime"), batch_sizes=(8, 4)))
-    assert report.start_ups == [StartUp("cpu", 4, [0.25] * 3), StartUp("torch", 4, [0.25] * 3)]
+    assert report.start_ups == [
+        StartUp("cpu", 32, [1 / 32] * 3),
+        StartUp("torch", 32, [1 / 32] * 3),
+    ]
+    assert [(each.contender, each.batch_size) for each in report.memory] == [
+        ("cpu", 32),
+        ("torch", 32),
+    ]
+
+
+def test_speeds_alone_are_measured_where_nothing_else_is_wanted(
+    stubs: dict[str, StubPeer],
+) -> None:
+    plan = small_plan(peers=("torch",), only_speeds=True, to_accuracy=0.5)
+    told: list[str] = []
+    report = run_benchmark(plan, lambda what, share: told.append(what))
+    assert told == ["training step, batches of 4", "inference, batches of 4", "done"]
+    assert len(report.measurements) == 4
+    assert not report.layers + report.memory + report.start_ups + report.accuracies
 
 
 def test_without_a_target_nothing_is_trained_to_it() -> None:

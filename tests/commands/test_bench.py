@@ -74,20 +74,22 @@ def test_it_prints_what_was_measured_on_what(command: Command) -> None:
         "A processor, 2 cores, 8 GB of memory",
         "cpu is x86_64, 2 cores",
         "cuda is A GPU",
-        "Python 3.11.2, gpucnn 0.1, NumPy 2.4.6, torch 2.13",
+        "Python 3.11.2, gpucnn 0.1, NumPy 2.4.6, BLAS mkl, torch 2.13",
     ]
 
 
 def test_it_prints_every_figure(command: Command) -> None:
     out = command("bench").out
     assert rows(out, "torch", "import") == [["1.50"]]
-    assert rows(out, "cpu", "warm-up") == [["0.25"]]
+    assert rows(out, "gpucnn", "(cpu)", "warm-up") == [["0.25"]]
     assert ["10,000.0", "1,000.0"] in rows(out, "cuda")
     assert rows(out, "training", "step") == [
-        ["64", "images", "cpu", "64,000", "1.000", "2.5%"],
+        ["64", "images", "gpucnn", "(cpu)", "64,000", "1.000", "2.5%"],
         ["64", "images", "torch", "32,000", "2.000", "2.5%", "2.00", "2.00", "2.00"],
     ]
-    assert rows(out, "inference") == [["64", "images", "cpu", "160,000", "0.400", "2.5%"]]
+    assert rows(out, "inference") == [
+        ["64", "images", "gpucnn", "(cpu)", "160,000", "0.400", "2.5%"]
+    ]
     assert rows(out, "conv2d", "forward") == [
         ["200.0", "2.5%", "10.00", "1.00", "50.0", "5.0", "50%"]
     ]
@@ -95,9 +97,9 @@ def test_it_prints_every_figure(command: Command) -> None:
         ["400.0", "2.5%", "8.00", "1.00", "20.0", "2.5", "25%"]
     ]
     assert rows(out, "all", "layers") == [["601.0", "18.00", "2.00", "30.0", "3.3", "33%"]]
-    assert ["98.00%", "98.12%", "4", "7.25"] in rows(out, "cpu")
+    assert ["98.00%", "98.12%", "4", "7.25"] in rows(out, "gpucnn", "(cpu)")
     assert ["98.00%", "97.89%", "5", "12.50"] in rows(out, "torch")
-    assert ["64", "images", "200.0"] in rows(out, "cpu")
+    assert ["64", "images", "200.0"] in rows(out, "gpucnn", "(cpu)")
     assert ["64", "images", "2.75"] in rows(out, "torch")
 
 
@@ -265,7 +267,8 @@ def test_what_is_tolerated_passes(compared: Compared) -> None:
 def test_memory_is_compared_in_megabytes(compared: Compared) -> None:
     status, out = compared(replace(REPORT, memory=[replace(REPORT.memory[0], bytes=400_000_000)]))
     assert status == 1
-    assert "200.0 MB 400.0 MB 2.000" in out
+    (row,) = rows(out, "peak", "memory", "on", "cpu,")
+    assert row[3:8] == ["200.0", "MB", "400.0", "MB", "2.000"]
 
 
 def test_a_time_to_an_accuracy_is_shown_and_not_judged(compared: Compared) -> None:

@@ -22,7 +22,7 @@ def print_report(report: Report) -> None:
     _print_environment(report.environment)
     _section("paid once, and part of nothing below", _preparations(report))
     _section("the most a device does, a CPU with one thread", _rooflines(report))
-    _section(_what_is_measured(report.measurements), _measurements(report.measurements))
+    _section(_what_is_measured(report.measurements), _measurements(report))
     for roofline in report.rooflines:
         layers = [each for each in report.layers if each.contender == roofline.contender]
         _print_layers(roofline, layers)
@@ -55,7 +55,7 @@ def _print_environment(environment: Environment) -> None:
 def _preparations(report: Report) -> Table:
     table = new_table("", "", numbers=("s",))
     for each in report.preparations:
-        table.add_row(each.contender, each.what, f"{each.seconds:.2f}")
+        table.add_row(report.label(each.contender), each.what, f"{each.seconds:.2f}")
     return table
 
 
@@ -81,7 +81,8 @@ def _what_is_measured(measurements: list[Measurement]) -> str:
     return f"{spread}\n{ratio}" if _are_compared(measurements) else spread
 
 
-def _measurements(measurements: list[Measurement]) -> Table:
+def _measurements(report: Report) -> Table:
+    measurements = report.measurements
     ratios = ("ratio", "lower", "upper") if _are_compared(measurements) else ()
     table = new_table("", "", "", numbers=("images/s", "ms", "spread", *ratios))
     baselines: dict[tuple[str, int], Measurement] = {}
@@ -90,7 +91,7 @@ def _measurements(measurements: list[Measurement]) -> Table:
         table.add_row(
             each.task,
             f"{each.batch_size:,} images",
-            each.contender,
+            report.label(each.contender),
             f"{each.images_per_second:,.0f}",
             f"{each.median * 1e3:,.3f}",
             spread(each.seconds),
@@ -172,7 +173,11 @@ def _accuracies(report: Report) -> Table:
     for each in report.accuracies:
         reached = f"{each.accuracy:.2%}"
         table.add_row(
-            each.contender, f"{each.target:.2%}", reached, str(each.epochs), f"{each.seconds:.2f}"
+            report.label(each.contender),
+            f"{each.target:.2%}",
+            reached,
+            str(each.epochs),
+            f"{each.seconds:.2f}",
         )
     return table
 
@@ -180,14 +185,18 @@ def _accuracies(report: Report) -> Table:
 def _start_ups(report: Report) -> Table:
     table = new_table("", "", numbers=("s",))
     for each in report.start_ups:
-        table.add_row(each.contender, f"{each.batch_size:,} images", f"{each.median:.2f}")
+        table.add_row(
+            report.label(each.contender), f"{each.batch_size:,} images", f"{each.median:.2f}"
+        )
     return table
 
 
 def _memory(report: Report) -> Table:
     table = new_table("", "", numbers=("MB",))
     for each in report.memory:
-        table.add_row(each.contender, f"{each.batch_size:,} images", f"{each.bytes / 1e6:,.1f}")
+        table.add_row(
+            report.label(each.contender), f"{each.batch_size:,} images", f"{each.bytes / 1e6:,.1f}"
+        )
     return table
 
 

@@ -1,0 +1,68 @@
+"""The tables and the picture of speeds beside the peers: `python docs/speeds.py [ROUNDS]`.
+
+They are those of README.md and docs/benchmarks.md. gpucnn, PyTorch, ONNX Runtime, JAX and Keras, on
+the back end that KERAS_BACKEND names, JAX by default, take turns in one process for each preset;
+once with the kernels that OpenBLAS chooses for this processor, and once with those for AVX2. The
+reports are kept in docs/speeds, which git ignores.
+"""
+
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+from gpucnn.benchmark import Plan, run_benchmark
+from gpucnn.benchmark.plot import write_plot
+from gpucnn.benchmark.report import read_report, write_report
+from tables import AVX2, ROOT, report_blocks, write_blocks
+
+PEERS = ("torch", "jax", "keras", "onnxruntime")
+
+CASES = {"notebook": (1, 16, 64, 256, 1024, 2048), "lenet": (1, 16, 64, 256)}
+"""Presets, and the sizes of the batches."""
+
+WHOLE = "notebook"
+"""The preset of which start-up, memory and layers are measured too, with OpenBLAS's own choice."""
+
+TARGET = 0.98  # of the test images, to which it is trained
+ROUNDS = 11
+FOLDER = ROOT / "docs" / "speeds"
+PICTURE = ROOT / "docs" / "bench.png"
+
+
+def measure(preset: str, rounds: int, file: Path, *, is_whole: bool) -> None:
+    """Measure a preset in this process, and write the report."""
+    target = TARGET if is_whole else None
+    sizes = CASES[preset]
+    plan = Plan(
+        ("cpu",), PEERS, preset, sizes, rounds=rounds, to_accuracy=target, only_speeds=not is_whole
+    )
+    write_report(file, run_benchmark(plan, lambda what, share: print(f"{share:4.0%} {what}")))
+
+
+def main(rounds: int) -> None:
+    """Measure in processes of their own, and write the tables and the picture."""
+    FOLDER.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    blocks: dict[str, str] = {}
+    for core, preset in product(("", AVX2), CASES):
+        environment = {"KERAS_BACKEND": "jax"} | kept
+        environment |= {"OPENBLAS_CORETYPE": core} if core else {}
+        file = FOLDER / f"{preset}{core and '_avx2'}.json"
+        is_whole = "whole" if preset == WHOLE and not core else ""
+        command = [sys.executable, __file__, str(rounds), preset, str(file), is_whole]
+        subprocess.run(command, env=environment, check=True)
+        report = read_report(file)
+        blocks |= report_blocks(report)
+        if is_whole:
+            write_plot(PICTURE, report)
+    write_blocks(blocks)
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    if len(given) > 1:
+        measure(given[1], int(given[0]), Path(given[2]), is_whole=bool(given[3]))
+    else:
+        main(int(given[0]) if given else ROUNDS)
