@@ -22,7 +22,11 @@ _KEYWORD = re.compile(r"\b__(?:global|device|constant|managed|shared)__\b")
 _KERNEL = re.compile(r"\b__global__\b[^;{}()]*?((?:\b\w+\s*::\s*)*\b\w+)\s*(<[^;{}()]*>)?\s*\(")
 _VARIABLE = re.compile(r"\b__(?:device|constant|managed)__\b(?:[^;{}()=\[]|\[[^;{}\]]*\])*[;={]")
 _NO_VARIABLE = re.compile(r"\b(?:operator|template|extern|typedef|using|struct|class|union|enum)\b")
-_ASSEMBLY = re.compile(r"(?<=[;{})\s])(?:asm|__asm__|__asm)\s*(?:volatile|__volatile__)?\s*\(")
+_ASSEMBLY = (
+    re.compile(  # at the begin of a statement, so that it is not the symbol of a declaration
+        r"(?P<before>[;{}):]\s*)(?:asm|__asm__|__asm)\s*(?:volatile|__volatile__)?\s*\("
+    )
+)
 _SHARED = re.compile(r"\b__shared__\b")
 _DYNAMIC = re.compile(r"\bextern\b([^;{}()=]*?)\b__shared__\b([^;{}()=]*?)\b(\w+)\s*\[\s*\]\s*;")
 _NAME = re.compile(r"(\w+)\s*(?:\[[^\[\]]*\]\s*|\{[^{}]*\}\s*)*$")
@@ -152,7 +156,7 @@ def assembly(bare: str) -> Iterator[tuple[int, int]]:
     """The PTX statements in functions, without their semicolons."""
     for body in function_bodies(bare):
         for found in _ASSEMBLY.finditer(bare, body.start, body.stop):
-            yield found.start(), _end_of_group(bare, found.end() - 1)
+            yield found.end("before"), _end_of_group(bare, found.end() - 1)
 
 
 def keywords(bare: str) -> Iterator[Edit]:

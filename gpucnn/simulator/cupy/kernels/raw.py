@@ -293,9 +293,9 @@ def compiled(
     Raises:
         CompileException: it does not compile, or an option is unknown.
     """
-    names = {"name_expressions": name_expressions} if name_expressions else {}
+    every = (*translated(options), f"-I{INCLUDE}")
     try:
-        return Module(code, (*translated(options), f"-I{INCLUDE}"), order=order, **names)
+        return Module(code, every, order=order, name_expressions=name_expressions)
     except SimulatorError as error:
         raise CompileException(str(error)) from error
 
