@@ -41,7 +41,7 @@ extern "C" __global__ void groups(int* out)
 {
     const cg::thread_block block = cg::this_thread_block();
     const int i = block.thread_rank();
-    auto eight = cg::tiled_partition<8>(block);
+    cg::thread_block_tile<8> eight = cg::tiled_partition<8>(block);
     auto four = cg::tiled_partition<4>(eight);
     out[i] = cg::reduce(eight, i, cg::plus<int>());
     if (i % 3 == 0) {

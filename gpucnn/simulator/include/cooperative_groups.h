@@ -113,6 +113,8 @@ template <unsigned count, typename Parent = void> class thread_block_tile {
     static_assert(count > 0 && (count & (count - 1)) == 0, "the size of a tile is a power of two");
 
 public:
+    thread_block_tile() = default;
+    template <typename Other> thread_block_tile(const thread_block_tile<count, Other>&) {}
     static unsigned thread_rank() { return (unsigned)gpucnn_simulator::lane() % count; }
     static constexpr unsigned num_threads() { return count; }
     static constexpr unsigned size() { return count; }
