@@ -175,6 +175,10 @@ def _draw_roofline(axes: "Axes", roofline: Roofline, points: list[LayerMeasureme
         f"layers on {roofline.contender}, batches of {points[0].batch_size:,}; the limits: "
         f"{_rounded(roofline.flops / 1e9)} GFLOP/s, {_rounded(roofline.bandwidth / 1e9)} GB/s"
     )
+    fastest = max(roofline.cached, default=0)
+    if fastest:  # the roof of the nearest cache, above which none can be
+        roof = np.minimum(roofline.flops, fastest * x) / 1e9
+        axes.loglog(x, roof, color="black", linestyle=":")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:,g}")
         axis.set_minor_formatter("")

@@ -18,6 +18,9 @@ VERSION_KEY = "gpucnn_benchmark"  # of the format's version, in the file
 KEYS = {"environment": "stamp", "rooflines": "limits", "contender": "subject"}
 """The keys in the file of the fields whose keys are not their names."""
 
+CACHED_BYTES = tuple(2**n for n in range(14, 26))
+"""What a `Roofline` measures the caches with: 16 KiB to 32 MiB."""
+
 Record = TypeVar("Record")
 
 
@@ -69,11 +72,19 @@ class Roofline:
         contender: a device of gpucnn.
         flops: operations per second in a large matrix product.
         bandwidth: bytes per second, read and written, in a large copy.
+        cached: the most bytes per second that are read, or read and written, where each of
+            `CACHED_BYTES` are gone through again and again; empty for a GPU.
     """
 
     contender: str
     flops: float
     bandwidth: float
+    cached: list[float] = field(default_factory=list)
+
+    def bandwidth_of(self, held: int) -> float:
+        """The bytes per second at most of a computation whose arrays are so many bytes."""
+        rates = zip(CACHED_BYTES, self.cached, strict=False)  # as far as there are some
+        return max([rate for size, rate in rates if size >= held], default=self.bandwidth)
 
 
 class Sampled:
@@ -127,6 +138,8 @@ class LayerMeasurement(Sampled):
         seconds: for one batch, in each round.
         operations: the least floating-point operations that the batch needs.
         bytes: the least bytes that the batch moves: inputs, parameters and outputs, once each.
+        held: those that are moved at once, of a microbatch; 0 if they are not known, in files of
+            old.
     """
 
     contender: str
@@ -136,10 +149,12 @@ class LayerMeasurement(Sampled):
     seconds: list[float]
     operations: int
     bytes: int
+    held: int = 0
 
     def least_seconds(self, roofline: Roofline) -> float:
-        """The least time that the device's roofline allows."""
-        return max(self.operations / roofline.flops, self.bytes / roofline.bandwidth)
+        """The least time that the device's roofline allows, by the cache that holds the arrays."""
+        bandwidth = roofline.bandwidth_of(self.held or self.bytes)
+        return max(self.operations / roofline.flops, self.bytes / bandwidth)
 
     def share(self, roofline: Roofline) -> float:
         """The least time that the device's roofline allows, as a share of the time taken."""
@@ -311,10 +326,15 @@ class Report:
 LATER = ("kernels", "ranks", "all_reduces", "start_ups")
 """The parts of a report that files of old have not."""
 
+LATER_FIELDS: dict[type, dict[str, Any]] = {Roofline: {"cached": []}, LayerMeasurement: {"held": 0}}
+"""The fields of records that they have not, with what they are there."""
+
 
 MAY_BE_ZERO = {
     (Preparation, "seconds"),
+    (Roofline, "cached"),
     (LayerMeasurement, "operations"),
+    (LayerMeasurement, "held"),
     (KernelMeasurement, "operations"),
     (KernelMeasurement, "bytes"),
     (TimeToAccuracy, "accuracy"),
@@ -387,6 +407,7 @@ def _record(kind: type[Record], content: dict[str, Any]) -> Record:
 def _fields(kind: type[Any], content: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record by name, from its object in the file."""
     keys = {name: KEYS.get(name, name) for name in get_type_hints(kind)}
+    content = LATER_FIELDS.get(kind, {}) | content
     wrong = set(keys.values()) ^ content.keys()
     if wrong:
         raise ValueError(f"it lacks, or should not have, {' and '.join(sorted(wrong))}")

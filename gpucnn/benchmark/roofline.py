@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gpucnn.backends import Array, Backend
-from gpucnn.benchmark.report import LayerMeasurement, Roofline
+from gpucnn.benchmark.report import CACHED_BYTES, LayerMeasurement, Roofline
 from gpucnn.benchmark.timing import Sampler, Task, clock_of, repeat, take_turns
 from gpucnn.benchmark.workload import Data
 from gpucnn.datasets.device_dataset import DeviceDataset
@@ -44,6 +44,7 @@ LEAST_SECONDS = 0.01  # for which a product has to last to be large enough
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)  # of the products, until one is large enough
 COPIED = 128 * 2**20  # bytes, well above the size of a last-level cache
 COPIED_ON_GPU = 2**30  # bytes, as a GPU is so much faster
+CACHED_AT_LEAST = 2**23  # bytes of all calls that are timed at once, where few are in a cache
 SHORTEST = 0.01  # seconds of a sample of a layer
 
 
@@ -60,7 +61,8 @@ def measure_roofline(backend: Backend, dtype: str) -> Roofline:
         dtype: "float32" or "float64".
     """
     with backend.session():
-        return Roofline(backend.device, _flops(backend, dtype), _bandwidth(backend, dtype))
+        cached = [] if _is_gpu(backend) else _cached(backend, dtype)
+        return Roofline(backend.device, _flops(backend, dtype), _bandwidth(backend, dtype), cached)
 
 
 def _flops(backend: Backend, dtype: str) -> float:
@@ -85,7 +87,20 @@ def _bandwidth(backend: Backend, dtype: str) -> float:
     return 2 * copied / _fastest(backend, copy)
 
 
-def _fastest(backend: Backend, call: Callable[[], None]) -> float:
+def _cached(backend: Backend, dtype: str) -> list[float]:
+    """Bytes per second of each of `CACHED_BYTES`: of two arrays in a scalar product, or a copy."""
+    rates = []
+    for size in CACHED_BYTES:
+        ones = np.ones(size // 2 // np.dtype(dtype).itemsize, dtype)  # zeros may be no memory
+        a, b = backend.asarray(ones), backend.asarray(ones.copy())
+        count = max(CACHED_AT_LEAST // size, 1)
+        calls = partial(np.dot, a, b), partial(backend.copy, a, b)
+        seconds = min(_fastest(backend, partial(repeat, each, count)) for each in calls)
+        rates.append(size * count / seconds)
+    return rates
+
+
+def _fastest(backend: Backend, call: Callable[[], object]) -> float:
     """The seconds of a call: the least of several samples."""
     clock, count = clock_of(backend), REPEATS_ON_GPU if _is_gpu(backend) else 1
     call()  # warm-up
@@ -213,6 +228,7 @@ def measure_layers(
             [each * batch_size / images for each in mine],
             operations(layer, direction, batch_size),
             bytes_moved(layer, direction, batch_size),
+            bytes_moved(layer, direction, images),
         )
         for (layer, direction, _), mine in zip(calls, seconds, strict=True)
     ]

@@ -8,6 +8,7 @@ import pytest
 from benchmark.example import RANKS, REPORT
 from expect import refusal
 from gpucnn.benchmark.report import (
+    CACHED_BYTES,
     LayerMeasurement,
     Measurement,
     Roofline,
@@ -160,3 +161,24 @@ def test_what_is_wrong_is_told_in_short(path: Path) -> None:
     with pytest.raises(InvalidFileError, match="its version is 222") as told:
         read_report(path)
     assert len(str(told.value)) < 1000
+
+
+def test_a_layer_is_held_to_the_cache_that_its_arrays_fit_in() -> None:
+    of_memory = Roofline("cpu", flops=1e9, bandwidth=1e3)
+    of_caches = replace(of_memory, cached=[9e3, 8e3, 4e3, 5e3])
+    fits = LayerMeasurement("cpu", "dense", "forward", 64, [1.0], 1, 2000, CACHED_BYTES[1])
+    assert fits.share(of_memory) == 2
+    assert fits.share(of_caches) == 2000 / 8e3
+    assert replace(fits, held=CACHED_BYTES[1] + 1).share(of_caches) == 2000 / 5e3
+    assert replace(fits, held=CACHED_BYTES[3] + 1).share(of_caches) == 2
+
+
+def test_files_from_before_caches_were_measured_are_read(path: Path) -> None:
+    write_report(path, REPORT)
+    content = json.loads(path.read_text())
+    for each in content["limits"]:
+        assert each.pop("cached") == []
+    for each in content["layers"]:
+        assert each.pop("held") == 0
+    path.write_text(json.dumps(content))
+    assert read_report(path) == REPORT

@@ -44,6 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "COPIED_ON_GPU", 2 * COPIED)
     monkeypatch.setattr(roofline, "SIZES", (16, 32, 64))
     monkeypatch.setattr(roofline, "SHORTEST", 0)
+    monkeypatch.setattr(roofline, "CACHED_BYTES", ())
 
 
 # What a device reaches at most
@@ -138,6 +139,17 @@ def test_as_many_bytes_are_copied_in_either_dtype(dtype: str) -> None:
     assert measured.contender == "cpu"
     assert measured.flops > 0
     assert measured.bandwidth > 0
+
+
+def test_caches_are_gone_through_as_often_as_is_long_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roofline, "CACHED_BYTES", (256, 1024))
+    monkeypatch.setattr(roofline, "CACHED_AT_LEAST", 512)
+    monkeypatch.setattr(roofline, "clock_of", clock_of_seconds(*[4] * 5, *[2] * 5, *[8] * 99))
+    backend = Noted()
+    assert measure_roofline(backend, "float32").cached == [512 / 2, 1024 / 8]
+    assert backend.copies[:18] == [128] * 12 + [512] * 6
 
 
 def test_products_run_in_a_session() -> None:
@@ -309,7 +321,7 @@ def test_each_layer_that_moves_something_is_timed_both_ways() -> None:
             each = found[layer.name, direction]
             assert (each.contender, each.batch_size, len(each.seconds)) == ("cpu", 4, 2)
             assert each.operations == operations(layer, direction, 4)
-            assert each.bytes == bytes_moved(layer, direction, 4)
+            assert each.bytes == each.held == bytes_moved(layer, direction, 4)
 
 
 def test_the_calls_of_a_network_that_branches_are_those_of_a_step() -> None:
@@ -335,3 +347,4 @@ def test_a_piece_is_timed_and_told_in_proportion(monkeypatch: pytest.MonkeyPatch
     for each in measured(make_network("notebook", "float32", "cpu", 1), 120).values():
         assert each.seconds == [3.0]  # three pieces of 40
         assert each.batch_size == 120
+        assert each.held < each.bytes / 2
