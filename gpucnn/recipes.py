@@ -47,7 +47,7 @@ RECIPES = {
     "lenet": Recipe(epochs=8, batch_size=64, learning_rates=OF_LENET),
     "fast": Recipe(epochs=2, batch_size=128, learning_rates=OF_NARROW),
     "tiny": Recipe(epochs=25, batch_size=128, learning_rates=OF_NARROW),
-    "best": Recipe(epochs=12, batch_size=128, learning_rates=OF_WIDER),
-    "resnet": Recipe(epochs=10, batch_size=128, learning_rates=OF_WIDER),
+    "best": Recipe(epochs=16, batch_size=128, learning_rates=OF_WIDER),
+    "resnet": Recipe(epochs=20, batch_size=128, learning_rates=OF_WIDER),
 }
 """By the name of the preset."""

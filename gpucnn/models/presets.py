@@ -17,6 +17,7 @@ from gpucnn.layers import (
     RandomFlip,
     RandomRotation,
     RandomTranslation,
+    RandomZoom,
     ReLU,
 )
 from gpucnn.layers.tensor import Tensor
@@ -144,19 +145,21 @@ def best(
     input_shape: Sequence[int] = MNIST_SHAPE,
     classes: int = MNIST_CLASSES,
 ) -> Sequential:
-    """The layers of `tiny` with more filters: 78,242 parameters for MNIST.
+    """The layers of `tiny` with four to six times the filters: 187,370 parameters for MNIST.
 
-    In training images are moved by up to 5 % of their sides, and turned by up to 7 degrees.
-    Arguments and errors are those of `notebook`.
+    In training images are moved by up to 7 % of their sides, turned by up to 11 degrees and zoomed
+    by up to 8 %. Arguments and errors are those of `notebook`.
     """
     layers = [
-        RandomTranslation(0.05, 0.05, "nearest"),
-        RandomRotation(0.02, "nearest"),
-        *_convolution(20, 5, pooled=True),
-        *_convolution(40),
-        *_convolution(64, padding="same", pooled=True),
-        *_convolution(80),
+        RandomTranslation(0.07, 0.07, "nearest"),
+        RandomRotation(0.03, "nearest"),
+        RandomZoom(0.08, fill_mode="nearest"),
+        *_convolution(32, 5, pooled=True),
+        *_convolution(64),
+        *_convolution(96, padding="same", pooled=True),
+        *_convolution(128),
         GlobalAveragePooling2D(),
+        Dropout(0.2),
         Dense(classes),
     ]
     return Sequential(layers, input_shape, dtype, device, seed, threads)

@@ -12,7 +12,7 @@ PARAMETERS = {
     "lenet": 225_034,
     "fast": 12_706,
     "tiny": 9_542,
-    "best": 78_242,
+    "best": 187_370,
     "resnet": 78_058,
 }
 
