@@ -78,8 +78,7 @@ class Memory:
 
         It is entered once for many operations, and applies the settings that all of them need.
         """
-        # A network that diverges overflows in every operation; its loss reports that once.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with without_warnings():
             yield
 
     def twin(self: Same) -> Same:
@@ -187,6 +186,14 @@ class Memory:
     def counting(self, count: int) -> Array:
         """The integers 0 to `count` - 1, int64; callers must not write to them."""
         return self.xp.arange(count, dtype=np.int64)  # type: ignore[no-any-return]
+
+
+def without_warnings() -> np.errstate:
+    """A context in which NumPy does not warn of what is not finite.
+
+    A network that diverges overflows in every operation; its loss reports that once.
+    """
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 class BatchMemory:

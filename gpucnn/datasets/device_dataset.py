@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from gpucnn.backends import Array, Backend, Shape
 from gpucnn.errors import InvalidTypeError, InvalidValueError
 
+BLOCK = 8192
+"""Numbers that are multiplied at once: fewer than BLAS would have threads for."""
+
 
 class DeviceDataset:
     """Images, with or without labels, on a device; batches are gathered by index.
@@ -116,12 +119,13 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
             `dtype`.
     """
     images: NDArray[Any] = np.asarray(x)
-    if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
+    is_real = images.dtype.kind == "f"
+    if not is_real and images.dtype != np.uint8:
         raise InvalidTypeError(
             f"the images are of dtype {images.dtype}: give pixels as uint8 (0 to 255) or as "
             "floating-point numbers (used as they are)"
         )
-    if shape[-1:] == (1,) and images.shape[1:] == shape[:-1]:
+    if images.shape[1:] != shape and (*images.shape[1:], 1) == shape:
         images = images[..., None]
     if images.shape[1:] != shape:
         allowed = ", ".join(map(str, ("images", *shape)))
@@ -131,7 +135,7 @@ def check_images(x: Any, shape: Shape, dtype: "np.dtype[np.floating]") -> NDArra
         )
     if len(images) == 0:
         raise InvalidValueError("there is no image: give at least one")
-    if images.dtype != np.uint8:
+    if is_real:
         _check_finite(images, dtype)
     return images
 
@@ -148,6 +152,18 @@ def _check_finite(images: NDArray[Any], dtype: "np.dtype[np.floating]") -> None:
 
 def is_finite(values: NDArray[Any], dtype: "np.dtype[np.floating]") -> bool:
     """Whether all `values`, of which there is at least one, are finite in `dtype`."""
-    # min and max propagate NaN, so a large dataset needs no array of booleans.
     largest = np.finfo(dtype).max
+    if values.dtype.char in "fd" and values.flags.c_contiguous and _are_small(values, largest):
+        return True
+    # min and max propagate NaN, so a large dataset needs no array of booleans.
     return bool(-largest <= values.min() and values.max() <= largest)
+
+
+def _are_small(values: NDArray[Any], largest: np.floating) -> bool:
+    """Whether the squares of all `values`, contiguous, have finite sums, a block at a time.
+
+    Then so are they, which takes a fraction of the time of a minimum and a maximum.
+    """
+    flat = values.reshape(-1)
+    blocks = (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
+    return all(np.vdot(each, each) <= largest for each in blocks)

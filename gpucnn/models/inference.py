@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gpucnn.backends import Array, Communicator
+from gpucnn.backends import ALONE, Array, Communicator
 from gpucnn.backends.replay import Replayed
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.models.replica import Replica
 from gpucnn.utils.arithmetic import ceil_div
+
+FIRST = np.zeros(2, np.int64)
+"""The position of a single batch, see `Data`."""
 
 
 def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Communicator) -> None:
@@ -30,11 +35,7 @@ def bind_logits(
     """
     replica.prepare_inference(len(x))
     infer, copy = replica.inferring.infer, replica.backend.copy
-    mine = [
-        (x[rows], logits[rows])
-        for shard in replica.shards(len(x))[communicator.rank :: communicator.size]
-        for rows in replica.microbatches(shard)
-    ]
+    mine = [(x[rows], logits[rows]) for rows in _microbatches(replica, len(x), communicator)]
 
     def compute() -> None:
         for images, out in mine:
@@ -70,13 +71,12 @@ def measure(
     lane, metrics, size = replica.inferring, (losses, correct), min(batch_size, len(data))
 
     def work(position: Array, indices: Array) -> None:
-        for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
-            for each in replica.microbatches(shard):
-                mine, first = indices[each], each.start
-                found = lane.infer_gathered(data, mine)
-                lane.store_metrics(found, data, mine, position, metrics, size, first)
-                if outputs is not None:
-                    lane.store_outputs(found, position, outputs, size, first)
+        for rows in _microbatches(replica, len(indices), communicator):
+            mine, first = indices[rows], rows.start
+            found = lane.infer_gathered(data, mine)
+            lane.store_metrics(found, data, mine, position, metrics, size, first)
+            if outputs is not None:
+                lane.store_outputs(found, position, outputs, size, first)
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
 
@@ -105,12 +105,39 @@ def predict(
     lane, size = replica.inferring, min(batch_size, len(data))
 
     def work(position: Array, indices: Array) -> None:
-        for shard in replica.shards(len(indices))[communicator.rank :: communicator.size]:
-            for each in replica.microbatches(shard):
-                found = lane.infer_gathered(data, indices[each])
-                lane.store_outputs(found, position, outputs, size, each.start, predicts_softmax)
+        for rows in _microbatches(replica, len(indices), communicator):
+            found = lane.infer_gathered(data, indices[rows])
+            lane.store_outputs(found, position, outputs, size, rows.start, predicts_softmax)
 
     _for_each_batch(replica, len(data), size, work, communicator, run_eagerly=run_eagerly)
+
+
+def predict_batch(
+    replica: Replica, images: NDArray[Any], predicts_softmax: bool | None = None
+) -> NDArray[Any]:
+    """What `predict` gives for a single batch on the host, which it takes as it is.
+
+    Args:
+        replica: the model, on a backend that `binds_calls`.
+        images: uint8 or real (n, *input_shape).
+        predicts_softmax: as for `predict`.
+
+    Returns:
+        real (n, outputs).
+    """
+    replica.prepare_inference(len(images))
+    lane, outputs = replica.inferring, replica.layers[-1].output_shape
+    found = np.empty((len(images), *outputs), replica.dtype)
+    for rows in _microbatches(replica, len(images), ALONE):
+        output = lane.infer(images[rows])
+        lane.store_outputs(output, FIRST, found, len(images), rows.start, predicts_softmax)
+    return found
+
+
+def _microbatches(replica: Replica, batch: int, communicator: Communicator) -> list[slice]:
+    """Those of a batch of `batch` images that a rank computes, in order."""
+    mine = replica.shards(batch)[communicator.rank :: communicator.size]
+    return [rows for shard in mine for rows in replica.microbatches(shard)]
 
 
 def _for_each_batch(

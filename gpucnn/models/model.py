@@ -27,7 +27,6 @@ from gpucnn.models.checkpoint import (
 )
 from gpucnn.models.data import (
     Arrays,
-    Labelled,
     Source,
     Stream,
     check_weights_of_images,
@@ -35,7 +34,6 @@ from gpucnn.models.data import (
     is_stream,
     refuse_with_arrays,
     refuse_with_batches,
-    without_labels,
 )
 from gpucnn.models.exchange.exported import Exported
 from gpucnn.models.exchange.imported import Compiled, Imported, loss_of_outputs
@@ -247,18 +245,17 @@ class Model(Pictured):
                 or the encoding of the pixels cannot be matched to that of training.
             TrainingError: a weight is not finite.
         """
-        size = arguments.positive_integer(128 if batch_size is None else batch_size, "batch_size")
+        size = 128 if batch_size is None else arguments.positive_integer(batch_size, "batch_size")
         verbosity(verbose)
-        source: Source
-        if is_stream(x, has_labels=False):
-            refuse_with_batches(batch_size=batch_size)
-            source = self._batches(Stream(x, "x", steps, has_labels=False), pixels=self.pixels)
-        else:
+        if not is_stream(x, has_labels=False):
             refuse_with_arrays(steps=steps)
             self._build_for(x)
-            source = Arrays(without_labels(self._images(x, self.pixels)), size)
+            images = self._images(x, self.pixels)
+            return self._outputs(images, size, True if self._adds_softmax else None)
+        refuse_with_batches(batch_size=batch_size)
+        source = self._batches(Stream(x, "x", steps, has_labels=False), pixels=self.pixels)
         softmax = True if self._adds_softmax else None
-        found = [self._outputs(data, batch, softmax) for data, batch in source.in_memory()]
+        found = [self._outputs(data.images, batch, softmax) for data, batch in source.in_memory()]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     @keras_arguments
@@ -315,9 +312,9 @@ class Model(Pictured):
         self._build_for(x)
         images = self._images(x, self.pixels)
         softmax = self._adds_softmax or ends_in_softmax(self.layers)
-        return self._outputs(without_labels(images), len(images), softmax)
+        return self._outputs(images, len(images), softmax)
 
-    def _outputs(self, images: Labelled, batch_size: int, softmax: bool | None) -> NDArray[Any]:
+    def _outputs(self, images: NDArray[Any], batch_size: int, softmax: bool | None) -> NDArray[Any]:
         """What the model gives for images, see `gpucnn.models.inference.predict`."""
         found = self._infer(predict, images, batch_size, softmax)
         return found.reshape(len(found), *self.output_shape)

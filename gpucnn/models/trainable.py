@@ -580,6 +580,8 @@ class Trainable(BuiltLater):
     def _images(self, x: NDArray[Any], pixels: Pixels | None) -> NDArray[Any]:
         """Checked images, in the encoding of `pixels`."""
         images = check_images(x, self.input_shape, self.dtype)
+        if pixels is None:
+            return images
         return like_training(images, pixels, self.dtype, encoding_of_bytes(self._unrolled))
 
     def _labelled(

@@ -2,40 +2,41 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
-from threadpoolctl import OpenBLASController, ThreadpoolController
+from threadpoolctl import LibController, OpenBLASController, ThreadpoolController
 
 _lock = threading.RLock()  # reentrant, since a signal handler may take it again
 _holders = 0
-_before: Any = None
+_before: list[tuple[LibController, int]] = []
 _is_of_a_fork = False
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
+class OneBlasThread:
     """Hold BLAS to one thread while any thread of the program is in this context.
 
     The first thread to enter sets the limit, and the last to leave restores the previous one, in
     whatever order they leave.
     """
-    _begin()
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        _begin()
+
+    def __exit__(self, *error: object) -> None:
         _end()
 
 
 def _begin() -> None:
-    global _holders, _before
+    global _holders
     with _lock:
         _forget_threads_before_the_fork()
         if _holders == 0:
-            _release_control()
-            _before = _controller().limit(limits=1, user_api="blas")
+            _before[:] = [
+                (library, count)
+                for library in _libraries()
+                if (count := library.get_num_threads()) not in (None, 1)
+            ]
+            _set([(library, 1) for library, _ in _before])
         _holders += 1
 
 
@@ -44,21 +45,25 @@ def _end() -> None:
     with _lock:
         _holders = max(_holders - 1, 0)
         if _holders == 0:
-            _restore()
+            _set(_before)
 
 
 def _forget_threads_before_the_fork() -> None:
     """In a forked child, leave the context for the parent's threads, which do not exist here."""
     global _holders, _is_of_a_fork
     if _is_of_a_fork and _holders:
-        _restore()
+        _set(_before)
         _holders = 0
     _is_of_a_fork = False
 
 
-def _restore() -> None:
+def _set(threads: list[tuple[LibController, int]]) -> None:
+    """Set the threads of libraries."""
+    if not threads:
+        return
     _release_control()
-    _before.restore_original_limits()
+    for library, count in threads:
+        library.set_num_threads(count)
     _release_control()
 
 
@@ -73,9 +78,10 @@ def _release_control() -> None:
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    """The controller of the libraries that are loaded; finding them takes milliseconds."""
-    return ThreadpoolController()
+def _libraries() -> list[LibController]:
+    """The libraries of BLAS that are loaded; finding them takes milliseconds."""
+    found: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return found
 
 
 def _renew_lock() -> None:

@@ -9,10 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends.cpu.blas import one_blas_thread
+from gpucnn.backends.cpu.blas import OneBlasThread
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.layout import images_innermost, images_last
-from gpucnn.backends.memory import Array, Memory, Order, Shape, Workspaces
+from gpucnn.backends.memory import (
+    Array,
+    Memory,
+    Order,
+    Shape,
+    Workspaces,
+    without_warnings,
+)
 from gpucnn.backends.workers.pool import usable_cores
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
@@ -89,7 +96,7 @@ class CpuMemory(Memory):
         unless a run is longer than half a buffer. Without these copies such operations take half
         the time.
         """
-        with one_blas_thread(), _buffered(BUFFERED), super().session():
+        with OneBlasThread(), _Buffered(BUFFERED), without_warnings():
             yield
 
     @property
@@ -157,11 +164,14 @@ def _check_threads(threads: int) -> int:
     return threads
 
 
-@contextmanager
-def _buffered(count: int) -> Iterator[None]:
-    """Give NumPy's operations buffers of `count` elements."""
-    before = np.setbufsize(count)
-    try:
-        yield
-    finally:
-        np.setbufsize(before)
+class _Buffered:
+    """A context in which NumPy's operations have buffers of `count` elements."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __enter__(self) -> None:
+        self._before = np.setbufsize(self._count)
+
+    def __exit__(self, *error: object) -> None:
+        np.setbufsize(self._before)

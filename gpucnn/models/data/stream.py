@@ -72,7 +72,7 @@ def is_stream(x: Any, *, has_labels: bool) -> bool:
         x: as given by the user.
         has_labels: whether labels must be among what is given.
     """
-    if isinstance(x, (str, bytes, Mapping)) or hasattr(x, "__array__"):
+    if hasattr(x, "__array__") or isinstance(x, (str, bytes, Mapping)):
         return False
     if isinstance(x, (list, tuple)):
         return has_labels or (len(x) > 0 and isinstance(x[0], tuple))

@@ -189,11 +189,17 @@ class Lane:
         return by_itself(forward(self._body.stretches, x, step))
 
     def infer(self, x: Array) -> Array:
-        """What `forward` gives for a C-contiguous microbatch, real (n, *input_shape)."""
+        """What `forward` gives for a C-contiguous microbatch, real (n, *input_shape).
+
+        On a backend that `binds_calls` it may be of bytes, and of any order in memory.
+        """
         if not self._backend.binds_calls:
             return self.forward(self.to_layout(x))
         bound = self.bound[len(x)]
-        self._backend.copy(x, bound.images)
+        if self._normalizes_bytes and x.dtype == np.uint8:
+            self._backend.gather_images(x, np.arange(len(x)), bound.images)
+        else:
+            self._backend.copy(x, bound.images)
         bound.compute()
         return bound.output
 

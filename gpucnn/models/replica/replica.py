@@ -81,6 +81,7 @@ class Replica:
         self.classifier = as_classifier(layers) if is_chain and objective.can_fuse_loss else None
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
         self._lanes, self._reserved = [self.lane], 0
+        self._batches = [0, 0]  # for which memory is reserved, in inference and in training
         self._penalties, self.is_penalized = [0.0] * len(self.layout), False
         self._is_of_whole_batches = any(map(is_of_whole_batch, layers))
         self._least_shard, self._programs = LEAST_SHARD, 1
@@ -145,7 +146,12 @@ class Replica:
 
     def multiply_adds(self, images: int) -> int:
         """The multiply-adds of the forward pass of `images` images."""
-        return images * sum(layer.multiply_adds() for layer in self.plain)
+        return images * self._multiply_adds
+
+    @cached_property
+    def _multiply_adds(self) -> int:
+        """Those of one image."""
+        return sum(layer.multiply_adds() for layer in self.plain)
 
     def shards(self, batch: int) -> list[slice]:
         """The shards of a batch of `batch` images, in order.
@@ -164,6 +170,7 @@ class Replica:
         if programs != self._programs:
             self._programs = programs
             self._shards.clear()
+            self._batches = [0, 0]
 
     def shards_of_each(self, batch: int) -> int:
         """The most shards of a batch that one of the programs has."""
@@ -185,12 +192,15 @@ class Replica:
 
     def reserve(self, batch: int, *, training: bool = False) -> None:
         """Reserve memory for batches of up to `batch` images, with gradients if `training`."""
+        if batch <= self._batches[training]:
+            return
         largest = self._largest_shard(batch)
         if self._largest_microbatch is not None:
             largest = min(largest, self._largest_microbatch)
         self._reserved = max(self._reserved, largest)
         for lane in self._lanes:
             lane.reserve(largest, training=training)
+        self._batches[training] = batch
 
     @cached_property
     def _largest_microbatch(self) -> int | None:

@@ -321,25 +321,30 @@ def evaluate(
 
 def predict(
     replica: Replica,
-    data: Labelled,
+    images: NDArray[Any],
     batch_size: int,
     predicts_softmax: bool | None = None,
     *,
     run_eagerly: bool = False,
 ) -> NDArray[Any]:
-    """What is predicted for each image, real (n, outputs), on the host; labels are not used.
+    """What is predicted for each image, real (n, outputs), on the host.
 
     Args:
         replica: the model.
-        data: the images.
+        images: uint8 or real (n, *input_shape), checked.
         batch_size: images in a batch.
         predicts_softmax: see `Objective`; None for what the model's says.
         run_eagerly: see `inference.predict`.
     """
-    kind = (len(data.images), *replica.layers[-1].output_shape), replica.dtype
+    backend = replica.backend
+    is_batch = backend.binds_calls and len(images) <= batch_size
+    if is_batch and not count_workers(replica, len(images), batch_size):
+        with backend.session():
+            return inference.predict_batch(replica, images, predicts_softmax)
+    kind = (len(images), *replica.layers[-1].output_shape), replica.dtype
     infer = partial(inference.predict, predicts_softmax=predicts_softmax, run_eagerly=run_eagerly)
-    (found,) = _infer(replica, infer, {"images": data.images}, {"outputs": kind}, batch_size)
-    return replica.backend.to_host(found)
+    (found,) = _infer(replica, infer, {"images": images}, {"outputs": kind}, batch_size)
+    return backend.to_host(found)
 
 
 def _infer(

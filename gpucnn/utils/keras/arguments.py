@@ -179,6 +179,8 @@ def keras_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*given: P.args, **named: P.kwargs) -> R:
+        if not named and (positional is None or len(given) <= len(positional)):
+            return function(*given)  # type: ignore[call-arg]
         mine, others = _by_position(name, positional, given, named)
         return function(*mine, **without_absent(name, names, others))
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from gpucnn.backends.cpu.blas import one_blas_thread
+from gpucnn.backends.cpu.blas import OneBlasThread
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ def blas_threads() -> int:
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_are_restored_in_whatever_order_calls_end(order: tuple[int, ...]) -> None:
     with threadpool_limits(2, "blas"):
-        holds = [one_blas_thread() for _ in range(3)]
+        holds = [OneBlasThread() for _ in range(3)]
         for hold in holds:
             hold.__enter__()
         for number in order:
@@ -34,7 +34,7 @@ def test_are_restored_in_whatever_order_calls_end(order: tuple[int, ...]) -> Non
 
 def test_are_one_in_whatever_thread_a_call_is_made() -> None:
     def inside() -> int:
-        with one_blas_thread():
+        with OneBlasThread():
             return blas_threads()
 
     with threadpool_limits(2, "blas"):
@@ -44,7 +44,7 @@ def test_are_one_in_whatever_thread_a_call_is_made() -> None:
 
 def test_are_restored_by_another_thread_than_the_one_that_set_them() -> None:
     with threadpool_limits(2, "blas"):
-        first, last = one_blas_thread(), one_blas_thread()
+        first, last = OneBlasThread(), OneBlasThread()
         first.__enter__()
         in_a_thread(last.__enter__)
         first.__exit__(None, None, None)
@@ -55,7 +55,7 @@ def test_are_restored_by_another_thread_than_the_one_that_set_them() -> None:
 
 def test_can_be_set_by_any_thread_after_a_call_in_another() -> None:
     def call() -> None:
-        with one_blas_thread():
+        with OneBlasThread():
             pass
 
     with ThreadPoolExecutor(1) as other:
@@ -73,7 +73,7 @@ def in_a_thread(work: Callable[[], T]) -> T:
 
 def test_are_restored_after_an_error() -> None:
     with threadpool_limits(2, "blas"):
-        with pytest.raises(KeyError), one_blas_thread():
+        with pytest.raises(KeyError), OneBlasThread():
             raise KeyError
         assert blas_threads() == 2
 
@@ -86,7 +86,7 @@ def test_do_not_freeze_a_process_that_is_forked_meanwhile() -> None:
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with one_blas_thread(), blas._lock:
+        with OneBlasThread(), blas._lock:
             held.set()
             done.wait(60)
 
@@ -96,7 +96,7 @@ def test_do_not_freeze_a_process_that_is_forked_meanwhile() -> None:
         held.wait(60)
     child = os.fork()
     if child == 0:
-        with one_blas_thread():
+        with OneBlasThread():
             inside = blas_threads()
         os._exit(10 * inside + blas_threads())
     done.set()
