@@ -128,14 +128,21 @@ extern "C" __global__ void tree(int* numbers, int n)
     }
     if (threadIdx.x == 0) numbers[0] = sums[0];
 }
+extern "C" __global__ void exchanged(int* numbers, int n)
+{
+    __shared__ int latest;
+    atomicExch(&latest, n);  // the first to write it
+    __syncthreads();
+    numbers[threadIdx.x] = latest;
+}
 """
 
 
-@pytest.mark.parametrize("name", ["flag", "bytes", "in_bytes", "row", "tree"])
+@pytest.mark.parametrize("name", ["flag", "bytes", "in_bytes", "row", "tree", "exchanged"])
 def test_what_is_allowed_is_not_accused(name: str) -> None:
     out = zeros(64, np.uint8 if name == "bytes" else np.int32)
     Module(ALLOWED).get_function(name)((2 if name == "flag" else 1,), (64,), (out, np.int32(3)))
-    expected = {"flag": 1, "bytes": 3, "in_bytes": 0x03030303, "row": 7, "tree": 64}
+    expected = {"flag": 1, "bytes": 3, "in_bytes": 0x03030303, "row": 7, "tree": 64, "exchanged": 3}
     assert out[0] == expected[name]
 
 

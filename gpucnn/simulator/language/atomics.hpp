@@ -16,17 +16,32 @@ template <typename T, typename Change> inline T change_atomically(T* address, Ch
     }
 }
 
+// Replaces *address, and returns the old value. It does not ask for one: that it is the first to
+// write there is no fault.
+template <typename T> inline T exchange(T* address, T value)
+{
+    T old;
+    __atomic_exchange(address, &value, &old, __ATOMIC_RELAXED);
+    return old;
+}
+
 }  // namespace gpucnn_simulator
 
 // Also among the threads of a block only, and with other devices and the host.
-#define GPUCNN_ATOMIC(name, type, result)                                                          \
+#define GPUCNN_ATOMIC_SCOPES(name, type, operation)                                                \
     inline type name(type* address, type value)                                                    \
     {                                                                                              \
-        return gpucnn_simulator::change_atomically(                                                \
-            address, [value](type old) -> type { return result; });                                \
+        return operation;                                                                          \
     }                                                                                              \
     inline type name##_block(type* address, type value) { return name(address, value); }           \
     inline type name##_system(type* address, type value) { return name(address, value); }
+#define GPUCNN_ATOMIC(name, type, result)                                                          \
+    GPUCNN_ATOMIC_SCOPES(                                                                          \
+        name, type,                                                                                \
+        gpucnn_simulator::change_atomically(                                                       \
+            address, [value](type old) -> type { return result; }))
+#define GPUCNN_ATOMIC_EXCH(type)                                                                   \
+    GPUCNN_ATOMIC_SCOPES(atomicExch, type, gpucnn_simulator::exchange(address, value))
 // Signed numbers wrap around, as they do on the device.
 #define GPUCNN_WRAPPED(operation) (int)((unsigned)old operation(unsigned) value)
 
@@ -37,10 +52,10 @@ GPUCNN_ATOMIC(atomicAdd, float, old + value)
 GPUCNN_ATOMIC(atomicAdd, double, old + value)
 GPUCNN_ATOMIC(atomicSub, int, GPUCNN_WRAPPED(-))
 GPUCNN_ATOMIC(atomicSub, unsigned, old - value)
-GPUCNN_ATOMIC(atomicExch, int, ((void)old, value))
-GPUCNN_ATOMIC(atomicExch, unsigned, ((void)old, value))
-GPUCNN_ATOMIC(atomicExch, unsigned long long, ((void)old, value))
-GPUCNN_ATOMIC(atomicExch, float, ((void)old, value))
+GPUCNN_ATOMIC_EXCH(int)
+GPUCNN_ATOMIC_EXCH(unsigned)
+GPUCNN_ATOMIC_EXCH(unsigned long long)
+GPUCNN_ATOMIC_EXCH(float)
 GPUCNN_ATOMIC(atomicMin, int, old < value ? old : value)
 GPUCNN_ATOMIC(atomicMin, unsigned, old < value ? old : value)
 GPUCNN_ATOMIC(atomicMin, long long, old < value ? old : value)

@@ -303,16 +303,23 @@ void note_second_write(const char* address, size_t width, const Conflict& race)
 
 // Accesses ----------------------------------------------------------------------------------------
 
-// A LOAD and a STORE are those of an atomic operation.
-enum Kind { READ, WRITE, VOLATILE_READ, VOLATILE_WRITE, ATOMIC, LOAD, STORE };
+// A LOAD and a STORE are those of an atomic operation; an EXCHANGE is one that may be the first to
+// write.
+enum Kind { READ, WRITE, VOLATILE_READ, VOLATILE_WRITE, ATOMIC, EXCHANGE, LOAD, STORE };
+
+constexpr bool is_change(Kind kind)
+{
+    return kind == ATOMIC || kind == EXCHANGE;
+}
 
 constexpr bool is_write(Kind kind)
 {
-    return kind == WRITE || kind == VOLATILE_WRITE || kind == ATOMIC || kind == STORE;
+    return kind == WRITE || kind == VOLATILE_WRITE || is_change(kind) || kind == STORE;
 }
 
 constexpr const char* VERBS[] = {
-    "reads", "writes", "reads", "writes", "changes atomically", "reads", "writes"};
+    "reads", "writes", "reads", "writes", "changes atomically", "changes atomically", "reads",
+    "writes"};
 
 template <Kind kind> struct Checked {
     const char* address;
@@ -420,7 +427,8 @@ template <Kind kind> void check(const void* given, size_t width, const void* pc)
     if (kind != READ && kind != WRITE && !region->is_shared) is_acquired = true;
     Cell* cells = region->cells + (offset >> region->granule);
     const size_t count = width >> region->granule;
-    if (region->is_shared && kind != WRITE && kind != STORE) check_is_written(cells, count, pc);
+    const bool is_store = kind == WRITE || kind == STORE || kind == EXCHANGE;
+    if (region->is_shared && !is_store) check_is_written(cells, count, pc);
     const unsigned place = place_of(pc);
     const Checked<kind> access = {address, width, pc, *region, place};
     for (size_t i = 0; i < count; i++) access.check(cells[i]);

@@ -2,8 +2,9 @@
 // where it finds behaviour that is not defined, as for that sanitizer. library.py gives them the
 // names below.
 //
-// An atomic operation of CUDA is a load and an exchange in atomics.hpp, and counts as a load and a
-// store: those of the exchange. It does not fail, as no other thread runs in between.
+// An atomic operation of CUDA is in atomics.hpp an exchange, before which most load the old value. It
+// counts as a load and a store: those of the exchange. It does not fail, as no other thread runs in
+// between.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
@@ -21,7 +22,7 @@ inline void observe(const volatile void* given, size_t width, const void* pc)
     if (__builtin_expect(width == 0, 0)) return;
     if ((size_t)(address - own_begin) < own_size) return;
     if (__builtin_expect(counting != nullptr, 0)) {
-        if (kind == READ || kind == VOLATILE_READ || kind == ATOMIC) count_range(address, width, false);
+        if (kind == READ || kind == VOLATILE_READ || is_change(kind)) count_range(address, width, false);
         if (is_write(kind)) count_range(address, width, true);
     }
     check<kind>(address, width, pc);
@@ -101,11 +102,11 @@ GPUCNN_EXPORTED void* gpucnn_access_memset(void* to, int value, unsigned long si
     return memset(to, value, size);
 }
 
-#define GPUCNN_ATOMIC_CHANGE(bits, type, name, changed)                                            \
+#define GPUCNN_ATOMIC_CHANGE(kind, bits, type, name, changed)                                      \
     GPUCNN_EXPORTED type gpucnn_access_atomic##bits##_##name(                                      \
         volatile type* address, type value, int)                                                   \
     {                                                                                              \
-        GPUCNN_ACCESS(ATOMIC, address, bits / 8);                                                  \
+        GPUCNN_ACCESS(kind, address, bits / 8);                                                    \
         const type old = *address;                                                                 \
         *address = (type)(changed);                                                                \
         return old;                                                                                \
@@ -132,13 +133,13 @@ GPUCNN_EXPORTED void* gpucnn_access_memset(void* to, int value, unsigned long si
         GPUCNN_ACCESS(STORE, address, bits / 8);                                                   \
         *address = value;                                                                          \
     }                                                                                              \
-    GPUCNN_ATOMIC_CHANGE(bits, type, exchange, value)                                              \
-    GPUCNN_ATOMIC_CHANGE(bits, type, fetch_add, old + value)                                       \
-    GPUCNN_ATOMIC_CHANGE(bits, type, fetch_sub, old - value)                                       \
-    GPUCNN_ATOMIC_CHANGE(bits, type, fetch_and, old & value)                                       \
-    GPUCNN_ATOMIC_CHANGE(bits, type, fetch_or, old | value)                                        \
-    GPUCNN_ATOMIC_CHANGE(bits, type, fetch_xor, old ^ value)                                       \
-    GPUCNN_ATOMIC_CHANGE(bits, type, fetch_nand, ~(old & value))                                   \
+    GPUCNN_ATOMIC_CHANGE(EXCHANGE, bits, type, exchange, value)                                    \
+    GPUCNN_ATOMIC_CHANGE(ATOMIC, bits, type, fetch_add, old + value)                               \
+    GPUCNN_ATOMIC_CHANGE(ATOMIC, bits, type, fetch_sub, old - value)                               \
+    GPUCNN_ATOMIC_CHANGE(ATOMIC, bits, type, fetch_and, old & value)                               \
+    GPUCNN_ATOMIC_CHANGE(ATOMIC, bits, type, fetch_or, old | value)                                \
+    GPUCNN_ATOMIC_CHANGE(ATOMIC, bits, type, fetch_xor, old ^ value)                               \
+    GPUCNN_ATOMIC_CHANGE(ATOMIC, bits, type, fetch_nand, ~(old & value))                           \
     GPUCNN_ATOMIC_EXCHANGE(bits, type, strong)                                                     \
     GPUCNN_ATOMIC_EXCHANGE(bits, type, weak)                                                       \
     GPUCNN_EXPORTED type gpucnn_access_atomic##bits##_compare_exchange_val(                        \
