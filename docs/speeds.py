@@ -15,6 +15,7 @@ from pathlib import Path
 from gpucnn.benchmark import Plan, run_benchmark
 from gpucnn.benchmark.plot import write_plot
 from gpucnn.benchmark.report import read_report, write_report
+from gpucnn.utils.plots import check_plot
 from tables import AVX2, ROOT, report_blocks, write_blocks
 
 PEERS = ("torch", "jax", "keras", "onnxruntime")
@@ -43,6 +44,7 @@ def measure(preset: str, rounds: int, file: Path, *, is_whole: bool) -> None:
 
 def main(rounds: int) -> None:
     """Measure in processes of their own, and write the tables and the picture."""
+    check_plot(PICTURE)  # before time is spent
     FOLDER.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     blocks: dict[str, str] = {}
