@@ -109,13 +109,16 @@ def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, n
 
 
 CLASSIFIER = {"can_fuse_classifier", "conv_classifier_gradients"}
-"""Tested on every backend in ops/test_conv_classifier.py."""
+"""Tested on every backend in ops/fused/test_conv_classifier.py."""
+
+BOUND = {"bind_layout", "bind_flattening", "bind_dense", "bind_conv2d_relu_max_pool"}
+"""Tested on every backend in ops/test_inference.py."""
 
 
 def test_every_operation_is_tested() -> None:
     called = {build(SIZES, Values(0, "float32")).operation for build in CALLS.values()}
     tested = {name.removeprefix("test_") for name in globals()}
-    assert PUBLIC - called - tested == CLASSIFIER
+    assert PUBLIC - called - tested == CLASSIFIER | BOUND
 
 
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
