@@ -41,6 +41,9 @@ class Inference(ConvReluPools, Matrices):
     ) -> Array:
         """Add the calls of `conv2d_relu_max_pool`.
 
+        What sees a NaN is NaN. What sees an infinity, or lies in a window of the pooling with what
+        does, may be NaN as well: it may be multiplied by zeros, or subtracted from itself.
+
         Args:
             fused: the operation.
             x: real (n, h, w, c), of any order in memory.

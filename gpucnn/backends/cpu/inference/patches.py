@@ -29,6 +29,7 @@ def add_patches(
     A patch ends in a one, by which the product adds the bias; and ReLU is the maximum with zeros
     beside the outputs of a window of the pooling. Where there are few channels, a patch is that of
     all outputs in a row of a window: zeros among the weights cost less than to copy small patches.
+    Not where strides leave pixels out, of which a NaN would be multiplied by these zeros.
 
     Args:
         backend: allocates memory.
@@ -42,7 +43,8 @@ def add_patches(
         real (n, ph, pw, filters), which is (ph, pw, n, filters) in memory.
     """
     (rows, columns), filters, real = fused.pool.size, fused.filters, fused.real
-    together = columns if fused.channels <= CHANNELS else 1
+    leaves_none_out = fused.window.strides[1] <= fused.window.size[1]
+    together = columns if fused.channels <= CHANNELS and leaves_none_out else 1
     patches = _patches(backend, fused, x, together, calls)
     weights = _weights(fused, kernel, bias, together, calls)
 

@@ -112,6 +112,37 @@ def test_calls_compute_the_definition(
     assert out.any()
 
 
+@pytest.mark.parametrize("images", [1, 2, 12])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        ((6, 7), (1, 1), (2, 2), "valid", (2, 2), 1, 2),  # with pixels that nothing sees
+        ((6, 6), (2, 3), (1, 1), "same", (2, 2), 3, 2),
+        ((6, 6), (3, 3), (1, 1), "same", (2, 2), 16, 16),
+    ],
+)
+def test_numbers_that_are_not_finite(sizes: Sizes, images: int, value: float) -> None:
+    """A NaN makes NaN what sees it; an infinity changes nothing that does not see it."""
+    fused = operation(sizes, "float64")
+    plain, kernel, bias = values(fused, images)
+    x, calls = plain.copy(), Calls()
+    out = CpuBackend(1).bind_conv2d_relu_max_pool(fused, x, kernel, bias, calls)
+    for pixel in np.ndindex(fused.window.image):
+        x[...] = plain
+        x[0][pixel] = np.nan
+        sees = np.isnan(defined(fused, x, kernel, bias))
+        x[0][pixel] = value
+        with np.errstate(invalid="ignore"):
+            calls()
+        assert not np.isnan(out[~sees]).any()
+        assert np.isnan(value) <= np.isnan(out[sees]).all()
+        x[0][pixel] = plain[0][pixel]
+        expected = defined(fused, x, kernel, bias)
+        off = bound(fused, x, kernel, bias)
+        assert np.all(np.abs(out - expected)[~sees] <= off[~sees])
+
+
 @pytest.mark.parametrize("tile", [1, 50_000])
 def test_winograd_in_tiles_of_rows_and_of_images(
     tile: int, monkeypatch: pytest.MonkeyPatch
