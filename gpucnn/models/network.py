@@ -79,6 +79,7 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         self.input_shape = arguments.image_shape(input_shape, "input_shape")
         self._input = Input(self.input_shape)
         self.layers = _check_layers(layers)
+        self._check_parameters()
         self.graph = graph or Graph.of_chain(self.layers)
         self._unrolled = unroll(self.layers)
         self._threads = threads
@@ -98,6 +99,11 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
         )
 
     # Building
+
+    def _check_parameters(self) -> None:
+        """Check that there is something to train."""
+        if not any(each.has_parameters for each in self.layers):
+            raise InvalidValueError("no layer has parameters: give at least one Conv2D or Dense")
 
     def _build_layers(self) -> None:
         give_names(self.layers)
@@ -469,6 +475,4 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
             if each.is_placed or sum(each is other for other in running) > 1:
                 taken = layer if each is layer.unrolled()[0] else each
                 raise InvalidValueError(f"{taken!r} is already part of a model: make a new layer")
-    if not any(each.has_parameters for each in checked):
-        raise InvalidValueError("no layer has parameters: give at least one Conv2D or Dense")
     return checked

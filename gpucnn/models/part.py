@@ -71,6 +71,9 @@ class Part(Network):
             "is no loss: evaluate that one"
         )
 
+    def _check_parameters(self) -> None:
+        """The first layers of a model may have none, such as those that prepare its images."""
+
     def follow(self) -> None:
         """Take the weights that the whole has now."""
         weights = self.whole.get_weights()

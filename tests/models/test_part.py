@@ -21,6 +21,7 @@ from gpucnn import (
     Input,
     MaxPool2D,
     Model,
+    Rescaling,
     Sequential,
     Softmax,
 )
@@ -179,6 +180,15 @@ class TestParts:
         assert_array_equal(probabilities.predict(X), made.predict(X))
         again = Sequential([made, Softmax()])
         assert_array_equal(Model(again.input, again.output).predict(X), made.predict(X))
+
+    @pytest.mark.parametrize("device", ["cpu", "simulator"])
+    def test_of_layers_without_weights(self, device: str) -> None:
+        layers = [Rescaling(1 / 128), MaxPool2D(2), Flatten(), Dense(3)]
+        made = Sequential(layers, small.SHAPE, device=device)
+        part = up_to(made, "maxpool2d")
+        expected = X.reshape(20, 3, 2, 3, 2, 1).max(axis=(2, 4)) / 128
+        assert_array_equal(part.predict(X), expected)
+        assert (part.count_params(), part.get_weights()) == (0, [])
 
     def test_give_softmax_where_the_layers_do(self) -> None:
         made = Sequential([Flatten(), Dense(3, "softmax")], small.SHAPE, device="cpu")
