@@ -1,9 +1,11 @@
 """CuPy's interface on the simulator: `import cupy` without a GPU.
 
-with as_cupy():
-import cupy
+For example::
 
-x = cupy.arange(3)
+    with as_cupy():
+        import cupy
+
+        x = cupy.arange(3)
 """
 
 import sys
