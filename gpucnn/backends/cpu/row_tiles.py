@@ -7,15 +7,12 @@ from math import prod
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.layout import LastView, copy_runs, images_last, runs
 from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
 from gpucnn.backends.memory import Array, Shape
 from gpucnn.utils.arithmetic import ceil_div
-
-TILE = 2**20
-"""The bytes of panels and scores of a tile, to half a row of the pooled images: so they stay in a
-core's own cache."""
 
 Workspace = Callable[[str, Shape, DTypeLike], Array]
 """Allocates scratch memory for one operation, by name, shape and dtype."""
@@ -24,6 +21,8 @@ Workspace = Callable[[str, Shape, DTypeLike], Array]
 def tile_height(layout: Panels, filters: int, size: int) -> int:
     """The number of pooled rows of a tile; the last tile may have fewer.
 
+    Its panels and scores fill a core's own cache, to half a row: so they stay in it.
+
     Args:
         layout: the panels of all rows.
         filters: the filters of the convolution.
@@ -31,7 +30,7 @@ def tile_height(layout: Panels, filters: int, size: int) -> int:
     """
     rows, width = layout.positions
     elements = prod(layout.shape) + prod(layout.offsets) * filters * width
-    tiles = ceil_div(rows, max(round(TILE / (elements * size)), 1))
+    tiles = ceil_div(rows, max(round(core_cache() / (elements * size)), 1))
     return ceil_div(rows, tiles)
 
 
@@ -40,7 +39,7 @@ def positions_at_once(each: int) -> int:
 
     They are added up while they are in a core's own cache, beside what they are computed from.
     """
-    return max(TILE // (4 * each), 1)
+    return max(core_cache() // (4 * each), 1)
 
 
 class RowTile:

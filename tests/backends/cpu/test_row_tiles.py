@@ -3,12 +3,19 @@
 import pytest
 
 from gpucnn.backends import Window
+from gpucnn.backends.cpu import row_tiles
 from gpucnn.backends.cpu.panels import Panels
-from gpucnn.backends.cpu.row_tiles import TILE, positions_at_once, slices, tile_height
+from gpucnn.backends.cpu.row_tiles import positions_at_once, slices, tile_height
 
 NOTEBOOK = Panels(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
+CACHE = 2**20
 ROW = 2 * 28 * 3 + 4 * 8 * 13
 """The numbers of a pooled row: its two panels, and its scores."""
+
+
+@pytest.fixture(autouse=True)
+def _size_of_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_tiles, "core_cache", lambda: CACHE)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +32,7 @@ ROW = 2 * 28 * 3 + 4 * 8 * 13
     ],
 )
 def test_a_tile_has_about_as_many_rows_as_fit(rows: float, height: int) -> None:
-    assert tile_height(NOTEBOOK, 8, int(TILE / (rows * ROW))) == height
+    assert tile_height(NOTEBOOK, 8, int(CACHE / (rows * ROW))) == height
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,6 @@ def test_slices(count: int, each: int, expected: list[slice]) -> None:
     assert list(slices(count, each)) == expected
 
 
-@pytest.mark.parametrize(("each", "positions"), [(1, TILE // 4), (TILE // 12, 3), (TILE, 1)])
+@pytest.mark.parametrize(("each", "positions"), [(1, CACHE // 4), (CACHE // 12, 3), (CACHE, 1)])
 def test_gradients_of_weights_of_as_many_positions_as_fit(each: int, positions: int) -> None:
     assert positions_at_once(each) == positions

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
+from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cpu.row_tiles import slices
 from gpucnn.backends.fused import ConvReluPool
@@ -14,8 +15,9 @@ KERNEL = np.array([[1, 0, 0], [0, 0, -1], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5]])
 FEWEST = 16
 """Channels, and filters, from which the products that are saved take longer than the sums."""
 
-TILE = 2**21
-"""The most bytes of transformed pixels and of products at once, unless a row of images has more."""
+TILE = 2
+"""The most transformed pixels and products at once, as a multiple of a core's own cache, unless a row
+of images has more."""
 
 LEAST = 8
 """The fewest images at once, if there are as many: fewer make contiguous runs too short."""
@@ -63,8 +65,9 @@ def add_winograd(
     x, (height, width), images = x.transpose(1, 2, 0, 3), fused.pool.output, len(x)
     out = backend.empty_local((height, width, images, fused.filters), fused.real)
     row = (16 * fused.channels + 25 * fused.filters) * width * fused.real.itemsize
-    at_once = min(max(TILE // (row * height), LEAST), images)
-    for rows in slices(height, max(TILE // (row * at_once), 1)):
+    tile = TILE * core_cache()
+    at_once = min(max(tile // (row * height), LEAST), images)
+    for rows in slices(height, max(tile // (row * at_once), 1)):
         for some in slices(images, at_once):
             mine = x[2 * rows.start :, :, some], weights, bias, out[rows, :, some]
             _add_tile(backend, *mine, calls)
