@@ -165,5 +165,8 @@ def _are_small(values: NDArray[Any], largest: np.floating) -> bool:
     Then so are they, which takes a fraction of the time of a minimum and a maximum.
     """
     flat = values.reshape(-1)
-    blocks = (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
-    return all(np.vdot(each, each) <= largest for each in blocks)
+    for start in range(0, flat.size, BLOCK):
+        block = flat[start : start + BLOCK]
+        if not np.vdot(block, block) <= largest:  # which NaN is not
+            return False
+    return True

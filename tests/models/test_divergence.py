@@ -73,7 +73,7 @@ def test_weights_on_a_device_are_looked_at_on_the_host(monkeypatch: pytest.Monke
     far: Any = Elsewhere(on_host)
     monkeypatch.setattr(CpuBackend, "to_host", lambda _, x: getattr(x, "on_host", x))
     replica: Any = SimpleNamespace(backend=model.backend, vectors={"parameters": far})
-    replica.parameters, replica.state = far, np.empty(0)
+    replica.parameters, replica.state, replica.is_known_finite = far, np.empty(0), False
     with refusal(f"dense.bias {AFTER}", TrainingError):
         check_weights(model, replica)
 

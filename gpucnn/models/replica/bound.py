@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from gpucnn.backends import Array, Backend, Calls
 from gpucnn.models.graph import Stretch
 from gpucnn.models.replica.passes import bind
+from gpucnn.models.replica.watched import Watched
 
 KEPT = 8
 """The most batch sizes for which passes are kept: those of a data set are fewer."""
@@ -38,11 +39,16 @@ class BoundPasses:
 
     Args:
         backend: of the layers.
+        weights: those that the passes follow from.
         make: makes the pass for a batch size.
     """
 
-    def __init__(self, backend: Backend, make: Callable[[int], BoundPass]) -> None:
+    def __init__(
+        self, backend: Backend, weights: Watched, make: Callable[[int], BoundPass]
+    ) -> None:
         self._backend, self._make, self._allocations = backend, make, backend.allocations
+        self._weights = weights
+        self._changes = 0
         self._passes: dict[int, BoundPass] = {}
         self._renewed: set[int] = set()
 
@@ -62,4 +68,7 @@ class BoundPasses:
 
     def renew(self) -> None:
         """Let the passes follow from the weights as they are now."""
-        self._renewed.clear()
+        changes = self._weights.notice()
+        if changes != self._changes:
+            self._renewed.clear()
+            self._changes = changes

@@ -27,6 +27,7 @@ from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
 from gpucnn.models.replica.mixing import Mixing
 from gpucnn.models.replica.objective import Objective
 from gpucnn.models.replica.passes import Totals, backward, forward
+from gpucnn.models.replica.watched import Watched
 
 Metrics = tuple[Array, Array]
 """The loss of each image, real (N,), and 1 where it is classified correctly, else 0, likewise."""
@@ -77,6 +78,7 @@ class Lane:
         totals: the sums of gradients, where several layers take an output.
         gradients: as given.
         loss: the loss function.
+        weights: the parameters and the state.
         bound: the passes of `infer` and `infer_gathered`, on a backend that `binds_calls`; to be
             renewed when the weights may have changed.
     """
@@ -124,7 +126,8 @@ class Lane:
         self._targets = BatchMemory(backend, Buffer((outputs,)), dtype)
         self._weights = BatchMemory(backend, Buffer((1,)), dtype)
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
-        self.bound = BoundPasses(backend, self._bind)
+        self.weights = Watched([parameters, state], can_compare=backend.is_host)
+        self.bound = BoundPasses(backend, self.weights, self._bind)
 
     def reserve(self, images: int, *, training: bool) -> None:
         """Reserve memory for microbatches of up to `images`, with gradients if `training`."""

@@ -80,6 +80,7 @@ class Replica:
         is_chain = len(self.stretches) == 1
         self.classifier = as_classifier(layers) if is_chain and objective.can_fuse_loss else None
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
+        self._finite: int | None = None  # the changes of the weights when they were
         self._lanes, self._reserved = [self.lane], 0
         self._batches = [0, 0]  # for which memory is reserved, in inference and in training
         self._penalties, self.is_penalized = [0.0] * len(self.layout), False
@@ -114,6 +115,15 @@ class Replica:
         for parameter, each in zip(layout, values, strict=True):
             vector = self.parameters if parameter.is_trained else self.state
             self.backend.copy(each, parameter.view(vector))
+
+    @property
+    def is_known_finite(self) -> bool:
+        """Whether the weights were found to be finite, and have not changed since."""
+        return self.lane.weights.notice() == self._finite
+
+    @is_known_finite.setter
+    def is_known_finite(self, is_known: bool) -> None:
+        self._finite = self.lane.weights.changes if is_known else None
 
     @property
     def largest_sum(self) -> int:

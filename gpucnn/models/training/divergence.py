@@ -30,10 +30,13 @@ def check_weights(network: Network, replica: Replica) -> None:
     Raises:
         TrainingError: one is not; the message names the first weights affected.
     """
+    if replica.is_known_finite:
+        return
     for vector in replica.vectors.values():
         on_host = vector if isinstance(vector, np.ndarray) else replica.backend.to_host(vector)
         if not is_finite(on_host, network.dtype):
             check_finite_arrays(network.named_weights(replica))
+    replica.is_known_finite = True
 
 
 def check_finite_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -36,7 +36,7 @@ def add_dense(x: Array, kernel: Array, bias: Array, out: Array, calls: Calls) ->
     at_once = max(BLOCK // (inputs * min(units, SHORTEST)), 1)
     if len(x) == 1 and kernel.nbytes <= TRANSPOSED:
         transposed = np.empty(kernel.shape[::-1], kernel.dtype)
-        calls.follow(kernel, lambda: np.copyto(transposed, kernel.T))
+        calls.follow(lambda: np.copyto(transposed, kernel.T))
         calls.add(np.dot, transposed, x[0], out=out[0])
     elif len(x) <= at_once or count_blocks(units, at_once * inputs) == 1:
         calls.add(bound_product(x, kernel, out))

@@ -101,6 +101,5 @@ def _weights(fused: ConvReluPool, kernel: Array, bias: Array, together: int, cal
             each[:, number * right : number * right + kw] = kernel
         weights[:, -1] = bias
 
-    calls.follow(kernel, place)
-    calls.follow(bias, place)
+    calls.follow(place)
     return weights

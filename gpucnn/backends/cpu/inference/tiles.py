@@ -34,7 +34,7 @@ def add_tiles(
     """
     images, (height, width), real, filters = len(x), fused.pool.output, fused.real, fused.filters
     weights = np.empty((*fused.window.size[::-1], fused.channels, filters), real)
-    calls.follow(kernel, lambda: np.copyto(weights.swapaxes(0, 1), kernel))
+    calls.follow(lambda: np.copyto(weights.swapaxes(0, 1), kernel))
     matrix = weights.reshape(-1, filters)
     if filters >= FEWEST_INNERMOST:
         out = backend.empty_local((width, height, images, filters), real)
@@ -95,7 +95,7 @@ def _add_tile(
             calls.add(np.maximum, best, other, out=best)
     best = scores[0, 0]
     repeated, zeros = np.empty(best.shape[1:], real), np.zeros(best.shape[1:], real)
-    calls.follow(bias, lambda: np.copyto(repeated, bias_of_run))
+    calls.follow(lambda: np.copyto(repeated, bias_of_run))
     calls.add(np.add, best, repeated, out=best)
     if is_innermost:
         best, zeros = best.reshape(out.shape), zeros.reshape(out.shape[1:])

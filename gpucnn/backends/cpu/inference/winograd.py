@@ -61,7 +61,7 @@ def add_winograd(
     def transform() -> None:
         np.dot(transformed, kernel.reshape(9, -1), out=weights.reshape(16, -1))
 
-    calls.follow(kernel, transform)
+    calls.follow(transform)
     x, (height, width), images = x.transpose(1, 2, 0, 3), fused.pool.output, len(x)
     out = backend.empty_local((height, width, images, fused.filters), fused.real)
     row = (16 * fused.channels + 25 * fused.filters) * width * fused.real.itemsize
