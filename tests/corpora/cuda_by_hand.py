@@ -152,10 +152,10 @@ def kernel_strings(source: str) -> Iterator[tuple[int, str]]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return
-    for node in ast.walk(tree):
-        value = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(value, str) and re.search(r"__global__[^;]*\{", value):
-            yield node.lineno, value
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    for node in constants:
+        if isinstance(node.value, str) and re.search(r"__global__[^;]*\{", node.value):
+            yield node.lineno, node.value
 
 
 def accepted(text: Text) -> str:

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from gpucnn.backends import Array
 from gpucnn.models.replica import watched
 from gpucnn.models.replica.watched import Watched
 
 
 def test_changes_are_noticed_once() -> None:
-    vectors = [np.zeros(5, np.float32), np.zeros(2), np.zeros(0)]
+    vectors: list[Array] = [np.zeros(5, np.float32), np.zeros(2), np.zeros(0)]
     weights = Watched(vectors, can_compare=True)
     seen = [weights.notice(), weights.notice()]
     vectors[0][3:] = 5

@@ -24,7 +24,10 @@ from gpucnn.verification.calls import Call, Results, define
 
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
-ORDERS = {4: [(0, 1, 2, 3), (1, 2, 0, 3), (1, 2, 3, 0)], 2: [(0, 1), (1, 0)]}
+ORDERS: dict[int, list[tuple[int, ...]]] = {
+    4: [(0, 1, 2, 3), (1, 2, 0, 3), (1, 2, 3, 0)],
+    2: [(0, 1), (1, 0)],
+}
 """The orders in memory that operations give images in, by the axes from the outermost on."""
 
 Bind = Callable[[Backend, Results, Calls], Array]

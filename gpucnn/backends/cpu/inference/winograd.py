@@ -16,8 +16,8 @@ FEWEST = 16
 """Channels, and filters, from which the products that are saved take longer than the sums."""
 
 TILE = 2
-"""The most transformed pixels and products at once, as a multiple of a core's own cache, unless a row
-of images has more."""
+"""The most transformed pixels and products at once, as a multiple of a core's own cache, unless a
+row of images has more."""
 
 LEAST = 8
 """The fewest images at once, if there are as many: fewer make contiguous runs too short."""
