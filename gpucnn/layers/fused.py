@@ -58,6 +58,13 @@ class FusedConv2D(Layer):
         return sum(part.multiply_adds() for part in self.parts)
 
     def inference_buffers(self) -> dict[str, Buffer]:
+        """Those of `forward`, unless calls that are bound do without."""
+        return {} if self.backend.binds_calls else self._forward_buffers()
+
+    def training_buffers(self) -> dict[str, Buffer]:
+        return super().training_buffers() | self._forward_buffers()
+
+    def _forward_buffers(self) -> dict[str, Buffer]:
         return super().inference_buffers() | self._plan_buffers()
 
     def reserve(self, batch: int, *, training: bool) -> bool:

@@ -325,3 +325,13 @@ class TestNetwork:
         assert loss == pytest.approx(expected_loss, rel=1e-12)
         for gradient, right in zip(gradients, expected, strict=True):
             assert_allclose(gradient, right, rtol=1e-11, atol=1e-14)
+
+
+def test_memory_of_training_alone_is_not_reserved_for_calls_that_do_without() -> None:
+    model = small.model()
+    fused = model.replica.lane.layers[0]
+    assert isinstance(fused, FusedConv2D)
+    model.predict(small.images(5))
+    assert not fused.inference_buffers()
+    model.replica.reserve(5, training=True)
+    assert len(fused.buffer("output", 5)) == 5

@@ -29,7 +29,7 @@ def vary(model: Model, seed: int = 0) -> None:
 def layer_by_layer(model: Model, x: NDArray[Any]) -> NDArray[Any]:
     """The logits by the `forward` of each layer, with those of training, none folded."""
     replica = model.replica
-    replica.reserve(len(x))
+    replica.reserve(len(x), training=True)
     with model.backend.session():
         return np.array(replica.lane.forward(replica.lane.to_layout(x)))
 
