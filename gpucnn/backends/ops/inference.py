@@ -41,8 +41,8 @@ class Inference(ConvReluPools, Matrices):
     ) -> Array:
         """Add the calls of `conv2d_relu_max_pool`.
 
-        What sees a NaN is NaN. What sees an infinity, or lies in a window of the pooling with what
-        does, may be NaN as well: it may be multiplied by zeros, or subtracted from itself.
+        Outputs that see a NaN are NaN. Those that see an infinity may be NaN, where one operation
+        after the other gives an infinity or a number.
 
         Args:
             fused: the operation.
