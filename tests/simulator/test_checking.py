@@ -135,14 +135,41 @@ extern "C" __global__ void exchanged(int* numbers, int n)
     __syncthreads();
     numbers[threadIdx.x] = latest;
 }
+__device__ void add(float* sum, float x)
+{
+    int* bits = (int*)sum;
+    int old = *bits, assumed;
+    do {
+        assumed = old;
+        old = atomicCAS(bits, assumed, __float_as_int(__int_as_float(assumed) + x));
+    } while (old != assumed);
+}
+extern "C" __global__ void compared(int* numbers, int n)
+{
+    __shared__ float sum;
+    if (threadIdx.x == 0) sum = 0;
+    __syncthreads();
+    add(&sum, n);
+    __syncthreads();
+    if (threadIdx.x == 0) add((float*)numbers, sum);
+}
 """
 
 
-@pytest.mark.parametrize("name", ["flag", "bytes", "in_bytes", "row", "tree", "exchanged"])
+@pytest.mark.parametrize("name", ["flag", "bytes", "in_bytes", "row", "tree", "exchanged", "compared"])
 def test_what_is_allowed_is_not_accused(name: str) -> None:
     out = zeros(64, np.uint8 if name == "bytes" else np.int32)
-    Module(ALLOWED).get_function(name)((2 if name == "flag" else 1,), (64,), (out, np.int32(3)))
-    expected = {"flag": 1, "bytes": 3, "in_bytes": 0x03030303, "row": 7, "tree": 64, "exchanged": 3}
+    grid = (2 if name in ("flag", "compared") else 1,)
+    Module(ALLOWED).get_function(name)(grid, (64,), (out, np.int32(3)))
+    expected = {
+        "flag": 1,
+        "bytes": 3,
+        "in_bytes": 0x03030303,
+        "row": 7,
+        "tree": 64,
+        "exchanged": 3,
+        "compared": np.float32(2 * 64 * 3).view(np.int32),
+    }
     assert out[0] == expected[name]
 
 

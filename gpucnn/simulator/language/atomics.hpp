@@ -16,6 +16,15 @@ template <typename T, typename Change> inline T change_atomically(T* address, Ch
     }
 }
 
+// Replaces *address if it is `compare`, and returns the old value. It does not ask for one, by which
+// the check tells it from the others: a thread may have read there before it.
+template <typename T> inline T compare_and_swap(T* address, T compare, T value)
+{
+    __atomic_compare_exchange(
+        address, &compare, &value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return compare;
+}
+
 // Replaces *address, and returns the old value. It does not ask for one: that it is the first to
 // write there is no fault.
 template <typename T> inline T exchange(T* address, T value)
@@ -79,8 +88,7 @@ GPUCNN_ATOMIC(atomicXor, unsigned long long, old ^ value)
 #define GPUCNN_ATOMIC_CAS(type)                                                                    \
     inline type atomicCAS(type* address, type compare, type value)                                 \
     {                                                                                              \
-        return gpucnn_simulator::change_atomically(                                                \
-            address, [=](type old) -> type { return old == compare ? value : old; });              \
+        return gpucnn_simulator::compare_and_swap(address, compare, value);                        \
     }                                                                                              \
     inline type atomicCAS_block(type* address, type compare, type value)                           \
     {                                                                                              \

@@ -10,7 +10,9 @@
 // the lanes do that took part (`seen`). Blocks are ordered by nothing but a fence of the earlier,
 // and an atomic operation of the later one.
 //
-// That threads write the same value to one place is no fault: many programs set a flag so.
+// That threads write the same value to one place is no fault: many programs set a flag so. Nor is it
+// one that a thread reads what others change atomically, if an atomicCAS of its own follows: so begins
+// the loop that makes other atomic operations of that.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
@@ -291,6 +293,33 @@ void check_second_write()
     if (memcmp(write.address, write.contents, write.width) != 0) give_up_race(write.race);
 }
 
+// A thread read what another had changed atomically: a fault unless it compares and swaps that next.
+struct ReadOfAtomic {
+    const char* address = nullptr;  // null if there is none
+    Conflict race;
+} read_of_atomic;
+
+void check_read_of_atomic()
+{
+    if (read_of_atomic.address == nullptr) return;
+    read_of_atomic.address = nullptr;
+    give_up_race(read_of_atomic.race);
+}
+
+void note_read_of_atomic(const char* address, const Conflict& race)
+{
+    if (address == read_of_atomic.address) return;
+    check_read_of_atomic();
+    read_of_atomic = {address, race};
+}
+
+// Checks what could not be told when the running thread accessed it.
+void check_postponed()
+{
+    check_second_write();
+    check_read_of_atomic();
+}
+
 void note_second_write(const char* address, size_t width, const Conflict& race)
 {
     check_second_write();
@@ -303,7 +332,7 @@ void note_second_write(const char* address, size_t width, const Conflict& race)
 
 // Accesses ----------------------------------------------------------------------------------------
 
-// A LOAD and a STORE are those of an atomic operation; an EXCHANGE is one that may be the first to
+// A LOAD and a STORE are those of an atomic operation; all but atomicCAS begin with a LOAD. An EXCHANGE is one that may be the first to
 // write.
 enum Kind { READ, WRITE, VOLATILE_READ, VOLATILE_WRITE, ATOMIC, EXCHANGE, LOAD, STORE };
 
@@ -333,8 +362,10 @@ template <Kind kind> struct Checked {
         const Conflict conflict = {earlier, VERBS[kind], access, pc, region.is_shared};
         if (kind == WRITE && earlier[0] == 'w')
             note_second_write(address, width, conflict);
+        else if (kind == READ && earlier[0] == 'c')
+            note_read_of_atomic(address, conflict);
         else
-            check_second_write(), give_up_race(conflict);
+            check_postponed(), give_up_race(conflict);
     }
 
     void against(const char* earlier, Access access) const
@@ -348,6 +379,11 @@ template <Kind kind> struct Checked {
         if (kind == WRITE && cell.write.stamp == mine) return;
         against("wrote", cell.write);
         if (kind == READ || kind == WRITE) against("changed atomically", cell.atomic);
+        if (kind == LOAD && address == read_of_atomic.address) check_read_of_atomic();
+        if (kind == ATOMIC) {
+            if (cell.read.stamp == mine) cell.read = {};
+            if (address == read_of_atomic.address) read_of_atomic.address = nullptr;
+        }
         if (is_write(kind)) against("read", cell.read), against("read", cell.other_read);
         if (kind == READ) {
             if ((cell.read.stamp ^ mine) % MOST_THREADS != 0) cell.other_read = cell.read;
@@ -524,7 +560,7 @@ void end_checking()
 {
     for (const auto& [cells, count] : finer_cells) munmap(cells, count * sizeof(Cell));
     finer_cells.clear();
-    second_write.address = nullptr;
+    second_write.address = read_of_atomic.address = nullptr;
     started.clear();
     own_memory(nullptr, ~(size_t)0);
 }

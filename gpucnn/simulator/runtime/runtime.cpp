@@ -262,7 +262,7 @@ void run_next_thread()
 {
     set_running(thread_order[next_in_order++]);
     launch.kernel->call(launch.arguments);
-    check_second_write();
+    check_postponed();
     live--;
     const unsigned warp = running / WARP;
     warps[warp].ended |= 1u << running % WARP;
@@ -288,7 +288,7 @@ void run_threads()
 void wait(const Wait& description)
 {
     const unsigned thread = running;
-    check_second_write();
+    check_postponed();
     waits[thread] = description;
     waits[thread].fiber = running_fiber;
     if (description.mask) {

@@ -189,6 +189,18 @@ KERNEL atomic_and_plain(int* i, int n)
     else
         *i += 1;  // atomic_and_plain
 }
+KERNEL looked_at_before_it_is_changed(int* i, int n)
+{
+    if (*i < n)  // looked_at_before_it_is_changed
+        atomicAdd(i, 1);
+}
+KERNEL read_among_atomics(int* i, float* y, int n)
+{
+    if (T % 2)
+        atomicAdd(i, 1);
+    else
+        y[T] = *i;  // read_among_atomics
+}
 KERNEL flag_between_blocks(float* y, int n)
 {
     if (blockIdx.x == 0) y[T] = 1;
