@@ -136,7 +136,7 @@ void order_block()
 // Orders the accesses of the lanes of a warp, whose first thread is `first`, at a barrier of them.
 void order_lanes(unsigned first, unsigned lanes)
 {
-    const Time before = now, after = tick();
+    const Time after = tick(), before = after - 1;  // whether or not the time began anew
     Time joined[WARP] = {};
     for (unsigned lane = 0; lane < WARP; lane++) {
         if (!(lanes >> lane & 1)) continue;
