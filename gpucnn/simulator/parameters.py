@@ -103,8 +103,7 @@ class Arguments:
 def _hides_pointers(parameter: Parameter, argument: Argument) -> bool:
     if parameter.pointer and not (argument is None or isinstance(argument, np.ndarray)):
         return True
-    is_address = parameter.pointer and parameter.kind == ord("u") and parameter.size == 8
-    return parameter.kind == ord("V") or bool(is_address)
+    return parameter.kind == ord("V") or bool(parameter.pointer and parameter.type == b"pointer")
 
 
 def _value(where: str, parameter: Parameter, argument: Argument) -> npt.NDArray[Any]:

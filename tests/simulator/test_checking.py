@@ -183,6 +183,19 @@ def test_lines_of_a_source_that_is_not_a_file() -> None:
     )
 
 
+def test_numbers_of_64_bits_are_no_addresses() -> None:
+    source = """
+    extern "C" __global__ void count(unsigned long long* x) { x[threadIdx.x] = 1; }
+    extern "C" __global__ void follow(float** x) { x[threadIdx.x][1] = 1; }
+    """
+    with pytest.raises(LaunchError, match="element 31 of argument 0"):
+        Module(source).get_function("count")((1,), (32,), (zeros(31, np.uint64),))
+    y = zeros((32, 2), np.float32)
+    addresses = y.ctypes.data + 8 * np.arange(32, dtype=np.uint64)
+    Module(source).get_function("follow")((1,), (32,), (addresses,))
+    assert y[:, 1].all()
+
+
 def test_both_lines_of_a_race() -> None:
     source = """
     extern "C" __global__ void race(float* y)
