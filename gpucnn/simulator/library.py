@@ -60,11 +60,15 @@ _HOOKS = (
     (re.compile("__tsan_"), "gpucnn_access_"),
     (re.compile("__ubsan_"), "gpucnn_undefined_"),
     (
-        re.compile(r"^(\s+(?:callq?|jmp|bl?)\s+_?)(mem(?:cpy|move|set))\b", re.MULTILINE),
+        re.compile(
+            r"^(\s+(?:callq?|jmp|bl?)\s+_?)"
+            r"(mem(?:cpy|move|set)|malloc|free|_Zn[wa]m|_Zd[la]Pvm?)\b",
+            re.MULTILINE,
+        ),
         r"\1gpucnn_access_\2",
     ),
 )
-"""Names of the sanitizers' functions, and those of the scheduler's (hooks.hpp) that they become."""
+"""Names of the sanitizers' and the C library's functions, and what becomes of them (hooks.hpp)."""
 
 
 @dataclass(frozen=True)

@@ -156,31 +156,58 @@ extern "C" __global__ void compared(int* numbers, int n)
 """
 
 
-@pytest.mark.parametrize("name", ["flag", "bytes", "in_bytes", "row", "tree", "exchanged", "compared"])
+FIRST_OF_ALLOWED = {
+    "flag": 1,
+    "bytes": 3,
+    "in_bytes": 0x03030303,
+    "row": 7,
+    "tree": 64,
+    "exchanged": 3,
+    "compared": np.float32(2 * 64 * 3).view(np.int32),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_OF_ALLOWED)
 def test_what_is_allowed_is_not_accused(name: str) -> None:
     out = zeros(64, np.uint8 if name == "bytes" else np.int32)
     grid = (2 if name in ("flag", "compared") else 1,)
     Module(ALLOWED).get_function(name)(grid, (64,), (out, np.int32(3)))
-    expected = {
-        "flag": 1,
-        "bytes": 3,
-        "in_bytes": 0x03030303,
-        "row": 7,
-        "tree": 64,
-        "exchanged": 3,
-        "compared": np.float32(2 * 64 * 3).view(np.int32),
-    }
-    assert out[0] == expected[name]
+    assert out[0] == FIRST_OF_ALLOWED[name]
 
 
-def test_lines_of_a_source_that_is_not_a_file() -> None:
-    source = 'extern "C" __global__ void beyond(float* y)\n{\n    y[threadIdx.x] = 1;\n}'
-    with pytest.raises(LaunchError) as caught:
-        Module(source).get_function("beyond")((1,), (32,), (zeros(31, np.float32),))
-    assert str(caught.value) == (
-        "beyond, block (0, 0, 0): thread (31, 0, 0) writes at source.cu:3 element 31 of argument "
-        "0, which has 31 elements: keep the index within it"
-    )
+ALLOCATING = """
+extern "C" __global__ void sums(int* x, int n)
+{
+    int* numbers = threadIdx.x % 2 ? new int[8] : (int*)malloc(8 * sizeof(int));
+    for (int i = 0; i < n; i++) numbers[i] = i;
+    for (int i = 0; i < n; i++) x[threadIdx.x] += numbers[i];
+    if (threadIdx.x % 2)
+        delete[] numbers;
+    else
+        free(numbers);
+}
+__device__ int* kept;
+extern "C" __global__ void keep(int* x, int n) { kept = (int*)malloc(4); *kept = n; }
+extern "C" __global__ void release(int* x, int n) { x[0] = *kept; free(kept); }
+extern "C" __global__ void late(int* x, int n) { x[0] = *kept; }
+"""
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_allocations_of_threads(compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    allocating, x = Module(ALLOCATING), zeros(32)
+    allocating.get_function("sums")((1,), (32,), (x, np.int32(8)))
+    assert (x == 28).all()
+    with pytest.raises(LaunchError, match=r"source\.cu:5"):
+        allocating.get_function("sums")((1,), (32,), (x, np.int32(9)))
+    for name in ("keep", "release"):
+        allocating.get_function(name)((1,), (1,), (x, np.int32(5)))
+    assert x[0] == 5
+    with pytest.raises(LaunchError, match="reads"):
+        allocating.get_function("late")((1,), (1,), (x, np.int32(5)))
+    with pytest.raises(LaunchError, match="reads"):
+        allocating.get_function("release")((1,), (1,), (x, np.int32(5)))
 
 
 def test_numbers_of_64_bits_are_no_addresses() -> None:

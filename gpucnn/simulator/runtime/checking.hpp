@@ -19,6 +19,7 @@
 
 #include "errors.hpp"
 #include "fibers.hpp"
+#include "heap.hpp"
 #include "shared.hpp"
 #include "state.hpp"
 
@@ -434,7 +435,7 @@ Region* region_of(const char* address, size_t width, bool writes, const void* pc
 {
     for (Region& each : regions)
         if ((size_t)(address - each.begin) < each.size) return &each;
-    if (is_own(address) || !launch.is_strict) return nullptr;
+    if (is_own(address) || !launch.is_strict || is_allocated(address, width)) return nullptr;
     give_up_outside(address, width, writes, pc);
 }
 

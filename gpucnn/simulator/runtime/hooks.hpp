@@ -11,6 +11,7 @@
 
 #include "checking.hpp"
 #include "counting.hpp"
+#include "heap.hpp"
 
 namespace gpucnn_simulator {
 namespace {
@@ -59,10 +60,10 @@ struct Location {
     GPUCNN_HOOK(write, WRITE, bytes)                                                               \
     GPUCNN_HOOK(unaligned_read, READ, bytes)                                                       \
     GPUCNN_HOOK(unaligned_write, WRITE, bytes)                                                     \
-    GPUCNN_HOOK(volatile_read, VOLATILE_READ, bytes)                                                        \
-    GPUCNN_HOOK(volatile_write, VOLATILE_WRITE, bytes)                                                      \
-    GPUCNN_HOOK(unaligned_volatile_read, VOLATILE_READ, bytes)                                              \
-    GPUCNN_HOOK(unaligned_volatile_write, VOLATILE_WRITE, bytes)                                            \
+    GPUCNN_HOOK(volatile_read, VOLATILE_READ, bytes)                                               \
+    GPUCNN_HOOK(volatile_write, VOLATILE_WRITE, bytes)                                             \
+    GPUCNN_HOOK(unaligned_volatile_read, VOLATILE_READ, bytes)                                     \
+    GPUCNN_HOOK(unaligned_volatile_write, VOLATILE_WRITE, bytes)                                   \
     GPUCNN_EXPORTED void gpucnn_access_read_write##bytes(void* address)                            \
     {                                                                                              \
         GPUCNN_ACCESS(READ, address, bytes);                                                       \
@@ -101,6 +102,26 @@ GPUCNN_EXPORTED void* gpucnn_access_memset(void* to, int value, unsigned long si
     GPUCNN_ACCESS(WRITE, to, size);
     return memset(to, value, size);
 }
+
+// malloc and free, and by their mangled names new and delete.
+#define GPUCNN_ALLOCATING(name)                                                                    \
+    GPUCNN_EXPORTED void* gpucnn_access_##name(unsigned long size)                                 \
+    {                                                                                              \
+        return gpucnn_simulator::allocate_for_thread(size);                                        \
+    }
+#define GPUCNN_FREEING(name, ...)                                                                  \
+    GPUCNN_EXPORTED void gpucnn_access_##name(void* memory __VA_ARGS__)                            \
+    {                                                                                              \
+        gpucnn_simulator::free_for_thread(memory, __builtin_return_address(0));                    \
+    }
+GPUCNN_ALLOCATING(malloc)
+GPUCNN_ALLOCATING(_Znwm)
+GPUCNN_ALLOCATING(_Znam)
+GPUCNN_FREEING(free)
+GPUCNN_FREEING(_ZdlPv)
+GPUCNN_FREEING(_ZdaPv)
+GPUCNN_FREEING(_ZdlPvm, , unsigned long)
+GPUCNN_FREEING(_ZdaPvm, , unsigned long)
 
 #define GPUCNN_ATOMIC_CHANGE(kind, bits, type, name, changed)                                      \
     GPUCNN_EXPORTED type gpucnn_access_atomic##bits##_##name(                                      \
