@@ -154,6 +154,7 @@ void restore_signals()
     if (launch.is_interruptible) sigaction(SIGINT, &earlier_handlers[SIGINT], nullptr);
     for (const int number : FAULTS) sigaction(number, &earlier_handlers[number], nullptr);
     sigaltstack(&earlier_stack, nullptr);
+    if (is_interrupted && outcome != INTERRUPTED) raise(SIGINT);  // it came as the launch ended
 }
 
 }  // namespace
