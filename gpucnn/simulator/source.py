@@ -79,7 +79,7 @@ def translate(text: str, name_expressions: Sequence[str] = ()) -> str:
     """Translate preprocessed CUDA C to C++.
 
     After each kernel and each variable of the device follows an object that puts it into the
-    library's list of them (runtime/listing.hpp); at the end follow those of `name_expressions`.
+    library's list of them (language/listing.hpp); at the end follow those of `name_expressions`.
     """
     bare = bare_text(text)
     edits: list[Edit] = []

@@ -1,6 +1,6 @@
 // What a library of kernels has: a list of its kernels, variables and shared memory.
 //
-// library.py reads the list when it has loaded the library. source.py puts an entry after each
+// listing.py reads the list when it has loaded the library. source.py puts an entry after each
 // declaration. It is known by the mangled name of a type that it makes, since that contains the
 // mangled name of what it describes.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace gpucnn_simulator {
 
-// As in library.py.
+// As in listing.py.
 struct Entry {
     const char* type;        // the mangled name of Named<&it>; of the declared struct, for shared memory
     const char* expression;  // by which a user asked for it, or null
