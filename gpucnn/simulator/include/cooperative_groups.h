@@ -71,7 +71,7 @@ public:
     unsigned size() const { return num_threads(); }
     unsigned thread_rank() const
     {
-        return (unsigned)__popc(mask & ((1u << gpucnn_simulator::lane()) - 1));
+        return (unsigned)__popc(mask & ((1u << gpucnn_simulator::lane) - 1));
     }
     template <typename T> T shfl(T value, unsigned rank, GPUCNN_WHERE) const
     {
@@ -115,14 +115,14 @@ template <unsigned count, typename Parent = void> class thread_block_tile {
 public:
     thread_block_tile() = default;
     template <typename Other> thread_block_tile(const thread_block_tile<count, Other>&) {}
-    static unsigned thread_rank() { return (unsigned)gpucnn_simulator::lane() % count; }
+    static unsigned thread_rank() { return (unsigned)gpucnn_simulator::lane % count; }
     static constexpr unsigned num_threads() { return count; }
     static constexpr unsigned size() { return count; }
     static unsigned meta_group_rank() { return thread_block::thread_rank() / count; }
     static unsigned meta_group_size() { return (thread_block::size() + count - 1) / count; }
     static unsigned mask()
     {
-        return (~0u >> (32 - count)) << ((unsigned)gpucnn_simulator::lane() / count * count);
+        return (~0u >> (32 - count)) << ((unsigned)gpucnn_simulator::lane / count * count);
     }
     static void sync(GPUCNN_WHERE) { __syncwarp(mask(), file, line); }
     template <typename T> static T shfl(T value, int rank, GPUCNN_WHERE)
@@ -167,7 +167,7 @@ public:
     }
 
 private:
-    static unsigned first() { return (unsigned)gpucnn_simulator::lane() / count * count; }
+    static unsigned first() { return (unsigned)gpucnn_simulator::lane / count * count; }
 };
 
 // Any of these groups, as it is passed to a function that takes all kinds.
@@ -193,13 +193,13 @@ public:
     unsigned thread_rank() const
     {
         if (mask == 0) return thread_block::thread_rank();
-        return (unsigned)__popc(mask & ((1u << gpucnn_simulator::lane()) - 1));
+        return (unsigned)__popc(mask & ((1u << gpucnn_simulator::lane) - 1));
     }
 };
 
 inline thread_group tiled_partition(const thread_group&, unsigned count)
 {
-    const unsigned first = (unsigned)gpucnn_simulator::lane() / count * count;
+    const unsigned first = (unsigned)gpucnn_simulator::lane / count * count;
     return thread_group((~0u >> (32 - count)) << first);
 }
 template <unsigned count, typename Parent>

@@ -1,21 +1,32 @@
 // Fibers, on whose stacks the threads run, and their annotations for sanitizers.
 //
-// Fibers are switched by _setjmp and _longjmp, since swapcontext makes a system call each time.
-// With a sanitizer they are switched by swapcontext, and the sanitizer is notified. To the thread
-// sanitizer, each fiber is a thread.
+// Fibers are switched by the compiler's own setjmp and longjmp, which are a few instructions and no
+// calls, after which the processor foresees where functions return to; where it has none, by those
+// of the C library. With a sanitizer they are switched by swapcontext, and the sanitizer is
+// notified. To the thread sanitizer, each fiber is a thread.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
 #include "state.hpp"
 
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
 #include <new>
+
+#if defined(__clang__) && !defined(__x86_64__)
+#include <setjmp.h>
+#define GPUCNN_SETJMP _setjmp
+#define GPUCNN_LONGJMP _longjmp
+using JumpBuffer = jmp_buf;
+#else
+#define GPUCNN_SETJMP __builtin_setjmp
+#define GPUCNN_LONGJMP __builtin_longjmp
+using JumpBuffer = void*[5];
+#endif
 
 #if defined(GPUCNN_ADDRESS)
 #include <sanitizer/common_interface_defs.h>
@@ -53,7 +64,7 @@ constexpr unsigned MOST_FIBERS = MOST_THREADS;
 
 struct Fiber {
     union {
-        jmp_buf jump;
+        JumpBuffer jump;
         ucontext_t context;  // if BY_CONTEXT
     };
     char* stack = nullptr;
@@ -144,13 +155,13 @@ void switch_to(Fiber* fiber)
 #elif defined(GPUCNN_THREAD)
     __tsan_switch_to_fiber(fiber->sanitized, NO_SYNCHRONISATION);
 #endif
-    if (!BY_CONTEXT && _setjmp(self->jump) != 0) return;
+    if (!BY_CONTEXT && GPUCNN_SETJMP(self->jump) != 0) return;
     if (!fiber->begun)
         begin(fiber, self);
     else if (BY_CONTEXT)
         swapcontext(&self->context, &fiber->context);
     else
-        _longjmp(fiber->jump, 1);
+        GPUCNN_LONGJMP(fiber->jump, 1);
 #if defined(GPUCNN_ADDRESS)
     finish_switch(self->fake_stack);
 #endif

@@ -34,6 +34,7 @@ __thread uint3 threadIdx;
 __thread uint3 blockIdx;
 __thread dim3 blockDim;
 __thread dim3 gridDim;
+__thread int lane;
 __thread void* dynamic_shared;
 
 namespace {
@@ -47,7 +48,7 @@ struct Wait {
     bool orders_memory;        // true for barriers, false for shuffles and votes
     unsigned long long value;  // a shuffle's operand, or whether the predicate is true
     unsigned long long result;
-    bool takes_all = false;  // true if it is complete with those lanes that come, whichever they are
+    bool takes_all;  // true if it is complete with those lanes that come, whichever they are
 };
 
 struct Warp {
@@ -93,9 +94,10 @@ unsigned take_ready()
     return thread;
 }
 
-bool same(Place a, Place b)
+bool same(const Place& a, const Place& b)
 {
-    return a.line == b.line && a.function == b.function && strcmp(a.file, b.file) == 0;
+    return a.line == b.line && a.function == b.function &&
+           (a.file == b.file || strcmp(a.file, b.file) == 0);
 }
 
 bool same_operation(const Wait& a, const Wait& b)
@@ -253,6 +255,7 @@ void set_running(unsigned thread)
 {
     running = thread;
     threadIdx = thread_indices[thread];
+    lane = (int)(thread % WARP);
     if (!launch.is_checked) return;
     mine = stamp_of(thread);
     own_memory(running_fiber->stack, running_fiber->stack_size);
@@ -285,19 +288,34 @@ void run_threads()
 }
 
 // Makes the running thread wait; returns when its operation is complete.
-void wait(const Wait& description)
+//
+// Each thread comes here for each value that it shuffles. So it is inlined, as the processor foresees
+// returns after a switch only if they are few and the same for all threads; and it stores what it is
+// given a field at a time, as the processor stalls where it copies what was just stored in parts.
+[[gnu::always_inline]] inline const Wait& wait(
+    const Place& place, unsigned mask, int source, bool orders_memory, unsigned long long value,
+    bool takes_all = false)
 {
     const unsigned thread = running;
     check_postponed();
-    waits[thread] = description;
-    waits[thread].fiber = running_fiber;
-    if (description.mask) {
+    Wait& wait = waits[thread];
+    wait.place.function = place.function;
+    wait.place.file = place.file;
+    wait.place.line = place.line;
+    wait.fiber = running_fiber;
+    wait.mask = mask;
+    wait.source = source;
+    wait.orders_memory = orders_memory;
+    wait.takes_all = takes_all;
+    wait.value = value;
+    if (mask) {
         warps[thread / WARP].waiting |= 1u << thread % WARP;
         complete_if_all_wait(thread);
     }
     Fiber* fiber = next_fiber();
     if (fiber != running_fiber) switch_to(fiber);
     set_running(thread);
+    return wait;
 }
 
 void check_own_lane(Place place, unsigned mask)
@@ -311,36 +329,29 @@ void check_own_lane(Place place, unsigned mask)
 
 }  // namespace
 
-int lane()
-{
-    return running % WARP;
-}
-
 int wait_for_block(Place place, int predicate)
 {
     true_predicates += predicate != 0;
-    wait({place, nullptr, 0, -1, true, 0, 0});
+    wait(place, 0, -1, true, 0);
     return block_result;
 }
 
 void wait_for_warp(Place place, unsigned mask)
 {
     check_own_lane(place, mask);
-    wait({place, nullptr, mask, -1, true, 0, 0});
+    wait(place, mask, -1, true, 0);
 }
 
 unsigned vote(Place place, unsigned mask, int predicate)
 {
     check_own_lane(place, mask);
-    wait({place, nullptr, mask, -1, false, predicate != 0, 0});
-    return (unsigned)waits[running].result;
+    return (unsigned)wait(place, mask, -1, false, predicate != 0).result;
 }
 
 unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source)
 {
     check_own_lane(place, mask);
-    wait({place, nullptr, mask, source, false, value, 0});
-    return waits[running].result;
+    return wait(place, mask, source, false, value).result;
 }
 
 void* shared_memory(const void* key, unsigned long size)
@@ -363,8 +374,7 @@ void* shared_memory(const void* key, unsigned long size)
 
 unsigned active_lanes(Place place)
 {
-    wait({place, nullptr, ~0u, -1, false, 1, 0, true});
-    return (unsigned)waits[running].result;
+    return (unsigned)wait(place, ~0u, -1, false, 1, true).result;
 }
 
 void fail(Place place, const char* text)

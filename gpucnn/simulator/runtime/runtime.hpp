@@ -27,6 +27,7 @@ GPUCNN_OWN(uint3) threadIdx;
 GPUCNN_OWN(uint3) blockIdx;
 GPUCNN_OWN(dim3) blockDim;
 GPUCNN_OWN(dim3) gridDim;
+GPUCNN_OWN(int) lane;  // of the thread in its warp
 GPUCNN_OWN(void*) dynamic_shared __asm__("gpucnn_dynamic_shared");
 
 // The running block's memory of static size that is known by `key`.
@@ -38,9 +39,6 @@ struct Place {
     const char* file;
     int line;
 };
-
-// The lane of the running thread in its warp.
-int lane();
 
 // Waits for all threads of the block; returns the number of them whose `predicate` is not 0.
 int wait_for_block(Place place, int predicate);

@@ -47,7 +47,7 @@ inline int first_of_group(Place place, int width)
 {
     if (width < 1 || width > 32 || (width & (width - 1)) != 0)
         fail(place, "has a width that is none of 1, 2, 4, 8, 16 and 32: give one of them");
-    return lane() & ~(width - 1);
+    return lane & ~(width - 1);
 }
 
 // Integers narrower than int are shuffled as int.
@@ -77,7 +77,7 @@ inline auto __shfl_up_sync(unsigned mask, T value, unsigned distance, int width 
 {
     const auto place = GPUCNN_PLACE("__shfl_up_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
-    const int lane = gpucnn_simulator::lane();
+    const int lane = gpucnn_simulator::lane;
     const bool inside = distance <= (unsigned)(lane - first);
     return gpucnn_simulator::shuffle_value<T>(place, mask, value, inside ? lane - distance : lane);
 }
@@ -87,7 +87,7 @@ inline auto __shfl_down_sync(
 {
     const auto place = GPUCNN_PLACE("__shfl_down_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
-    const int lane = gpucnn_simulator::lane();
+    const int lane = gpucnn_simulator::lane;
     const bool inside = distance < (unsigned)(first + width - lane);
     return gpucnn_simulator::shuffle_value<T>(place, mask, value, inside ? lane + distance : lane);
 }
@@ -96,7 +96,7 @@ inline auto __shfl_xor_sync(unsigned mask, T value, int pattern, int width = 32,
 {
     const auto place = GPUCNN_PLACE("__shfl_xor_sync");
     const int first = gpucnn_simulator::first_of_group(place, width);
-    const int lane = gpucnn_simulator::lane();
+    const int lane = gpucnn_simulator::lane;
     const int source = lane ^ pattern;  // may be in an earlier group, but not in a later one
     return gpucnn_simulator::shuffle_value<T>(
         place, mask, value, source >= 0 && source < first + width ? source : lane);
