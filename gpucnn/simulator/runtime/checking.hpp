@@ -2,9 +2,8 @@
 // memory or in a variable of the module, that shared memory was written before it is read, and that
 // no two threads access one place without an order, one of them to write it.
 //
-// Each granule of memory, 4 bytes or as many as an element has, has a cell with the latest accesses
-// to it: a write, an atomic operation, and reads of two threads. An access is identified by a stamp:
-// its thread, and the time on a clock that ticks where threads are ordered, at the start of a block
+// The latest accesses to each place are in cells (regions.hpp), each identified by a stamp: its
+// thread, and the time on a clock that ticks where threads are ordered, at the start of a block
 // and at barriers. So a stamp from before the running block's latest barrier is ordered before all
 // that follows; and what a lane did before a barrier of a part of its warp, is ordered before what
 // the lanes do that took part (`seen`). Blocks are ordered by nothing but a fence of the earlier,
@@ -20,11 +19,11 @@
 #include "errors.hpp"
 #include "fibers.hpp"
 #include "heap.hpp"
+#include "regions.hpp"
 #include "shared.hpp"
 #include "state.hpp"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <vector>
@@ -35,9 +34,7 @@ namespace {
 // Stamps ------------------------------------------------------------------------------------------
 
 using Time = unsigned;
-using Stamp = unsigned;  // time << THREAD_BITS | thread
 
-constexpr unsigned THREAD_BITS = 10;
 constexpr Time LAST_TIME = (1u << (32 - THREAD_BITS)) - 2;
 
 Time now;                          // never 0, the time in a cell without an access
@@ -61,58 +58,10 @@ Stamp stamp_of(unsigned thread)
     return std::max(barrier, latest[thread]) << THREAD_BITS | thread;
 }
 
-// Cells -------------------------------------------------------------------------------------------
-
-struct Access {
-    Stamp stamp;
-    unsigned place;  // of the instruction in its library
-};
-
-struct Cell {
-    Access write, atomic, read, other_read;
-};
-
-struct Region {
-    const char* begin;
-    size_t size;       // bytes
-    unsigned granule;  // the binary logarithm of its bytes
-    Cell* cells;
-    const Array* array;  // null if it is no argument
-    bool is_shared;
-};
-
-// Cells keep their contents from launch to launch, since earlier stamps mean nothing to it.
-Cell* all_cells;
-size_t cell_capacity, cells_used;
-Cell* next_cells;  // for static shared memory
-constexpr size_t STATIC_CELLS = MOST_STATIC_SHARED / 4 + 2 * MOST_SHARED_MEMORIES;
-std::vector<std::pair<Cell*, size_t>> finer_cells;  // of regions that were refined
-
-std::vector<Region> regions;
-
-// The region that the accesses at an instruction last lay in, by a hash of its address.
-constexpr size_t SITES = 1024;
-Region* sites[SITES];
-Region nowhere;
-
-Cell* new_cells(size_t count)
-{
-    void* memory = mmap(
-        nullptr, count * sizeof(Cell), PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? nullptr : (Cell*)memory;
-}
-
-size_t cell_count(const Region& region)
-{
-    return (region.size >> region.granule) + 1;
-}
-
 // The time has come to its end: clears all cells, and begins anew.
 void forget()
 {
-    memset(all_cells, 0, cell_capacity * sizeof(Cell));
-    for (const auto& [cells, count] : finer_cells) memset(cells, 0, count * sizeof(Cell));
+    clear_cells();
     memset(latest, 0, sizeof(latest));
     memset(seen, 0, sizeof(seen));
     started.clear();
@@ -185,34 +134,6 @@ bool is_unordered(Stamp stamp, const Region& region)
 const char* in_words(bool writes)
 {
     return writes ? "writes" : "reads";
-}
-
-// The name of a region, as "argument 2, which has 31 elements".
-Text named(const Region& region)
-{
-    Text text;
-    if (region.array != nullptr) {
-        const size_t count = region.size / region.array->element;
-        snprintf(
-            text.characters, sizeof(text), "argument %d, which has %zu element%s",
-            region.array->argument, count, count == 1 ? "" : "s");
-    } else if (region.begin == shared_memories[0].begin) {
-        snprintf(
-            text.characters, sizeof(text), "dynamic shared memory, of which it is launched with %zu "
-            "bytes", region.size);
-    } else if (region.is_shared) {
-        snprintf(text.characters, sizeof(text), "its %zu bytes of shared memory", region.size);
-    } else {
-        snprintf(text.characters, sizeof(text), "the variables of the module");
-    }
-    return text;
-}
-
-size_t distance(const char* address, const Region& region)
-{
-    if (address < region.begin) return region.begin - address;
-    const char* end = region.begin + region.size;
-    return address < end ? 0 : address - end + 1;
 }
 
 [[noreturn]] void give_up_null(bool writes, const Text& where)
@@ -395,19 +316,6 @@ template <Kind kind> struct Checked {
     }
 };
 
-// Gives each byte of a region a cell of its own, for an access to a part of a granule.
-void refine(Region& region)
-{
-    const size_t count = region.size + 1;
-    Cell* cells = new_cells(count);
-    if (cells == nullptr)
-        give_up("no memory is left to check its accesses: load it with checked=False");
-    finer_cells.push_back({cells, count});
-    for (size_t i = 0; i < region.size; i++) cells[i] = region.cells[i >> region.granule];
-    region.cells = cells;
-    region.granule = 0;
-}
-
 bool is_unwritten(const Cell& cell)
 {
     return std::max(cell.write.stamp, cell.atomic.stamp) >> THREAD_BITS < block_start;
@@ -484,55 +392,6 @@ void own_memory(const char* begin, size_t size)
 
 // Launches ----------------------------------------------------------------------------------------
 
-void add_region(const char* begin, size_t size, unsigned granule, const Array* array, bool shared)
-{
-    regions.push_back({begin, size, granule, nullptr, array, shared});
-    cells_used += cell_count(regions.back());
-}
-
-void add_regions()
-{
-    cells_used = 0;
-    regions.clear();
-    regions.reserve(launch.array_count + code.segments.size() + MOST_SHARED_MEMORIES);
-    for (size_t i = 0; i < launch.array_count; i++) {
-        const Array& array = launch.arrays[i];
-        const unsigned granule = array.element >= 4 ? 2 : array.element / 2;
-        add_region(array.begin, array.size, granule, &array, false);
-    }
-    add_region(shared_memories[0].begin, launch.dynamic_shared, 2, nullptr, true);
-    for (const Segment& each : code.segments)
-        add_region(each.begin, each.size, 2, nullptr, false);
-}
-
-// Allots their cells to the regions, with some to spare for static shared memory.
-bool allot_cells()
-{
-    cells_used += STATIC_CELLS;
-    if (cells_used > cell_capacity) {
-        if (all_cells != nullptr) munmap(all_cells, cell_capacity * sizeof(Cell));
-        cell_capacity = 0;
-        all_cells = new_cells(cells_used);
-        if (all_cells == nullptr) return false;
-        cell_capacity = cells_used;
-    }
-    Cell* next = all_cells;
-    for (Region& region : regions) {
-        region.cells = next;
-        next += cell_count(region);
-    }
-    next_cells = next;
-    return true;
-}
-
-// Adds the region of static shared memory that a launch uses for the first time.
-void add_shared_region(const SharedMemory& memory)
-{
-    add_region(memory.begin, memory.size, 2, nullptr, true);
-    regions.back().cells = next_cells;
-    next_cells += cell_count(regions.back());
-}
-
 // Begins to check a launch; false if there is no memory for it.
 bool begin_checking()
 {
@@ -559,8 +418,7 @@ void begin_checked_block()
 
 void end_checking()
 {
-    for (const auto& [cells, count] : finer_cells) munmap(cells, count * sizeof(Cell));
-    finer_cells.clear();
+    free_finer_cells();
     second_write.address = read_of_atomic.address = nullptr;
     started.clear();
     own_memory(nullptr, ~(size_t)0);
