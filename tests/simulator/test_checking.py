@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import cache
 from typing import Any
 
@@ -251,20 +252,33 @@ def test_unchecked_faults_that_the_processor_refuses(name: str) -> None:
     assert line("planted", name) in str(caught.value)
 
 
-SPINNING = 'extern "C" __global__ void spin(int* x)\n{\n    while (*(volatile int*)x == 0);\n}'
+SPINNING = """extern "C" __global__ void spin(int* x)
+{
+    x[1] = 1;
+    while (*(volatile int*)x == 0);
+}"""
+
+
+def interrupt_once_written(x: "np.ndarray[Any, Any]") -> None:
+    """Interrupt this process as Ctrl-C does, soon after x[1] was written."""
+    while not x[1]:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("checked", [True, False])
 def test_spinning_kernel_is_interrupted(checked: bool) -> None:
     spin = Module(SPINNING, checked=checked).get_function("spin")
     handler = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt, match=r"spin, .* was interrupted at source\.cu:3"):
-        spin((1,), (32,), (zeros(1),))
-    timer.join()
+    x = zeros(2)
+    interrupter = threading.Thread(target=interrupt_once_written, args=(x,))
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt, match=r"spin, .* was interrupted at source\.cu:4"):
+        spin((1,), (32,), (x,))
+    interrupter.join()
     assert signal.getsignal(signal.SIGINT) is handler
-    spin((1,), (32,), (np.ones(1, np.int32),))
+    spin((1,), (32,), (np.ones(2, np.int32),))
 
 
 def test_faults_of_others_are_theirs() -> None:
