@@ -103,3 +103,13 @@ def test_there_is_one_device() -> None:
         assert device.compute_capability == f"{properties['major']}{properties['minor']}"
         with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match=r"cudaErrorInvalidDevice"):
             cupy.cuda.Device(1)
+
+
+def test_memory_of_the_runtime_is_freed_once() -> None:
+    with as_cupy() as cupy:
+        runtime: Any = cupy.cuda.runtime
+        address = runtime.malloc(64)
+        runtime.free(address)
+        runtime.free(0)
+        with pytest.raises(runtime.CUDARuntimeError, match=r"^cudaErrorInvalidValue: .*freed"):
+            runtime.free(address)

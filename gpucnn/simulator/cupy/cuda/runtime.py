@@ -158,8 +158,16 @@ def malloc(size: int) -> int:
 
 
 def free(ptr: int) -> None:
-    """Free what `malloc` has allocated."""
-    del _allocated[ptr]
+    """Free what `malloc` has allocated; 0 is nothing.
+
+    Raises:
+        CUDARuntimeError: it has not, or it is freed already.
+    """
+    if ptr and _allocated.pop(ptr, None) is None:
+        raise CUDARuntimeError(
+            f"cudaErrorInvalidValue: invalid argument: malloc has not given {ptr:#x}, or it is "
+            "freed already"
+        )
 
 
 def memcpy(dst: int, src: int, size: int, kind: int) -> None:
