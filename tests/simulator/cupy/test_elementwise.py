@@ -25,6 +25,15 @@ def test_elements_are_broadcast(cupy: Any, squared: Any) -> None:
         squared(x, x.T)
 
 
+def test_halves(cupy: Any) -> None:
+    x = cupy.array([1.5, 3], dtype=cupy.float16)
+    product = cupy.ElementwiseKernel("float16 x", "float16 y", "y = x * x + x", "product")
+    assert product(x).get().tolist() == [3.75, 12]
+    total = cupy.ReductionKernel("T x", "T y", "x", "a + b", "y = a", "0", "total")
+    assert total(x).dtype == cupy.float16
+    assert total(x) == 4.5
+
+
 def test_outputs_may_be_given_and_need_not_be_contiguous(cupy: Any, squared: Any) -> None:
     x, out = cupy.arange(4, dtype=cupy.float32), cupy.zeros((4, 2), dtype=cupy.float32)
     assert squared(x, 1, out[:, 0]).shape == (4,)

@@ -1,6 +1,7 @@
 // Arrays with shapes and strides, as kernels for single elements and reductions see them.
 #pragma once
 
+#include <cuda_fp16.h>
 #include <cupy/complex.cuh>
 
 #ifndef M_PI  // which CuPy's header has as well
