@@ -100,6 +100,9 @@ def test_arguments_of_other_types(cupy: Any, scale: Any) -> None:
         scale((1,), (4,), (x,))
     with pytest.raises(TypeError, match=r"^Argument 'grid' has incorrect type \(expected tuple"):
         scale(1, (4,), (x, x, 1, np.float32(1)))
+    for grid, block in (((0,), (4,)), ((1,), (2048,))):
+        with pytest.raises(cupy.cuda.driver.CUDADriverError, match=r"^CUDA_ERROR_INVALID_VALUE: s"):
+            scale(grid, block, (x, x, 1, np.float32(1)))
 
 
 def test_addresses_are_arguments(cupy: Any, scale: Any) -> None:

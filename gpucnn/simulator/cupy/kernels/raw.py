@@ -202,7 +202,8 @@ class RawKernel:
 
         Raises:
             TypeError: CuPy does not take an argument of that type.
-            SimulatorError: CUDA does not allow the launch, or a thread did what it does not allow.
+            CUDADriverError: CUDA does not allow the launch.
+            LaunchError: a thread did what CUDA does not allow.
         """
         for name, sizes in (("grid", grid), ("block", block)):
             if not isinstance(sizes, tuple):
@@ -218,11 +219,11 @@ class RawKernel:
             )
         function = self.kernel
         arguments = passed(self.name, function.parameters, args)
-        run_or_record(
-            _Launch(
-                function.prepare(grid, block, arguments, shared_mem=shared_mem), arguments, args
-            )
-        )
+        try:
+            launch = function.prepare(grid, block, arguments, shared_mem=shared_mem)
+        except SimulatorError as error:
+            raise CUDADriverError(f"CUDA_ERROR_INVALID_VALUE: {error}") from None
+        run_or_record(_Launch(launch, arguments, args))
 
     @property
     def attributes(self) -> dict[str, int]:
