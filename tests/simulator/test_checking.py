@@ -154,6 +154,13 @@ extern "C" __global__ void compared(int* numbers, int n)
     __syncthreads();
     if (threadIdx.x == 0) add((float*)numbers, sum);
 }
+extern "C" __global__ void locked(int* numbers, int n)
+{
+    while (atomicCAS(numbers + 1, 0, 1) != 0) {}
+    numbers[0] += n;
+    __threadfence();
+    atomicExch(numbers + 1, 0);
+}
 """
 
 
@@ -165,13 +172,14 @@ FIRST_OF_ALLOWED = {
     "tree": 64,
     "exchanged": 3,
     "compared": np.float32(2 * 64 * 3).view(np.int32),
+    "locked": 2 * 64 * 3,
 }
 
 
 @pytest.mark.parametrize("name", FIRST_OF_ALLOWED)
 def test_what_is_allowed_is_not_accused(name: str) -> None:
     out = zeros(64, np.uint8 if name == "bytes" else np.int32)
-    grid = (2 if name in ("flag", "compared") else 1,)
+    grid = (2 if name in ("flag", "compared", "locked") else 1,)
     Module(ALLOWED).get_function(name)(grid, (64,), (out, np.int32(3)))
     assert out[0] == FIRST_OF_ALLOWED[name]
 

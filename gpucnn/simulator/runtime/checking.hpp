@@ -6,8 +6,8 @@
 // thread, and the time on a clock that ticks where threads are ordered, at the start of a block
 // and at barriers. So a stamp from before the running block's latest barrier is ordered before all
 // that follows; and what a lane did before a barrier of a part of its warp, is ordered before what
-// the lanes do that took part (`seen`). Blocks are ordered by nothing but a fence of the earlier,
-// and an atomic operation of the later one.
+// the lanes do that took part (`seen`). Blocks, and threads that take a lock in global memory,
+// are ordered by a fence of the earlier, and an atomic operation of the later one.
 //
 // That threads write the same value to one place is no fault: many programs set a flag so. Nor is it
 // one that a thread reads what others change atomically, if an atomicCAS of its own follows: so begins
@@ -126,6 +126,7 @@ bool is_unordered(Stamp stamp, const Region& region)
     if (time < block_start)
         return !region.is_shared && !(is_acquired && block_of(stamp).fence > time);
     if (time < barrier || thread == running) return false;
+    if (!region.is_shared && is_acquired && started.back().fence > time) return false;  // as a lock
     return thread / WARP != running / WARP || time > seen[running][thread % WARP];
 }
 

@@ -194,6 +194,12 @@ KERNEL looked_at_before_it_is_changed(int* i, int n)
     if (*i < n)  // looked_at_before_it_is_changed
         atomicAdd(i, 1);
 }
+KERNEL lock_without_fence(int* i, int n)
+{
+    while (atomicCAS(i + 1, 0, 1) != 0) {}
+    i[0] += n;  // lock_without_fence
+    atomicExch(i + 1, 0);
+}
 KERNEL read_among_atomics(int* i, float* y, int n)
 {
     if (T % 2)
