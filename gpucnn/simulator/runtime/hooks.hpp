@@ -191,7 +191,8 @@ GPUCNN_EXPORTED void gpucnn_access_func_exit() {}
 GPUCNN_UNDEFINED(
     out_of_bounds, "uses an index beyond an array", "keep the index within the array")
 GPUCNN_UNDEFINED(
-    divrem_overflow, "divides an integer by zero", "give it another divisor")
+    divrem_overflow, "divides an integer by zero, or the least one by -1,",
+    "give it another divisor")
 GPUCNN_UNDEFINED(
     missing_return, "comes to the end of a function that returns nothing", "return a value")
 GPUCNN_UNDEFINED(

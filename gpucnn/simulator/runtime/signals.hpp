@@ -75,7 +75,7 @@ void handle_fault(int number, siginfo_t* info, void* context)
     const char* address = (const char*)info->si_addr;
     if (number == SIGFPE)
         give_up(
-            "%s divides an integer by zero%s: give it another divisor", who.characters,
+            "%s divides an integer by zero, or the least one by -1,%s: give it another divisor",
             where.characters);
     if (number == SIGILL || number == SIGTRAP)
         give_up(
