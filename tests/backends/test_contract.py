@@ -353,6 +353,16 @@ def test_conv2d_relu_max_pool_gradients(backend: Backend, fused: ConvReluPool) -
         np.testing.assert_allclose(actual[name], right, rtol=0, atol=1e-12, err_msg=name)
 
 
+def test_pixels_that_nothing_sees_have_no_gradient(backend: Backend) -> None:
+    """Where the strides are larger than the kernel."""
+    window = Window((5, 6), (1, 1), (2, 2), "valid")
+    fused = conv_relu_pool(window, (1, 2), channels=2, filters=3)
+    call = fused_call(fused, Values(0, "float64"), WHOLE)
+    actual = run_fused(backend, call, fused_plan(backend, fused, call))
+    assert_same(actual, define_fused(fused, call))
+    assert not actual["input_gradient"][:, :, 1::2].any()
+
+
 @few_and_many
 def test_fused_repeats_to_the_bit(backend: Backend, fused: ConvReluPool) -> None:
     call = fused_call(fused, Values(0, "float32"))

@@ -83,5 +83,6 @@ def has_kernels_of_small_matrices() -> bool:
 
 def in_blocks(matrix: Array, blocks: int) -> Array:
     """View a matrix (..., rows, columns) as blocks of columns (..., blocks, rows, width)."""
-    split = matrix.reshape(*matrix.shape[:-1], blocks, -1)
+    *others, columns = matrix.shape
+    split = matrix.reshape(*others, blocks, columns // blocks)
     return split.swapaxes(-2, -3)

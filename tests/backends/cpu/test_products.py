@@ -110,3 +110,8 @@ def test_blocks_are_columns_of_the_matrix() -> None:
     assert blocks.shape == (2, 3, 2, 2)
     assert_array_equal(blocks[1, 2], matrix[1, :, 4:])
     assert np.shares_memory(blocks, matrix)
+
+
+def test_blocks_of_a_matrix_without_rows() -> None:
+    """What multiplies pixels that no output reads."""
+    assert in_blocks(np.zeros((2, 0, 6)), 3).shape == (2, 3, 0, 2)
