@@ -226,7 +226,7 @@ def test_numbers_of_64_bits_are_no_addresses() -> None:
     """
     with pytest.raises(LaunchError, match="element 31 of argument 0"):
         Module(source).get_function("count")((1,), (32,), (zeros(31, np.uint64),))
-    y = zeros((32, 2), np.float32)
+    y = np.zeros((32, 2), np.float32)
     addresses = y.ctypes.data + 8 * np.arange(32, dtype=np.uint64)
     Module(source).get_function("follow")((1,), (32,), (addresses,))
     assert y[:, 1].all()
