@@ -11,7 +11,7 @@
 #include "mathematics.hpp"
 #include "memory.hpp"
 #include "../runtime/runtime.hpp"
-#include "../runtime/threads.hpp"
+#include "threads.hpp"
 #include "textures.hpp"
 #include "vectors.hpp"
 #include "warps.hpp"

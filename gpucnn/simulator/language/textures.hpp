@@ -2,7 +2,7 @@
 // kernel that comes to one ends its launch. Types of the host's interface are only names here.
 #pragma once
 
-#include "../runtime/threads.hpp"
+#include "threads.hpp"
 
 typedef unsigned long long cudaTextureObject_t;
 typedef unsigned long long cudaSurfaceObject_t;

@@ -1,7 +1,7 @@
 // What a warp computes together, by its shuffles.
 #pragma once
 
-#include "../runtime/threads.hpp"
+#include "threads.hpp"
 
 namespace gpucnn_simulator {
 

@@ -1,8 +1,8 @@
 // Synchronisation between threads: barriers, votes, shuffles and fences.
 #pragma once
 
-#include "runtime.hpp"
-#include "../language/types.hpp"
+#include "../runtime/runtime.hpp"
+#include "types.hpp"
 
 #define GPUCNN_WHERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 #define GPUCNN_PLACE(name) gpucnn_simulator::Place{name, file, line}
