@@ -131,6 +131,7 @@ def test_exports_have_them(model: Sequential, tmp_path: Path) -> None:
     assert tuple(describe(model.exported(), encoding)["classes"]) == NAMES
     model.export(tmp_path / "model.onnx")
     properties = onnx.load(tmp_path / "model.onnx").metadata_props
-    assert [(each.key, each.value) for each in properties] == [
-        ("class_names", '["cat", "$dog$", "a name that is longer than others"]')
-    ]
+    assert {each.key: each.value for each in properties} == {
+        "class_names": '["cat", "$dog$", "a name that is longer than others"]',
+        "photographs": "true",
+    }
