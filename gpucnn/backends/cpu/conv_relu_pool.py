@@ -4,8 +4,8 @@ from math import prod
 
 import numpy as np
 
-from gpucnn.backends.cpu.layout import LastView, images_last
-from gpucnn.backends.cpu.panels import Panels
+from gpucnn.backends.cpu.frame import Frame, panels_of
+from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.row_tiles import RowTile, Workspace, slices, tile_height
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer
@@ -15,11 +15,6 @@ from gpucnn.backends.window import Window
 def can_pool_side_by_side(pool: Window) -> bool:
     """Whether the windows of a pooling are adjacent, without overlap, gap or padding."""
     return pool.size == pool.strides and pool.padding == "valid"
-
-
-def panels_of(fused: ConvReluPool) -> Panels:
-    """The panels of the pixels that the convolution reads."""
-    return Panels(fused.window, fused.pool.size, fused.pool.output, fused.channels)
 
 
 class CpuConvReluPoolPlan(ConvReluPoolPlan):
@@ -56,9 +51,9 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], workspace: Workspace) -> None:
         super().__init__(fused, arrays)
         window, pool, real, filters = fused.window, fused.pool, fused.real, fused.filters
-        self._workspace = workspace
+        self._frame = Frame(fused, arrays, workspace)
         greater = images_last(arrays["greater"])
-        self._layout = layout = panels_of(fused)
+        layout = panels_of(fused)
         # In the order of patches, (kw, kh, channels), with the filters innermost as in kernels.
         weights = np.empty((*window.size[::-1], fused.channels, filters), real)
         self._placed, self._weights = weights.swapaxes(0, 1), weights.reshape(-1, filters).T
@@ -70,7 +65,6 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         ]
         self._weight_gradient = np.empty((layout.patch, filters), real)
         self._placed_gradient = self._weight_gradient.reshape(weights.shape).swapaxes(0, 1)
-        self._pixels = LastView(images_last)
         height = tile_height(layout, filters, greater.shape[1] * real.itemsize)
         self._tiles = [
             RowTile(layout, rows, filters, greater, workspace, real)
@@ -81,14 +75,11 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
     def buffers(fused: ConvReluPool) -> dict[str, Buffer]:
         """The buffers of a plan, by name."""
         scores = prod(fused.pool.size) * fused.filters * prod(fused.pool.output)
-        buffers = {"greater": Buffer((scores,), "bool")}
-        if fused.window.padding == "same":
-            buffers["padded"] = Buffer((*panels_of(fused).padded, fused.channels))
-        return buffers
+        return {"greater": Buffer((scores,), "bool"), **Frame.buffers(fused)}
 
     def forward(self, x: Array, kernel: Array, bias: Array, out: Array, *, training: bool) -> None:
         """Compute `Backend.conv2d_relu_max_pool`."""
-        self._images = self._with_padding(x)  # kept for the gradients
+        self._images = self._frame.around(x)  # kept for the gradients
         np.copyto(self._placed, kernel)
         bias = bias[:, None, None, None]
         for tile in self._tiles:
@@ -107,7 +98,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         input_gradient: Array | None,
     ) -> None:
         """Compute `Backend.conv2d_relu_max_pool_gradients`, with the weights given to `forward`."""
-        pixels = self._gradient_of_images(input_gradient)
+        pixels = self._frame.gradient(input_gradient)
         if pixels is not None:
             for weights, by_column in self._taps:
                 np.copyto(by_column, weights)
@@ -121,25 +112,5 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             if pixels is not None:
                 tile.add_image_gradient(self._by_column, pixels)
         np.copyto(kernel_gradient, self._placed_gradient)
-        if input_gradient is not None and pixels is not None and "padded" in self.arrays:
-            np.copyto(images_last(input_gradient), self._layout.inside(pixels))
-
-    def _with_padding(self, x: Array) -> Array:
-        """The images (n, h, w, c), copied into a frame of zeros if the window is padded."""
-        if "padded" not in self.arrays:
-            return x
-        padded = images_last(self.arrays["padded"])
-        padded.fill(0)
-        np.copyto(self._layout.inside(padded), images_last(x))
-        return self.arrays["padded"]
-
-    def _gradient_of_images(self, input_gradient: Array | None) -> Array | None:
-        """A cleared array (h, w, c, n) for the gradient of the images, padded if they are."""
-        if input_gradient is None:
-            return None
-        pixels = self._pixels(input_gradient)
-        if "padded" in self.arrays:
-            shape = images_last(self.arrays["padded"]).shape
-            pixels = self._workspace("padded gradient", shape, pixels.dtype)
-        pixels.fill(0)
-        return pixels
+        if input_gradient is not None and pixels is not None:
+            self._frame.write(pixels, input_gradient)

@@ -82,7 +82,7 @@ class RowTile:
         self._positive = found[0, 0]
         self._zeros = np.zeros(self._best.shape[1:], real)  # the same for every filter
         self._by_filter = self._best.reshape(filters, -1)
-        self._comparisons = list(_comparisons(self._scores, found))
+        self._comparisons = list(comparisons(self._scores, found))
 
         def pooled(array: Array) -> Array:
             """The tile's rows of (n, ph, pw, filters), in the order of the scores."""
@@ -276,7 +276,7 @@ class RowTile:
             np.copyto(apart, overlapping)
 
 
-def _comparisons(scores: Array, outcomes: Array) -> Iterator[tuple[Array, Array, Array]]:
+def comparisons(scores: Array, outcomes: Array) -> Iterator[tuple[Array, Array, Array]]:
     """The comparisons that find the maximum over the offsets, the first among equals in a window.
 
     The columns of each row of a window are compared first, then its rows.
