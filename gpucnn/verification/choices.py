@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, ConvClassifier, ConvReluPool
+from gpucnn.backends.cpu.fewer_products import suits_training
 from gpucnn.backends.ops.bounds import normalization, softmax_roundings
 from gpucnn.verification.calls import Call
+from gpucnn.verification.transforms import AbsoluteTransforms
 
 Reals = NDArray[np.float64]
 
@@ -53,6 +55,8 @@ class _Rounding:
 
 class _Pooled:
     """The scores of a convolution in float64, and their errors, in windows of a pooling.
+
+    Where the CPU has a way with fewer products, the bounds are the greater of those of both ways.
 
     Args:
         fused: the convolution and the pooling.
@@ -86,7 +90,13 @@ class _Pooled:
         spread, off_patches = self._convolved(off, self._kernel, np.zeros_like(bias))
         taps = patches.shape[-1]
         self.scores: Reals = self._in_windows(scores)
-        self.errors: Reals = self._in_windows(rounding.error(taps + 1, terms) + spread)
+        errors = self._in_windows(rounding.error(taps + 1, terms))
+        self._transforms: AbsoluteTransforms | None = None
+        if suits_training(fused, len(x)):
+            self._transforms = ways = AbsoluteTransforms(fused, np.abs(x) + off, self._kernel)
+            terms = ways.scores + np.abs(bias)
+            errors = np.maximum(errors, rounding.error(ways.score_roundings, terms))
+        self.errors: Reals = errors + self._in_windows(spread)
         self.best: Reals = self.scores.max(axis=1)
         self.features, self.features_off = self.best.clip(0), self.errors.max(axis=1)
         # What a gradient of a window's element is multiplied with: its patch, and 1 for the bias.
@@ -114,7 +124,12 @@ class _Pooled:
             jumps[:, f] = size[open_, f] @ np.maximum(jump, cut)
             jumps[:, f] += off[:, f] @ np.abs(factors)
         jumps += pixels_off.T @ size
-        errors = self._rounding.error(len(size), terms + jumps) + jumps
+        errors = self._rounding.error(len(size), terms + jumps)
+        if (ways := self._transforms) is not None:
+            of_kernel = ways.kernel_gradient(size)
+            of_kernel = self._rounding.error(ways.kernel_gradient_roundings, of_kernel)
+            errors[:-1] = np.maximum(errors[:-1], of_kernel)
+        errors += jumps
         return errors[:-1].reshape(self._kernel.shape), errors[-1]
 
     def input_gradient_off(self, gradient: Reals) -> Reals:
@@ -125,7 +140,11 @@ class _Pooled:
         jumps = (self._others | is_right & is_open[:, None]) * size[:, None]
         spread = self._of_input(jumps)
         terms = self._of_input(is_right * size[:, None]) + spread
-        return self._rounding.error(fused.filters + fused.window.elements, terms) + spread
+        errors = self._rounding.error(fused.filters + fused.window.elements, terms)
+        if (ways := self._transforms) is not None:
+            terms = ways.input_gradient(size)
+            errors = np.maximum(errors, self._rounding.error(ways.input_gradient_roundings, terms))
+        return errors + spread
 
     @cached_property
     def _right(self) -> NDArray[np.int64]:
@@ -188,7 +207,7 @@ class _Pooled:
         return np.moveaxis(each, 2, 3).reshape(-1, height * width, positions.shape[-1])
 
 
-def _gathered(call: Call) -> dict[str, Reals]:
+def _outputs(call: Call) -> dict[str, Reals]:
     of, rounding = call.in_float64().arguments, _Rounding.of(call)
     pooled = _Pooled(of["plan"], *_batch(of, rounding), of["kernel"], of["bias"], rounding)
     return {"out": pooled.features_off.reshape(of["out"].shape)}
@@ -308,7 +327,8 @@ def _lion(call: Call) -> dict[str, Reals]:
 
 
 BY_OPERATION: dict[str, Callable[[Call], dict[str, Reals]]] = {
-    "gathered_conv2d_relu_max_pool": _gathered,
+    "conv2d_relu_max_pool": _outputs,
+    "gathered_conv2d_relu_max_pool": _outputs,
     "conv2d_relu_max_pool_gradients": _pooled_gradients,
     "dense_softmax_cross_entropy": _head,
     "conv_classifier_gradients": _classifier,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backends.cpu.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
+from gpucnn.backends.cpu.fewer_products import FewerProductsPlan, suits_training
 from gpucnn.backends.cuda.conv_relu_pool import (
     CudaConvReluPoolPlan,
     Images,
@@ -19,7 +20,7 @@ from gpucnn.backends.cuda.conv_relu_pool import (
 from gpucnn.backends.cuda.kernel import IMAGES, kernel
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer
-from gpucnn.backends.ops.bounds import CHOSEN, bounded, sums, weights_of_filter
+from gpucnn.backends.ops.bounds import CHOSEN, bounded
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
@@ -57,7 +58,7 @@ class ConvReluPools(Data, Convolution, Pooling, Elementwise):
         """Make a plan for batches of one size, with the arrays of `conv_relu_pool_buffers`."""
         return ConvReluPoolPlan(fused, arrays)
 
-    @bounded(out=sums(weights_of_filter))
+    @bounded(out=CHOSEN)
     def conv2d_relu_max_pool(
         self,
         x: Array,
@@ -158,7 +159,9 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
     def conv_relu_pool_plan(
         self, fused: ConvReluPool, arrays: dict[str, Array]
     ) -> ConvReluPoolPlan:
-        return CpuConvReluPoolPlan(fused, arrays, self.workspace)
+        images = len(arrays["greater"])
+        plan = FewerProductsPlan if suits_training(fused, images) else CpuConvReluPoolPlan
+        return plan(fused, arrays, self.workspace)
 
     def conv2d_relu_max_pool(
         self,
@@ -170,7 +173,7 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         *,
         training: bool,
     ) -> None:
-        assert isinstance(plan, CpuConvReluPoolPlan)
+        assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
         plan.forward(x, kernel, bias, out, training=training)
 
     def conv2d_relu_max_pool_gradients(
@@ -182,7 +185,7 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         bias_gradient: Array,
         input_gradient: Array | None = None,
     ) -> None:
-        assert isinstance(plan, CpuConvReluPoolPlan)
+        assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
         plan.gradients(output_gradient, kernel_gradient, bias_gradient, input_gradient)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gpucnn.backends import Array, Backend, Calls, ConvReluPool, CpuBackend, Window
+from gpucnn.backends.cpu import winograd as transforms
 from gpucnn.backends.cpu.inference import patches, pooled, winograd
 from gpucnn.backends.cpu.layout import images_innermost
 from gpucnn.backends.window import Padding, Pair
@@ -157,7 +158,7 @@ def test_winograd_in_tiles_of_rows_and_of_images(
         return out
 
     expected = computed()
-    monkeypatch.setattr(winograd, "core_cache", lambda: size)
+    monkeypatch.setattr(transforms, "tile_size", lambda: 2 * size)
     monkeypatch.setattr(winograd, "LEAST", 2)
     np.testing.assert_allclose(computed(), expected, rtol=1e-12, atol=1e-12)
 
