@@ -178,7 +178,7 @@ def test_an_unknown_dtype_gets_one_line(refused: Refused) -> None:
 def test_without_nvrtc_it_gets_one_line(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     nvrtc._library.cache_clear()
     monkeypatch.setitem(sys.modules, "cuda.pathfinder", None)
-    assert "pip install nvidia-cuda-nvrtc" in refused("kernels")
+    assert "NVRTC, which is not installed: pip install 'gpucnn[kernels]'" in refused("kernels")
 
 
 def test_source_that_does_not_compile_gets_one_line(

@@ -10,13 +10,20 @@ from gpucnn.backends.cuda.kernel import Form
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime, _Recording
 from gpucnn.verification.bounds import BOUNDS
 from gpucnn.verification.calls import invoke, make_plan, perform
-from gpucnn.verification.interception import FUSION, MEMORY, Intercepted, Learner, describe
+from gpucnn.verification.interception import (
+    BINDING,
+    FUSION,
+    MEMORY,
+    Intercepted,
+    Learner,
+    describe,
+)
 from small_mnist import small_mnist
 
 
 def test_every_method_of_a_backend_computes_or_is_memory() -> None:
     public = {name for name in dir(Backend) if callable(getattr(Backend, name)) and name[0] != "_"}
-    assert public == {*BOUNDS, *MEMORY, *FUSION, "twin"}
+    assert public == {*BOUNDS, *MEMORY, *FUSION, *BINDING, "twin"}
 
 
 @pytest.mark.parametrize("name", FUSION)

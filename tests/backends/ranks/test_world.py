@@ -87,8 +87,8 @@ def test_ranks_without_mpi4py() -> None:
     hidden = "import sys; sys.modules['mpi4py'] = None; from gpucnn.backends.ranks.world import "
     shown = "world\ntry: world()\nexcept RuntimeError as error: print(f'{error}')"
     outcome = run_ranks(2, sys.executable, "-c", hidden + shown)
-    assert all("pip install 'gpucnn[mpi]'" in line for line in outcome.out), outcome
-    assert len(outcome.out) == 2
+    # mpiexec may put a line of one rank into that of another.
+    assert "".join(outcome.out).count("pip install 'gpucnn[mpi]'") == 2, outcome
 
 
 @pytest.mark.parametrize(("case", "error"), [("all", "KeyError"), ("divergence", "TrainingError")])

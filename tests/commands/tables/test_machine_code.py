@@ -84,4 +84,5 @@ def test_without_nvdisasm_it_gets_one_line(
     chosen(monkeypatch, "relu")
     nvdisasm._path.cache_clear()
     monkeypatch.setattr("cuda.pathfinder.find_nvidia_binary_utility", lambda name: None)
-    assert "pip install nvidia-cuda-nvdisasm" in refused("kernels", "--sass", "sm_90")
+    line = refused("kernels", "--sass", "sm_90")
+    assert "nvdisasm, which is not installed: pip install 'gpucnn[kernels]'" in line
