@@ -60,9 +60,9 @@ def test_results_are_within_their_bounds(fused: ConvReluPool, dtype: str) -> Non
 
 @operations
 def test_results_are_within_their_bounds_beside_large_pixels(fused: ConvReluPool) -> None:
-    """Of which nothing is left in most scores but what was rounded."""
+    """Of which nothing is left in the scores of patches without one but what was rounded."""
     call = given(fused, "float32")
-    call.arguments["x"][:, ::3, ::3] *= 1e4
+    call.arguments["x"][:, ::4, ::4] *= 1e4
     for each in (forward_call(fused, call), gradients_call(fused, call)):
         assert_agrees(each, results(CpuBackend(1), each), define(each))
 
