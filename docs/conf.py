@@ -55,5 +55,8 @@ nitpick_ignore_regex = [
     ("py:name", ".*"),  # code that is no name of the reference
     ("py:.*", r"(abc|collections|dataclasses|matplotlib|numpy|os|pathlib|typing)\..*"),
     # What types name, and users do not.
-    ("py:class", r"(.*\.)?(Figure|NDArray|Name|OptimizerState|Own|Owner|Parameter|Tap|Trainable|Trained|Variable)"),
+    (
+        "py:class",
+        r"(.*\.)?(Figure|NDArray|Name|OptimizerState|Own|Owner|Parameter|Tap|Trainable|Trained|Variable)",
+    ),
 ]

@@ -46,7 +46,7 @@ class MissingImportError(GpucnnError, ImportError):
 
 
 class MissingModuleError(MissingImportError, ModuleNotFoundError):
-    """A module of Keras's that the library has not."""
+    """A module of Keras's or CuPy's that is not there."""
 
 
 def installing(extra: str) -> str:

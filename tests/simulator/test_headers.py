@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gpucnn.simulator import Module, Order, SimulatorError
+from gpucnn.simulator import LaunchError, Module, Order, SimulatorError
 from simulator.sources import zeros
 
 HALF = """
@@ -115,6 +115,18 @@ def test_cooperative_groups(order: Order) -> None:
 def test_a_grid_of_several_blocks_cannot_wait() -> None:
     with pytest.raises(SimulatorError, match=r"grid.sync\(\) at source.cu:20 .* does not have it"):
         Module(GROUPS).get_function("groups")((2,), (64,), (zeros(256),))
+
+
+@pytest.mark.parametrize("header", ["assert.h", "cassert"])
+def test_an_assertion_that_fails_ends_the_launch_alone(header: str) -> None:
+    source = (
+        'extern "C" __global__ void positive(const int* x)\n{\n    assert(x[threadIdx.x] > 0);\n}'
+    )
+    positive = Module(f"#include <{header}>\n{source}").get_function("positive")
+    with pytest.raises(
+        LaunchError, match=r"thread \(1, 0, 0\).*assert at source\.cu:4.*failed: x\["
+    ):
+        positive((1,), (2,), (np.array([1, 0], np.int32),))
 
 
 def test_complex_numbers_and_constants() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.errors import MissingExtraError
+from gpucnn.errors import MissingModuleError
 from gpucnn.simulator.cupy import names
 from gpucnn.simulator.cupy.calls import Handle, call, change, to_device, to_host
 from gpucnn.simulator.cupy.errors import missing
@@ -160,12 +160,14 @@ def scipy_module(name: str) -> Namespace:
     """A module of SciPy's, all of whose functions take arrays of the device.
 
     Raises:
-        MissingExtraError: SciPy is not installed.
+        MissingModuleError: SciPy is not installed.
     """
     try:
         module = importlib.import_module(f"scipy.{name}")
     except ImportError:
-        raise MissingExtraError(f"cupyx.scipy.{name}", "SciPy", "svhn") from None
+        raise MissingModuleError(
+            f"cupyx.scipy.{name} needs SciPy, which is not installed: pip install scipy"
+        ) from None
     public = [each for each in dir(module) if not each.startswith("_")]
     content: dict[str, Any] = {}
     for each in public:
