@@ -18,6 +18,9 @@ from pathlib import Path
 GRACE = 5.0
 """Seconds that the others have for ending, or the launcher for ending them."""
 
+TOGETHER = 0.1
+"""Seconds within which ranks that were ended for one reason are gone."""
+
 
 def watch(ranks: dict[int, int], files: list[str]) -> None:
     """Wait for the first of some processes to end; then say so, and end the others.
@@ -33,6 +36,9 @@ def watch(ranks: dict[int, int], files: list[str]) -> None:
     except OSError:  # they cannot be seen from here: the launcher then has to notice
         return
     ready, _, _ = select.select(list(watched), [], [])
+    if len(ready) > 1:  # what the launcher ends may be gone before that which was killed is
+        time.sleep(TOGETHER)
+        ready, _, _ = select.select(list(watched), [], [], 0)
     if not told:
         _say([watched[each] for each in ready])
     for file in files:
