@@ -107,8 +107,8 @@ LONGEST_NAME = 50
 """Characters of a foreign name in a message, at most."""
 
 
-LONGEST_LINE = 1000
-"""Characters of a message, at most."""
+LONGEST_LINE = 950
+"""Characters of a message, at most; 1,000 with the note of how long it was."""
 
 
 def printable(foreign: object, longest: int = LONGEST) -> str:

@@ -37,4 +37,4 @@ def test_an_error_is_one_line_whatever_it_tells_of(kind: type[GpucnnError]) -> N
     assert str(kind("there is no folder \x1b[31mred\n: give one")) == (
         r"there is no folder \x1b[31mred : give one"
     )
-    assert len(str(kind("a" * 10**6))) < LONGEST_LINE + 50
+    assert LONGEST_LINE < len(str(kind("a" * 10**6))) <= 1000
