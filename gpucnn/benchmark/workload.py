@@ -37,6 +37,11 @@ class Workload:
     dtype: str
     data: Data
 
+    def normalised(self) -> Data:
+        """The data with images as networks take them, see `normalise`."""
+        train, test = ((normalise(x, np.dtype(self.dtype)), y) for x, y in self.data)
+        return train, test
+
 
 def load_data() -> Data:
     """MNIST's training set and test set: images uint8 (n, 28, 28, 1), labels int64 (n,)."""

@@ -7,6 +7,7 @@ times, which it imports in functions. Modules whose names begin with an undersco
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -17,10 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.benchmark.contenders import Contender, Learner, Tasks
-from gpucnn.benchmark.workload import Labelled, Workload
+from gpucnn.benchmark.workload import Labelled, Workload, make_network, normalise
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import Model
 from gpucnn.optimizers import Adam
+
+CHECKED = 32
+"""Images with which a peer is checked."""
+
+LossAndGradients = Callable[
+    [Model, NDArray[Any], NDArray[np.int64]], tuple[Any, Mapping[str, NDArray[Any]]]
+]
+"""Computes a peer's loss, and its gradients by name, of a network, real images and their labels."""
 
 
 def peer_names() -> tuple[str, ...]:
@@ -130,6 +139,33 @@ class TrainingPeer(BasePeer):
             batch_size: images in a step.
             threads: how many to use.
         """
+
+
+def check_training_step(
+    peer: str, workload: Workload, compute: LossAndGradients, digits: str = "float64"
+) -> None:
+    """Check that a peer's loss and gradients are gpucnn's.
+
+    Computed in float64, in which rounding does not decide which of two pixels is the larger, or
+    whether one is above 0: in float32 it does for one pixel in some millions, and changes a
+    gradient by a whole term.
+
+    Args:
+        peer: its name.
+        workload: whose preset is computed, of its first images.
+        compute: the peer's way; the gradients have the names of the network's parameters.
+        digits: the dtype to whose digits they are held, see `check_agreement`.
+
+    Raises:
+        InvalidValueError: the loss or a gradient differs.
+    """
+    network = make_network(workload.model, "float64", "cpu", 1)
+    images, labels = (part[:CHECKED] for part in workload.data[0])
+    our_loss, our_gradients = network.loss_and_gradients(images, labels)
+    loss, gradients = compute(network, normalise(images, network.dtype), labels)
+    check_agreement(peer, "loss", np.asarray(loss), np.asarray(our_loss, digits))
+    for name, ours in zip(network.parameter_names, our_gradients, strict=True):
+        check_agreement(peer, f"gradient of {name}", gradients[name], ours.astype(digits))
 
 
 def check_agreement(peer: str, what: str, theirs: NDArray[Any], ours: NDArray[Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Learner, Tasks
-from gpucnn.benchmark.peers import TrainingPeer, check_agreement
+from gpucnn.benchmark.peers import TrainingPeer, check_training_step
 from gpucnn.benchmark.peers._in_jax import Weights, forward, mean_cross_entropy
 from gpucnn.benchmark.timing import Task, host_seconds
 from gpucnn.benchmark.workload import (
@@ -21,13 +21,10 @@ from gpucnn.benchmark.workload import (
     Workload,
     full_batches,
     make_network,
-    normalise,
 )
 from gpucnn.models import Model
 from gpucnn.models.training import epoch_order
 from gpucnn.optimizers import Adam
-
-CHECKED = 32  # images with which the peer is checked
 
 Variables = tuple[Weights, Weights]  # parameters, and the state of layers
 Update = Callable[[Any, Weights, Weights, Any], tuple[Any, Weights]]
@@ -53,12 +50,9 @@ class Peer(TrainingPeer):
         limit_threads(threads)
         if workload.dtype == "float64":
             jax.config.update("jax_enable_x64", True)
-        network = make_network(workload.model, workload.dtype, "cpu", threads)
-        check_jax(workload.model, *(part[:CHECKED] for part in workload.data[0]))
-        self._network = network
-        (images, labels), (test_images, test_labels) = workload.data
-        self._train = normalise(images, network.dtype), labels
-        self._test = normalise(test_images, network.dtype), test_labels
+        check_training_step(self.name, workload, _checked)
+        self._network = make_network(workload.model, workload.dtype, "cpu", threads)
+        self._train, self._test = workload.normalised()
         self.tasks: Tasks = {TRAINING_STEP: self._training_step, INFERENCE: self._inference}
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
@@ -269,28 +263,16 @@ def _to_real(images: Any, dtype: Any) -> Any:
     return images if images.dtype == dtype else images.astype(dtype) / 255 - 0.5
 
 
-def check_jax(model: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-    """Check that a preset's loss and gradients in JAX are gpucnn's, as `check_torch` does.
-
-    Args:
-        model: the name of the preset.
-        images: uint8 (n, rows, columns, channels).
-        labels: int64 (n,).
-
-    Raises:
-        InvalidValueError: the loss or a gradient differs.
-    """
+def _checked(
+    network: Model, images: NDArray[Any], labels: NDArray[np.int64]
+) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """JAX's loss and gradients in float64, a `LossAndGradients`."""
     import jax
 
-    network = make_network(model, "float64", "cpu", 1)
-    our_loss, our_gradients = network.loss_and_gradients(images, labels)
     with float64():
-        batch = normalise(images, network.dtype), labels
         compute = jax.jit(_loss_and_gradients(network))
-        (loss, _), gradients = compute(*variables_of(network), *batch)
-    check_agreement("jax", "loss", np.asarray(loss), np.asarray(our_loss))
-    for name, ours in zip(network.parameter_names, our_gradients, strict=True):
-        check_agreement("jax", f"gradient of {name}", np.asarray(gradients[name]), ours)
+        (loss, _), gradients = compute(*variables_of(network), images, labels)
+    return loss, {name: np.asarray(each) for name, each in gradients.items()}
 
 
 @contextmanager

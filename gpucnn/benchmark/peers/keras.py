@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, Learner, Tasks
-from gpucnn.benchmark.peers import TrainingPeer, check_agreement
+from gpucnn.benchmark.peers import TrainingPeer, check_training_step
 from gpucnn.benchmark.peers import jax as jax_peer
 from gpucnn.benchmark.timing import Task, fastest
 from gpucnn.benchmark.workload import (
@@ -22,7 +22,6 @@ from gpucnn.benchmark.workload import (
     Workload,
     full_batches,
     make_network,
-    normalise,
 )
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses import SparseCategoricalCrossentropy
@@ -33,8 +32,6 @@ from gpucnn.optimizers.schedules import Schedule
 
 VARIABLE = "KERAS_BACKEND"
 BACKENDS = ("jax", "torch")  # whose threads can be limited, see `limit_threads`
-
-CHECKED = 32  # images with which the peer is checked
 
 
 class Peer(TrainingPeer):
@@ -79,12 +76,11 @@ class Peer(TrainingPeer):
     def __init__(self, workload: Workload, threads: int) -> None:
         limit_threads(threads)
         _set_precision("float64")
-        check_keras(workload.model, *(part[:CHECKED] for part in workload.data[0]))
+        # Some of what Keras computes with, such as an epsilon, has the digits of float32.
+        check_training_step(self.name, workload, _checked, digits="float32")
         _set_precision(workload.dtype)
         self._network = make_network(workload.model, workload.dtype, "cpu", threads)
-        (images, labels), (test_images, test_labels) = workload.data
-        self._train = normalise(images, self._network.dtype), labels
-        self._test = normalise(test_images, self._network.dtype), test_labels
+        self._train, self._test = workload.normalised()
         self.tasks: Tasks = {TRAINING_STEP: self._training_step, INFERENCE: self._inference}
 
     def learner(self, batch_size: int, optimizer: Adam) -> Learner:
@@ -236,34 +232,21 @@ def _loss(dtype: "np.dtype[np.floating]") -> Any:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype.name)
 
 
-def check_keras(model: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-    """Check that a preset's loss and gradients in Keras are gpucnn's.
+def _checked(
+    network: Model, images: NDArray[Any], labels: NDArray[np.int64]
+) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """Keras's loss and gradients, a `LossAndGradients`.
 
-    Computed in float64, see `check_torch`, and held to the digits of float32: some of what Keras
-    computes with, such as an epsilon, is of fewer. The gradients are what a step of gradient
-    descent with a learning rate of 1 takes away.
-
-    Args:
-        model: the name of the preset.
-        images: uint8 (n, rows, columns, channels).
-        labels: int64 (n,).
-
-    Raises:
-        InvalidValueError: the loss or a gradient differs.
+    The gradients are what a step of gradient descent with a learning rate of 1 takes away.
     """
     import keras
 
-    network = make_network(model, "float64", "cpu", 1)
-    our_loss, our_gradients = network.loss_and_gradients(images, labels)
-    made = keras_model(network)
-    made.compile(keras.optimizers.SGD(1.0), _loss(network.dtype))
-    before = _trained(made)
-    loss = made.train_on_batch(normalise(images, network.dtype), labels)
-    after = _trained(made)
-    check_agreement("keras", "loss", np.asarray(loss), np.asarray(our_loss, np.float32))
-    for name, ours in zip(network.parameter_names, our_gradients, strict=True):
-        theirs = before[name] - after[name]
-        check_agreement("keras", f"gradient of {name}", theirs, ours.astype(np.float32))
+    model = keras_model(network)
+    model.compile(keras.optimizers.SGD(1.0), _loss(network.dtype))
+    before = _trained(model)
+    loss = model.train_on_batch(images, labels)
+    after = _trained(model)
+    return loss, {name: before[name] - after[name] for name in before}
 
 
 def _trained(model: Any) -> dict[str, NDArray[Any]]:

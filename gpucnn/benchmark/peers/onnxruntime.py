@@ -7,14 +7,12 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from gpucnn.benchmark.contenders import INFERENCE, Tasks
-from gpucnn.benchmark.peers import BasePeer, check_agreement
+from gpucnn.benchmark.peers import CHECKED, BasePeer, check_agreement
 from gpucnn.benchmark.timing import Task
 from gpucnn.benchmark.workload import Workload, make_network, normalise
 from gpucnn.errors import InvalidValueError
 from gpucnn.losses import SparseCategoricalCrossentropy
 from gpucnn.models import Model
-
-CHECKED = 32  # images with which the peer is checked
 
 
 class Peer(BasePeer):

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.small_plan import small_data, small_workload
-from gpucnn.benchmark import processes
+from benchmark.small_plan import small_workload
+from gpucnn.benchmark import peers, processes
 from gpucnn.benchmark.contenders import INFERENCE, TRAINING_STEP, DeviceContender
-from gpucnn.benchmark.peers import jax as jax_peer
 from gpucnn.benchmark.peers import keras as keras_peer
 from gpucnn.benchmark.peers import make_peer
 from gpucnn.benchmark.workload import make_network
@@ -24,7 +23,8 @@ from gpucnn.optimizers import Adam
 from gpucnn.optimizers.schedules import OneCycle
 
 PEERS = ("jax", "keras")
-IMAGES, LABELS = (part[:8] for part in small_data()[0])
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")
 
 
 @pytest.mark.parametrize("name", PEERS)
@@ -81,8 +81,7 @@ def test_other_weights_are_found_out(name: str, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(network, "loss_and_gradients", other)
         return network
 
-    module = {"jax": jax_peer, "keras": keras_peer}[name]
-    monkeypatch.setattr(module, "make_network", spoilt)
+    monkeypatch.setattr(peers, "make_network", spoilt)
     with pytest.raises(ValueError, match=f"{name} does not compute what gpucnn does"):
         make_peer(name, small_workload(), 1)
 

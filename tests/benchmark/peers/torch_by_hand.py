@@ -99,7 +99,7 @@ def test_torch_with_other_weights_is_found_out(torch: Any, monkeypatch: pytest.M
 
     monkeypatch.setattr(torch_peer, "torch_module", spoilt)
     with pytest.raises(ValueError, match="torch does not compute what gpucnn does: loss off by"):
-        torch_peer.check_torch("notebook", *(part[:8] for part in DATA[0]))
+        make_peer("torch", small_workload(), 1)
 
 
 def test_torch_is_trained_for_its_memory(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
