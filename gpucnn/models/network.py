@@ -210,13 +210,11 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
 
         These are the parameters, and the state of layers that have some, such as moving averages.
         """
-        with self._lock.claim():
-            return _on_host(self.replica, self._weights)
+        return self._get(self._weights)
 
     def get_weights_of(self, layer: Layer) -> list[NDArray[Any]]:
         """The same of one of the layers."""
-        with self._lock.claim():
-            return _on_host(self.replica, self._weights_of(layer))
+        return self._get(self._weights_of(layer))
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Set all weights; the thread that trains the model may do so at the end of an epoch.
@@ -238,6 +236,11 @@ class Network(AllTrained, KerasAttributes, metaclass=KerasArguments):
     def _weights_of(self, layer: Layer) -> list[Parameter]:
         mine = layer.unrolled()
         return [each for each in self._weights if any(each.layer is part for part in mine)]
+
+    def _get(self, layout: Sequence[Parameter]) -> list[NDArray[Any]]:
+        """Copies on the host of the weights of `layout`."""
+        with self._lock.claim():
+            return _on_host(self.replica, layout)
 
     def _set(self, what: str, layout: Sequence[Parameter], weights: Sequence[NDArray[Any]]) -> None:
         """Set the weights of `layout`, which are those of what is called `what`."""

@@ -10,7 +10,7 @@ from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Flatten, Layer
 from gpucnn.models.exchange.imported import loss_of_outputs
 from gpucnn.models.graph import IMAGES, Graph
-from gpucnn.models.network import Network, unroll
+from gpucnn.models.network import Network
 from gpucnn.utils.locks import ModelLock
 
 
@@ -35,9 +35,8 @@ class Part(Network):
     def __init__(self, whole: Network, layers: Sequence[Layer], graph: Graph) -> None:
         _check_inputs(whole, layers, graph)
         self.whole, self._made_of = whole, (whole, layers, graph)
-        self._taken = _weights_of(whole, layers)
-        (output,) = graph.tensors(layers, whole.input)[-1:]
-        self._shape = output.image_shape
+        self._taken = [weight for each in layers for weight in whole._weights_of(each)]
+        self._shape = graph.tensors(layers, whole.input)[-1].image_shape
         copies, joined = [_copied(each) for each in layers], graph
         if len(self._shape) > 1:  # a network gives vectors
             copies.append(Flatten())
@@ -76,8 +75,7 @@ class Part(Network):
 
     def follow(self) -> None:
         """Take the weights that the whole has now."""
-        weights = self.whole.get_weights()
-        self.replica.load(self._weights, [weights[number] for number in self._taken])
+        self.replica.load(self._weights, self.whole._get(self._taken))
 
     if not TYPE_CHECKING:
 
@@ -137,17 +135,6 @@ def _check_inputs(whole: Network, layers: Sequence[Layer], graph: Graph) -> None
                 f"{layer.name} is already part of {whole.name}, in which it takes something else: "
                 "make a new layer"
             )
-
-
-def _weights_of(whole: Network, layers: Sequence[Layer]) -> list[int]:
-    """The numbers of their weights among those of the whole."""
-    running = unroll(layers)
-    return [
-        number
-        for layer in running
-        for number, weight in enumerate(whole._weights)
-        if weight.layer is layer
-    ]
 
 
 def _copied(layer: Layer) -> Layer:
