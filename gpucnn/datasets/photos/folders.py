@@ -64,8 +64,7 @@ def holds_photos(folder: Path) -> bool:
     Raises:
         OSError: a folder cannot be read.
     """
-    files = (file for each in _folders(_root(folder)) for file in _files_below(each, depth=1))
-    return any(map(_is_picture, files))  # which ends with the first
+    return _hold_pictures(_folders(_root(folder)), depth=1)
 
 
 def find_photos(folder: Path) -> FoundPhotos:
@@ -201,8 +200,9 @@ def _files_below(folder: Path, depth: int | None = None) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def _hold_pictures(folders: list[Path]) -> bool:
-    return any(_is_picture(file) for folder in folders for file in _files_below(folder))
+def _hold_pictures(folders: list[Path], depth: int | None = None) -> bool:
+    files = (file for folder in folders for file in _files_below(folder, depth))
+    return any(map(_is_picture, files))  # which ends with the first
 
 
 def _others(root: Path, *parts: Path | None) -> list[Path]:
