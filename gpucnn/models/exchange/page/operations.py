@@ -95,8 +95,8 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
     """
     check_is_of_images(exported.input_shape)
     assert encoding is not None  # which bytes can be brought to
+    _check_tells_classes(exported)
     running = unroll(exported.layers)
-    end = _end(exported)
     (outputs,) = running[-1].output_shape
     layers: list[dict[str, Any]] = []
     arrays: list[NDArray[Any]] = []
@@ -117,7 +117,7 @@ def describe(exported: Exported, encoding: Encoding | None) -> dict[str, Any]:
         "low": encoding.low,
         "high": encoding.high,
         "layers": layers,
-        "end": end,
+        "end": _end(exported, outputs),
         "weights": b64encode(_in_float32(arrays)).decode(),
     }
 
@@ -148,8 +148,8 @@ def _in_float32(arrays: list[NDArray[Any]]) -> bytes:
 # The end
 
 
-def _end(exported: Exported) -> str:
-    """What makes probabilities of what the last layer gives, by its name in `network.js`.
+def _check_tells_classes(exported: Exported) -> None:
+    """Check that there are probabilities to show.
 
     Raises:
         InvalidValueError: there are none.
@@ -159,9 +159,13 @@ def _end(exported: Exported) -> str:
             "the model does not tell one class of several, which is what a page shows: export a "
             "classifier"
         )
-    loss, outputs = exported.loss, unroll(exported.layers)[-1].output_shape
+
+
+def _end(exported: Exported, outputs: int) -> str:
+    """What makes probabilities of what the last layer gives, by its name in `network.js`."""
+    loss = exported.loss
     is_of_logits = isinstance(loss, CrossEntropy) and loss.from_logits
-    if outputs == (1,):
+    if outputs == 1:
         return "logistic" if is_of_logits else "binary"
     return "softmax" if is_of_logits or exported.softmax else "none"
 
