@@ -123,9 +123,7 @@ class Pictures(Kind):
         self.file = folder / "digit.png"
         _, (images, _) = small_mnist(train=0, test=1)
         drawing = Image.fromarray(images[0]).resize((64, 64))
-        written = io.BytesIO()
-        drawing.save(written, "PNG")
-        self._good = written.getvalue()
+        self._good = _written(drawing, "PNG")
 
     def damage(self, generator: Generator) -> None:
         ways = (mutations.of_bytes, mutations.of_bytes, mutations.of_png_header)
