@@ -9,8 +9,8 @@ from gpucnn.backends import Shape
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Flatten, Layer
 from gpucnn.models.exchange.imported import loss_of_outputs
-from gpucnn.models.graph import IMAGES, Graph
-from gpucnn.models.network import Network
+from gpucnn.models.graph import IMAGES, Graph, build
+from gpucnn.models.network import Network, give_names, unroll
 from gpucnn.utils.locks import ModelLock
 
 
@@ -29,15 +29,18 @@ class Part(Network):
         output_shape: of what the last of them gives for one image.
 
     Raises:
-        InvalidValueError: one of the model's layers takes something else there.
+        InvalidValueError: one of the model's layers takes something else there, or another layer
+            does not accept what it takes.
     """
 
     def __init__(self, whole: Network, layers: Sequence[Layer], graph: Graph) -> None:
         _check_inputs(whole, layers, graph)
         self.whole, self._made_of = whole, (whole, layers, graph)
         self._taken = [weight for each in layers for weight in whole._weights_of(each)]
-        self._shape = graph.tensors(layers, whole.input)[-1].image_shape
         copies, joined = [_copied(each) for each in layers], graph
+        give_names(copies)
+        build(unroll(copies), graph.unrolled(copies), whole.input_shape)
+        self._shape = graph.tensors(copies, whole.input)[-1].image_shape
         if len(self._shape) > 1:  # a network gives vectors
             copies.append(Flatten())
             copies[-1].build(self._shape)

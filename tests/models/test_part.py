@@ -181,6 +181,20 @@ class TestParts:
         again = Sequential([made, Softmax()])
         assert_array_equal(Model(again.input, again.output).predict(X), made.predict(X))
 
+    def test_of_a_list_of_layers_end_in_others(self) -> None:
+        made = base(dtype="float64")
+        images = up_to(made, "conv2d").predict(X)
+        flat = Sequential([made.layers[0], Flatten()])
+        assert_allclose(flat.predict(X), images.reshape(20, -1), rtol=1e-10, atol=1e-12)
+        pooled = Sequential([made.layers[0], MaxPool2D(4)])
+        expected = images.max(axis=(1, 2), keepdims=True)
+        assert_allclose(pooled.predict(X), expected, rtol=1e-10, atol=1e-12)
+        with refusal(
+            "maxpool2d slides a window of (5, 5) over its input, but that has the shape (4, 4, 3): "
+            'use a smaller window, fewer layers before it, or padding="same"'
+        ):
+            Sequential([made.layers[0], MaxPool2D(5)]).predict(X)
+
     @pytest.mark.parametrize("device", ["cpu", "simulator"])
     def test_of_layers_without_weights(self, device: str) -> None:
         layers = [Rescaling(1 / 128), MaxPool2D(2), Flatten(), Dense(3)]
