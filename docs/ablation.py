@@ -8,7 +8,6 @@ and held to those for AVX2.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.memory import Workspaces
 from gpucnn.utils import machine
-from tables import ROOT, with_block
+from tables import AVX2, ROOT, openblas_environment, table, with_block
 
 PAGE = ROOT / "docs" / "cpu.md"
 BLOCK = "ablation"
@@ -41,7 +40,7 @@ CASES = (
 )
 """Presets, and the sizes of the batches."""
 
-KERNELS = {"its own choice": None, "those for AVX2": "Haswell"}
+KERNELS = {"its own choice": None, "those for AVX2": AVX2}
 """What is measured with, and OPENBLAS_CORETYPE for it."""
 
 SECONDS = 0.05
@@ -137,10 +136,8 @@ def tables(found: dict[str, dict[str, list[float]]], rounds: int) -> str:
     heads = ["without", *(f"{preset}, {batch:,}" for preset, batch in CASES)]
     text = f"{machine.processor()}, NumPy {np.__version__}, {rounds} rounds.\n"
     for kernels, ratios in found.items():
-        rows = [heads, ["---"] * len(heads)]
-        rows += [[each, *(f"{ratio:.2f}" for ratio in ratios[each])] for each in TECHNIQUES]
-        lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-        text += f"\nOpenBLAS's kernels: {kernels}\n\n{lines}"
+        rows = [[each, *(f"{ratio:.2f}" for ratio in ratios[each])] for each in TECHNIQUES]
+        text += f"\nOpenBLAS's kernels: {kernels}\n\n{table([heads, *rows])}"
     return text
 
 
@@ -149,9 +146,8 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     found = {}
     for name, core in KERNELS.items():
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
-        environment |= {} if core is None else {"OPENBLAS_CORETYPE": core}
         command = [sys.executable, __file__, str(rounds), "--measure"]
+        environment = openblas_environment(core)
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         found[name] = json.loads(done.stdout)
     PAGE.write_text(with_block(PAGE.read_text(), BLOCK, tables(found, rounds)))

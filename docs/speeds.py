@@ -6,7 +6,6 @@ once with the kernels that OpenBLAS chooses for this processor, and once with th
 reports are kept in docs/speeds, which git ignores.
 """
 
-import os
 import subprocess
 import sys
 from itertools import product
@@ -16,7 +15,7 @@ from gpucnn.benchmark import Plan, run_benchmark
 from gpucnn.benchmark.plot import write_plot
 from gpucnn.benchmark.report import read_report, write_report
 from gpucnn.utils.plots import check_plot
-from tables import AVX2, ROOT, report_blocks, write_blocks
+from tables import AVX2, ROOT, openblas_environment, report_blocks, write_blocks
 
 PEERS = ("torch", "jax", "keras", "onnxruntime")
 
@@ -46,12 +45,10 @@ def main(rounds: int) -> None:
     """Measure in processes of their own, and write the tables and the picture."""
     check_plot(PICTURE)  # before time is spent
     FOLDER.mkdir(exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     blocks: dict[str, str] = {}
-    for core, preset in product(("", AVX2), CASES):
-        environment = {"KERAS_BACKEND": "jax"} | kept
-        environment |= {"OPENBLAS_CORETYPE": core} if core else {}
-        file = FOLDER / f"{preset}{core and '_avx2'}.json"
+    for core, preset in product((None, AVX2), CASES):
+        environment = {"KERAS_BACKEND": "jax"} | openblas_environment(core)
+        file = FOLDER / f"{preset}{'_avx2' if core else ''}.json"
         is_whole = "whole" if preset == WHOLE and not core else ""
         command = [sys.executable, __file__, str(rounds), preset, str(file), is_whole]
         subprocess.run(command, env=environment, check=True)

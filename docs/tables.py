@@ -11,6 +11,7 @@ A generated table stands between two comments of a page, `<!-- NAME -->` and `<!
   block without a report of its model stays as it is. `docs/speeds.py` makes the reports.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -30,6 +31,12 @@ AVX2 = "Haswell"  # OpenBLAS's kernels for it, by the name that its description 
 FLOOR = "floor"
 PRESETS = ("notebook", "lenet")
 BATCH_SIZES = (64, 1024)
+
+
+def openblas_environment(core: str | None) -> dict[str, str]:
+    """The environment of a process in which OpenBLAS uses the kernels for a core; None: its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    return kept if core is None else kept | {"OPENBLAS_CORETYPE": core}
 
 
 def with_block(text: str, name: str, block: str) -> str:
