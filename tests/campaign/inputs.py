@@ -21,7 +21,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
@@ -37,6 +36,7 @@ from gpucnn.applications import default_config
 from gpucnn.commands.runs import Run
 from gpucnn.datasets.digits.digits import read_digit
 from gpucnn.datasets.photos import read_photo
+from models.exchange.keras.archives import parts_of, write_parts
 from small_mnist import small_mnist, write_small_mnist
 
 COUNT = 500
@@ -174,8 +174,7 @@ class KerasFiles(Kind):
         model = small.model(device="cpu", threads=1)
         model.class_names = ["one", "two", "three"]
         model.export(self.file)
-        with ZipFile(self.file) as archive:
-            self._parts = {name: archive.read(name) for name in archive.namelist()}
+        self._parts = parts_of(self.file)
 
     def damage(self, generator: Generator) -> None:
         name = list(self._parts)[generator.integers(len(self._parts))]
@@ -184,9 +183,7 @@ class KerasFiles(Kind):
             damaged = json.dumps(mutations.of_json(json.loads(content), generator)).encode()
         else:
             damaged = mutations.of_bytes(content, generator)
-        with ZipFile(self.file, "w") as archive:
-            for part, good in self._parts.items():
-                archive.writestr(part, damaged if part == name else good)
+        write_parts(self.file, self._parts | {name: damaged})
 
     def read(self) -> None:
         model = Sequential.load(self.file, device="cpu", threads=1)

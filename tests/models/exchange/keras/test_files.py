@@ -34,6 +34,7 @@ from gpucnn import (
 from gpucnn.errors import InvalidFileError, InvalidTypeError, MissingExtraError
 from gpucnn.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from gpucnn.optimizers import ExponentialDecay
+from models.exchange.keras.archives import parts_of, write_parts
 
 FILES = Path(__file__).parent / "files"
 MODELS = ["of_many_layers.keras", "functional.keras", "nested.keras", "branching.keras"]
@@ -60,13 +61,10 @@ def loaded(name: str) -> Model:
 
 def changed(change: Change, name: str = "functional.keras") -> None:
     """Write a file with another configuration, without compression."""
-    with zipfile.ZipFile(FILES / name) as archive:
-        parts = {each: archive.read(each) for each in archive.namelist()}
+    parts = parts_of(FILES / name)
     config = json.loads(parts["config.json"])
     change(config)
-    with zipfile.ZipFile(FILE, "w") as archive:
-        for each, content in (parts | {"config.json": json.dumps(config).encode()}).items():
-            archive.writestr(each, content)
+    write_parts(FILE, parts | {"config.json": json.dumps(config).encode()})
 
 
 def with_weights(change: Change, name: str = "functional.keras") -> None:
@@ -550,16 +548,11 @@ def test_what_is_not_numbers_is_refused() -> None:
 
 
 def test_what_is_compressed_may_be_small() -> None:
-    with zipfile.ZipFile(FILES / "functional.keras") as archive:
-        parts = {each: archive.read(each) for each in archive.namelist()}
-    with zipfile.ZipFile(FILE, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
+    parts = parts_of(FILES / "functional.keras")
+    write_parts(FILE, parts, zipfile.ZIP_DEFLATED)
     found = Sequential.load(FILE).predict(images())
     assert_allclose(found, OUTPUTS["functional"], atol=1e-5)
-    with zipfile.ZipFile(FILE, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("config.json", parts["config.json"])
-        archive.writestr("model.weights.h5", bytes(2**26 + 1))
+    write_parts(FILE, parts | {"model.weights.h5": bytes(2**26 + 1)}, zipfile.ZIP_DEFLATED)
     refused(
         "its model.weights.h5 is compressed, and has 67,108,865 bytes: pack it as Keras does, "
         "without compression"

@@ -30,6 +30,7 @@ from gpucnn.errors import GpucnnError, InvalidFileError, InvalidTypeError
 from gpucnn.layers import LAYERS
 from gpucnn.models.exchange.keras.from_config import KINDS
 from gpucnn.models.exchange.keras.to_config import kind_in_keras
+from models.exchange.keras.archives import parts_of, write_parts
 from models.exchange.layers import IMAGES, VECTORS, built
 from models.exchange.random_networks import random_graph, random_network
 
@@ -79,11 +80,7 @@ def test_the_names_of_the_classes_come_back() -> None:
 )
 def test_damaged_names_of_classes_are_refused(metadata: Any, line: str) -> None:
     built([Flatten(), Dense(3)]).export(MODEL)
-    with zipfile.ZipFile(MODEL) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(MODEL, "w") as archive:
-        for name, part in (parts | {"metadata.json": json.dumps(metadata).encode()}).items():
-            archive.writestr(name, part)
+    write_parts(MODEL, parts_of(MODEL) | {"metadata.json": json.dumps(metadata).encode()})
     with pytest.raises(InvalidFileError, match=line):
         Sequential.load(MODEL)
 
