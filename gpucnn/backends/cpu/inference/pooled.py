@@ -3,13 +3,13 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
+from gpucnn.backends.cpu.frame import panels_of
 from gpucnn.backends.cpu.inference.layout import contiguous
 from gpucnn.backends.cpu.inference.patches import MOST, add_patches
 from gpucnn.backends.cpu.inference.tiles import add_tiles
 from gpucnn.backends.cpu.inference.winograd import add_winograd, suits_winograd
 from gpucnn.backends.cpu.layout import images_first, images_last
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
 
@@ -56,7 +56,7 @@ def _framed(backend: CpuMemory, fused: ConvReluPool, x: Array, order: Axes, call
         if arranged.strides[2:] != (arranged.shape[3] * x.itemsize, x.itemsize):
             arranged = contiguous(backend, arranged, calls)
         return arranged.transpose(back)
-    layout = Panels(fused.window, fused.pool.size, fused.pool.output, fused.channels)
+    layout = panels_of(fused)
     shape = len(x), *layout.padded, fused.channels
     framed = backend.empty_local(tuple(shape[axis] for axis in order), x.dtype)
     framed.fill(0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
+from gpucnn.backends.cpu.frame import panels_of
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cpu.panels import Panels
@@ -42,7 +43,7 @@ def add_tiles(
     else:
         of_rows = backend.empty_local((height, width, filters, images), real)
         out, found = of_rows.transpose(1, 0, 3, 2), of_rows.transpose(3, 0, 1, 2)
-    layout = Panels(fused.window, fused.pool.size, fused.pool.output, fused.channels)
+    layout = panels_of(fused)
     for rows in slices(height, tile_height(layout, filters, images * real.itemsize)):
         first = rows.start * fused.pool.size[0] * fused.window.strides[0]
         tile = layout.of_rows(rows.stop - rows.start)
