@@ -57,7 +57,12 @@ def runs(*arrays: Array) -> tuple[Array, ...]:
     is_short = 1 < length <= LONGEST
     if not is_short or any(each.strides[-1] != each.itemsize for each in arrays):
         return arrays
-    run = np.dtype((np.void, length * arrays[0].itemsize))
+    return as_elements(*arrays)
+
+
+def as_elements(*arrays: Array) -> tuple[Array, ...]:
+    """View arrays (..., n), whose runs of n values are contiguous, as `runs`, however long."""
+    run = np.dtype((np.void, arrays[0].shape[-1] * arrays[0].itemsize))
     return tuple(each.view(run)[..., 0] for each in arrays)
 
 

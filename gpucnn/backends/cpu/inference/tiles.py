@@ -4,7 +4,7 @@ import numpy as np
 
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.frame import panels_of
-from gpucnn.backends.cpu.layout import images_last
+from gpucnn.backends.cpu.layout import as_elements, images_last
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
@@ -75,7 +75,7 @@ def _add_tile(
     run, real = rows * images, x.dtype
     panels = backend.workspace("panels", (*layout.shape, run), real)
     seen = layout.seen(x)
-    calls.add(np.copyto, *_as_runs(panels.reshape(seen.shape), seen))
+    calls.add(np.copyto, *as_elements(panels.reshape(seen.shape), seen))
 
     patches = layout.patches(panels)
     blocks = count_blocks(run, weights.size)
@@ -104,10 +104,4 @@ def _add_tile(
         return
     calls.add(np.maximum, best, zeros, out=best)
     best = best.reshape(width, filters, rows, images)
-    calls.add(np.copyto, *_as_runs(out.transpose(0, 3, 1, 2), best))
-
-
-def _as_runs(*arrays: Array) -> list[Array]:
-    """View the last axis of arrays as single elements, of which NumPy copies each at once."""
-    run = np.dtype((np.void, arrays[0].shape[-1] * arrays[0].itemsize))
-    return [each.view(run)[..., 0] for each in arrays]
+    calls.add(np.copyto, *as_elements(out.transpose(0, 3, 1, 2), best))
