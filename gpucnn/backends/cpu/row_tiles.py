@@ -100,24 +100,24 @@ class RowTile:
         weights and, backward, writes a gradient of them. With more filters than a patch has
         columns, that takes longer than copying the patches: then each offset has one product.
         """
-        self._overlapping = self._layout.patches(self._panels)
-        *offsets, _, patch, run = self._overlapping.shape
+        overlapping = self._layout.patches(self._panels)
+        *offsets, positions, patch, run = overlapping.shape
         filters = scores.shape[2]
         self._are_copied = filters > run
-        operands, results = self._overlapping, scores.swapaxes(2, 3)
+        operands, results = overlapping, scores.swapaxes(2, 3)
         if self._are_copied:
             operands = self._workspace("patches", (*offsets, 1, patch, self._ones.size), self._real)
             results = scores.reshape(*offsets, 1, filters, -1)
-            self._copies = runs(self._apart(operands), self._overlapping)
-        self._operands = operands
-        self._place_weight_gradients(results)
+            apart = operands.reshape(*offsets, patch, positions, run).swapaxes(2, 3)
+            self._copies = runs(apart, overlapping)
+        self._place_weight_gradients(operands, results)
 
-        self._blocks = count_blocks(operands.shape[-1], filters * patch)
-        self._operands_in_blocks = in_blocks(operands, self._blocks)
-        self._results_in_blocks = in_blocks(results, self._blocks)
+        blocks = count_blocks(operands.shape[-1], filters * patch)
+        self._operands_in_blocks = in_blocks(operands, blocks)
+        self._results_in_blocks = in_blocks(results, blocks)
 
-    def _place_weight_gradients(self, results: Array) -> None:
-        """Make the operands of the weight gradients of all positions, a few positions at a time."""
+    def _place_weight_gradients(self, operands: Array, results: Array) -> None:
+        """Make the products that are the weight gradients, of a few positions at a time."""
         *offsets, positions, filters, _ = results.shape
         shape = (self._layout.patch, filters)
         self._weight_gradient = self._workspace("weight gradient", shape, self._real)
@@ -126,19 +126,12 @@ class RowTile:
         gradients = self._workspace("weight gradients", shape, self._real)
         self._by_position = [
             (
-                self._operands[:, :, some],
+                operands[:, :, some],
                 results[:, :, some].swapaxes(-1, -2),
                 gradients[:, :, : some.stop - some.start],
             )
             for some in slices(positions, at_once)
         ]
-
-    def _apart(self, patches: Array) -> Array:
-        """View operands as patches that do not overlap, (*offsets, positions, patch, run)."""
-        if not self._are_copied:
-            return patches
-        *offsets, positions, patch, run = self._overlapping.shape
-        return patches.reshape(*offsets, patch, positions, run).swapaxes(2, 3)
 
     @cached_property
     def _gradient_by_column(self) -> Array:
