@@ -101,14 +101,12 @@ class _Tile:
     ) -> None:
         height, (all_rows, width) = rows.stop - rows.start, fused.pool.output
         images, channels, filters = greater.shape[1], fused.channels, fused.filters
-        self._rows, self._width = rows, width
-        self._pixel_rows = slice(2 * rows.start, 2 * rows.stop + 2)
+        self._rows, self._first = rows, 2 * rows.start
 
         def scratch(name: str, *shape: int) -> Array:
             return workspace(f"winograd {name}", shape, fused.real)
 
-        columns = 2 * width + 2
-        self._lines = scratch("rows", 5, height, columns, channels, images)
+        self._lines = scratch("rows", 5, height, 2 * width + 2, channels, images)
         self._pixels = scratch("pixels", 4, 4, height, width, channels, images)
         self._products = scratch("products", 5, 5, height, width, filters, images)
         self._gradients = scratch("gradients", 5, 5, height, width, channels, images)
@@ -133,36 +131,27 @@ class _Tile:
         for best, other, is_greater in reversed(pairs):
             self._choose.add(np.multiply, best, is_greater, out=other)
             self._choose.add(np.subtract, best, other, out=best)
-        winograd.add_output_gradients(self._products[:2].swapaxes(0, 1), self._choose)
-        winograd.add_output_gradients(self._products[:, :4], self._choose)
+        winograd.add_output_gradients(self._products, self._choose)
         self._image_gradient = LastView(self._calls_of_image_gradient)
 
     def _calls_of_pixels(self, images: Array) -> Calls:
         """Those that transform the pixels of images (n, h, w, c), which are padded."""
-        calls, (height, columns) = Calls(), self._lines.shape[1:3]
-        x, lines = images_last(images)[self._pixel_rows, :columns], self._lines[:4]
-        winograd.add_pixels(winograd.spread(x, 0, height), lines, calls)
-        winograd.add_pixels(winograd.spread(lines, 2, self._width), self._pixels, calls)
+        calls, x = Calls(), images_last(images)[self._first :]
+        winograd.add_pixels(x, self._lines[:4], self._pixels, calls)
         return calls
 
     def _calls_of_outputs(self) -> Calls:
         """Those that compute the scores from the transformed pixels."""
         calls, products = Calls(), self._products
         calls.add(np.matmul, self._weights.swapaxes(-1, -2), self._pixels, out=products[:4, :4])
-        winograd.add_outputs(products[:, :4], calls)
-        winograd.add_outputs(products[:2].swapaxes(0, 1), calls)
+        winograd.add_outputs(products, calls)
         return calls
 
     def _calls_of_image_gradient(self, pixels: Array) -> Calls:
         """Those that add the gradient of the images to `pixels`, (h, w, c, n)."""
-        calls, lines = Calls(), self._lines
-        gradients, (height, columns) = self._gradients, lines.shape[1:3]
+        calls, gradients = Calls(), self._gradients
         calls.add(np.matmul, self._weights, self._products[:4, :4], out=gradients[:4, :4])
-        calls.add(lines.fill, 0)
-        spread = winograd.spread(lines[:4], 2, self._width)
-        winograd.add_pixel_gradients(gradients[:, :4], spread, calls)
-        spread = winograd.spread(pixels[self._pixel_rows, :columns], 0, height)
-        winograd.add_pixel_gradients(lines, spread, calls)
+        winograd.add_pixel_gradients(gradients, self._lines, pixels[self._first :], calls)
         return calls
 
     def convolve(self, images: Array) -> None:

@@ -44,7 +44,56 @@ def of_weights(real: "np.dtype[np.floating]") -> Array:
     return both.astype(real)
 
 
-def spread(x: Array, axis: int, count: int) -> Array:
+def add_pixels(x: Array, lines: Array, pixels: Array, calls: Calls) -> None:
+    """Transform the pixels of rows of the pooled images.
+
+    Args:
+        x: real (h, w, ...), padded, from the first row that is read.
+        lines: (4, rows, columns, ...), for scratch.
+        pixels: (4, 4, rows, pw, ...), written.
+        calls: of the pass.
+    """
+    rows, columns = lines.shape[1:3]
+    _add_pixels(_spread(x[:, :columns], 0, rows), lines, calls)
+    _add_pixels(_spread(lines, 2, pixels.shape[3]), pixels, calls)
+
+
+def add_outputs(products: Array, calls: Calls) -> Array:
+    """Transform the first 4x4 products, (5, 5, ...), to 2x2 outputs in their place.
+
+    Returns:
+        (2, 2, ...), which are (columns, rows) of a window, as the products' axes are.
+    """
+    _add_outputs(products[:, :4], calls)
+    _add_outputs(products[:2].swapaxes(0, 1), calls)
+    return products[:2, :2]
+
+
+def add_output_gradients(products: Array, calls: Calls) -> None:
+    """Transform the gradients of the outputs, in their place, to those of the products."""
+    _add_output_gradients(products[:2].swapaxes(0, 1), calls)
+    _add_output_gradients(products[:, :4], calls)
+
+
+def add_pixel_gradients(gradients: Array, lines: Array, x: Array, calls: Calls) -> None:
+    """Add the gradients of the pixels of rows of the pooled images to `x`.
+
+    Args:
+        gradients: (5, 5, rows, pw, ...), the first 4x4 of transformed pixels; overwritten.
+        lines: (5, rows, columns, ...), for scratch.
+        x: real (h, w, ...), padded, from the first row that is read; updated.
+        calls: of the pass.
+    """
+    rows, columns = lines.shape[1:3]
+    calls.add(lines.fill, 0)
+    _add_pixel_gradients(gradients[:, :4], _spread(lines[:4], 2, gradients.shape[3]), calls)
+    _add_pixel_gradients(lines, _spread(x[:, :columns], 0, rows), calls)
+
+
+# Along one axis
+
+
+def _spread(x: Array, axis: int, count: int) -> Array:
     """View `count` overlapping runs of four along an axis, (4, ..., count, ...), evenly spaced."""
     shape, strides = list(x.shape), list(x.strides)
     step = strides[axis]
@@ -52,28 +101,28 @@ def spread(x: Array, axis: int, count: int) -> Array:
     return np.lib.stride_tricks.as_strided(x, (4, *shape), (step, *strides))
 
 
-def add_pixels(x: Array, out: Array, calls: Calls) -> None:
+def _add_pixels(x: Array, out: Array, calls: Calls) -> None:
     """Transform four pixels, (4, ...)."""
     calls.add(np.subtract, x[:2], x[2:], out=out[:2])
     calls.add(np.add, x[1], x[2], out=out[2])
     calls.add(np.subtract, x[2], x[1], out=out[3])
 
 
-def add_outputs(products: Array, calls: Calls) -> None:
+def _add_outputs(products: Array, calls: Calls) -> None:
     """Transform the first four products, (5, ...), to two outputs, in their place."""
     calls.add(np.subtract, products[2], products[3], out=products[4])
     calls.add(np.add, products[2], products[3], out=products[3])
     calls.add(np.add, products[:2], products[3:], out=products[:2])
 
 
-def add_output_gradients(gradients: Array, calls: Calls) -> None:
+def _add_output_gradients(gradients: Array, calls: Calls) -> None:
     """Transform the first two gradients, of outputs, to four of products, (4, ...)."""
     calls.add(np.add, gradients[0], gradients[1], out=gradients[2])
     calls.add(np.subtract, gradients[0], gradients[1], out=gradients[3])
 
 
-def add_pixel_gradients(gradients: Array, out: Array, calls: Calls) -> None:
-    """Add the gradients of four pixels to `out`, (4, ...), a `spread`.
+def _add_pixel_gradients(gradients: Array, out: Array, calls: Calls) -> None:
+    """Add the gradients of four pixels to `out`, (4, ...), a `_spread`.
 
     Args:
         gradients: (5, ...), of transformed pixels, the last for scratch; overwritten.

@@ -66,21 +66,16 @@ def _add_tile(
     def scratch(name: str, *shape: int) -> Array:
         return backend.workspace(f"winograd {name}", shape, real)
 
-    columns = 2 * width + 2
-    rows = scratch("rows", 4, height, columns, images, channels)
-    winograd.add_pixels(winograd.spread(x[:, :columns], 0, height), rows, calls)
+    lines = scratch("rows", 4, height, 2 * width + 2, images, channels)
     pixels = scratch("pixels", 4, 4, height, width, images, channels)
-    winograd.add_pixels(winograd.spread(rows, 2, width), pixels, calls)
+    winograd.add_pixels(x, lines, pixels, calls)
 
     positions = height * width * images
     products = scratch("products", 5, 5, positions, filters)
     matrices = pixels.reshape(4, 4, positions, channels)
     calls.add(np.matmul, matrices, weights, out=products[:4, :4])
-    winograd.add_outputs(products[:, :4], calls)
-    products = products[:2].swapaxes(0, 1)
-    winograd.add_outputs(products, calls)
 
-    (best, other), *_ = scores = products[:2]
+    (best, other), *_ = scores = winograd.add_outputs(products, calls).swapaxes(0, 1)
     calls.add(np.maximum, *scores, out=scores[0])
     calls.add(np.maximum, best, other, out=best)
     calls.add(np.add, best, bias, out=best)
