@@ -200,7 +200,7 @@ class Lane:
             return self.forward(self.to_layout(x))
         bound = self.bound[len(x)]
         if self._normalizes_bytes and x.dtype == np.uint8:
-            self._backend.gather_images(x, np.arange(len(x)), bound.images)
+            self._backend.gather_images(x, self._backend.counting(len(x)), bound.images)
         else:
             self._backend.copy(x, bound.images)
         bound.compute()
