@@ -78,7 +78,7 @@ class Memory:
 
         It is entered once for many operations, and applies the settings that all of them need.
         """
-        with without_warnings():
+        with ignoring_overflow():
             yield
 
     def twin(self: Same) -> Same:
@@ -188,7 +188,7 @@ class Memory:
         return self.xp.arange(count, dtype=np.int64)  # type: ignore[no-any-return]
 
 
-def without_warnings() -> np.errstate:
+def ignoring_overflow() -> np.errstate:
     """A context in which NumPy does not warn of what is not finite.
 
     A network that diverges overflows in every operation; its loss reports that once.

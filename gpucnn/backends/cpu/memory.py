@@ -12,14 +12,7 @@ from numpy.typing import DTypeLike
 from gpucnn.backends.cpu.blas import OneBlasThread
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.layout import images_innermost, images_last
-from gpucnn.backends.memory import (
-    Array,
-    Memory,
-    Order,
-    Shape,
-    Workspaces,
-    without_warnings,
-)
+from gpucnn.backends.memory import Array, Memory, Order, Shape, Workspaces, ignoring_overflow
 from gpucnn.backends.workers.pool import usable_cores
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
@@ -96,7 +89,7 @@ class CpuMemory(Memory):
         unless a run is longer than half a buffer. Without these copies such operations take half
         the time.
         """
-        with OneBlasThread(), _Buffered(BUFFERED), without_warnings():
+        with OneBlasThread(), _Buffered(BUFFERED), ignoring_overflow():
             yield
 
     @property
