@@ -112,5 +112,4 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             if pixels is not None:
                 tile.add_image_gradient(self._by_column, pixels)
         np.copyto(kernel_gradient, self._placed_gradient)
-        if input_gradient is not None and pixels is not None:
-            self._frame.write(pixels, input_gradient)
+        self._frame.write(pixels, input_gradient)

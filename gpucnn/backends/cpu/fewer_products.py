@@ -76,8 +76,7 @@ class FewerProductsPlan(ConvReluPoolPlan):
                 tile.add_image_gradient(pixels)
         gradient = self._gradient.reshape(16, -1)
         np.dot(self._of_weights.T, gradient, out=kernel_gradient.reshape(9, -1))
-        if input_gradient is not None and pixels is not None:
-            self._frame.write(pixels, input_gradient)
+        self._frame.write(pixels, input_gradient)
 
 
 class _Tile:

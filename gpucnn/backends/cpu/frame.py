@@ -55,7 +55,7 @@ class Frame:
         pixels.fill(0)
         return pixels
 
-    def write(self, pixels: Array, input_gradient: Array) -> None:
-        """Copy a `gradient` to what it is the gradient of, unless it is that."""
-        if self._padded is not None:
+    def write(self, pixels: Array | None, input_gradient: Array | None) -> None:
+        """Copy a `gradient`, if there is one, to what it is the gradient of, unless it is that."""
+        if self._padded is not None and pixels is not None and input_gradient is not None:
             np.copyto(images_last(input_gradient), self._layout.inside(pixels))
