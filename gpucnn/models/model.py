@@ -247,14 +247,14 @@ class Model(Pictured):
         """
         size = 128 if batch_size is None else arguments.positive_integer(batch_size, "batch_size")
         verbosity(verbose)
+        softmax = True if self._adds_softmax else None
         if not is_stream(x, has_labels=False):
             refuse_with_arrays(steps=steps)
             self._build_for(x)
             images = self._images(x, self.pixels)
-            return self._outputs(images, size, True if self._adds_softmax else None)
+            return self._outputs(images, size, softmax)
         refuse_with_batches(batch_size=batch_size)
         source = self._batches(Stream(x, "x", steps, has_labels=False), pixels=self.pixels)
-        softmax = True if self._adds_softmax else None
         found = [self._outputs(data.images, batch, softmax) for data, batch in source.in_memory()]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
@@ -546,8 +546,8 @@ class Model(Pictured):
             weights = self.named_weights(self.replica)
         of_layers = self.layers, self.graph, weights, self.input_shape
         of_outputs = softmax, self.loss, self._tells_classes, self.class_names
-        of_images = (takes_photographs(self),)
-        return Exported(self.name, *of_layers, self.dtype.name, *of_outputs, *of_images)
+        photographs = takes_photographs(self)
+        return Exported(self.name, *of_layers, self.dtype.name, *of_outputs, photographs)
 
     @classmethod
     def load(
