@@ -66,6 +66,17 @@ def assert_follows(
         assert_agrees(call, {"out": backend.to_host(out)}, right)
 
 
+def given_late(
+    backend: Backend, bind: Callable[[Array, Calls], Array], values: Array, order: tuple[int, ...]
+) -> Array:
+    """What calls write that are bound to an array, of values that it is given after that."""
+    x, calls = hold(backend, values.shape, str(values.dtype), order), Calls()
+    out = bind(x, calls)
+    backend.copy(values, x)
+    calls()
+    return out
+
+
 def passes_of(call: Call) -> list[Pass]:
     """The call, and after it others in which one array after the other has changed."""
     passes = [(call, define(call))]
@@ -145,10 +156,7 @@ def test_bind_layout(backends: Backends, dtype: str, size: Shape, order: tuple[i
     """It is the same array; on the CPU, with the images innermost in memory."""
     values = Values(0, dtype).reals(*size)
     for name, backend in backends.items():
-        x, calls = hold(backend, size, dtype, order), Calls()
-        out = backend.bind_layout(x, calls)
-        backend.copy(values, x)
-        calls()
+        out = given_late(backend, backend.bind_layout, values, order)
         with naming(name):
             assert_array_equal(backend.to_host(out), values, strict=True)
             assert not backend.binds_calls or images_last(out).flags.c_contiguous
@@ -162,9 +170,6 @@ def test_bind_flattening(
     """Features are in H, W, C order, whatever that in memory is."""
     values = Values(0, dtype).reals(*size)
     for name, backend in backends.items():
-        x, calls = hold(backend, size, dtype, order), Calls()
-        out = backend.bind_flattening(x, calls)
-        backend.copy(values, x)
-        calls()
+        out = given_late(backend, backend.bind_flattening, values, order)
         with naming(name):
-            assert_array_equal(backend.to_host(out), values.reshape(len(x), -1), strict=True)
+            assert_array_equal(backend.to_host(out), values.reshape(size[0], -1), strict=True)
