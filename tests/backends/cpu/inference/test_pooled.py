@@ -1,15 +1,18 @@
 """Pooled convolutions as bound calls, against the definition."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backends.fused import conv_relu_pool
 from gpucnn.backends import Array, Backend, Calls, ConvReluPool, CpuBackend, Window
 from gpucnn.backends.cpu import winograd as transforms
 from gpucnn.backends.cpu.inference import patches, pooled, winograd
 from gpucnn.backends.cpu.layout import images_innermost
 from gpucnn.backends.window import Padding, Pair
+from gpucnn.verification.transforms import AbsoluteTransforms
 
 Sizes = tuple[Pair, Pair, Pair, Padding, Pair, int, int]
 
@@ -28,9 +31,8 @@ SIZES: list[Sizes] = [  # image, kernel, strides, padding, pool, channels, filte
 
 def operation(sizes: Sizes, real: str) -> ConvReluPool:
     image, kernel, strides, padding, pool, channels, filters = sizes
-    window = Window(image, kernel, strides, padding)
-    pooling = Window(window.output, pool, pool, "valid")
-    return ConvReluPool(window, pooling, channels, filters, np.dtype(real))
+    fused = conv_relu_pool(Window(image, kernel, strides, padding), pool, channels, filters)
+    return replace(fused, real=np.dtype(real))
 
 
 def values(fused: ConvReluPool, images: int) -> tuple[Array, Array, Array]:
@@ -46,10 +48,7 @@ def values(fused: ConvReluPool, images: int) -> tuple[Array, Array, Array]:
 
 def defined(fused: ConvReluPool, x: Array, kernel: Array, bias: Array) -> Array:
     """What the definition computes in float64."""
-    exact = ConvReluPool(
-        fused.window, fused.pool, fused.channels, fused.filters, np.dtype(np.float64)
-    )
-    calls = Calls()
+    exact, calls = replace(fused, real=np.dtype(np.float64)), Calls()
     x, kernel, bias = (each.astype(np.float64) for each in (x, kernel, bias))
     out = Backend().bind_conv2d_relu_max_pool(exact, x, kernel, bias, calls)
     calls()
@@ -61,29 +60,16 @@ def bound(fused: ConvReluPool, x: Array, kernel: Array, bias: Array) -> Array:
 
     That of a sum of k products is k eps times the sum of their absolute values, in any order. The
     bias is a further term, and its sum a further rounding. Winograd's transforms add up products of
-    sums, whose absolute values `winograd_sums` adds up; rounded are the sums of four pixels (2), of
-    nine weights (9), of the channels, and of the products (4).
+    sums, whose absolute values `AbsoluteTransforms` adds up; rounded are the sums of four pixels
+    (2), of nine weights (9), of the channels, and of the products (4).
     """
     eps = float(np.finfo(fused.real).eps)
     x, kernel, bias = (np.abs(each).astype(float) for each in (x, kernel, bias))
     if winograd.suits_winograd(fused, len(x)):
-        return eps * (fused.channels + 17) * (winograd_sums(fused, x, kernel) + bias)
+        sums = AbsoluteTransforms(fused, x, kernel).scores.max(1)
+        sums = sums.reshape(len(x), *fused.pool.output, fused.filters)
+        return eps * (fused.channels + 17) * (sums + bias)
     return eps * (kernel[..., 0].size + 2) * defined(fused, x, kernel, bias)
-
-
-def winograd_sums(fused: ConvReluPool, x: Array, kernel: Array) -> Array:
-    """The largest sum of absolute values in each window of the pooling."""
-    pixels = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1]])
-    weights = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 1]])
-    outputs = np.array([[1, 1, 1, 0], [0, 1, 1, 1]])
-    pads = zip(fused.window.padding_before, fused.window.padding_after, strict=True)
-    padded = np.pad(x, ((0, 0), *pads, (0, 0)))
-    tiles = np.lib.stride_tricks.sliding_window_view(padded, (4, 4), (1, 2))[:, ::2, ::2]
-    of_pixels = np.einsum("ay,bx,nijcyx->nijabc", pixels, pixels, tiles, optimize=True)
-    of_weights = np.einsum("ay,bx,yxcf->abcf", weights, weights, kernel, optimize=True)
-    products = np.einsum("nijabc,abcf->nijabf", of_pixels, of_weights, optimize=True)
-    sums = np.einsum("pa,qb,nijabf->nijpqf", outputs, outputs, products, optimize=True)
-    return sums.max((3, 4))  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
