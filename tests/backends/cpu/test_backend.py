@@ -1,13 +1,13 @@
 """The CPU's memory: what it keeps, and that no operation allocates more once it has run."""
 
-import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from backends.contract import RowMajor
+from backends.cpu.allocation import allocated
 from backends.operations import CALLS, Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
@@ -48,14 +48,6 @@ def either(request: pytest.FixtureRequest) -> CpuBackend:
     return made
 
 
-@pytest.fixture
-def traced() -> Iterator[None]:
-    """Python and NumPy count what they allocate for the length of a test."""
-    tracemalloc.start()
-    yield
-    tracemalloc.stop()
-
-
 def prepare(
     backend: Backend, build: Builder, sizes: Sizes, dtype: str = "float32"
 ) -> Callable[[], None]:
@@ -65,17 +57,7 @@ def prepare(
     return lambda: operation(**arguments)
 
 
-def allocated(operation: Callable[[], None]) -> int:
-    """The most memory that the operation holds at a time, beyond what was held before it."""
-    before, _ = tracemalloc.get_traced_memory()
-    tracemalloc.reset_peak()
-    operation()
-    _, peak = tracemalloc.get_traced_memory()
-    return peak - before
-
-
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
-@pytest.mark.usefixtures("traced")
 def test_operation_that_has_run_allocates_nothing(either: CpuBackend, build: Builder) -> None:
     large, small = prepare(either, build, LARGEST), prepare(either, build, SMALLER)
     large()
@@ -83,7 +65,6 @@ def test_operation_that_has_run_allocates_nothing(either: CpuBackend, build: Bui
 
 
 @pytest.mark.parametrize(("before", "dtype"), [("float32", "float64"), ("float64", "float32")])
-@pytest.mark.usefixtures("traced")
 def test_sum_rows_allocates_nothing_after_another_dtype(
     cpu: CpuBackend, before: str, dtype: str
 ) -> None:
@@ -93,7 +74,6 @@ def test_sum_rows_allocates_nothing_after_another_dtype(
     assert allocated(operation) < ALLOWED
 
 
-@pytest.mark.usefixtures("traced")
 def test_copy_allocates_nothing(cpu: CpuBackend) -> None:
     source, out = np.zeros(2**20), np.zeros(2**20, np.float32)
     assert allocated(lambda: cpu.copy(source, out)) < ALLOWED
@@ -116,14 +96,12 @@ def test_copy_allocates_nothing(cpu: CpuBackend) -> None:
         "lion",
     ],
 )
-@pytest.mark.usefixtures("traced")
 def test_the_check_sees_what_the_definitions_allocate(name: str) -> None:
     operation = prepare(Backend(), CALLS[name], LARGEST)
     operation()
     assert allocated(operation) > ALLOWED
 
 
-@pytest.mark.usefixtures("traced")
 def test_the_check_sees_one_byte_for_each_pixel() -> None:
     assert allocated(lambda: np.zeros(2**19, np.bool_).sum()) > ALLOWED
 

@@ -1,13 +1,12 @@
 """A pooled convolution with fewer products and its gradients, against the definition."""
 
-import tracemalloc
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from backends.agreement import assert_agrees, results
+from backends.cpu.allocation import allocated
 from backends.fused import (
     WHOLE,
     conv_relu_pool,
@@ -85,13 +84,14 @@ def test_the_first_of_equal_scores_is_chosen_call_after_call(
 def test_an_input_gradient_that_is_not_wanted_is_left_out(fused: ConvReluPool) -> None:
     backend, call = CpuBackend(1), given(fused, "float32")
     plan = fused_plan(backend, fused, call)
-    all_, without = run_fused(backend, call, plan), dict[str, np.ndarray]()
-    without |= run_fused(backend, call, plan, input_gradient=False)
+    all_ = run_fused(backend, call, plan)
+    without = run_fused(backend, call, plan, input_gradient=False)
     assert_array_equal(without["input_gradient"], call.arguments["input_gradient"])
     for name in ("out", "kernel_gradient", "bias_gradient"):
         assert_array_equal(without[name], all_[name], name)
 
 
+@pytest.mark.usefixtures("traceable")
 def test_a_step_allocates_no_array() -> None:
     fused = OPERATIONS["valid"]
     backend, call = CpuBackend(1), given(fused, "float32")
@@ -112,12 +112,7 @@ def test_a_step_allocates_no_array() -> None:
 
     with backend.session():
         step()
-        tracemalloc.start()
-        try:
-            step()
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
+        peak = allocated(step)
     assert peak < min(array.nbytes for array in (of["x"], of["out"], of["kernel"]))
 
 
