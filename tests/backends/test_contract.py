@@ -49,6 +49,7 @@ from gpucnn.backends.memory import Order
 from gpucnn.backends.ops.bounds import FUNCTION
 from gpucnn.verification.bounds import BOUNDS, overwritten
 from gpucnn.verification.calls import Call, Results, define, place, run, unset
+from gpucnn.verification.interception import BINDING
 
 SIZES = Sizes(images=2, window=Window((7, 6), (3, 2), (2, 1), "same"), channels=3, filters=5)
 
@@ -111,14 +112,12 @@ def test_new_value_in_the_same_array_is_read(backend: Backend, build: Builder, n
 CLASSIFIER = {"can_fuse_classifier", "conv_classifier_gradients"}
 """Tested on every backend in ops/fused/test_conv_classifier.py."""
 
-BOUND = {"bind_layout", "bind_flattening", "bind_dense", "bind_conv2d_relu_max_pool"}
-"""Tested on every backend in ops/test_inference.py."""
-
 
 def test_every_operation_is_tested() -> None:
     called = {build(SIZES, Values(0, "float32")).operation for build in CALLS.values()}
     tested = {name.removeprefix("test_") for name in globals()}
-    assert PUBLIC - called - tested == CLASSIFIER | BOUND
+    of_inference = set(BINDING)  # tested on every backend in ops/test_inference.py
+    assert PUBLIC - called - tested == CLASSIFIER | of_inference
 
 
 @pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
