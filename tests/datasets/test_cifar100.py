@@ -51,6 +51,7 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
 
 def test_the_folder_of_another_set(tmp_path: Path) -> None:
     (tmp_path / "data_batch_1.bin").touch()
-    line = "there is not the set that is asked for in .*: give a folder with train, test, or"
+    files = "train, test, or cifar-100-"
+    line = f"there is not the set that is asked for in .*: give a folder with {files}"
     with pytest.raises(InvalidFileError, match=line):
         module.load_data(source=tmp_path)
