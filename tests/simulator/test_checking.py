@@ -257,6 +257,7 @@ def test_unchecked_faults_that_the_processor_refuses(name: str) -> None:
     arguments = (x, zeros(64, np.float32), np.int32(5)) if x is None else (x, np.int32(5))
     with pytest.raises(LaunchError, match=UNCHECKED[name]) as caught:
         kernel("planted", name, checked=False)((1,), (64,), arguments)
+    assert f"{name}, block (0, 0, 0): thread (" in str(caught.value)
     assert line("planted", name) in str(caught.value)
 
 

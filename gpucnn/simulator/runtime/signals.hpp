@@ -76,7 +76,7 @@ void handle_fault(int number, siginfo_t* info, void* context)
     if (number == SIGFPE)
         give_up(
             "%s divides an integer by zero, or the least one by -1,%s: give it another divisor",
-            where.characters);
+            who.characters, where.characters);
     if (number == SIGILL || number == SIGTRAP)
         give_up(
             "%s comes to what cannot be run%s, as the end of a function that returns nothing",
