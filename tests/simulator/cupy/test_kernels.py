@@ -133,6 +133,22 @@ template <typename T> __global__ void scale(T* x) { x[threadIdx.x] *= factors[th
         module.get_global("nothing")
 
 
+def test_a_module_of_another_file_shares_its_variables(cupy: Any, tmp_path: Path) -> None:
+    source = """
+__constant__ float factor;
+extern "C" __global__ void scaled(float* x) { *x *= factor; }
+"""
+    file = tmp_path / "kernels.py"
+    file.write_text(f'module = cupy.RawModule(code="""{source}""")\n')
+    names = {"cupy": cupy}
+    exec(compile(file.read_text(), file, "exec"), names)
+    factor = cupy.ndarray(1, cupy.float32, names["module"].get_global("factor"))
+    factor[:] = np.array([3], np.float32)
+    x = cupy.ones(1, dtype=cupy.float32)
+    names["module"].get_function("scaled")((1,), (1,), (x,))
+    assert x == 3
+
+
 def test_an_array_of_addresses_is_a_pointer_to_pointers(cupy: Any) -> None:
     tables = [cupy.arange(n, n + 3, dtype=cupy.float32) for n in (0, 10)]
     out = cupy.zeros(2, dtype=cupy.float32)

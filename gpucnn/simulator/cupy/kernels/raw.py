@@ -100,6 +100,7 @@ class RawModule:
             CUDADriverError: there is none.
         """
         kernel = RawKernel(self.code, name, self.options, self.backend)
+        kernel._source = self._source  # one module, with the variables that `get_global` shows
         kernel.name_expressions = self.name_expressions
         kernel.enable_cooperative_groups = self.enable_cooperative_groups
         _ = kernel.kernel
