@@ -1,10 +1,10 @@
 """`cupy.RawKernel` and `cupy.RawModule`: CUDA C, run by the simulator."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gpucnn.simulator.cupy.errors import CompileException, CUDADriverError, missing
 from gpucnn.simulator.cupy.kernels.arguments import passed
@@ -20,6 +20,8 @@ from gpucnn.simulator.module import (
     Order,
     Prepared,
 )
+
+_T = TypeVar("_T")
 
 INCLUDE = Path(__file__).parent / "include"
 
@@ -112,14 +114,7 @@ class RawModule:
         Raises:
             CUDADriverError: there is none.
         """
-        try:
-            contents = self.module.get_global(name)
-        except CompileException:
-            raise
-        except SimulatorError as error:
-            raise CUDADriverError(
-                f"CUDA_ERROR_NOT_FOUND: named symbol not found: {error}"
-            ) from None
+        contents = _found(self.module.get_global, name)
         return MemoryPointer(UnownedMemory(contents.ctypes.data, contents.size, contents), 0)
 
 
@@ -174,12 +169,7 @@ class RawKernel:
             CUDADriverError: it has no such kernel.
         """
         module = compiled(self._source, self.options, self.name_expressions, current_order())
-        try:
-            return module.get_function(self.name)
-        except SimulatorError as error:
-            raise CUDADriverError(
-                f"CUDA_ERROR_NOT_FOUND: named symbol not found: {error}"
-            ) from None
+        return _found(module.get_function, self.name)
 
     def __call__(
         self,
@@ -257,6 +247,18 @@ class RawKernel:
 
     def __repr__(self) -> str:
         return f"<RawKernel {self.name}>"
+
+
+def _found(get: Callable[[str], _T], name: str) -> _T:
+    """What `get` has of that name.
+
+    Raises:
+        CUDADriverError: nothing.
+    """
+    try:
+        return get(name)
+    except SimulatorError as error:
+        raise CUDADriverError(f"CUDA_ERROR_NOT_FOUND: named symbol not found: {error}") from None
 
 
 def _source_of(path: str) -> str:
