@@ -25,20 +25,15 @@ class Handle:
 
     host: Any
 
-    @classmethod
-    def wrap(cls, host: Any) -> "Handle":
-        """The device's array that is kept in `host`."""
-        raise NotImplementedError
 
-
-_class: type[Handle] = Handle
+_wrap: Callable[[Any], Handle]
 _namespace: Any = None
 
 
-def register(kind: type[Handle]) -> None:
-    """Make `kind` the class of results."""
-    global _class
-    _class = kind
+def register(wrap: Callable[[Any], Handle]) -> None:
+    """Make `wrap` what gives the device's array that is kept in an array of NumPy's."""
+    global _wrap
+    _wrap = wrap
 
 
 def register_namespace(module: Any) -> None:
@@ -55,12 +50,10 @@ def namespace() -> Any:
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function of NumPy's with arrays of the device, and return its result as such."""
     given: dict[int, Handle] = {}
-    host_args = to_host(args, given)
-    host_kwargs = {name: to_host(value, given) for name, value in kwargs.items()}
+    on_host = _on_host(function, args, kwargs, given)
 
     def run() -> Any:
-        with np.errstate(all="ignore"):
-            return _with_arrays(function(*host_args, **host_kwargs))
+        return _with_arrays(on_host())
 
     if kwargs.get("out") is not None:
         recording.run_or_record(run)
@@ -72,15 +65,23 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def change(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Call a function of NumPy's that changes arrays of the device and returns nothing."""
-    given: dict[int, Handle] = {}
-    host_args = to_host(args, given)
-    host_kwargs = {name: to_host(value, given) for name, value in kwargs.items()}
+    recording.run_or_record(_on_host(function, args, kwargs, {}))
 
-    def run() -> None:
+
+def _on_host(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    given: dict[int, Handle],
+) -> Callable[[], Any]:
+    """The call with NumPy's arrays in place of the device's, which are added to `given`."""
+    host_args, host_kwargs = to_host(args, given), to_host(kwargs, given)
+
+    def run() -> Any:
         with np.errstate(all="ignore"):
-            function(*host_args, **host_kwargs)
+            return function(*host_args, **host_kwargs)
 
-    recording.run_or_record(run)
+    return run
 
 
 def to_host(value: Any, given: dict[int, Handle] | None = None) -> Any:
@@ -106,7 +107,7 @@ def to_device(value: Any, given: Mapping[int, Handle] | None = None) -> Any:
     """`value` with the device's arrays in place of NumPy's; those of `given` stay themselves."""
     if isinstance(value, np.ndarray):
         known = given.get(id(value)) if given else None
-        return known if known is not None else _class.wrap(value)
+        return known if known is not None else _wrap(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(to_device(each, given) for each in value))
     if isinstance(value, list | tuple):

@@ -450,4 +450,4 @@ for _name in UNARY:
     _named(f"__{_name}__", _unary(_name))
 for _name in READING:
     _named(f"__{_name}__", _reading(_name))
-calls.register(ndarray)
+calls.register(ndarray.wrap)
