@@ -5,19 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.simulator.cupy.calls import Handle, to_device
+from gpucnn.simulator.cupy.calls import Handle
 from gpucnn.simulator.cupy.kernels.arrays import Bound, layout
+from gpucnn.simulator.cupy.kernels.generated import GeneratedKernel
 from gpucnn.simulator.cupy.kernels.origin import located
-from gpucnn.simulator.cupy.kernels.raw import RawKernel
-from gpucnn.simulator.cupy.kernels.signature import checked, dtype_of, parse, resolve, typedefs
-from gpucnn.simulator.cupy.memory import empty_on_device
+from gpucnn.simulator.cupy.kernels.signature import Types, typedefs
 
 BLOCK = 128
 MOST_BLOCKS = 64
 """Threads take several elements each if there are more, as CuPy's do."""
 
 
-class ElementwiseKernel:
+class ElementwiseKernel(GeneratedKernel):
     """A kernel for single elements.
 
     Args:
@@ -52,16 +51,10 @@ class ElementwiseKernel:
         after_loop: str = "",
         options: tuple[str, ...] = (),
     ) -> None:
-        self.in_params, self.out_params = parse(in_params), parse(out_params)
-        self.params = (*self.in_params, *self.out_params)
-        self.nin, self.nout = len(self.in_params), len(self.out_params)
-        self.nargs = self.nin + self.nout
-        self.operation, self.name, self.preamble = operation, name, preamble
-        self._operation = located(operation, name)
-        self._kernels: dict[str, RawKernel] = {}  # by their sources
+        super().__init__(in_params, out_params, name, preamble, options)
+        self.operation, self._operation = operation, located(operation, name)
         self.reduce_dims, self.no_return, self.return_tuple = reduce_dims, no_return, return_tuple
-        self.loop_prep, self.after_loop, self.options = loop_prep, after_loop, options
-        self.__name__ = name
+        self.loop_prep, self.after_loop = loop_prep, after_loop
 
     def __call__(self, *args: Any, size: int | None = None, **kwargs: Any) -> Any:
         """Run it for all elements of the broadcast arguments.
@@ -79,17 +72,12 @@ class ElementwiseKernel:
                 another dtype.
             ValueError: the shapes do not fit together, or the number of elements is not known.
         """
-        if len(args) not in (self.nin, self.nargs):
-            raise TypeError(
-                f"Wrong number of arguments for {self.name!r}. It must be either {self.nin} or "
-                f"{self.nargs} (with outputs), but given {len(args)}."
-            )
-        inputs, outputs = checked(args[: self.nin]), list(args[self.nin :])
-        types = resolve(self.out_params[: len(outputs)], outputs)
-        types = resolve(self.in_params, inputs, types)
+        inputs, outputs, types = self._split(args)
         shape = self._shape([*inputs, *outputs], size)
         if not outputs:
-            outputs = self._allocated(shape, types, size)
+            if any(each.is_raw for each in self.out_params) and size is None:
+                raise ValueError("Output array size is Undecided.")
+            outputs = self._allocated(shape, types)
         elif any(
             each.host.shape != shape
             for each, parameter in zip(outputs, self.out_params, strict=True)
@@ -120,14 +108,7 @@ class ElementwiseKernel:
             raise ValueError("Loop size is undecided.")
         return np.broadcast_shapes(*shapes)
 
-    def _allocated(self, shape: tuple[int, ...], types: Any, size: int | None) -> list[Any]:
-        if any(each.is_raw for each in self.out_params) and size is None:
-            raise ValueError("Output array size is Undecided.")
-        return [
-            to_device(empty_on_device(shape, dtype_of(each, types))) for each in self.out_params
-        ]
-
-    def _launch(self, arguments: Sequence[Any], types: Any, shape: tuple[int, ...]) -> None:
+    def _launch(self, arguments: Sequence[Any], types: Types, shape: tuple[int, ...]) -> None:
         views = self._views(arguments, shape)
         if self.reduce_dims and self._is_flat(views, shape):
             shape = (int(np.prod(shape, dtype=np.int64)),)
@@ -142,12 +123,9 @@ class ElementwiseKernel:
             self.out_params, arguments[self.nin :], views[self.nin :], types, constant=False
         )
         source = self._source(inputs, outputs, types, len(shape))
-        if source not in self._kernels:
-            self._kernels[source] = RawKernel(source, self.name, self.options)
-        kernel = self._kernels[source]
         blocks = min(-(-int(np.prod(shape, dtype=np.int64)) // BLOCK), MOST_BLOCKS)
         passed = [*inputs.passed, *outputs.passed, layout(shape, (0,) * len(shape))]
-        kernel((blocks,), (BLOCK,), passed)
+        self._kernel(source)((blocks,), (BLOCK,), passed)
 
     def _views(self, arguments: Sequence[Any], shape: tuple[int, ...]) -> list[Any]:
         return [
@@ -166,7 +144,7 @@ class ElementwiseKernel:
             for view, parameter in zip(views, self.params, strict=True)
         )
 
-    def _source(self, inputs: Bound, outputs: Bound, types: Any, dimensions: int) -> str:
+    def _source(self, inputs: Bound, outputs: Bound, types: Types, dimensions: int) -> str:
         declared = ", ".join(
             [*inputs.parameters, *outputs.parameters, f"Layout<{dimensions}> _layout"]
         )

@@ -5,25 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.simulator.cupy.calls import Handle, to_device
+from gpucnn.simulator.cupy.calls import Handle
 from gpucnn.simulator.cupy.kernels.arrays import Bound, layout
-from gpucnn.simulator.cupy.kernels.raw import RawKernel
-from gpucnn.simulator.cupy.kernels.signature import (
-    CTYPES,
-    checked,
-    ctype,
-    dtype_of,
-    parse,
-    resolve,
-    typedefs,
-)
-from gpucnn.simulator.cupy.memory import empty_on_device
+from gpucnn.simulator.cupy.kernels.generated import GeneratedKernel
+from gpucnn.simulator.cupy.kernels.signature import CTYPES, Types, ctype, dtype_of, typedefs
 
 BLOCK = 64
 MOST_BLOCKS = 256
 
 
-class ReductionKernel:
+class ReductionKernel(GeneratedKernel):
     """A kernel that takes elements together along axes.
 
     Args:
@@ -57,16 +48,10 @@ class ReductionKernel:
         preamble: str = "",
         options: tuple[str, ...] = (),
     ) -> None:
-        self.in_params, self.out_params = parse(in_params), parse(out_params)
-        self.params = (*self.in_params, *self.out_params)
-        self.nin, self.nout = len(self.in_params), len(self.out_params)
-        self.nargs = self.nin + self.nout
+        super().__init__(in_params, out_params, name, preamble, options)
         self.map_expr, self.reduce_expr, self.post_map_expr = map_expr, reduce_expr, post_map_expr
         self.identity = "" if identity is None else str(identity)
-        self.reduce_type, self.name, self.preamble = reduce_type, name, preamble
-        self.options = options
-        self._kernels: dict[str, RawKernel] = {}  # by their sources
-        self.__name__ = name
+        self.reduce_type = reduce_type
 
     def __call__(
         self,
@@ -93,15 +78,7 @@ class ReductionKernel:
                 another dtype.
             ValueError: the shapes do not fit together, or there is nothing to begin with.
         """
-        if len(args) not in (self.nin, self.nargs) or (out is not None and len(args) == self.nargs):
-            raise TypeError(
-                f"Wrong number of arguments for {self.name!r}. It must be either {self.nin} or "
-                f"{self.nargs} (with outputs), but given {len(args)}."
-            )
-        inputs, outputs = checked(args[: self.nin]), list(args[self.nin :])
-        outputs = outputs if out is None else [out]
-        types = resolve(self.out_params[: len(outputs)], outputs)
-        types = resolve(self.in_params, inputs, types)
+        inputs, outputs, types = self._split(args, out)
         shape = self._shape(inputs)
         reduced = self._axes(axis, len(shape))
         kept = tuple(i for i in range(len(shape)) if i not in reduced)
@@ -114,9 +91,7 @@ class ReductionKernel:
         shown = tuple(1 if i in reduced else shape[i] for i in range(len(shape)))
         shown = shown if keepdims else out_shape
         if not outputs:
-            outputs = [
-                to_device(empty_on_device(shown, dtype_of(each, types))) for each in self.out_params
-            ]
+            outputs = self._allocated(shown, types)
         if any(each.host.shape != shown for each in outputs):
             raise ValueError(f"Out shape is mismatched: the results have shape {shown}")
         views = [
@@ -151,7 +126,7 @@ class ReductionKernel:
         views: Sequence[Any],
         outputs: Sequence[Any],
         results: Sequence[Any],
-        types: Any,
+        types: Types,
         shape: tuple[int, ...],
         count: int,
     ) -> None:
@@ -159,9 +134,6 @@ class ReductionKernel:
         made = Bound(self.out_params, outputs, results, types, constant=False)
         out_shape = results[0].shape
         source = self._source(given, made, types, len(shape), len(out_shape))
-        if source not in self._kernels:
-            self._kernels[source] = RawKernel(source, self.name, self.options)
-        kernel = self._kernels[source]
         blocks = min(int(np.prod(out_shape, dtype=np.int64)), MOST_BLOCKS)
         passed = [
             *given.passed,
@@ -170,10 +142,10 @@ class ReductionKernel:
             layout(out_shape, (0,) * len(out_shape)),
             np.int64(count),
         ]
-        kernel((blocks,), (BLOCK,), passed)
+        self._kernel(source)((blocks,), (BLOCK,), passed)
 
     def _source(
-        self, given: Bound, made: Bound, types: Any, dimensions: int, out_dimensions: int
+        self, given: Bound, made: Bound, types: Types, dimensions: int, out_dimensions: int
     ) -> str:
         declared = [
             *given.parameters,
