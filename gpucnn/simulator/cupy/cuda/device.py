@@ -5,7 +5,13 @@ from typing import Any
 from gpucnn.simulator.cupy.errors import CUDARuntimeError
 from gpucnn.simulator.cupy.memory import DEVICE_BYTES, pool
 from gpucnn.simulator.cupy.recording import refuse_in_capture
-from gpucnn.simulator.module import MOST_SHARED, MOST_STATIC_SHARED, MOST_THREADS
+from gpucnn.simulator.module import (
+    LARGEST_BLOCK,
+    LARGEST_GRID,
+    MOST_SHARED,
+    MOST_STATIC_SHARED,
+    MOST_THREADS,
+)
 
 CAPABILITY = (9, 0)
 """Compute capability, as of the limits that the simulator holds kernels to."""
@@ -13,16 +19,16 @@ CAPABILITY = (9, 0)
 WARP = 32
 MULTIPROCESSORS = 2
 
-_ATTRIBUTES = {
+ATTRIBUTES = {
     "ComputeCapabilityMajor": CAPABILITY[0],
     "ComputeCapabilityMinor": CAPABILITY[1],
     "MaxThreadsPerBlock": MOST_THREADS,
-    "MaxBlockDimX": 1024,
-    "MaxBlockDimY": 1024,
-    "MaxBlockDimZ": 64,
-    "MaxGridDimX": 2**31 - 1,
-    "MaxGridDimY": 65535,
-    "MaxGridDimZ": 65535,
+    "MaxBlockDimX": LARGEST_BLOCK[0],
+    "MaxBlockDimY": LARGEST_BLOCK[1],
+    "MaxBlockDimZ": LARGEST_BLOCK[2],
+    "MaxGridDimX": LARGEST_GRID[0],
+    "MaxGridDimY": LARGEST_GRID[1],
+    "MaxGridDimZ": LARGEST_GRID[2],
     "MaxSharedMemoryPerBlock": MOST_STATIC_SHARED,
     "MaxSharedMemoryPerBlockOptin": MOST_SHARED,
     "MultiProcessorCount": MULTIPROCESSORS,
@@ -32,6 +38,7 @@ _ATTRIBUTES = {
     "ClockRate": 1_000_000,
     "MaxThreadsPerMultiProcessor": 2048,
 }
+"""By CUDA's names, without cudaDevAttr."""
 
 
 class Device:
@@ -53,7 +60,7 @@ class Device:
             )
         self.id = number
 
-    attributes = property(lambda _: dict(_ATTRIBUTES), doc="What it is capable of.")
+    attributes = property(lambda _: dict(ATTRIBUTES), doc="What it is capable of.")
     compute_capability = property(lambda _: "{}{}".format(*CAPABILITY))
     pci_bus_id = property(lambda _: "0000:00:00.0")
     mem_info = property(lambda _: (DEVICE_BYTES - pool.total_bytes(), DEVICE_BYTES))

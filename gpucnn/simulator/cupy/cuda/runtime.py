@@ -3,7 +3,7 @@
 import ctypes
 from typing import Any
 
-from gpucnn.simulator.cupy.cuda.device import CAPABILITY, MULTIPROCESSORS, WARP, Device
+from gpucnn.simulator.cupy.cuda.device import ATTRIBUTES, CAPABILITY, MULTIPROCESSORS, WARP, Device
 from gpucnn.simulator.cupy.errors import CUDARuntimeError
 from gpucnn.simulator.cupy.memory import DEVICE_BYTES, MemoryPointer, alloc
 from gpucnn.simulator.module import (
@@ -44,13 +44,9 @@ CONSTANTS = {
 }
 
 _ATTRIBUTES = {
-    1: MOST_THREADS,
-    8: MOST_STATIC_SHARED,
-    10: WARP,
-    16: MULTIPROCESSORS,
-    75: CAPABILITY[0],
-    76: CAPABILITY[1],
-    97: MOST_SHARED,
+    number: ATTRIBUTES[name.removeprefix("cudaDevAttr")]
+    for name, number in CONSTANTS.items()
+    if name.startswith("cudaDevAttr")
 }
 
 _allocated: dict[int, MemoryPointer] = {}  # by address
@@ -96,8 +92,8 @@ def getDeviceProperties(device: int) -> dict[str, Any]:  # noqa: N802
         "maxThreadsPerBlock": MOST_THREADS,
         "maxThreadsDim": LARGEST_BLOCK,
         "maxGridSize": LARGEST_GRID,
-        "maxThreadsPerMultiProcessor": 2048,
-        "clockRate": 1_000_000,
+        "maxThreadsPerMultiProcessor": ATTRIBUTES["MaxThreadsPerMultiProcessor"],
+        "clockRate": ATTRIBUTES["ClockRate"],
         "memoryClockRate": 1_000_000,
         "memoryBusWidth": 512,
         "l2CacheSize": 32 << 20,
