@@ -98,6 +98,4 @@ template <typename... P, void (*kernel)(P...)> struct Stub<kernel> {
     }
 };
 
-constexpr int first_of(int first, ...) { return first; }
-
 }  // namespace gpucnn_simulator

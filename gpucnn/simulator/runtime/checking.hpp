@@ -177,7 +177,6 @@ struct Conflict {
     const char* later;
     Access access;  // the earlier
     const void* pc;  // of the later
-    bool is_shared;
 };
 
 [[noreturn]] void give_up_race(const Conflict& race)
@@ -255,8 +254,8 @@ void note_second_write(const char* address, size_t width, const Conflict& race)
 
 // Accesses ----------------------------------------------------------------------------------------
 
-// A LOAD and a STORE are those of an atomic operation; all but atomicCAS begin with a LOAD. An EXCHANGE is one that may be the first to
-// write.
+// A LOAD and a STORE are those of an atomic operation; all but atomicCAS begin with a LOAD. An
+// EXCHANGE is one that may be the first to write.
 enum Kind { READ, WRITE, VOLATILE_READ, VOLATILE_WRITE, ATOMIC, EXCHANGE, LOAD, STORE };
 
 constexpr bool is_change(Kind kind)
@@ -282,7 +281,7 @@ template <Kind kind> struct Checked {
 
     void race(const char* earlier, Access access) const
     {
-        const Conflict conflict = {earlier, VERBS[kind], access, pc, region.is_shared};
+        const Conflict conflict = {earlier, VERBS[kind], access, pc};
         if (kind == WRITE && earlier[0] == 'w')
             note_second_write(address, width, conflict);
         else if (kind == READ && earlier[0] == 'c')
@@ -343,7 +342,7 @@ bool is_own(const char* address)
 Region* region_of(const char* address, size_t width, bool writes, const void* pc)
 {
     for (Region& each : regions)
-        if ((size_t)(address - each.begin) < each.size) return &each;
+        if (is_within(address, each.begin, each.size)) return &each;
     if (is_own(address) || !launch.is_strict || is_allocated(address, width)) return nullptr;
     give_up_outside(address, width, writes, pc);
 }

@@ -1,7 +1,8 @@
 // Counting the accesses to memory of a launch.
 //
-// The hooks (hooks.hpp) call it before each access. Whose address is neither in an array of the launch nor in shared memory, an
-// access to the stack for example, does not count.
+// The hooks (hooks.hpp) call it before each access of a launch that is counted. An access whose
+// address is neither in an array of the launch nor in shared memory, as one to the stack, does not
+// count.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
@@ -58,7 +59,6 @@ void touch(unsigned char* touched, unsigned width, bool stores)
 void count(const void* given, unsigned width, bool stores)
 {
     const char* address = (const char*)given;
-    if (counting == nullptr) return;
     for (size_t i = 0; i < counting->array_count; i++) {
         CountedArray& array = counting->arrays[i];
         if (!is_within(address, array.begin, array.size)) continue;

@@ -21,9 +21,10 @@ inline void observe(const volatile void* given, size_t width, const void* pc)
 {
     const char* address = (const char*)given;
     if (__builtin_expect(width == 0, 0)) return;
-    if ((size_t)(address - own_begin) < own_size) return;
+    if (is_within(address, own_begin, own_size)) return;
     if (__builtin_expect(counting != nullptr, 0)) {
-        if (kind == READ || kind == VOLATILE_READ || is_change(kind)) count_range(address, width, false);
+        if (kind == READ || kind == VOLATILE_READ || is_change(kind))
+            count_range(address, width, false);
         if (is_write(kind)) count_range(address, width, true);
     }
     check<kind>(address, width, pc);
