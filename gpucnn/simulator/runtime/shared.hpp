@@ -29,6 +29,12 @@ struct SharedMemory {
 SharedMemory shared_memories[MOST_SHARED_MEMORIES];
 unsigned shared_memory_count;
 
+// The bytes from one piece of shared memory to the next, at least.
+size_t aligned(size_t size)
+{
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 bool is_within(const char* address, const void* begin, size_t size)
 {
     return (size_t)(address - (const char*)begin) < size;
@@ -101,7 +107,7 @@ char* new_static_memory(size_t size)
 {
 #if defined(GPUCNN_THREAD)
     char* memory = static_memory;
-    static_memory += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    static_memory += aligned(size);
     return memory;
 #else
     return allocate(size);
@@ -137,7 +143,7 @@ char* static_end;  // of what is handed out
 char* new_static_memory(size_t size)
 {
     char* memory = static_end;
-    static_end += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
+    static_end += aligned(size) + ALIGNMENT;
     return memory;
 }
 
@@ -158,8 +164,7 @@ void begin_shared_memories(size_t dynamic_size)
     }
     static_end = shared_area;
     shared_memory_count = 0;
-    const size_t whole = (dynamic_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    add_shared_memory(nullptr, dynamic_area_end() - whole, dynamic_size);
+    add_shared_memory(nullptr, dynamic_area_end() - aligned(dynamic_size), dynamic_size);
 }
 
 void* begin_block_of_shared_memories(size_t)

@@ -48,6 +48,15 @@ void pass_on(int number, siginfo_t* info, void* context)
         earlier.sa_handler(number);
 }
 
+// For a handler that does not return, after which the signal would stay blocked.
+void unblock(int number)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 [[noreturn]] void give_up_interrupted(const void* pc)
 {
     outcome = INTERRUPTED;
@@ -66,10 +75,7 @@ void handle_fault(int number, siginfo_t* info, void* context)
         pass_on(number, info, context);
         return;
     }
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);  // for the handler does not return
+    unblock(number);
     const Text who = named(running);
     const Text where = at(interrupted_place());
     const char* address = (const char*)info->si_addr;
@@ -116,10 +122,7 @@ void handle_interrupt(int number, siginfo_t*, void*)
     Dl_info own, interrupted;
     if (!dladdr((void*)handle_interrupt, &own) || !dladdr(frames[2], &interrupted)) return;
     if (interrupted.dli_fbase != own.dli_fbase && !code.contains(frames[2])) return;
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    unblock(number);
     give_up_interrupted(interrupted_place());
 }
 
