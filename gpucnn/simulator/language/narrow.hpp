@@ -61,6 +61,13 @@ inline float to_odd(double x)
     {                                                                                              \
         return {T((float)name(x.x, y.x)), T((float)name(x.y, y.y))};                               \
     }
+// A shuffle of the bits: `which` is a lane, a distance or a pattern.
+#define GPUCNN_NARROW_SHUFFLE(T, name, type)                                                       \
+    inline T name(unsigned mask, T value, type which, int width = 32, GPUCNN_WHERE)                \
+    {                                                                                              \
+        return T::of_bits(                                                                         \
+            (unsigned short)name(mask, (int)value.bits, which, width, file, line));                \
+    }
 
 #define GPUCNN_NARROW(T)                                                                           \
     struct alignas(4) T##2 {                                                                       \
@@ -139,26 +146,10 @@ inline float to_odd(double x)
     {                                                                                              \
         return {atomicAdd(&address->x, value.x), atomicAdd(&address->y, value.y)};                 \
     }                                                                                              \
-    inline T __shfl_sync(unsigned mask, T value, int source, int width = 32, GPUCNN_WHERE)         \
-    {                                                                                              \
-        return T::of_bits(                                                                         \
-            (unsigned short)__shfl_sync(mask, (int)value.bits, source, width, file, line));        \
-    }                                                                                              \
-    inline T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32, GPUCNN_WHERE)     \
-    {                                                                                              \
-        return T::of_bits(                                                                         \
-            (unsigned short)__shfl_up_sync(mask, (int)value.bits, by, width, file, line));         \
-    }                                                                                              \
-    inline T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32, GPUCNN_WHERE)   \
-    {                                                                                              \
-        return T::of_bits(                                                                         \
-            (unsigned short)__shfl_down_sync(mask, (int)value.bits, by, width, file, line));       \
-    }                                                                                              \
-    inline T __shfl_xor_sync(unsigned mask, T value, int by, int width = 32, GPUCNN_WHERE)         \
-    {                                                                                              \
-        return T::of_bits(                                                                         \
-            (unsigned short)__shfl_xor_sync(mask, (int)value.bits, by, width, file, line));        \
-    }
+    GPUCNN_NARROW_SHUFFLE(T, __shfl_sync, int)                                                     \
+    GPUCNN_NARROW_SHUFFLE(T, __shfl_up_sync, unsigned)                                             \
+    GPUCNN_NARROW_SHUFFLE(T, __shfl_down_sync, unsigned)                                           \
+    GPUCNN_NARROW_SHUFFLE(T, __shfl_xor_sync, int)
 
 // The conversions of a type T, whose name in functions is given: half or bfloat16.
 #define GPUCNN_NARROW_CONVERSIONS(T, name)                                                         \
