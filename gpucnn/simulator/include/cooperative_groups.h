@@ -122,7 +122,7 @@ public:
     static unsigned meta_group_size() { return (thread_block::size() + count - 1) / count; }
     static unsigned mask()
     {
-        return (~0u >> (32 - count)) << ((unsigned)gpucnn_simulator::lane / count * count);
+        return (~0u >> (32 - count)) << first();
     }
     static void sync(GPUCNN_WHERE) { __syncwarp(mask(), file, line); }
     template <typename T> static T shfl(T value, int rank, GPUCNN_WHERE)
@@ -192,8 +192,7 @@ public:
     unsigned num_threads() const { return size(); }
     unsigned thread_rank() const
     {
-        if (mask == 0) return thread_block::thread_rank();
-        return (unsigned)__popc(mask & ((1u << gpucnn_simulator::lane) - 1));
+        return mask ? coalesced_group(mask).thread_rank() : thread_block::thread_rank();
     }
 };
 
