@@ -77,12 +77,7 @@ class Arguments:
     def __init__(
         self, kernel: str, parameters: Sequence[Parameter], arguments: Sequence[Argument]
     ) -> None:
-        if len(arguments) != len(parameters):
-            takes = ", ".join(map(str, parameters)) or "none"
-            raise SimulatorError(
-                f"{kernel} is given {len(arguments)} arguments and takes {len(parameters)}: give "
-                f"one for each parameter ({takes})"
-            )
+        check_count(kernel, parameters, arguments)
         self.values = [
             _value(f"argument {i} of {kernel}", parameter, argument)
             for i, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True))
@@ -98,6 +93,25 @@ class Arguments:
         )
         addresses = [value.ctypes.data for value in self.values]
         self.pointers = (ctypes.c_void_p * len(addresses))(*addresses)
+
+
+def check_count(
+    kernel: str,
+    parameters: Sequence[Parameter],
+    arguments: Sequence[Any],
+    error: type[SimulatorError] = SimulatorError,
+) -> None:
+    """Check that there is an argument for each parameter.
+
+    Raises:
+        error: there are fewer or more.
+    """
+    if len(arguments) != len(parameters):
+        takes = ", ".join(map(str, parameters)) or "none"
+        raise error(
+            f"{kernel} is given {len(arguments)} arguments and takes {len(parameters)}: give one "
+            f"for each parameter ({takes})"
+        )
 
 
 def _hides_pointers(parameter: Parameter, argument: Argument) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from gpucnn.simulator.cupy.calls import Handle
 from gpucnn.simulator.cupy.errors import CUDADriverError
 from gpucnn.simulator.cupy.memory import MemoryPointer, pointer_at
-from gpucnn.simulator.parameters import Parameter
+from gpucnn.simulator.parameters import Parameter, check_count
 
 _WHOLE = "biu"  # kinds of whole numbers
 
@@ -27,12 +27,7 @@ def passed(kernel: str, parameters: Sequence[Parameter], args: Sequence[Any]) ->
         CUDADriverError: the kernel would read other bytes than it was given, or bytes of another
             meaning.
     """
-    if len(args) != len(parameters):
-        takes = ", ".join(map(str, parameters)) or "none"
-        raise CUDADriverError(
-            f"{kernel} is given {len(args)} arguments and takes {len(parameters)}: give one for "
-            f"each parameter ({takes})"
-        )
+    check_count(kernel, parameters, args, CUDADriverError)
     return tuple(
         _pointer(f"argument {i} of {kernel}", parameter, argument)
         if parameter.pointer
