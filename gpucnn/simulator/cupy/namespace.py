@@ -217,14 +217,12 @@ def _of_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 def _creating(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def created(a: Any, *args: Any, blocking: bool = False, **kwargs: Any) -> Any:
-        if not isinstance(a, Handle):
-            value = function(_nested(a), *args, **kwargs)
-            return (
-                to_device(value.copy() if np.may_share_memory(value, a) else value)
-                if (isinstance(a, np.ndarray))
-                else to_device(value)
-            )
-        return call(function, a, *args, **kwargs)
+        if isinstance(a, Handle):
+            return call(function, a, *args, **kwargs)
+        value = function(_nested(a), *args, **kwargs)
+        if isinstance(a, np.ndarray) and np.may_share_memory(value, a):
+            value = value.copy()
+        return to_device(value)
 
     return created
 

@@ -58,7 +58,8 @@ def record_results(function: Step, results: Any, inputs: Sequence[Any]) -> None:
             array[...] = value
 
     for array in arrays:
-        array.view(np.uint8).fill(POISON) if array.flags.c_contiguous and array.ndim else None
+        if array.flags.c_contiguous and array.ndim:
+            array.view(np.uint8).fill(POISON)
     recorded.append(again)
 
 

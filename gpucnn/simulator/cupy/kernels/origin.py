@@ -1,6 +1,7 @@
 """Where a source was written, so that its faults are at a line of that file."""
 
 import sys
+from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -33,12 +34,10 @@ def _callers(frame: FrameType | None) -> list[str]:
     return [each for each in files if not each.startswith((ROOM, "<"))]
 
 
-def _files(frame: FrameType | None) -> list[str]:
-    files = []
+def _files(frame: FrameType | None) -> Iterator[str]:
     while frame is not None:
-        files.append(frame.f_code.co_filename)
+        yield frame.f_code.co_filename
         frame = frame.f_back
-    return files
 
 
 @cache
