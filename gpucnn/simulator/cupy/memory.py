@@ -224,16 +224,17 @@ class PinnedMemory(bytearray):
 
 def alloc(size: int) -> MemoryPointer:
     """Allocate bytes on the device."""
-    return pointer_to(empty_on_device((size,), np.uint8))
+    memory = empty_on_device((size,), np.uint8)
+    track(memory)
+    return pointer_to(memory)
 
 
 def empty_on_device(shape: tuple[int, ...], dtype: Any, order: str = "C") -> Any:
-    """An array of the device's memory, as NumPy's, whose elements are not initialised."""
-    if order == "F":
-        return _memory.empty(shape[::-1], dtype).T
-    array = _memory.empty(shape, dtype)
-    track(array)
-    return array
+    """An array of the device's memory, as NumPy's, whose elements are not initialised.
+
+    It is counted when it becomes one of the device.
+    """
+    return _memory.empty(shape[::-1], dtype).T if order == "F" else _memory.empty(shape, dtype)
 
 
 def pointer_to(host: Any) -> MemoryPointer:
