@@ -152,9 +152,9 @@ def function_bodies(bare: str) -> list[range]:
     return bodies
 
 
-def assembly(bare: str) -> Iterator[tuple[int, int]]:
-    """The PTX statements in functions, without their semicolons."""
-    for body in function_bodies(bare):
+def assembly(bare: str, bodies: Iterable[range]) -> Iterator[tuple[int, int]]:
+    """The PTX statements in the bodies of functions, without their semicolons."""
+    for body in bodies:
         for found in _ASSEMBLY.finditer(bare, body.start, body.stop):
             yield found.end("before"), _end_of_group(bare, found.end() - 1)
 

@@ -82,14 +82,15 @@ def translate(text: str, name_expressions: Sequence[str] = ()) -> str:
     library's list of them (language/listing.hpp); at the end follow those of `name_expressions`.
     """
     bare = bare_text(text)
+    bodies = function_bodies(bare)
     edits: list[Edit] = []
     for variable in variables(bare):
         edits += _listed_variables(variable)
     edits += _listed_kernels(list(kernels(bare)))
-    edits += _shared_declarations(bare)
+    edits += _shared_declarations(bare, bodies)
     for array in dynamic_shared(bare):
-        edits.append((array.begin, array.end, _dynamic(array, bare)))
-    for begin, end in assembly(bare):
+        edits.append((array.begin, array.end, _dynamic(array, bare, bodies)))
+    for begin, end in assembly(bare, bodies):
         edits.append((begin, end, _PTX + "\n" * bare.count("\n", begin, end)))
     edits += keywords(bare)
     named = map(_named, range(len(name_expressions)), name_expressions)
@@ -124,12 +125,11 @@ def _entry(name: str, value: str) -> str:
     return f" static const ::gpucnn_simulator::Listed gpucnn_{name} = ::gpucnn_simulator::{value};"
 
 
-def _shared_declarations(bare: str) -> Iterator[Edit]:
+def _shared_declarations(bare: str, bodies: Sequence[range]) -> Iterator[Edit]:
     """Each declaration as a struct, and references to the one that the running block has.
 
     The references follow the struct, or begin each function that may use it if it is outside.
     """
-    bodies = function_bodies(bare)
     for number, declaration in enumerate(static_shared(bare)):
         struct = f"gpucnn_shared_{number}"
         references = {
@@ -152,10 +152,10 @@ def _shared_declarations(bare: str) -> Iterator[Edit]:
                     yield body.start + 1, body.start + 1, reference
 
 
-def _dynamic(array: DynamicShared, bare: str) -> str:
+def _dynamic(array: DynamicShared, bare: str, bodies: Sequence[range]) -> str:
     """The declaration of dynamic shared memory, as the pointer to it that a thread has."""
     lines = "\n" * bare.count("\n", array.begin, array.end)
-    if any(array.begin in body for body in function_bodies(bare)):
+    if any(array.begin in body for body in bodies):
         memory = f"({array.type}*)::gpucnn_simulator::dynamic_shared"
         return f"{array.type}* const {array.name} = {memory};{lines}"
     declared = f"extern __thread {array.type}* const {array.name}"
