@@ -4,9 +4,8 @@
 #include "../language/narrow.hpp"
 
 struct alignas(2) __nv_bfloat16 {
-    unsigned short bits;
+    GPUCNN_NARROW_MEMBERS(__nv_bfloat16)
 
-    __nv_bfloat16() = default;
     __nv_bfloat16(float x)
     {
         const unsigned whole = gpucnn_simulator::bits_as<unsigned>(x);
@@ -14,16 +13,6 @@ struct alignas(2) __nv_bfloat16 {
         bits = x != x ? 0x7fff : (unsigned short)(nearest >> 16);
     }
     __nv_bfloat16(double x) : __nv_bfloat16(gpucnn_simulator::to_odd(x)) {}
-    template <typename T, typename = typename gpucnn_simulator::If<gpucnn_simulator::is_integer<T>, T>::Type>
-    __nv_bfloat16(T x) : __nv_bfloat16((double)x)
-    {
-    }
-    static __nv_bfloat16 of_bits(unsigned short bits)
-    {
-        __nv_bfloat16 h;
-        h.bits = bits;
-        return h;
-    }
     operator float() const { return gpucnn_simulator::bits_as<float>((unsigned)bits << 16); }
 };
 

@@ -4,21 +4,10 @@
 #include "../language/narrow.hpp"
 
 struct alignas(2) __half {
-    unsigned short bits;
+    GPUCNN_NARROW_MEMBERS(__half)
 
-    __half() = default;
     __half(float x) : bits(gpucnn_simulator::bits_as<unsigned short>((_Float16)x)) {}
     __half(double x) : bits(gpucnn_simulator::bits_as<unsigned short>((_Float16)x)) {}
-    template <typename T, typename = typename gpucnn_simulator::If<gpucnn_simulator::is_integer<T>, T>::Type>
-    __half(T x) : __half((double)x)
-    {
-    }
-    static __half of_bits(unsigned short bits)
-    {
-        __half h;
-        h.bits = bits;
-        return h;
-    }
     operator float() const { return gpucnn_simulator::bits_as<_Float16>(bits); }
 };
 

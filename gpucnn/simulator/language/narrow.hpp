@@ -30,6 +30,23 @@ inline float to_odd(double x)
 
 }  // namespace gpucnn_simulator
 
+// What the type T has besides its conversions from float and double, and to float.
+#define GPUCNN_NARROW_MEMBERS(T)                                                                   \
+    unsigned short bits;                                                                           \
+    T() = default;                                                                                 \
+    template <                                                                                     \
+        typename Integer,                                                                          \
+        typename = typename gpucnn_simulator::If<                                                  \
+            gpucnn_simulator::is_integer<Integer>, Integer>::Type>                                 \
+    T(Integer x) : T((double)x)                                                                    \
+    {                                                                                              \
+    }                                                                                              \
+    static T of_bits(unsigned short bits)                                                          \
+    {                                                                                              \
+        T h;                                                                                       \
+        h.bits = bits;                                                                             \
+        return h;                                                                                  \
+    }
 #define GPUCNN_NARROW_OPERATOR(T, symbol)                                                          \
     inline T operator symbol(const T& x, const T& y) { return T((float)x symbol(float) y); }       \
     inline T& operator symbol##=(T& x, const T& y) { return x = x symbol y; }
