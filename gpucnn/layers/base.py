@@ -532,12 +532,10 @@ class Layer(Named, AllTrained, Extensible, Placeable, ABC):
             return self._bind(x, calls)
         x = self._laid_out(x, calls)
         images = len(x[0]) if self.is_merging else len(x)
-        shape = (images, *self.output_shape)
-        buffer = BatchMemory(self.backend, Buffer(self.output_shape), self.real)
-        out = buffer[images]
+        out = BatchMemory(self.backend, Buffer(self.output_shape), self.real)[images]
 
         def forward() -> None:
-            self.backend.copy(self.as_operand(self.forward(x, None), shape), out)
+            self.backend.copy(self.as_operand(self.forward(x, None), out.shape), out)
 
         calls.add(forward)
         return out
