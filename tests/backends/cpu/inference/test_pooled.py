@@ -66,7 +66,7 @@ def bound(fused: ConvReluPool, x: Array, kernel: Array, bias: Array) -> Array:
     eps = float(np.finfo(fused.real).eps)
     x, kernel, bias = (np.abs(each).astype(float) for each in (x, kernel, bias))
     if winograd.suits_winograd(fused, len(x)):
-        sums = AbsoluteTransforms(fused, x, kernel).scores.max(1)
+        sums: Array = AbsoluteTransforms(fused, x, kernel).scores.max(1)
         sums = sums.reshape(len(x), *fused.pool.output, fused.filters)
         return eps * (fused.channels + 17) * (sums + bias)
     return eps * (kernel[..., 0].size + 2) * defined(fused, x, kernel, bias)
