@@ -1,6 +1,7 @@
 """Arrays as kernels for single elements and reductions are given them: a pointer and a layout."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ Text = list[str]
 
 def layout(shape: Sequence[int], strides: Sequence[int]) -> Any:
     """`Layout` of carray.cuh."""
-    size = int(np.prod(shape, dtype=np.int64))
+    size = prod(shape)
     numbers = [size, *(shape or (0,)), *(strides or (0,))]
     return np.array(numbers, np.int64).view(f"V{8 * len(numbers)}")[0]
 

@@ -1,6 +1,7 @@
 """`cupy.ElementwiseKernel`: CUDA C for single elements, put into a kernel."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class ElementwiseKernel(GeneratedKernel):
             if not parameter.is_raw
         ):
             raise ValueError(f"Out shape is mismatched: the elements have shape {shape}")
-        if np.prod(shape, dtype=np.int64):
+        if prod(shape):
             self._launch([*inputs, *outputs], types, shape)
         if self.no_return:
             return None
@@ -111,7 +112,7 @@ class ElementwiseKernel(GeneratedKernel):
     def _launch(self, arguments: Sequence[Any], types: Types, shape: tuple[int, ...]) -> None:
         views = self._views(arguments, shape)
         if self.reduce_dims and self._is_flat(views, shape):
-            shape = (int(np.prod(shape, dtype=np.int64)),)
+            shape = (prod(shape),)
             views = [
                 view if parameter.is_raw or view is None else view.reshape(-1)
                 for view, parameter in zip(views, self.params, strict=True)
@@ -123,7 +124,7 @@ class ElementwiseKernel(GeneratedKernel):
             self.out_params, arguments[self.nin :], views[self.nin :], types, constant=False
         )
         source = self._source(inputs, outputs, types, len(shape))
-        blocks = min(-(-int(np.prod(shape, dtype=np.int64)) // BLOCK), MOST_BLOCKS)
+        blocks = min(-(-prod(shape) // BLOCK), MOST_BLOCKS)
         passed = [*inputs.passed, *outputs.passed, layout(shape, (0,) * len(shape))]
         self._kernel(source)((blocks,), (BLOCK,), passed)
 

@@ -1,6 +1,7 @@
 """`cupy.ReductionKernel`: CUDA C that maps elements and takes them together, put into a kernel."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ class ReductionKernel(GeneratedKernel):
         shape = self._shape(inputs)
         reduced = self._axes(axis, len(shape))
         kept = tuple(i for i in range(len(shape)) if i not in reduced)
-        count = int(np.prod([shape[i] for i in reduced], dtype=np.int64))
+        count = prod(shape[i] for i in reduced)
         if not count and not self.identity:
             raise ValueError(
                 f"zero-size array to reduction operation {self.name} which has no identity"
@@ -102,7 +103,7 @@ class ReductionKernel(GeneratedKernel):
         ]
         ordered = tuple(shape[i] for i in (*kept, *reduced))
         results = [each.host.reshape(out_shape) for each in outputs]
-        if np.prod(out_shape, dtype=np.int64):
+        if prod(out_shape):
             self._launch(inputs, views, outputs, results, types, ordered, count)
         return outputs[0] if self.nout == 1 else tuple(outputs)
 
@@ -134,7 +135,7 @@ class ReductionKernel(GeneratedKernel):
         made = Bound(self.out_params, outputs, results, types, constant=False)
         out_shape = results[0].shape
         source = self._source(given, made, types, len(shape), len(out_shape))
-        blocks = min(int(np.prod(out_shape, dtype=np.int64)), MOST_BLOCKS)
+        blocks = min(prod(out_shape), MOST_BLOCKS)
         passed = [
             *given.passed,
             *made.passed,
