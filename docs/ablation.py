@@ -20,7 +20,8 @@ from unittest.mock import patch
 import numpy as np
 
 from gpucnn import Model, load_mnist, models
-from gpucnn.backends.cpu import conv_relu_pool, layout, memory, products, row_tiles
+from gpucnn.backends.cpu import layout, memory, products
+from gpucnn.backends.cpu.fused import conv_relu_pool, row_tiles
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.memory import Workspaces

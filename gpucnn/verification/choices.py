@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, ConvClassifier, ConvReluPool
-from gpucnn.backends.cpu.fewer_products import suits_training
+from gpucnn.backends.cpu.fused.fewer_products import suits_training
 from gpucnn.backends.ops.bounds import normalization, softmax_roundings
 from gpucnn.verification.calls import Call
 from gpucnn.verification.transforms import AbsoluteTransforms

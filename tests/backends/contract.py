@@ -38,9 +38,9 @@ class InRowTiles(CpuBackend):
         self, fused: ConvReluPool, arrays: dict[str, Array]
     ) -> ConvReluPoolPlan:
         with (
-            patch("gpucnn.backends.cpu.conv_relu_pool.tile_height", lambda *_: 2),
-            patch("gpucnn.backends.cpu.row_tiles.count_blocks", lambda columns, _: columns),
-            patch("gpucnn.backends.cpu.row_tiles.positions_at_once", lambda _: 2),
+            patch("gpucnn.backends.cpu.fused.conv_relu_pool.tile_height", lambda *_: 2),
+            patch("gpucnn.backends.cpu.fused.row_tiles.count_blocks", lambda columns, _: columns),
+            patch("gpucnn.backends.cpu.fused.row_tiles.positions_at_once", lambda _: 2),
         ):
             return super().conv_relu_pool_plan(fused, arrays)
 

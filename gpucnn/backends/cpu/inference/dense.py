@@ -3,6 +3,7 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
+from gpucnn.backends.cpu.fused.row_tiles import slices
 from gpucnn.backends.cpu.products import (
     BLOCK,
     SHORTEST,
@@ -10,7 +11,6 @@ from gpucnn.backends.cpu.products import (
     count_blocks,
     in_blocks,
 )
-from gpucnn.backends.cpu.row_tiles import slices
 from gpucnn.backends.memory import Array
 
 TRANSPOSED = 2**17

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
-from gpucnn.backends.cpu.frame import panels_of
+from gpucnn.backends.cpu.fused.frame import panels_of
 from gpucnn.backends.cpu.inference.layout import contiguous
 from gpucnn.backends.cpu.inference.patches import MOST, add_patches
 from gpucnn.backends.cpu.inference.tiles import add_tiles

@@ -3,12 +3,12 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
-from gpucnn.backends.cpu.frame import panels_of
+from gpucnn.backends.cpu.fused.frame import panels_of
+from gpucnn.backends.cpu.fused.panels import Panels
+from gpucnn.backends.cpu.fused.row_tiles import slices, tile_height
 from gpucnn.backends.cpu.layout import as_elements, images_last
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
-from gpucnn.backends.cpu.row_tiles import slices, tile_height
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
 

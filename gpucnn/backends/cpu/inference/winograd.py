@@ -4,8 +4,8 @@ import numpy as np
 
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import winograd
+from gpucnn.backends.cpu.fused.row_tiles import slices
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cpu.row_tiles import slices
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
 

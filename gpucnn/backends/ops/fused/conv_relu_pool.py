@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backends.cpu.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
-from gpucnn.backends.cpu.fewer_products import FewerProductsPlan, suits_training
+from gpucnn.backends.cpu.fused.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
+from gpucnn.backends.cpu.fused.fewer_products import FewerProductsPlan, suits_training
 from gpucnn.backends.cuda.conv_relu_pool import (
     CudaConvReluPoolPlan,
     Images,

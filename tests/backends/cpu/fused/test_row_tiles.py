@@ -3,9 +3,9 @@
 import pytest
 
 from gpucnn.backends import Window
-from gpucnn.backends.cpu import row_tiles
-from gpucnn.backends.cpu.panels import Panels
-from gpucnn.backends.cpu.row_tiles import positions_at_once, slices, tile_height
+from gpucnn.backends.cpu.fused import row_tiles
+from gpucnn.backends.cpu.fused.panels import Panels
+from gpucnn.backends.cpu.fused.row_tiles import positions_at_once, slices, tile_height
 
 NOTEBOOK = Panels(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
 CACHE = 2**20

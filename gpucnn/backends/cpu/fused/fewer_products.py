@@ -4,9 +4,9 @@ import numpy as np
 
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import winograd
-from gpucnn.backends.cpu.frame import Frame
+from gpucnn.backends.cpu.fused.frame import Frame
+from gpucnn.backends.cpu.fused.row_tiles import Workspace, comparisons, slices
 from gpucnn.backends.cpu.layout import LastView, images_last
-from gpucnn.backends.cpu.row_tiles import Workspace, comparisons, slices
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array
 

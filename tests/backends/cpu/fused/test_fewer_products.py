@@ -20,7 +20,7 @@ from backends.fused import (
 from backends.operations import Values
 from gpucnn.backends import ConvReluPool, CpuBackend, Window
 from gpucnn.backends.cpu import winograd
-from gpucnn.backends.cpu.fewer_products import FEWEST, FewerProductsPlan, suits_training
+from gpucnn.backends.cpu.fused.fewer_products import FEWEST, FewerProductsPlan, suits_training
 from gpucnn.verification.calls import Call, define, place
 
 CHANNELS, FILTERS, IMAGES = FEWEST

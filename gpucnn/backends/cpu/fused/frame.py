@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from gpucnn.backends.cpu.fused.panels import Panels
+from gpucnn.backends.cpu.fused.row_tiles import Workspace
 from gpucnn.backends.cpu.layout import LastView, images_last
-from gpucnn.backends.cpu.panels import Panels
-from gpucnn.backends.cpu.row_tiles import Workspace
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array, Buffer
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gpucnn.backends.cpu.core_cache import core_cache
+from gpucnn.backends.cpu.fused.panels import Panels
 from gpucnn.backends.cpu.layout import LastView, copy_runs, images_last, runs
-from gpucnn.backends.cpu.panels import Panels
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
 from gpucnn.backends.memory import Array, Shape
 from gpucnn.utils.arithmetic import ceil_div

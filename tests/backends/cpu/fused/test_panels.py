@@ -12,8 +12,8 @@ from backends.fused import conv_relu_pools
 from backends.operations import Values
 from backends.strategies import batches, seeds
 from gpucnn.backends import Array, ConvReluPool, Window
+from gpucnn.backends.cpu.fused.panels import Panels
 from gpucnn.backends.cpu.layout import images_last
-from gpucnn.backends.cpu.panels import Panels
 
 NOTEBOOK = Panels(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
 
