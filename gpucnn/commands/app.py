@@ -13,19 +13,19 @@ import typer
 from gpucnn.backends.ranks.launcher import place
 from gpucnn.backends.ranks.world import is_launched, world
 from gpucnn.commands import INTERRUPTED, STOPPED
-from gpucnn.commands.bench import bench
-from gpucnn.commands.devices import devices
-from gpucnn.commands.evaluate import evaluate
-from gpucnn.commands.export import export
-from gpucnn.commands.import_ import import_
-from gpucnn.commands.kernels import kernels
-from gpucnn.commands.notebook import notebook
-from gpucnn.commands.plot import plot
-from gpucnn.commands.predict import predict
-from gpucnn.commands.serve import serve
-from gpucnn.commands.sweep import sweep
-from gpucnn.commands.train import train
-from gpucnn.commands.verify import verify
+from gpucnn.commands.checkpoints.evaluate import evaluate
+from gpucnn.commands.checkpoints.export import export
+from gpucnn.commands.checkpoints.import_ import import_
+from gpucnn.commands.checkpoints.predict import predict
+from gpucnn.commands.checkpoints.serve import serve
+from gpucnn.commands.devices.bench import bench
+from gpucnn.commands.devices.devices import devices
+from gpucnn.commands.devices.kernels import kernels
+from gpucnn.commands.devices.notebook import notebook
+from gpucnn.commands.devices.verify import verify
+from gpucnn.commands.training.plot import plot
+from gpucnn.commands.training.sweep import sweep
+from gpucnn.commands.training.train import train
 from gpucnn.errors import GpucnnError, GpucnnWarning, RankLostError, StoppedError, printable
 from gpucnn.version import __version__
 

@@ -6,7 +6,7 @@ import pytest
 from commands.conftest import Command, Refused
 from gpucnn import Sequential
 from gpucnn.benchmark import Plan
-from gpucnn.commands import bench
+from gpucnn.commands.devices import bench
 from gpucnn.models import notebook
 
 both_names = pytest.mark.parametrize("option", ["--workers", "--threads"])

@@ -4,7 +4,7 @@ from commands.conftest import Command, Refused
 from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.machine_code import nvdisasm, nvrtc
-from gpucnn.commands import kernels
+from gpucnn.commands.devices import kernels
 from gpucnn.commands.tables.machine_code import sample_names
 
 TILES = [f"tile={tile}" for tile in (16, 32, 64, 128)]

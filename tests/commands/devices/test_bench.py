@@ -10,7 +10,7 @@ from benchmark.example import RANKS, REPORT, rounds, with_seconds
 from commands.conftest import Command, Refused
 from gpucnn.benchmark import PEERS, Plan, plan
 from gpucnn.benchmark.report import Report, TimeToAccuracy, read_report, write_report
-from gpucnn.commands import bench
+from gpucnn.commands.devices import bench
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from commands.conftest import Command, Refused
-from gpucnn.commands import plot
 from gpucnn.commands.runs import run
 from gpucnn.commands.runs.comparison import read_trainings
 from gpucnn.commands.runs.history import read_history
+from gpucnn.commands.training import plot
 
 
 @pytest.fixture

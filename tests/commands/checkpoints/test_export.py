@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from commands.conftest import Command, Refused
 from gpucnn import Conv2D, Dense, Flatten, Sequential
 
-KERAS = Path(__file__).parents[1] / "models/exchange/keras/files/functional.keras"
+KERAS = Path(__file__).parents[2] / "models/exchange/keras/files/functional.keras"
 MODEL, FILE = "model.safetensors", "model.onnx"
 BYTES = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 2), dtype=np.uint8)
 

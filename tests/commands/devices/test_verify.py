@@ -2,7 +2,7 @@ import pytest
 
 from commands.conftest import Command, Refused
 from gpucnn.backends import Array, Backend, CpuBackend
-from gpucnn.commands import verify
+from gpucnn.commands.devices import verify
 
 
 class Faulty(CpuBackend):

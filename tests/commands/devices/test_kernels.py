@@ -10,7 +10,7 @@ from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.machine_code import nvrtc
 from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, Compiled, Resources
 from gpucnn.backends.cuda.machine_code.resources import Compilation
-from gpucnn.commands import kernels
+from gpucnn.commands.devices import kernels
 
 LONG = "a_kernel_whose_name_is_longer_than_most"
 

@@ -1,0 +1,1 @@
+"""Commands that use, or make, the file of a trained model."""

@@ -1,0 +1,1 @@
+"""Commands that hold devices and kernels to account."""
