@@ -12,8 +12,8 @@ from itertools import product
 from pathlib import Path
 
 from gpucnn.benchmark import Plan, run_benchmark
-from gpucnn.benchmark.plot import write_plot
 from gpucnn.benchmark.report import read_report, write_report
+from gpucnn.benchmark.report.plot import write_plot
 from gpucnn.utils.plots import check_plot
 from tables import AVX2, ROOT, openblas_environment, report_blocks, write_blocks
 

@@ -10,9 +10,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from gpucnn.backends import available_devices
 from gpucnn.benchmark import PEERS, Plan, run_benchmark
-from gpucnn.benchmark.comparison import compare as compare_reports
-from gpucnn.benchmark.plot import write_plot
 from gpucnn.benchmark.report import Report, read_report, write_report
+from gpucnn.benchmark.report.comparison import compare as compare_reports
+from gpucnn.benchmark.report.plot import write_plot
 from gpucnn.commands.options import WORKERS, Threads, check_workers
 from gpucnn.commands.tables.bench import print_comparison, print_report
 from gpucnn.errors import InvalidValueError

@@ -2,7 +2,6 @@
 
 from rich.table import Table
 
-from gpucnn.benchmark.comparison import Change, Comparison, Figure
 from gpucnn.benchmark.report import (
     Environment,
     KernelMeasurement,
@@ -11,6 +10,7 @@ from gpucnn.benchmark.report import (
     Report,
     Roofline,
 )
+from gpucnn.benchmark.report.comparison import Change, Comparison, Figure
 from gpucnn.benchmark.timing import paired_ratio
 from gpucnn.commands.tables.scaling import scaling_tables
 from gpucnn.commands.tables.spread import spread

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpucnn.benchmark.report import Environment, LayerMeasurement, Measurement, Report, Roofline
+from gpucnn.benchmark.report.records import (
+    Environment,
+    LayerMeasurement,
+    Measurement,
+    Report,
+    Roofline,
+)
 from gpucnn.benchmark.timing import quartiles
 from gpucnn.utils.plots import (
     BLUE,

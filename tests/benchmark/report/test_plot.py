@@ -9,8 +9,8 @@ import pytest
 
 from benchmark.example import REPORT
 from expect import refusal
-from gpucnn.benchmark.plot import draw, write_plot
 from gpucnn.benchmark.report import Report
+from gpucnn.benchmark.report.plot import draw, write_plot
 from gpucnn.errors import MissingExtraError
 
 pytest.importorskip("matplotlib")

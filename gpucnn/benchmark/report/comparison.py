@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gpucnn.benchmark.report import Environment, Report, TimeToAccuracy
+from gpucnn.benchmark.report.records import Environment, Report, TimeToAccuracy
 from gpucnn.benchmark.timing import median_interval
 from gpucnn.errors import InvalidValueError
 

@@ -5,8 +5,8 @@ import pytest
 
 from benchmark.example import RANKS, REPORT, rounds, with_seconds
 from expect import refusal
-from gpucnn.benchmark.comparison import Change, Comparison, Figure, compare
 from gpucnn.benchmark.report import LayerMeasurement, PeakMemory, Report, TimeToAccuracy
+from gpucnn.benchmark.report.comparison import Change, Comparison, Figure, compare
 
 TRAINING = Figure("cpu", "training step", 64)
 
