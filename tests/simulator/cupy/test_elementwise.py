@@ -72,6 +72,38 @@ def test_raw_arrays_are_indexed(cupy: Any) -> None:
     np.testing.assert_array_equal(transposed(x, cupy.empty((3, 2))).get(), x.get().T)
 
 
+SHIFTED = "raw T x, int32 n", "T y", "y = x[i + n]", "shifted"
+
+
+@pytest.mark.parametrize("view", [slice(0, 4), slice(0, 40, 10), slice(3, None, -1)])
+def test_an_access_beyond_a_raw_array_is_found(cupy: Any, view: slice) -> None:
+    shifted = cupy.ElementwiseKernel(*SHIFTED)
+    x = cupy.arange(100, dtype=cupy.float32)[view]
+    assert shifted(x, 1, size=3).get().tolist() == x.get()[1:].tolist()
+    for n in (1, -1):
+        beyond = r"^shifted, .* reads at test_elementwise.py:\d+ element -?\d+ of argument 0, which"
+        with pytest.raises(RuntimeError, match=beyond):
+            shifted(x, n, size=4)
+    written = cupy.ElementwiseKernel("raw T x, int32 n", "raw T y", "y[i] = x[i + n]", "written")
+    y = cupy.zeros(10, dtype=cupy.float32)
+    written(x, 0, y[2:6], size=4)
+    assert y.get().tolist() == [0, 0, *x.get().tolist(), 0, 0, 0, 0]
+    with pytest.raises(
+        RuntimeError, match=r"^written, .* writes .* element 3 of argument 2, which"
+    ):
+        written(x, 0, y[2:5], size=4)
+
+
+def test_an_access_of_a_reduction_beyond_a_raw_array_is_found(cupy: Any) -> None:
+    weighted = cupy.ReductionKernel(
+        "T x, raw T z", "T y", "x * z[_J + 1]", "a + b", "y = a", "0", "weighted"
+    )
+    x, z = cupy.arange(4, dtype=cupy.float32), cupy.arange(5, dtype=cupy.float32)
+    assert weighted(x, z).get() == 1 * 2 + 2 * 3 + 3 * 4
+    with pytest.raises(RuntimeError, match=r"^weighted, .* reads .* element 4 of argument 1, "):
+        weighted(x, z[:4])
+
+
 def test_what_kernels_are_made_of(cupy: Any) -> None:
     kernel = cupy.ElementwiseKernel(
         "float32 x",

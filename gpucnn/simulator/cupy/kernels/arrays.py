@@ -1,4 +1,4 @@
-"""Arrays as kernels for single elements and reductions are given them: a pointer and a layout."""
+"""Arrays as kernels for single elements and reductions are given them: memory and a layout."""
 
 from collections.abc import Sequence
 from math import prod
@@ -12,11 +12,35 @@ from gpucnn.simulator.cupy.kernels.signature import Parameter, Types, ctype, dty
 Text = list[str]
 
 
-def layout(shape: Sequence[int], strides: Sequence[int]) -> Any:
-    """`Layout` of carray.cuh."""
-    size = prod(shape)
-    numbers = [size, *(shape or (0,)), *(strides or (0,))]
-    return np.array(numbers, np.int64).view(f"V{8 * len(numbers)}")[0]
+class Layouts:
+    """The layouts of a launch, as one array of the device.
+
+    In structures by themselves they would be taken for what may hide addresses, and the launch
+    would be free to access any.
+    """
+
+    declared = "const long long* _layouts"
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+
+    def shape(self, shape: Sequence[int]) -> str:
+        """Add a shape; return where it is, for a `CIndexer`."""
+        return self._add(prod(shape), *shape, *(0,) * len(shape))
+
+    def array(self, array: Any, origin: int) -> str:
+        """Add an array that begins `origin` bytes behind its memory; for a `CArray`."""
+        return self._add(origin, array.size, *array.shape, *array.strides)
+
+    @property
+    def passed(self) -> Handle:
+        """The argument that is `declared`."""
+        return _OnDevice(np.array(self._numbers, np.int64))
+
+    def _add(self, *numbers: int) -> str:
+        place = len(self._numbers)
+        self._numbers += numbers
+        return f"_layouts + {place}"
 
 
 def scalar(value: Any, dtype: np.dtype[Any]) -> Any:
@@ -34,12 +58,15 @@ class Bound:
         arguments: Sequence[Any],
         views: Sequence[Any],
         types: Types,
+        layouts: Layouts,
+        *,
         constant: bool,
     ) -> None:
         self.parameters: Text = []
         self.arrays: Text = []
         self.elements: list[tuple[str, str]] = []  # a declaration, and the array
         self.passed: list[Any] = []
+        self._layouts = layouts
         for parameter, argument, view in zip(parameters, arguments, views, strict=True):
             self._bind(parameter, argument, view, dtype_of(parameter, types), constant)
 
@@ -52,12 +79,13 @@ class Bound:
             self.passed.append(scalar(argument, dtype))
             return
         const = "const " if constant else ""
-        dimensions = view.ndim
-        self.parameters += [f"{const}{kind}* _data_{name}", f"Layout<{dimensions}> _layout_{name}"]
-        self.passed += [_Whole(argument, view), layout(view.shape, view.strides)]
+        memory, origin = _memory_of(view)
+        self.parameters.append(f"{const}{kind}* _data_{name}")
+        self.passed.append(_OnDevice(memory))
         array = name if parameter.is_raw else f"_raw_{name}"
+        layout = self._layouts.array(view, origin)
         self.arrays.append(
-            f"const CArray<{const}{kind}, {dimensions}> {array}(_data_{name}, _layout_{name});"
+            f"const CArray<{const}{kind}, {view.ndim}> {array}(_data_{name}, {layout});"
         )
         if not parameter.is_raw:
             self.elements.append((f"{const}{kind}& {name}", array))
@@ -67,8 +95,15 @@ class Bound:
         return " ".join(f"{declared} = {array}[{index}];" for declared, array in self.elements)
 
 
-class _Whole(Handle):
-    """A view of an argument, passed as an array of its own."""
+class _OnDevice(Handle):
+    """What lies on the device and no user sees, as an argument."""
 
-    def __init__(self, argument: Handle, view: Any) -> None:
-        self.host, self._argument = view, argument
+    def __init__(self, host: Any) -> None:
+        self.host = host
+
+
+def _memory_of(view: Any) -> tuple[Any, int]:
+    """A view that begins with the lowest element of another, and the bytes to the other's first."""
+    forward = tuple(slice(None, None, -1 if stride < 0 else 1) for stride in view.strides)
+    lowest = view[(*forward, ...)]  # an array even without dimensions
+    return lowest, view.ctypes.data - lowest.ctypes.data

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.simulator.cupy.calls import Handle
-from gpucnn.simulator.cupy.kernels.arrays import Bound, layout
+from gpucnn.simulator.cupy.kernels.arrays import Bound, Layouts
 from gpucnn.simulator.cupy.kernels.generated import GeneratedKernel
 from gpucnn.simulator.cupy.kernels.origin import located
 from gpucnn.simulator.cupy.kernels.signature import Types, typedefs
@@ -117,15 +117,27 @@ class ElementwiseKernel(GeneratedKernel):
                 view if parameter.is_raw or view is None else view.reshape(-1)
                 for view, parameter in zip(views, self.params, strict=True)
             ]
+        layouts = Layouts()
         inputs = Bound(
-            self.in_params, arguments[: self.nin], views[: self.nin], types, constant=True
+            self.in_params,
+            arguments[: self.nin],
+            views[: self.nin],
+            types,
+            layouts,
+            constant=True,
         )
         outputs = Bound(
-            self.out_params, arguments[self.nin :], views[self.nin :], types, constant=False
+            self.out_params,
+            arguments[self.nin :],
+            views[self.nin :],
+            types,
+            layouts,
+            constant=False,
         )
-        source = self._source(inputs, outputs, types, len(shape))
+        indices = f"CIndexer<{len(shape)}> _ind({layouts.shape(shape)});"
+        source = self._source(inputs, outputs, types, indices)
         blocks = min(-(-prod(shape) // BLOCK), MOST_BLOCKS)
-        passed = [*inputs.passed, *outputs.passed, layout(shape, (0,) * len(shape))]
+        passed = [*inputs.passed, *outputs.passed, layouts.passed]
         self._kernel(source)((blocks,), (BLOCK,), passed)
 
     def _views(self, arguments: Sequence[Any], shape: tuple[int, ...]) -> list[Any]:
@@ -145,17 +157,15 @@ class ElementwiseKernel(GeneratedKernel):
             for view, parameter in zip(views, self.params, strict=True)
         )
 
-    def _source(self, inputs: Bound, outputs: Bound, types: Types, dimensions: int) -> str:
-        declared = ", ".join(
-            [*inputs.parameters, *outputs.parameters, f"Layout<{dimensions}> _layout"]
-        )
+    def _source(self, inputs: Bound, outputs: Bound, types: Types, indices: str) -> str:
+        declared = ", ".join([*inputs.parameters, *outputs.parameters, Layouts.declared])
         return f"""#include <cupy/carray.cuh>
 {typedefs(self.params, types)}
 {self.preamble}
 extern "C" __global__ void {self.name}({declared})
 {{
     {" ".join([*inputs.arrays, *outputs.arrays])}
-    CIndexer<{dimensions}> _ind(_layout);
+    {indices}
     {self.loop_prep};
     for (ptrdiff_t i = (ptrdiff_t)blockIdx.x * blockDim.x + threadIdx.x; i < _ind.size();
          i += (ptrdiff_t)gridDim.x * blockDim.x) {{

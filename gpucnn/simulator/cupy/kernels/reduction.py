@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.simulator.cupy.calls import Handle
-from gpucnn.simulator.cupy.kernels.arrays import Bound, layout
+from gpucnn.simulator.cupy.kernels.arrays import Bound, Layouts
 from gpucnn.simulator.cupy.kernels.generated import GeneratedKernel
 from gpucnn.simulator.cupy.kernels.signature import CTYPES, Types, ctype, dtype_of, typedefs
 
@@ -131,29 +131,25 @@ class ReductionKernel(GeneratedKernel):
         shape: tuple[int, ...],
         count: int,
     ) -> None:
-        given = Bound(self.in_params, inputs, views, types, constant=True)
-        made = Bound(self.out_params, outputs, results, types, constant=False)
+        layouts = Layouts()
+        given = Bound(self.in_params, inputs, views, types, layouts, constant=True)
+        made = Bound(self.out_params, outputs, results, types, layouts, constant=False)
         out_shape = results[0].shape
-        source = self._source(given, made, types, len(shape), len(out_shape))
+        indices = (
+            f"CIndexer<{len(shape)}> _in_ind({layouts.shape(shape)}); "
+            f"CIndexer<{len(out_shape)}> _out_ind({layouts.shape(out_shape)});"
+        )
+        source = self._source(given, made, types, indices)
         blocks = min(prod(out_shape), MOST_BLOCKS)
-        passed = [
-            *given.passed,
-            *made.passed,
-            layout(shape, (0,) * len(shape)),
-            layout(out_shape, (0,) * len(out_shape)),
-            np.int64(count),
-        ]
+        passed = [*given.passed, *made.passed, np.int64(count), layouts.passed]
         self._kernel(source)((blocks,), (BLOCK,), passed)
 
-    def _source(
-        self, given: Bound, made: Bound, types: Types, dimensions: int, out_dimensions: int
-    ) -> str:
+    def _source(self, given: Bound, made: Bound, types: Types, indices: str) -> str:
         declared = [
             *given.parameters,
             *made.parameters,
-            f"Layout<{dimensions}> _in_layout",
-            f"Layout<{out_dimensions}> _out_layout",
             "long long _count",
+            Layouts.declared,
         ]
         kind = self.reduce_type or ctype(dtype_of(self.out_params[0], types))
         begin = f"_type_reduce({self.identity})" if self.identity else "_type_reduce()"
@@ -169,8 +165,7 @@ extern "C" __global__ void {self.name}({", ".join(declared)})
     __shared__ char _memory[{BLOCK} * sizeof(_type_reduce)] __attribute__((aligned(16)));
     _type_reduce* _values = (_type_reduce*)_memory;
     {" ".join([*given.arrays, *made.arrays])}
-    CIndexer<{dimensions}> _in_ind(_in_layout);
-    CIndexer<{out_dimensions}> _out_ind(_out_layout);
+    {indices}
     for (ptrdiff_t _i = blockIdx.x; _i < _out_ind.size(); _i += gridDim.x) {{
         _type_reduce _s = {begin};
         bool _begun = {begun};

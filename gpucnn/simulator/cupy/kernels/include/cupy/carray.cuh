@@ -8,10 +8,20 @@
 #define M_PI 3.1415926535897932384626433832795
 #endif
 
-// The shape of an array, and the bytes from one element to the next. It is filled from the host.
+// The shape of an array, and the bytes from one element to the next, from what the host wrote.
 template <int dimensions> struct Layout {
     ptrdiff_t size;
     ptrdiff_t shape[dimensions ? dimensions : 1], strides[dimensions ? dimensions : 1];
+
+    // Not checked, since no program can get it wrong, and each thread would take the time.
+    __attribute__((no_sanitize("thread"))) __device__ explicit Layout(const long long* numbers)
+        : size(numbers[0])
+    {
+        for (int d = 0; d < dimensions; d++) {
+            shape[d] = numbers[1 + d];
+            strides[d] = numbers[1 + dimensions + d];
+        }
+    }
 };
 
 // Indices of one dimension after the other, the last one fastest.
@@ -19,7 +29,7 @@ template <int dimensions> class CIndexer {
 public:
     static const int ndim = dimensions;
 
-    __device__ explicit CIndexer(const Layout<dimensions>& layout) : layout(layout) {}
+    __device__ explicit CIndexer(const long long* numbers) : layout(numbers) {}
     __device__ ptrdiff_t size() const { return layout.size; }
     __device__ const ptrdiff_t* shape() const { return layout.shape; }
     __device__ const ptrdiff_t* get() const { return index; }
@@ -40,7 +50,9 @@ template <typename T, int dimensions> class CArray {
 public:
     static const int ndim = dimensions;
 
-    __device__ CArray(T* data, const Layout<dimensions>& layout) : data(data), layout(layout) {}
+    // `memory` begins `numbers[0]` bytes before the first element: there are negative strides.
+    __device__ CArray(T* memory, const long long* numbers)
+        : data((T*)((char*)memory + numbers[0])), layout(numbers + 1) {}
     __device__ ptrdiff_t size() const { return layout.size; }
     __device__ const ptrdiff_t* shape() const { return layout.shape; }
     __device__ const ptrdiff_t* strides() const { return layout.strides; }
