@@ -13,9 +13,9 @@ from threading import RLock
 
 from gpucnn.simulator.cache import cached_library
 from gpucnn.simulator.compiler import Compiler, find_compiler
-from gpucnn.simulator.errors import LaunchError
+from gpucnn.simulator.errors import LaunchError, SimulatorError
 from gpucnn.simulator.launches import DONE, INTERRUPTED, Launch, with_lines
-from gpucnn.simulator.listing import Listing, read_listing
+from gpucnn.simulator.listing import Kernel, Listing, read_listing
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
 from gpucnn.simulator.source import LANGUAGE, preprocess, translate
 
@@ -87,6 +87,21 @@ class Library:
     is_instrumented: bool
     """Whether a call before each access to memory tells the scheduler of it."""
 
+    def kernel(self, name: str) -> Kernel:
+        """The kernel of that symbol or name expression.
+
+        Raises:
+            SimulatorError: there is none.
+        """
+        template = name.partition("<")[0]
+        if name not in self.listing.kernels and _is_template(template, self.text):
+            instance = name if "<" in name else f"{name}<float>"
+            raise SimulatorError(
+                f"{template} is a template, whose kernels are those of the name_expressions: give "
+                f"{instance!r} among them, and ask for it as it is written there"
+            )
+        return self.listing.kernel(name)
+
     @cached_property
     def instrumented(self) -> "Library":
         """The same kernels, compiled so that their accesses to memory are seen."""
@@ -112,6 +127,12 @@ class Library:
             return
         text = with_lines(message.value.decode(errors="replace"), self.path)
         raise KeyboardInterrupt(text) if outcome == INTERRUPTED else LaunchError(text)
+
+
+def _is_template(name: str, text: str) -> bool:
+    """Whether a text has a template of a function that, as kernels, returns nothing."""
+    function = re.escape(name.rpartition("::")[2].strip())
+    return bool(re.search(rf"\btemplate\b[^;{{}}]*\bvoid\s+{function}\s*\(", text))
 
 
 def _is_interruptible() -> bool:

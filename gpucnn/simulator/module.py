@@ -96,7 +96,7 @@ class Function:
         self.name = name
         self._library = library
         self._order = order
-        kernel = library.listing.kernel(name)
+        kernel = library.kernel(name)
         self._kernel, self._static_shared = kernel.description, kernel.static_shared
 
     @property
@@ -214,12 +214,14 @@ class Function:
     def _padded_to_3d(
         self, what: str, sizes: Sequence[int], largest: tuple[int, ...]
     ) -> tuple[int, ...]:
-        good = 1 <= len(sizes) <= 3 and all(
-            1 <= size <= most for size, most in zip(sizes, largest, strict=False)
+        given = tuple(sizes) if isinstance(sizes, Iterable) else ()
+        good = 1 <= len(given) <= 3 and all(
+            isinstance(size, int | np.integer) and 1 <= size <= most
+            for size, most in zip(given, largest, strict=False)
         )
         if not good:
             raise SimulatorError(
-                f"{self.name} is launched with a {what} of {tuple(sizes)}: give 1 to 3 numbers "
+                f"{self.name} is launched with a {what} of {given or sizes}: give 1 to 3 numbers "
                 f"from 1 to {largest[0]}, {largest[1]} and {largest[2]}"
             )
         return (*map(int, sizes), *(1,) * (3 - len(sizes)))
@@ -261,7 +263,7 @@ class Prepared:
         name, library = self._launch.name.decode(), self._library.instrumented
         counter = Counter(name, self._arguments.arrays)
         launch = Launch.from_buffer_copy(self._launch)
-        launch.kernel = ctypes.pointer(library.listing.kernel(name).description)
+        launch.kernel = ctypes.pointer(library.kernel(name).description)
         launch.counting = ctypes.pointer(counter.counting)
         if launch.block_count:
             library.launch(launch)

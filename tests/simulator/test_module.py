@@ -79,8 +79,10 @@ def test_unknown_order(order: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("grid", [(), (0,), (1, 65536), (1, 1, 65536), (2**31,), (1, 1, 1, 1)])
-def test_grid_that_no_device_takes(grid: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "grid", [(), (0,), (1, 65536), (1, 1, 65536), (2**31,), (1, 1, 1, 1), (1.5,), 8]
+)
+def test_grid_that_no_device_takes(grid: Any) -> None:
     assert error_of(kernel("language", "printing"), grid, (1,), (np.int32(1),)) == (
         f"printing is launched with a grid of {grid}: give 1 to 3 numbers from 1 to 2147483647, "
         "65535 and 65535"
