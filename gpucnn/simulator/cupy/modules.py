@@ -18,6 +18,7 @@ from gpucnn.simulator.cupy.kernels.reduction import ReductionKernel
 from gpucnn.simulator.cupy.memory import PinnedMemoryPool, pool
 from gpucnn.simulator.cupy.namespace import Namespace, functions_of, numpy_names, ufunc
 from gpucnn.simulator.cupy.ndarray import ndarray
+from gpucnn.simulator.cupy.profiler import profiler_names
 from gpucnn.simulator.cupy.random import random_names
 from gpucnn.simulator.cupy.testing import testing_names
 
@@ -42,8 +43,11 @@ def modules() -> dict[str, Namespace]:
     }
     cupy = Namespace("cupy", "CuPy's interface, on the simulator.", numpy_names() | parts | _own())
     calls.register_namespace(cupy)
-    cupyx = Namespace("cupyx", "What CuPy adds to NumPy's interface.", _cupyx())
-    top = {"cupy": cupy, "cupyx": cupyx, **cuda}
+    profiler = Namespace("cupyx.profiler", "How long calls take.", profiler_names())
+    cupyx = Namespace(
+        "cupyx", "What CuPy adds to NumPy's interface.", _cupyx() | {"profiler": profiler}
+    )
+    top = {"cupy": cupy, "cupyx": cupyx, "cupyx.profiler": profiler, **cuda}
     return top | {f"cupy.{name}": module for name, module in parts.items()}
 
 
