@@ -1,5 +1,6 @@
 """RawKernel and RawModule: what CuPy passes, refuses, and is asked for."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,32 @@ extern "C" __global__ void scaled(float* x) { *x *= factor; }
     x = cupy.ones(1, dtype=cupy.float32)
     names["module"].get_function("scaled")((1,), (1,), (x,))
     assert x == 3
+
+
+def test_a_fault_is_at_the_line_of_a_constant_of_another_module(
+    cupy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = 'extern "C" __global__ void beyond(int* x)\n{\n    x[9] = 1;\n}\n'
+    (tmp_path / "sources_of_another.py").write_text(f'"""Kernels."""\n\nBEYOND = """{kernel}"""\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    source = importlib.import_module("sources_of_another").BEYOND
+    beyond = cupy.RawKernel(source, "beyond")
+    with pytest.raises(RuntimeError, match=r"writes at sources_of_another\.py:5 element 9 of"):
+        beyond((1,), (1,), (cupy.zeros(3, dtype=cupy.int32),))
+
+
+def test_a_template_has_the_instances_that_are_asked_for(cupy: Any) -> None:
+    source = "template <typename T> __global__ void f(T* x) { *x = 1; }"
+    for name in ("f", "f<int>"):
+        with pytest.raises(
+            cupy.cuda.driver.CUDADriverError,
+            match=r"^CUDA_ERROR_NOT_FOUND: .* f is a template, .* give 'f<\w+>' among them",
+        ):
+            cupy.RawModule(code=source).get_function(name)
+    x = cupy.zeros(1, dtype=cupy.int32)
+    module = cupy.RawModule(code=source, name_expressions=["f<int>"])
+    module.get_function("f<int>")((1,), (1,), (x,))
+    assert x == 1
 
 
 def test_an_array_of_addresses_is_a_pointer_to_pointers(cupy: Any) -> None:

@@ -15,17 +15,19 @@ NEAREST = 10
 def located(code: str, name: str | None = None) -> str:
     """The source, with the file and line of it if one of the callers' files has it.
 
-    It is looked for as it is, in the callers' files and the CUDA sources beside these.
+    It is looked for as it is, in the callers' files and the CUDA sources beside these, and else
+    among the constants of all modules.
 
     Args:
         code: the source.
         name: of the file if it is not found.
     """
-    for file in _callers(sys._getframe(1)):
-        found = _line_in(file, code)
-        if found:
-            path, line = found
-            return f'#line {line} "{path}"\n{code}'
+    files = _callers(sys._getframe(1))
+    found = next(filter(None, (_line_in(file, code) for file in files)), None)
+    found = found or _line_of_constant(code)
+    if found:
+        path, line = found
+        return f'#line {line} "{path}"\n{code}'
     return code if name is None else f'#line 1 "{name}"\n{code}'
 
 
@@ -38,6 +40,18 @@ def _files(frame: FrameType | None) -> Iterator[str]:
     while frame is not None:
         yield frame.f_code.co_filename
         frame = frame.f_back
+
+
+@cache
+def _line_of_constant(code: str) -> tuple[str, int] | None:
+    """The file, and the line at which it has the source, of a module that keeps it by a name."""
+    for module in list(sys.modules.values()):
+        names = dict(getattr(module, "__dict__", {}))  # which other threads may change
+        file = names.get("__file__")
+        is_there = any(type(each) is str and each == code for each in names.values())
+        if file and is_there and (found := _line_in(file, code)):
+            return found
+    return None
 
 
 @cache
