@@ -13,9 +13,6 @@ from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.models.replica import Replica
 from gpucnn.utils.arithmetic import ceil_div
 
-FIRST = np.zeros(2, np.int64)
-"""The position of a single batch, see `Data`."""
-
 
 def compute_logits(replica: Replica, x: Array, logits: Array, communicator: Communicator) -> None:
     """Compute the logits of a batch, see `bind_logits`."""
@@ -118,20 +115,17 @@ def predict_batch(
     """What `predict` gives for a single batch on the host, which it takes as it is.
 
     Args:
-        replica: the model, on a backend that `binds_calls`.
+        replica: the model, which `is_known_finite`, on a backend that `binds_calls`.
         images: uint8 or real (n, *input_shape).
         predicts_softmax: as for `predict`.
 
     Returns:
         real (n, outputs).
     """
-    replica.prepare_inference(len(images))
-    lane, outputs = replica.inferring, replica.layers[-1].output_shape
-    found = np.empty((len(images), *outputs), replica.dtype)
-    for rows in _microbatches(replica, len(images), ALONE):
-        output = lane.infer(images[rows])
-        lane.store_outputs(output, FIRST, found, len(images), rows.start, predicts_softmax)
-    return found
+    replica.prepare_noticed(len(images))
+    predict, microbatches = replica.inferring.predict, _microbatches(replica, len(images), ALONE)
+    found = [predict(images[rows], predicts_softmax).copy() for rows in microbatches]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _microbatches(replica: Replica, batch: int, communicator: Communicator) -> list[slice]:

@@ -53,7 +53,10 @@ FUSION = (
 )
 """The methods that decide what runs as one operation, and on how many images."""
 
-BINDING = ("bind_conv2d_relu_max_pool", "bind_dense", "bind_flattening", "bind_layout")
+BINDING = (
+    *("bind_conv2d_relu_max_pool", "bind_dense", "bind_flattening", "bind_layout"),
+    "bind_softmax",
+)
 """The methods that bind operations for inference, which come one by one where intercepted."""
 
 Perform = Callable[[str, str, dict[str, Any]], None]

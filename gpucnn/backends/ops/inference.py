@@ -1,16 +1,20 @@
 """Operations of inference that are bound to their arrays once, for many passes."""
 
+import numpy as np
+
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.inference.dense import add_dense
 from gpucnn.backends.cpu.inference.layout import flattened, laid_out
 from gpucnn.backends.cpu.inference.pooled import add_pooled_convolution
+from gpucnn.backends.cpu.inference.softmax import add_softmax
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
 from gpucnn.backends.ops.fused.conv_relu_pool import ConvReluPools, CpuConvReluPools
 from gpucnn.backends.ops.matrices import CpuMatrices, Matrices
+from gpucnn.backends.ops.training.loss import Loss
 
 
-class Inference(ConvReluPools, Matrices):
+class Inference(ConvReluPools, Matrices, Loss):
     """Definitions of the calls of a pass, see `Calls`."""
 
     binds_calls = False
@@ -35,6 +39,16 @@ class Inference(ConvReluPools, Matrices):
             calls: of the pass.
         """
         calls.add(self.matmul, x, kernel, out, bias=bias)
+
+    def bind_softmax(self, logits: Array, out: Array, calls: Calls) -> None:
+        """Add the calls that compute the probabilities of classes, see `store_probabilities`.
+
+        Args:
+            logits: real (n, classes).
+            out: likewise, written.
+            calls: of the pass.
+        """
+        calls.add(self.store_probabilities, self.zeros((2,), np.int64), logits, out, len(logits))
 
     def bind_conv2d_relu_max_pool(
         self, fused: ConvReluPool, x: Array, kernel: Array, bias: Array, calls: Calls
@@ -78,6 +92,9 @@ class CpuInference(CpuConvReluPools, CpuMatrices, Inference):
 
     def bind_dense(self, x: Array, kernel: Array, bias: Array, out: Array, calls: Calls) -> None:
         add_dense(x, kernel, bias, out, calls)
+
+    def bind_softmax(self, logits: Array, out: Array, calls: Calls) -> None:
+        add_softmax(logits, out, self.empty_local((len(logits), 1), logits.dtype), calls)
 
     def bind_conv2d_relu_max_pool(
         self, fused: ConvReluPool, x: Array, kernel: Array, bias: Array, calls: Calls

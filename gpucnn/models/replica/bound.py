@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from gpucnn.backends import Array, Backend, Calls
 from gpucnn.models.graph import Stretch
 from gpucnn.models.replica.passes import bind
-from gpucnn.models.replica.watched import Watched
 
 KEPT = 8
 """The most batch sizes for which passes are kept: those of a data set are fewer."""
@@ -17,6 +16,8 @@ class BoundPass:
     Args:
         stretches: of placed layers.
         images: real (n, *input_shape), in the layout of the layers.
+        bind_predictions: adds the calls that make of `output` what is predicted, which it returns;
+            with softmax or not.
 
     Attributes:
         images: as given, what the pass takes.
@@ -25,11 +26,29 @@ class BoundPass:
         renew: lets it follow from the weights as they are now.
     """
 
-    def __init__(self, stretches: Sequence[Stretch], images: Array) -> None:
+    def __init__(
+        self,
+        stretches: Sequence[Stretch],
+        images: Array,
+        bind_predictions: Callable[[Array, bool, Calls], Array],
+    ) -> None:
         self.images, calls = images, Calls()
         self.output = bind(stretches, images, calls)
         self.compute: Callable[[], None] = calls
         self.renew = calls.renew
+        self._bind_predictions = bind_predictions
+        self._predictions: dict[bool, tuple[Callable[[], None], Array]] = {}
+
+    def predict(self, *, with_softmax: bool) -> Array:
+        """What is predicted by `output`, real (n, outputs), which the next call overwrites."""
+        bound = self._predictions.get(with_softmax)
+        if bound is None:
+            calls = Calls()
+            predictions = self._bind_predictions(self.output, with_softmax, calls)
+            bound = self._predictions[with_softmax] = calls, predictions
+        compute, predictions = bound
+        compute()
+        return predictions
 
 
 class BoundPasses:
@@ -39,16 +58,11 @@ class BoundPasses:
 
     Args:
         backend: of the layers.
-        weights: those that the passes follow from.
         make: makes the pass for a batch size.
     """
 
-    def __init__(
-        self, backend: Backend, weights: Watched, make: Callable[[int], BoundPass]
-    ) -> None:
+    def __init__(self, backend: Backend, make: Callable[[int], BoundPass]) -> None:
         self._backend, self._make, self._allocations = backend, make, backend.allocations
-        self._weights = weights
-        self._changes = 0
         self._passes: dict[int, BoundPass] = {}
         self._renewed: set[int] = set()
 
@@ -68,7 +82,4 @@ class BoundPasses:
 
     def renew(self) -> None:
         """Let the passes follow from the weights as they are now."""
-        changes = self._weights.notice()
-        if changes != self._changes:
-            self._renewed.clear()
-            self._changes = changes
+        self._renewed.clear()

@@ -67,11 +67,26 @@ class FoldedLane(Lane):
         unused = backend.empty(parameters.shape, dtype)
         vectors = parameters, unused, state
         super().__init__(folded, backend, input_shape, dtype, *vectors, objective)
+        self._folded: tuple[int, list[float]] | None = None
 
-    def fold(self) -> None:
-        """Compute the parameters from those that the layers have now."""
+    def follow(self, changes: int) -> None:
+        """As `Lane.follow`, and from the attributes of the layers, which a user may set."""
+        self._take_settings()
+        epsilons = [each.epsilon for _, each in self._sources if each is not None]
+        if (changes, epsilons) != self._folded:
+            self._folded = changes, epsilons
+            self._fold()
+            self.bound.renew()
+
+    def _take_settings(self) -> None:
         for mine, (layer, normalization) in zip(self.plain, self._sources, strict=True):
             vars(mine).update(layer.__getstate__())
+            if normalization is not None:
+                vars(mine)["use_bias"] = True
+
+    def _fold(self) -> None:
+        """Compute the parameters from those that the layers have now."""
+        for mine, (layer, normalization) in zip(self.plain, self._sources, strict=True):
             if normalization is None:
                 for name, array in layer.parameters.items():
                     self._backend.copy(array, mine.parameters[name])
@@ -79,7 +94,6 @@ class FoldedLane(Lane):
             else:
                 assert isinstance(mine, Affine)
                 assert isinstance(layer, Affine)
-                vars(mine)["use_bias"] = True
                 normalization.fold(layer, mine)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Shape
+from gpucnn.backends import Array, Backend, BatchMemory, Buffer, Calls, Shape
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.layers import (
     Batch,
@@ -27,7 +27,6 @@ from gpucnn.models.replica.layout import lay_out, lay_out_state, part_of
 from gpucnn.models.replica.mixing import Mixing
 from gpucnn.models.replica.objective import Objective
 from gpucnn.models.replica.passes import Totals, backward, forward
-from gpucnn.models.replica.watched import Watched
 
 Metrics = tuple[Array, Array]
 """The loss of each image, real (N,), and 1 where it is classified correctly, else 0, likewise."""
@@ -78,9 +77,7 @@ class Lane:
         totals: the sums of gradients, where several layers take an output.
         gradients: as given.
         loss: the loss function.
-        weights: the parameters and the state.
-        bound: the passes of `infer` and `infer_gathered`, on a backend that `binds_calls`; to be
-            renewed when the weights may have changed.
+        bound: the passes of `infer` and `infer_gathered`, on a backend that `binds_calls`.
     """
 
     def __init__(
@@ -126,8 +123,8 @@ class Lane:
         self._targets = BatchMemory(backend, Buffer((outputs,)), dtype)
         self._weights = BatchMemory(backend, Buffer((1,)), dtype)
         self._losses, self._correct = (BatchMemory(backend, Buffer(()), dtype) for _ in range(2))
-        self.weights = Watched([parameters, state], can_compare=backend.is_host)
-        self.bound = BoundPasses(backend, self.weights, self._bind)
+        self._followed = 0
+        self.bound = BoundPasses(backend, self._bind)
 
     def reserve(self, images: int, *, training: bool) -> None:
         """Reserve memory for microbatches of up to `images`, with gradients if `training`."""
@@ -191,6 +188,12 @@ class Lane:
         """
         return by_itself(forward(self._body.stretches, x, step))
 
+    def follow(self, changes: int) -> None:
+        """Let inference follow from the weights as they are once they have changed so often."""
+        if changes != self._followed:
+            self._followed = changes
+            self.bound.renew()
+
     def infer(self, x: Array) -> Array:
         """What `forward` gives for a C-contiguous microbatch, real (n, *input_shape).
 
@@ -198,13 +201,31 @@ class Lane:
         """
         if not self._backend.binds_calls:
             return self.forward(self.to_layout(x))
+        return self._inferred(x).output
+
+    def predict(self, x: Array, predicts_softmax: bool | None = None) -> Array:
+        """What the model predicts for a microbatch, on a backend that `binds_calls`.
+
+        Args:
+            x: as for `infer`.
+            predicts_softmax: see `Objective`; None for what that of the lane says.
+
+        Returns:
+            real (n, outputs), which the next call overwrites.
+        """
+        if predicts_softmax is None:
+            predicts_softmax = self._objective.predicts_softmax
+        return self._inferred(x).predict(with_softmax=predicts_softmax)
+
+    def _inferred(self, x: Array) -> BoundPass:
+        """The pass that has computed its output for a microbatch."""
         bound = self.bound[len(x)]
         if self._normalizes_bytes and x.dtype == np.uint8:
             self._backend.gather_images(x, self._backend.counting(len(x)), bound.images)
         else:
             self._backend.copy(x, bound.images)
         bound.compute()
-        return bound.output
+        return bound
 
     def infer_gathered(self, data: DeviceDataset, indices: Array) -> Array:
         """What the loss takes of a microbatch of a data set, without dropout.
@@ -224,7 +245,15 @@ class Lane:
         return bound.output
 
     def _bind(self, images: int) -> BoundPass:
-        return BoundPass(self._body.stretches, self._images[images])
+        return BoundPass(self._body.stretches, self._images[images], self._bind_predictions)
+
+    def _bind_predictions(self, outputs: Array, with_softmax: bool, calls: Calls) -> Array:
+        """Add the calls of `store_outputs`, into memory of their own."""
+        if with_softmax:
+            predictions = self._backend.empty_local(outputs.shape, outputs.dtype)
+            self._backend.bind_softmax(outputs, predictions, calls)
+            return predictions
+        return self.layers[-1].bind(outputs, calls) if self._objective.omits_last else outputs
 
     def backward(self, logits_gradient: Array) -> None:
         """Compute `gradients` for the microbatch of the last `forward`.

@@ -28,6 +28,7 @@ from gpucnn.models.replica.layout import (
     size_of,
 )
 from gpucnn.models.replica.objective import Objective
+from gpucnn.models.replica.watched import Watched
 from gpucnn.utils.arithmetic import ceil_div
 
 LEAST_SHARD = 900_000
@@ -80,6 +81,7 @@ class Replica:
         is_chain = len(self.stretches) == 1
         self.classifier = as_classifier(layers) if is_chain and objective.can_fuse_loss else None
         self.can_record = all(each.can_record for each in (*layers, objective.loss))
+        self._weights = Watched([self.parameters, self.state], can_compare=backend.is_host)
         self._finite: int | None = None  # the changes of the weights when they were
         self._lanes, self._reserved = [self.lane], 0
         self._batches = [0, 0]  # for which memory is reserved, in inference and in training
@@ -119,11 +121,11 @@ class Replica:
     @property
     def is_known_finite(self) -> bool:
         """Whether the weights were found to be finite, and have not changed since."""
-        return self.lane.weights.notice() == self._finite
+        return self._weights.notice() == self._finite
 
     @is_known_finite.setter
     def is_known_finite(self, is_known: bool) -> None:
-        self._finite = self.lane.weights.changes if is_known else None
+        self._finite = self._weights.changes if is_known else None
 
     @property
     def largest_sum(self) -> int:
@@ -234,16 +236,20 @@ class Replica:
     # Inference
 
     def prepare_inference(self, batch: int) -> None:
-        """Reserve memory for batches of up to `batch` images, and fold what can be folded.
+        """Reserve memory for batches of up to `batch` images, and let them follow the weights.
 
-        To be called before `infer` and `infer_gathered` once the parameters have changed.
+        To be called before `inferring` computes once the weights may have changed.
         """
+        self._weights.notice()
+        self.prepare_noticed(batch)
+
+    def prepare_noticed(self, batch: int) -> None:
+        """The same if `is_known_finite` was asked, which has seen whether they have changed."""
         self.reserve(batch)
         folded = self._folded
         if folded is not None:
             folded.reserve(self._reserved, training=False)
-            folded.fold()
-        self.inferring.bound.renew()
+        self.inferring.follow(self._weights.changes)
 
     def infer(self, x: Array) -> Array:
         """What the loss takes of a C-contiguous microbatch, see `Lane.infer`."""

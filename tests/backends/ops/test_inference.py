@@ -151,6 +151,32 @@ def test_bind_conv2d_relu_max_pool(
 
 
 @dtypes
+@given(count=images, classes=st.integers(1, 20), order=st.sampled_from(ORDERS[2]), seed=seeds)
+def test_bind_softmax(
+    backends: Backends, dtype: str, count: int, classes: int, order: tuple[int, ...], seed: int
+) -> None:
+    values = Values(seed, dtype)
+    arguments = {
+        "position": np.zeros(2, np.int64),
+        "logits": 4 * values.reals(count, classes),
+        "probabilities": values.unset(count, classes),
+        "batch_size": count,
+    }
+    call = Call("store_probabilities", arguments)
+    right = define(call)
+    for name, backend in backends.items():
+
+        def bind(logits: Array, calls: Calls, backend: Backend = backend) -> Array:
+            out = backend.zeros((count, classes), dtype)
+            backend.bind_softmax(logits, out, calls)
+            return out
+
+        out = given_late(backend, bind, call.arrays["logits"], order)
+        with naming(name):
+            assert_agrees(call, {"probabilities": backend.to_host(out)}, right)
+
+
+@dtypes
 @given(size=st.tuples(images, channels, channels, filters), order=st.sampled_from(ORDERS[4]))
 def test_bind_layout(backends: Backends, dtype: str, size: Shape, order: tuple[int, ...]) -> None:
     """It is the same array; on the CPU, with the images innermost in memory."""

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls
+from gpucnn.backends.cpu.inference.softmax import add_softmax
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import WARP, kernel
 from gpucnn.backends.cuda.memory import CudaMemory
@@ -212,12 +214,9 @@ class CpuLoss(CpuMemory, Loss):
     ) -> None:
         start = int(position[0]) * batch_size + first
         out = probabilities[start : start + len(logits)]
-        column = self._scratch("softmax column", (len(logits), 1), logits.dtype)
-        np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
-        np.subtract(logits, column, out=out)
-        np.exp(out, out=out)
-        np.add.reduce(out, axis=1, keepdims=True, out=column)
-        out /= column
+        calls = Calls()
+        add_softmax(logits, out, self._scratch("softmax column", (len(out), 1), out.dtype), calls)
+        calls()
 
     def softmax_cross_entropy(
         self,
