@@ -81,6 +81,10 @@ class Memory:
         with ignoring_overflow():
             yield
 
+    def session_of(self, multiply_adds: int) -> AbstractContextManager[None]:
+        """A session for a single pass of so many multiply-adds, without settings it needs not."""
+        return self.session()
+
     def twin(self: Same) -> Same:
         """Make a backend of the same device with its own scratch memory, for concurrent use."""
         return copy(self)

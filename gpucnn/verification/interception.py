@@ -35,6 +35,7 @@ MEMORY = (
     "join",
     "record",
     "session",
+    "session_of",
     "to_host",
     "to_layout",
     "workspace",

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import product
 
@@ -441,8 +442,17 @@ def test_nan_passes_the_fused_operation(
 
 
 def test_session(backend: Backend) -> None:
+    check_overflow_is_ignored(backend, backend.session())
+
+
+@pytest.mark.parametrize("multiply_adds", [1, 10**9])
+def test_session_of(backend: Backend, multiply_adds: int) -> None:
+    check_overflow_is_ignored(backend, backend.session_of(multiply_adds))
+
+
+def check_overflow_is_ignored(backend: Backend, session: AbstractContextManager[None]) -> None:
     large, out = backend.asarray(np.full(3, 1e300)), backend.zeros((3,), "float64")
-    with backend.session():
+    with session:
         backend.multiply(large, large, out)  # which outside would be a warning
     assert_array_equal(backend.to_host(out), np.full(3, np.inf))
 

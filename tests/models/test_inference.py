@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from gpucnn.backends import ALONE
+from gpucnn.backends.cpu.memory import BUFFERED
 from gpucnn.datasets.device_dataset import DeviceDataset
 from gpucnn.errors import InvalidValueError, TrainingError
 from gpucnn.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Rescaling
@@ -129,3 +130,16 @@ def test_threads_that_predict_while_the_model_is_trained() -> None:
     assert len(of_epochs) == 6
     known = {each.tobytes() for each in of_epochs}
     assert {each.tobytes() for each in seen} <= known
+
+
+def test_layers_of_the_users_have_the_settings_of_any_session() -> None:
+    seen = []
+
+    class Seeing(ReLU):
+        def forward(self, x: Any, step: Any) -> Any:
+            seen.append(np.getbufsize())
+            return super().forward(x, step)
+
+    model = pooled(Dense(3), Seeing())
+    model.predict(np.zeros((1, 12, 12, 2)))
+    assert set(seen) == {BUFFERED}

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from typing import Any
 
@@ -25,6 +25,10 @@ IMAGES_AT_ONCE = (32, 128)
 
 BUFFERED = 2048
 """Elements of the buffers in which NumPy makes operands contiguous."""
+
+SMALL = 2**17
+"""The most multiply-adds of a pass of which BLAS gives no product to several threads: OpenBLAS does
+from 2^18 on (interface/gemm.c), and patches hold up to as many zeros as weights."""
 
 MOST_THREADS = 64
 """Threads that may be asked for even where there are fewer cores."""
@@ -91,6 +95,9 @@ class CpuMemory(Memory):
         """
         with OneBlasThread(), _Buffered(BUFFERED), ignoring_overflow():
             yield
+
+    def session_of(self, multiply_adds: int) -> AbstractContextManager[None]:
+        return ignoring_overflow() if multiply_adds <= SMALL else self.session()
 
     @property
     def threads(self) -> int:

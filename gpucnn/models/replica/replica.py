@@ -1,6 +1,7 @@
 """Replicas: flat vectors of parameters and gradients, and what computes with them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -87,6 +88,7 @@ class Replica:
         self._batches = [0, 0]  # for which memory is reserved, in inference and in training
         self._penalties, self.is_penalized = [0.0] * len(self.layout), False
         self._is_of_whole_batches = any(map(is_of_whole_batch, layers))
+        self._has_own_layers = any(layer.is_own for layer in layers)
         self._least_shard, self._programs = LEAST_SHARD, 1
         self._shards: dict[int, list[slice]] = {}
         self._microbatches: dict[tuple[int, int], list[slice]] = {}
@@ -153,6 +155,12 @@ class Replica:
         vectors = self.parameters, gradients, self.state
         of_model = self.backend, self._input_shape, self.dtype
         return Lane(stretches, *of_model, *vectors, self.objective)
+
+    def session(self, images: int) -> AbstractContextManager[None]:
+        """A session of the backend for the forward pass of `images` images."""
+        if self._has_own_layers:  # which may compute anything
+            return self.backend.session()
+        return self.backend.session_of(self.multiply_adds(images))
 
     # Shards and microbatches of a batch
 

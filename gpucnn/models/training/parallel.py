@@ -339,7 +339,7 @@ def predict(
     backend = replica.backend
     is_batch = backend.binds_calls and len(images) <= batch_size
     if is_batch and not count_workers(replica, len(images), batch_size):
-        with backend.session():
+        with replica.session(len(images)):
             return inference.predict_batch(replica, images, predicts_softmax)
     kind = (len(images), *replica.layers[-1].output_shape), replica.dtype
     infer = partial(inference.predict, predicts_softmax=predicts_softmax, run_eagerly=run_eagerly)

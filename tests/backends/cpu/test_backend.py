@@ -11,6 +11,7 @@ from backends.cpu.allocation import allocated
 from backends.operations import CALLS, Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
+from gpucnn.backends.cpu.memory import SMALL
 from gpucnn.verification.calls import place
 
 # 2^19 pixels, and as many rows of logits: an array with one element for each, even of booleans, has
@@ -158,6 +159,14 @@ def test_blas_has_one_thread_in_a_session_and_all_its_own_after(cpu: CpuBackend)
         with cpu.session():
             assert blas_threads() == [1]
         assert blas_threads() == [2]
+
+
+@pytest.mark.parametrize(("multiply_adds", "threads"), [(SMALL, 2), (SMALL + 1, 1)])
+def test_blas_keeps_its_threads_for_what_it_does_not_split(
+    cpu: CpuBackend, multiply_adds: int, threads: int
+) -> None:
+    with threadpool_limits(2, "blas"), cpu.session_of(multiply_adds):
+        assert blas_threads() == [threads]
 
 
 def test_buffers_of_numpy_are_small_within_a_session(cpu: CpuBackend) -> None:
