@@ -37,7 +37,8 @@ def add_dense(x: Array, kernel: Array, bias: Array, out: Array, calls: Calls) ->
     if len(x) == 1 and kernel.nbytes <= TRANSPOSED:
         transposed = np.empty(kernel.shape[::-1], kernel.dtype)
         calls.follow(lambda: np.copyto(transposed, kernel.T))
-        calls.add(np.dot, transposed, x[0], out=out[0])
+        out = out[0]  # a vector as the bias is, so that NumPy needs no iterator to add that
+        calls.add(np.dot, transposed, x[0], out=out)
     elif len(x) <= at_once or count_blocks(units, at_once * inputs) == 1:
         calls.add(bound_product(x, kernel, out))
     else:
