@@ -45,6 +45,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucnn.datasets.device_dataset import extremes
 from gpucnn.errors import InvalidValueError
 from gpucnn.layers import Layer, takes_bytes_as_they_are
 from gpucnn.utils.warn import warn
@@ -146,7 +147,7 @@ class Pixels:
         if images.dtype == np.uint8:
             kind = BYTES
         name = data if _is_name(data) else None
-        return cls(kind, float(images.min()), float(images.max()), name)
+        return cls(kind, *extremes(images), name)
 
     @classmethod
     def of_training(cls, images: NDArray[Any]) -> "Pixels":
