@@ -68,6 +68,13 @@ class ReLU(Elementwise):
         # Of what is clipped the output does not tell whether it was: `max_value` may be rounded.
         vars(self)["gradient_takes_input"] = self.max_value is not None
 
+    def _bind(self, x: Array, calls: Calls) -> Array:
+        if self.max_value is not None:
+            return super()._bind(x, calls)
+        output = self.buffer("output", len(x))
+        self.backend.bind_relu(self._laid_out(x, calls), output, calls)
+        return output
+
     def _apply(self, x: Array, out: Array) -> None:
         if self.max_value is None:
             self.backend.relu(x, out)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from gpucnn.backends import Array, Buffer, Shape
+from gpucnn.backends import Array, Buffer, Calls, Shape
 from gpucnn.layers.base import Layer, Settable, Step
 from gpucnn.layers.windowed.sliding import image_size
 from gpucnn.utils import arguments
@@ -46,6 +46,9 @@ class Dropout(Layer):
         first = step.first * prod(self._mask_shape())
         self._drop(x, step.number, mask, output, first)
         return output
+
+    def _bind(self, x: Array, calls: Calls) -> Array:
+        return x
 
     def backward(self, output_gradient: Array) -> Array:
         if not self._dropping:

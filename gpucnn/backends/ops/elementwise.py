@@ -4,6 +4,7 @@ from math import erf, pi, sqrt
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import normal
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.memory import CpuMemory
@@ -92,6 +93,10 @@ class Elementwise(Memory):
     def relu(self, x: Array, out: Array) -> None:
         """The positive part, max(x, 0), NaN where x is NaN; both real and of one shape."""
         self.xp.maximum(x, 0, out=out)
+
+    def bind_relu(self, x: Array, out: Array, calls: Calls) -> None:
+        """Add the calls of `relu`, of arrays of the order of `batch_view`."""
+        calls.add(self.relu, x, out)
 
     @bounded(input_gradient=EXACT)
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
@@ -304,6 +309,10 @@ class CpuElementwise(CpuMemory, Elementwise):
 
     def relu(self, x: Array, out: Array) -> None:
         np.maximum(images_last(x), self._zeros(x), out=images_last(out))
+
+    def bind_relu(self, x: Array, out: Array, calls: Calls) -> None:
+        out = images_last(out)
+        calls.add(np.maximum, images_last(x), np.zeros_like(out), out=out)
 
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
         np.multiply(output_gradient, self._positive(out), out=input_gradient)
