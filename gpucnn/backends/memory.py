@@ -15,6 +15,8 @@ from gpucnn.backends.communicator import Communicator
 Array = NDArray[Any]  # or an array of a module with NumPy's interface, such as CuPy
 Shape = tuple[int, ...]
 Order = Literal["C", "F"]
+Workspace = Callable[[str, Shape, DTypeLike], Array]
+"""Allocates scratch memory for one operation, by name, shape and dtype."""
 
 Same = TypeVar("Same", bound="Memory")
 

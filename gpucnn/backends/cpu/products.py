@@ -50,7 +50,9 @@ def bound_product(a: Array, b: Array, out: Array) -> "partial[Array]":
         return partial(np.matmul, a, in_blocks(b, blocks), out=in_blocks(out, blocks))
     if out.flags.c_contiguous:
         return partial(np.dot, a, b, out=out)
-    return partial(np.dot, b.T, a.T, out=out.T)
+    if out.flags.f_contiguous:
+        return partial(np.dot, b.T, a.T, out=out.T)
+    return partial(np.matmul, a, b, out=out)
 
 
 def count_blocks(columns: int, column: int, dots: int = 0) -> int:

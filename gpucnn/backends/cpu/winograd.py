@@ -14,14 +14,20 @@ import numpy as np
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.fused import ConvReluPool
-from gpucnn.backends.memory import Array
+from gpucnn.backends.memory import Array, Workspace
 
 KERNEL = np.array([[1, 0, 0], [0, 0, -1], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5]])
 """Transforms three weights to four, the second of which has the opposite sign of the usual."""
 
+PIXELS = np.array([[1, 0, -1, 0], [0, 1, 0, -1], [0, 1, 1, 0], [0, -1, 1, 0]])
+"""Transforms four pixels to four."""
+
+OUTPUTS = np.array([[1, 0, 1, 1], [0, 1, 1, -1]])
+"""Transforms four products to two outputs."""
+
 
 def tile_size() -> int:
-    """The most bytes of transformed pixels and products at once, if a row of images has no more."""
+    """The most bytes of transformed pixels and products at once, if one column has no more."""
     return 2 * core_cache()
 
 
@@ -32,16 +38,40 @@ def has_transforms(fused: ConvReluPool) -> bool:
     return geometry == ((3, 3), (1, 1), (1, 1), (2, 2))
 
 
-def row_size(fused: ConvReluPool) -> int:
-    """The bytes of transformed pixels and of products of a row of a pooled image."""
+def column_size(fused: ConvReluPool) -> int:
+    """The bytes of transformed pixels and of products of a column of a pooled image."""
     each = 16 * fused.channels + 25 * fused.filters
-    return each * fused.pool.output[1] * fused.real.itemsize
+    return each * fused.pool.output[0] * fused.real.itemsize
 
 
 def of_weights(real: "np.dtype[np.floating]") -> Array:
     """The matrix (16, 9) that transforms weights, along both axes."""
-    both: Array = np.einsum("ai,bj->baij", KERNEL, KERNEL).reshape(16, 9)
+    both: Array = np.kron(KERNEL, KERNEL)
     return both.astype(real)
+
+
+def of_outputs(real: "np.dtype[np.floating]") -> Array:
+    """The matrix (4, 16) that transforms products, along both axes."""
+    both: Array = np.kron(OUTPUTS, OUTPUTS)
+    return both.astype(real)
+
+
+def add_transformed(workspace: Workspace, x: Array, pixels: Array, calls: Calls) -> None:
+    """Transform the pixels of the windows of some columns of the pooled images.
+
+    Args:
+        workspace: allocates scratch memory.
+        x: real (h, w, n, channels), padded, from the first column that is read; images and
+            channels are contiguous.
+        pixels: real (4, 4, ph, columns, n, channels), written.
+        calls: of the pass.
+    """
+    height, columns, images, channels = pixels.shape[2:]
+    runs = x[: 2 * height + 2].reshape(-1, x.shape[1], images * channels)
+    lines = workspace("winograd lines", (4, len(runs), columns, runs.shape[2]), x.dtype)
+    _add_product(PIXELS, _spread(runs, 1, columns), lines, calls)
+    runs = lines.reshape(4, len(runs), -1)
+    _add_product(PIXELS, _spread(runs, 1, height), pixels.reshape(4, 4, height, -1), calls)
 
 
 def add_pixels(x: Array, lines: Array, pixels: Array, calls: Calls) -> None:
@@ -91,6 +121,12 @@ def add_pixel_gradients(gradients: Array, lines: Array, x: Array, calls: Calls) 
 
 
 # Along one axis
+
+
+def _add_product(matrix: Array, x: Array, out: Array, calls: Calls) -> None:
+    """Multiply by a matrix, along the first axis; runs of the last are contiguous."""
+    operands = matrix.astype(x.dtype), np.moveaxis(x, 0, -2)
+    calls.add(np.matmul, *operands, out=np.moveaxis(out, 0, -2))
 
 
 def _spread(x: Array, axis: int, count: int) -> Array:

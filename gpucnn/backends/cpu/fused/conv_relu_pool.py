@@ -5,10 +5,10 @@ from math import prod
 import numpy as np
 
 from gpucnn.backends.cpu.fused.frame import Frame, panels_of
-from gpucnn.backends.cpu.fused.row_tiles import RowTile, Workspace, slices, tile_height
+from gpucnn.backends.cpu.fused.row_tiles import RowTile, slices, tile_height
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
-from gpucnn.backends.memory import Array, Buffer
+from gpucnn.backends.memory import Array, Buffer, Workspace
 from gpucnn.backends.window import Window
 
 

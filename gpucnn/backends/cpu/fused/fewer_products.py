@@ -5,10 +5,10 @@ import numpy as np
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.frame import Frame
-from gpucnn.backends.cpu.fused.row_tiles import Workspace, comparisons, slices
+from gpucnn.backends.cpu.fused.row_tiles import comparisons, slices
 from gpucnn.backends.cpu.layout import LastView, images_last
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
-from gpucnn.backends.memory import Array
+from gpucnn.backends.memory import Array, Workspace
 
 FEWEST = (16, 32, 24)
 """Channels, filters and images from which the products that are saved take longer than the sums."""
@@ -39,12 +39,13 @@ class FewerProductsPlan(ConvReluPoolPlan):
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], workspace: Workspace) -> None:
         super().__init__(fused, arrays)
         self._frame = Frame(fused, arrays, workspace)
-        self._of_weights = winograd.of_weights(fused.real)
+        by_axis = winograd.of_weights(fused.real).reshape(4, 4, 9)
+        self._of_weights = by_axis.swapaxes(0, 1).reshape(16, 9)
         self._weights, self._gradient = (
             np.empty((4, 4, fused.channels, fused.filters), fused.real) for _ in range(2)
         )
         greater = images_last(arrays["greater"])
-        height = max(winograd.tile_size() // (winograd.row_size(fused) * greater.shape[1]), 1)
+        height = max(winograd.tile_size() // (winograd.column_size(fused) * greater.shape[1]), 1)
         self._tiles = [
             _Tile(fused, rows, self._weights, greater, workspace)
             for rows in slices(fused.pool.output[0], height)

@@ -3,10 +3,9 @@
 import numpy as np
 
 from gpucnn.backends.cpu.fused.panels import Panels
-from gpucnn.backends.cpu.fused.row_tiles import Workspace
 from gpucnn.backends.cpu.layout import LastView, images_last
 from gpucnn.backends.fused import ConvReluPool
-from gpucnn.backends.memory import Array, Buffer
+from gpucnn.backends.memory import Array, Buffer, Workspace
 
 
 def panels_of(fused: ConvReluPool) -> Panels:

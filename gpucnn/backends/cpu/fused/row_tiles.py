@@ -1,37 +1,32 @@
 """The fused convolution on a tile of rows of the pooled images, which fits into the cache."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from math import prod
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.panels import Panels
 from gpucnn.backends.cpu.layout import LastView, copy_runs, images_last, runs
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
-from gpucnn.backends.memory import Array, Shape
+from gpucnn.backends.memory import Array, Workspace
 from gpucnn.utils.arithmetic import ceil_div
-
-Workspace = Callable[[str, Shape, DTypeLike], Array]
-"""Allocates scratch memory for one operation, by name, shape and dtype."""
 
 
 def tile_height(layout: Panels, filters: int, size: int) -> int:
-    """The number of pooled rows of a tile; the last tile may have fewer.
+    """The most pooled rows of a tile; 0 if not even one fits.
 
-    Its panels and scores fill a core's own cache, to half a row: so they stay in it.
+    Their panels and scores fill a core's own cache, to half a row: so they stay in it.
 
     Args:
         layout: the panels of all rows.
         filters: the filters of the convolution.
         size: the bytes of one element of all images.
     """
-    rows, width = layout.positions
+    width = layout.positions[1]
     elements = prod(layout.shape) + prod(layout.offsets) * filters * width
-    tiles = ceil_div(rows, max(round(core_cache() / (elements * size)), 1))
-    return ceil_div(rows, tiles)
+    return round(core_cache() / (elements * size))
 
 
 def positions_at_once(each: int) -> int:
@@ -287,7 +282,11 @@ def comparisons(scores: Array, outcomes: Array) -> Iterator[tuple[Array, Array, 
         yield scores[0, 0], other, greater
 
 
-def slices(count: int, each: int) -> Iterator[slice]:
-    """Split the range from 0 to `count` into slices of `each`; the last may be shorter."""
+def slices(count: int, most: int) -> Iterator[slice]:
+    """Split the range from 0 to `count` into as few slices of at most `most`, or 1, as can be.
+
+    They are equally long; the last may be shorter.
+    """
+    each = ceil_div(count, ceil_div(count, max(most, 1)))
     for first in range(0, count, each):
         yield slice(first, min(first + each, count))

@@ -36,7 +36,7 @@ def add_pooled_convolution(
     Returns:
         real (n, ph, pw, filters), written by the calls, of the order in memory that suits them.
     """
-    if suits_winograd(fused, len(x)):
+    if suits_winograd(fused):
         add, order = add_winograd, IMAGES_INSIDE
     elif len(x) <= MOST:
         add, order = add_patches, IMAGES_OUTERMOST

@@ -6,26 +6,26 @@ from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.row_tiles import slices
 from gpucnn.backends.cpu.memory import CpuMemory
+from gpucnn.backends.cpu.products import bound_product
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
 
 FEWEST = 16
-"""Channels, and filters, from which the products that are saved take longer than the sums."""
-
-LEAST = 8
-"""The fewest images at once, if there are as many: fewer make contiguous runs too short."""
+"""Channels, and filters, from which the products that are saved take longer than the transforms."""
 
 
-def suits_winograd(fused: ConvReluPool, images: int) -> bool:
-    """Whether the operation can be computed so, and faster: for one image its calls take longer."""
-    is_large = images > 1 and min(fused.channels, fused.filters) >= FEWEST
-    return is_large and winograd.has_transforms(fused)
+def suits_winograd(fused: ConvReluPool) -> bool:
+    """Whether the operation can be computed so, and faster."""
+    return min(fused.channels, fused.filters) >= FEWEST and winograd.has_transforms(fused)
 
 
 def add_winograd(
     backend: CpuMemory, fused: ConvReluPool, x: Array, kernel: Array, bias: Array, calls: Calls
 ) -> Array:
     """Add the calls that compute the operation as F(2x2, 3x3), see `gpucnn.backends.cpu.winograd`.
+
+    The bias is a further product, of which each output is one term; and ReLU is the maximum with
+    zeros beside the outputs of a window of the pooling.
 
     Args:
         backend: allocates memory.
@@ -38,46 +38,54 @@ def add_winograd(
     Returns:
         real (n, ph, pw, filters), which is (ph, pw, n, filters) in memory.
     """
-    transformed = winograd.of_weights(fused.real)
-    weights = np.empty((4, 4, fused.channels, fused.filters), fused.real)
+    real, (height, width), images = fused.real, fused.pool.output, len(x)
+    transform, weights = winograd.of_weights(real), np.empty((16, *kernel.shape[2:]), real)
+    calls.follow(lambda: np.dot(transform, kernel.reshape(9, -1), out=weights.reshape(16, -1)))
+    out = backend.empty_local((height, width, images, fused.filters), real)
+    at_once = winograd.tile_size() // winograd.column_size(fused)  # columns of one image
+    some_images, *_ = all_images = list(slices(images, at_once))
+    some_columns, *_ = all_columns = list(slices(width, at_once // some_images.stop))
 
-    def transform() -> None:
-        np.dot(transformed, kernel.reshape(9, -1), out=weights.reshape(16, -1))
-
-    calls.follow(transform)
-    x, (height, width), images = x.transpose(1, 2, 0, 3), fused.pool.output, len(x)
-    out = backend.empty_local((height, width, images, fused.filters), fused.real)
-    row, tile = winograd.row_size(fused), winograd.tile_size()
-    at_once = min(max(tile // (row * height), LEAST), images)
-    for rows in slices(height, max(tile // (row * at_once), 1)):
-        for some in slices(images, at_once):
-            mine = x[2 * rows.start :, :, some], weights, bias, out[rows, :, some]
-            _add_tile(backend, *mine, calls)
+    size = out[:, some_columns, some_images].size
+    products, scores = (backend.empty_local((count, size), real) for count in (17, 5))
+    calls.follow(lambda: np.copyto(products[16].reshape(-1, fused.filters), bias))
+    scores[4] = 0
+    arranged = x.transpose(1, 2, 0, 3)
+    for columns in all_columns:
+        for mine in all_images:
+            seen, found = arranged[:, 2 * columns.start :, mine], out[:, columns, mine]
+            sums = products[:, : found.size], scores[:, : found.size]
+            _add_tile(backend, seen, weights, *sums, found, calls)
     return out.transpose(2, 0, 1, 3)
 
 
 def _add_tile(
-    backend: CpuMemory, x: Array, weights: Array, bias: Array, out: Array, calls: Calls
+    backend: CpuMemory,
+    x: Array,
+    weights: Array,
+    products: Array,
+    scores: Array,
+    out: Array,
+    calls: Calls,
 ) -> None:
-    """The calls for some rows of the pooled images, of some images."""
-    height, width, images, filters = out.shape
-    real, channels = x.dtype, x.shape[3]
+    """The calls for some columns of the pooled images, of some images.
 
-    def scratch(name: str, *shape: int) -> Array:
-        return backend.workspace(f"winograd {name}", shape, real)
-
-    lines = scratch("rows", 4, height, 2 * width + 2, images, channels)
-    pixels = scratch("pixels", 4, 4, height, width, images, channels)
-    winograd.add_pixels(x, lines, pixels, calls)
-
-    positions = height * width * images
-    products = scratch("products", 5, 5, positions, filters)
-    matrices = pixels.reshape(4, 4, positions, channels)
-    calls.add(np.matmul, matrices, weights, out=products[:4, :4])
-
-    (best, other), *_ = scores = winograd.add_outputs(products, calls).swapaxes(0, 1)
-    calls.add(np.maximum, *scores, out=scores[0])
-    calls.add(np.maximum, best, other, out=best)
-    calls.add(np.add, best, bias, out=best)
-    best = best.reshape(out.shape)
-    calls.add(np.maximum, best, np.zeros(best.shape[2:], real), out=out)
+    Args:
+        backend: allocates memory.
+        x: real (h, w, n, channels), from the first column that is read.
+        weights: real (16, channels, filters), transformed.
+        products: real (17, size of `out`), the last of which are the bias.
+        scores: real (5, size of `out`), the last of which are zeros.
+        out: real (ph, columns, n, filters).
+        calls: of the pass.
+    """
+    (*windows, images, filters), channels = out.shape, x.shape[3]
+    pixels = backend.workspace("winograd pixels", (4, 4, *windows, images, channels), x.dtype)
+    winograd.add_transformed(backend.workspace, x, pixels, calls)
+    matrices = pixels.reshape(16, -1, channels), products[:16].reshape(16, -1, filters)
+    calls.add(np.matmul, matrices[0], weights, out=matrices[1])
+    outputs = np.ones((4, 17), x.dtype)
+    outputs[:, :16] = winograd.of_outputs(x.dtype)
+    calls.add(bound_product(outputs, products, scores[:4]))
+    found = out.reshape(-1) if out.flags.c_contiguous else out
+    calls.add(np.maximum.reduce, scores.reshape(5, *found.shape), 0, None, found)
