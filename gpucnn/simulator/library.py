@@ -235,7 +235,7 @@ def _scheduler() -> ctypes.CDLL:
     """The scheduler, one for all modules of the process, whichever compiler built them."""
     compiler = find_compiler()
     flags = (*LANGUAGE, *_CODE, *RUNTIME_FLAGS[chosen_sanitizer()])
-    contents = [path.read_text() for path in sorted(RUNTIME.glob("*.?pp"))]
+    contents = [path.read_text() for path in sorted(RUNTIME.rglob("*.?pp"))]
 
     def build(path: Path) -> None:
         compiler.run([*flags, "-shared", RUNTIME / "runtime.cpp", "-o", path])

@@ -31,6 +31,11 @@ Text named(unsigned thread)
     return text;
 }
 
+Text this_thread()
+{
+    return named(worker->running);
+}
+
 const char* last_part(const char* path)
 {
     const char* slash = strrchr(path, '/');
@@ -74,8 +79,8 @@ __attribute__((format(printf, 1, 0))) void set_message(const char* format, va_li
     va_start(arguments, format);
     set_message(format, arguments);
     va_end(arguments);
-    if (outcome == DONE) outcome = FAILED;
-    switch_to(&host);
+    if (worker->outcome == DONE) worker->outcome = FAILED;
+    switch_to(worker->host);
     abort();
 }
 

@@ -78,12 +78,6 @@ struct Fiber {
 #endif
 };
 
-Fiber host;
-Fiber* running_fiber;
-Fiber* idle_fibers;  // those without a parked thread
-Fiber* fibers[MOST_FIBERS];
-unsigned fiber_count;
-
 void run_threads();
 
 [[noreturn]] void give_up_memory(const char* what)
@@ -102,11 +96,12 @@ Fiber* new_fiber()
     if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0)
         give_up_memory("the stacks of a block's threads");
     char* stack = (char*)memory + GUARD;
-    const size_t shift = fiber_count * 9 % 64 * 64;
+    const size_t shift = worker->fibers.size() * 9 % 64 * 64;
     Fiber* fiber = new (stack + STACK - shift - (sizeof(Fiber) + 63) / 64 * 64) Fiber;
     fiber->stack = stack;
     fiber->stack_size = (size_t)((char*)fiber - stack);
-    return fibers[fiber_count++] = fiber;
+    worker->fibers.push_back(fiber);
+    return fiber;
 }
 
 #if defined(GPUCNN_ADDRESS)
@@ -116,7 +111,8 @@ void finish_switch(void* fake_stack)
     const void* stack;
     size_t size;
     __sanitizer_finish_switch_fiber(fake_stack, &stack, &size);
-    if (host.stack == nullptr) host.stack = (char*)stack, host.stack_size = size;
+    Fiber* host = worker->host;
+    if (host->stack == nullptr) host->stack = (char*)stack, host->stack_size = size;
 }
 #endif
 
@@ -148,8 +144,8 @@ void begin(Fiber* fiber, Fiber* self)
 // Parks the running fiber and resumes another; returns when the parked one is resumed.
 void switch_to(Fiber* fiber)
 {
-    Fiber* self = running_fiber;
-    running_fiber = fiber;
+    Fiber* self = worker->running_fiber;
+    worker->running_fiber = fiber;
 #if defined(GPUCNN_ADDRESS)
     __sanitizer_start_switch_fiber(&self->fake_stack, fiber->stack, fiber->stack_size);
 #elif defined(GPUCNN_THREAD)
@@ -169,25 +165,26 @@ void switch_to(Fiber* fiber)
 
 void make_idle(Fiber* fiber)
 {
-    fiber->next = idle_fibers;
-    idle_fibers = fiber;
+    fiber->next = worker->idle_fibers;
+    worker->idle_fibers = fiber;
 }
 
 // Makes the host's code the running fiber.
 void begin_on_host()
 {
-    host = Fiber();
-    host.begun = true;
-    running_fiber = &host;
+    if (worker->host == nullptr) worker->host = new Fiber;
+    *worker->host = Fiber();
+    worker->host->begun = true;
+    worker->running_fiber = worker->host;
 }
 
 // Abandons the threads that a failed launch left unfinished.
 void forget_threads()
 {
-    idle_fibers = nullptr;
-    for (unsigned i = 0; i < fiber_count; i++) {
-        fibers[i]->begun = false;
-        make_idle(fibers[i]);
+    worker->idle_fibers = nullptr;
+    for (Fiber* fiber : worker->fibers) {
+        fiber->begun = false;
+        make_idle(fiber);
     }
 }
 
@@ -212,15 +209,15 @@ template <typename Each> void synchronise(Each each, unsigned count)
 
 void synchronise_with_host(unsigned first, unsigned count)
 {
-    synchronise([=](unsigned i) { return i < count ? fibers[first + i] : &host; }, count + 1);
+    synchronise([=](unsigned i) { return i < count ? worker->fibers[first + i] : worker->host; }, count + 1);
 }
 
 // Prepares fibers for new threads, ordered after all earlier accesses of host and threads.
 void prepare_fibers(unsigned count)
 {
-    host.sanitized = __tsan_get_current_fiber();
-    while (fiber_count < count) new_fiber()->sanitized = __tsan_create_fiber(0);
-    for (unsigned i = 0; i < count; i++) fibers[i]->begun = false;
+    worker->host->sanitized = __tsan_get_current_fiber();
+    while (worker->fibers.size() < count) new_fiber()->sanitized = __tsan_create_fiber(0);
+    for (unsigned i = 0; i < count; i++) worker->fibers[i]->begun = false;
     synchronise_with_host(0, count);
 }
 

@@ -3,24 +3,25 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
+#include "state.hpp"
+
 namespace gpucnn_simulator {
 namespace {
 
 enum Order { FORWARD, REVERSED, SHUFFLED };
 
 int chosen_order;  // one of Order
-unsigned long long random_state;
 
 void choose_order(int order, unsigned long long seed)
 {
     chosen_order = order;
-    random_state = seed;
+    worker->random_state = seed;
 }
 
 // Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 unsigned long long random_number()
 {
-    unsigned long long z = random_state += 0x9E3779B97F4A7C15u;
+    unsigned long long z = worker->random_state += 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);

@@ -14,20 +14,8 @@
 namespace gpucnn_simulator {
 namespace {
 
-constexpr unsigned MOST_SHARED_MEMORIES = 1024;      // of a block
 constexpr unsigned long MOST_STATIC_SHARED = 49152;  // bytes of a block
 constexpr size_t ALIGNMENT = 128;                    // bytes
-
-struct SharedMemory {
-    const void* key;  // of the declaration; null for the dynamic one
-    char* begin;
-    size_t size;   // bytes
-    bool is_used;  // by the running block
-};
-
-// First the dynamic one, then the static ones, in the order in which they were used first.
-SharedMemory shared_memories[MOST_SHARED_MEMORIES];
-unsigned shared_memory_count;
 
 // The bytes from one piece of shared memory to the next, at least.
 size_t aligned(size_t size)
@@ -42,16 +30,16 @@ bool is_within(const char* address, const void* begin, size_t size)
 
 bool is_shared(const char* address)
 {
-    for (unsigned i = 0; i < shared_memory_count; i++)
-        if (is_within(address, shared_memories[i].begin, shared_memories[i].size)) return true;
+    for (unsigned i = 0; i < block->shared_memory_count; i++)
+        if (is_within(address, block->shared_memories[i].begin, block->shared_memories[i].size)) return true;
     return false;
 }
 
 size_t static_shared_size()
 {
     size_t size = 0;
-    for (unsigned i = 1; i < shared_memory_count; i++)
-        if (shared_memories[i].is_used) size += shared_memories[i].size;
+    for (unsigned i = 1; i < block->shared_memory_count; i++)
+        if (block->shared_memories[i].is_used) size += block->shared_memories[i].size;
     return size;
 }
 
@@ -74,8 +62,8 @@ void begin_use(SharedMemory& memory)
 
 SharedMemory& add_shared_memory(const void* key, char* memory, size_t size)
 {
-    shared_memories[shared_memory_count] = {key, memory, size, false};
-    return shared_memories[shared_memory_count++];
+    block->shared_memories[block->shared_memory_count] = {key, memory, size, false};
+    return block->shared_memories[block->shared_memory_count++];
 }
 
 #if defined(GPUCNN_ADDRESS) || defined(GPUCNN_THREAD)
@@ -118,14 +106,14 @@ void begin_shared_memories(size_t) {}
 
 void* begin_block_of_shared_memories(size_t dynamic_size)
 {
-    shared_memory_count = 0;
+    block->shared_memory_count = 0;
 #if defined(GPUCNN_THREAD)
     static_memory = allocate(MOST_STATIC_SHARED + MOST_SHARED_MEMORIES * ALIGNMENT);
 #else
     free_kept_memory();
 #endif
     begin_use(add_shared_memory(nullptr, allocate(dynamic_size), dynamic_size));
-    return shared_memories[0].begin;
+    return block->shared_memories[0].begin;
 }
 
 bool is_beyond_dynamic_shared(const char*) { return false; }
@@ -136,42 +124,38 @@ bool is_beyond_dynamic_shared(const char*) { return false; }
 // access beyond one is seen to be that; and beyond the dynamic one are inaccessible pages.
 constexpr size_t STATIC_AREA = MOST_STATIC_SHARED + 2 * MOST_SHARED_MEMORIES * ALIGNMENT;
 constexpr size_t DYNAMIC_AREA = 256 * 1024;
-char* shared_area;
-
-char* static_end;  // of what is handed out
-
 char* new_static_memory(size_t size)
 {
-    char* memory = static_end;
-    static_end += aligned(size) + ALIGNMENT;
+    char* memory = block->static_end;
+    block->static_end += aligned(size) + ALIGNMENT;
     return memory;
 }
 
 char* dynamic_area_end()
 {
-    return shared_area + STATIC_AREA + DYNAMIC_AREA;
+    return block->shared_area + STATIC_AREA + DYNAMIC_AREA;
 }
 
 void begin_shared_memories(size_t dynamic_size)
 {
-    if (shared_area == nullptr) {
+    if (block->shared_area == nullptr) {
         void* memory = mmap(
             nullptr, STATIC_AREA + DYNAMIC_AREA + GUARD, PROT_READ | PROT_WRITE,
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) give_up_memory("shared memory");
-        shared_area = (char*)memory;
+        block->shared_area = (char*)memory;
         mprotect(dynamic_area_end(), GUARD, PROT_NONE);
     }
-    static_end = shared_area;
-    shared_memory_count = 0;
+    block->static_end = block->shared_area;
+    block->shared_memory_count = 0;
     add_shared_memory(nullptr, dynamic_area_end() - aligned(dynamic_size), dynamic_size);
 }
 
 void* begin_block_of_shared_memories(size_t)
 {
-    for (unsigned i = 1; i < shared_memory_count; i++) shared_memories[i].is_used = false;
-    begin_use(shared_memories[0]);
-    return shared_memories[0].begin;
+    for (unsigned i = 1; i < block->shared_memory_count; i++) block->shared_memories[i].is_used = false;
+    begin_use(block->shared_memories[0]);
+    return block->shared_memories[0].begin;
 }
 
 bool is_beyond_dynamic_shared(const char* address)
@@ -184,8 +168,8 @@ bool is_beyond_dynamic_shared(const char* address)
 // The static memory of that key, or null if the launch has not used it yet.
 SharedMemory* find_shared_memory(const void* key)
 {
-    for (unsigned i = 1; i < shared_memory_count; i++)
-        if (shared_memories[i].key == key) return &shared_memories[i];
+    for (unsigned i = 1; i < block->shared_memory_count; i++)
+        if (block->shared_memories[i].key == key) return &block->shared_memories[i];
     return nullptr;
 }
 

@@ -59,24 +59,24 @@ void unblock(int number)
 
 [[noreturn]] void give_up_interrupted(const void* pc)
 {
-    outcome = INTERRUPTED;
-    give_up("%s was interrupted%s", named(running).characters, at(pc).characters);
+    worker->outcome = INTERRUPTED;
+    give_up("%s was interrupted%s", this_thread().characters, at(pc).characters);
 }
 
 bool is_in_stack(const char* address, long long below)
 {
-    return running_fiber != &host && address >= running_fiber->stack - below &&
-           address < running_fiber->stack;
+    return worker->running_fiber != worker->host && address >= worker->running_fiber->stack - below &&
+           address < worker->running_fiber->stack;
 }
 
 void handle_fault(int number, siginfo_t* info, void* context)
 {
-    if (!pthread_equal(pthread_self(), launching) || running_fiber == &host) {
+    if (!pthread_equal(pthread_self(), launching) || worker->running_fiber == worker->host) {
         pass_on(number, info, context);
         return;
     }
     unblock(number);
-    const Text who = named(running);
+    const Text who = this_thread();
     const Text where = at(interrupted_place());
     const char* address = (const char*)info->si_addr;
     if (number == SIGFPE)
@@ -118,7 +118,7 @@ void handle_interrupt(int number, siginfo_t*, void*)
     }
     is_interrupted = true;
     void* frames[3];
-    if (running_fiber == &host || backtrace(frames, 3) < 3) return;
+    if (worker->running_fiber == worker->host || backtrace(frames, 3) < 3) return;
     Dl_info own, interrupted;
     if (!dladdr((void*)handle_interrupt, &own) || !dladdr(frames[2], &interrupted)) return;
     if (interrupted.dli_fbase != own.dli_fbase && !code.contains(frames[2])) return;
@@ -157,7 +157,7 @@ void restore_signals()
     if (launch.is_interruptible) sigaction(SIGINT, &earlier_handlers[SIGINT], nullptr);
     for (const int number : FAULTS) sigaction(number, &earlier_handlers[number], nullptr);
     sigaltstack(&earlier_stack, nullptr);
-    if (is_interrupted && outcome != INTERRUPTED) raise(SIGINT);  // it came as the launch ended
+    if (is_interrupted && worker->outcome != INTERRUPTED) raise(SIGINT);  // it came as the launch ended
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
-// What the scheduler's parts share: the running launch, its code, and its threads.
+// What the scheduler's parts share: the running launch, and what each worker has of it.
 //
-// A part of runtime.cpp, the only file that includes it.
+// A worker is a thread of the host that runs blocks, one after another; the variables `worker` and
+// `block` are its own. A part of runtime.cpp, the only file that includes it.
 #pragma once
 
 #include "runtime.hpp"
 
 #include <stddef.h>
+
+#include <vector>
 
 namespace gpucnn_simulator {
 
@@ -45,13 +48,73 @@ namespace {
 
 constexpr unsigned MOST_THREADS = 1024;  // of a block
 constexpr unsigned WARP = 32;
+constexpr unsigned MOST_SHARED_MEMORIES = 1024;  // of a block
+
+struct Fiber;
+
+// The operation that a thread waits in.
+struct Wait {
+    Place place;
+    Fiber* fiber;
+    unsigned mask;             // of a warp's operation; 0 for a block's
+    int source;                // the lane that a shuffle reads, or -1
+    bool orders_memory;        // true for barriers, false for shuffles and votes
+    unsigned long long value;  // a shuffle's operand, or whether the predicate is true
+    unsigned long long result;
+    bool takes_all;  // true if it is complete with those lanes that come, whichever they are
+};
+
+struct Warp {
+    unsigned ended;    // lanes that have returned or do not exist
+    unsigned waiting;  // lanes that wait for other lanes
+};
+
+struct SharedMemory {
+    const void* key;  // of the declaration; null for the dynamic one
+    char* begin;
+    size_t size;   // bytes
+    bool is_used;  // by the running block
+};
+
+struct Block {
+    unsigned thread_order[MOST_THREADS];
+    unsigned next_in_order;  // position in thread_order of the next thread to start
+    unsigned live;           // threads that have not returned
+
+    Wait waits[MOST_THREADS];
+    Warp warps[MOST_THREADS / WARP];
+
+    unsigned ready[MOST_THREADS];  // ring buffer of the threads that are ready to resume
+    unsigned ready_begin, ready_count;
+
+    int true_predicates;
+    int result;  // of the latest barrier
+
+    // First the dynamic one, then the static ones, in the order in which they were used first.
+    SharedMemory shared_memories[MOST_SHARED_MEMORIES];
+    unsigned shared_memory_count;
+    char* shared_area;  // in which all lie
+    char* static_end;   // of what is handed out
+
+    unsigned first_fiber;  // that of its first thread, under the thread sanitizer
+};
+
+struct Worker {
+    Outcome outcome;  // of the blocks that it ran
+    unsigned running;  // thread of the block
+    Fiber* running_fiber;
+    Fiber* host;                 // its own stack
+    Fiber* idle_fibers;          // those without a parked thread
+    std::vector<Fiber*> fibers;  // all
+    unsigned long long random_state;
+};
 
 Launch launch;
-Outcome outcome;
-
 uint3 thread_indices[MOST_THREADS];
 unsigned thread_count;
-unsigned running;  // the running thread
+
+__thread Worker* worker;
+__thread Block* block;
 
 }  // namespace
 }  // namespace gpucnn_simulator

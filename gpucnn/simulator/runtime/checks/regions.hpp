@@ -7,10 +7,10 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
-#include "code.hpp"
-#include "errors.hpp"
-#include "shared.hpp"
-#include "state.hpp"
+#include "../code.hpp"
+#include "../errors.hpp"
+#include "../shared.hpp"
+#include "../state.hpp"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +59,7 @@ Text named(const Region& region)
         snprintf(
             text.characters, sizeof(text), "argument %d, which has %zu element%s",
             region.array->argument, count, count == 1 ? "" : "s");
-    } else if (region.begin == shared_memories[0].begin) {
+    } else if (region.begin == block->shared_memories[0].begin) {
         snprintf(
             text.characters, sizeof(text), "dynamic shared memory, of which it is launched with %zu "
             "bytes", region.size);
@@ -143,7 +143,7 @@ void add_regions()
         const unsigned granule = array.element >= 4 ? 2 : array.element / 2;
         add_region(array.begin, array.size, granule, &array, false);
     }
-    add_region(shared_memories[0].begin, launch.dynamic_shared, 2, nullptr, true);
+    add_region(block->shared_memories[0].begin, launch.dynamic_shared, 2, nullptr, true);
     for (const Segment& each : code.segments)
         add_region(each.begin, each.size, 2, nullptr, false);
 }

@@ -39,7 +39,7 @@ struct Location {
 [[noreturn]] void give_up_undefined(const Location& location, const char* what, const char* advice)
 {
     give_up(
-        "%s %s at %s:%u: %s", named(running).characters, what, last_part(location.file),
+        "%s %s at %s:%u: %s", this_thread().characters, what, last_part(location.file),
         location.line, advice);
 }
 
@@ -216,6 +216,6 @@ GPUCNN_EXPORTED void gpucnn_undefined_handle_type_mismatch_v1(
     give_up(
         "%s uses an address at %s:%u that is no multiple of %lu bytes, as its type needs: begin "
         "there where one does",
-        named(running).characters, last_part(pointer->location.file), pointer->location.line,
+        this_thread().characters, last_part(pointer->location.file), pointer->location.line,
         alignment);
 }

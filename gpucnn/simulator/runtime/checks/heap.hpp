@@ -4,7 +4,7 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
-#include "errors.hpp"
+#include "../errors.hpp"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ void free_for_thread(void* memory, const void* pc)
         give_up(
             "%s frees%s what it has not allocated, or has freed before: free once what malloc or "
             "new gave",
-            named(running).characters, at(pc).characters);
+            this_thread().characters, at(pc).characters);
     free(memory);
 }
 

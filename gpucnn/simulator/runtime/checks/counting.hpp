@@ -7,7 +7,7 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
-#include "shared.hpp"
+#include "../shared.hpp"
 
 #include <stddef.h>
 

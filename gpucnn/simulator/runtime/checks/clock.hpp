@@ -1,0 +1,123 @@
+// The clock of checked launches: when the accesses to memory were, and which are ordered.
+//
+// It ticks where threads are ordered, at the start of a block and at barriers. So a stamp from before
+// the running block's latest barrier is ordered before all that follows; and what a lane did before a
+// barrier of a part of its warp, is ordered before what the lanes do that took part (`seen`). Blocks,
+// and threads that take a lock in global memory, are ordered by a fence of the earlier, and an atomic
+// operation of the later one.
+//
+// A part of runtime.cpp, the only file that includes it.
+#pragma once
+
+#include "../state.hpp"
+#include "regions.hpp"
+
+#include <string.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace gpucnn_simulator {
+namespace {
+
+// Stamps ------------------------------------------------------------------------------------------
+
+using Time = unsigned;
+
+constexpr Time LAST_TIME = (1u << (32 - THREAD_BITS)) - 2;
+
+Time now;                          // never 0, the time in a cell without an access
+Time launch_start, block_start;    // of the running ones
+Time barrier;                      // the latest at which all threads of the block were ordered
+Time latest[MOST_THREADS];         // at which a thread was ordered with others of its warp
+Time seen[MOST_THREADS][WARP];     // up to which the lanes of its warp are ordered before a thread
+Stamp mine;                        // of the running thread
+bool is_acquired;                  // whether the running block has performed an atomic operation
+bool is_forgotten;                 // whether earlier accesses of the running block are forgotten
+
+struct StartedBlock {
+    Time start;
+    Time fence;  // its latest, or 0
+    uint3 index;
+};
+std::vector<StartedBlock> started;  // of the launch, in their order
+
+Stamp stamp_of(unsigned thread)
+{
+    return std::max(barrier, latest[thread]) << THREAD_BITS | thread;
+}
+
+// The time has come to its end: clears all cells, and begins anew.
+void forget()
+{
+    clear_cells();
+    memset(latest, 0, sizeof(latest));
+    memset(seen, 0, sizeof(seen));
+    started.clear();
+    now = launch_start = block_start = barrier = 1;
+    started.push_back({now, now, blockIdx});
+    is_forgotten = true;
+}
+
+Time tick()
+{
+    if (now == LAST_TIME) forget();
+    return ++now;
+}
+
+// Orders ------------------------------------------------------------------------------------------
+
+void order_block()
+{
+    barrier = tick();
+}
+
+// Orders the accesses of the lanes of a warp, whose first thread is `first`, at a barrier of them.
+void order_lanes(unsigned first, unsigned lanes)
+{
+    const Time after = tick(), before = after - 1;  // whether or not the time began anew
+    Time joined[WARP] = {};
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        if (!(lanes >> lane & 1)) continue;
+        for (unsigned i = 0; i < WARP; i++) joined[i] = std::max(joined[i], seen[first + lane][i]);
+    }
+    for (unsigned lane = 0; lane < WARP; lane++)
+        if (lanes >> lane & 1) joined[lane] = before;
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        if (!(lanes >> lane & 1)) continue;
+        memcpy(seen[first + lane], joined, sizeof(joined));
+        latest[first + lane] = after;
+    }
+}
+
+void note_fence()
+{
+    started.back().fence = tick();
+    latest[worker->running] = now;
+    mine = stamp_of(worker->running);
+}
+
+const StartedBlock& block_of(Stamp stamp)
+{
+    const Time time = stamp >> THREAD_BITS;
+    const auto after = std::upper_bound(
+        started.begin(), started.end(), time,
+        [](Time sought, const StartedBlock& block) { return sought < block.start; });
+    return after == started.begin() ? started.front() : *(after - 1);
+}
+
+// Whether neither a barrier nor anything else orders an earlier access before the running thread.
+bool is_unordered(Stamp stamp, const Region& region)
+{
+    const Time time = stamp >> THREAD_BITS;
+    const unsigned thread = stamp % MOST_THREADS;
+    if (time < launch_start) return false;
+    if (time < block_start)
+        return !region.is_shared && !(is_acquired && block_of(stamp).fence > time);
+    if (time < barrier || thread == worker->running) return false;
+    if (!region.is_shared && is_acquired && started.back().fence > time) return false;  // as a lock
+    return thread / WARP != worker->running / WARP || time > seen[worker->running][thread % WARP];
+}
+
+}  // namespace
+}  // namespace gpucnn_simulator
