@@ -20,12 +20,18 @@ _FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Disk quota exce
 
 _ERROR = re.compile(r"^(.+?):(\d+):(?:\d+:)? (?:fatal )?error: (.+)$", re.MULTILINE)
 
-# CUDA's, and not the user's, by its name.
+# CUDA's, and not the user's, by its name; as g++ and clang say that it is missing.
 _CUDAS = r"(?:__|tex|surf|cuda|curand|nvcuda|wmma|mma|atomic|cub|thrust|cooperative_groups|nv/)"
+_SPACES = r"(?:cooperative_groups|cuda|nvcuda|cub)\b"
 _MISSING = re.compile(
-    rf"the simulator does not have (?P<what>.+)"
-    rf"|'(?P<name>{_CUDAS}\w*)' (?:was not declared|has not been declared|does not name a type)"
-    rf"|(?P<header>{_CUDAS}\S*): No such file or directory"
+    rf"the simulator does not have (.+)"
+    rf"|'({_CUDAS}\w*)' (?:was not declared|has not been declared|does not name a type)"
+    rf"|(?:undeclared identifier|unknown type name|no template named) '({_CUDAS}\w*)'"
+    rf"|({_CUDAS}\S*): No such file or directory"
+    rf"|'({_CUDAS}\S*)' file not found"
+    rf"|'(\w+)' is not a member of '{_SPACES}"
+    rf"|no (?:type |template )?(?:member )?named '(\w+)' in (?:namespace )?'{_SPACES}"
+    rf"|'(?:class |struct )?{_SPACES}[^']*' has no member named '(\w+)'"
 )
 
 
@@ -133,7 +139,7 @@ def _first_error(messages: str) -> str:
     found = _ERROR.search(messages)
     if found:
         if missing := _MISSING.search(found[3]):
-            name = missing["name"] or missing["header"] or missing["what"]
+            name = next(filter(None, missing.groups()))
             return f"{found[1]}:{found[2]}: the simulator does not have {name}"
         return f"{found[1]}:{found[2]}: {found[3]}: correct the source, or its options"
     lines = [line for line in messages.splitlines() if "error" in line or "undefined" in line]

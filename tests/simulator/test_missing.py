@@ -13,12 +13,24 @@ extern "C" __global__ void missing(unsigned long long object, float* x)
 """
 
 
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
 @pytest.mark.parametrize(
     ("include", "statement", "missing"),
     [
-        ("#include <curand_kernel.h>", "", "source.cu:1: the simulator does not have curand_"),
-        ("", "__vaddus4(1, 2);", "source.cu:4: the simulator does not have __vaddus4"),
-        ("#include <mma.h>", "", "source.cu:1: the simulator does not have mma.h"),
+        ("#include <cuda_fp4.h>", "", "source.cu:1: the simulator does not have cuda_fp4.h"),
+        ("", "__shfl(1, 2);", "source.cu:4: the simulator does not have __shfl"),
+        ("", "__nv_fp8_e4m3 y;", "source.cu:4: the simulator does not have __nv_fp8_e4m3"),
+        (
+            "#include <cooperative_groups.h>",
+            "cooperative_groups::this_cluster();",
+            "source.cu:4: the simulator does not have this_cluster",
+        ),
+        (
+            "#include <cooperative_groups.h>",
+            "cooperative_groups::this_thread_block().unknown();",
+            "source.cu:4: the simulator does not have unknown",
+        ),
+        ("#include <cub/unknown.cuh>", "", "source.cu:1: the simulator does not have cub/unknown"),
         (
             "#include <cooperative_groups.h>",
             "cooperative_groups::tiled_partition<64>(cooperative_groups::this_thread_block()).size();",
@@ -26,7 +38,10 @@ extern "C" __global__ void missing(unsigned long long object, float* x)
         ),
     ],
 )
-def test_at_compilation(include: str, statement: str, missing: str) -> None:
+def test_at_compilation(
+    include: str, statement: str, missing: str, compiler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
     with pytest.raises(SimulatorError) as caught:
         Module(KERNEL.format(include=include, statement=statement))
     assert missing in str(caught.value)
