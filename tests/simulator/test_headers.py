@@ -57,7 +57,9 @@ extern "C" __global__ void groups(int* out)
 """
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
+pytestmark = pytest.mark.filterwarnings("ignore:overflow")
+
+
 def test_halves_are_rounded_correctly() -> None:
     rng, n = np.random.default_rng(0), 3000
     x, y, z = (rng.standard_normal((3, n)) * np.exp2(rng.integers(-12, 8, (3, n)))).astype("f2")
@@ -67,6 +69,28 @@ def test_halves_are_rounded_correctly() -> None:
     fused = (exact[0] * exact[1] + exact[2]).astype("f2")
     expected = [x + y, x * y, x / y, fused, (x.astype("f4") * 3).astype("f2"), np.sqrt(abs(x))]
     np.testing.assert_array_equal(out.reshape(8, n), [*expected, x + z, y + z])
+
+
+def test_all_halves_are_what_numpy_takes_them_for() -> None:
+    source = """
+    #include <cuda_fp16.h>
+    extern "C" __global__ void convert(const half* x, float* wide, const double* y, half* narrow)
+    {
+        const int i = blockIdx.x * blockDim.x + threadIdx.x;
+        wide[i] = x[i];
+        narrow[i] = y[i], narrow[65536 + i] = (float)y[i];
+    }
+    """
+    x = np.arange(65536, dtype=np.uint16).view(np.float16)
+    y = np.random.default_rng(0).standard_normal(65536) * 2.0 ** (np.arange(65536) % 44 - 27)
+    y[:31744] = x[:31744].astype("f8") + np.diff(x[:31745].astype("f8")) / 2  # ties
+    y[5:31744:7] *= 1 + 2.0**-50
+    y[31744] = 65520
+    wide, narrow = zeros(65536, np.float32), zeros(2 * 65536, np.float16)
+    Module(source, checked=False).get_function("convert")((256,), (256,), (x, wide, y, narrow))
+    np.testing.assert_array_equal(wide, x.astype(np.float32))
+    np.testing.assert_array_equal(narrow[:65536], y.astype(np.float16))
+    np.testing.assert_array_equal(narrow[65536:], y.astype(np.float32).astype(np.float16))
 
 
 def test_halves_in_atomics_shuffles_and_as_values() -> None:

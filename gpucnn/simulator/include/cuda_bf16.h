@@ -1,7 +1,7 @@
 // CUDA's bfloat16: the upper half of a float.
 #pragma once
 
-#include "../language/narrow.hpp"
+#include "../language/numbers/narrow.hpp"
 
 struct alignas(2) __nv_bfloat16 {
     GPUCNN_NARROW_MEMBERS(__nv_bfloat16)

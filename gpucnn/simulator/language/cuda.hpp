@@ -5,11 +5,14 @@
 #pragma once
 
 #include "atomics.hpp"
-#include "bits.hpp"
-#include "conversions.hpp"
 #include "listing.hpp"
-#include "mathematics.hpp"
 #include "memory.hpp"
+#include "numbers/bits.hpp"
+#include "numbers/conversions.hpp"
+#include "numbers/lanes.hpp"
+#include "numbers/mathematics.hpp"
+#include "numbers/rounding.hpp"
+#include "numbers/special.hpp"
 #include "../runtime/runtime.hpp"
 #include "threads.hpp"
 #include "textures.hpp"

@@ -106,15 +106,3 @@ inline double __hiloint2double(int hi, int lo)
 {
     return __longlong_as_double((long long)((unsigned long long)(unsigned)hi << 32 | (unsigned)lo));
 }
-
-// Dot products of four bytes.
-inline int __dp4a(int x, int y, int sum)
-{
-    for (int i = 0; i < 32; i += 8) sum += (signed char)(x >> i) * (signed char)(y >> i);
-    return sum;
-}
-inline unsigned __dp4a(unsigned x, unsigned y, unsigned sum)
-{
-    for (int i = 0; i < 32; i += 8) sum += (x >> i & 0xff) * (y >> i & 0xff);
-    return sum;
-}

@@ -71,5 +71,3 @@ GPUCNN_EACH_MODE(GPUCNN_TO_FLOAT, ull, unsigned long long)
 GPUCNN_EACH_MODE(GPUCNN_TO_FLOAT, double, double)
 inline double __int2double_rn(int x) { return x; }
 inline double __uint2double_rn(unsigned x) { return x; }
-inline double __ll2double_rn(long long x) { return (double)x; }
-inline double __ull2double_rn(unsigned long long x) { return (double)x; }

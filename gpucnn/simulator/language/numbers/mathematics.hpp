@@ -1,7 +1,7 @@
 // CUDA's mathematical functions.
 #pragma once
 
-#include "types.hpp"
+#include "../types.hpp"
 
 // The functions of double are the C library's. Those of float are templates in a namespace of their
 // own with an empty parameter pack: if a source includes <cmath>, its overloads do not collide with
@@ -99,14 +99,10 @@ inline double sinpi(double x) { return sin(3.14159265358979323846 * (x - 2 * rin
 inline double cospi(double x) { return cos(3.14159265358979323846 * (x - 2 * rint(x / 2))); }
 inline float sinpif(float x) { return (float)sinpi((double)x); }
 inline float cospif(float x) { return (float)cospi((double)x); }
-inline double normcdf(double x) { return erfc(-x * 0.70710678118654752440) / 2; }
-inline float normcdff(float x) { return (float)normcdf((double)x); }
 inline double rcbrt(double x) { return 1 / cbrt(x); }
 inline float rcbrtf(float x) { return 1 / cbrtf(x); }
 inline double rhypot(double x, double y) { return 1 / hypot(x, y); }
 inline float rhypotf(float x, float y) { return 1 / hypotf(x, y); }
-inline double norm3d(double x, double y, double z) { return hypot(hypot(x, y), z); }
-inline float norm3df(float x, float y, float z) { return hypotf(hypotf(x, y), z); }
 extern "C" double frexp(double, int*) noexcept;
 extern "C" float frexpf(float, int*) noexcept;
 extern "C" double modf(double, double*) noexcept;
@@ -117,9 +113,28 @@ extern "C" long lround(double) noexcept;
 extern "C" long lroundf(float) noexcept;
 extern "C" long long llrint(double) noexcept;
 extern "C" long long llround(double) noexcept;
+extern "C" long long llrintf(float) noexcept;
+extern "C" long long llroundf(float) noexcept;
 extern "C" int ilogb(double) noexcept;
+extern "C" int ilogbf(float) noexcept;
+extern "C" double scalbln(double, long) noexcept;
+extern "C" float scalblnf(float, long) noexcept;
+extern "C" double remquo(double, double, int*) noexcept;
+extern "C" float remquof(float, float, int*) noexcept;
+extern "C" double nan(const char*) noexcept;
+extern "C" float nanf(const char*) noexcept;
+extern "C" long labs(long) noexcept;
+extern "C" long long llabs(long long) noexcept;
 extern "C" double scalbn(double, int) noexcept;
 extern "C" float scalbnf(float, int) noexcept;
+inline void sincospi(double x, double* sine, double* cosine)
+{
+    *sine = sinpi(x), *cosine = cospi(x);
+}
+inline void sincospif(float x, float* sine, float* cosine)
+{
+    *sine = sinpif(x), *cosine = cospif(x);
+}
 inline float fdividef(float x, float y) { return x / y; }
 inline void sincos(float x, float* sine, float* cosine) { sincosf(x, sine, cosine); }
 
@@ -186,8 +201,8 @@ inline unsigned long long ullmax(unsigned long long a, unsigned long long b)
     return a < b ? b : a;
 }
 
-// CUDA's fast approximate functions, and those with a rounding mode: as exact as the others here.
-// They are macros where a C library has a function of that name.
+// CUDA's fast approximate functions: as exact as the others here. They are macros where a C library
+// has a function of that name.
 #define __expf expf
 #define __exp10f exp10f
 #define __logf logf
@@ -201,17 +216,3 @@ inline unsigned long long ullmax(unsigned long long a, unsigned long long b)
 #define __tanhf tanhf
 inline float __fdividef(float x, float y) { return x / y; }
 inline float __saturatef(float x) { return x > 0 ? (x < 1 ? x : 1) : 0; }
-inline float __fadd_rn(float x, float y) { return x + y; }
-inline float __fsub_rn(float x, float y) { return x - y; }
-inline float __fmul_rn(float x, float y) { return x * y; }
-inline float __fdiv_rn(float x, float y) { return x / y; }
-inline float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
-inline float __fsqrt_rn(float x) { return sqrtf(x); }
-inline float __frcp_rn(float x) { return 1 / x; }
-inline float __frsqrt_rn(float x) { return rsqrtf(x); }
-inline double __dadd_rn(double x, double y) { return x + y; }
-inline double __dsub_rn(double x, double y) { return x - y; }
-inline double __dmul_rn(double x, double y) { return x * y; }
-inline double __ddiv_rn(double x, double y) { return x / y; }
-inline double __fma_rn(double x, double y, double z) { return fma(x, y, z); }
-inline double __dsqrt_rn(double x) { return sqrt(x); }

@@ -28,6 +28,38 @@ inline float to_odd(double x)
     return bits_as<float>(bits_as<unsigned>(towards_zero) | 1);
 }
 
+// The double that rounds to what an integer rounds to: what is beyond its digits sets the last.
+template <typename Integer> inline double to_double(Integer x)
+{
+    if constexpr (sizeof(Integer) < 8) return (double)x;
+    unsigned long long size = x < 0 ? -(unsigned long long)x : (unsigned long long)x;
+    if (size >> 53) size = (size & ~0x7ffull) | (size & 0x7ff ? 0x800 : 0);
+    return x < 0 ? -(double)size : (double)size;
+}
+
+// The next number of a type of 16 bits, up or down.
+template <typename T> inline T next(T x, bool up)
+{
+    if ((x.bits & 0x7fff) == 0) return T::of_bits(up ? 1 : 0x8001);
+    const bool is_negative = x.bits >> 15;
+    return T::of_bits((unsigned short)(x.bits + (up != is_negative ? 1 : -1)));
+}
+template <typename T> inline T narrow_rn(double x) { return T(x); }
+template <typename T> inline T narrow_rd(double x)
+{
+    const T nearest(x);
+    return (float)nearest > x ? next(nearest, false) : nearest;
+}
+template <typename T> inline T narrow_ru(double x)
+{
+    const T nearest(x);
+    return (float)nearest < x ? next(nearest, true) : nearest;
+}
+template <typename T> inline T narrow_rz(double x)
+{
+    return x < 0 ? narrow_ru<T>(x) : narrow_rd<T>(x);
+}
+
 }  // namespace gpucnn_simulator
 
 // What the type T has besides its conversions from float and double, and to float.
@@ -38,7 +70,7 @@ inline float to_odd(double x)
         typename Integer,                                                                          \
         typename = typename gpucnn_simulator::If<                                                  \
             gpucnn_simulator::is_integer<Integer>, Integer>::Type>                                 \
-    T(Integer x) : T((double)x)                                                                    \
+    T(Integer x) : T(gpucnn_simulator::to_double(x))                                               \
     {                                                                                              \
     }                                                                                              \
     static T of_bits(unsigned short bits)                                                          \
@@ -67,17 +99,37 @@ inline float to_odd(double x)
         return T(result);                                                                          \
     }                                                                                              \
     inline T##2 name2(T##2 g, T##2 h) { return {name(g.x, h.x), name(g.y, h.y)}; }
-// Whether a comparison holds; of a pair as 1 and 0. One with NaN holds if its name ends in u.
-#define GPUCNN_NARROW_TEST(T, name, symbol)                                                        \
-    inline bool name(T x, T y) { return (float)x symbol(float) y; }                                \
-    inline bool name##u(T x, T y)                                                                  \
+// A function of the sum of a number and the product of two.
+#define GPUCNN_NARROW_FMA(T, name, name2, result)                                                  \
+    inline T name(T x, T y, T z)                                                                   \
+    {                                                                                              \
+        const double sum = gpucnn_simulator::fma_to_odd((float)x, (float)y, (float)z);             \
+        return T(result);                                                                          \
+    }                                                                                              \
+    inline T##2 name2(T##2 x, T##2 y, T##2 z)                                                      \
+    {                                                                                              \
+        return {name(x.x, y.x, z.x), name(x.y, y.y, z.y)};                                         \
+    }
+// Whether a comparison holds: of a pair as 1 and 0, as a mask, and for both. One with NaN holds if
+// its name ends in u.
+#define GPUCNN_NARROW_TEST_OF_PAIRS(T, name, name2, both)                                          \
+    inline T##2 name2(T##2 x, T##2 y)                                                              \
+    {                                                                                              \
+        return {T((float)name(x.x, y.x)), T((float)name(x.y, y.y))};                               \
+    }                                                                                              \
+    inline unsigned name2##_mask(T##2 x, T##2 y)                                                   \
+    {                                                                                              \
+        return (name(x.x, y.x) ? 0xffffu : 0) | (name(x.y, y.y) ? 0xffff0000u : 0);                \
+    }                                                                                              \
+    inline bool both(T##2 x, T##2 y) { return name(x.x, y.x) && name(x.y, y.y); }
+#define GPUCNN_NARROW_TEST(T, test, symbol)                                                        \
+    inline bool __h##test(T x, T y) { return (float)x symbol(float) y; }                           \
+    inline bool __h##test##u(T x, T y)                                                             \
     {                                                                                              \
         return __hisnan(x) || __hisnan(y) || (float)x symbol(float) y;                             \
     }                                                                                              \
-    inline T##2 name##2(T##2 x, T##2 y)                                                            \
-    {                                                                                              \
-        return {T((float)name(x.x, y.x)), T((float)name(x.y, y.y))};                               \
-    }
+    GPUCNN_NARROW_TEST_OF_PAIRS(T, __h##test, __h##test##2, __hb##test##2)                         \
+    GPUCNN_NARROW_TEST_OF_PAIRS(T, __h##test##u, __h##test##u2, __hb##test##u2)
 // A shuffle of the bits: `which` is a lane, a distance or a pattern.
 #define GPUCNN_NARROW_SHUFFLE(T, name, type)                                                       \
     inline T name(unsigned mask, T value, type which, int width = 32, GPUCNN_WHERE)                \
@@ -119,6 +171,8 @@ inline float to_odd(double x)
     GPUCNN_NARROW_BINARY(T, __hmul_sat, __hmul2_sat, __saturatef(x* y))                            \
     GPUCNN_NARROW_BINARY(T, __hmin, __hmin2, fminf(x, y))                                          \
     GPUCNN_NARROW_BINARY(T, __hmax, __hmax2, fmaxf(x, y))                                          \
+    GPUCNN_NARROW_BINARY(T, __hmin_nan, __hmin2_nan, x == x && y == y ? fminf(x, y) : x + y)       \
+    GPUCNN_NARROW_BINARY(T, __hmax_nan, __hmax2_nan, x == x && y == y ? fmaxf(x, y) : x + y)       \
     GPUCNN_NARROW_UNARY(T, __hneg, __hneg2, -x)                                                    \
     GPUCNN_NARROW_UNARY(T, __habs, __habs2, fabsf(x))                                              \
     GPUCNN_NARROW_UNARY(T, hexp, h2exp, expf(x))                                                   \
@@ -130,6 +184,7 @@ inline float to_odd(double x)
     GPUCNN_NARROW_UNARY(T, hsin, h2sin, sinf(x))                                                   \
     GPUCNN_NARROW_UNARY(T, hcos, h2cos, cosf(x))                                                   \
     GPUCNN_NARROW_UNARY(T, htanh, h2tanh, tanhf(x))                                                \
+    GPUCNN_NARROW_UNARY(T, htanh_approx, h2tanh_approx, tanhf(x))                                  \
     GPUCNN_NARROW_UNARY(T, hsqrt, h2sqrt, sqrtf(x))                                                \
     GPUCNN_NARROW_UNARY(T, hrsqrt, h2rsqrt, 1 / sqrt((double)x))                                   \
     GPUCNN_NARROW_UNARY(T, hrcp, h2rcp, 1 / x)                                                     \
@@ -137,19 +192,23 @@ inline float to_odd(double x)
     GPUCNN_NARROW_UNARY(T, hfloor, h2floor, floorf(x))                                             \
     GPUCNN_NARROW_UNARY(T, htrunc, h2trunc, truncf(x))                                             \
     GPUCNN_NARROW_UNARY(T, hrint, h2rint, rintf(x))                                                \
-    GPUCNN_NARROW_TEST(T, __heq, ==)                                                               \
-    GPUCNN_NARROW_TEST(T, __hne, !=)                                                               \
-    GPUCNN_NARROW_TEST(T, __hlt, <)                                                                \
-    GPUCNN_NARROW_TEST(T, __hle, <=)                                                               \
-    GPUCNN_NARROW_TEST(T, __hgt, >)                                                                \
-    GPUCNN_NARROW_TEST(T, __hge, >=)                                                               \
-    inline T __hfma(T x, T y, T z)                                                                 \
+    GPUCNN_NARROW_TEST(T, eq, ==)                                                                  \
+    GPUCNN_NARROW_TEST(T, ne, !=)                                                                  \
+    GPUCNN_NARROW_TEST(T, lt, <)                                                                   \
+    GPUCNN_NARROW_TEST(T, le, <=)                                                                  \
+    GPUCNN_NARROW_TEST(T, gt, >)                                                                   \
+    GPUCNN_NARROW_TEST(T, ge, >=)                                                                  \
+    inline T##2 __hisnan2(T##2 x)                                                                  \
     {                                                                                              \
-        return T(gpucnn_simulator::fma_to_odd((float)x, (float)y, (float)z));                      \
+        return {T((float)__hisnan(x.x)), T((float)__hisnan(x.y))};                                 \
     }                                                                                              \
-    inline T##2 __hfma2(T##2 x, T##2 y, T##2 z)                                                    \
+    GPUCNN_NARROW_FMA(T, __hfma, __hfma2, sum)                                                     \
+    GPUCNN_NARROW_FMA(T, __hfma_sat, __hfma2_sat, __saturatef((float)T(sum)))                      \
+    GPUCNN_NARROW_FMA(T, __hfma_relu, __hfma2_relu, sum < 0 ? 0 : sum)                             \
+    inline T##2 __hcmadd(T##2 x, T##2 y, T##2 z)                                                   \
     {                                                                                              \
-        return {__hfma(x.x, y.x, z.x), __hfma(x.y, y.y, z.y)};                                     \
+        return {                                                                                   \
+            __hfma(-x.y, y.y, __hfma(x.x, y.x, z.x)), __hfma(x.y, y.x, __hfma(x.x, y.y, z.y))};    \
     }                                                                                              \
     inline T##2 operator+(T##2 x, T##2 y) { return __hadd2(x, y); }                                \
     inline T##2 operator-(T##2 x, T##2 y) { return __hsub2(x, y); }                                \
@@ -159,7 +218,7 @@ inline float to_odd(double x)
     {                                                                                              \
         return gpucnn_simulator::change_atomically(address, [=](T old) { return old + value; });   \
     }                                                                                              \
-    inline T##2 atomicAdd(T##2* address, T##2 value)                                              \
+    inline T##2 atomicAdd(T##2* address, T##2 value)                                               \
     {                                                                                              \
         return {atomicAdd(&address->x, value.x), atomicAdd(&address->y, value.y)};                 \
     }                                                                                              \
@@ -168,22 +227,36 @@ inline float to_odd(double x)
     GPUCNN_NARROW_SHUFFLE(T, __shfl_down_sync, unsigned)                                           \
     GPUCNN_NARROW_SHUFFLE(T, __shfl_xor_sync, int)
 
+// From and to an integer, with a rounding mode.
+#define GPUCNN_NARROW_TO_INTEGER(mode, T, name, integer, type)                                     \
+    inline type __##name##2##integer##_##mode(T x)                                                 \
+    {                                                                                              \
+        return gpucnn_simulator::saturated<type>(gpucnn_simulator::rounded_##mode((float)x));      \
+    }
+#define GPUCNN_NARROW_INTEGER(mode, T, name, integer, type)                                        \
+    inline T __##integer##2##name##_##mode(type x)                                                 \
+    {                                                                                              \
+        return gpucnn_simulator::narrow_##mode<T>(gpucnn_simulator::to_double(x));                 \
+    }                                                                                              \
+    GPUCNN_NARROW_TO_INTEGER(mode, T, name, integer, type)
+
 // The conversions of a type T, whose name in functions is given: half or bfloat16.
 #define GPUCNN_NARROW_CONVERSIONS(T, name)                                                         \
     inline T __float2##name(float x) { return T(x); }                                              \
     inline T __float2##name##_rn(float x) { return T(x); }                                         \
     inline T __double2##name(double x) { return T(x); }                                            \
     inline float __##name##2float(T x) { return x; }                                               \
-    inline T __int2##name##_rn(int x) { return T((double)x); }                                     \
-    inline T __uint2##name##_rn(unsigned x) { return T((double)x); }                               \
-    inline T __short2##name##_rn(short x) { return T((float)x); }                                  \
-    inline T __ushort2##name##_rn(unsigned short x) { return T((float)x); }                        \
-    inline int __##name##2int_rn(T x) { return __float2int_rn(x); }                                \
-    inline int __##name##2int_rz(T x) { return __float2int_rz(x); }                                \
-    inline int __##name##2int_rd(T x) { return __float2int_rd(x); }                                \
-    inline int __##name##2int_ru(T x) { return __float2int_ru(x); }                                \
-    inline unsigned __##name##2uint_rn(T x) { return __float2uint_rn(x); }                         \
-    inline unsigned __##name##2uint_rz(T x) { return __float2uint_rz(x); }                         \
+    inline T __float2##name##_rz(float x) { return gpucnn_simulator::narrow_rz<T>(x); }            \
+    inline T __float2##name##_rd(float x) { return gpucnn_simulator::narrow_rd<T>(x); }            \
+    inline T __float2##name##_ru(float x) { return gpucnn_simulator::narrow_ru<T>(x); }            \
+    GPUCNN_EACH_MODE(GPUCNN_NARROW_INTEGER, T, name, int, int)                                     \
+    GPUCNN_EACH_MODE(GPUCNN_NARROW_INTEGER, T, name, uint, unsigned)                               \
+    GPUCNN_EACH_MODE(GPUCNN_NARROW_INTEGER, T, name, short, short)                                 \
+    GPUCNN_EACH_MODE(GPUCNN_NARROW_INTEGER, T, name, ushort, unsigned short)                       \
+    GPUCNN_EACH_MODE(GPUCNN_NARROW_INTEGER, T, name, ll, long long)                                \
+    GPUCNN_EACH_MODE(GPUCNN_NARROW_INTEGER, T, name, ull, unsigned long long)                      \
+    GPUCNN_NARROW_TO_INTEGER(rz, T, name, char, signed char)                                       \
+    GPUCNN_NARROW_TO_INTEGER(rz, T, name, uchar, unsigned char)                                    \
     inline T __ushort_as_##name(unsigned short x) { return T::of_bits(x); }                        \
     inline T __short_as_##name(short x) { return T::of_bits((unsigned short)x); }                  \
     inline unsigned short __##name##_as_ushort(T x) { return x.bits; }                             \
