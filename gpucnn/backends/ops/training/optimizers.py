@@ -268,9 +268,13 @@ class CpuOptimizers(CpuMemory, Optimizers):
         nesterov: bool,
         weight_decay: float,
     ) -> None:
+        self._decay(parameters, learning_rate, weight_decay)
+        if velocity is not None and not momentum:  # half the passes over memory
+            np.multiply(gradients, -learning_rate, out=velocity)
+            parameters += velocity
+            return
         descent = self.workspace("descent", gradients.shape, gradients.dtype)
         np.multiply(learning_rate, gradients, out=descent)
-        self._decay(parameters, learning_rate, weight_decay)
         if velocity is None:
             if nesterov:
                 descent *= 1 + momentum
