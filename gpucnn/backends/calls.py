@@ -1,20 +1,28 @@
-"""A forward pass in inference, as calls that are bound to their arrays."""
+"""Operations as calls that are bound to their arrays, to be done again and again."""
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import partial, update_wrapper
+from inspect import signature
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+Self = TypeVar("Self")
+Arguments = ParamSpec("Arguments")
 
 
 class Calls:
-    """The calls of a forward pass for one batch size, and what they have made of the weights."""
+    """The calls of a pass for one batch size, and what they have made of the weights."""
 
     def __init__(self) -> None:
         self._calls: list[Callable[[], object]] = []
         self._renewals: list[Callable[[], object]] = []
 
     def add(self, function: Callable[..., object], *arguments: Any, **named: Any) -> None:
-        """Add a call of `function`."""
-        self._calls.append(partial(function, *arguments, **named))
+        """Add a call of `function`, or those of an operation that is `bindable`."""
+        bind = getattr(function, "bind", None)
+        if bind is None:
+            self._calls.append(partial(function, *arguments, **named))
+        else:
+            bind(function.__self__, self, *arguments, **named)  # type: ignore[attr-defined]
 
     def follow(self, renew: Callable[[], object]) -> None:
         """Call `renew`, which makes something of the weights, now and in `renew`."""
@@ -30,3 +38,28 @@ class Calls:
         """Do the calls in their order."""
         for call in self._calls:
             call()
+
+    def replay(self) -> None:
+        """The same, of calls that were recorded."""
+        self()
+
+
+def bindable(
+    bind: Callable[Concatenate[Self, Calls, Arguments], None],
+) -> Callable[Concatenate[Self, Arguments], None]:
+    """An operation, a method, made of one that adds its calls.
+
+    It does these at once; `Calls.add` adds them in its place, so that what it takes to find its
+    memory and views is done once.
+    """
+
+    def operation(self: Self, *arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        calls = Calls()
+        bind(self, calls, *arguments, **named)
+        calls()
+
+    itself, _, *others = (its := signature(bind)).parameters.values()
+    update_wrapper(operation, bind)
+    operation.__signature__ = its.replace(parameters=[itself, *others])  # type: ignore[attr-defined]
+    operation.bind = bind  # type: ignore[attr-defined]
+    return operation

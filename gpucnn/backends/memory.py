@@ -111,6 +111,14 @@ class Memory:
     can_record = False
     """Whether the device can record operations, and replay them as one."""
 
+    def records(self, communicator: Communicator) -> bool:
+        """Whether it can record them with the sums over ranks between them."""
+        return self.can_record and communicator.can_record
+
+    def call(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function of a communicator, which a recording holds in its turn."""
+        function(*arguments)
+
     def record(self, work: Callable[[], None]) -> Recording:
         """Record the operations of `work`, without running them, on a device that `can_record`.
 

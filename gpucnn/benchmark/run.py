@@ -175,7 +175,8 @@ class _Benchmark:
     @cached_property
     def _recording(self) -> list[DeviceContender]:
         """The devices that record a step of kernels."""
-        return [each for each in self._devices if get_backend(each.name).can_record]
+        backends = {each: get_backend(each.name) for each in self._devices}
+        return [each for each, its in backends.items() if its.can_record and not its.is_host]
 
     @cached_property
     def _gpus(self) -> list[str]:

@@ -156,7 +156,8 @@ def _for_each_batch(
         run_eagerly: whether batches are never recorded, also where the device can.
     """
     backend = replica.backend
-    records = communicator.can_record and replica.can_record and not run_eagerly
+    can_record = replica.can_record and not backend.binds_calls and not run_eagerly
+    records = can_record and backend.records(communicator)
     replica.prepare_inference(size)
     position = backend.asarray(np.array([-1, 0]))
     order = backend.asarray(np.arange(count, dtype=np.int64))

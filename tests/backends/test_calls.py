@@ -1,9 +1,12 @@
 """Calls that are bound to their arrays."""
 
+from inspect import signature
+
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from gpucnn.backends import Calls
+from gpucnn.backends import Array, Calls
+from gpucnn.backends.calls import bindable
 
 
 def test_calls_are_done_in_their_order_each_time() -> None:
@@ -25,3 +28,36 @@ def test_what_follows_from_weights_is_made_now_and_when_asked_for() -> None:
     assert made == [0]
     calls.renew()
     assert made == [0, 5]
+
+
+class Halving:
+    """What has an operation that can be bound."""
+
+    def __init__(self) -> None:
+        self.prepared = 0
+
+    @bindable
+    def halve(self, calls: Calls, numbers: Array, out: Array) -> None:
+        """Write half of numbers."""
+        self.prepared += 1
+        calls.add(np.multiply, numbers, 0.5, out=out)
+        calls.add(np.add, out, 0, out=out)
+
+
+def test_an_operation_that_is_bound_is_prepared_once() -> None:
+    halving, calls, numbers, out = Halving(), Calls(), np.ones(3), np.zeros(3)
+    calls.add(halving.halve, numbers, out=out)
+    assert halving.prepared == 1
+    assert not out.any()
+    for number in (2, 4):
+        numbers.fill(number)
+        calls()
+        assert_array_equal(out, number / 2)
+    assert halving.prepared == 1
+
+
+def test_an_operation_that_can_be_bound_is_done_at_once_where_it_is_called() -> None:
+    numbers, out = np.ones(3), np.zeros(3)
+    Halving().halve(numbers, out)
+    assert_array_equal(out, 0.5)
+    assert list(signature(Halving().halve).parameters) == ["numbers", "out"]

@@ -181,6 +181,24 @@ def test_record(backend: Backend) -> None:
             assert_array_equal(backend.to_host(out), number**2)
 
 
+def test_call(backend: Backend) -> None:
+    """A function that is called is recorded on the host, and one of a communicator elsewhere."""
+    numbers: list[int] = []
+    backend.call(numbers.append, 1)
+    assert numbers == [1]
+    if backend.is_host:
+        recording = backend.record(lambda: backend.call(numbers.append, 2))
+        assert numbers == [1]
+        recording.replay()
+        assert numbers == [1, 2]
+
+
+def test_records(backend: Backend) -> None:
+    """With what it can record, on the host with all."""
+    assert backend.records(ALONE) == backend.can_record
+    assert backend.records(Communicator()) == (backend.can_record and backend.is_host)
+
+
 def test_branch(backend: Backend) -> None:
     """What comes after `join` reads what a branch has written."""
     x = backend.asarray(np.array([[-3, 2, 4]], np.float32))

@@ -1,7 +1,7 @@
 """The memory of the CPU: images innermost, in huge pages, kept from call to call."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from typing import Any
@@ -9,10 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gpucnn.backends.calls import Calls
+from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.cpu.blas import OneBlasThread
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.layout import images_innermost, images_last
-from gpucnn.backends.memory import Array, Memory, Order, Shape, Workspaces, ignoring_overflow
+from gpucnn.backends.cpu.recording import noted
+from gpucnn.backends.memory import (
+    Array,
+    Memory,
+    Order,
+    Recording,
+    Shape,
+    Workspaces,
+    ignoring_overflow,
+)
 from gpucnn.backends.workers.pool import usable_cores
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils import arguments
@@ -50,6 +61,9 @@ class CpuMemory(Memory):
     **Threads.** BLAS is held to one thread. A batch is split into shards, each for a process (see
     `gpucnn.backends.workers`) that works through it in microbatches that fit into the caches.
 
+    **Recorded steps.** For a small step Python takes longer to find its way from operation to
+    operation than these take. So they are recorded, as on a GPU, and repeated as a list of calls.
+
     Args:
         threads: the processes that split a batch, this one included; None for one per core that
             this process may use.
@@ -61,6 +75,7 @@ class CpuMemory(Memory):
 
     device = "cpu"
     is_host = True
+    can_record = True
 
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)
@@ -106,6 +121,15 @@ class CpuMemory(Memory):
     def images_at_once(self, size: int) -> int | None:
         least, most = IMAGES_AT_ONCE
         return min(max(MICROBATCH // size, least), most)
+
+    def records(self, communicator: Communicator) -> bool:
+        return True
+
+    def record(self, work: Callable[[], None]) -> Recording:
+        calls = Calls()
+        for each in noted(self, work):
+            calls.add(getattr(self, each.name), *each.arguments, **each.named)
+        return calls
 
     def empty_local(self, shape: Shape, dtype: DTypeLike) -> Array:
         dtype = np.dtype(dtype)

@@ -81,7 +81,8 @@ class Replica:
         self.lane = self._make_lane(self.stretches, self.gradients)
         is_chain = len(self.stretches) == 1
         self.classifier = as_classifier(layers) if is_chain and objective.can_fuse_loss else None
-        self.can_record = all(each.can_record for each in (*layers, objective.loss))
+        recorded = (*layers, objective.loss)
+        self.can_record = all(each.is_recorded_on(host=backend.is_host) for each in recorded)
         self._weights = Watched([self.parameters, self.state], can_compare=backend.is_host)
         self._finite: int | None = None  # the changes of the weights when they were
         self._lanes, self._reserved = [self.lane], 0
@@ -427,7 +428,7 @@ class Replica:
         for arrays in zip(*runs, strict=True):
             total = self._add_up(arrays, sizes)
             if contributors > 1:  # else the other ranks have nothing to add, and are not there
-                communicator.all_reduce(total, contributors)
+                self.backend.call(communicator.all_reduce, total, contributors)
             for array in arrays[1:]:
                 self.backend.copy(total, array)
         return self._add_up([lane.gradients for lane in lanes], sizes)

@@ -82,7 +82,9 @@ class Trainer:
             and backend.can_fuse_classifier(classifier, data.images)
         )
         self._steps: dict[tuple[int, int, int], Replayed] = {}  # see `_replayed`
-        self._can_record = all(each.can_record for each in (backend, replica, optimizer))
+        is_recorded = optimizer.is_recorded_on(host=backend.is_host)
+        self._can_record = backend.can_record and replica.can_record and is_recorded
+        self._recorded_with = self.communicator
         self._settings: list[dict[str, Any]] = []
         self.continue_from(0, 0)
 
@@ -169,8 +171,8 @@ class Trainer:
 
     def run(self, batches: Iterable[int], progress: Progress = lambda count: None) -> None:
         """Take a training step on each of `batches`, numbers of batches of the epoch, from 0."""
-        groups = self._groups(batches) if self._records else ([each] for each in batches)
-        for group in groups:
+        in_groups = self._records and not self.replica.backend.is_host
+        for group in self._groups(batches) if in_groups else ([each] for each in batches):
             self._run_group(group)
             for batch in group:
                 progress(self._images(batch))
@@ -223,7 +225,8 @@ class Trainer:
     @property
     def _records(self) -> bool:
         """Whether steps are recorded: where the device and the communicator can."""
-        return self._can_record and not self.run_eagerly and self.communicator.can_record
+        can_record = self._can_record and not self.run_eagerly
+        return can_record and self.replica.backend.records(self.communicator)
 
     def _note_settings(self) -> None:
         """Drop recorded steps if a number that they hold, such as a dropout rate, was changed."""
@@ -237,6 +240,9 @@ class Trainer:
 
     def _replayed(self, count: int, steps: int) -> Replayed:
         """Some steps on batches of `count` images, recorded."""
+        if self._recorded_with is not self.communicator:
+            self._steps.clear()
+            self._recorded_with = self.communicator
         key = self._batch_size, count, steps
         work = self._steps.get(key)
         if work is None:
@@ -278,7 +284,7 @@ class Trainer:
         """
         state = self.replica.state
         if self.communicator.size > 1 and state.size and len(self.replica.shards(count)) == 1:
-            self.communicator.broadcast(state)
+            self.replica.backend.call(self.communicator.broadcast, state)
 
     def _gradients(self, count: int) -> Array:
         """Move on to the next batch; the gradients of its mean loss, summed over the ranks."""
@@ -292,7 +298,8 @@ class Trainer:
         gradients = self.replica.accumulate_gradients(
             self._shards(count), self.data, batch, self._position[1:], self.communicator
         )
-        self.communicator.all_reduce(gradients, len(self.replica.shards(count)))
+        contributors = len(self.replica.shards(count))
+        self.replica.backend.call(self.communicator.all_reduce, gradients, contributors)
         return gradients
 
     def _classifier_gradients(self, count: int) -> Array:

@@ -16,6 +16,10 @@ class Extensible(Configurable):
 
     can_record: ClassVar[bool] = True
 
+    def is_recorded_on(self, *, host: bool) -> bool:
+        """Whether a device can record it; the host can record operations of the backend alone."""
+        return self.can_record and not (host and self.is_own)
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if cls.is_own and "can_record" not in vars(cls):
