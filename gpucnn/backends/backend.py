@@ -3,7 +3,7 @@
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
-from gpucnn.backends.ops.dense import CudaDense, Dense
+from gpucnn.backends.ops.dense import CpuDense, CudaDense, Dense
 from gpucnn.backends.ops.elementwise import CpuElementwise, CudaElementwise, Elementwise
 from gpucnn.backends.ops.fused.classifier_head import ClassifierHeads, CudaClassifierHeads
 from gpucnn.backends.ops.fused.conv_classifier import ConvClassifiers, CudaConvClassifiers
@@ -89,6 +89,7 @@ class CpuBackend(
     CpuData,
     CpuGroupedConvolution,
     CpuConvolution,
+    CpuDense,
     CpuMatrices,
     CpuImages,
     CpuNormalization,

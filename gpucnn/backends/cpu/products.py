@@ -49,9 +49,9 @@ def bound_product(a: Array, b: Array, out: Array) -> "partial[Array]":
     if blocks > 1:
         return partial(np.matmul, a, in_blocks(b, blocks), out=in_blocks(out, blocks))
     if out.flags.c_contiguous:
-        return partial(np.dot, a, b, out=out)
+        return partial(a.dot, b, out)  # sooner there than `np.dot`
     if out.flags.f_contiguous:
-        return partial(np.dot, b.T, a.T, out=out.T)
+        return partial(b.T.dot, a.T, out.T)
     return partial(np.matmul, a, b, out=out)
 
 

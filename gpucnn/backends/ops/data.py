@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls, bindable
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import ITEMS, THREADS, kernel, over_parts
@@ -118,28 +119,45 @@ class Data(Memory):
 
 
 class CpuData(CpuMemory, Data):
-    """Gathering in NumPy: into a workspace, then normalised into the layout of the layers."""
+    """Gathering in NumPy: into a workspace, then into the layout of the layers, and normalised."""
 
+    def next_batch(
+        self, position: Array, order: Array, epoch_factors: Array, indices: Array, factors: Array
+    ) -> None:
+        number, size = position.item(0) + 1, len(indices)
+        position[0], position[1] = number, position.item(1) + 1
+        batch = order[number * size : (number + 1) * size]
+        indices[: len(batch)] = batch
+        if len(batch) < size:
+            indices[len(batch) :] = 0
+        factors[...] = epoch_factors[number]
+
+    @bindable
     def gather_images(
-        self, images: Array, indices: Array, out: Array, normalizes: bool = True
+        self,
+        calls: Calls,
+        images: Array,
+        indices: Array,
+        out: Array,
+        normalizes: bool = True,
     ) -> None:
         pixels = self.workspace("pixels", out.shape, images.dtype)
-        _take(images, indices, pixels)
-        source, target = images_last(pixels), images_last(out)
-        if not normalizes or images.dtype != np.uint8:
-            np.copyto(target, source)
-            return
-        np.divide(source, 255, out=target, dtype=out.dtype)
-        target -= out.dtype.type(0.5)
+        _add_taking(images, indices, pixels, calls)
+        target = images_last(out)
+        calls.add(np.copyto, target, images_last(pixels))
+        if normalizes and images.dtype == np.uint8:
+            for operation, number in ((np.divide, 255), (np.subtract, 0.5)):
+                calls.add(operation, target, np.asarray(number, out.dtype), target)
 
-    def gather_labels(self, labels: Array, indices: Array, out: Array) -> None:
-        _take(labels, indices, out)
+    @bindable
+    def gather_labels(self, calls: Calls, labels: Array, indices: Array, out: Array) -> None:
+        _add_taking(labels, indices, out, calls)
 
 
-def _take(source: Array, indices: Array, out: Array) -> None:
+def _add_taking(source: Array, indices: Array, out: Array, calls: Calls) -> None:
     # With the mode "raise", NumPy collects the result in a temporary array first, so as to leave
     # `out` untouched if an index is wrong. Indices are checked where they are made.
-    np.take(source, indices, axis=0, out=out, mode="clip")
+    calls.add(source.take, indices, 0, out, "clip")
 
 
 def _gather_kernel(function: str) -> Any:

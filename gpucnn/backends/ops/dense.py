@@ -1,10 +1,18 @@
 """Dense layers: with ReLU and dropout, and the gradients of their parameters."""
 
+from gpucnn.backends.calls import Calls, bindable
 from gpucnn.backends.cuda.kernel import elementwise, kernel
 from gpucnn.backends.memory import Array
 from gpucnn.backends.ops.bounds import Bound, always, bounded, dense, positions, sums
 from gpucnn.backends.ops.elementwise import CudaElementwise, Elementwise
-from gpucnn.backends.ops.matrices import TILINGS, CudaMatrices, Matrices, Tiling, plan
+from gpucnn.backends.ops.matrices import (
+    TILINGS,
+    CpuMatrices,
+    CudaMatrices,
+    Matrices,
+    Tiling,
+    plan,
+)
 from gpucnn.backends.ops.random import LOW_WORD, Random
 from gpucnn.utils.arithmetic import ceil_div
 
@@ -82,6 +90,22 @@ class Dense(Matrices, Random, Elementwise):
         """
         self.matmul(x, output_gradient, kernel_gradient, transpose_a=True)
         self.sum_rows(output_gradient, bias_gradient)
+
+
+class CpuDense(CpuMatrices, Dense):
+    """Dense layers in NumPy."""
+
+    @bindable
+    def dense_gradients(
+        self,
+        calls: Calls,
+        x: Array,
+        output_gradient: Array,
+        kernel_gradient: Array,
+        bias_gradient: Array,
+    ) -> None:
+        calls.add(self.matmul, x, output_gradient, kernel_gradient, transpose_a=True)
+        calls.add(self.sum_rows, output_gradient, bias_gradient)
 
 
 class CudaDense(CudaMatrices, CudaElementwise, Dense):

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls, bindable
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cpu.products import product
+from gpucnn.backends.cpu.products import bound_product
 from gpucnn.backends.cuda.columns import COLUMNS, SUMMING, over_columns, summing
 from gpucnn.backends.cuda.kernel import MULTIPROCESSORS, kernel
 from gpucnn.backends.cuda.memory import TICKETS, CudaMemory
@@ -57,8 +58,10 @@ def as_rows(array: Array) -> Array:
 class CpuMatrices(CpuMemory, Matrices):
     """Matrix products in NumPy: BLAS on one thread, large products in small blocks."""
 
+    @bindable
     def matmul(
         self,
+        calls: Calls,
         a: Array,
         b: Array,
         out: Array,
@@ -67,16 +70,17 @@ class CpuMatrices(CpuMemory, Matrices):
         transpose_b: bool = False,
         bias: Array | None = None,
     ) -> None:
-        product(a.T if transpose_a else a, b.T if transpose_b else b, out)
+        calls.add(bound_product(a.T if transpose_a else a, b.T if transpose_b else b, out))
         if bias is not None:
-            out += bias
+            calls.add(np.add, out, bias, out)
 
-    def sum_rows(self, a: Array, out: Array) -> None:
+    @bindable
+    def sum_rows(self, calls: Calls, a: Array, out: Array) -> None:
         """As a product with ones, which BLAS computes several times faster than NumPy the sum.
 
         NumPy adds row to row, and for a few columns spends its time on starting each row.
         """
-        np.matmul(self._constant(1, len(a), a.dtype), a, out=out)
+        calls.add(self._constant(1, len(a), a.dtype).dot, a, out)
 
 
 LATENCY = 700

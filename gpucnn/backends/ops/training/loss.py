@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backends.calls import Calls
+from gpucnn.backends.calls import Calls, bindable
 from gpucnn.backends.cpu.inference.softmax import add_softmax
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import WARP, kernel
@@ -218,8 +218,10 @@ class CpuLoss(CpuMemory, Loss):
         add_softmax(logits, out, self._scratch("softmax column", (len(out), 1), out.dtype), calls)
         calls()
 
+    @bindable
     def softmax_cross_entropy(
         self,
+        calls: Calls,
         logits: Array,
         labels: Array,
         losses: Array,
@@ -227,20 +229,26 @@ class CpuLoss(CpuMemory, Loss):
         gradient: Array | None = None,
         images: int = 1,
     ) -> None:
-        one_hot = self._scratch("one hot", logits.shape, np.bool_)
-        np.equal(labels[:, None], self.counting(logits.shape[1]), out=one_hot)
-        np.equal(self._largest("best", logits), labels, out=correct, casting="unsafe")
-        shifted, exponentials, sums = self._exponentials(logits)
+        rows, best = self._add_largest("best", logits, calls)
+        self._add_equality(best, labels, correct, calls)
+        shifts, exponentials, sums = self._add_exponentials(logits, rows, best, calls)
+        places = self._add_places("places", rows, labels, calls)
         if gradient is not None:
-            np.divide(exponentials, sums, out=gradient)
-            gradient -= one_hot
-            gradient /= images
-        np.add.reduce(shifted, axis=1, where=one_hot, out=losses)  # the label's logit alone
-        np.log(sums, out=sums)
-        np.subtract(sums[:, 0], losses, out=losses)
+            one_hot = self.workspace("one hot", rows.shape, rows.dtype)
+            calls.add(one_hot.fill, 0)
+            calls.add(one_hot.put, places, self._constant(1, 1, rows.dtype), "clip")
+            calls.add(np.divide, exponentials, sums, gradient)
+            calls.add(np.subtract, gradient, one_hot, gradient)
+            self._add_division(gradient, images, calls)
+        calls.add(rows.take, places, None, losses, "clip")  # the label's logit
+        calls.add(np.subtract, losses, shifts, losses)
+        calls.add(np.log, sums, sums)
+        calls.add(np.subtract, sums[:, 0], losses, losses)
 
+    @bindable
     def soft_cross_entropy(
         self,
+        calls: Calls,
         logits: Array,
         targets: Array,
         losses: Array,
@@ -248,20 +256,23 @@ class CpuLoss(CpuMemory, Loss):
         gradient: Array | None = None,
         images: int = 1,
     ) -> None:
-        best, right = self._largest("best", logits), self._largest("right", targets)
-        np.equal(best, right, out=correct, casting="unsafe")
-        shifted, exponentials, sums = self._exponentials(logits)
+        rows, best = self._add_largest("best", logits, calls)
+        _, right = self._add_largest("right", targets, calls)
+        self._add_equality(best, right, correct, calls)
+        shifts, exponentials, sums = self._add_exponentials(logits, rows, best, calls)
         if gradient is not None:
             totals = self._scratch("totals", sums.shape, sums.dtype)
-            np.add.reduce(targets, axis=1, keepdims=True, out=totals)
-            totals /= sums
-            np.multiply(exponentials, totals, out=gradient)
-            gradient -= targets
-            gradient /= images
-        np.log(sums, out=sums)
-        np.subtract(sums, shifted, out=shifted)
-        shifted *= targets
-        np.add.reduce(shifted, axis=1, out=losses)
+            calls.add(np.add.reduce, targets, 1, None, totals, True)
+            calls.add(np.divide, totals, sums, totals)
+            calls.add(np.multiply, exponentials, totals, gradient)
+            calls.add(np.subtract, gradient, targets, gradient)
+            self._add_division(gradient, images, calls)
+        shifted = exponentials
+        calls.add(np.log, sums, sums)
+        calls.add(np.subtract, logits, shifts[:, None], shifted)
+        calls.add(np.subtract, sums, shifted, shifted)
+        calls.add(np.multiply, shifted, targets, shifted)
+        calls.add(np.add.reduce, shifted, 1, None, losses)
 
     def sigmoid_cross_entropy(
         self,
@@ -319,24 +330,48 @@ class CpuLoss(CpuMemory, Loss):
         np.add.reduce(differences, axis=1, out=losses)
         losses /= outputs.shape[1]
 
-    def _largest(self, name: str, scores: Array) -> Array:
-        """The place of each row's largest score, the first among equals, in a workspace `name`."""
-        rows = self.workspace("rows", scores.shape, scores.dtype)  # argmax would copy another order
-        places = self.workspace(name, (len(scores),), np.intp)
-        np.copyto(rows, scores)
-        rows.argmax(axis=1, out=places)
+    def _add_largest(self, name: str, scores: Array, calls: Calls) -> tuple[Array, Array]:
+        """Scores in row-major order, and the columns of each row's largest, the first among equals.
+
+        Both are in workspaces, of that name.
+        """
+        rows = self.workspace(f"{name} rows", scores.shape, scores.dtype)
+        columns = self.workspace(name, (len(scores),), np.intp)
+        calls.add(np.copyto, rows, scores)
+        calls.add(rows.argmax, 1, columns)
+        return rows, columns
+
+    def _add_equality(self, some: Array, others: Array, out: Array, calls: Calls) -> None:
+        """1 where whole numbers are equal, else 0."""
+        are_equal = self.workspace("are equal", out.shape, np.bool_)
+        calls.add(np.equal, some, others, are_equal)
+        calls.add(np.copyto, out, are_equal)
+
+    def _add_places(self, name: str, rows: Array, columns: Array, calls: Calls) -> Array:
+        """The places of one column (n,) of each row in flat memory."""
+        count, width = rows.shape
+        places = self.workspace(name, (count,), np.int64)
+        calls.add(np.add, columns, self.counting(count * width)[::width], places)
         return places
 
-    def _exponentials(self, logits: Array) -> tuple[Array, Array, Array]:
-        """Logits less their row's largest, their exponentials, and the sums (n, 1) of these."""
-        shifted = self._scratch("shifted", logits.shape, logits.dtype)
+    def _add_exponentials(
+        self, logits: Array, rows: Array, best: Array, calls: Calls
+    ) -> tuple[Array, Array, Array]:
+        """Each row's largest logit (n,), the exponentials less that, and the sums (n, 1) of these."""
+        largest = self.workspace("largest", best.shape, logits.dtype)
         exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
-        column = self._scratch("loss column", (len(logits), 1), logits.dtype)
-        np.maximum.reduce(logits, axis=1, keepdims=True, out=column)
-        np.subtract(logits, column, out=shifted)
-        np.exp(shifted, out=exponentials)
-        np.add.reduce(exponentials, axis=1, keepdims=True, out=column)
-        return shifted, exponentials, column
+        sums = self._scratch("sums", (len(logits), 1), logits.dtype)
+        calls.add(
+            rows.take, self._add_places("best places", rows, best, calls), None, largest, "clip"
+        )
+        calls.add(np.subtract, logits, largest[:, None], exponentials)
+        calls.add(np.exp, exponentials, exponentials)
+        calls.add(np.add.reduce, exponentials, 1, None, sums, True)
+        return largest, exponentials, sums
+
+    def _add_division(self, gradient: Array, images: int, calls: Calls) -> None:
+        if images > 1:
+            calls.add(np.divide, gradient, np.asarray(images, gradient.dtype), gradient)
 
 
 WARPS = 4
