@@ -44,6 +44,14 @@ class Calls:
         self()
 
 
+class StepCalls(Calls):
+    """Calls of a training step, which changes the weights each time."""
+
+    def follow(self, renew: Callable[[], object]) -> None:
+        """Call `renew` in its turn, each time."""
+        self.add(renew)
+
+
 def bindable(
     bind: Callable[Concatenate[Self, Calls, Arguments], None],
 ) -> Callable[Concatenate[Self, Arguments], None]:

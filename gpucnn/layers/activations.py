@@ -72,7 +72,7 @@ class ReLU(Elementwise):
         if self.max_value is not None:
             return super()._bind(x, calls)
         output = self.buffer("output", len(x))
-        self.backend.bind_relu(self._laid_out(x, calls), output, calls)
+        calls.add(self.backend.relu, self._laid_out(x, calls), output)
         return output
 
     def _apply(self, x: Array, out: Array) -> None:

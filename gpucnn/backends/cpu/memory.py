@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gpucnn.backends.calls import Calls
+from gpucnn.backends.calls import StepCalls
 from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.cpu.blas import OneBlasThread
 from gpucnn.backends.cpu.huge_pages import HugePages
@@ -126,7 +126,7 @@ class CpuMemory(Memory):
         return True
 
     def record(self, work: Callable[[], None]) -> Recording:
-        calls = Calls()
+        calls = StepCalls()
         for each in noted(self, work):
             calls.add(getattr(self, each.name), *each.arguments, **each.named)
         return calls

@@ -4,7 +4,7 @@ from math import erf, pi, sqrt
 
 import numpy as np
 
-from gpucnn.backends.calls import Calls
+from gpucnn.backends.calls import Calls, bindable
 from gpucnn.backends.cpu import normal
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.cpu.memory import CpuMemory
@@ -93,10 +93,6 @@ class Elementwise(Memory):
     def relu(self, x: Array, out: Array) -> None:
         """The positive part, max(x, 0), NaN where x is NaN; both real and of one shape."""
         self.xp.maximum(x, 0, out=out)
-
-    def bind_relu(self, x: Array, out: Array, calls: Calls) -> None:
-        """Add the calls of `relu`, of arrays of the order of `batch_view`."""
-        calls.add(self.relu, x, out)
 
     @bounded(input_gradient=EXACT)
     def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
@@ -307,15 +303,17 @@ class CpuElementwise(CpuMemory, Elementwise):
         y *= beta
         y += scaled
 
-    def relu(self, x: Array, out: Array) -> None:
-        np.maximum(images_last(x), self._zeros(x), out=images_last(out))
+    @bindable
+    def relu(self, calls: Calls, x: Array, out: Array) -> None:
+        calls.add(np.maximum, images_last(x), self._zeros(x), out=images_last(out))
 
-    def bind_relu(self, x: Array, out: Array, calls: Calls) -> None:
-        out = images_last(out)
-        calls.add(np.maximum, images_last(x), np.zeros_like(out), out=out)
-
-    def relu_gradient(self, output_gradient: Array, out: Array, input_gradient: Array) -> None:
-        np.multiply(output_gradient, self._positive(out), out=input_gradient)
+    @bindable
+    def relu_gradient(
+        self, calls: Calls, output_gradient: Array, out: Array, input_gradient: Array
+    ) -> None:
+        positive = self._scratch("positive", out.shape, np.bool_)
+        calls.add(np.greater, out, 0, positive)
+        calls.add(np.multiply, output_gradient, positive, input_gradient)
 
     def clipped_relu_gradient(
         self, output_gradient: Array, x: Array, max_value: float, input_gradient: Array

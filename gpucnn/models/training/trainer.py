@@ -298,8 +298,9 @@ class Trainer:
         gradients = self.replica.accumulate_gradients(
             self._shards(count), self.data, batch, self._position[1:], self.communicator
         )
-        contributors = len(self.replica.shards(count))
-        self.replica.backend.call(self.communicator.all_reduce, gradients, contributors)
+        if self.communicator.size > 1:
+            contributors = len(self.replica.shards(count))
+            self.replica.backend.call(self.communicator.all_reduce, gradients, contributors)
         return gradients
 
     def _classifier_gradients(self, count: int) -> Array:

@@ -1,5 +1,6 @@
 """Convolution, ReLU and max-pooling of few images in inference, in as few calls as can be."""
 
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -43,10 +44,9 @@ def add_patches(
         real (n, ph, pw, filters), which is (ph, pw, n, filters) in memory.
     """
     (rows, columns), filters, real = fused.pool.size, fused.filters, fused.real
-    leaves_none_out = fused.window.strides[1] <= fused.window.size[1]
-    together = columns if fused.channels <= CHANNELS and leaves_none_out else 1
-    patches = _patches(backend, fused, x, together, calls)
-    weights = _weights(fused, kernel, bias, together, calls)
+    together = sharing_patches(fused)
+    patches = copied_patches(backend, fused, x, together, calls)
+    weights = placed_weights(fused, kernel, bias, together, calls)
 
     scores = np.zeros((rows * columns + 1, prod(fused.pool.output) * len(x), filters), real)
     products = scores[:-1].reshape(columns, -1, filters)
@@ -60,7 +60,13 @@ def add_patches(
     return out.reshape(*fused.pool.output, len(x), filters).transpose(2, 0, 1, 3)
 
 
-def _patches(
+def sharing_patches(fused: ConvReluPool) -> int:
+    """The outputs in a row of a window of the pooling that share a patch."""
+    leaves_none_out = fused.window.strides[1] <= fused.window.size[1]
+    return fused.pool.size[1] if fused.channels <= CHANNELS and leaves_none_out else 1
+
+
+def copied_patches(
     backend: CpuMemory, fused: ConvReluPool, x: Array, together: int, calls: Calls
 ) -> Array:
     """Patches that are copied, (columns / together, rows, ph, pw, n, elements + 1)."""
@@ -88,7 +94,9 @@ def _as_runs(*arrays: Array) -> list[Array]:
     return [each if run is None else each.view(run) for each in arrays]
 
 
-def _weights(fused: ConvReluPool, kernel: Array, bias: Array, together: int, calls: Calls) -> Array:
+def placed_weights(
+    fused: ConvReluPool, kernel: Array, bias: Array, together: int, calls: Calls
+) -> Array:
     """The weights of a patch, with the bias last, (together, elements + 1, filters)."""
     (kh, kw), right = fused.window.size, fused.window.strides[1]
     length = kw + (together - 1) * right
@@ -96,10 +104,8 @@ def _weights(fused: ConvReluPool, kernel: Array, bias: Array, together: int, cal
     weights = np.zeros((together, elements + 1, fused.filters), fused.real)
     placed = weights[:, :-1].reshape(together, kh, length, fused.channels, fused.filters)
 
-    def place() -> None:
-        for number, each in enumerate(placed):
-            each[:, number * right : number * right + kw] = kernel
-        weights[:, -1] = bias
-
-    calls.follow(place)
+    for number, each in enumerate(placed):
+        columns = each[:, number * right : number * right + kw]
+        calls.follow(partial(np.copyto, columns, kernel))
+    calls.follow(partial(np.copyto, weights[:, -1], bias))
     return weights

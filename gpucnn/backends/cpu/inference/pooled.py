@@ -42,10 +42,10 @@ def add_pooled_convolution(
         add, order = add_patches, IMAGES_OUTERMOST
     else:
         add, order = add_tiles, IMAGES_INNERMOST
-    return add(backend, fused, _framed(backend, fused, x, order, calls), kernel, bias, calls)
+    return add(backend, fused, framed(backend, fused, x, order, calls), kernel, bias, calls)
 
 
-def _framed(backend: CpuMemory, fused: ConvReluPool, x: Array, order: Axes, calls: Calls) -> Array:
+def framed(backend: CpuMemory, fused: ConvReluPool, x: Array, order: Axes, calls: Calls) -> Array:
     """Images (n, h, w, c) whose two innermost axes in memory are the last two of `order`.
 
     They are copied if need be; into a frame of zeros if the window is padded.
@@ -58,8 +58,8 @@ def _framed(backend: CpuMemory, fused: ConvReluPool, x: Array, order: Axes, call
         return arranged.transpose(back)
     layout = panels_of(fused)
     shape = len(x), *layout.padded, fused.channels
-    framed = backend.empty_local(tuple(shape[axis] for axis in order), x.dtype)
-    framed.fill(0)
-    framed = framed.transpose(back)
-    calls.add(np.copyto, images_first(layout.inside(images_last(framed))), x)
-    return framed
+    in_frame = backend.empty_local(tuple(shape[axis] for axis in order), x.dtype)
+    in_frame.fill(0)
+    in_frame = in_frame.transpose(back)
+    calls.add(np.copyto, images_first(layout.inside(images_last(in_frame))), x)
+    return in_frame

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls, bindable
 from gpucnn.backends.cpu.fused.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
 from gpucnn.backends.cpu.fused.fewer_products import FewerProductsPlan, suits_training
+from gpucnn.backends.cpu.fused.one_image import OneImagePlan, suits_one_image
 from gpucnn.backends.cuda.conv_relu_pool import (
     CudaConvReluPoolPlan,
     Images,
@@ -160,11 +162,15 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         self, fused: ConvReluPool, arrays: dict[str, Array]
     ) -> ConvReluPoolPlan:
         images = len(arrays["greater"])
+        if images == 1 and suits_one_image(fused):
+            return OneImagePlan(fused, arrays, self)
         plan = FewerProductsPlan if suits_training(fused, images) else CpuConvReluPoolPlan
         return plan(fused, arrays, self.workspace)
 
+    @bindable
     def conv2d_relu_max_pool(
         self,
+        calls: Calls,
         x: Array,
         kernel: Array,
         bias: Array,
@@ -173,11 +179,16 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         *,
         training: bool,
     ) -> None:
-        assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
-        plan.forward(x, kernel, bias, out, training=training)
+        if isinstance(plan, OneImagePlan):
+            plan.add_forward(calls, x, kernel, bias, out)
+        else:
+            assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
+            calls.add(plan.forward, x, kernel, bias, out, training=training)
 
+    @bindable
     def conv2d_relu_max_pool_gradients(
         self,
+        calls: Calls,
         output_gradient: Array,
         kernel: Array,
         plan: ConvReluPoolPlan,
@@ -185,8 +196,12 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         bias_gradient: Array,
         input_gradient: Array | None = None,
     ) -> None:
-        assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
-        plan.gradients(output_gradient, kernel_gradient, bias_gradient, input_gradient)
+        gradients = kernel_gradient, bias_gradient, input_gradient
+        if isinstance(plan, OneImagePlan):
+            plan.add_gradients(calls, output_gradient, kernel, *gradients)
+        else:
+            assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
+            calls.add(plan.gradients, output_gradient, *gradients)
 
 
 def _samples(real: str) -> list[ConvReluPool]:

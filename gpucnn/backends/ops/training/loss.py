@@ -357,7 +357,7 @@ class CpuLoss(CpuMemory, Loss):
     def _add_exponentials(
         self, logits: Array, rows: Array, best: Array, calls: Calls
     ) -> tuple[Array, Array, Array]:
-        """Each row's largest logit (n,), the exponentials less that, and the sums (n, 1) of these."""
+        """Each row's largest logit (n,), exponentials less that, and their sums (n, 1)."""
         largest = self.workspace("largest", best.shape, logits.dtype)
         exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
         sums = self._scratch("sums", (len(logits), 1), logits.dtype)

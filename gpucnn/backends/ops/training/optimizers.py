@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls, bindable
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cuda.kernel import ITEMS, kernel, over_elements
 from gpucnn.backends.cuda.memory import CudaMemory
@@ -257,8 +258,10 @@ class Optimizers(Memory):
 class CpuOptimizers(CpuMemory, Optimizers):
     """Optimizer steps in NumPy, without temporary arrays."""
 
+    @bindable
     def sgd(
         self,
+        calls: Calls,
         parameters: Array,
         gradients: Array,
         velocity: Array | None,
@@ -268,26 +271,29 @@ class CpuOptimizers(CpuMemory, Optimizers):
         nesterov: bool,
         weight_decay: float,
     ) -> None:
-        self._decay(parameters, learning_rate, weight_decay)
+        if weight_decay:
+            calls.add(self._decay, parameters, learning_rate, weight_decay)
         if velocity is not None and not momentum:  # half the passes over memory
-            np.multiply(gradients, -learning_rate, out=velocity)
-            parameters += velocity
+            descent = self.workspace("descent rate", (1,), gradients.dtype)
+            calls.add(np.negative, learning_rate, descent)
+            calls.add(np.multiply, gradients, descent, velocity)
+            calls.add(np.add, parameters, velocity, parameters)
             return
         descent = self.workspace("descent", gradients.shape, gradients.dtype)
-        np.multiply(learning_rate, gradients, out=descent)
+        calls.add(np.multiply, gradients, learning_rate, descent)
         if velocity is None:
             if nesterov:
-                descent *= 1 + momentum
-            parameters -= descent
+                calls.add(np.multiply, descent, 1 + momentum, descent)
+            calls.add(np.subtract, parameters, descent, parameters)
             return
-        velocity *= momentum
-        velocity -= descent
+        calls.add(np.multiply, velocity, momentum, velocity)
+        calls.add(np.subtract, velocity, descent, velocity)
         if nesterov:
-            parameters -= descent
-            np.multiply(velocity, momentum, out=descent)
-            parameters += descent
+            calls.add(np.subtract, parameters, descent, parameters)
+            calls.add(np.multiply, velocity, momentum, descent)
+            calls.add(np.add, parameters, descent, parameters)
         else:
-            parameters += velocity
+            calls.add(np.add, parameters, velocity, parameters)
 
     def adam(
         self,

@@ -1,0 +1,73 @@
+"""A pooled convolution of one image and its gradients, against the definition."""
+
+import pytest
+from numpy.testing import assert_array_equal
+
+from backends.agreement import assert_agrees, results
+from backends.fused import (
+    COMPILED,
+    WHOLE,
+    define_fused,
+    forward_call,
+    fused_call,
+    fused_plan,
+    gradients_call,
+    run_fused,
+)
+from backends.operations import Values
+from gpucnn.backends import ConvReluPool, CpuBackend
+from gpucnn.backends.cpu.fused import one_image
+from gpucnn.backends.cpu.fused.conv_relu_pool import CpuConvReluPoolPlan
+from gpucnn.backends.cpu.fused.one_image import OneImagePlan
+from gpucnn.verification.calls import Call, define
+
+operations = pytest.mark.parametrize(
+    "fused", [each for each in COMPILED if each.window.dilation == (1, 1)]
+)
+dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def given(fused: ConvReluPool, dtype: str, numbers: tuple[int, ...] = (), seed: int = 0) -> Call:
+    return fused_call(fused, Values(seed, dtype), numbers, images=1)
+
+
+@dtypes
+@operations
+def test_results_are_within_their_bounds(fused: ConvReluPool, dtype: str) -> None:
+    backend, call = CpuBackend(1), given(fused, dtype)
+    assert isinstance(fused_plan(backend, fused, call), OneImagePlan)
+    for each in (forward_call(fused, call), gradients_call(fused, call)):
+        assert_agrees(each, results(backend, each), define(each))
+
+
+@dtypes
+@operations
+def test_the_first_of_equal_scores_is_chosen_call_after_call(
+    fused: ConvReluPool, dtype: str
+) -> None:
+    """By one plan, given other arrays."""
+    backend, calls = CpuBackend(1), [given(fused, dtype, WHOLE, seed) for seed in (0, 1)]
+    plan = fused_plan(backend, fused, calls[0])
+    for call in calls:
+        actual, right = run_fused(backend, call, plan), define_fused(fused, call)
+        for name, array in right.items():
+            assert_array_equal(actual[name], array, name)
+
+
+@operations
+def test_an_input_gradient_that_is_not_wanted_is_left_out(fused: ConvReluPool) -> None:
+    backend, call = CpuBackend(1), given(fused, "float32")
+    plan = fused_plan(backend, fused, call)
+    all_ = run_fused(backend, call, plan)
+    without = run_fused(backend, call, plan, input_gradient=False)
+    assert_array_equal(without["input_gradient"], call.arguments["input_gradient"])
+    for name in ("out", "kernel_gradient", "bias_gradient"):
+        assert_array_equal(without[name], all_[name], name)
+
+
+def test_an_image_whose_patches_do_not_stay_in_the_cache_is_worked_through_in_tiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    call = given(COMPILED[0], "float32")
+    monkeypatch.setattr(one_image, "core_cache", lambda: 1000)
+    assert isinstance(fused_plan(CpuBackend(1), COMPILED[0], call), CpuConvReluPoolPlan)
