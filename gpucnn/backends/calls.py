@@ -24,6 +24,10 @@ class Calls:
         else:
             bind(function.__self__, self, *arguments, **named)  # type: ignore[attr-defined]
 
+    def copy(self, source: Any, out: Any) -> None:
+        """Add a copy of an array to another, of any dtype: assigned, it takes half of `copyto`."""
+        self._calls.append(partial(out.__setitem__, ..., source))
+
     def follow(self, renew: Callable[[], object]) -> None:
         """Call `renew`, which makes something of the weights, now and in `renew`."""
         self._renewals.append(renew)

@@ -144,7 +144,7 @@ class CpuData(CpuMemory, Data):
         pixels = self.workspace("pixels", out.shape, images.dtype)
         _add_taking(images, indices, pixels, calls)
         target = images_last(out)
-        calls.add(np.copyto, target, images_last(pixels))
+        calls.copy(images_last(pixels), target)
         if normalizes and images.dtype == np.uint8:
             for operation, number in ((np.divide, 255), (np.subtract, 0.5)):
                 calls.add(operation, target, np.asarray(number, out.dtype), target)

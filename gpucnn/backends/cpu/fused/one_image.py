@@ -115,7 +115,7 @@ class OneImagePlan(ConvReluPoolPlan):
                 seen = np.lib.stride_tricks.as_strided(pixels[row:, column:], of_tap.shape, strides)
                 calls.add(np.add, seen, of_tap, seen)
         if is_padded:
-            calls.add(np.copyto, input_gradient[0], layout.inside(pixels))
+            calls.copy(layout.inside(pixels), input_gradient[0])
 
     def _sharing(self, scores: Array) -> Array:
         """Scores as one product for each of the outputs that share a patch computes them."""
@@ -125,6 +125,6 @@ class OneImagePlan(ConvReluPoolPlan):
 def _add_sum(parts: Sequence[Array], out: Array, calls: Calls) -> None:
     first, *others = parts
     if not others:
-        calls.add(np.copyto, out, first)
+        calls.copy(first, out)
     for number, part in enumerate(others):
         calls.add(np.add, out if number else first, part, out)
