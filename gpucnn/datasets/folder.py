@@ -70,6 +70,13 @@ UNREAD = {
 }
 """By their suffix: files in which people have data, and what to do with them."""
 
+WANTED = (
+    "give a folder with the four files of MNIST, or with mnist.npz, or with train.csv and "
+    "test.csv, or with CIFAR's or SVHN's files, or with a folder of pictures for each class"
+)
+LISTED = 3
+"""The most files that are named of a folder without images."""
+
 
 @dataclass(frozen=True)
 class FoundSet:
@@ -214,15 +221,21 @@ def _nothing_in(folder: Path, layouts: Sequence[Layout]) -> str:
     if NAMES not in layouts:
         wanted = ", or ".join(", ".join(layout) for layout in layouts if layout is not ARRAYS)
         return f"there is not the set that is asked for in {folder}: give a folder with {wanted}"
-    near = _near_match(folder, NAMES[0])
-    for path in sorted(folder.glob("[!.]*")):
-        if (advice := unread(path)) and not near:
+    if near := _near_match(folder, NAMES[0]):
+        return f"there is no {NAMES[0]}, plain or .gz, in {folder}{near}: {WANTED}"
+    paths = sorted(folder.glob("[!.]*"))
+    for path in paths:
+        if advice := unread(path):
             return f"there are no images in {folder} that can be read: {path.name} {advice}"
-    return (
-        f"there is no {NAMES[0]}, plain or .gz, in {folder}{near}: "
-        "give a folder with the four files of MNIST, or with mnist.npz, or with train.csv and "
-        "test.csv, or with CIFAR's or SVHN's files, or with a folder of pictures for each class"
-    )
+    if not paths:
+        return f"{folder} is empty: {WANTED}"
+    return f"there are no images in {folder}, but {_listed(paths)}: {WANTED}"
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    """The names of the first files and folders."""
+    names = [f"{each.name}/" if each.is_dir() else each.name for each in paths[:LISTED]]
+    return printable(", ".join(names + ["..."] * (len(paths) > LISTED)), 100)
 
 
 def _near_match(folder: Path, name: str) -> str:

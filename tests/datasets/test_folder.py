@@ -98,10 +98,19 @@ def test_a_near_match_is_not_printed_raw(tmp_path: Path) -> None:
 
 def test_an_empty_folder(tmp_path: Path) -> None:
     assert error_of(tmp_path) == (
-        f"there is no {NAMES[0]}, plain or .gz, in {tmp_path}: "
+        f"{tmp_path} is empty: "
         "give a folder with the four files of MNIST, or with mnist.npz, or with train.csv and "
         "test.csv, or with CIFAR's or SVHN's files, or with a folder of pictures for each class"
     )
+
+
+def test_a_folder_of_other_things(tmp_path: Path) -> None:
+    touch(tmp_path, "notes\033.txt", ".hidden")
+    (tmp_path / "classes").mkdir()
+    expected = rf"there are no images in {tmp_path}, but classes/, notes\x1b.txt: give a folder"
+    assert error_of(tmp_path).startswith(expected)
+    touch(tmp_path, "b", "a")
+    assert f"in {tmp_path}, but a, b, classes/, ...: give a folder" in error_of(tmp_path)
 
 
 def test_several_sets_in_one_folder(tmp_path: Path) -> None:
