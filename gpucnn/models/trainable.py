@@ -16,6 +16,7 @@ from gpucnn.callbacks import Callback, CallbackList
 from gpucnn.datasets.device_dataset import check_images
 from gpucnn.errors import InvalidValueError, ModelInUseError, TrainingError
 from gpucnn.layers import Input, Layer
+from gpucnn.layers.ends import without_input
 from gpucnn.losses import DEFAULT, BinaryCrossentropy, Loss, loss_of
 from gpucnn.metrics import Evaluation, Measures, Metric, MetricLike, metrics_of
 from gpucnn.models.building import BuiltLater
@@ -178,6 +179,8 @@ class Trainable(BuiltLater):
             raise InvalidValueError(f"this {kind} already trains another model: make a new one")
         self._refuse_training()
         with self._building.claim(), self._lock.claim() if self.is_built else nullcontext():
+            if not self.is_built and self._given_graph is not None:  # no layers will be added
+                Objective.of(loss, without_input(self._given))
             if self.is_built:
                 objective = Objective.of(loss, self.layers)
                 measures = Measures.of(given, loss or DEFAULT, self.classes)

@@ -356,6 +356,15 @@ def test_a_loss_that_does_not_fit_the_end() -> None:
         )
 
 
+def test_a_loss_that_does_not_fit_layers_that_were_called_is_told_at_once() -> None:
+    images = Input(small.SHAPE)
+    model = models.Model(images, Dense(3)(Flatten()(images)))
+    with pytest.raises(ValueError, match="the model ends in logits"):
+        model.compile(loss="sparse_categorical_crossentropy")
+    assert not model.is_built
+    assert model.loss is None
+
+
 def test_a_loss_that_does_not_fit_is_told_before_a_model_is_built() -> None:
     model = Sequential(layers())
     model.compile(loss="sparse_categorical_crossentropy")
