@@ -210,8 +210,9 @@ def test_the_order_of_threads_is_chosen(cupy: Any) -> None:
 def test_a_source_that_does_not_compile(cupy: Any) -> None:
     exception = cupy.cuda.compiler.CompileException
     kernel = cupy.RawKernel("\nthis is no C", "f")
-    with pytest.raises(exception, match=r"source.cu:2:"):
+    with pytest.raises(exception, match=r"source.cu:2:") as raised:
         kernel((1,), (1,), ())
+    assert raised.value.__suppress_context__  # of the frames of caches and compilers
     with pytest.raises(exception, match=r"unrecognized option --what found"):
         cupy.RawModule(code=SCALE, options=("--what",)).compile()
     with pytest.raises(cupy.cuda.driver.CUDADriverError, match=r"named symbol not found.*nothing"):

@@ -301,7 +301,7 @@ def compiled(
     try:
         return Module(code, every, order=order, name_expressions=name_expressions)
     except SimulatorError as error:
-        raise CompileException(str(error)) from error
+        raise CompileException(str(error)) from None  # not below how the compiler was called
 
 
 def translated(options: Sequence[str]) -> list[str]:
