@@ -25,6 +25,7 @@ from gpucnn.backends.cpu.fused import conv_relu_pool, row_tiles
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.memory import Workspaces
+from gpucnn.backends.ops.fused import conv_relu_pool as fused_ops
 from gpucnn.utils import machine
 from tables import AVX2, ROOT, openblas_environment, table, with_block
 
@@ -77,9 +78,10 @@ def _all_rows(panels: Any, filters: int, number: int) -> int:
 
 TECHNIQUES: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
     "huge pages": [(HugePages, "allocate", lambda self, size: np.zeros(size, np.uint8))],
-    "small buffers of NumPy": [(memory, "_buffered", lambda count: nullcontext())],
+    "small buffers of NumPy": [(memory, "_Buffered", lambda count: nullcontext())],
     "row tiles": [(conv_relu_pool, "tile_height", _all_rows)],
     "runs copied as one element": [(layout, "runs", _unchanged), (row_tiles, "runs", _unchanged)],
+    "fewer products": [(fused_ops, "suits_training", lambda fused, images: False)],
     "products in blocks": [
         (products, "count_blocks", _one_block),
         (row_tiles, "count_blocks", _one_block),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import eq
 from pathlib import Path
 from shlex import split
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 
+import ablation
 import gpucnn.datasets
 import scaling
 import tables
@@ -282,3 +284,11 @@ def test_a_network_is_a_line_through_two_steps() -> None:
         part = lenet.is_efficient_from(gpus)
         assert lenet.compute(part) >= 0.8 * lenet.step(part * gpus, gpus)
         assert lenet.compute(part - 1) < 0.8 * lenet.step((part - 1) * gpus, gpus)
+
+
+@pytest.mark.parametrize("technique", ablation.TECHNIQUES)
+def test_a_technique_can_be_switched_off(technique: str) -> None:
+    before = [getattr(place, name) for place, name, _ in ablation.TECHNIQUES[technique]]
+    with ablation.without(technique):
+        without = [getattr(place, name) for place, name, _ in ablation.TECHNIQUES[technique]]
+    assert not any(map(eq, before, without))
