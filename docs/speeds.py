@@ -1,9 +1,10 @@
-"""The tables and the picture of speeds beside the peers: `python docs/speeds.py [ROUNDS]`.
+"""The tables and the picture of speeds beside the peers: `python docs/speeds.py [ROUNDS] [again]`.
 
 They are those of README.md and docs/benchmarks.md. gpucnn, PyTorch, ONNX Runtime, JAX and Keras, on
 the back end that KERAS_BACKEND names, JAX by default, take turns in one process for each preset;
 once with the kernels that OpenBLAS chooses for this processor, and once with those for AVX2. The
-reports are kept in docs/speeds, which git ignores.
+reports are kept in docs/speeds, which git ignores, and used by the next call, so that one that was
+interrupted goes on. With `again` all are measured anew.
 """
 
 import subprocess
@@ -27,6 +28,7 @@ WHOLE = "notebook"
 
 TARGET = 0.98  # of the test images, to which it is trained
 ROUNDS = 11
+AGAIN = "again"
 FOLDER = ROOT / "docs" / "speeds"
 PICTURE = ROOT / "docs" / "bench.png"
 
@@ -41,8 +43,13 @@ def measure(preset: str, rounds: int, file: Path, *, is_whole: bool) -> None:
     write_report(file, run_benchmark(plan, lambda what, share: print(f"{share:4.0%} {what}")))
 
 
-def main(rounds: int) -> None:
-    """Measure in processes of their own, and write the tables and the picture."""
+def main(rounds: int, *, again: bool) -> None:
+    """Measure in processes of their own, and write the tables and the picture.
+
+    Args:
+        rounds: how many times each measurement is repeated.
+        again: whether to measure also what there are reports of.
+    """
     check_plot(PICTURE)  # before time is spent
     FOLDER.mkdir(exist_ok=True)
     blocks: dict[str, str] = {}
@@ -50,9 +57,11 @@ def main(rounds: int) -> None:
         environment = {"KERAS_BACKEND": "jax"} | openblas_environment(core)
         file = FOLDER / f"{preset}{'_avx2' if core else ''}.json"
         is_whole = "whole" if preset == WHOLE and not core else ""
-        command = [sys.executable, __file__, str(rounds), preset, str(file), is_whole]
-        subprocess.run(command, env=environment, check=True)
+        if again or not file.exists():
+            command = [sys.executable, __file__, str(rounds), preset, str(file), is_whole]
+            subprocess.run(command, env=environment, check=True)
         report = read_report(file)
+        print(f"{file.name}: {report.environment.rounds} rounds, {report.environment.date}")
         blocks |= report_blocks(report)
         if is_whole:
             write_plot(PICTURE, report)
@@ -60,8 +69,8 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
+    given = [each for each in sys.argv[1:] if each != AGAIN]
     if len(given) > 1:
         measure(given[1], int(given[0]), Path(given[2]), is_whole=bool(given[3]))
     else:
-        main(int(given[0]) if given else ROUNDS)
+        main(int(given[0]) if given else ROUNDS, again=AGAIN in sys.argv)
