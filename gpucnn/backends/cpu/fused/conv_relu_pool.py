@@ -5,7 +5,12 @@ from math import prod
 import numpy as np
 
 from gpucnn.backends.cpu.fused.frame import Frame, panels_of
-from gpucnn.backends.cpu.fused.row_tiles import RowTile, slices, tile_height
+from gpucnn.backends.cpu.fused.row_tiles import (
+    RowTile,
+    are_panels_kept,
+    slices,
+    tile_height,
+)
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer, Workspace
@@ -26,18 +31,19 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
     elements for 2x2.
 
     The images are processed in tiles of pooled rows, whose panels and scores stay in the caches.
-    Panels are not kept, except those of the last tile: copying them again for the gradients costs
-    less than reading them from memory. What is kept is the position of each maximum.
+    What is kept is the position of each maximum, and the panels where there are few channels, see
+    `are_panels_kept`. Others are not, except those of the last tile: copying them again for the
+    gradients costs less than reading them from memory.
 
     Elements moved for each image by the notebook's layer. Forward: 2,184 pixels of panels read and
     written; 6,084 pixels of overlapping patches read by the products, which write 5,408 scores; for
     each of three comparisons, 1,352 pairs read twice, 1,352 booleans and as many maxima written;
     for the bias and ReLU, the maxima read three times and written twice, and as many booleans
-    written; and the maxima copied to the output. Backward: the panels again, but of the last tile;
-    1,352 gradients copied, multiplied by as many booleans, and summed for the bias; for each of
-    three comparisons, 1,352 gradients multiplied by as many booleans, and subtracted; 5,408
-    gradients and 6,084 pixels of patches read by the products; and, per tile rather than per image,
-    3,744 gradients of weights written and read.
+    written; and the maxima copied to the output. Backward: 1,352 gradients copied, multiplied by as
+    many booleans, and summed for the bias; for each of three comparisons, 1,352 gradients
+    multiplied by as many booleans, and subtracted; 5,408 gradients and 6,084 pixels of patches read
+    by the products; and, per tile rather than per image, 3,744 gradients of weights written and
+    read.
 
     Making a view takes as long as a small operation, so all views are made once; views of arrays
     that callers pass are made again only when another array is passed.
@@ -53,6 +59,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         window, pool, real, filters = fused.window, fused.pool, fused.real, fused.filters
         self._frame = Frame(fused, arrays, workspace)
         greater = images_last(arrays["greater"])
+        panels = images_last(arrays["panels"]) if "panels" in arrays else None
         layout = panels_of(fused)
         # In the order of patches, (kw, kh, channels), with the filters innermost as in kernels.
         weights = np.empty((*window.size[::-1], fused.channels, filters), real)
@@ -67,7 +74,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         self._placed_gradient = self._weight_gradient.reshape(weights.shape).swapaxes(0, 1)
         height = tile_height(layout, filters, greater.shape[1] * real.itemsize)
         self._tiles = [
-            RowTile(layout, rows, filters, greater, workspace, real)
+            RowTile(layout, rows, filters, greater, panels, workspace, real)
             for rows in slices(pool.output[0], height)
         ]
 
@@ -75,7 +82,10 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
     def buffers(fused: ConvReluPool) -> dict[str, Buffer]:
         """The buffers of a plan, by name."""
         scores = prod(fused.pool.size) * fused.filters * prod(fused.pool.output)
-        return {"greater": Buffer((scores,), "bool"), **Frame.buffers(fused)}
+        buffers, layout = {"greater": Buffer((scores,), "bool")}, panels_of(fused)
+        if are_panels_kept(layout, fused.filters):
+            buffers["panels"] = Buffer((prod(layout.shape) * layout.positions[0],))
+        return buffers | Frame.buffers(fused)
 
     def forward(self, x: Array, kernel: Array, bias: Array, out: Array, *, training: bool) -> None:
         """Compute `Backend.conv2d_relu_max_pool`."""

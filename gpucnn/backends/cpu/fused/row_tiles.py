@@ -29,6 +29,15 @@ def tile_height(layout: Panels, filters: int, size: int) -> int:
     return round(core_cache() / (elements * size))
 
 
+def are_panels_kept(layout: Panels, filters: int) -> bool:
+    """Whether the pixels of all tiles are kept for the gradients, and not copied to panels again.
+
+    Where they are few beside the scores, to read them from a shared cache takes less time.
+    """
+    scores = prod(layout.offsets) * filters * layout.positions[1]
+    return 2 * prod(layout.shape) <= scores
+
+
 def positions_at_once(each: int) -> int:
     """The number of positions whose weight gradients, `each` bytes, are computed together.
 
@@ -45,6 +54,7 @@ class RowTile:
         rows: the rows of the tile.
         filters: the filters of the convolution.
         greater: bool (offsets * filters * positions, n), the comparisons of all tiles.
+        panels: real (elements, n), memory for the panels of all rows, if they are kept.
         workspace: allocates scratch memory, by name, shape and dtype.
         real: the dtype of the images.
     """
@@ -55,6 +65,7 @@ class RowTile:
         rows: slice,
         filters: int,
         greater: Array,
+        panels: Array | None,
         workspace: Workspace,
         real: "np.dtype[np.floating]",
     ) -> None:
@@ -64,8 +75,13 @@ class RowTile:
         self._workspace, self._real = workspace, real
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         run = layout.positions[0] * images
-        self._panels = workspace("panels", (*layout.shape, run), real)
-        self._extracted = workspace("extracted", (1,), np.int64)  # whose pixels are in the panels
+        if panels is None:
+            self._panels = workspace("panels", (*layout.shape, run), real)
+            self._extracted = workspace("extracted", (1,), np.int64)  # whose pixels are in them
+        else:
+            size = prod(layout.shape)
+            mine = panels[rows.start * size : rows.stop * size]
+            self._panels, self._extracted = mine.reshape(*layout.shape, run), np.zeros(1, np.int64)
         scores = workspace("scores", (*layout.offsets, filters, width, run), real)
         self._ones = np.ones(width * run, real)
         self._place_products(scores)
