@@ -18,11 +18,12 @@ from gpucnn.simulator.launches import DONE, INTERRUPTED, Launch, with_lines
 from gpucnn.simulator.listing import Kernel, Listing, read_listing
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
 from gpucnn.simulator.source import LANGUAGE, preprocess, translate
+from gpucnn.utils.cores import at_most_openmp, available_cores, is_one_of_several
 
 RUNTIME = Path(__file__).parent / "runtime"
 
-# Semantics of device code: fused multiply-add only where it is called, no strict aliasing, and no
-# errno from mathematical functions.
+# Semantics of device code: fused multiply-add only where it is called, no strict aliasing, no errno
+# from mathematical functions, and a printf that is not the C library's.
 _CODE = (
     "-fPIC",
     "-fvisibility=hidden",
@@ -30,6 +31,7 @@ _CODE = (
     "-fno-strict-aliasing",
     "-fno-math-errno",
     "-fno-threadsafe-statics",
+    "-fno-builtin-printf",
     "-ftls-model=initial-exec",
 )
 
@@ -121,12 +123,22 @@ class Library:
         launch.message_size = len(message)
         launch.is_checked = self.is_instrumented
         launch.is_interruptible = _is_interruptible()
+        launch.worker_count = self._worker_count(launch.block_count)
         with _lock:
             outcome = self.scheduler.gpucnn_launch(ctypes.byref(launch))
         if outcome == DONE:
             return
         text = with_lines(message.value.decode(errors="replace"), self.path)
         raise KeyboardInterrupt(text) if outcome == INTERRUPTED else LaunchError(text)
+
+    def _worker_count(self, blocks: int) -> int:
+        """The threads of the host that run a launch, at most."""
+        if self.is_instrumented or blocks == 1 or is_one_of_several():
+            return 1
+        return at_most_openmp(_cores())
+
+
+_cores = cache(available_cores)
 
 
 def _is_template(name: str, text: str) -> bool:

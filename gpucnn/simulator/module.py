@@ -171,6 +171,7 @@ class Function:
             arguments=arguments.pointers,
             grid=sizes[0],
             block=sizes[1],
+            group=(1, 1, 1),
             dynamic_shared=shared_mem,
             order=_ORDERS.get(str(self._order), _SHUFFLED),
             seed=0 if isinstance(self._order, str) else self._order % 2**64,

@@ -7,7 +7,6 @@ file descriptors, and thread-local objects whose destructors run twice. loky sta
 programs, even from scripts that do not guard their main module.
 """
 
-import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from gpucnn.backends.ranks.launcher import cores_of_one
 from gpucnn.backends.workers.team import Team
 from gpucnn.backends.workers.worker import Worker, WorkersLostError
+from gpucnn.utils.cores import at_most_openmp, available_cores, is_one_of_several
 from gpucnn.utils.warn import warn
 
 
@@ -28,26 +28,12 @@ def usable_cores() -> int:
     """
     if is_nested():
         return 1
-    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    cores = cores_of_one(_cores())
-    return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
-
-
-def _cores() -> int:
-    try:
-        from loky import cpu_count
-    except ImportError:  # a Python without semaphores, thus without workers
-        return os.cpu_count() or 1
-    return int(cpu_count())
+    return at_most_openmp(cores_of_one(available_cores()))
 
 
 def is_nested() -> bool:
     """Whether this process is one of several that share the machine's cores."""
-    return (
-        POOL.is_of_a_fork
-        or multiprocessing.parent_process() is not None
-        or "PYTEST_XDIST_WORKER" in os.environ
-    )
+    return POOL.is_of_a_fork or is_one_of_several()
 
 
 class WorkerPool:

@@ -1,95 +1,147 @@
-// Running the blocks of a launch, one after another.
+// Running the blocks of a launch, in groups of those that live at once.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
+#include "checks/checking.hpp"
 #include "order.hpp"
 #include "shared.hpp"
 #include "threads.hpp"
 
+#include <algorithm>
+
 namespace gpucnn_simulator {
 namespace {
 
-unsigned long long product(const unsigned* sizes)
+unsigned group_size;  // blocks
+unsigned long long group_count;
+Permutation order_of_groups, order_in_group;
+
+unsigned product(const unsigned* sizes)
 {
-    return (unsigned long long)sizes[0] * sizes[1] * sizes[2];
+    return sizes[0] * sizes[1] * sizes[2];
 }
 
-void prepare_threads()
+uint3 index_of(unsigned long long i, const unsigned* sizes)
 {
-    thread_count = (unsigned)product(launch.block);
-    for (unsigned i = 0; i < thread_count; i++) {
-        const unsigned row = i / launch.block[0];
-        thread_indices[i] = {i % launch.block[0], row % launch.block[1], row / launch.block[1]};
-        block->thread_order[i] = i;
-    }
-    if (launch.order == REVERSED) put_in_order(block->thread_order, thread_count);
+    const unsigned long long row = i / sizes[0];
+    return {
+        (unsigned)(i % sizes[0]), (unsigned)(row % sizes[1]), (unsigned)(row / sizes[1])};
+}
+
+// Prepares what all workers share.
+void prepare_launch()
+{
+    thread_count = product(launch.block);
+    for (unsigned i = 0; i < thread_count; i++) thread_indices[i] = index_of(i, launch.block);
+    group_size = product(launch.group);
+    group_count = launch.block_count / group_size;
+    seed_order(~0ull);
+    order_of_groups = Permutation(group_count);
+    order_in_group = Permutation(group_size);
+}
+
+// Prepares a worker for the launch.
+void prepare_worker()
+{
     blockDim = {launch.block[0], launch.block[1], launch.block[2]};
     gridDim = {launch.grid[0], launch.grid[1], launch.grid[2]};
+    worker->outcome = DONE;
+    worker->must_stop = false;
+    worker->waited = 0;
+    begin_on_host();
+    while (worker->blocks.size() < group_size) worker->blocks.push_back(new Block());
+    for (unsigned i = 0; i < group_size; i++) {
+        block = worker->blocks[i];
+        for (unsigned j = 0; j < thread_count; j++) block->thread_order[j] = j;
+        if (launch.order == REVERSED) put_in_order(block->thread_order, thread_count);
+        begin_shared_memories(launch.dynamic_shared);
+    }
 }
 
-void prepare_block(unsigned long long number)
+// The block at a place in the group at a position.
+uint3 block_at(Position position, unsigned place)
 {
-    const unsigned long long row = number / launch.grid[0];
-    blockIdx = {
-        (unsigned)(number % launch.grid[0]), (unsigned)(row % launch.grid[1]),
-        (unsigned)(row / launch.grid[1])};
-    if (launch.order == SHUFFLED) put_in_order(block->thread_order, thread_count);
+    const unsigned long long i = order_of_groups.at(position);
+    if (launch.blocks) return index_of((unsigned long long)launch.blocks[i], launch.grid);
+    const unsigned* size = launch.group;
+    const unsigned groups[3] = {
+        launch.grid[0] / size[0], launch.grid[1] / size[1], launch.grid[2] / size[2]};
+    const uint3 group = index_of(i, groups);
+    const uint3 inner = index_of(order_in_group.at(place), size);
+    return {group.x * size[0] + inner.x, group.y * size[1] + inner.y, group.z * size[2] + inner.z};
+}
+
+void prepare_block(uint3 index)
+{
+    block->index = index;
+    if (launch.order == SHUFFLED) {
+        seed_order(
+            index.x + launch.grid[0] * (index.y + (unsigned long long)launch.grid[1] * index.z));
+        for (unsigned i = 0; i < thread_count; i++) block->thread_order[i] = i;
+        put_in_order(block->thread_order, thread_count);
+    }
     for (unsigned warp = 0; warp * WARP < thread_count; warp++) {
         const unsigned lanes = thread_count - warp * WARP;
         block->warps[warp] = {lanes < WARP ? ~0u << lanes : 0u, 0};
     }
-    block->next_in_order = block->ready_count = 0;
+    block->next_in_order = block->ready_count = block->out_of_turn_count = 0;
     block->true_predicates = 0;
     block->live = thread_count;
-    if (launch.is_checked) begin_checked_block();
-}
-
-void run_block(unsigned long long number)
-{
-    prepare_block(number);
-    dynamic_shared = begin_block_of_shared_memories(launch.dynamic_shared);
+    begin_block_of_shared_memories(launch.dynamic_shared);
 #if defined(GPUCNN_THREAD)
     synchronise_with_host(block->first_fiber, thread_count);
 #endif
-    switch_to(starting_fiber());
+}
+
+// Makes a block of the group the running one.
+void enter_block(unsigned place)
+{
+    worker->place = place;
+    block = worker->blocks[place];
+    blockIdx = block->index;
+    dynamic_shared = block->shared_memories[0].begin;
+    if (launch.is_checked) begin_checked_block();
 }
 
 #if defined(GPUCNN_THREAD)
 
-void end_fibers(unsigned count)
+unsigned fibers_prepared;
+
+void end_fibers()
 {
-    synchronise_with_host(0, count);
+    synchronise_with_host(0, fibers_prepared);
     free_kept_memory();
 }
 
-#endif
-
-unsigned long long block_at(const BlockOrder& order, unsigned long long place)
+// Gives each thread of a group a fiber, of those that are prepared for several groups.
+void allot_fibers(Position position)
 {
-    const unsigned long long i = order.at(place);
-    return launch.blocks ? (unsigned long long)launch.blocks[i] : i;
+    const unsigned fibers_of_group = group_size * thread_count;
+    const unsigned most = std::max(MOST_FIBERS / fibers_of_group, 1u);
+    const Position i = position % most;
+    if (i == 0) {
+        if (position > 0) end_fibers();
+        fibers_prepared = (unsigned)std::min<Position>(most, group_count - position) * fibers_of_group;
+        prepare_fibers(fibers_prepared);
+    }
+    for (unsigned place = 0; place < group_size; place++)
+        worker->blocks[place]->first_fiber = (unsigned)i * fibers_of_group + place * thread_count;
 }
 
-void run_blocks()
-{
-    const BlockOrder order(launch.block_count);
-#if defined(GPUCNN_THREAD)
-    const unsigned long long most = MOST_FIBERS / thread_count;
-    for (unsigned long long i = 0; i < launch.block_count && worker->outcome == DONE; i += most) {
-        const unsigned long long left = launch.block_count - i;
-        const unsigned count = (unsigned)(left < most ? left : most);
-        prepare_fibers(count * thread_count);
-        for (unsigned j = 0; j < count && worker->outcome == DONE; j++) {
-            block->first_fiber = j * thread_count;
-            run_block(block_at(order, i + j));
-        }
-        end_fibers(count * thread_count);
-    }
-#else
-    for (unsigned long long i = 0; i < launch.block_count && worker->outcome == DONE; i++)
-        run_block(block_at(order, i));
 #endif
+
+void run_group(Position position)
+{
+#if defined(GPUCNN_THREAD)
+    allot_fibers(position);
+#endif
+    for (unsigned place = 0; place < group_size; place++) {
+        block = worker->blocks[place];
+        prepare_block(block_at(position, place));
+    }
+    enter_block(0);
+    switch_to(starting_fiber());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Ending a launch with an error.
+// Ending a group of blocks, and with it the launch, with an error.
 //
 // A message holds places in the kernels' library as offsets between two escape characters, which
 // launches.py replaces by files and lines.
@@ -67,12 +67,12 @@ __attribute__((format(printf, 1, 0))) void set_message(const char* format, va_li
 {
     // The kernel's name is cut, to leave room for the reason.
     const int length = snprintf(
-        launch.message, launch.message_size, "%.200s, block (%u, %u, %u): ", launch.name,
+        worker->message, sizeof(worker->message), "%.200s, block (%u, %u, %u): ", launch.name,
         blockIdx.x, blockIdx.y, blockIdx.z);
-    vsnprintf(launch.message + length, launch.message_size - length, format, arguments);
+    vsnprintf(worker->message + length, sizeof(worker->message) - length, format, arguments);
 }
 
-// Ends the launch with a message, and returns to the host for good.
+// Ends the running group with a message, and returns to the host for good.
 [[noreturn]] __attribute__((format(printf, 1, 2))) void give_up(const char* format, ...)
 {
     va_list arguments;

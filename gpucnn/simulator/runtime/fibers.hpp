@@ -48,9 +48,9 @@ constexpr size_t STACK = 256 * 1024;  // bytes; pages are committed on first acc
 constexpr size_t GUARD = 64 * 1024;   // bytes of inaccessible pages below a stack
 
 #if defined(GPUCNN_ADDRESS) || defined(GPUCNN_THREAD)
-constexpr bool BY_CONTEXT = true;
+constexpr bool IS_SANITIZED = true;
 #else
-constexpr bool BY_CONTEXT = false;
+constexpr bool IS_SANITIZED = false;
 #endif
 #if defined(GPUCNN_THREAD)
 constexpr unsigned NO_SYNCHRONISATION = 1;  // switching fibers does not order their accesses
@@ -65,7 +65,7 @@ constexpr unsigned MOST_FIBERS = MOST_THREADS;
 struct Fiber {
     union {
         JumpBuffer jump;
-        ucontext_t context;  // if BY_CONTEXT
+        ucontext_t context;  // if IS_SANITIZED
     };
     char* stack = nullptr;
     size_t stack_size = 0;
@@ -124,7 +124,7 @@ void enter_fiber()
     run_threads();
 }
 
-// Starts a fiber; with BY_CONTEXT, returns when `self` is resumed.
+// Starts a fiber; with IS_SANITIZED, returns when `self` is resumed.
 void begin(Fiber* fiber, Fiber* self)
 {
     // Not fiber->context: ASan resets its state of the stack that a context refers to.
@@ -135,7 +135,7 @@ void begin(Fiber* fiber, Fiber* self)
     start.uc_link = nullptr;
     makecontext(&start, enter_fiber, 0);
     fiber->begun = true;
-    if (BY_CONTEXT)
+    if (IS_SANITIZED)
         swapcontext(&self->context, &start);
     else
         setcontext(&start);
@@ -151,10 +151,10 @@ void switch_to(Fiber* fiber)
 #elif defined(GPUCNN_THREAD)
     __tsan_switch_to_fiber(fiber->sanitized, NO_SYNCHRONISATION);
 #endif
-    if (!BY_CONTEXT && GPUCNN_SETJMP(self->jump) != 0) return;
+    if (!IS_SANITIZED && GPUCNN_SETJMP(self->jump) != 0) return;
     if (!fiber->begun)
         begin(fiber, self);
-    else if (BY_CONTEXT)
+    else if (IS_SANITIZED)
         swapcontext(&self->context, &fiber->context);
     else
         GPUCNN_LONGJMP(fiber->jump, 1);

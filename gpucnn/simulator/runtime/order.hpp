@@ -10,14 +10,6 @@ namespace {
 
 enum Order { FORWARD, REVERSED, SHUFFLED };
 
-int chosen_order;  // one of Order
-
-void choose_order(int order, unsigned long long seed)
-{
-    chosen_order = order;
-    worker->random_state = seed;
-}
-
 // Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 unsigned long long random_number()
 {
@@ -27,12 +19,19 @@ unsigned long long random_number()
     return z ^ (z >> 31);
 }
 
+// Of what follows for the blocks of a number, whichever worker runs them.
+void seed_order(unsigned long long number)
+{
+    worker->random_state = launch.seed;
+    worker->random_state = random_number() + number;
+}
+
 void put_in_order(unsigned* items, unsigned count)
 {
-    if (chosen_order == FORWARD) return;
+    if (launch.order == FORWARD) return;
     for (unsigned i = count; i > 1; i--) {
-        if (chosen_order == REVERSED && i <= (count + 1) / 2) return;
-        const unsigned j = chosen_order == REVERSED ? count - i : random_number() % i;
+        if (launch.order == REVERSED && i <= (count + 1) / 2) return;
+        const unsigned j = launch.order == REVERSED ? count - i : random_number() % i;
         const unsigned item = items[i - 1];
         items[i - 1] = items[j];
         items[j] = item;
@@ -44,14 +43,15 @@ unsigned long long common_divisor(unsigned long long a, unsigned long long b)
     return b == 0 ? a : common_divisor(b, a % b);
 }
 
-// The order of any number of blocks, as a permutation: i -> (factor * i + first) mod count.
-struct BlockOrder {
-    unsigned long long factor = 1, first = 0, count;
+// An order of any number of things, as a permutation: i -> (factor * i + first) mod count.
+struct Permutation {
+    unsigned long long factor = 1, first = 0, count = 1;
 
-    explicit BlockOrder(unsigned long long count) : count(count)
+    Permutation() = default;
+    explicit Permutation(unsigned long long count) : count(count)
     {
-        if (chosen_order == REVERSED) factor = count - 1, first = count - 1;
-        if (chosen_order != SHUFFLED) return;
+        if (launch.order == REVERSED) factor = count - 1, first = count - 1;
+        if (launch.order != SHUFFLED) return;
         first = random_number() % count;
         do factor = random_number() % count;
         while (common_divisor(factor, count) != 1);

@@ -1,5 +1,5 @@
-// The scheduler: it runs the blocks of a launch one after another, and the threads of a block by
-// turns. These are its functions that kernels and the host call.
+// The scheduler: it runs the blocks of a launch on several threads of the host, and the threads of a
+// block by turns. These are its functions that kernels and the host call.
 //
 // With the thread sanitizer, each CUDA thread has a fiber of its own, which is a thread to the
 // sanitizer. A launch orders the host's earlier accesses before the kernel's, and these before the
@@ -8,11 +8,14 @@
 
 #define GPUCNN_SCHEDULER
 
-#include "blocks.hpp"
 #include "checks/hooks.hpp"
 #include "runtime.hpp"
+#include "workers.hpp"
 
+#include <stdarg.h>
 #include <stdio.h>
+
+#include <algorithm>
 
 namespace [[gnu::visibility("default")]] gpucnn_simulator {
 
@@ -21,6 +24,7 @@ __thread uint3 blockIdx;
 __thread dim3 blockDim;
 __thread dim3 gridDim;
 __thread int lane;
+__thread bool is_in_turn;
 __thread void* dynamic_shared;
 
 int wait_for_block(Place place, int predicate)
@@ -71,6 +75,15 @@ unsigned active_lanes(Place place)
     return (unsigned)wait(place, ~0u, -1, false, 1, true).result;
 }
 
+void wait_for_turn(const void* address)
+{
+    if (is_in_turn || is_shared((const char*)address)) return;
+    const unsigned thread = worker->running;
+    block->waits[thread].fiber = worker->running_fiber;
+    block->out_of_turn[block->out_of_turn_count++] = thread;
+    run_others(thread);
+}
+
 void fail(Place place, const char* text)
 {
     give_up("%s: %s %s", this_thread().characters, at(place).characters, text);
@@ -78,6 +91,7 @@ void fail(Place place, const char* text)
 
 void fence()
 {
+    wait_for_turn(nullptr);
     if (launch.is_checked) note_fence();
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #if defined(GPUCNN_THREAD)
@@ -89,30 +103,41 @@ void fence()
 
 }  // namespace gpucnn_simulator
 
+// What blocks print is in their order.
+extern "C" __attribute__((visibility("default"))) int print(const char* format, ...)
+    __asm__("gpucnn_printf");
+int print(const char* format, ...)
+{
+    gpucnn_simulator::wait_for_turn(nullptr);
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vprintf(format, arguments);
+    va_end(arguments);
+    return length;
+}
+
 // Runs a launch to its end; returns its Outcome, with a message if that is not DONE.
 extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
     const gpucnn_simulator::Launch* given)
 {
     using namespace gpucnn_simulator;
-    static Worker only_worker;
-    static Block only_block;
-    worker = &only_worker;
-    block = &only_block;
     launch = *given;
-    worker->outcome = DONE;
+    if (!has_turns()) launch.worker_count = 1;
+    launch.worker_count = std::min(launch.worker_count, (int)MOST_WORKERS);
+    worker = workers_made > 0 ? workers[0] : new_worker();
+    worker->thread = pthread_self();
     locate_code(launch.kernel);
-    choose_order(launch.order, launch.seed);
-    begin_on_host();
-    prepare_threads();
-    begin_shared_memories(launch.dynamic_shared);
+    prepare_launch();
+    prepare_worker();
     if (launch.is_checked && !begin_checking()) return FAILED;
     counting = launch.counting;
     handle_signals();
-    run_blocks();
+    run_groups();
     restore_signals();
     counting = nullptr;
     if (launch.is_checked) end_checking();
-    if (worker->outcome != DONE) forget_threads();
+    worker = nullptr;
     fflush(stdout);
-    return worker->outcome;
+    if (is_interrupted && deal.outcome != INTERRUPTED) raise(SIGINT);  // it came as the launch ended
+    return deal.outcome;
 }

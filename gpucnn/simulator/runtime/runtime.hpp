@@ -28,6 +28,7 @@ GPUCNN_OWN(uint3) blockIdx;
 GPUCNN_OWN(dim3) blockDim;
 GPUCNN_OWN(dim3) gridDim;
 GPUCNN_OWN(int) lane;  // of the thread in its warp
+GPUCNN_OWN(bool) is_in_turn;  // whether all blocks that precede the running one have ended
 GPUCNN_OWN(void*) dynamic_shared __asm__("gpucnn_dynamic_shared");
 
 // The running block's memory of static size that is known by `key`.
@@ -54,6 +55,10 @@ unsigned long long shuffle(Place place, unsigned mask, unsigned long long value,
 
 // Waits for the lanes of the warp that come to the same place, as long as any can; returns their mask.
 unsigned active_lanes(Place place);
+
+// Waits until all blocks that precede the running one have ended, unless the memory at `address` is
+// its own. So what blocks do with it atomically has the same results, however many run at once.
+void wait_for_turn(const void* address);
 
 // Ends the launch with an error.
 [[noreturn]] void fail(Place place, const char* text);

@@ -2,7 +2,7 @@
 // error, and so does Ctrl-C.
 //
 // Handlers are in place only while a launch runs. What another thread of the process does, and what
-// the launching one does outside of its kernel, goes to the handlers that were there before.
+// a worker does outside of its kernel, goes to the handlers that were there before.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
@@ -23,8 +23,9 @@ constexpr int MOST_SIGNALS = 64;
 struct sigaction earlier_handlers[MOST_SIGNALS];
 stack_t earlier_stack;
 pthread_t launching;
-char signal_stack[128 * 1024];
-volatile sig_atomic_t is_interrupted;  // where the launch could not be ended at once
+volatile sig_atomic_t is_interrupted;
+
+constexpr int STOP = SIGURG;  // ends the group of a worker whose must_stop is set
 
 // The instruction of the kernel that the interrupted code came from, as a return address: the code
 // itself may be a function of the C library. Null if there is none.
@@ -42,9 +43,9 @@ void pass_on(int number, siginfo_t* info, void* context)
     const struct sigaction& earlier = earlier_handlers[number];
     if (earlier.sa_flags & SA_SIGINFO)
         earlier.sa_sigaction(number, info, context);
-    else if (earlier.sa_handler == SIG_DFL)
+    else if (earlier.sa_handler == SIG_DFL && number != STOP)
         sigaction(number, &earlier, nullptr);  // what caused the signal happens again
-    else if (earlier.sa_handler != SIG_IGN)
+    else if (earlier.sa_handler != SIG_IGN && earlier.sa_handler != SIG_DFL)
         earlier.sa_handler(number);
 }
 
@@ -57,21 +58,26 @@ void unblock(int number)
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-[[noreturn]] void give_up_interrupted(const void* pc)
+bool is_in_kernel()
 {
-    worker->outcome = INTERRUPTED;
+    return worker != nullptr && worker->running_fiber != worker->host;
+}
+
+[[noreturn]] void give_up_stopped(const void* pc)
+{
+    worker->outcome = is_interrupted ? INTERRUPTED : FAILED;
     give_up("%s was interrupted%s", this_thread().characters, at(pc).characters);
 }
 
 bool is_in_stack(const char* address, long long below)
 {
-    return worker->running_fiber != worker->host && address >= worker->running_fiber->stack - below &&
-           address < worker->running_fiber->stack;
+    const char* stack = worker->running_fiber->stack;
+    return address >= stack - below && address < stack;
 }
 
 void handle_fault(int number, siginfo_t* info, void* context)
 {
-    if (!pthread_equal(pthread_self(), launching) || worker->running_fiber == worker->host) {
+    if (!is_in_kernel()) {
         pass_on(number, info, context);
         return;
     }
@@ -108,8 +114,25 @@ void handle_fault(int number, siginfo_t* info, void* context)
         who.characters, where.characters);
 }
 
-// Ends the launch where the kernel is interrupted, unless a function of the C library is: then the
-// scheduler does, as soon as it is called.
+// Ends the group of the worker where its kernel is interrupted, unless a function of the C library is:
+// then the scheduler does, as soon as it is called.
+[[gnu::always_inline]] inline void stop_here(int number)
+{
+    void* frames[3];
+    if (!is_in_kernel() || backtrace(frames, 3) < 3) return;
+    Dl_info own, interrupted;
+    if (!dladdr((void*)give_up_stopped, &own) || !dladdr(frames[2], &interrupted)) return;
+    if (interrupted.dli_fbase != own.dli_fbase && !code.contains(frames[2])) return;
+    unblock(number);
+    give_up_stopped(interrupted_place());
+}
+
+void stop(Worker* other)
+{
+    other->must_stop = true;
+    if (other != worker) pthread_kill(other->thread, STOP);
+}
+
 void handle_interrupt(int number, siginfo_t*, void*)
 {
     if (!pthread_equal(pthread_self(), launching)) {
@@ -117,13 +140,16 @@ void handle_interrupt(int number, siginfo_t*, void*)
         return;
     }
     is_interrupted = true;
-    void* frames[3];
-    if (worker->running_fiber == worker->host || backtrace(frames, 3) < 3) return;
-    Dl_info own, interrupted;
-    if (!dladdr((void*)handle_interrupt, &own) || !dladdr(frames[2], &interrupted)) return;
-    if (interrupted.dli_fbase != own.dli_fbase && !code.contains(frames[2])) return;
-    unblock(number);
-    give_up_interrupted(interrupted_place());
+    for (unsigned i = 0; i < workers_made; i++) stop(workers[i]);
+    stop_here(number);
+}
+
+void handle_stop(int number, siginfo_t* info, void* context)
+{
+    if (worker == nullptr || !worker->must_stop)
+        pass_on(number, info, context);
+    else
+        stop_here(number);
 }
 
 void handle(int number, void (*handler)(int, siginfo_t*, void*))
@@ -135,6 +161,15 @@ void handle(int number, void (*handler)(int, siginfo_t*, void*))
     sigaction(number, &action, &earlier_handlers[number]);
 }
 
+// Has signals handled on a stack of the worker's own, as that of a fiber may be full.
+void use_signal_stack(stack_t* earlier)
+{
+    stack_t stack = {};
+    stack.ss_sp = worker->signal_stack;
+    stack.ss_size = sizeof(worker->signal_stack);
+    sigaltstack(&stack, earlier);
+}
+
 void handle_signals()
 {
     static const int loaded = [] {  // what `backtrace` loads, it cannot load in a handler
@@ -144,20 +179,18 @@ void handle_signals()
     (void)loaded;
     launching = pthread_self();
     is_interrupted = false;
-    stack_t stack = {};
-    stack.ss_sp = signal_stack;
-    stack.ss_size = sizeof(signal_stack);
-    sigaltstack(&stack, &earlier_stack);
+    use_signal_stack(&earlier_stack);
     for (const int number : FAULTS) handle(number, handle_fault);
+    if (launch.worker_count > 1) handle(STOP, handle_stop);
     if (launch.is_interruptible) handle(SIGINT, handle_interrupt);
 }
 
 void restore_signals()
 {
     if (launch.is_interruptible) sigaction(SIGINT, &earlier_handlers[SIGINT], nullptr);
+    if (launch.worker_count > 1) sigaction(STOP, &earlier_handlers[STOP], nullptr);
     for (const int number : FAULTS) sigaction(number, &earlier_handlers[number], nullptr);
     sigaltstack(&earlier_stack, nullptr);
-    if (is_interrupted && worker->outcome != INTERRUPTED) raise(SIGINT);  // it came as the launch ended
 }
 
 }  // namespace

@@ -1,13 +1,18 @@
 // What the scheduler's parts share: the running launch, and what each worker has of it.
 //
-// A worker is a thread of the host that runs blocks, one after another; the variables `worker` and
-// `block` are its own. A part of runtime.cpp, the only file that includes it.
+// A worker is a thread of the host that runs groups of blocks, one after another; the variables `worker`
+// and `block` are its own. The blocks of a group live at once: a group is one block, or all.
+//
+// A part of runtime.cpp, the only file that includes it.
 #pragma once
 
 #include "runtime.hpp"
 
+#include <pthread.h>
 #include <stddef.h>
+#include <time.h>
 
+#include <atomic>
 #include <vector>
 
 namespace gpucnn_simulator {
@@ -27,6 +32,7 @@ struct Launch {
     void** arguments;
     unsigned grid[3];
     unsigned block[3];
+    unsigned group[3];  // of blocks
     size_t dynamic_shared;  // bytes
     int order;              // one of Order
     unsigned long long seed;
@@ -37,6 +43,7 @@ struct Launch {
     int is_strict;         // whether what lies in no array is out of bounds
     int is_checked;        // whether the kernel was compiled with a call before each access
     int is_interruptible;  // whether Ctrl-C ends it
+    int worker_count;      // the most workers
     char* message;
     size_t message_size;
     struct Counting* counting;  // null if accesses are not counted
@@ -77,12 +84,16 @@ struct SharedMemory {
 };
 
 struct Block {
+    uint3 index;
     unsigned thread_order[MOST_THREADS];
     unsigned next_in_order;  // position in thread_order of the next thread to start
     unsigned live;           // threads that have not returned
 
     Wait waits[MOST_THREADS];
     Warp warps[MOST_THREADS / WARP];
+
+    unsigned out_of_turn[MOST_THREADS];  // threads that wait until the blocks before have ended
+    unsigned out_of_turn_count;
 
     unsigned ready[MOST_THREADS];  // ring buffer of the threads that are ready to resume
     unsigned ready_begin, ready_count;
@@ -99,22 +110,49 @@ struct Block {
     unsigned first_fiber;  // that of its first thread, under the thread sanitizer
 };
 
+using Position = unsigned long long;  // of a group, in the order in which they run
+constexpr Position NOWHERE = ~0ull;
+
 struct Worker {
-    Outcome outcome;  // of the blocks that it ran
+    unsigned number;
+    pthread_t thread;
+    std::atomic<Position> position;  // of the running group, or NOWHERE
+    std::atomic<bool> must_stop;     // whether its running group is to be ended
+    Outcome outcome;                 // of its groups
+    char message[1500];              // if that is not DONE
+
+    std::vector<Block*> blocks;  // of the running group
+    unsigned place;              // of the running block among them
+
     unsigned running;  // thread of the block
     Fiber* running_fiber;
     Fiber* host;                 // its own stack
     Fiber* idle_fibers;          // those without a parked thread
     std::vector<Fiber*> fibers;  // all
+
     unsigned long long random_state;
+    double waited;  // seconds, for its turn, in this launch
+    char signal_stack[128 * 1024];
 };
 
 Launch launch;
 uint3 thread_indices[MOST_THREADS];
 unsigned thread_count;
 
-__thread Worker* worker;
+constexpr unsigned MOST_WORKERS = 64;
+
+Worker* workers[MOST_WORKERS];  // the first is that of the thread that launches
+std::atomic<unsigned> workers_made;
+
+__thread Worker* worker;  // null outside of a launch
 __thread Block* block;
+
+double seconds()
+{
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 }  // namespace
 }  // namespace gpucnn_simulator

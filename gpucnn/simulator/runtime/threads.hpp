@@ -30,7 +30,7 @@ Fiber* starting_fiber()
 // The fiber to switch to when the running one cannot continue.
 Fiber* next_fiber()
 {
-    if (is_interrupted) give_up_interrupted(nullptr);
+    if (worker->must_stop.load(std::memory_order_relaxed)) give_up_stopped(nullptr);
     if (block->ready_count == 0 && block->next_in_order < thread_count) return starting_fiber();
     if (block->ready_count == 0 && block->live == 0) return worker->host;
     if (block->ready_count == 0) resolve();
@@ -49,6 +49,7 @@ void set_running(unsigned thread)
 
 void run_next_thread()
 {
+    if (block->next_in_order % 16 == 0) share_long_launch();
     set_running(block->thread_order[block->next_in_order++]);
     launch.kernel->call(launch.arguments);
     check_postponed();
@@ -71,6 +72,14 @@ void run_threads()
         switch_to(next_fiber());
 #endif
     }
+}
+
+// Runs others until the running thread is made ready.
+[[gnu::always_inline]] inline void run_others(unsigned thread)
+{
+    Fiber* fiber = next_fiber();
+    if (fiber != worker->running_fiber) switch_to(fiber);
+    set_running(thread);
 }
 
 // Makes the running thread wait; returns when its operation is complete.
@@ -98,9 +107,7 @@ void run_threads()
         block->warps[thread / WARP].waiting |= 1u << thread % WARP;
         complete_if_all_wait(thread);
     }
-    Fiber* fiber = next_fiber();
-    if (fiber != worker->running_fiber) switch_to(fiber);
-    set_running(thread);
+    run_others(thread);
     return wait;
 }
 

@@ -8,12 +8,15 @@
 #include "fibers.hpp"
 #include "order.hpp"
 #include "state.hpp"
+#include "turns.hpp"
 
 #include <stdio.h>
 #include <string.h>
 
 namespace gpucnn_simulator {
 namespace {
+
+void share_long_launch();
 
 bool has_ended(unsigned thread)
 {
@@ -128,6 +131,7 @@ void complete_block()
                 named(waiting).characters, at(block->waits[waiting].place).characters,
                 named(thread).characters, at(block->waits[thread].place).characters);
     }
+    share_long_launch();
     block->result = block->true_predicates;
     block->true_predicates = 0;
     if (launch.is_checked) order_block();
@@ -155,10 +159,20 @@ unsigned lanes_taken(unsigned warp)
     return lanes;
 }
 
-// No thread is ready: completes the operations that took all lanes that come, or the barrier that all
+// Releases the threads that waited for the turn of their block.
+void begin_turn()
+{
+    wait_until_first();
+    is_in_turn = true;
+    make_ready(block->out_of_turn, block->out_of_turn_count);
+    block->out_of_turn_count = 0;
+}
+
+// No thread is ready: releases those that wait for their turn, or completes the operations that took all lanes that come, or the barrier that all
 // wait for, or reports the deadlock.
 void resolve()
 {
+    if (block->out_of_turn_count > 0) return begin_turn();
     for (unsigned warp = 0; warp * WARP < thread_count; warp++)
         if (const unsigned lanes = lanes_taken(warp)) complete(warp * WARP, lanes);
     if (block->ready_count > 0) return;
