@@ -6,7 +6,6 @@ expanded. Then the few keywords of CUDA that no macro can define are replaced in
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -29,7 +28,8 @@ from gpucnn.simulator.declarations import (
 from gpucnn.simulator.errors import SimulatorError
 
 CUDA = Path(__file__).parent / "language" / "cuda.hpp"
-HEADERS = Path(__file__).parent / "include"
+INCLUDE = Path(__file__).parent / "include"
+HEADERS = (INCLUDE, INCLUDE / "builtin")  # the latter have what is there without them
 SOURCE = "source.cu"  # the name of a source that is not a file
 LANGUAGE = ("-std=c++17", "-w", "-U_FORTIFY_SOURCE")
 
@@ -60,13 +60,14 @@ def preprocess(compiler: Compiler, source: str | Path, options: Sequence[str]) -
             )
     arguments: list[str | Path] = [
         *LANGUAGE,
+        "-fno-exceptions",  # which device code does not have
         "-E",
         "-x",
         "c++",
         "-include",
         CUDA,
         *options,
-        f"-I{HEADERS}",
+        *(f"-I{folder}" for folder in HEADERS),
     ]
     if isinstance(source, str):
         return compiler.run([*arguments, "-"], f'# 1 "{SOURCE}"\n{source}')
@@ -99,11 +100,11 @@ def translate(text: str, name_expressions: Sequence[str] = ()) -> str:
 
 def _listed_kernels(found: Sequence[KernelDeclaration]) -> Iterator[Edit]:
     """Each kernel's entry in the list, after its definition."""
-    count = Counter(kernel.name for kernel in found)
     for number, kernel in enumerate(found):
-        # An overloaded function is told from the others by its type.
-        overload = f"(void (*){kernel.parameters})" if count[kernel.name] > 1 else ""
-        entry = f"kernel_entry<({overload}&{kernel.name})>(0, {kernel.bounds[1:-1]})"
+        # It is told by its type from others, and from CUDA's functions, of its name.
+        parameters = " ".join(kernel.parameters.split())  # in the line where the kernel ends
+        type_of = "" if "=" in parameters else f"(void (*){parameters})"
+        entry = f"kernel_entry<({type_of}&{kernel.name})>(0, {kernel.bounds[1:-1]})"
         yield kernel.end, kernel.end, _entry(f"kernel_{number}", entry)
 
 
