@@ -113,4 +113,4 @@ def _line(frames: Iterable[str]) -> str:
 
 def _is_own(path: Path) -> bool:
     """Whether a file is one of the simulator's headers."""
-    return CUDA.parent.parent in path.parents and path.suffix == ".hpp"
+    return CUDA.parent.parent in path.parents

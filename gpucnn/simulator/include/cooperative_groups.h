@@ -12,7 +12,10 @@ inline unsigned volume(dim3 size) { return size.x * size.y * size.z; }
 class thread_block {
 public:
     static void sync(GPUCNN_WHERE) { __syncthreads(file, line); }
-    static void barrier_wait(GPUCNN_WHERE) { __syncthreads(file, line); }
+    // Between these two a thread need not wait. Here it waits in the second, for all of them.
+    struct arrival_token {};
+    static arrival_token barrier_arrive() { return {}; }
+    static void barrier_wait(arrival_token&&, GPUCNN_WHERE) { __syncthreads(file, line); }
     static unsigned thread_rank() { return (unsigned)linear(threadIdx, blockDim); }
     static unsigned num_threads() { return volume(blockDim); }
     static unsigned size() { return num_threads(); }
@@ -230,22 +233,5 @@ template <typename Group> inline unsigned thread_rank(const Group& group)
     return group.thread_rank();
 }
 template <typename Group> inline unsigned group_size(const Group& group) { return group.size(); }
-
-// Copies at once what a device copies in the background.
-template <typename Group, typename To, typename From>
-inline void memcpy_async(const Group& group, To* to, const From* from, size_t bytes)
-{
-    for (size_t i = group.thread_rank(); i < bytes; i += group.size())
-        ((char*)to)[i] = ((const char*)from)[i];
-}
-template <typename Group> inline void wait(const Group& group, GPUCNN_WHERE)
-{
-    group.sync(file, line);
-}
-template <unsigned stages, typename Group>
-inline void wait_prior(const Group& group, GPUCNN_WHERE)
-{
-    group.sync(file, line);
-}
 
 }  // namespace cooperative_groups

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../runtime/runtime.hpp"
+#include "vectors.hpp"
 
 namespace gpucnn_simulator {
 
@@ -107,3 +108,19 @@ GPUCNN_ATOMIC_CAS(unsigned short)
 GPUCNN_ATOMIC_CAS(int)
 GPUCNN_ATOMIC_CAS(unsigned)
 GPUCNN_ATOMIC_CAS(unsigned long long)
+
+// Of vectors, each number by itself.
+#define GPUCNN_ATOMIC_VECTORS(name)                                                                \
+    inline float2 name(float2* address, float2 value)                                              \
+    {                                                                                              \
+        return {name(&address->x, value.x), name(&address->y, value.y)};                           \
+    }                                                                                              \
+    inline float4 name(float4* address, float4 value)                                              \
+    {                                                                                              \
+        return {                                                                                   \
+            name(&address->x, value.x), name(&address->y, value.y), name(&address->z, value.z),    \
+            name(&address->w, value.w)};                                                           \
+    }
+GPUCNN_ATOMIC_VECTORS(atomicAdd)
+GPUCNN_ATOMIC_VECTORS(atomicAdd_block)
+GPUCNN_ATOMIC_VECTORS(atomicAdd_system)

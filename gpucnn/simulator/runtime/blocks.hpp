@@ -5,6 +5,7 @@
 
 #include "checks/checking.hpp"
 #include "order.hpp"
+#include "phases.hpp"
 #include "shared.hpp"
 #include "threads.hpp"
 
@@ -89,6 +90,7 @@ void prepare_block(uint3 index)
     block->true_predicates = 0;
     block->live = thread_count;
     begin_block_of_shared_memories(launch.dynamic_shared);
+    forget_copies();
 #if defined(GPUCNN_THREAD)
     synchronise_with_host(block->first_fiber, thread_count);
 #endif

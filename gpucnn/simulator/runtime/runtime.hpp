@@ -63,6 +63,31 @@ void wait_for_turn(const void* address);
 // Ends the launch with an error.
 [[noreturn]] void fail(Place place, const char* text);
 
+// A barrier with phases, in memory of the kernel; of 8 bytes, as on a device.
+struct alignas(8) Barrier {
+    unsigned long long expected : 21;  // arrivals in each phase
+    unsigned long long left : 21;      // of the running one
+    unsigned long long phase : 22;
+};
+void begin_barrier(Barrier* barrier, unsigned expected);
+
+// Arrives `count` times; of each later phase `dropped` fewer arrivals are expected. Returns the phase.
+unsigned arrive(Place place, Barrier* barrier, unsigned count, unsigned dropped);
+
+// Waits for the end of a phase, or of any with the same last bit.
+void wait_for_phase(Place place, Barrier* barrier, unsigned phase);
+
+// Copies `size` bytes and fills with 0 up to `filled`: when the running thread waits for it, or, if
+// there is a barrier, when its phase ends.
+void copy_later(
+    void* to, const void* from, unsigned long size, unsigned long filled, Barrier* barrier);
+
+// Makes a stage of the running thread's copies since the last one.
+void end_stage();
+
+// Waits for the stages of the running thread, but not for the `later` latest.
+void wait_for_stages(unsigned long later);
+
 // A memory fence. Threads run by turns, so only the thread sanitizer needs it.
 void fence();
 

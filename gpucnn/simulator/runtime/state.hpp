@@ -83,6 +83,28 @@ struct SharedMemory {
     bool is_used;  // by the running block
 };
 
+// A copy in the background.
+struct Copy {
+    char* to;
+    const char* from;
+    size_t size, filled;  // bytes; what is filled after them is 0
+    Barrier* barrier;     // whose phase it is bound to, or null
+    const void* pc;       // where it began
+};
+
+// Those of a thread, so that the thread sanitizer sees no other thread in their memory.
+struct Copies {
+    std::vector<Copy> pending;
+    std::vector<size_t> stages;  // how many of them are in each stage and those before it
+    std::vector<Copy> bound;     // to the phases of barriers
+};
+
+struct PhaseWait {
+    unsigned thread;
+    Place place;
+    Barrier* barrier;
+};
+
 struct Block {
     uint3 index;
     unsigned thread_order[MOST_THREADS];
@@ -97,6 +119,11 @@ struct Block {
 
     unsigned ready[MOST_THREADS];  // ring buffer of the threads that are ready to resume
     unsigned ready_begin, ready_count;
+
+    PhaseWait phase_waits[MOST_THREADS];
+    unsigned phase_wait_count;
+    Copies copies[MOST_THREADS];
+    bool has_copies;  // whether any thread has begun one
 
     int true_predicates;
     int result;  // of the latest barrier

@@ -116,6 +116,15 @@ void complete_without_ended(unsigned warp)
         named(first + lane).characters, at(other.place).characters, mask);
 }
 
+// Orders what all threads of the block do after what they have done.
+void order_all()
+{
+    if (launch.is_checked) order_block();
+#if defined(GPUCNN_THREAD)
+    synchronise([](unsigned i) { return worker->fibers[block->first_fiber + i]; }, thread_count);
+#endif
+}
+
 // Completes a barrier of the block, for which all live threads wait, if they wait in one place. Those
 // that have returned are not waited for, as since sm_70.
 void complete_block()
@@ -134,15 +143,22 @@ void complete_block()
     share_long_launch();
     block->result = block->true_predicates;
     block->true_predicates = 0;
-    if (launch.is_checked) order_block();
-#if defined(GPUCNN_THREAD)
-    synchronise([](unsigned i) { return worker->fibers[block->first_fiber + i]; }, thread_count);
-#endif
+    order_all();
     unsigned threads[MOST_THREADS], count = 0;
     for (unsigned thread = 0; thread < thread_count; thread++)
         if (!has_ended(thread)) threads[count++] = thread;
     put_in_order(threads, count);
     make_ready(threads, count);
+}
+
+// Reports a deadlock: all live threads wait, and this one for arrivals at a barrier.
+[[noreturn]] void give_up_phase(const PhaseWait& wait)
+{
+    give_up(
+        "%s waits in %s for %u of %u arrivals, and all others wait too or have returned: have as many "
+        "threads arrive as the barrier was initialised for",
+        named(wait.thread).characters, at(wait.place).characters, (unsigned)wait.barrier->left,
+        (unsigned)wait.barrier->expected);
 }
 
 // The lanes of a warp that wait together in an operation that takes all that come.
@@ -179,6 +195,7 @@ void resolve()
     for (unsigned warp = 0; warp * WARP < thread_count; warp++)
         if (const unsigned waiting = block->warps[warp].waiting)
             give_up_warp(warp * WARP + __builtin_ctz(waiting));
+    if (block->phase_wait_count > 0) give_up_phase(block->phase_waits[0]);
     complete_block();
 }
 

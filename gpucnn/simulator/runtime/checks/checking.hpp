@@ -93,8 +93,18 @@ void check_is_written(const Cell* cells, size_t count, const void* pc)
     if (is_forgotten || !std::all_of(cells, cells + count, is_unwritten)) return;
     give_up(
         "%s reads shared memory%s that no thread of the block has written: write it first, and "
-        "call __syncthreads() in between if another thread does",
+        "call __syncthreads() in between if another thread does, or wait for the copy to it",
         this_thread().characters, at(pc).characters);
+}
+
+// Shared memory counts as not written until a copy to it arrives.
+void forget_writes(const char* address, size_t size)
+{
+    for (Region& each : regions) {
+        if (!each.is_shared || !is_within(address, each.begin, each.size)) continue;
+        Cell* cells = each.cells + ((address - each.begin) >> each.granule);
+        for (size_t i = 0; i < size >> each.granule; i++) cells[i].write = cells[i].atomic = {};
+    }
 }
 
 bool is_own(const char* address)
