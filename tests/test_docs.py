@@ -80,11 +80,15 @@ def anchors(page: Path) -> set[str]:
 # Code
 
 
+few_images = partial(small_mnist, train=640, test=64)
+
+
 @pytest.mark.parametrize("page", [README, *DOCS], ids=lambda page: page.name)
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of a page, one after the other, in one namespace and an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(gpucnn.datasets, "load_mnist", lambda: small_mnist(train=256, test=64))
+    monkeypatch.setattr(gpucnn.datasets, "load_mnist", few_images)
+    monkeypatch.setitem(gpucnn._exports(), "load_mnist", few_images)  # type: ignore[attr-defined]
     monkeypatch.setattr(building, "next_seed", iter(range(1000)).__next__)  # as outside of tests
     namespace: dict[str, Any] = {"__name__": "page"}
     for each in blocks(page):
