@@ -65,7 +65,7 @@ def bindable(
     memory and views is done once.
     """
 
-    def operation(self: Self, *arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+    def operation(self: Self, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         calls = Calls()
         bind(self, calls, *arguments, **named)
         calls()

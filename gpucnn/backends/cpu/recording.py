@@ -34,7 +34,7 @@ def noted(backend: Memory, work: Callable[[], None]) -> list[Noted]:
 
 
 @cache
-def _operations(kind: type[Memory]) -> frozenset[str]:
+def _operations(kind: Any) -> frozenset[str]:
     """The names of the methods that write to arrays, or call what does."""
     bounded = {
         name

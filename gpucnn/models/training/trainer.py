@@ -84,7 +84,7 @@ class Trainer:
         self._steps: dict[tuple[int, int, int], Replayed] = {}  # see `_replayed`
         is_recorded = optimizer.is_recorded_on(host=backend.is_host)
         self._can_record = backend.can_record and replica.can_record and is_recorded
-        self._recorded_with = self.communicator
+        self._recorded_with: Communicator = ALONE
         self._settings: list[dict[str, Any]] = []
         self.continue_from(0, 0)
 

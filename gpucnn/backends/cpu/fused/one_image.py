@@ -92,7 +92,7 @@ class OneImagePlan(ConvReluPoolPlan):
         starts = [number * right for number in range(together)]
         columns = [placed[number, :, start : start + kw] for number, start in enumerate(starts)]
         _add_sum(columns, kernel_gradient, calls)
-        _add_sum(gradients[:, -1], bias_gradient, calls)
+        _add_sum(list(gradients[:, -1]), bias_gradient, calls)
 
     def _add_input_gradient(self, kernel: Array, input_gradient: Array, calls: Calls) -> None:
         fused, (kh, kw) = self.fused, self.fused.window.size
