@@ -72,7 +72,8 @@ class CpuMatrices(CpuMemory, Matrices):
     ) -> None:
         calls.add(bound_product(a.T if transpose_a else a, b.T if transpose_b else b, out))
         if bias is not None:
-            calls.add(np.add, out, bias, out)
+            rows = out[0] if len(out) == 1 else out  # vector to vector, which needs no iterator
+            calls.add(np.add, rows, bias, rows)
 
     @bindable
     def sum_rows(self, calls: Calls, a: Array, out: Array) -> None:

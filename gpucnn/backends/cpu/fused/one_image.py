@@ -1,14 +1,17 @@
 """Convolution, ReLU and max-pooling of one image in training, in as few calls as can be."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.frame import panels_of
 from gpucnn.backends.cpu.fused.row_tiles import comparisons
-from gpucnn.backends.cpu.inference.patches import copied_patches, placed_weights, sharing_patches
+from gpucnn.backends.cpu.inference.patches import (
+    copied_patches,
+    kernels_in,
+    placed_weights,
+    sharing_patches,
+)
 from gpucnn.backends.cpu.inference.pooled import IMAGES_OUTERMOST, framed
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
@@ -83,16 +86,12 @@ class OneImagePlan(ConvReluPoolPlan):
     def _add_weight_gradients(
         self, kernel_gradient: Array, bias_gradient: Array, calls: Calls
     ) -> None:
-        fused, together = self.fused, self._together
-        (kh, kw), right = fused.window.size, fused.window.strides[1]
-        patch = self._patches.shape[1]
-        gradients = np.empty((together, patch, fused.filters), fused.real)
+        fused = self.fused
+        shape = self._together, self._patches.shape[1], fused.filters
+        gradients = np.empty(shape, fused.real)
         calls.add(np.matmul, self._patches.T, self._sharing(self._scores), gradients)
-        placed = gradients[:, :-1].reshape(together, kh, -1, *kernel_gradient.shape[2:])
-        starts = [number * right for number in range(together)]
-        columns = [placed[number, :, start : start + kw] for number, start in enumerate(starts)]
-        _add_sum(columns, kernel_gradient, calls)
-        _add_sum(list(gradients[:, -1]), bias_gradient, calls)
+        calls.add(np.add.reduce, kernels_in(gradients, fused), 0, None, kernel_gradient)
+        calls.add(np.add.reduce, gradients[:, -1], 0, None, bias_gradient)
 
     def _add_input_gradient(self, kernel: Array, input_gradient: Array, calls: Calls) -> None:
         fused, (kh, kw) = self.fused, self.fused.window.size
@@ -120,11 +119,3 @@ class OneImagePlan(ConvReluPoolPlan):
     def _sharing(self, scores: Array) -> Array:
         """Scores as one product for each of the outputs that share a patch computes them."""
         return scores.reshape(self._together, -1, self.fused.filters)
-
-
-def _add_sum(parts: Sequence[Array], out: Array, calls: Calls) -> None:
-    first, *others = parts
-    if not others:
-        calls.copy(first, out)
-    for number, part in enumerate(others):
-        calls.add(np.add, out if number else first, part, out)

@@ -98,14 +98,19 @@ def placed_weights(
     fused: ConvReluPool, kernel: Array, bias: Array, together: int, calls: Calls
 ) -> Array:
     """The weights of a patch, with the bias last, (together, elements + 1, filters)."""
-    (kh, kw), right = fused.window.size, fused.window.strides[1]
-    length = kw + (together - 1) * right
-    elements = kh * length * fused.channels
-    weights = np.zeros((together, elements + 1, fused.filters), fused.real)
-    placed = weights[:, :-1].reshape(together, kh, length, fused.channels, fused.filters)
-
-    for number, each in enumerate(placed):
-        columns = each[:, number * right : number * right + kw]
-        calls.follow(partial(np.copyto, columns, kernel))
+    kh, kw = fused.window.size
+    length = kw + (together - 1) * fused.window.strides[1]
+    weights = np.zeros((together, kh * length * fused.channels + 1, fused.filters), fused.real)
+    calls.follow(partial(np.copyto, kernels_in(weights, fused), kernel))
     calls.follow(partial(np.copyto, weights[:, -1], bias))
     return weights
+
+
+def kernels_in(weights: Array, fused: ConvReluPool) -> Array:
+    """View `placed_weights`, or gradients of them, as kernels (together, kh, kw, c, filters)."""
+    together, _, filters = weights.shape
+    (kh, kw), right = fused.window.size, fused.window.strides[1]
+    placed = weights[:, :-1].reshape(together, kh, -1, fused.channels, filters)
+    number, *others = placed.strides
+    shape, strides = (together, kh, kw, *placed.shape[3:]), (number + right * others[1], *others)
+    return np.lib.stride_tricks.as_strided(placed, shape, strides)

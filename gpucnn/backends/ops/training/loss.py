@@ -354,6 +354,8 @@ class CpuLoss(CpuMemory, Loss):
     def _add_places(self, name: str, rows: Array, columns: Array, calls: Calls) -> Array:
         """The places of one column (n,) of each row in flat memory."""
         count, width = rows.shape
+        if count == 1:
+            return columns
         places = self.workspace(name, (count,), np.int64)
         calls.add(np.add, columns, self.counting(count * width)[::width], places)
         return places
