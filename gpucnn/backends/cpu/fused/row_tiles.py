@@ -75,7 +75,8 @@ class RowTile:
         self._workspace, self._real = workspace, real
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         run = layout.positions[0] * images
-        if panels is None:
+        self._are_copied = filters > run
+        if panels is None or self._are_copied:  # since copies are not kept
             self._panels = workspace("panels", (*layout.shape, run), real)
             self._extracted = workspace("extracted", (1,), np.int64)  # whose pixels are in them
         else:
@@ -114,7 +115,6 @@ class RowTile:
         overlapping = self._layout.patches(self._panels)
         *offsets, positions, patch, run = overlapping.shape
         filters = scores.shape[2]
-        self._are_copied = filters > run
         operands, results = overlapping, scores.swapaxes(2, 3)
         if self._are_copied:
             operands = self._workspace("patches", (*offsets, 1, patch, self._ones.size), self._real)
