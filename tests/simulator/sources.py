@@ -1,5 +1,6 @@
 """The test kernels, compiled once, and the positions of lines in them."""
 
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from gpucnn.simulator import Function, Module, Order
 
+COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
 FOLDER = Path(__file__).parent / "cuda"
 
 

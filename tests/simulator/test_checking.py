@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from gpucnn.simulator import LaunchError, Module, Order
-from simulator.sources import FOLDER, kernel, line, module, zeros
+from simulator.sources import COMPILERS, FOLDER, kernel, line, module, zeros
 
 PLANTED = (FOLDER / "planted.cu").read_text()
 
@@ -42,9 +41,6 @@ LAUNCHES: dict[str, dict[str, Any]] = {
     "null_array": {"x": None},
     "null_output": {"y": None},
 }
-
-
-COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
 
 
 @cache

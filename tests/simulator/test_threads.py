@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.simulator import Module, Order, SimulatorError
-from simulator.sources import kernel, line, zeros
+from simulator.sources import COMPILERS, FOLDER, kernel, line, zeros
 
 ORDERS: list[Order] = ["forward", "reversed", 1, 2]
 
@@ -172,6 +172,20 @@ def test_barriers_on_two_lines() -> None:
         f"{line('threads', 'one')}, but thread (32, 0, 0) in __syncthreads at "
         f"{line('threads', 'other')}: have all threads of a block come to the same __syncthreads"
     )
+
+
+@pytest.mark.parametrize("option", ["-std=c++17", "-std=c++20"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_barriers_on_one_line(option: str, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    apart = Module(FOLDER / "threads.cu", (option,)).get_function("barriers_on_one_line")
+    place = line("threads", "halves")
+    with pytest.raises(SimulatorError) as caught:
+        apart((1,), (64,), ())
+    assert (
+        f"thread (0, 0, 0) waits in __syncthreads at {place}, but thread (32, 0, 0) in another "
+        f"__syncthreads at {place}: "
+    ) in str(caught.value)
 
 
 def test_barrier_instead_of_a_shuffle() -> None:

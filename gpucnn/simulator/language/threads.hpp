@@ -4,7 +4,7 @@
 #include "../runtime/runtime.hpp"
 #include "types.hpp"
 
-#define GPUCNN_WHERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+#define GPUCNN_WHERE const char *file = __builtin_FILE(), gpucnn_simulator::Line line = {}
 #define GPUCNN_PLACE(name) gpucnn_simulator::Place{name, file, line}
 
 inline void __syncthreads(GPUCNN_WHERE)

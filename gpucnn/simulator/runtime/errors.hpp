@@ -47,7 +47,17 @@ Text at(Place place)
     Text text;
     snprintf(
         text.characters, sizeof(text), "%s at %s:%d", place.function, last_part(place.file),
-        place.line);
+        place.line.number);
+    return text;
+}
+
+// A position that is not that of `place`, which may lie on the same line.
+Text at_other(const Place& other, const Place& place)
+{
+    Text text = at(other);
+    const Text written = text;
+    if (strcmp(written.characters, at(place).characters) == 0)
+        snprintf(text.characters, sizeof(text), "another %.180s", written.characters);
     return text;
 }
 

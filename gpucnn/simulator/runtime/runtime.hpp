@@ -1,8 +1,28 @@
 // The interface between kernels and the scheduler of their threads.
 //
-// This file, cuda.hpp and its includes use no header of the standard library, so that they compile
-// quickly and leave the global namespace to CUDA's names.
+// This file, cuda.hpp and its includes use no header of the standard library but a short one, so that
+// they compile quickly and leave the global namespace to CUDA's names.
 #pragma once
+
+// GCC tells the column of a call by std::source_location, which C++17's library does not have.
+#if __has_builtin(__builtin_COLUMN)
+#define GPUCNN_COLUMN __builtin_COLUMN()
+#elif __cplusplus > 201703L
+#include <source_location>
+#define GPUCNN_COLUMN std::source_location::current().column()
+#else
+namespace std {
+struct source_location {
+    struct __impl {
+        const char* _M_file_name;
+        const char* _M_function_name;
+        unsigned _M_line, _M_column;
+    };
+};
+}  // namespace std
+#define GPUCNN_COLUMN                                                                              \
+    ((const std::source_location::__impl*)__builtin_source_location())->_M_column
+#endif
 
 struct uint3 {
     unsigned x, y, z;
@@ -34,11 +54,22 @@ GPUCNN_OWN(void*) dynamic_shared __asm__("gpucnn_dynamic_shared");
 // The running block's memory of static size that is known by `key`.
 void* shared_memory(const void* key, unsigned long size);
 
+// A line of the source, and the place of a call in it. By default those of the outermost call of which
+// it is a default argument.
+struct Line {
+    int number;
+    unsigned column;
+    Line(int number = __builtin_LINE(), unsigned column = GPUCNN_COLUMN)
+        : number(number), column(column)
+    {
+    }
+};
+
 // A position in the source, and the function that a thread waits in there.
 struct Place {
     const char* function;
     const char* file;
-    int line;
+    Line line;
 };
 
 // Waits for all threads of the block; returns the number of them whose `predicate` is not 0.

@@ -39,8 +39,8 @@ unsigned take_ready()
 
 bool same(const Place& a, const Place& b)
 {
-    return a.line == b.line && a.function == b.function &&
-           (a.file == b.file || strcmp(a.file, b.file) == 0);
+    return a.line.number == b.line.number && a.line.column == b.line.column &&
+           a.function == b.function && (a.file == b.file || strcmp(a.file, b.file) == 0);
 }
 
 bool same_operation(const Wait& a, const Wait& b)
@@ -113,7 +113,7 @@ void complete_without_ended(unsigned warp)
         "%s waits in %s with mask 0x%08x for lane %u, %s, which waits in %s%s: have all lanes of a "
         "mask call the same function with that mask, or leave those out that do not",
         named(thread).characters, at(wait.place).characters, wait.mask, lane,
-        named(first + lane).characters, at(other.place).characters, mask);
+        named(first + lane).characters, at_other(other.place, wait.place).characters, mask);
 }
 
 // Orders what all threads of the block do after what they have done.
@@ -138,7 +138,8 @@ void complete_block()
                 "%s waits in %s, but %s in %s: have all threads of a block come to the same "
                 "__syncthreads",
                 named(waiting).characters, at(block->waits[waiting].place).characters,
-                named(thread).characters, at(block->waits[thread].place).characters);
+                named(thread).characters,
+                at_other(block->waits[thread].place, block->waits[waiting].place).characters);
     }
     share_long_launch();
     block->result = block->true_predicates;

@@ -203,3 +203,9 @@ extern "C" __global__ void trapping()
 {
     if (blockIdx.y == 1 && threadIdx.x == 2) __trap();  // trap
 }
+
+#define SYNC_BY_HALVES if (threadIdx.x < 32) __syncthreads(); else __syncthreads()
+extern "C" __global__ void barriers_on_one_line()
+{
+    SYNC_BY_HALVES;  // halves
+}
