@@ -78,7 +78,7 @@ def test_products(name: str, compiler: str, monkeypatch: pytest.MonkeyPatch) -> 
     Module(KERNELS, order="reversed").get_function(name)((1,), (32,), (a, b, c, out))
     doubled = values((a + a).astype(a.dtype)) if a.dtype != "V2" else 2 * values(a)
     expected = 2 * doubled @ values(b).T + c
-    # Each of the 2k + 1 sums is rounded once, as a number of at most the sum of sizes; halves twice.
+    # Each of the 2k + 1 sums is rounded once, to a part of the sum of sizes; halves are twice.
     sizes = 2 * abs(doubled) @ abs(values(b)).T + abs(c)
     epsilon = np.finfo(dtype).eps if dtype[0] == "f" else 0
     count = 4 if dtype == "f2" else 2 * k + 1
