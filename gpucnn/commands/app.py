@@ -23,6 +23,7 @@ from gpucnn.commands.devices.devices import devices
 from gpucnn.commands.devices.kernels import kernels
 from gpucnn.commands.devices.notebook import notebook
 from gpucnn.commands.devices.verify import verify
+from gpucnn.commands.mutants.mutate import WithTests, mutate
 from gpucnn.commands.training.plot import plot
 from gpucnn.commands.training.sweep import sweep
 from gpucnn.commands.training.train import train
@@ -58,6 +59,7 @@ for command in (
     bench,
 ):
     app.command(command.__name__.rstrip("_"))(command)  # import is a word of Python's
+app.command("mutate", cls=WithTests)(mutate)
 
 
 @app.callback(invoke_without_command=True)

@@ -202,9 +202,24 @@ def _translate(
 _translated = lru_cache(256)(_translate)
 
 
+def machine_code(source: str, options: Sequence[str], name_expressions: Sequence[str]) -> str:
+    """The assembly of kernels whose accesses are checked, without what debuggers read.
+
+    Raises:
+        SimulatorError: as `load`.
+    """
+    compiler = find_compiler()
+    text = _translate(compiler, source, tuple(options), tuple(name_expressions))
+    flags = (*LANGUAGE, *_CODE, *_instrumented(compiler), "-g0", *options)
+    return _assembly(compiler, text, flags)
+
+
 def _load_instrumented(compiler: Compiler, text: str, options: tuple[str, ...]) -> Library:
-    flags = (*_INSTRUMENTED, *(_CLANG if compiler.is_clang else _GCC))
-    return _load(compiler, text, flags, options, _build_instrumented)
+    return _load(compiler, text, _instrumented(compiler), options, _build_instrumented)
+
+
+def _instrumented(compiler: Compiler) -> tuple[str, ...]:
+    return (*_INSTRUMENTED, *(_CLANG if compiler.is_clang else _GCC))
 
 
 def _load(
@@ -236,10 +251,14 @@ def _build(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) ->
 
 def _build_instrumented(compiler: Compiler, text: str, flags: tuple[str, ...], path: Path) -> None:
     """As assembly first, in which the calls for sanitizers become those of hooks.hpp."""
-    assembly = compiler.run([*flags, "-S", "-x", "c++-cpp-output", "-", "-o", "-"], text)
+    assembly = _assembly(compiler, text, flags)
     for name, hook in _HOOKS:
         assembly = name.sub(hook, assembly)
     compiler.run(["-shared", "-x", "assembler", "-", "-o", path], assembly)
+
+
+def _assembly(compiler: Compiler, text: str, flags: tuple[str, ...]) -> str:
+    return compiler.run([*flags, "-S", "-x", "c++-cpp-output", "-", "-o", "-"], text)
 
 
 @cache

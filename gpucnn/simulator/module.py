@@ -1,7 +1,7 @@
 """Compiling and launching kernels on the CPU, with CuPy's interface."""
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from gpucnn.simulator.counting import Counter, Traffic, counted_launches
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.launches import Launch, disjoint
 from gpucnn.simulator.library import Library, load
+from gpucnn.simulator.mutation.watching import watched
 from gpucnn.simulator.parameters import Argument, Arguments, Parameter
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
@@ -67,7 +68,13 @@ class Module:
                 "the seed of a shuffled one"
             )
         self._order = order
-        self._library = load(source, options, name_expressions or (), is_checked=checked)
+        names = name_expressions or ()
+        self._library, self._launched = watched(
+            lambda source, options: load(source, options, names, is_checked=checked),
+            source,
+            options,
+            names,
+        )
 
     def get_function(self, name: str) -> "Function":
         """The kernel of that name: its symbol, or one of the module's name expressions.
@@ -75,7 +82,7 @@ class Module:
         Raises:
             SimulatorError: there is none.
         """
-        return Function(self._library, name, self._order)
+        return Function(self._library, name, self._order, self._launched)
 
     def get_global(self, name: str) -> npt.NDArray[np.uint8]:
         """The memory of a `__device__`, `__constant__` or `__managed__` variable, as bytes.
@@ -92,10 +99,13 @@ class Module:
 class Function:
     """A kernel that can be launched; get it from `Module.get_function`."""
 
-    def __init__(self, library: Library, name: str, order: Order) -> None:
+    def __init__(
+        self, library: Library, name: str, order: Order, launched: Callable[[], None]
+    ) -> None:
         self.name = name
         self._library = library
         self._order = order
+        self._launched = launched
         kernel = library.kernel(name)
         self._kernel, self._static_shared = kernel.description, kernel.static_shared
 
@@ -161,6 +171,7 @@ class Function:
             SimulatorError: CUDA does not allow the launch, or an argument does not match its
                 parameter.
         """
+        self._launched()
         sizes = self._checked_sizes(grid, block, shared_mem)
         arguments = Arguments(self.name, self.parameters, args)
         chosen = None if blocks is None else self._checked_blocks(blocks, prod(sizes[0]))

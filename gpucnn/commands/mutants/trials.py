@@ -1,0 +1,183 @@
+"""Trying mutants: the tests without any, then with each, some at a time."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from gpucnn.commands.mutants import CHOSEN, FAILED
+from gpucnn.commands.mutants.results import Outcome
+from gpucnn.errors import GpucnnError, InvalidValueError, printable
+from gpucnn.simulator.mutation import watching
+from gpucnn.simulator.mutation.equality import is_equal
+from gpucnn.simulator.mutation.mutants import Mutant, Part
+
+PATIENCE = 30
+"""Seconds that a run with a mutant may take longer than five without: it compiles, among others."""
+
+_PLUGIN = "gpucnn.commands.mutants.plugin"
+
+
+class TestsFailError(GpucnnError, RuntimeError):
+    """The command fails without any mutant, or compiles none of a file."""
+
+
+class Known(NamedTuple):
+    """What the run without mutants has shown."""
+
+    seconds: float
+    """How long it took."""
+
+    sources: Sequence[watching.Source]
+    """What was compiled of all parts."""
+
+    tests: Mapping[Part, set[str]]
+    """The tests that launch the kernels of each, or {""} if any may depend on them."""
+
+
+class Trials:
+    """The trials of mutants by a command.
+
+    Args:
+        command: runs the tests, and exits with 0 if they pass.
+        parts: of the sources whose mutants are tried.
+    """
+
+    def __init__(self, command: Sequence[str], parts: Sequence[Part]) -> None:
+        self._command, self._parts = list(command), list(parts)
+        self._running = set[subprocess.Popen[bytes]]()
+        self._is_over = False
+        self._known = self._run_without()
+
+    def _run_without(self) -> Known:
+        """Run the command without any mutant.
+
+        Raises:
+            TestsFailError: it fails, or a file is not compiled.
+        """
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            watching.prepare(folder, [part.text for part in self._parts])
+            begin = time.monotonic()
+            status = self._run(folder, None, None)
+            seconds = time.monotonic() - begin
+            if status != 0:
+                raise TestsFailError(
+                    f"the command fails without any mutant, with status {status}: see that "
+                    f"{printable(' '.join(self._command))} passes first"
+                )
+            tests = {p: watching.launching_tests(folder, n) for n, p in enumerate(self._parts)}
+            known = Known(seconds, watching.sources(folder), tests)
+        for file in dict.fromkeys(part.file for part in self._parts):
+            if not any(self._sources_of(part, known) for part in self._parts if part.file == file):
+                raise TestsFailError(
+                    f"the command passes, but compiles nothing of {file} in the simulator: give "
+                    "tests that launch its kernels"
+                )
+        return known
+
+    def _sources_of(self, part: Part, known: Known) -> list[watching.Source]:
+        number = self._parts.index(part)
+        return [source for source in known.sources if number in source.parts]
+
+    def run(self, mutants: Sequence[Mutant], at_once: int) -> Generator[tuple[Mutant, Outcome]]:
+        """Try mutants, `at_once` at a time.
+
+        What runs ends with the generator: close it, whatever happens.
+
+        Yields:
+            A mutant and what became of it, as each ends.
+        """
+        pool = ThreadPoolExecutor(at_once)
+        try:
+            futures = {pool.submit(self._try, mutant): mutant for mutant in mutants}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._is_over = True
+            for process in list(self._running):
+                _kill(process)
+            pool.shutdown()
+
+    def _try(self, mutant: Mutant) -> Outcome:
+        tests = self._known.tests[mutant.part]
+        if not tests:
+            return Outcome("not reached", "no test launches a kernel of it")
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            watching.prepare(folder, [mutant.part.text], mutant.text)
+            limit = 5 * self._known.seconds + PATIENCE
+            try:
+                status = self._run(folder, None if "" in tests else tests, limit)
+            finally:
+                watching.remove_libraries(folder)
+            if refusal := watching.refusal(folder):
+                return Outcome("not compiled", refusal)
+            if status is None:
+                return Outcome("killed", f"no end in {limit:.0f} s")
+            if status != 0:
+                return Outcome("killed", _failed(folder) or f"exit status {status}")
+        if is_equal(mutant, self._sources_of(mutant.part, self._known)):
+            return Outcome("equal", "compiles to the same code")
+        return Outcome("survived", "")
+
+    def _run(self, folder: Path, tests: set[str] | None, limit: float | None) -> int | None:
+        """Run the command, watched; its exit status, or None if it does not end in time."""
+        environment = _environment(folder)
+        if tests is not None:
+            chosen = folder / "chosen"
+            chosen.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
+            environment[CHOSEN] = str(chosen)
+        try:
+            process = subprocess.Popen(
+                self._command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # so that all that it starts can be ended
+            )
+        except OSError as error:
+            name = printable(self._command[0])
+            raise InvalidValueError(f"{name} cannot be started: {error.strerror}") from None
+        self._running.add(process)
+        try:
+            if self._is_over:  # after which none is looked for
+                return None
+            return process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            _kill(process)
+            self._running.discard(process)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """This one, in which pytest stops at the first failure and keeps nothing."""
+    addition = f"-x -p {_PLUGIN} -p no:cacheprovider"
+    return {
+        **os.environ,
+        watching.VARIABLE: str(folder),
+        FAILED: str(folder / "failed"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        "PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} {addition}".strip(),
+    }
+
+
+def _failed(folder: Path) -> str:
+    file = folder / "failed"
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all that it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
