@@ -32,7 +32,7 @@ class RowMajor(CpuBackend):
 
 class InRowTiles(CpuBackend):
     """The CPU as it works on large images: in row tiles (here of two rows), products in blocks (of
-    a column), and gradients of weights of some positions at a time (of two)."""
+    a column), and gradients of weights of some positions at a time (of two), joined."""
 
     def conv_relu_pool_plan(
         self, fused: ConvReluPool, arrays: dict[str, Array]
@@ -41,6 +41,7 @@ class InRowTiles(CpuBackend):
             patch("gpucnn.backends.cpu.fused.conv_relu_pool.tile_height", lambda *_: 2),
             patch("gpucnn.backends.cpu.fused.row_tiles.count_blocks", lambda columns, _: columns),
             patch("gpucnn.backends.cpu.fused.row_tiles.positions_at_once", lambda _: 2),
+            patch("gpucnn.backends.cpu.fused.row_tiles.is_gradient_joined", lambda _: True),
         ):
             return super().conv_relu_pool_plan(fused, arrays)
 

@@ -62,6 +62,16 @@ class Panels:
         return self.window.elements * self.channels
 
     @property
+    def step(self) -> int:
+        """The elements of a panel between the patches of adjacent outputs."""
+        return self.window.strides[1] * self.window.size[0] * self.channels
+
+    @property
+    def joined_patch(self) -> int:
+        """The elements of the patches of all columns of a window together, which overlap."""
+        return self.patch + (self.pool[1] - 1) * self.step
+
+    @property
     def taps(self) -> list[int]:
         """The columns of the kernel, in the order of the outputs that read one column with them."""
         stride = self.window.strides[1]
@@ -94,6 +104,13 @@ class Panels:
         strides = (output, panel, output * self.pool[1], channel, element)
         shape = (*self.offsets, self.positions[1], self.patch, panels.shape[-1])
         return _strided(panels, shape, strides)
+
+    def joined_patches(self, panels: Array) -> Array:
+        """View panels as those of all columns, (1, rows, positions, joined patch, run)."""
+        panel, column, _, channel, element = panels.strides
+        shape = (1, self.pool[0], self.positions[1], self.joined_patch, panels.shape[-1])
+        across = column * self.window.strides[1] * self.pool[1]
+        return _strided(panels, shape, (0, panel, across, channel, element))
 
     def seen(self, images: Array) -> Array:
         """View images (h, w, channels, n), padded, in the order of panels: (*shape, rows, n).

@@ -9,9 +9,16 @@ import numpy as np
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.panels import Panels
 from gpucnn.backends.cpu.layout import LastView, copy_runs, images_last, runs
-from gpucnn.backends.cpu.products import count_blocks, in_blocks
+from gpucnn.backends.cpu.products import (
+    count_blocks,
+    has_kernels_of_small_matrices,
+    in_blocks,
+)
 from gpucnn.backends.memory import Array, Workspace
 from gpucnn.utils.arithmetic import ceil_div
+
+MOST_JOINED = 12
+"""The most pixels that columns of a window see together, for which they are joined."""
 
 
 def tile_height(layout: Panels, filters: int, size: int) -> int:
@@ -36,6 +43,15 @@ def are_panels_kept(layout: Panels, filters: int) -> bool:
     """
     scores = prod(layout.offsets) * filters * layout.positions[1]
     return 2 * prod(layout.shape) <= scores
+
+
+def is_gradient_joined(layout: Panels) -> bool:
+    """Whether the weight gradients of all columns of a window are one product.
+
+    Some of it is of no use, but kernels that pack their operands read these once, and have fewer
+    rows left over: for AVX2, twelve rows take less time than nine do twice.
+    """
+    return layout.joined_patch <= MOST_JOINED and not has_kernels_of_small_matrices()
 
 
 def positions_at_once(each: int) -> int:
@@ -83,8 +99,12 @@ class RowTile:
             size = prod(layout.shape)
             mine = panels[rows.start * size : rows.stop * size]
             self._panels, self._extracted = mine.reshape(*layout.shape, run), np.zeros(1, np.int64)
-        scores = workspace("scores", (*layout.offsets, filters, width, run), real)
+        self._is_joined = not self._are_copied and is_gradient_joined(layout)
+        around = layout.pool if self._is_joined else layout.offsets
+        scores = workspace("scores", (*around, filters, width, run), real)
+        scores = scores.swapaxes(0, 1) if self._is_joined else scores
         self._ones = np.ones(width * run, real)
+        self._gradient_shape = layout.patch, filters
         self._place_products(scores)
         self._sums = np.empty(filters, real)
 
@@ -121,17 +141,26 @@ class RowTile:
             results = scores.reshape(*offsets, 1, filters, -1)
             apart = operands.reshape(*offsets, patch, positions, run).swapaxes(2, 3)
             self._copies = runs(apart, overlapping)
-        self._place_weight_gradients(operands, results)
+        joined = self._joined(scores) if self._is_joined else (operands, results)
+        self._place_weight_gradients(*joined)
 
         blocks = count_blocks(operands.shape[-1], filters * patch)
         self._operands_in_blocks = in_blocks(operands, blocks)
         self._results_in_blocks = in_blocks(results, blocks)
 
     def _place_weight_gradients(self, operands: Array, results: Array) -> None:
-        """Make the products that are the weight gradients, of a few positions at a time."""
+        """Make the products that are the weight gradients, of a few positions at a time.
+
+        Those of columns that are joined have the gradient of each in a block of their own.
+        """
         *offsets, positions, filters, _ = results.shape
-        shape = (self._layout.patch, filters)
+        shape = (operands.shape[-2], filters)
         self._weight_gradient = self._workspace("weight gradient", shape, self._real)
+        (rows, columns), step = self._gradient_shape, self._layout.step
+        self._blocks_of_weights = [
+            self._weight_gradient[step * each :, columns * each :][:rows, :columns]
+            for each in range(filters // columns)
+        ]
         at_once = positions_at_once(prod(offsets) * self._weight_gradient.nbytes)
         shape = (*offsets, min(at_once, positions), *shape)
         gradients = self._workspace("weight gradients", shape, self._real)
@@ -143,6 +172,12 @@ class RowTile:
             )
             for some in slices(positions, at_once)
         ]
+
+    def _joined(self, scores: Array) -> tuple[Array, Array]:
+        """The operands and results of products for all columns of a window together."""
+        across, down, filters, width, run = scores.shape
+        results = scores.swapaxes(0, 1).reshape(1, down, across * filters, width, run)
+        return self._layout.joined_patches(self._panels), results.swapaxes(2, 3)
 
     @cached_property
     def _gradient_by_column(self) -> Array:
@@ -247,7 +282,8 @@ class RowTile:
         for operands, scores, gradients in self._by_position:
             np.matmul(operands, scores, out=gradients)
             np.add.reduce(gradients, axis=(0, 1, 2), out=self._weight_gradient)
-            total += self._weight_gradient
+            for block in self._blocks_of_weights:
+                total += block
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:
         """Add to `pixels`, (h, w, c, n), the gradients of all patches that contain them.
