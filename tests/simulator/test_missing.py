@@ -57,8 +57,8 @@ def test_at_compilation(
             "C++",
         ),
         (
-            "*x = tex2D<float>(object, 0.5f, 0.5f);",
-            "a texture or surface at source.cu:4 is used: the simulator does not have it",
+            "*x = texCubemap<float>(object, 0.5f, 0.5f, 0.5f);",
+            "a texture at source.cu:4 is read by texCubemap: the simulator does not have it",
         ),
     ],
 )

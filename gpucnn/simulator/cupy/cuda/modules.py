@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gpucnn.simulator.cupy import errors, memory
+from gpucnn.simulator.cupy import errors, memory, textures
 from gpucnn.simulator.cupy.cuda import device, runtime, streams
 from gpucnn.simulator.cupy.namespace import Namespace
 
@@ -63,7 +63,10 @@ def cuda_modules() -> dict[str, Namespace]:
         "get_compute_capability": device.get_compute_capability,
     }
     parts = {
-        "runtime": runtime.CONSTANTS | _RUNTIME | {"CUDARuntimeError": errors.CUDARuntimeError},
+        "runtime": runtime.CONSTANTS
+        | textures.CONSTANTS
+        | _RUNTIME
+        | {"CUDARuntimeError": errors.CUDARuntimeError},
         "driver": {
             "CUDADriverError": errors.CUDADriverError,
             "get_build_version": runtime.runtimeGetVersion,
@@ -76,6 +79,17 @@ def cuda_modules() -> dict[str, Namespace]:
         },
         "stream": ours,
         "device": devices,
+        "texture": {
+            each.__name__: each
+            for each in (
+                textures.ChannelFormatDescriptor,
+                textures.CUDAarray,
+                textures.ResourceDescriptor,
+                textures.SurfaceObject,
+                textures.TextureDescriptor,
+                textures.TextureObject,
+            )
+        },
         "graph": {"Graph": streams.Graph},
         "nvtx": dict.fromkeys(("RangePush", "RangePop", "Mark", "RangePushC"), _nothing),
         "profiler": {"start": _nothing, "stop": _nothing},

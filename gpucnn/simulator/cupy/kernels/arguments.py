@@ -14,6 +14,7 @@ import numpy as np
 from gpucnn.simulator.cupy.calls import Handle
 from gpucnn.simulator.cupy.errors import CUDADriverError
 from gpucnn.simulator.cupy.memory import MemoryPointer, pointer_at
+from gpucnn.simulator.cupy.textures import SurfaceObject, TextureObject
 from gpucnn.simulator.parameters import Parameter, check_count
 
 _WHOLE = "biu"  # kinds of whole numbers
@@ -94,7 +95,7 @@ def _number(argument: Any) -> np.generic:
     """The scalar whose bytes CuPy passes."""
     if isinstance(argument, Handle):
         return np.uint64(argument.host.ctypes.data)
-    if isinstance(argument, MemoryPointer):
+    if isinstance(argument, MemoryPointer | TextureObject | SurfaceObject):
         return np.uint64(argument.ptr)
     if isinstance(argument, np.ndarray):
         _refuse_array(argument)
