@@ -40,6 +40,7 @@ _INSTRUMENTED = (
     "-g1",
     "-fno-exceptions",
     "-fsanitize=thread,bounds,alignment,integer-divide-by-zero,return,unreachable",
+    "-fsanitize=float-cast-overflow,shift-exponent",
 )
 """Compiler flags for kernels whose accesses are checked, or counted."""
 

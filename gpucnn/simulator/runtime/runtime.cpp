@@ -8,7 +8,7 @@
 
 #define GPUCNN_SCHEDULER
 
-#include "checks/hooks.hpp"
+#include "checks/arithmetic.hpp"
 #include "runtime.hpp"
 #include "workers.hpp"
 
