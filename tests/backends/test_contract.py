@@ -42,6 +42,9 @@ from backends.operations import (
     relu,
     rmsprop,
     sgd,
+    soft_cross_entropy,
+    softmax_cross_entropy,
+    store_probabilities,
 )
 from backends.strategies import Sizes, batches, seeds, sizes
 from gpucnn.backends import ALONE, Array, Backend, Communicator, ConvReluPool, Shape, Window
@@ -561,6 +564,8 @@ def test_counting(backend: Backend, count: int) -> None:
 
 # Extremes
 
+NAN, INF = math.nan, math.inf
+
 POOL = Sizes(images=1, window=Window((4, 4), (2, 2), (2, 2), "valid"), channels=1, filters=1)
 
 HUGE = [[1e4, -1e4], [1e4, -1e4], [1e4, 1e4], [-1e4, -1e4]]
@@ -573,7 +578,9 @@ def test_nan_wins_its_window(backend: Backend, dtype: str, row: int, column: int
     call.arguments["x"][0, row, column, 0] = math.nan
     seen = np.zeros((1, 2, 2, 1), np.bool_)
     seen[0, row // 2, column // 2, 0] = True
-    assert_array_equal(np.isnan(results(backend, call)["out"]), seen)
+    found = results(backend, call)
+    assert_array_equal(np.isnan(found["out"]), seen)
+    assert_array_equal(found["argmax"], define(call)["argmax"])  # the greatest of those before it
 
 
 @dtypes
@@ -598,6 +605,20 @@ def test_relu_keeps_nan(backend: Backend, dtype: str) -> None:
 
 
 @dtypes
+def test_relu_passes_gradients_that_are_not_finite(backend: Backend, dtype: str) -> None:
+    """Where its output is positive; elsewhere kernels write 0, and NumPy the product with 0."""
+    gradients = np.array([[-INF, NAN, INF, 2] * 2], dtype)
+    out = np.array([[1e-30] * 4 + [0] * 4], dtype)
+    unwritten = unset(out.shape, out.dtype)
+    arguments = {"output_gradient": gradients, "out": out, "input_gradient": unwritten}
+    with backend.session():
+        (found,) = results(backend, Call("relu_gradient", arguments))["input_gradient"]
+    assert_array_equal(found[:4], gradients[0, :4])
+    is_kernel = isinstance(backend, CudaBackend)
+    assert_array_equal(found[4:], [0] * 4 if is_kernel else [NAN, NAN, NAN, 0])
+
+
+@dtypes
 def test_dense_relu_keeps_nan(backend: Backend, dtype: str) -> None:
     call = dense_relu(POOL, Values(0, dtype))
     call.arguments["x"][2, 1] = math.nan
@@ -611,7 +632,46 @@ def test_clip_limits_all_but_nan(backend: Backend, dtype: str, value: float) -> 
     assert_agrees(call, results(backend, call), define(call))
 
 
-NAN, INF = math.nan, math.inf
+@dtypes
+@pytest.mark.parametrize("build", [store_probabilities, softmax_cross_entropy, soft_cross_entropy])
+@pytest.mark.parametrize("place", [0, 1, 36])
+def test_nan_among_logits_shows_in_all_of_their_row(
+    backend: Backend, build: Builder, dtype: str, place: int
+) -> None:
+    """And in no other row, whichever lane of a warp has it."""
+    call = build(replace(SIZES, filters=37), Values(0, dtype))
+    row = len(call.arguments["logits"]) // 2
+    call.arguments["logits"][row, place] = math.nan
+    found, right = results(backend, call), define(call)
+    for name in found.keys() - {"correct"}:
+        assert np.isnan(right[name]).any()
+        assert_array_equal(np.isnan(found[name]), np.isnan(right[name]), name)
+
+
+@dtypes
+@pytest.mark.parametrize("build", [adam, rmsprop, lion])
+def test_averages_begin_with_the_share_of_a_gradient(
+    backend: Backend, build: Builder, dtype: str
+) -> None:
+    """Of which 1 - 0.999 is, to all digits: in float32 it has but four of them."""
+    call = build(SIZES, Values(0, dtype))
+    for name in ("beta_1", "beta_2", "rho"):
+        if name in call.arguments:
+            call.arguments[name] = 0.999
+    for name in ("mean", "square"):
+        if call.arguments.get(name) is not None:
+            call.arguments[name].fill(0)
+    assert_agrees(call, results(backend, call), define(call))
+
+
+@dtypes
+def test_bytes_are_normalised_to_the_last_bit(backend: Backend, dtype: str) -> None:
+    """All of them: a product with 1 / 255 is another number for 111 of them in float32."""
+    images = np.arange(256, dtype=np.uint8).reshape(2, 16, 8, 1)
+    arguments = {"images": images, "indices": np.arange(2), "out": unset(images.shape, dtype)}
+    call = Call("gather_images", arguments | {"normalizes": True})
+    right = images.astype(dtype) / np.array(255, dtype) - np.array(0.5, dtype)
+    assert_array_equal(results(backend, call)["out"], right, strict=True)
 
 
 def clipped(backend: Backend, values: Array, *, nan_if_infinite: bool) -> Array:
