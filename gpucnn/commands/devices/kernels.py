@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from itertools import chain
 from operator import or_
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,15 +16,13 @@ from gpucnn.backends.backend import KERNELS
 from gpucnn.backends.cuda.kernel import Kernel
 from gpucnn.backends.cuda.machine_code import nvrtc
 from gpucnn.backends.cuda.machine_code.nvdisasm import disassemble
-from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, Resources
+from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, Compiled, Resources
 from gpucnn.backends.cuda.machine_code.occupancy import occupancy
 from gpucnn.backends.cuda.machine_code.resources import Compilation, compilations
 from gpucnn.commands.tables.machine_code import Code, print_machine_code, sample_names
 from gpucnn.commands.terminal import new_table, print_table
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
-
-T = TypeVar("T")
 
 Needs = dict[tuple[str, str], Resources]
 """The resources of each kernel on each architecture, by the names of both.
@@ -70,24 +68,22 @@ def _compile_all(dtype: str) -> Needs:
         for kernel in KERNELS.values()
         for architecture in ARCHITECTURES
     }
-    results = _each("compiling", chain.from_iterable(wanted.values()), Compilation.run)
+    results = _compiled(chain.from_iterable(wanted.values()))
     return {
         key: reduce(or_, (results[each].resources[KERNELS[key[0]].function] for each in samples))
         for key, samples in wanted.items()
     }
 
 
-def _each(
-    doing: str, compilations: Iterable[Compilation], do: Callable[[Compilation], T]
-) -> dict[Compilation, T]:
-    """What `do` gives for each compilation, several at once."""
+def _compiled(compilations: Iterable[Compilation]) -> dict[Compilation, Compiled]:
+    """What the compiler makes of each, several at once."""
     from concurrent.futures import ThreadPoolExecutor  # here: other commands begin without it
 
     distinct = list(dict.fromkeys(compilations))
     with ThreadPoolExecutor() as pool:
         done = track(
-            pool.map(do, distinct),
-            doing,
+            pool.map(Compilation.run, distinct),
+            "compiling",
             len(distinct),
             console=Console(),
             transient=True,
@@ -107,8 +103,9 @@ def _show_machine_code(dtype: str, architecture: str) -> None:
             strict=True,
         )
     ]
-    compiled = _each("compiling", (each for *_, each in wanted), Compilation.run)
-    functions = _each("reading", compiled, lambda each: disassemble(compiled[each].machine_code))
+    compiled = _compiled(each for *_, each in wanted)
+    read = disassemble([each.machine_code for each in compiled.values()], architecture)
+    functions = dict(zip(compiled, read, strict=True))
     print(
         f"machine code of {len(KERNELS)} kernels on {dtype} for {architecture}, "
         f"compiled by NVRTC {version}"

@@ -5,13 +5,14 @@ It is found by cuda-pathfinder, as NVRTC is.
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from gpucnn.backends.cuda.machine_code.cubin import code_of_functions
 from gpucnn.errors import GpucnnError, MissingExtraError
 
 
@@ -21,7 +22,8 @@ class Instruction:
 
     Attributes:
         opcode: with its modifiers, such as "LDS.128".
-        operands: as they are printed, separated by commas.
+        operands: as they are printed, separated by commas; addresses are those in all that was
+            read with it.
         is_conditional: whether a predicate may leave it out.
         target: the index of the instruction that it may jump to, None if it is no branch.
     """
@@ -42,23 +44,52 @@ class Instruction:
         return tuple(self.opcode.split(".")[1:])
 
 
-def disassemble(machine_code: bytes) -> dict[str, list[Instruction]]:
-    """The instructions of each function in a CUBIN, by its name.
+def disassemble(
+    machine_codes: Sequence[bytes], architecture: str
+) -> list[dict[str, list[Instruction]]]:
+    """The instructions of each function in CUBINs, by its name.
+
+    All are read by one process, since nvdisasm takes a third of a second to start.
+
+    Args:
+        machine_codes: of the CUBINs.
+        architecture: which they are for, such as "sm_90".
 
     Raises:
         GpucnnError: nvdisasm is not installed, or does not know this machine code.
     """
+    path = _path()
+    codes = [code_of_functions(each) for each in machine_codes]
+    joined = b"".join(code for each in codes for code in each.values())
+    if not joined:
+        return [{} for _ in codes]
+    listed = _listed(path, joined, architecture)
+    size = len(joined) // len(listed)  # bytes; all instructions have the same
+    begin, read = 0, []
+    for each in codes:
+        functions = {}
+        for name, code in each.items():
+            some = listed[begin // size : (begin + len(code)) // size]
+            functions[name] = [_instruction(one, begin, size) for one in some]
+            begin += len(code)
+        read.append(functions)
+    return read
+
+
+def _listed(path: str, code: bytes, architecture: str) -> list[dict[str, Any]]:
+    """The instructions of code by itself, as nvdisasm lists them."""
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "kernels.cubin"
-        file.write_bytes(machine_code)
-        command = [_path(), "-json", str(file)]
+        file = Path(folder) / "code"
+        file.write_bytes(code)
+        command = [path, "-json", "--binary", architecture.upper().replace("_", ""), str(file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        _, functions = json.loads(done.stdout)
+        _, (function,) = json.loads(done.stdout)
     except ValueError as error:
         reason = " ".join((done.stderr or done.stdout).split()) or f"status {done.returncode}"
         raise GpucnnError(f"nvdisasm cannot read this machine code: {reason}") from error
-    return {each["function-name"]: _instructions(each) for each in functions}
+    listed: list[dict[str, Any]] = function["sass-instructions"]
+    return listed
 
 
 @cache
@@ -72,12 +103,6 @@ def _path() -> str:
     if path is None:
         raise MissingExtraError("disassembling kernels", "nvdisasm", "kernels")
     return path
-
-
-def _instructions(function: Mapping[str, Any]) -> list[Instruction]:
-    listed = function["sass-instructions"]
-    size = function["length"] // len(listed)  # bytes; all instructions have the same
-    return [_instruction(each, function["start"], size) for each in listed]
 
 
 def _instruction(listed: Mapping[str, Any], start: int, size: int) -> Instruction:

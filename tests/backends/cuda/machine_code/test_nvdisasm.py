@@ -1,5 +1,9 @@
+import json
+import subprocess
 import sys
 from collections import Counter
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -23,8 +27,14 @@ extern "C" __global__ void copy(const float4* x, float4* out) {
 """
 
 
-def functions(architecture: str, real: str = "float") -> dict[str, list[Instruction]]:
-    return disassemble(compile_kernels(SOURCE, [f"-DREAL={real}"], architecture).machine_code)
+def machine_code(architecture: str, real: str = "float") -> bytes:
+    return compile_kernels(SOURCE, [f"-DREAL={real}"], architecture).machine_code
+
+
+@cache
+def functions(architecture: str) -> dict[str, list[Instruction]]:
+    (found,) = disassemble([machine_code(architecture)], architecture)
+    return found
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -40,8 +50,38 @@ def test_each_function_has_its_instructions(architecture: str) -> None:
 
 
 def test_doubles_have_instructions_of_their_own() -> None:
-    operations = Counter(each.operation for each in functions("sm_90", "double")["sum"])
+    codes = [machine_code("sm_90", real) for real in ("float", "double")]
+    assert disassemble(codes[:1], "sm_90") == [functions("sm_90")]
+    floats, doubles = disassemble(codes, "sm_90")
+    assert floats == functions("sm_90")
+    operations = Counter(each.operation for each in doubles["sum"])
     assert (operations["DFMA"], operations["FFMA"]) == (1, 0)
+
+
+def test_instructions_are_those_that_nvdisasm_finds_in_the_file(tmp_path: Path) -> None:
+    """It is given the code of functions alone, one behind the other."""
+    codes = [machine_code("sm_90", real) for real in ("float", "double")]
+    for code, found in zip(codes, disassemble(codes, "sm_90"), strict=True):
+        (tmp_path / "cubin").write_bytes(code)
+        command = [nvdisasm._path(), "-json", str(tmp_path / "cubin")]
+        _, listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        for each in listed:
+            size = each["length"] // len(each["sass-instructions"])
+            alone = [
+                nvdisasm._instruction(one, each["start"], size) for one in each["sass-instructions"]
+            ]
+            joined = found.pop(each["function-name"])
+            assert [(a.opcode, a.is_conditional, a.target) for a in joined] == [
+                (a.opcode, a.is_conditional, a.target) for a in alone
+            ]
+        assert not found
+
+
+def test_without_code_there_are_no_functions() -> None:
+    nothing = compile_kernels("__device__ int answer() { return 42; }", [], "sm_90").machine_code
+    assert disassemble([], "sm_90") == []
+    codes = [nothing, machine_code("sm_90"), nothing]
+    assert disassemble(codes, "sm_90") == [{}, functions("sm_90"), {}]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -86,10 +126,9 @@ def test_an_opcode_is_an_operation_and_modifiers() -> None:
     assert (Instruction("EXIT").operation, Instruction("EXIT").modifiers) == ("EXIT", ())
 
 
-@pytest.mark.parametrize("machine_code", [b"", b"no ELF file", b"\x7fELF"])
-def test_what_is_no_machine_code_gets_one_line(machine_code: bytes) -> None:
+def test_code_of_no_architecture_gets_one_line() -> None:
     with pytest.raises(GpucnnError, match=r"^nvdisasm cannot read this machine code: ") as caught:
-        disassemble(machine_code)
+        disassemble([machine_code("sm_90")], "sm_9")
     assert "\n" not in str(caught.value)
 
 
@@ -107,4 +146,4 @@ def test_without_nvdisasm_it_is_told_how_to_get_it(
         "'gpucnn[kernels]'",
         MissingExtraError,
     ):
-        disassemble(b"")
+        disassemble([], "sm_90")
