@@ -4,7 +4,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from math import isfinite
 from typing import Any
 
@@ -43,7 +43,7 @@ from gpucnn.models.data.value_ranges import check_value_ranges
 from gpucnn.models.graph import Graph
 from gpucnn.models.network import Network
 from gpucnn.models.part import Part
-from gpucnn.models.pixels import Pixels, encoding_of_bytes, like_training, trained_on
+from gpucnn.models.pixels import Encoding, Pixels, encoding_of_bytes, like_training, trained_on
 from gpucnn.models.progress import show_progress, verbosity
 from gpucnn.models.replica import Objective, Replica
 from gpucnn.models.training import EpochRecord, History, check_finite, epoch_order
@@ -585,7 +585,12 @@ class Trainable(BuiltLater):
         images = check_images(x, self.input_shape, self.dtype)
         if pixels is None:
             return images
-        return like_training(images, pixels, self.dtype, encoding_of_bytes(self._unrolled))
+        return like_training(images, pixels, self.dtype, self._encoding_of_bytes)
+
+    @cached_property
+    def _encoding_of_bytes(self) -> Encoding:
+        """That in which the layers, which are built, see bytes."""
+        return encoding_of_bytes(self._unrolled)
 
     def _labelled(
         self,
@@ -633,8 +638,7 @@ class Trainable(BuiltLater):
 
         for first in stream.peek(epoch, 1):
             self._build_for(first.x)
-        of_bytes = encoding_of_bytes(self._unrolled)
-        return Batches(stream, check, self.dtype, epoch, pixels, of_bytes)
+        return Batches(stream, check, self.dtype, epoch, pixels, self._encoding_of_bytes)
 
     def _validation(
         self, data: Any, steps: int | None, batch_size: int, epochs: int, pixels: Pixels

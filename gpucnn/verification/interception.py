@@ -58,7 +58,7 @@ FUSION = (
 
 BINDING = (
     *("bind_conv2d_relu_max_pool", "bind_dense", "bind_flattening", "bind_layout"),
-    "bind_softmax",
+    *("bind_normalization", "bind_softmax"),
 )
 """The methods that bind operations for inference, which come one by one where intercepted."""
 

@@ -146,12 +146,17 @@ class CpuData(CpuMemory, Data):
         target = images_last(out)
         calls.copy(images_last(pixels), target)
         if normalizes and images.dtype == np.uint8:
-            for operation, number in ((np.divide, 255), (np.subtract, 0.5)):
-                calls.add(operation, target, np.asarray(number, out.dtype), target)
+            add_normalizing(target, calls)
 
     @bindable
     def gather_labels(self, calls: Calls, labels: Array, indices: Array, out: Array) -> None:
         _add_taking(labels, indices, out, calls)
+
+
+def add_normalizing(pixels: Array, calls: Calls) -> None:
+    """Add the calls that make of numbers 0 to 255 what `gather_images` makes of bytes."""
+    for operation, number in ((np.divide, 255), (np.subtract, 0.5)):
+        calls.add(operation, pixels, np.asarray(number, pixels.dtype), pixels)
 
 
 def _add_taking(source: Array, indices: Array, out: Array, calls: Calls) -> None:

@@ -7,8 +7,10 @@ from gpucnn.backends.cpu.inference.dense import add_dense
 from gpucnn.backends.cpu.inference.layout import flattened, laid_out
 from gpucnn.backends.cpu.inference.pooled import add_pooled_convolution
 from gpucnn.backends.cpu.inference.softmax import add_softmax
+from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
+from gpucnn.backends.ops.data import add_normalizing
 from gpucnn.backends.ops.fused.conv_relu_pool import ConvReluPools, CpuConvReluPools
 from gpucnn.backends.ops.matrices import CpuMatrices, Matrices
 from gpucnn.backends.ops.training.loss import Loss
@@ -39,6 +41,16 @@ class Inference(ConvReluPools, Matrices, Loss):
             calls: of the pass.
         """
         calls.add(self.matmul, x, kernel, out, bias=bias)
+
+    def bind_normalization(self, pixels: Array, calls: Calls) -> None:
+        """Add the calls that make of numbers 0 to 255 what `gather_images` makes of bytes.
+
+        Args:
+            pixels: real (n, ...), updated.
+            calls: of the pass.
+        """
+        calls.add(self.xp.divide, pixels, 255, out=pixels)
+        calls.add(self.xp.subtract, pixels, 0.5, out=pixels)
 
     def bind_softmax(self, logits: Array, out: Array, calls: Calls) -> None:
         """Add the calls that compute the probabilities of classes, see `store_probabilities`.
@@ -92,6 +104,9 @@ class CpuInference(CpuConvReluPools, CpuMatrices, Inference):
 
     def bind_dense(self, x: Array, kernel: Array, bias: Array, out: Array, calls: Calls) -> None:
         add_dense(x, kernel, bias, out, calls)
+
+    def bind_normalization(self, pixels: Array, calls: Calls) -> None:
+        add_normalizing(images_last(pixels), calls)
 
     def bind_softmax(self, logits: Array, out: Array, calls: Calls) -> None:
         add_softmax(logits, out, self.empty_local((len(logits), 1), logits.dtype), calls)

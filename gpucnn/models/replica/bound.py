@@ -16,13 +16,15 @@ class BoundPass:
     Args:
         stretches: of placed layers.
         images: real (n, *input_shape), in the layout of the layers.
+        bind_bytes: adds the calls that make of `images` that were set to bytes what the pass takes.
         bind_predictions: adds the calls that make of `output` what is predicted, which it returns;
             with softmax or not.
 
     Attributes:
         images: as given, what the pass takes.
         output: real (n, classes), what it gives.
-        compute: does it.
+        take_bytes: does the calls of `bind_bytes`.
+        compute: does those of the pass.
         renew: lets it follow from the weights as they are now.
     """
 
@@ -30,9 +32,11 @@ class BoundPass:
         self,
         stretches: Sequence[Stretch],
         images: Array,
+        bind_bytes: Callable[[Array, Calls], None],
         bind_predictions: Callable[[Array, bool, Calls], Array],
     ) -> None:
-        self.images, calls = images, Calls()
+        self.images, calls, self.take_bytes = images, Calls(), Calls()
+        bind_bytes(images, self.take_bytes)
         self.output = bind(stretches, images, calls)
         self.compute: Callable[[], None] = calls
         self.renew = calls.renew

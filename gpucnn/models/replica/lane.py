@@ -220,10 +220,9 @@ class Lane:
     def _inferred(self, x: Array) -> BoundPass:
         """The pass that has computed its output for a microbatch."""
         bound = self.bound[len(x)]
-        if self._normalizes_bytes and x.dtype == np.uint8:
-            self._backend.gather_images(x, self._backend.counting(len(x)), bound.images)
-        else:
-            self._backend.copy(x, bound.images)
+        self._backend.copy(x, bound.images)
+        if x.dtype == np.uint8:
+            bound.take_bytes()
         bound.compute()
         return bound
 
@@ -245,7 +244,12 @@ class Lane:
         return bound.output
 
     def _bind(self, images: int) -> BoundPass:
-        return BoundPass(self._body.stretches, self._images[images], self._bind_predictions)
+        x = self._images[images]
+        return BoundPass(self._body.stretches, x, self._bind_bytes, self._bind_predictions)
+
+    def _bind_bytes(self, images: Array, calls: Calls) -> None:
+        if self._normalizes_bytes:
+            self._backend.bind_normalization(images, calls)
 
     def _bind_predictions(self, outputs: Array, with_softmax: bool, calls: Calls) -> Array:
         """Add the calls of `store_outputs`, into memory of their own."""

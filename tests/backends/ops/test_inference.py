@@ -151,6 +151,30 @@ def test_bind_conv2d_relu_max_pool(
 
 
 @dtypes
+@given(size=st.tuples(images, channels, channels, filters), seed=seeds)
+def test_bind_normalization(backends: Backends, dtype: str, size: Shape, seed: int) -> None:
+    values = Values(seed, dtype)
+    pixels = values.integers(256, *size).astype("uint8")
+    arguments = {
+        "images": pixels,
+        "indices": np.arange(len(pixels)),
+        "out": values.unset(*size),
+        "normalizes": True,
+    }
+    call = Call("gather_images", arguments)
+    right = define(call)
+    for name, backend in backends.items():
+
+        def bind(x: Array, calls: Calls, backend: Backend = backend) -> Array:
+            backend.bind_normalization(x, calls)
+            return x
+
+        out = given_late(backend, bind, pixels.astype(dtype), ORDERS[4][-1])
+        with naming(name):
+            assert_agrees(call, {"out": backend.to_host(out)}, right)
+
+
+@dtypes
 @given(count=images, classes=st.integers(1, 20), order=st.sampled_from(ORDERS[2]), seed=seeds)
 def test_bind_softmax(
     backends: Backends, dtype: str, count: int, classes: int, order: tuple[int, ...], seed: int
