@@ -3,8 +3,16 @@
 import os
 import threading
 from functools import cache
+from itertools import takewhile
 
 from threadpoolctl import LibController, OpenBLASController, ThreadpoolController
+
+SMALL = 2**17
+"""The most multiply-adds of a pass whose products OpenBLAS gives to one thread each: a product of a
+matrix it splits from 2^18 on (interface/gemm.c), and patches hold up to as many zeros as weights;
+one of a vector from 460,800 on (interface/gemv.c), but before `SINCE` from 9,216 on."""
+
+SINCE = (0, 3, 27)
 
 _lock = threading.RLock()  # reentrant, since a signal handler may take it again
 _holders = 0
@@ -75,6 +83,26 @@ def _release_control() -> None:
     release = getattr(OpenBLASController, "clear_controlling_thread", None)
     if release is not None:
         release(force=True)
+
+
+def is_whole(multiply_adds: int) -> bool:
+    """Whether BLAS splits no product of a pass of so many multiply-adds, whatever its threads."""
+    return multiply_adds <= SMALL and _is_known()
+
+
+@cache
+def _is_known() -> bool:
+    """Whether each BLAS that is loaded is one of which `SMALL` holds."""
+    return all(
+        isinstance(each, OpenBLASController) and _numbers(each.version) >= SINCE
+        for each in _libraries()
+    )
+
+
+def _numbers(version: str | None) -> tuple[int, ...]:
+    """Those that a version such as "0.3.31.dev" begins with."""
+    parts = takewhile(str.isdecimal, (version or "").split("."))
+    return tuple(map(int, parts))
 
 
 @cache

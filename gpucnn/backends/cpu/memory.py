@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from gpucnn.backends.calls import StepCalls
 from gpucnn.backends.communicator import Communicator
-from gpucnn.backends.cpu.blas import OneBlasThread
+from gpucnn.backends.cpu.blas import OneBlasThread, is_whole
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.layout import images_innermost, images_last
 from gpucnn.backends.cpu.recording import noted
@@ -36,10 +36,6 @@ IMAGES_AT_ONCE = (32, 128)
 
 BUFFERED = 2048
 """Elements of the buffers in which NumPy makes operands contiguous."""
-
-SMALL = 2**17
-"""The most multiply-adds of a pass of which BLAS gives no product to several threads: OpenBLAS does
-from 2^18 on (interface/gemm.c), and patches hold up to as many zeros as weights."""
 
 MOST_THREADS = 64
 """Threads that may be asked for even where there are fewer cores."""
@@ -112,7 +108,7 @@ class CpuMemory(Memory):
             yield
 
     def session_of(self, multiply_adds: int) -> AbstractContextManager[None]:
-        return ignoring_overflow() if multiply_adds <= SMALL else self.session()
+        return ignoring_overflow() if is_whole(multiply_adds) else self.session()
 
     @property
     def threads(self) -> int:

@@ -11,7 +11,7 @@ from backends.cpu.allocation import allocated
 from backends.operations import CALLS, Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
-from gpucnn.backends.cpu.memory import SMALL
+from gpucnn.backends.cpu.blas import SMALL
 from gpucnn.verification.calls import place
 
 # 2^19 pixels, and as many rows of logits: an array with one element for each, even of booleans, has

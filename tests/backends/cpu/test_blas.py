@@ -8,9 +8,15 @@ from itertools import permutations
 from typing import TypeVar
 
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import (
+    MKLController,
+    OpenBLASController,
+    threadpool_info,
+    threadpool_limits,
+)
 
-from gpucnn.backends.cpu.blas import OneBlasThread
+from gpucnn.backends.cpu import blas
+from gpucnn.backends.cpu.blas import SMALL, OneBlasThread, is_whole
 
 T = TypeVar("T")
 
@@ -78,11 +84,36 @@ def test_are_restored_after_an_error() -> None:
         assert blas_threads() == 2
 
 
+@pytest.mark.parametrize(
+    ("version", "is_known"),
+    [
+        ("0.3.31.188.0", True),
+        ("0.3.27", True),
+        ("0.3.26.dev", False),
+        ("0.4.dev", True),
+        ("dev", False),
+        (None, False),
+    ],
+)
+def test_split_no_small_product_from_a_version_on(
+    monkeypatch: pytest.MonkeyPatch, version: str | None, is_known: bool
+) -> None:
+    library = object.__new__(OpenBLASController)
+    library.version = version
+    monkeypatch.setattr(blas, "_libraries", lambda: [library])
+    monkeypatch.setattr(blas, "_is_known", blas._is_known.__wrapped__)
+    assert is_whole(SMALL) == is_known
+    assert not is_whole(SMALL + 1)
+
+
+def test_of_another_kind_may_split_any_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_libraries", lambda: [object.__new__(MKLController)])
+    assert not blas._is_known.__wrapped__()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside a thread
 def test_do_not_freeze_a_process_that_is_forked_meanwhile() -> None:
-    from gpucnn.backends.cpu import blas
-
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
