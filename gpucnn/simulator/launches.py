@@ -43,6 +43,7 @@ class Launch(ctypes.Structure):
         ("grid", ctypes.c_uint * 3),
         ("block", ctypes.c_uint * 3),
         ("group", ctypes.c_uint * 3),
+        ("is_cooperative", ctypes.c_int),
         ("dynamic_shared", ctypes.c_size_t),
         ("order", ctypes.c_int),
         ("seed", ctypes.c_ulonglong),

@@ -21,6 +21,8 @@ LARGEST_BLOCK = (1024, 1024, 64)
 MOST_THREADS = 1024
 MOST_STATIC_SHARED = 48 * 1024
 MOST_SHARED = 227 * 1024
+MOST_COOPERATING = 16384
+"""Threads of a cooperative launch, each of which has a stack at the same time."""
 
 Order = Literal["forward", "reversed"] | int
 """The order in which blocks and threads run, or the seed of a shuffled order."""
@@ -132,13 +134,17 @@ class Function:
         *,
         shared_mem: int = 0,
         blocks: Iterable[int] | None = None,
+        cooperative: bool = False,
     ) -> None:
         """Launch the kernel, and wait until it ends; the arguments are those of `prepare`.
 
         Raises:
             SimulatorError: as `prepare`, or threads wait for others that never arrive.
         """
-        self.prepare(grid, block, args, shared_mem=shared_mem, blocks=blocks)()
+        launch = self.prepare(
+            grid, block, args, shared_mem=shared_mem, blocks=blocks, cooperative=cooperative
+        )
+        launch()
 
     def prepare(
         self,
@@ -148,6 +154,7 @@ class Function:
         *,
         shared_mem: int = 0,
         blocks: Iterable[int] | None = None,
+        cooperative: bool = False,
     ) -> "Prepared":
         """Check a launch, and get it ready to be run any number of times.
 
@@ -162,6 +169,8 @@ class Function:
             shared_mem: bytes of dynamic shared memory.
             blocks: the linear indices, x + gridDim.x * (y + gridDim.y * z), of the blocks to run;
                 all if None. It is for testing blocks of a grid that is too large to run in full.
+            cooperative: whether all blocks live at once, and may wait for each other, by
+                `grid.sync()`.
 
         Returns:
             The launch with the values of its scalars and the addresses of its arrays, which it
@@ -175,6 +184,8 @@ class Function:
         sizes = self._checked_sizes(grid, block, shared_mem)
         arguments = Arguments(self.name, self.parameters, args)
         chosen = None if blocks is None else self._checked_blocks(blocks, prod(sizes[0]))
+        if cooperative:
+            self._check_cooperative(prod(sizes[0]) * prod(sizes[1]), blocks)
         arrays = disjoint(arguments.arrays)
         launch = Launch(
             kernel=ctypes.pointer(self._kernel),
@@ -182,7 +193,8 @@ class Function:
             arguments=arguments.pointers,
             grid=sizes[0],
             block=sizes[1],
-            group=(1, 1, 1),
+            group=sizes[0] if cooperative else (1, 1, 1),
+            is_cooperative=cooperative,
             dynamic_shared=shared_mem,
             order=_ORDERS.get(str(self._order), _SHUFFLED),
             seed=0 if isinstance(self._order, str) else self._order % 2**64,
@@ -222,6 +234,18 @@ class Function:
                 "less"
             )
         return sizes
+
+    def _check_cooperative(self, threads: int, blocks: object) -> None:
+        if threads > MOST_COOPERATING:
+            raise SimulatorError(
+                f"{self.name} is launched cooperatively with {threads} threads, and the simulator "
+                f"has {MOST_COOPERATING} at once: launch fewer blocks, as a device asks for too"
+            )
+        if blocks is not None:
+            raise SimulatorError(
+                f"{self.name} is launched cooperatively with some of its blocks: launch all, as "
+                "they wait for each other"
+            )
 
     def _padded_to_3d(
         self, what: str, sizes: Sequence[int], largest: tuple[int, ...]

@@ -19,6 +19,9 @@ def correct(order: Order) -> None:
     assert count == 2 * 3 * 64
     module.get_function("last_block")((3,), (32,), (np.zeros(3, np.float32), total), shared_mem=4)
     assert total == 3
+    z = np.arange(3 * 32, dtype=np.float32)
+    module.get_function("rotate")((3,), (32,), (z, np.zeros_like(z)), cooperative=True)
+    assert (z == (np.arange(96) + 2) % 96).all()
 
 
 def faulty(name: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gpucnn.simulator import LaunchError, Module, Order, SimulatorError
+from gpucnn.simulator import LaunchError, Module, Order
 from simulator.sources import zeros
 
 HALF = """
@@ -124,7 +124,7 @@ def bfloat16(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def test_cooperative_groups(order: Order) -> None:
     out = zeros(256)
     groups = Module(GROUPS, order=order).get_function("groups")
-    groups((1,), (64,), (out,))
+    groups((1,), (64,), (out,), cooperative=True)
     sums, coalesced, scanned, parity = out.reshape(4, 64)
     i = np.arange(64)
     lane, thirds = i % 32, [sum(j % 3 == 0 for j in range(k, k + 32)) for k in (0, 32)]
@@ -134,11 +134,6 @@ def test_cooperative_groups(order: Order) -> None:
     np.testing.assert_array_equal(coalesced, expected)
     np.testing.assert_array_equal(scanned, np.where(lane % 4 == 3, lane % 8, lane % 8 + 1))
     np.testing.assert_array_equal(parity, i // 8 * 8 + 2 + i % 2)
-
-
-def test_a_grid_of_several_blocks_cannot_wait() -> None:
-    with pytest.raises(SimulatorError, match=r"grid.sync\(\) at source.cu:20 .* does not have it"):
-        Module(GROUPS).get_function("groups")((2,), (64,), (zeros(256),))
 
 
 @pytest.mark.parametrize("header", ["assert.h", "cassert"])

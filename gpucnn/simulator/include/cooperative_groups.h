@@ -1,4 +1,4 @@
-// CUDA's cooperative groups: of a block, of a warp's lanes, and of a grid of one block.
+// CUDA's cooperative groups: of lanes of a warp, of a block, of a cluster, and of the grid.
 #pragma once
 
 namespace cooperative_groups {
@@ -27,15 +27,20 @@ public:
 
 class grid_group {
 public:
-    static bool is_valid() { return num_blocks() == 1; }
+    static bool is_valid() { return gpucnn_simulator::is_cooperative; }
     static void sync(GPUCNN_WHERE)
     {
-        if (num_blocks() > 1)
+        const auto place = GPUCNN_PLACE("grid.sync()");
+        if (!is_valid())
             gpucnn_simulator::fail(
-                GPUCNN_PLACE("grid.sync()"),
-                "waits for other blocks: the simulator does not have it for more than one");
-        __syncthreads(file, line);
+                place,
+                "waits for all blocks, which do not live at once: launch it cooperatively, in CuPy "
+                "with enable_cooperative_groups=True");
+        gpucnn_simulator::wait_for_group(place);
     }
+    struct arrival_token {};
+    static arrival_token barrier_arrive() { return {}; }
+    static void barrier_wait(arrival_token&&, GPUCNN_WHERE) { sync(file, line); }
     static unsigned long long thread_rank()
     {
         return block_rank() * volume(blockDim) + thread_block::thread_rank();

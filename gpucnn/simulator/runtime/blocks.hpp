@@ -14,7 +14,6 @@
 namespace gpucnn_simulator {
 namespace {
 
-unsigned group_size;  // blocks
 unsigned long long group_count;
 Permutation order_of_groups, order_in_group;
 
@@ -47,6 +46,8 @@ void prepare_worker()
 {
     blockDim = {launch.block[0], launch.block[1], launch.block[2]};
     gridDim = {launch.grid[0], launch.grid[1], launch.grid[2]};
+    group_dim = {launch.group[0], launch.group[1], launch.group[2]};
+    is_cooperative = launch.is_cooperative;
     worker->outcome = DONE;
     worker->must_stop = false;
     worker->waited = 0;
@@ -60,8 +61,22 @@ void prepare_worker()
     }
 }
 
-// The block at a place in the group at a position.
-uint3 block_at(Position position, unsigned place)
+// Frees what only a group of several blocks needs.
+void release_group()
+{
+    if (group_size == 1) return;
+    while (worker->blocks.size() > 1) {
+        block = worker->blocks.back();
+        release_shared_memories();
+        delete block;
+        worker->blocks.pop_back();
+    }
+    block = worker->blocks[0];
+    if (!IS_SANITIZED) release_fibers();
+}
+
+// The block of a rank in the group at a position.
+uint3 block_at(Position position, unsigned rank)
 {
     const unsigned long long i = order_of_groups.at(position);
     if (launch.blocks) return index_of((unsigned long long)launch.blocks[i], launch.grid);
@@ -69,7 +84,7 @@ uint3 block_at(Position position, unsigned place)
     const unsigned groups[3] = {
         launch.grid[0] / size[0], launch.grid[1] / size[1], launch.grid[2] / size[2]};
     const uint3 group = index_of(i, groups);
-    const uint3 inner = index_of(order_in_group.at(place), size);
+    const uint3 inner = index_of(rank, size);
     return {group.x * size[0] + inner.x, group.y * size[1] + inner.y, group.z * size[2] + inner.z};
 }
 
@@ -89,21 +104,12 @@ void prepare_block(uint3 index)
     block->next_in_order = block->ready_count = block->out_of_turn_count = 0;
     block->true_predicates = 0;
     block->live = thread_count;
+    block->waits_for_group = block->is_acquired = false;
     begin_block_of_shared_memories(launch.dynamic_shared);
     forget_copies();
 #if defined(GPUCNN_THREAD)
     synchronise_with_host(block->first_fiber, thread_count);
 #endif
-}
-
-// Makes a block of the group the running one.
-void enter_block(unsigned place)
-{
-    worker->place = place;
-    block = worker->blocks[place];
-    blockIdx = block->index;
-    dynamic_shared = block->shared_memories[0].begin;
-    if (launch.is_checked) begin_checked_block();
 }
 
 #if defined(GPUCNN_THREAD)
@@ -137,10 +143,14 @@ void run_group(Position position)
 {
 #if defined(GPUCNN_THREAD)
     allot_fibers(position);
+#elif defined(GPUCNN_ADDRESS)
+    free_kept_memory();
 #endif
+    if (launch.is_checked) begin_checked_group();
     for (unsigned place = 0; place < group_size; place++) {
         block = worker->blocks[place];
-        prepare_block(block_at(position, place));
+        block->rank = (unsigned)order_in_group.at(place);
+        prepare_block(block_at(position, block->rank));
     }
     enter_block(0);
     switch_to(starting_fiber());

@@ -178,7 +178,7 @@ void begin_on_host()
     worker->running_fiber = worker->host;
 }
 
-// Abandons the threads that a failed launch left unfinished.
+// Makes all fibers idle, and abandons the threads that a failed launch left unfinished.
 void forget_threads()
 {
     worker->idle_fibers = nullptr;
@@ -186,6 +186,16 @@ void forget_threads()
         fiber->begun = false;
         make_idle(fiber);
     }
+}
+
+// Frees the fibers that only a group of several blocks needs.
+void release_fibers()
+{
+    if (worker->fibers.size() <= MOST_THREADS) return;
+    for (size_t i = MOST_THREADS; i < worker->fibers.size(); i++)
+        munmap(worker->fibers[i]->stack - GUARD, GUARD + STACK);
+    worker->fibers.resize(MOST_THREADS);
+    forget_threads();
 }
 
 #if defined(GPUCNN_THREAD)

@@ -122,7 +122,7 @@ void wait_for_phase(Place place, Barrier* barrier, unsigned phase)
     GPUCNN_ACCESS(LOAD, barrier, sizeof(Barrier));
     if ((barrier->phase ^ phase) & 1) return;
     block->phase_waits[block->phase_wait_count++] = {worker->running, place, barrier};
-    wait(place, 0, -1, true, 0);
+    wait(place, 0, -1, true, 0, Others::BLOCK);
 }
 
 void copy_later(

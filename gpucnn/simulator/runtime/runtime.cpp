@@ -10,7 +10,7 @@
 
 #include "checks/arithmetic.hpp"
 #include "runtime.hpp"
-#include "workers.hpp"
+#include "host/workers.hpp"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +23,8 @@ __thread uint3 threadIdx;
 __thread uint3 blockIdx;
 __thread dim3 blockDim;
 __thread dim3 gridDim;
+__thread dim3 group_dim;
+__thread bool is_cooperative;
 __thread int lane;
 __thread bool is_in_turn;
 __thread void* dynamic_shared;
@@ -30,26 +32,38 @@ __thread void* dynamic_shared;
 int wait_for_block(Place place, int predicate)
 {
     block->true_predicates += predicate != 0;
-    wait(place, 0, -1, true, 0);
+    wait(place, 0, -1, true, 0, Others::BLOCK);
     return block->result;
+}
+
+void wait_for_group(Place place)
+{
+    wait(place, 0, -1, true, 0, Others::GROUP);
+}
+
+unsigned long long wait_for_part(
+    Place place, unsigned size, bool orders_memory, unsigned long long value, int source)
+{
+    block->waits[worker->running].part_size = size;
+    return wait(place, 0, source, orders_memory, value, Others::PART).result;
 }
 
 void wait_for_warp(Place place, unsigned mask)
 {
     check_own_lane(place, mask);
-    wait(place, mask, -1, true, 0);
+    wait(place, mask, -1, true, 0, Others::LANES);
 }
 
 unsigned vote(Place place, unsigned mask, int predicate)
 {
     check_own_lane(place, mask);
-    return (unsigned)wait(place, mask, -1, false, predicate != 0).result;
+    return (unsigned)wait(place, mask, -1, false, predicate != 0, Others::LANES).result;
 }
 
 unsigned long long shuffle(Place place, unsigned mask, unsigned long long value, int source)
 {
     check_own_lane(place, mask);
-    return wait(place, mask, source, false, value).result;
+    return wait(place, mask, source, false, value, Others::LANES).result;
 }
 
 void* shared_memory(const void* key, unsigned long size)
@@ -70,9 +84,31 @@ void* shared_memory(const void* key, unsigned long size)
     return memory->begin;
 }
 
+void* shared_memory_of(Place place, unsigned rank, const void* address)
+{
+    const SharedMemory* memory = shared_memory_at((const char*)address);
+    if (memory == nullptr)
+        give_up(
+            "%s asks for the address of what is not in its shared memory in %s: give one that is",
+            this_thread().characters, at(place).characters);
+    Block* const running = block;
+    Block* const other = block_of_rank(rank);
+    if (other == nullptr || other->live == 0)
+        give_up(
+            "%s asks for the shared memory of block %u of its cluster in %s, which %s: have all wait "
+            "for the cluster before they return",
+            this_thread().characters, rank, at(place).characters,
+            other ? "has returned" : "there is not");
+    block = other;
+    char* begin = memory->key ? (char*)shared_memory(memory->key, memory->size)
+                              : block->shared_memories[0].begin;
+    block = running;
+    return begin + ((const char*)address - memory->begin);
+}
+
 unsigned active_lanes(Place place)
 {
-    return (unsigned)wait(place, ~0u, -1, false, 1, true).result;
+    return (unsigned)wait(place, ~0u, -1, false, 1, Others::LANES_THAT_COME).result;
 }
 
 void wait_for_turn(const void* address)
@@ -129,13 +165,17 @@ extern "C" __attribute__((visibility("default"))) int gpucnn_launch(
     locate_code(launch.kernel);
     prepare_launch();
     prepare_worker();
-    if (launch.is_checked && !begin_checking()) return FAILED;
+    if (launch.is_checked && !begin_checking()) {
+        worker = nullptr;
+        return FAILED;
+    }
     counting = launch.counting;
     handle_signals();
     run_groups();
     restore_signals();
     counting = nullptr;
     if (launch.is_checked) end_checking();
+    release_group();
     worker = nullptr;
     fflush(stdout);
     if (is_interrupted && deal.outcome != INTERRUPTED) raise(SIGINT);  // it came as the launch ended

@@ -47,6 +47,8 @@ GPUCNN_OWN(uint3) threadIdx;
 GPUCNN_OWN(uint3) blockIdx;
 GPUCNN_OWN(dim3) blockDim;
 GPUCNN_OWN(dim3) gridDim;
+GPUCNN_OWN(dim3) group_dim;  // the blocks of a group, which live at once
+GPUCNN_OWN(bool) is_cooperative;  // whether all blocks of the grid are a group
 GPUCNN_OWN(int) lane;  // of the thread in its warp
 GPUCNN_OWN(bool) is_in_turn;  // whether all blocks that precede the running one have ended
 GPUCNN_OWN(void*) dynamic_shared __asm__("gpucnn_dynamic_shared");
@@ -74,6 +76,18 @@ struct Place {
 
 // Waits for all threads of the block; returns the number of them whose `predicate` is not 0.
 int wait_for_block(Place place, int predicate);
+
+// Waits for all blocks of the group.
+void wait_for_group(Place place);
+
+// Waits for the running thread's part of the block, of which each has `size` threads; returns the
+// `value` of the thread `source` of the part, or, if that is -1, the number of those that are not 0.
+unsigned long long wait_for_part(
+    Place place, unsigned size, bool orders_memory, unsigned long long value, int source);
+
+// What lies in the shared memory of the block of a rank in the group as `address` does in the running
+// one's.
+void* shared_memory_of(Place place, unsigned rank, const void* address);
 
 // Waits for the lanes in `mask`.
 void wait_for_warp(Place place, unsigned mask);

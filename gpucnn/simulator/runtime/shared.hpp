@@ -1,4 +1,4 @@
-// The shared memory of the running block.
+// The shared memory of blocks.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
@@ -28,11 +28,19 @@ bool is_within(const char* address, const void* begin, size_t size)
     return (size_t)(address - (const char*)begin) < size;
 }
 
+// The shared memory of the running block that has this address, or null.
+SharedMemory* shared_memory_at(const char* address)
+{
+    for (unsigned i = 0; i < block->shared_memory_count; i++) {
+        SharedMemory& each = block->shared_memories[i];
+        if (is_within(address, each.begin, each.size)) return &each;
+    }
+    return nullptr;
+}
+
 bool is_shared(const char* address)
 {
-    for (unsigned i = 0; i < block->shared_memory_count; i++)
-        if (is_within(address, block->shared_memories[i].begin, block->shared_memories[i].size)) return true;
-    return false;
+    return shared_memory_at(address) != nullptr;
 }
 
 size_t static_shared_size()
@@ -86,16 +94,11 @@ void free_kept_memory()
     kept_memory.clear();
 }
 
-#if defined(GPUCNN_THREAD)
-// To the sanitizer, who allocates memory writes to it, so that the host does so before a block runs.
-char* static_memory;
-#endif
-
 char* new_static_memory(size_t size)
 {
 #if defined(GPUCNN_THREAD)
-    char* memory = static_memory;
-    static_memory += aligned(size);
+    char* memory = block->static_end;
+    block->static_end += aligned(size);
     return memory;
 #else
     return allocate(size);
@@ -103,27 +106,28 @@ char* new_static_memory(size_t size)
 }
 
 void begin_shared_memories(size_t) {}
+void release_shared_memories() {}
 
-void* begin_block_of_shared_memories(size_t dynamic_size)
+void begin_block_of_shared_memories(size_t dynamic_size)
 {
     block->shared_memory_count = 0;
 #if defined(GPUCNN_THREAD)
-    static_memory = allocate(MOST_STATIC_SHARED + MOST_SHARED_MEMORIES * ALIGNMENT);
-#else
-    free_kept_memory();
+    // To the sanitizer, who allocates memory writes to it: so the host does before a block runs.
+    block->static_end = allocate(MOST_STATIC_SHARED + MOST_SHARED_MEMORIES * ALIGNMENT);
 #endif
     begin_use(add_shared_memory(nullptr, allocate(dynamic_size), dynamic_size));
-    return block->shared_memories[0].begin;
 }
 
 bool is_beyond_dynamic_shared(const char*) { return false; }
 
 #else
 
-// The blocks of a launch use the same memory. Between and beyond its parts nothing lies, so that an
+// The blocks of a worker that do not live at once use the same memory. Between and beyond its parts nothing lies, so that an
 // access beyond one is seen to be that; and beyond the dynamic one are inaccessible pages.
 constexpr size_t STATIC_AREA = MOST_STATIC_SHARED + 2 * MOST_SHARED_MEMORIES * ALIGNMENT;
 constexpr size_t DYNAMIC_AREA = 256 * 1024;
+constexpr size_t SHARED_AREA = STATIC_AREA + DYNAMIC_AREA + GUARD;
+
 char* new_static_memory(size_t size)
 {
     char* memory = block->static_end;
@@ -140,7 +144,7 @@ void begin_shared_memories(size_t dynamic_size)
 {
     if (block->shared_area == nullptr) {
         void* memory = mmap(
-            nullptr, STATIC_AREA + DYNAMIC_AREA + GUARD, PROT_READ | PROT_WRITE,
+            nullptr, SHARED_AREA, PROT_READ | PROT_WRITE,
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) give_up_memory("shared memory");
         block->shared_area = (char*)memory;
@@ -151,11 +155,15 @@ void begin_shared_memories(size_t dynamic_size)
     add_shared_memory(nullptr, dynamic_area_end() - aligned(dynamic_size), dynamic_size);
 }
 
-void* begin_block_of_shared_memories(size_t)
+void release_shared_memories()
+{
+    munmap(block->shared_area, SHARED_AREA);
+}
+
+void begin_block_of_shared_memories(size_t)
 {
     for (unsigned i = 1; i < block->shared_memory_count; i++) block->shared_memories[i].is_used = false;
     begin_use(block->shared_memories[0]);
-    return block->shared_memories[0].begin;
 }
 
 bool is_beyond_dynamic_shared(const char* address)

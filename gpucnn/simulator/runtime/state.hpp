@@ -1,7 +1,8 @@
 // What the scheduler's parts share: the running launch, and what each worker has of it.
 //
 // A worker is a thread of the host that runs groups of blocks, one after another; the variables `worker`
-// and `block` are its own. The blocks of a group live at once: a group is one block, or all.
+// and `block` are its own. The blocks of a group live at once: a group is one block, a
+// cluster, or all.
 //
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
@@ -32,7 +33,8 @@ struct Launch {
     void** arguments;
     unsigned grid[3];
     unsigned block[3];
-    unsigned group[3];  // of blocks
+    unsigned group[3];  // of blocks: one, a cluster, or all if it is cooperative
+    int is_cooperative;
     size_t dynamic_shared;  // bytes
     int order;              // one of Order
     unsigned long long seed;
@@ -59,16 +61,26 @@ constexpr unsigned MOST_SHARED_MEMORIES = 1024;  // of a block
 
 struct Fiber;
 
+// For whom a thread waits.
+enum class Others : unsigned char {
+    LANES,            // those of its mask
+    LANES_THAT_COME,  // those of its warp that come to the same place, as long as any can
+    PART,             // the threads of its part of the block
+    BLOCK,
+    GROUP,  // the blocks that live at once
+};
+
 // The operation that a thread waits in.
 struct Wait {
     Place place;
     Fiber* fiber;
-    unsigned mask;             // of a warp's operation; 0 for a block's
+    Others others;
+    unsigned mask;             // of a warp's operation, or 0
+    unsigned part_size;        // threads of a part
     int source;                // the lane that a shuffle reads, or -1
     bool orders_memory;        // true for barriers, false for shuffles and votes
     unsigned long long value;  // a shuffle's operand, or whether the predicate is true
     unsigned long long result;
-    bool takes_all;  // true if it is complete with those lanes that come, whichever they are
 };
 
 struct Warp {
@@ -80,7 +92,7 @@ struct SharedMemory {
     const void* key;  // of the declaration; null for the dynamic one
     char* begin;
     size_t size;   // bytes
-    bool is_used;  // by the running block
+    bool is_used;  // by the block
 };
 
 // A copy in the background.
@@ -107,9 +119,11 @@ struct PhaseWait {
 
 struct Block {
     uint3 index;
+    unsigned rank;  // in its group
     unsigned thread_order[MOST_THREADS];
     unsigned next_in_order;  // position in thread_order of the next thread to start
     unsigned live;           // threads that have not returned
+    bool waits_for_group;    // whether all that are live do
 
     Wait waits[MOST_THREADS];
     Warp warps[MOST_THREADS / WARP];
@@ -127,6 +141,8 @@ struct Block {
 
     int true_predicates;
     int result;  // of the latest barrier
+
+    bool is_acquired;  // whether it has performed an atomic operation in global memory
 
     // First the dynamic one, then the static ones, in the order in which they were used first.
     SharedMemory shared_memories[MOST_SHARED_MEMORIES];

@@ -8,8 +8,8 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
-#include "signals.hpp"
-#include "waits.hpp"
+#include "groups.hpp"
+#include "host/signals.hpp"
 
 namespace gpucnn_simulator {
 namespace {
@@ -31,9 +31,11 @@ Fiber* starting_fiber()
 Fiber* next_fiber()
 {
     if (worker->must_stop.load(std::memory_order_relaxed)) give_up_stopped(nullptr);
-    if (block->ready_count == 0 && block->next_in_order < thread_count) return starting_fiber();
-    if (block->ready_count == 0 && block->live == 0) return worker->host;
-    if (block->ready_count == 0) resolve();
+    while (block->ready_count == 0) {
+        if (block->next_in_order < thread_count) return starting_fiber();
+        if (block->live > 0) resolve();
+        if ((block->live == 0 || block->waits_for_group) && !enter_next_block()) return worker->host;
+    }
     return block->waits[take_ready()].fiber;
 }
 
@@ -89,7 +91,7 @@ void run_threads()
 // given a field at a time, as the processor stalls where it copies what was just stored in parts.
 [[gnu::always_inline]] inline const Wait& wait(
     const Place& place, unsigned mask, int source, bool orders_memory, unsigned long long value,
-    bool takes_all = false)
+    Others others)
 {
     const unsigned thread = worker->running;
     check_postponed();
@@ -98,10 +100,10 @@ void run_threads()
     wait.place.file = place.file;
     wait.place.line = place.line;
     wait.fiber = worker->running_fiber;
+    wait.others = others;
     wait.mask = mask;
     wait.source = source;
     wait.orders_memory = orders_memory;
-    wait.takes_all = takes_all;
     wait.value = value;
     if (mask) {
         block->warps[thread / WARP].waiting |= 1u << thread % WARP;

@@ -8,10 +8,12 @@
 #include "fibers.hpp"
 #include "order.hpp"
 #include "state.hpp"
-#include "turns.hpp"
+#include "host/turns.hpp"
 
 #include <stdio.h>
 #include <string.h>
+
+#include <algorithm>
 
 namespace gpucnn_simulator {
 namespace {
@@ -27,6 +29,15 @@ void make_ready(const unsigned* threads, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         block->ready[(block->ready_begin + block->ready_count++) % MOST_THREADS] = threads[i];
+}
+
+void make_all_ready()
+{
+    unsigned threads[MOST_THREADS], count = 0;
+    for (unsigned thread = 0; thread < thread_count; thread++)
+        if (!has_ended(thread)) threads[count++] = thread;
+    put_in_order(threads, count);
+    make_ready(threads, count);
 }
 
 unsigned take_ready()
@@ -125,12 +136,18 @@ void order_all()
 #endif
 }
 
+unsigned first_live()
+{
+    unsigned thread = 0;
+    while (has_ended(thread)) thread++;
+    return thread;
+}
+
 // Completes a barrier of the block, for which all live threads wait, if they wait in one place. Those
 // that have returned are not waited for, as since sm_70.
 void complete_block()
 {
-    unsigned waiting = 0;
-    while (has_ended(waiting)) waiting++;
+    const unsigned waiting = first_live();
     for (unsigned thread = 0; thread < thread_count; thread++) {
         if (has_ended(thread)) continue;
         if (!same(block->waits[thread].place, block->waits[waiting].place))
@@ -142,14 +159,14 @@ void complete_block()
                 at_other(block->waits[thread].place, block->waits[waiting].place).characters);
     }
     share_long_launch();
+    if (block->waits[waiting].others == Others::GROUP) {
+        block->waits_for_group = true;
+        return;
+    }
     block->result = block->true_predicates;
     block->true_predicates = 0;
     order_all();
-    unsigned threads[MOST_THREADS], count = 0;
-    for (unsigned thread = 0; thread < thread_count; thread++)
-        if (!has_ended(thread)) threads[count++] = thread;
-    put_in_order(threads, count);
-    make_ready(threads, count);
+    make_all_ready();
 }
 
 // Reports a deadlock: all live threads wait, and this one for arrivals at a barrier.
@@ -169,11 +186,63 @@ unsigned lanes_taken(unsigned warp)
     const Wait* taken = nullptr;
     for (unsigned lane = 0; lane < WARP; lane++) {
         const Wait& wait = block->waits[warp * WARP + lane];
-        if (!(block->warps[warp].waiting >> lane & 1) || !wait.takes_all) continue;
+        if (!(block->warps[warp].waiting >> lane & 1) || wait.others != Others::LANES_THAT_COME)
+            continue;
         if (taken == nullptr) taken = &wait;
         if (same_operation(wait, *taken)) lanes |= 1u << lane;
     }
     return lanes;
+}
+
+// The end of the part of the block that begins with `first`, and all of whose live threads wait in one
+// operation of it; `first` if there is none.
+unsigned end_of_part(unsigned first)
+{
+    if (has_ended(first) || block->waits[first].others != Others::PART) return first;
+    const Wait& wait = block->waits[first];
+    const unsigned begin = first / wait.part_size * wait.part_size;
+    const unsigned end = std::min(begin + wait.part_size, thread_count);
+    for (unsigned thread = begin; thread < end; thread++) {
+        const Wait& other = block->waits[thread];
+        if (has_ended(thread)) continue;
+        if (other.others != Others::PART || other.part_size != wait.part_size) return first;
+        if (!same(other.place, wait.place)) return first;
+    }
+    return end;
+}
+
+// Completes an operation of the threads from `begin` to `end`.
+void complete_part(unsigned begin, unsigned end)
+{
+    unsigned threads[MOST_THREADS], count = 0;
+    unsigned long long true_predicates = 0;
+    for (unsigned thread = begin; thread < end; thread++) {
+        if (has_ended(thread)) continue;
+        threads[count++] = thread;
+        true_predicates += block->waits[thread].value != 0;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        Wait& wait = block->waits[threads[i]];
+        const unsigned source = begin + wait.source;
+        if (wait.source >= 0 && has_ended(source))
+            give_up(
+                "%s reads %s in %s, which has returned: have it take part, or read another",
+                named(threads[i]).characters, named(source).characters, at(wait.place).characters);
+        wait.result = wait.source < 0 ? true_predicates : block->waits[source].value;
+    }
+    if (block->waits[threads[0]].orders_memory) order_all();
+    put_in_order(threads, count);
+    make_ready(threads, count);
+}
+
+void complete_parts()
+{
+    for (unsigned first = 0; first < thread_count;) {
+        const unsigned end = end_of_part(first);
+        const unsigned size = block->waits[first].part_size;
+        if (end > first) complete_part(first / size * size, end);
+        first = std::max(end, first + 1);
+    }
 }
 
 // Releases the threads that waited for the turn of their block.
@@ -185,13 +254,14 @@ void begin_turn()
     block->out_of_turn_count = 0;
 }
 
-// No thread is ready: releases those that wait for their turn, or completes the operations that took all lanes that come, or the barrier that all
-// wait for, or reports the deadlock.
+// No thread is ready: releases those that wait for their turn, or completes the operations that took
+// all lanes that come, those of parts, or the barrier that all wait for, or reports the deadlock.
 void resolve()
 {
     if (block->out_of_turn_count > 0) return begin_turn();
     for (unsigned warp = 0; warp * WARP < thread_count; warp++)
         if (const unsigned lanes = lanes_taken(warp)) complete(warp * WARP, lanes);
+    complete_parts();
     if (block->ready_count > 0) return;
     for (unsigned warp = 0; warp * WARP < thread_count; warp++)
         if (const unsigned waiting = block->warps[warp].waiting)

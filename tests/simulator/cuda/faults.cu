@@ -1,5 +1,7 @@
 // One kernel without a fault, and others with one, which a sanitizer finds.
 
+#include <cooperative_groups.h>
+
 #define ALL 0xffffffffu
 
 __device__ unsigned ended;
@@ -102,4 +104,16 @@ extern "C" __global__ void vote_for_a_barrier(float* x)
 extern "C" __global__ void one_element(float* x)
 {
     if (threadIdx.x == 0) x[0] = blockIdx.x;  // by each block
+}
+
+extern "C" __global__ void rotate(float* x, float* y)
+{
+    const cooperative_groups::grid_group grid = cooperative_groups::this_grid();
+    const unsigned i = grid.thread_rank();
+    for (int k = 0; k < 2; k++) {
+        y[i] = x[i];
+        grid.sync();
+        x[i] = y[(i + 1) % grid.size()];
+        grid.sync();
+    }
 }

@@ -47,6 +47,26 @@ def test_a_kernel_runs(cupy: Any) -> None:
     assert out.get().tolist() == [0, 7, 14, 21, 28, 35]
 
 
+def test_blocks_wait_for_each_other_if_that_is_enabled(cupy: Any) -> None:
+    source = """
+    #include <cooperative_groups.h>
+    extern "C" __global__ void sum(const int* x, int* y)
+    {
+        y[blockIdx.x] = x[blockIdx.x];
+        cooperative_groups::this_grid().sync();
+        if (blockIdx.x == 0) for (int i = 1; i < gridDim.x; i++) y[0] += y[i];
+    }
+    """
+    x, y = cupy.arange(9, dtype=cupy.int32), cupy.zeros(9, cupy.int32)
+    kernel = cupy.RawKernel(source, "sum", enable_cooperative_groups=True)
+    kernel((9,), (1,), (x, y))
+    assert y[0] == 36
+    module = cupy.RawModule(code=source, enable_cooperative_groups=True)
+    module.get_function("sum")((9,), (1,), (x, y))
+    with pytest.raises(RuntimeError, match="launch it cooperatively"):
+        kernel((9,), (1,), (x, y), enable_cooperative_groups=False)
+
+
 def test_a_python_int_is_a_whole_number_of_any_size(cupy: Any, scale: Any) -> None:
     x = cupy.ones(3, dtype=cupy.float32)
     for n in (2, np.int64(2), np.uint32(2), np.array(2)):

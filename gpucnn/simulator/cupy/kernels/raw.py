@@ -208,10 +208,15 @@ class RawKernel:
                 f"dynamic shared memory, and may have {self.max_dynamic_shared_size_bytes}: set "
                 "its max_dynamic_shared_size_bytes first"
             )
+        cooperative = self.enable_cooperative_groups
+        if enable_cooperative_groups is not None:
+            cooperative = enable_cooperative_groups
         function = self.kernel
         arguments = passed(self.name, function.parameters, args)
         try:
-            launch = function.prepare(grid, block, arguments, shared_mem=shared_mem)
+            launch = function.prepare(
+                grid, block, arguments, shared_mem=shared_mem, cooperative=cooperative
+            )
         except SimulatorError as error:
             raise CUDADriverError(f"CUDA_ERROR_INVALID_VALUE: {error}") from None
         run_or_record(_Launch(launch, arguments, args))

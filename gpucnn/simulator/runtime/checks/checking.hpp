@@ -85,7 +85,7 @@ template <Kind kind> struct Checked {
 
 bool is_unwritten(const Cell& cell)
 {
-    return std::max(cell.write.stamp, cell.atomic.stamp) >> THREAD_BITS < block_start;
+    return std::max(cell.write.stamp, cell.atomic.stamp) >> THREAD_BITS < group_start;
 }
 
 void check_is_written(const Cell* cells, size_t count, const void* pc)
@@ -146,7 +146,7 @@ template <Kind kind> void check(const void* given, size_t width, const void* pc)
     // Between the threads of a block, being volatile orders nothing.
     if (kind == VOLATILE_READ && region->is_shared) return check<READ>(given, width, pc);
     if (kind == VOLATILE_WRITE && region->is_shared) return check<WRITE>(given, width, pc);
-    if (kind != READ && kind != WRITE && !region->is_shared) is_acquired = true;
+    if (kind != READ && kind != WRITE && !region->is_shared) block->is_acquired = true;
     Cell* cells = region->cells + (offset >> region->granule);
     const size_t count = width >> region->granule;
     const bool is_store = kind == WRITE || kind == STORE || kind == EXCHANGE;
@@ -186,11 +186,16 @@ bool begin_checking()
     return true;
 }
 
+void begin_checked_group()
+{
+    group_start = group_barrier = now + 1;  // when its first block starts
+    is_forgotten = false;
+}
+
 void begin_checked_block()
 {
     block_start = barrier = tick();
     started.push_back({block_start, 0, blockIdx});
-    is_acquired = is_forgotten = false;
 }
 
 void end_checking()

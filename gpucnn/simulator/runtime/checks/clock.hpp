@@ -27,13 +27,14 @@ using Time = unsigned;
 constexpr Time LAST_TIME = (1u << (32 - THREAD_BITS)) - 2;
 
 Time now;                          // never 0, the time in a cell without an access
-Time launch_start, block_start;    // of the running ones
+Time launch_start, group_start;    // of the running ones
+Time group_barrier;                // the latest at which all blocks of the group were ordered
+Time block_start;                  // of the running one, or when it went on after that
 Time barrier;                      // the latest at which all threads of the block were ordered
 Time latest[MOST_THREADS];         // at which a thread was ordered with others of its warp
 Time seen[MOST_THREADS][WARP];     // up to which the lanes of its warp are ordered before a thread
 Stamp mine;                        // of the running thread
-bool is_acquired;                  // whether the running block has performed an atomic operation
-bool is_forgotten;                 // whether earlier accesses of the running block are forgotten
+bool is_forgotten;                 // whether earlier accesses of the running group are forgotten
 
 struct StartedBlock {
     Time start;
@@ -54,7 +55,7 @@ void forget()
     memset(latest, 0, sizeof(latest));
     memset(seen, 0, sizeof(seen));
     started.clear();
-    now = launch_start = block_start = barrier = 1;
+    now = launch_start = group_start = group_barrier = block_start = barrier = 1;
     started.push_back({now, now, blockIdx});
     is_forgotten = true;
 }
@@ -70,6 +71,11 @@ Time tick()
 void order_block()
 {
     barrier = tick();
+}
+
+void order_group()
+{
+    group_barrier = tick();
 }
 
 // Orders the accesses of the lanes of a warp, whose first thread is `first`, at a barrier of them.
@@ -112,10 +118,12 @@ bool is_unordered(Stamp stamp, const Region& region)
     const Time time = stamp >> THREAD_BITS;
     const unsigned thread = stamp % MOST_THREADS;
     if (time < launch_start) return false;
-    if (time < block_start)
-        return !region.is_shared && !(is_acquired && block_of(stamp).fence > time);
+    if (time < group_start && region.is_shared) return false;  // what lay there before
+    if (time >= group_start && time < group_barrier) return false;
+    if (time < block_start) return !(block->is_acquired && block_of(stamp).fence > time);
     if (time < barrier || thread == worker->running) return false;
-    if (!region.is_shared && is_acquired && started.back().fence > time) return false;  // as a lock
+    const bool is_fenced = block->is_acquired && started.back().fence > time;  // as by a lock
+    if (!region.is_shared && is_fenced) return false;
     return thread / WARP != worker->running / WARP || time > seen[worker->running][thread % WARP];
 }
 

@@ -137,13 +137,15 @@ void add_regions()
 {
     cells_used = 0;
     regions.clear();
-    regions.reserve(launch.array_count + code.segments.size() + MOST_SHARED_MEMORIES);
+    const size_t blocks = worker->blocks.size();
+    regions.reserve(launch.array_count + code.segments.size() + blocks * MOST_SHARED_MEMORIES);
     for (size_t i = 0; i < launch.array_count; i++) {
         const Array& array = launch.arrays[i];
         const unsigned granule = array.element >= 4 ? 2 : array.element / 2;
         add_region(array.begin, array.size, granule, &array, false);
     }
-    add_region(block->shared_memories[0].begin, launch.dynamic_shared, 2, nullptr, true);
+    for (Block* each : worker->blocks)
+        add_region(each->shared_memories[0].begin, launch.dynamic_shared, 2, nullptr, true);
     for (const Segment& each : code.segments)
         add_region(each.begin, each.size, 2, nullptr, false);
 }
@@ -151,7 +153,7 @@ void add_regions()
 // Allots their cells to the regions, with some to spare for static shared memory.
 bool allot_cells()
 {
-    cells_used += STATIC_CELLS;
+    cells_used += worker->blocks.size() * STATIC_CELLS;
     if (cells_used > cell_capacity) {
         if (all_cells != nullptr) munmap(all_cells, cell_capacity * sizeof(Cell));
         cell_capacity = 0;

@@ -8,7 +8,7 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
-#include "blocks.hpp"
+#include "../blocks.hpp"
 #include "signals.hpp"
 #include "turns.hpp"
 

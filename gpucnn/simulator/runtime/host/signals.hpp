@@ -7,8 +7,8 @@
 // A part of runtime.cpp, the only file that includes it.
 #pragma once
 
-#include "errors.hpp"
-#include "shared.hpp"
+#include "../errors.hpp"
+#include "../shared.hpp"
 
 #include <execinfo.h>
 #include <pthread.h>

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "signals.hpp"
-#include "state.hpp"
+#include "../state.hpp"
 
 #include <time.h>
 
