@@ -1,0 +1,4 @@
+// See sort.hpp.
+#pragma once
+
+#include "../../../language/collectives/sort.hpp"

@@ -1,0 +1,4 @@
+// See scan.hpp.
+#pragma once
+
+#include "../../../language/collectives/scan.hpp"

@@ -1,0 +1,4 @@
+// See items.hpp.
+#pragma once
+
+#include "../../../language/collectives/items.hpp"

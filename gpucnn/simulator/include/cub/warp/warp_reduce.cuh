@@ -1,0 +1,4 @@
+// See reduce.hpp.
+#pragma once
+
+#include "../../../language/collectives/reduce.hpp"
