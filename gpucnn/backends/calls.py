@@ -28,6 +28,10 @@ class Calls:
         """Add a copy of an array to another, of any dtype: assigned, it takes half of `copyto`."""
         self._calls.append(partial(out.__setitem__, ..., source))
 
+    def include(self, others: "Calls") -> None:
+        """Add calls that are kept elsewhere, for the same arrays."""
+        self._calls += others._calls
+
     def follow(self, renew: Callable[[], object]) -> None:
         """Call `renew`, which makes something of the weights, now and in `renew`."""
         self._renewals.append(renew)

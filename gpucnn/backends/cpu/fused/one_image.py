@@ -1,8 +1,11 @@
 """Convolution, ReLU and max-pooling of one image in training, in as few calls as can be."""
 
+from collections.abc import Callable
+from operator import is_not
+
 import numpy as np
 
-from gpucnn.backends.calls import Calls
+from gpucnn.backends.calls import Calls, StepCalls
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.frame import panels_of
 from gpucnn.backends.cpu.fused.row_tiles import comparisons
@@ -25,6 +28,25 @@ def suits_one_image(fused: ConvReluPool) -> bool:
     return outputs * (2 * patch + fused.filters) * fused.real.itemsize <= core_cache()
 
 
+class LastCalls:
+    """Calls with the memory that they work in, kept until they are asked for with other arrays.
+
+    Args:
+        bind: adds the calls for some arrays.
+    """
+
+    def __init__(self, bind: Callable[..., None]) -> None:
+        self._bind, self._calls = bind, StepCalls()
+        self._arrays: tuple[Array | None, ...] = ()
+
+    def __call__(self, *arrays: Array | None) -> Calls:
+        """The calls for some arrays, always as many."""
+        if not self._arrays or any(map(is_not, arrays, self._arrays)):
+            self._arrays, self._calls = arrays, StepCalls()
+            self._bind(self._calls, *arrays)
+        return self._calls
+
+
 class OneImagePlan(ConvReluPoolPlan):
     """The calls and memory for one image, of which the calls cost more than what they do.
 
@@ -38,6 +60,11 @@ class OneImagePlan(ConvReluPoolPlan):
         fused: the operation, which `suits_one_image`, without dilation.
         arrays: as for `CpuConvReluPoolPlan`, for one image.
         backend: allocates memory.
+
+    Attributes:
+        forward: the calls of `Backend.conv2d_relu_max_pool`, given its x, kernel, bias and out.
+        gradients: those of `Backend.conv2d_relu_max_pool_gradients`, given its output_gradient and
+            kernel, and then the gradients that it writes.
     """
 
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], backend: CpuMemory) -> None:
@@ -47,14 +74,15 @@ class OneImagePlan(ConvReluPoolPlan):
         shape = columns, rows, height * width, fused.filters
         self._scores, self._found = np.empty(shape, fused.real), np.empty(shape, np.bool_)
         self._zeros = np.zeros(shape[2:], fused.real)
+        self.forward = LastCalls(self._add_forward)
 
-    def add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> None:
-        """Add the calls of `Backend.conv2d_relu_max_pool`."""
+    def _add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> None:
         fused, together = self.fused, self._together
         images = framed(self._backend, fused, x, IMAGES_OUTERMOST, calls)
         patches = copied_patches(self._backend, fused, images, together, calls)
         weights = placed_weights(fused, kernel, bias, together, calls)
-        self._patches = patches.reshape(-1, patches.shape[-1])  # kept for the gradients
+        self._patches = patches.reshape(-1, patches.shape[-1])
+        self.gradients = LastCalls(self._add_gradients)  # of these patches
         calls.add(np.matmul, self._patches, weights, self._sharing(self._scores))
 
         best, positive = self._scores[0, 0], self._found[0, 0]
@@ -64,7 +92,7 @@ class OneImagePlan(ConvReluPoolPlan):
         calls.add(np.greater, best, self._zeros, positive)
         calls.add(np.maximum, best, self._zeros, out=out.reshape(best.shape))
 
-    def add_gradients(
+    def _add_gradients(
         self,
         calls: Calls,
         output_gradient: Array,
@@ -73,7 +101,6 @@ class OneImagePlan(ConvReluPoolPlan):
         bias_gradient: Array,
         input_gradient: Array | None,
     ) -> None:
-        """Add the calls of `Backend.conv2d_relu_max_pool_gradients`."""
         for best, other, greater in reversed(list(comparisons(self._found, self._found))):
             calls.add(np.logical_and, best, greater, other)  # what is the greatest of a window
             calls.add(np.greater, best, other, best)

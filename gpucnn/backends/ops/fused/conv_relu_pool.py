@@ -180,7 +180,7 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         training: bool,
     ) -> None:
         if isinstance(plan, OneImagePlan):
-            plan.add_forward(calls, x, kernel, bias, out)
+            calls.include(plan.forward(x, kernel, bias, out))
         else:
             assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
             calls.add(plan.forward, x, kernel, bias, out, training=training)
@@ -198,7 +198,7 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
     ) -> None:
         gradients = kernel_gradient, bias_gradient, input_gradient
         if isinstance(plan, OneImagePlan):
-            plan.add_gradients(calls, output_gradient, kernel, *gradients)
+            calls.include(plan.gradients(output_gradient, kernel, *gradients))
         else:
             assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
             calls.add(plan.gradients, output_gradient, *gradients)

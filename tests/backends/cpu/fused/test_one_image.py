@@ -1,5 +1,7 @@
 """A pooled convolution of one image and its gradients, against the definition."""
 
+from dataclasses import replace
+
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -19,7 +21,7 @@ from gpucnn.backends import ConvReluPool, CpuBackend
 from gpucnn.backends.cpu.fused import one_image
 from gpucnn.backends.cpu.fused.conv_relu_pool import CpuConvReluPoolPlan
 from gpucnn.backends.cpu.fused.one_image import OneImagePlan
-from gpucnn.verification.calls import Call, define
+from gpucnn.verification.calls import Call, define, place
 
 operations = pytest.mark.parametrize(
     "fused", [each for each in COMPILED if each.window.dilation == (1, 1)]
@@ -52,6 +54,23 @@ def test_the_first_of_equal_scores_is_chosen_call_after_call(
         actual, right = run_fused(backend, call, plan), define_fused(fused, call)
         for name, array in right.items():
             assert_array_equal(actual[name], array, name)
+
+
+@operations
+def test_gradients_are_those_of_the_last_image(fused: ConvReluPool) -> None:
+    """Though they are written to the same arrays as those of the one before."""
+    backend, call = CpuBackend(1), given(fused, "float64", WHOLE)
+    plan, of = fused_plan(backend, fused, call), place(backend, call)
+    gradients = [of[f"{name}_gradient"] for name in ("kernel", "bias", "input")]
+    weights, after = (of["kernel"], of["bias"]), of["output_gradient"]
+    other = replace(call, arguments=call.arguments | {"x": 1 - call.arguments["x"]})
+    for each in (call, other):
+        x = place(backend, each)["x"]
+        backend.conv2d_relu_max_pool(x, *weights, plan, of["out"], training=True)
+        backend.conv2d_relu_max_pool_gradients(after, of["kernel"], plan, *gradients)
+    right = define_fused(fused, other)
+    for name in right:
+        assert_array_equal(of[name], right[name], name)
 
 
 @operations
