@@ -1,8 +1,8 @@
 """What each technique of the CPU backend is worth: `python docs/ablation.py [ROUNDS]`.
 
 Each is switched off by itself, in a model of its own, which takes turns with one that has all of
-them: rounds of training on one worker, in float32. The tables, of the median ratios of the times in
-paired rounds, go into docs/cpu.md: above 1, training is slower without the technique. There are
+them: rounds of training on one worker, in float32. The tables, of the median ratios of their CPU
+seconds in pairs, go into docs/cpu.md: above 1, training is slower without the technique. There are
 two, measured in processes of their own: with the kernels that OpenBLAS chooses for this processor,
 and held to those for AVX2.
 """
@@ -10,10 +10,10 @@ and held to those for AVX2.
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 from unittest.mock import patch
 
@@ -55,14 +55,6 @@ def _fresh_workspace(self: Workspaces, name: str, shape: tuple[int, ...], dtype:
     return np.empty(shape, dtype)
 
 
-def _fresh_view(self: Workspaces, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    return self._view(name, shape, np.dtype(dtype))
-
-
-def _fresh_views(self: "layout.LastView[Any]", array: Any) -> Any:
-    return self._make(array)
-
-
 def _unchanged(*arrays: Any) -> tuple[Any, ...]:
     return arrays
 
@@ -76,7 +68,12 @@ def _all_rows(panels: Any, filters: int, number: int) -> int:
     return rows
 
 
-TECHNIQUES: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
+Replaced = tuple[Any, str, Any]
+"""An object, the name of its attribute, and what that is replaced by."""
+
+NOT_RECORDED: list[Replaced] = [(CpuMemory, "can_record", False)]
+
+TECHNIQUES: dict[str, list[Replaced]] = {
     "huge pages": [(HugePages, "allocate", lambda self, size: np.zeros(size, np.uint8))],
     "small buffers of NumPy": [(memory, "_Buffered", lambda count: nullcontext())],
     "row tiles": [(conv_relu_pool, "tile_height", _all_rows)],
@@ -86,11 +83,11 @@ TECHNIQUES: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
         (products, "count_blocks", _one_block),
         (row_tiles, "count_blocks", _one_block),
     ],
-    "kept views": [(Workspaces, "get", _fresh_view), (layout.LastView, "__call__", _fresh_views)],
-    "kept workspaces": [(Workspaces, "get", _fresh_workspace)],
+    "recorded steps": NOT_RECORDED,
+    "recorded steps and kept workspaces": [*NOT_RECORDED, (Workspaces, "get", _fresh_workspace)],
     "microbatches": [(CpuMemory, "images_at_once", lambda self, size: None)],
 }
-"""By what they are called: what is replaced, and by what, to do without."""
+"""By what they are called: what is replaced to do without."""
 
 
 @contextmanager
@@ -123,10 +120,10 @@ def slowdown(technique: str, preset: str, batch: int, rounds: int) -> float:
 
 
 def _train(model: Model, x: Any, y: Any, batch: int) -> float:
-    """The seconds that an epoch takes."""
-    started = perf_counter()
+    """The seconds of a core that an epoch takes: what else runs there does not count."""
+    started = process_time()
     model.fit(x, y, batch, shuffle=False, verbose=0)
-    return perf_counter() - started
+    return process_time() - started
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
