@@ -34,7 +34,7 @@ SOURCE = "".join(
 def run(compiler: str, patch: pytest.MonkeyPatch, name: str, x: float, n: int) -> Any:
     patch.setenv("CXX", compiler)
     out = np.zeros(1, np.int64)
-    arguments = (np.array([x], np.float32), np.array([x]), np.int32(n), out)
+    arguments = (np.array([x], np.float32), np.array([x], np.float64), np.int32(n), out)
     Module(SOURCE).get_function(name)((1,), (1,), arguments)
     return out[0]
 
