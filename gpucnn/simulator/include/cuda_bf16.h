@@ -3,6 +3,10 @@
 
 #include "../language/numbers/narrow.hpp"
 
+struct alignas(2) __nv_bfloat16_raw {
+    unsigned short x;
+};
+
 struct alignas(2) __nv_bfloat16 {
     GPUCNN_NARROW_MEMBERS(__nv_bfloat16)
 

@@ -4,6 +4,10 @@
 #include "../language/numbers/half.hpp"
 #include "../language/numbers/narrow.hpp"
 
+struct alignas(2) __half_raw {
+    unsigned short x;
+};
+
 struct alignas(2) __half {
     GPUCNN_NARROW_MEMBERS(__half)
 

@@ -62,7 +62,7 @@ template <typename T> inline T narrow_rz(double x)
 
 }  // namespace gpucnn_simulator
 
-// What the type T has besides its conversions from float and double, and to float.
+// What the type T has besides its conversions from float and double, and to float. T_raw holds bits.
 #define GPUCNN_NARROW_MEMBERS(T)                                                                   \
     unsigned short bits;                                                                           \
     T() = default;                                                                                 \
@@ -73,6 +73,8 @@ template <typename T> inline T narrow_rz(double x)
     T(Integer x) : T(gpucnn_simulator::to_double(x))                                               \
     {                                                                                              \
     }                                                                                              \
+    T(T##_raw raw) : bits(raw.x) {}                                                                \
+    operator T##_raw() const { return {bits}; }                                                    \
     static T of_bits(unsigned short bits)                                                          \
     {                                                                                              \
         T h;                                                                                       \
