@@ -92,6 +92,8 @@ class Expected:
         allowed = np.broadcast_to(self.allowed(name) if is_written else 0.0, difference.shape)
         if difference.size == 0:
             return Deviation(0.0, 0.0)
+        if not difference.any():
+            return Deviation(0.0, float(allowed.flat[0]))
         worst = np.argmax(_shares(difference, allowed))
         return Deviation(float(difference.flat[worst]), float(allowed.flat[worst]))
 
@@ -109,6 +111,8 @@ def distance(actual: Array, right: Array) -> NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = right.astype(actual.dtype)
         apart = np.abs(np.subtract(actual, rounded, dtype=np.float64))
+    if np.isfinite(apart).all():
+        return apart
     is_same = (actual == rounded) | ((actual != actual) & (rounded != rounded))
     return np.where(is_same, 0.0, np.nan_to_num(apart, nan=np.inf, posinf=np.inf))
 
@@ -117,7 +121,7 @@ def _shares(difference: Terms, allowed: Terms) -> NDArray[np.float64]:
     """Differences as shares of what is allowed: none where there is none, or all is allowed."""
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         shares = np.divide(difference, allowed)
-    return np.where((np.asarray(difference) == 0) | np.isinf(allowed), 0.0, shares)
+    return np.where(np.isnan(shares), 0.0, shares)  # of none in none, and of infinities
 
 
 def _all_positive(name: str, array: Array) -> Array:
