@@ -93,6 +93,23 @@ def test_all_halves_are_what_numpy_takes_them_for() -> None:
     np.testing.assert_array_equal(narrow[65536:], y.astype(np.float32).astype(np.float16))
 
 
+def test_pairs_of_halves_are_made_of_two() -> None:
+    source = """
+    #include <cuda_fp16.h>
+    extern "C" __global__ void pairs(half2* x)
+    {
+        __shared__ half2 sums[32];
+        half2 sum(1.5f, 0.f);
+        sums[threadIdx.x] = sum + half2(x[threadIdx.x].y, x[threadIdx.x].x);
+        x[threadIdx.x] = sums[threadIdx.x];
+    }
+    """
+    x = np.arange(64, dtype=np.float16)
+    expected = x.reshape(32, 2)[:, ::-1] + np.array([1.5, 0])
+    Module(source).get_function("pairs")((1,), (32,), (x,))
+    np.testing.assert_array_equal(x.reshape(32, 2), expected)
+
+
 def test_halves_in_atomics_shuffles_and_as_values() -> None:
     x = zeros(1, np.float16)
     Module(HALF).get_function("shared_sum")((1,), (32,), (x, np.float16(0.25)))

@@ -100,3 +100,43 @@ def test_options() -> None:
     out = zeros(32, np.uint8)
     module.get_function("by_macros")((1,), (32,), (out,))
     np.testing.assert_array_equal(out, 3 * np.arange(32))
+
+
+def test_objects_in_memory_that_is_there() -> None:
+    source = """
+    struct Pair {
+        int a, b;
+        __device__ Pair(int a) : a(a), b(2 * a) {}
+    };
+    extern "C" __global__ void pairs(int* out)
+    {
+        __shared__ alignas(Pair) unsigned char memory[8 * sizeof(Pair)];
+        const Pair* pair = new (memory + threadIdx.x * sizeof(Pair)) Pair(threadIdx.x);
+        out[threadIdx.x] = pair->a + pair->b;
+    }
+    """
+    out = zeros(8)
+    Module(source).get_function("pairs")((1,), (8,), (out,))
+    np.testing.assert_array_equal(out, 3 * np.arange(8))
+
+
+def test_structures_that_the_host_shares() -> None:
+    source = """
+    struct Volume {
+        cudaExtent size;
+        cudaChannelFormatDesc channel;
+        cudaArray_t content;
+        cudaError_t status;
+    };
+    extern "C" __global__ void sizes(Volume volume, int* out)
+    {
+        out[0] = volume.size.width * volume.size.height * volume.size.depth;
+        out[1] = volume.channel.f == cudaChannelFormatKindFloat;
+        out[2] = volume.status == cudaSuccess;
+    }
+    """
+    fields = [("size", "u8", 3), ("channel", "i4", 5), ("content", "u8"), ("status", "i4")]
+    volume, out = np.zeros(1, np.dtype(fields, align=True)), zeros(3)
+    volume["size"], volume["channel"] = (2, 3, 7), (32, 0, 0, 0, 2)
+    Module(source).get_function("sizes")((1,), (1,), (volume, out))
+    assert out.tolist() == [42, 1, 1]

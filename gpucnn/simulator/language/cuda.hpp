@@ -5,6 +5,7 @@
 #pragma once
 
 #include "atomics.hpp"
+#include "host.hpp"
 #include "listing.hpp"
 #include "memory.hpp"
 #include "numbers/bits.hpp"

@@ -1,6 +1,8 @@
 // CUDA's loads and stores with hints for the caches, which have none here, and the C library's memory.
 #pragma once
 
+#include <new>
+
 #define GPUCNN_LOAD(name)                                                                          \
     template <typename T> inline T name(const T* address) { return *address; }
 #define GPUCNN_STORE(name)                                                                         \

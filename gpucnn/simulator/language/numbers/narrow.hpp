@@ -143,6 +143,8 @@ template <typename T> inline T narrow_rz(double x)
 #define GPUCNN_NARROW(T)                                                                           \
     struct alignas(4) T##2 {                                                                       \
         T x, y;                                                                                    \
+        T##2() = default;                                                                          \
+        T##2(T x, T y) : x(x), y(y) {}                                                             \
     };                                                                                             \
     GPUCNN_NARROW_OPERATOR(T, +)                                                                   \
     GPUCNN_NARROW_OPERATOR(T, -)                                                                   \

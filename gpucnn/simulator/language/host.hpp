@@ -1,0 +1,42 @@
+// The types of the host's interface that NVRTC declares without an include. Device code has them in
+// structures and in declarations that it shares with the host.
+#pragma once
+
+enum cudaError {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInvalidConfiguration = 9,
+    cudaErrorUnknown = 999
+};
+typedef enum cudaError cudaError_t;
+
+enum cudaMemcpyKind {
+    cudaMemcpyHostToHost,
+    cudaMemcpyHostToDevice,
+    cudaMemcpyDeviceToHost,
+    cudaMemcpyDeviceToDevice,
+    cudaMemcpyDefault
+};
+
+enum cudaChannelFormatKind {
+    cudaChannelFormatKindSigned,
+    cudaChannelFormatKindUnsigned,
+    cudaChannelFormatKindFloat,
+    cudaChannelFormatKindNone
+};
+struct cudaChannelFormatDesc {
+    int x, y, z, w;
+    cudaChannelFormatKind f;
+};
+
+struct cudaExtent {
+    decltype(sizeof(0)) width, height, depth;
+};
+struct cudaPos {
+    decltype(sizeof(0)) x, y, z;
+};
+struct cudaPitchedPtr {
+    void* ptr;
+    decltype(sizeof(0)) pitch, xsize, ysize;
+};
