@@ -271,16 +271,16 @@ class CpuOptimizers(CpuMemory, Optimizers):
         nesterov: bool,
         weight_decay: float,
     ) -> None:
-        if weight_decay:
-            calls.add(self._decay, parameters, learning_rate, weight_decay)
+        rate = learning_rate.reshape(())
+        self._add_decay(parameters, rate, weight_decay, calls)
         if velocity is not None and not momentum:  # half the passes over memory
-            descent = self.workspace("descent rate", (1,), gradients.dtype)
-            calls.add(np.negative, learning_rate, descent)
-            calls.add(np.multiply, gradients, descent, velocity)
+            downwards = self.workspace("downwards", (), gradients.dtype)
+            calls.add(np.negative, rate, downwards)
+            calls.add(np.multiply, gradients, downwards, velocity)
             calls.add(np.add, parameters, velocity, parameters)
             return
         descent = self.workspace("descent", gradients.shape, gradients.dtype)
-        calls.add(np.multiply, gradients, learning_rate, descent)
+        calls.add(np.multiply, gradients, rate, descent)
         if velocity is None:
             if nesterov:
                 calls.add(np.multiply, descent, 1 + momentum, descent)
@@ -295,8 +295,10 @@ class CpuOptimizers(CpuMemory, Optimizers):
         else:
             calls.add(np.add, parameters, velocity, parameters)
 
+    @bindable
     def adam(
         self,
+        calls: Calls,
         parameters: Array,
         gradients: Array,
         mean: Array,
@@ -311,18 +313,23 @@ class CpuOptimizers(CpuMemory, Optimizers):
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         root = self.workspace("root", gradients.shape, gradients.dtype)
-        self._average(gradients, mean, beta_1, change)
-        self._average_squares(gradients, square, beta_2, change)
+        self._add_average(gradients, mean, beta_1, change, calls)
+        self._add_average_of_squares(gradients, square, beta_2, change, calls)
 
-        self._decay(parameters, learning_rate, weight_decay)
-        np.sqrt(square, out=root)
-        root += epsilon
-        np.multiply(mean, learning_rate * bias_correction, out=change)
-        change /= root
-        parameters -= change
+        rate = learning_rate.reshape(())
+        self._add_decay(parameters, rate, weight_decay, calls)
+        calls.add(np.sqrt, square, root)
+        calls.add(np.add, root, epsilon, root)
+        corrected = self.workspace("corrected rate", (), gradients.dtype)
+        calls.add(np.multiply, rate, bias_correction.reshape(()), corrected)
+        calls.add(np.multiply, mean, corrected, change)
+        calls.add(np.divide, change, root, change)
+        calls.add(np.subtract, parameters, change, parameters)
 
+    @bindable
     def rmsprop(
         self,
+        calls: Calls,
         parameters: Array,
         gradients: Array,
         square: Array,
@@ -337,26 +344,29 @@ class CpuOptimizers(CpuMemory, Optimizers):
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         root = self.workspace("root", gradients.shape, gradients.dtype)
-        self._average_squares(gradients, square, rho, change)
+        self._add_average_of_squares(gradients, square, rho, change, calls)
         if mean is None:
-            np.add(square, epsilon, out=root)
+            calls.add(np.add, square, epsilon, root)
         else:
-            self._average(gradients, mean, rho, change)
-            np.square(mean, out=root)
-            np.subtract(square, root, out=root)
-            np.maximum(root, 0, out=root)
-            root += epsilon
-        np.sqrt(root, out=root)
+            self._add_average(gradients, mean, rho, change, calls)
+            calls.add(np.square, mean, root)
+            calls.add(np.subtract, square, root, root)
+            calls.add(np.maximum, root, 0, out=root)
+            calls.add(np.add, root, epsilon, root)
+        calls.add(np.sqrt, root, root)
 
-        np.multiply(gradients, learning_rate, out=change)
-        change /= root
-        velocity *= momentum
-        velocity -= change
-        self._decay(parameters, learning_rate, weight_decay)
-        parameters += velocity
+        rate = learning_rate.reshape(())
+        calls.add(np.multiply, gradients, rate, change)
+        calls.add(np.divide, change, root, change)
+        calls.add(np.multiply, velocity, momentum, velocity)
+        calls.add(np.subtract, velocity, change, velocity)
+        self._add_decay(parameters, rate, weight_decay, calls)
+        calls.add(np.add, parameters, velocity, parameters)
 
+    @bindable
     def adagrad(
         self,
+        calls: Calls,
         parameters: Array,
         gradients: Array,
         square: Array,
@@ -367,17 +377,20 @@ class CpuOptimizers(CpuMemory, Optimizers):
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         root = self.workspace("root", gradients.shape, gradients.dtype)
-        np.square(gradients, out=change)
-        square += change
-        np.add(square, epsilon, out=root)
-        np.sqrt(root, out=root)
-        np.multiply(gradients, learning_rate, out=change)
-        change /= root
-        self._decay(parameters, learning_rate, weight_decay)
-        parameters -= change
+        calls.add(np.square, gradients, change)
+        calls.add(np.add, square, change, square)
+        calls.add(np.add, square, epsilon, root)
+        calls.add(np.sqrt, root, root)
+        rate = learning_rate.reshape(())
+        calls.add(np.multiply, gradients, rate, change)
+        calls.add(np.divide, change, root, change)
+        self._add_decay(parameters, rate, weight_decay, calls)
+        calls.add(np.subtract, parameters, change, parameters)
 
+    @bindable
     def lion(
         self,
+        calls: Calls,
         parameters: Array,
         gradients: Array,
         mean: Array,
@@ -389,17 +402,20 @@ class CpuOptimizers(CpuMemory, Optimizers):
     ) -> None:
         change = self.workspace("change", gradients.shape, gradients.dtype)
         direction = self.workspace("direction", gradients.shape, gradients.dtype)
-        np.multiply(mean, beta_1, out=direction)
-        np.multiply(gradients, 1 - beta_1, out=change)
-        direction += change
-        np.sign(direction, out=direction)
-        direction *= learning_rate
-        self._decay(parameters, learning_rate, weight_decay)
-        parameters -= direction
-        self._average(gradients, mean, beta_2, change)
+        calls.add(np.multiply, mean, beta_1, direction)
+        calls.add(np.multiply, gradients, 1 - beta_1, change)
+        calls.add(np.add, direction, change, direction)
+        calls.add(np.sign, direction, direction)
+        rate = learning_rate.reshape(())
+        calls.add(np.multiply, direction, rate, direction)
+        self._add_decay(parameters, rate, weight_decay, calls)
+        calls.add(np.subtract, parameters, direction, parameters)
+        self._add_average(gradients, mean, beta_2, change, calls)
 
+    @bindable
     def momentum(
         self,
+        calls: Calls,
         gradients: Array,
         velocity: Array,
         direction: Array,
@@ -407,13 +423,13 @@ class CpuOptimizers(CpuMemory, Optimizers):
         decay: float,
         nesterov: bool,
     ) -> None:
-        velocity *= decay
-        velocity += gradients
+        calls.add(np.multiply, velocity, decay, velocity)
+        calls.add(np.add, velocity, gradients, velocity)
         if nesterov:
-            np.multiply(velocity, decay, out=direction)
-            direction += gradients
+            calls.add(np.multiply, velocity, decay, direction)
+            calls.add(np.add, direction, gradients, direction)
         else:
-            np.copyto(direction, velocity)
+            calls.copy(velocity, direction)
 
     def average_parameters(
         self, parameters: Array, average: Array, share: Array, overwrites: Array
@@ -425,27 +441,31 @@ class CpuOptimizers(CpuMemory, Optimizers):
         if overwrites[0]:
             np.copyto(parameters, average)
 
-    def _average(self, gradients: Array, mean: Array, decay: float, scratch: Array) -> None:
+    def _add_average(
+        self, gradients: Array, mean: Array, decay: float, scratch: Array, calls: Calls
+    ) -> None:
         """Update a running mean of the gradients."""
-        np.multiply(gradients, 1 - decay, out=scratch)
-        mean *= decay
-        mean += scratch
+        calls.add(np.multiply, gradients, 1 - decay, scratch)
+        calls.add(np.multiply, mean, decay, mean)
+        calls.add(np.add, mean, scratch, mean)
 
-    def _average_squares(
-        self, gradients: Array, square: Array, decay: float, scratch: Array
+    def _add_average_of_squares(
+        self, gradients: Array, square: Array, decay: float, scratch: Array, calls: Calls
     ) -> None:
         """Update a running mean of the gradients' squares."""
-        np.square(gradients, out=scratch)
-        scratch *= 1 - decay
-        square *= decay
-        square += scratch
+        calls.add(np.square, gradients, scratch)
+        calls.add(np.multiply, scratch, 1 - decay, scratch)
+        calls.add(np.multiply, square, decay, square)
+        calls.add(np.add, square, scratch, square)
 
-    def _decay(self, parameters: Array, learning_rate: Array, weight_decay: float) -> None:
-        if not weight_decay:
-            return
-        decay = self.workspace("decay", parameters.shape, parameters.dtype)
-        np.multiply(parameters, learning_rate * weight_decay, out=decay)
-        parameters -= decay
+    def _add_decay(self, parameters: Array, rate: Array, weight_decay: float, calls: Calls) -> None:
+        """Subtract from the parameters a share of them."""
+        if weight_decay:
+            share = self.workspace("share", (), parameters.dtype)
+            decay = self.workspace("decay", parameters.shape, parameters.dtype)
+            calls.add(np.multiply, rate, weight_decay, share)
+            calls.add(np.multiply, parameters, share, decay)
+            calls.add(np.subtract, parameters, decay, parameters)
 
 
 class CudaOptimizers(CudaMemory, Optimizers):
