@@ -107,7 +107,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     ),
     "a network that branches": branching,
 } | {
-    type(each).__name__: lambda layer=each: sequential(copy(layer), Conv2D(2, 3))  # type: ignore[misc]
+    type(each).__name__: lambda layer=each: sequential(copy(layer), Conv2D(2, 3))
     for each in VARYING
 }
 """Makes a model that is to be recorded, by what it is made of."""

@@ -22,8 +22,8 @@ def noted(backend: Memory, work: Callable[[], None]) -> list[Noted]:
     def note(name: str, *arguments: Any, **named: Any) -> None:
         operations.append(Noted(name, arguments, named))
 
-    of_instance = vars(backend)  # found before the methods of its class
-    names = _operations(type(backend))
+    kind: Any = type(backend)
+    names, of_instance = _operations(kind), vars(backend)  # found before the methods of its class
     of_instance.update((name, partial(note, name)) for name in names)
     try:
         work()
