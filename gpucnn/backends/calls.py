@@ -3,16 +3,24 @@
 from collections.abc import Callable
 from functools import partial, update_wrapper
 from inspect import signature
+from math import inf, prod
 from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
 
 Self = TypeVar("Self")
 Arguments = ParamSpec("Arguments")
 
 
 class Calls:
-    """The calls of a pass for one batch size, and what they have made of the weights."""
+    """The calls of a pass for one batch size, and what they have made of the weights.
+
+    Attributes:
+        largest_product: the multiply-adds of the largest product that they ask BLAS for.
+    """
 
     def __init__(self) -> None:
+        self.largest_product = 0.0
         self._calls: list[Callable[[], object]] = []
         self._renewals: list[Callable[[], object]] = []
 
@@ -21,6 +29,7 @@ class Calls:
         bind = getattr(function, "bind", None)
         if bind is None:
             self._calls.append(partial(function, *arguments, **named))
+            self.largest_product = max(self.largest_product, _multiply_adds(function, *arguments))
         else:
             bind(function.__self__, self, *arguments, **named)  # type: ignore[attr-defined]
 
@@ -50,6 +59,18 @@ class Calls:
     def replay(self) -> None:
         """The same, of calls that were recorded."""
         self()
+
+
+def _multiply_adds(function: Callable[..., object], *arguments: Any) -> float:
+    """Those of the matrix product, if any, of a function of NumPy's; infinity for others."""
+    if isinstance(function, partial):
+        return _multiply_adds(function.func, *function.args, *arguments)
+    owner = getattr(function, "__self__", None)
+    if getattr(function, "__name__", None) in ("dot", "matmul"):
+        a, b = (owner, *arguments)[:2] if isinstance(owner, np.ndarray) else arguments[:2]
+        return float(prod(a.shape[-2:]) * prod(b.shape[1:][-1:]))
+    is_of_arrays = isinstance(function, np.ufunc) or isinstance(owner, (np.ufunc, np.ndarray))
+    return 0.0 if is_of_arrays or getattr(function, "__module__", None) == "numpy" else inf
 
 
 class StepCalls(Calls):

@@ -83,8 +83,11 @@ class Memory:
         with ignoring_overflow():
             yield
 
-    def session_of(self, multiply_adds: int) -> AbstractContextManager[None]:
-        """A session for a single pass of so many multiply-adds, without settings it needs not."""
+    def session_of(self, multiply_adds: float) -> AbstractContextManager[None]:
+        """A session for calls whose largest product has so many multiply-adds.
+
+        It is without the settings that such calls need not.
+        """
         return self.session()
 
     def twin(self: Same) -> Same:

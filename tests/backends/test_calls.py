@@ -1,33 +1,16 @@
 """Calls that are bound to their arrays."""
 
+from functools import partial
 from inspect import signature
+from math import inf
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from gpucnn.backends import Array, Calls
 from gpucnn.backends.calls import bindable
-
-
-def test_calls_are_done_in_their_order_each_time() -> None:
-    calls, numbers = Calls(), np.ones(3)
-    calls.add(np.add, numbers, 1, out=numbers)
-    calls.add(np.multiply, numbers, 2, numbers)
-    calls()
-    assert_array_equal(numbers, 4)
-    calls()
-    assert_array_equal(numbers, 10)
-
-
-def test_what_follows_from_weights_is_made_now_and_when_asked_for() -> None:
-    calls, weights, made = Calls(), np.zeros((2, 3), np.float32), []
-    calls.follow(lambda: made.append(weights.sum()))
-    assert made == [0]
-    weights[1, 2] = 5
-    calls()
-    assert made == [0]
-    calls.renew()
-    assert made == [0, 5]
 
 
 class Halving:
@@ -42,6 +25,56 @@ class Halving:
         self.prepared += 1
         calls.add(np.multiply, numbers, 0.5, out=out)
         calls.add(np.add, out, 0, out=out)
+
+
+def test_calls_are_done_in_their_order_each_time() -> None:
+    calls, numbers = Calls(), np.ones(3)
+    calls.add(np.add, numbers, 1, out=numbers)
+    calls.add(np.multiply, numbers, 2, numbers)
+    calls()
+    assert_array_equal(numbers, 4)
+    calls()
+    assert_array_equal(numbers, 10)
+
+
+A, B, ROW = np.ones((7, 2, 3)), np.ones((3, 5)), np.ones(3)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "multiply_adds"),
+    [
+        (np.matmul, (A, B), 30),
+        (np.dot, (A[0], B), 30),
+        (A[0].dot, (B, np.ones((2, 5))), 30),
+        (partial(np.dot, ROW), (B,), 15),
+        (partial(np.dot, A[0], ROW), (), 6),
+        (np.add, (A, A), 0),
+        (np.add.reduce, (A,), 0),
+        (np.copyto, (A, 2), 0),
+        (A.__setitem__, (..., 1), 0),
+        (lambda: None, (), inf),
+        (Halving, (), inf),
+    ],
+)
+def test_the_largest_product_is_known(
+    function: Any, arguments: tuple[Any, ...], multiply_adds: float
+) -> None:
+    calls = Calls()
+    calls.add(np.dot, ROW[:1], ROW[:1])
+    calls.add(function, *arguments)
+    calls.add(np.matmul, ROW[:1], B[:1, :0])
+    assert calls.largest_product == max(multiply_adds, 1)
+
+
+def test_what_follows_from_weights_is_made_now_and_when_asked_for() -> None:
+    calls, weights, made = Calls(), np.zeros((2, 3), np.float32), []
+    calls.follow(lambda: made.append(weights.sum()))
+    assert made == [0]
+    weights[1, 2] = 5
+    calls()
+    assert made == [0]
+    calls.renew()
+    assert made == [0, 5]
 
 
 def test_an_operation_that_is_bound_is_prepared_once() -> None:

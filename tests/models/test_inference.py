@@ -3,6 +3,7 @@
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -141,5 +142,19 @@ def test_layers_of_the_users_have_the_settings_of_any_session() -> None:
             return super().forward(x, step)
 
     model = pooled(Dense(3), Seeing())
-    model.predict(np.zeros((1, 12, 12, 2)))
+    for _ in range(3):
+        model.predict(np.zeros((1, 12, 12, 2)))
     assert set(seen) == {BUFFERED}
+
+
+@pytest.mark.parametrize(("count", "sessions"), [(1, 1), (16, 1), (100, 3)])
+def test_small_products_need_no_session_once_they_are_bound(
+    monkeypatch: pytest.MonkeyPatch, count: int, sessions: int
+) -> None:
+    model = MODELS["notebook"](device="cpu", threads=1)
+    model.build(model.input_shape)
+    session = Mock(wraps=model.backend.session)
+    monkeypatch.setattr(model.backend, "session", session)
+    found = [model.predict(np.zeros((count, *model.input_shape))) for _ in range(3)]
+    assert session.call_count == sessions
+    assert_array_equal(found[2], found[0])

@@ -7,10 +7,9 @@ from itertools import takewhile
 
 from threadpoolctl import LibController, OpenBLASController, ThreadpoolController
 
-SMALL = 2**17
-"""The most multiply-adds of a pass whose products OpenBLAS gives to one thread each: a product of a
-matrix it splits from 2^18 on (interface/gemm.c), and patches hold up to as many zeros as weights;
-one of a vector from 460,800 on (interface/gemv.c), but before `SINCE` from 9,216 on."""
+SMALL = 2**18
+"""The most multiply-adds of a product that OpenBLAS leaves to one thread (interface/gemm.c); if one
+operand is a vector, it does up to 460,800 (interface/gemv.c), but before `SINCE` up to 9,216."""
 
 SINCE = (0, 3, 27)
 
@@ -85,8 +84,8 @@ def _release_control() -> None:
         release(force=True)
 
 
-def is_whole(multiply_adds: int) -> bool:
-    """Whether BLAS splits no product of a pass of so many multiply-adds, whatever its threads."""
+def is_whole(multiply_adds: float) -> bool:
+    """Whether BLAS does not split a product of so many multiply-adds, whatever its threads."""
     return multiply_adds <= SMALL and _is_known()
 
 

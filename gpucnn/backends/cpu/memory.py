@@ -107,7 +107,7 @@ class CpuMemory(Memory):
         with OneBlasThread(), _Buffered(BUFFERED), ignoring_overflow():
             yield
 
-    def session_of(self, multiply_adds: int) -> AbstractContextManager[None]:
+    def session_of(self, multiply_adds: float) -> AbstractContextManager[None]:
         return ignoring_overflow() if is_whole(multiply_adds) else self.session()
 
     @property

@@ -1,6 +1,7 @@
 """The forward pass in inference, bound to its arrays once for each batch size."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from gpucnn.backends import Array, Backend, Calls
 from gpucnn.models.graph import Stretch
@@ -26,6 +27,7 @@ class BoundPass:
         take_bytes: does the calls of `bind_bytes`.
         compute: does those of the pass.
         renew: lets it follow from the weights as they are now.
+        largest_product: see `Calls`.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class BoundPass:
         bind_bytes(images, self.take_bytes)
         self.output = bind(stretches, images, calls)
         self.compute: Callable[[], None] = calls
-        self.renew = calls.renew
+        self.renew, self.largest_product = calls.renew, calls.largest_product
         self._bind_predictions = bind_predictions
         self._predictions: dict[bool, tuple[Callable[[], None], Array]] = {}
 
@@ -83,6 +85,11 @@ class BoundPasses:
             self._passes[images].renew()
         self._renewed.add(images)
         return self._passes[images]
+
+    def largest_product(self, images: int) -> float:
+        """The multiply-adds of the largest product for a batch size; not known before its pass."""
+        kept = self._passes.get(images)
+        return inf if kept is None else kept.largest_product
 
     def renew(self) -> None:
         """Let the passes follow from the weights as they are now."""

@@ -89,7 +89,6 @@ class Replica:
         self._batches = [0, 0]  # for which memory is reserved, in inference and in training
         self._penalties, self.is_penalized = [0.0] * len(self.layout), False
         self._is_of_whole_batches = any(map(is_of_whole_batch, layers))
-        self._has_own_layers = any(layer.is_own for layer in layers)
         self._least_shard, self._programs = LEAST_SHARD, 1
         self._shards: dict[int, list[slice]] = {}
         self._microbatches: dict[tuple[int, int], list[slice]] = {}
@@ -159,9 +158,7 @@ class Replica:
 
     def session(self, images: int) -> AbstractContextManager[None]:
         """A session of the backend for the forward pass of `images` images."""
-        if self._has_own_layers:  # which may compute anything
-            return self.backend.session()
-        return self.backend.session_of(self.multiply_adds(images))
+        return self.backend.session_of(self.inferring.bound.largest_product(images))
 
     # Shards and microbatches of a batch
 
