@@ -20,12 +20,11 @@ from unittest.mock import patch
 import numpy as np
 
 from gpucnn import Model, load_mnist, models
-from gpucnn.backends.cpu import layout, memory, products
+from gpucnn.backends.cpu import layout, memory, products, winograd
 from gpucnn.backends.cpu.fused import conv_relu_pool, row_tiles
 from gpucnn.backends.cpu.huge_pages import HugePages
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.memory import Workspaces
-from gpucnn.backends.ops.fused import conv_relu_pool as fused_ops
 from gpucnn.utils import machine
 from tables import AVX2, ROOT, openblas_environment, table, with_block
 
@@ -78,7 +77,7 @@ TECHNIQUES: dict[str, list[Replaced]] = {
     "small buffers of NumPy": [(memory, "_Buffered", lambda count: nullcontext())],
     "row tiles": [(conv_relu_pool, "tile_height", _all_rows)],
     "runs copied as one element": [(layout, "runs", _unchanged), (row_tiles, "runs", _unchanged)],
-    "fewer products": [(fused_ops, "suits_training", lambda fused, images: False)],
+    "fewer products": [(winograd, "suits", lambda fused: False)],
     "products in blocks": [
         (products, "count_blocks", _one_block),
         (row_tiles, "count_blocks", _one_block),

@@ -5,7 +5,7 @@ from gpucnn.backends.calls import Calls
 from gpucnn.backends.communicator import ALONE, Communicator
 from gpucnn.backends.devices import Device, available_devices, get_backend, list_devices
 from gpucnn.backends.fused import ConvClassifier, ConvReluPool, ConvReluPoolPlan
-from gpucnn.backends.memory import Array, BatchMemory, Buffer, Shape
+from gpucnn.backends.memory import Array, BatchMemory, Buffer, Order, Shape
 from gpucnn.backends.ops.matrices import as_rows
 from gpucnn.backends.window import Window
 
@@ -22,6 +22,7 @@ __all__ = [
     "ConvReluPoolPlan",
     "CpuBackend",
     "Device",
+    "Order",
     "Shape",
     "Window",
     "as_rows",

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from gpucnn.backends.memory import Array, Shape
+from gpucnn.backends.memory import Array, Order, Shape
 from gpucnn.backends.window import Window
 
 
@@ -19,6 +19,7 @@ class ConvReluPool:
         channels: the channels of the images.
         filters: the filters of the convolution.
         real: the dtype of the images.
+        order: of the output in memory, and of its gradient, see `Memory.batch_view`.
     """
 
     window: Window
@@ -26,6 +27,7 @@ class ConvReluPool:
     channels: int
     filters: int
     real: "np.dtype[np.floating]"
+    order: Order = "C"
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from gpucnn.backends.communicator import Communicator
 
 Array = NDArray[Any]  # or an array of a module with NumPy's interface, such as CuPy
 Shape = tuple[int, ...]
-Order = Literal["C", "F"]
+Order = Literal["C", "F", "channels"]
 Workspace = Callable[[str, Shape, DTypeLike], Array]
 """Allocates scratch memory for one operation, by name, shape and dtype."""
 
@@ -180,7 +180,8 @@ class Memory:
             count: the number of images.
             shape: the shape for one image.
             order: the preferred order of an image's elements in memory: "C", the last axis varying
-                fastest, or "F", the first. Ignored here: kernels index arrays in row-major order.
+                fastest, "F", the first, or "channels", those of all images at a pixel together.
+                Ignored here: kernels index arrays in row-major order.
         """
         return memory[: count * prod(shape)].reshape(count, *shape)
 

@@ -1,6 +1,7 @@
 """Fusion of several layers into one operation, where a backend gains from it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from gpucnn.backends import (
@@ -12,6 +13,7 @@ from gpucnn.backends import (
     ConvClassifier,
     ConvReluPool,
     ConvReluPoolPlan,
+    Order,
     Shape,
 )
 from gpucnn.layers.activations import ReLU
@@ -28,18 +30,30 @@ class FusedConv2D(Layer):
 
     It is made by `fuse` when a network is placed on a backend, not by users.
 
+    Args:
+        convolution: the first of the three.
+        relu: the second.
+        pooling: the third.
+        before: the layer that it takes the output of, if it is a layer.
+
     Attributes:
         parts: the convolution, the ReLU and the max-pooling.
     """
 
     has_parameters: ClassVar[bool] = True
 
-    def __init__(self, convolution: Conv2D, relu: ReLU, pooling: MaxPool2D) -> None:
+    def __init__(
+        self, convolution: Conv2D, relu: ReLU, pooling: MaxPool2D, before: Layer | None
+    ) -> None:
         self.parts = (convolution, relu, pooling)
         self.name = "+".join(part.name for part in self.parts)
         self.index, self.seed = convolution.index, convolution.seed
         self.needs_input_gradient = convolution.needs_input_gradient
         self._fused = describe(convolution, pooling)
+        self._images_order: Order = "C"
+        if isinstance(before, FusedConv2D):
+            self._images_order = convolution.backend.conv_relu_pool_order(self._fused)
+            before.write_in_order(self._images_order)
         self._plans: dict[int, ConvReluPoolPlan] = {}
         self.input_shape, self.output_shape = convolution.input_shape, pooling.output_shape
         self.place(
@@ -57,15 +71,22 @@ class FusedConv2D(Layer):
     def multiply_adds(self) -> int:
         return sum(part.multiply_adds() for part in self.parts)
 
+    def write_in_order(self, order: Order) -> None:
+        """Lay the output out as the layer that takes it reads it fastest, before it is reserved."""
+        self._fused = replace(self._fused, order=order)
+
     def inference_buffers(self) -> dict[str, Buffer]:
         """Those of `forward`, unless calls that are bound do without."""
         return {} if self.backend.binds_calls else self._forward_buffers()
 
     def training_buffers(self) -> dict[str, Buffer]:
-        return super().training_buffers() | self._forward_buffers()
+        of_images = super().training_buffers()
+        in_order = {k: replace(each, order=self._images_order) for k, each in of_images.items()}
+        return in_order | self._forward_buffers()
 
     def _forward_buffers(self) -> dict[str, Buffer]:
-        return super().inference_buffers() | self._plan_buffers()
+        output = Buffer(self.output_shape, order=self._fused.order)
+        return {"output": output, **self._plan_buffers()}
 
     def reserve(self, batch: int, *, training: bool) -> bool:
         grows = super().reserve(batch, training=training)
@@ -285,7 +306,8 @@ def _fuse_convolution(layers: list[Layer], backend: Backend) -> None:
         and relu.max_value is None
         and backend.can_fuse(describe(convolution, pooling))
     ):
-        layers[-3:] = [FusedConv2D(convolution, relu, pooling)]
+        before = layers[-4] if len(layers) > 3 else None
+        layers[-3:] = [FusedConv2D(convolution, relu, pooling, before)]
 
 
 def _fuse_dense(layers: list[Layer], backend: Backend) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import Backend, ConvClassifier, ConvReluPool
-from gpucnn.backends.cpu.fused.fewer_products import suits_training
+from gpucnn.backends.cpu import winograd
 from gpucnn.backends.ops.bounds import normalization, softmax_roundings
 from gpucnn.verification.calls import Call
 from gpucnn.verification.transforms import AbsoluteTransforms
@@ -92,7 +92,7 @@ class _Pooled:
         self.scores: Reals = self._in_windows(scores)
         errors = self._in_windows(rounding.error(taps + 1, terms))
         self._transforms: AbsoluteTransforms | None = None
-        if suits_training(fused, len(x)):
+        if winograd.suits(fused):
             self._transforms = ways = AbsoluteTransforms(fused, np.abs(x) + off, self._kernel)
             terms = ways.scores + np.abs(bias)
             errors = np.maximum(errors, rounding.error(ways.score_roundings, terms))

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucnn.backends import ConvReluPool
-from gpucnn.backends.cpu.winograd import KERNEL
+from gpucnn.backends.cpu import winograd
 
 Reals = NDArray[np.float64]
 
-PIXELS = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0]])
-WEIGHTS = np.abs(KERNEL)
-OUTPUTS = np.array([[1, 0, 1, 1], [0, 1, 1, 1]])
+PIXELS, WEIGHTS, OUTPUTS = (
+    np.abs(each) for each in (winograd.PIXELS, winograd.KERNEL, winograd.OUTPUTS)
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class AbsoluteTransforms:
     """The sums of the operation and of its gradients, which go through so many roundings.
 
     Transformed pixels, gradients of outputs: one for each axis. Weights, and what is transformed
-    back to their gradients, are products with a matrix: as many as it has columns. Outputs: two for
-    each axis; gradients of pixels: two, and one of the sum with those of the next four.
+    back to their gradients: as many as the matrix has columns. Outputs: nine, of sums of nine
+    products and the bias; gradients of pixels: three for each axis, of sums of four.
 
     Args:
         fused: the operation.
@@ -41,7 +41,7 @@ class AbsoluteTransforms:
     @property
     def score_roundings(self) -> int:
         """Those of a score, with a bias."""
-        return 2 + 9 + self.fused.channels + 4 + 1
+        return 2 + 9 + self.fused.channels + 9
 
     @cached_property
     def scores(self) -> Reals:

@@ -102,6 +102,21 @@ class TestFuse:
         for gradient, each in zip(gradients, expected, strict=True):
             assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
 
+    def test_lays_images_out_between_two_as_the_second_reads_them(self) -> None:
+        first, second = ([Conv2D(16, 3), ReLU(), MaxPool2D(2)] for _ in range(2))
+        layers = [*first, *second, Flatten(), Dense(3)]
+        made, plain = network(layers), network([copy(each) for each in layers], Plain())
+        images, labels = np.random.default_rng(0).standard_normal((5, *IMAGE)), small.labels(5)
+        (loss, gradients), (right, expected) = (
+            each.loss_and_gradients(images, labels) for each in (made, plain)
+        )
+        assert loss == pytest.approx(right, rel=1e-12)
+        for gradient, each in zip(gradients, expected, strict=True):
+            assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
+        before, after, *_ = made.replica.layers
+        between = before.buffer("output", 5), after.buffer("input_gradient", 5)
+        assert all(each[:, 0, 0].flags.c_contiguous for each in between)
+
     def test_leaves_groups_as_they_are_on_a_gpu_too(self) -> None:
         layers = [Conv2D(4, 3, groups=2), ReLU(), MaxPool2D(2), Flatten(), Dense(3)]
         made = network(layers, CudaBackend(SimulatorRuntime()))

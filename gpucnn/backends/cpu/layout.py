@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from gpucnn.backends.memory import Array, Shape
+from gpucnn.backends.memory import Array, Order, Shape
 
 T = TypeVar("T")
 
@@ -26,6 +26,16 @@ def images_first(array: Array) -> Array:
 def images_innermost(memory: Array, shape: Shape) -> Array:
     """View flat memory as an array of a shape (n, ...), which lies there as (..., n)."""
     return images_first(memory.reshape(*shape[1:], shape[0]))
+
+
+def in_order(memory: Array, shape: Shape, order: Order) -> Array:
+    """View flat memory as an array of a shape (n, ...), see `CpuMemory.batch_view`."""
+    if order == "F":
+        return memory.reshape(*shape[:0:-1], shape[0]).T
+    if order == "channels":
+        images, height, width, channels = shape
+        return memory.reshape(height, width, images, channels).transpose(2, 0, 1, 3)
+    return images_innermost(memory, shape)
 
 
 def filters_first(images: Array) -> Array:

@@ -13,7 +13,7 @@ from gpucnn.backends.calls import StepCalls
 from gpucnn.backends.communicator import Communicator
 from gpucnn.backends.cpu.blas import OneBlasThread, is_whole
 from gpucnn.backends.cpu.huge_pages import HugePages
-from gpucnn.backends.cpu.layout import images_innermost, images_last
+from gpucnn.backends.cpu.layout import images_innermost, images_last, in_order
 from gpucnn.backends.cpu.recording import noted
 from gpucnn.backends.memory import (
     Array,
@@ -132,11 +132,8 @@ class CpuMemory(Memory):
         return self._pages.allocate(prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
 
     def batch_view(self, memory: Array, count: int, shape: Shape, order: Order = "C") -> Array:
-        """The axis of the images is the last in memory."""
-        inner = memory[: count * prod(shape)]
-        if order == "F":
-            return inner.reshape(*reversed(shape), count).T
-        return images_innermost(inner, (count, *shape))
+        """The axis of the images is the last in memory; that of channels if so ordered."""
+        return in_order(memory[: count * prod(shape)], (count, *shape), order)
 
     def to_layout(self, x: Array, out: Array) -> Array:
         if len(x) == 1:  # both layouts are the same

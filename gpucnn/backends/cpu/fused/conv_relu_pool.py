@@ -8,13 +8,13 @@ from gpucnn.backends.cpu.fused.frame import Frame, panels_of
 from gpucnn.backends.cpu.fused.row_tiles import (
     RowTile,
     are_panels_kept,
-    slices,
     tile_height,
 )
-from gpucnn.backends.cpu.layout import images_last
+from gpucnn.backends.cpu.layout import LastView, images_last
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer, Workspace
 from gpucnn.backends.window import Window
+from gpucnn.utils.arithmetic import slices
 
 
 def can_pool_side_by_side(pool: Window) -> bool:
@@ -72,11 +72,17 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         ]
         self._weight_gradient = np.empty((layout.patch, filters), real)
         self._placed_gradient = self._weight_gradient.reshape(weights.shape).swapaxes(0, 1)
-        height = tile_height(layout, filters, greater.shape[1] * real.itemsize)
+        images = greater.shape[1]
+        height = tile_height(layout, filters, images * real.itemsize)
+        all_rows = list(slices(pool.output[0], height))
         self._tiles = [
-            RowTile(layout, rows, filters, greater, panels, workspace, real)
-            for rows in slices(pool.output[0], height)
+            RowTile(layout, rows, filters, greater, panels, workspace, real, fused.order)
+            for rows in all_rows
         ]
+        runs = [(rows.stop - rows.start) * images for rows in all_rows]
+        self._bias = np.empty((max(runs), filters), real)
+        self._biases = [self._bias[:run].reshape(-1) for run in runs]
+        self._columns = LastView(lambda bias: [bias[:, None]] * len(runs))
 
     @staticmethod
     def buffers(fused: ConvReluPool) -> dict[str, Buffer]:
@@ -91,14 +97,20 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         """Compute `Backend.conv2d_relu_max_pool`."""
         self._images = self._frame.around(x)  # kept for the gradients
         np.copyto(self._placed, kernel)
-        bias = bias[:, None, None, None]
-        for tile in self._tiles:
+        for tile, repeated in zip(self._tiles, self._repeated(bias), strict=True):
             tile.convolve(self._images, self._weights)
             if training:
-                tile.find_maxima_and_where(bias)
+                tile.find_maxima_and_where(repeated)
             else:
-                tile.find_maxima(bias)
+                tile.find_maxima(repeated)
             tile.write(out)
+
+    def _repeated(self, bias: Array) -> list[Array]:
+        """The bias as it is added to the maxima of each tile."""
+        if self.fused.order != "channels":
+            return self._columns(bias)
+        np.copyto(self._bias, bias)
+        return self._biases
 
     def gradients(
         self,
@@ -110,6 +122,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         """Compute `Backend.conv2d_relu_max_pool_gradients`, with the weights given to `forward`."""
         pixels = self._frame.gradient(input_gradient)
         if pixels is not None:
+            pixels.fill(0)
             for weights, by_column in self._taps:
                 np.copyto(by_column, weights)
         self._weight_gradient.fill(0)

@@ -14,8 +14,8 @@ from gpucnn.backends.cpu.products import (
     has_kernels_of_small_matrices,
     in_blocks,
 )
-from gpucnn.backends.memory import Array, Workspace
-from gpucnn.utils.arithmetic import ceil_div
+from gpucnn.backends.memory import Array, Order, Workspace
+from gpucnn.utils.arithmetic import slices
 
 MOST_JOINED = 12
 """The most pixels that columns of a window see together, for which they are joined."""
@@ -73,6 +73,8 @@ class RowTile:
         panels: real (elements, n), memory for the panels of all rows, if they are kept.
         workspace: allocates scratch memory, by name, shape and dtype.
         real: the dtype of the images.
+        order: of the pooled images in memory. Filters are innermost in the scores if they are so in
+            these, and else images.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class RowTile:
         panels: Array | None,
         workspace: Workspace,
         real: "np.dtype[np.floating]",
+        order: Order = "C",
     ) -> None:
         (height, width), images = layout.positions, greater.shape[1]
         each = len(greater) // height
@@ -91,7 +94,8 @@ class RowTile:
         self._workspace, self._real = workspace, real
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         run = layout.positions[0] * images
-        self._are_copied = filters > run
+        self._are_innermost = order == "channels"
+        self._are_copied = filters > run and not self._are_innermost
         if panels is None or self._are_copied:  # since copies are not kept
             self._panels = workspace("panels", (*layout.shape, run), real)
             self._extracted = workspace("extracted", (1,), np.int64)  # whose pixels are in them
@@ -99,31 +103,46 @@ class RowTile:
             size = prod(layout.shape)
             mine = panels[rows.start * size : rows.stop * size]
             self._panels, self._extracted = mine.reshape(*layout.shape, run), np.zeros(1, np.int64)
-        self._is_joined = not self._are_copied and is_gradient_joined(layout)
+        self._is_joined = is_gradient_joined(layout) and not (
+            self._are_copied or self._are_innermost
+        )
         around = layout.pool if self._is_joined else layout.offsets
-        scores = workspace("scores", (*around, filters, width, run), real)
+        scores = workspace("scores", (*around, filters * width * run), real)
         scores = scores.swapaxes(0, 1) if self._is_joined else scores
+        found = greater[rows.start * each : rows.stop * each].reshape(scores.shape)
+        self._comparisons = list(comparisons(scores, found))
+        # In rows of one position, to which the same bias is added, or of one filter.
+        shape = (width if self._are_innermost else filters), -1
+        self._best_in_rows, self._positive_in_rows = (
+            each[0, 0].reshape(shape) for each in (scores, found)
+        )
         self._ones = np.ones(width * run, real)
         self._gradient_shape = layout.patch, filters
-        self._place_products(scores)
         self._sums = np.empty(filters, real)
 
-        self._scores = scores.reshape(*scores.shape[:-1], layout.positions[0], images)
-        self._best = self._scores[0, 0]
-        found = greater[rows.start * each : rows.stop * each].reshape(self._scores.shape)
-        self._positive = found[0, 0]
-        self._zeros = np.zeros(self._best.shape[1:], real)  # the same for every filter
-        self._by_filter = self._best.reshape(filters, -1)
-        self._comparisons = list(comparisons(self._scores, found))
+        scores, found = (self._arranged(each, filters) for each in (scores, found))
+        self._place_products(scores)
+        self._by_filter = scores[0, 0].reshape(filters, -1)
+        split = *layout.offsets, filters, width, layout.positions[0], images
+        self._scores = scores.reshape(split)
+        self._best, self._positive = self._scores[0, 0], found.reshape(split)[0, 0]
+        self._zeros = np.zeros_like(self._best[:, :1] if self._are_innermost else self._best[:1])
 
-        def pooled(array: Array) -> Array:
-            """The tile's rows of (n, ph, pw, filters), in the order of the scores."""
-            return images_last(array)[rows].transpose(2, 1, 0, 3)
+        def pooled(array: Array) -> tuple[Array, ...]:
+            """The tile's rows of (n, ph, pw, filters), in the order of the scores; and the best."""
+            mine = images_last(array)[rows].transpose(2, 1, 0, 3)
+            return (mine, self._best) if self._are_innermost else runs(mine, self._best)
 
         self._seen = LastView(lambda x: runs(*self._places(images_last(x))))
-        self._pixels = LastView(lambda pixels: list(self._rows(pixels)))
-        self._out = LastView(lambda out: runs(pooled(out), self._best))
-        self._output_gradient = LastView(lambda gradient: runs(pooled(gradient), self._best))
+        self._pixels = LastView(lambda pixels: list(self._rows(images_last(pixels))))
+        self._out, self._output_gradient = LastView(pooled), LastView(pooled)
+
+    def _arranged(self, memory: Array, filters: int) -> Array:
+        """View (*offsets, elements) as (*offsets, filters, positions, run)."""
+        width, run, offsets = self._layout.positions[1], self._panels.shape[-1], memory.shape[:2]
+        if self._are_innermost:
+            return np.moveaxis(memory.reshape(*offsets, width, run, filters), -1, 2)
+        return memory.reshape(*offsets, filters, width, run)
 
     def _place_products(self, scores: Array) -> None:
         """Make the operands and results of the products, (*offsets, positions, ...).
@@ -232,21 +251,24 @@ class RowTile:
         """Compute the maxima over the offsets, plus the bias, into the first offset's scores."""
         for best, other, _ in self._comparisons:
             np.maximum(best, other, out=best)
-        np.add(self._best, bias, out=self._best)
+        np.add(self._best_in_rows, bias, out=self._best_in_rows)
 
     def find_maxima_and_where(self, bias: Array) -> None:
         """Do as `find_maxima`, and keep where the maxima are and which of them are above 0."""
         for best, other, greater in self._comparisons:
             np.greater(other, best, out=greater)
             np.maximum(best, other, out=best)
-        np.add(self._best, bias, out=self._best)
-        np.greater(self._best, 0, out=self._positive)
+        np.add(self._best_in_rows, bias, out=self._best_in_rows)
+        np.greater(self._best_in_rows, 0, out=self._positive_in_rows)
 
     def write(self, out: Array) -> None:
         """Write ReLU of the maxima to `out`, (n, ph, pw, filters)."""
-        np.maximum(self._best, self._zeros, out=self._best)
         output, best = self._out(out)
-        np.copyto(output, best)
+        if self._are_innermost:
+            np.maximum(best, self._zeros, out=output)
+        else:  # which has shorter runs: they are copied as elements
+            np.maximum(self._best, self._zeros, out=self._best)
+            np.copyto(output, best)
 
     # Backward
 
@@ -257,8 +279,10 @@ class RowTile:
         others are 0.
         """
         gradient, best = self._output_gradient(output_gradient)
-        np.copyto(best, gradient)
-        np.multiply(self._best, self._positive, out=self._best)
+        if not self._are_innermost:
+            np.copyto(best, gradient)
+            gradient = self._best
+        np.multiply(gradient, self._positive, out=self._best)
 
     def add_bias_gradient(self, total: Array) -> None:
         """Add the sum of the maxima's gradients to `total`, (filters,), by a product with ones."""
@@ -286,7 +310,7 @@ class RowTile:
                 total += block
 
     def add_image_gradient(self, weights: Array, pixels: Array) -> None:
-        """Add to `pixels`, (h, w, c, n), the gradients of all patches that contain them.
+        """Add to `pixels`, (n, h, w, c), the gradients of all patches that contain them.
 
         A column of a panel is read by adjacent columns of outputs. In memory these lie together,
         and so one product adds up what all of them contribute.
@@ -332,13 +356,3 @@ def comparisons(scores: Array, outcomes: Array) -> Iterator[tuple[Array, Array, 
         yield scores[0], other, greater
     for other, greater in zip(scores[0, 1:], outcomes[0, 1:], strict=True):
         yield scores[0, 0], other, greater
-
-
-def slices(count: int, most: int) -> Iterator[slice]:
-    """Split the range from 0 to `count` into as few slices of at most `most`, or 1, as can be.
-
-    They are equally long; the last may be shorter.
-    """
-    each = ceil_div(count, ceil_div(count, max(most, 1)))
-    for first in range(0, count, each):
-        yield slice(first, min(first + each, count))

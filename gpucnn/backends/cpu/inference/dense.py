@@ -3,7 +3,6 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
-from gpucnn.backends.cpu.fused.row_tiles import slices
 from gpucnn.backends.cpu.products import (
     BLOCK,
     SHORTEST,
@@ -12,6 +11,7 @@ from gpucnn.backends.cpu.products import (
     in_blocks,
 )
 from gpucnn.backends.memory import Array
+from gpucnn.utils.arithmetic import slices
 
 TRANSPOSED = 2**17
 """The most bytes of a kernel that is transposed for one image: a copy of a larger one takes the

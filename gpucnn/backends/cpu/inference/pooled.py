@@ -3,11 +3,12 @@
 import numpy as np
 
 from gpucnn.backends.calls import Calls
+from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.frame import panels_of
 from gpucnn.backends.cpu.inference.layout import contiguous
 from gpucnn.backends.cpu.inference.patches import MOST, add_patches
 from gpucnn.backends.cpu.inference.tiles import add_tiles
-from gpucnn.backends.cpu.inference.winograd import add_winograd, suits_winograd
+from gpucnn.backends.cpu.inference.winograd import add_winograd
 from gpucnn.backends.cpu.layout import images_first, images_last
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.fused import ConvReluPool
@@ -36,7 +37,7 @@ def add_pooled_convolution(
     Returns:
         real (n, ph, pw, filters), written by the calls, of the order in memory that suits them.
     """
-    if suits_winograd(fused):
+    if winograd.suits(fused):
         add, order = add_winograd, IMAGES_INSIDE
     elif len(x) <= MOST:
         add, order = add_patches, IMAGES_OUTERMOST

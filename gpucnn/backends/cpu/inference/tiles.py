@@ -5,12 +5,13 @@ import numpy as np
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.fused.frame import panels_of
 from gpucnn.backends.cpu.fused.panels import Panels
-from gpucnn.backends.cpu.fused.row_tiles import slices, tile_height
+from gpucnn.backends.cpu.fused.row_tiles import tile_height
 from gpucnn.backends.cpu.layout import as_elements, images_last
 from gpucnn.backends.cpu.memory import CpuMemory
 from gpucnn.backends.cpu.products import count_blocks, in_blocks
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
+from gpucnn.utils.arithmetic import slices
 
 FEWEST_INNERMOST = 16
 """Filters that fill a vector of the processor, from which on they are innermost in memory, where a
@@ -73,7 +74,7 @@ def _add_tile(
     """
     width, rows, images, filters = out.shape
     run, real = rows * images, x.dtype
-    panels = backend.workspace("panels", (*layout.shape, run), real)
+    panels = backend.workspace("panels in inference", (*layout.shape, run), real)
     seen = layout.seen(x)
     calls.add(np.copyto, *as_elements(panels.reshape(seen.shape), seen))
 

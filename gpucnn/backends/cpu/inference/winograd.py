@@ -4,19 +4,9 @@ import numpy as np
 
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import winograd
-from gpucnn.backends.cpu.fused.row_tiles import slices
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.cpu.products import bound_product
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
-
-FEWEST = 16
-"""Channels, and filters, from which the products that are saved take longer than the transforms."""
-
-
-def suits_winograd(fused: ConvReluPool) -> bool:
-    """Whether the operation can be computed so, and faster."""
-    return min(fused.channels, fused.filters) >= FEWEST and winograd.has_transforms(fused)
 
 
 def add_winograd(
@@ -29,7 +19,7 @@ def add_winograd(
 
     Args:
         backend: allocates memory.
-        fused: the operation, which `suits_winograd`.
+        fused: the operation, which `winograd.suits`.
         x: real (n, h, w, channels), padded; images and channels are innermost in memory.
         kernel: real (3, 3, channels, filters), contiguous.
         bias: real (filters,).
@@ -42,20 +32,18 @@ def add_winograd(
     transform, weights = winograd.of_weights(real), np.empty((16, *kernel.shape[2:]), real)
     calls.follow(lambda: np.dot(transform, kernel.reshape(9, -1), out=weights.reshape(16, -1)))
     out = backend.empty_local((height, width, images, fused.filters), real)
-    at_once = winograd.tile_size() // winograd.column_size(fused)  # columns of one image
-    some_images, *_ = all_images = list(slices(images, at_once))
-    some_columns, *_ = all_columns = list(slices(width, at_once // some_images.stop))
-
-    size = out[:, some_columns, some_images].size
-    products, scores = (backend.empty_local((count, size), real) for count in (17, 5))
+    tiles = winograd.tiles(fused, images)
+    (columns, some), *_ = tiles
+    size = out[:, columns, some].size
+    length = winograd.row_length(size, real)
+    products, scores = (backend.empty_local((count, length), real)[:, :size] for count in (17, 5))
     calls.follow(lambda: np.copyto(products[16].reshape(-1, fused.filters), bias))
     scores[4] = 0
     arranged = x.transpose(1, 2, 0, 3)
-    for columns in all_columns:
-        for mine in all_images:
-            seen, found = arranged[:, 2 * columns.start :, mine], out[:, columns, mine]
-            sums = products[:, : found.size], scores[:, : found.size]
-            _add_tile(backend, seen, weights, *sums, found, calls)
+    for columns, some in tiles:
+        seen, found = arranged[:, 2 * columns.start :, some], out[:, columns, some]
+        sums = products[:, : found.size], scores[:, : found.size]
+        _add_tile(backend, seen, weights, *sums, found, calls)
     return out.transpose(2, 0, 1, 3)
 
 
@@ -81,11 +69,9 @@ def _add_tile(
     """
     (*windows, images, filters), channels = out.shape, x.shape[3]
     pixels = backend.workspace("winograd pixels", (4, 4, *windows, images, channels), x.dtype)
-    winograd.add_transformed(backend.workspace, x, pixels, calls)
+    winograd.add_pixels(backend.workspace, x, pixels, calls)
     matrices = pixels.reshape(16, -1, channels), products[:16].reshape(16, -1, filters)
     calls.add(np.matmul, matrices[0], weights, out=matrices[1])
-    outputs = np.ones((4, 17), x.dtype)
-    outputs[:, :16] = winograd.of_outputs(x.dtype)
-    calls.add(bound_product(outputs, products, scores[:4]))
+    winograd.add_outputs(products, scores[:4], calls)
     found = out.reshape(-1) if out.flags.c_contiguous else out
     calls.add(np.maximum.reduce, scores.reshape(5, *found.shape), 0, None, found)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backends.calls import Calls, bindable
+from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
-from gpucnn.backends.cpu.fused.fewer_products import FewerProductsPlan, suits_training
+from gpucnn.backends.cpu.fused.fewer_products import FewerProductsPlan
 from gpucnn.backends.cpu.fused.one_image import OneImagePlan, suits_one_image
 from gpucnn.backends.cuda.conv_relu_pool import (
     CudaConvReluPoolPlan,
@@ -21,7 +22,7 @@ from gpucnn.backends.cuda.conv_relu_pool import (
 )
 from gpucnn.backends.cuda.kernel import IMAGES, kernel
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
-from gpucnn.backends.memory import Array, Buffer
+from gpucnn.backends.memory import Array, Buffer, Order
 from gpucnn.backends.ops.bounds import CHOSEN, bounded
 from gpucnn.backends.ops.convolution import Convolution, CpuConvolution, CudaConvolution
 from gpucnn.backends.ops.data import CpuData, CudaData, Data
@@ -41,6 +42,10 @@ class ConvReluPools(Data, Convolution, Pooling, Elementwise):
     def can_fuse_gather(self, fused: ConvReluPool, images: Array) -> bool:
         """Whether picking from `images`, a data set, runs faster as a part of the operation."""
         return False
+
+    def conv_relu_pool_order(self, fused: ConvReluPool) -> Order:
+        """The order in memory of the images that a plan reads fastest, see `Memory.batch_view`."""
+        return "C"
 
     def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
         """The buffers of a plan, by name."""
@@ -155,16 +160,19 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
     def can_fuse(self, fused: ConvReluPool) -> bool:
         return can_pool_side_by_side(fused.pool) and fused.window.dilation == (1, 1)
 
+    def conv_relu_pool_order(self, fused: ConvReluPool) -> Order:
+        return "channels" if winograd.suits(fused) else "C"
+
     def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
-        return CpuConvReluPoolPlan.buffers(fused)
+        plan = FewerProductsPlan if winograd.suits(fused) else CpuConvReluPoolPlan
+        return plan.buffers(fused)
 
     def conv_relu_pool_plan(
         self, fused: ConvReluPool, arrays: dict[str, Array]
     ) -> ConvReluPoolPlan:
-        images = len(arrays["greater"])
-        if images == 1 and suits_one_image(fused):
+        if len(arrays["greater"]) == 1 and suits_one_image(fused):
             return OneImagePlan(fused, arrays, self)
-        plan = FewerProductsPlan if suits_training(fused, images) else CpuConvReluPoolPlan
+        plan = FewerProductsPlan if winograd.suits(fused) else CpuConvReluPoolPlan
         return plan(fused, arrays, self.workspace)
 
     @bindable

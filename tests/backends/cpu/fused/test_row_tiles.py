@@ -1,13 +1,11 @@
 """How pooled images are shared out in tiles."""
 
-from itertools import pairwise
-
 import pytest
 
 from gpucnn.backends import Window
 from gpucnn.backends.cpu.fused import row_tiles
 from gpucnn.backends.cpu.fused.panels import Panels
-from gpucnn.backends.cpu.fused.row_tiles import positions_at_once, slices, tile_height
+from gpucnn.backends.cpu.fused.row_tiles import positions_at_once, tile_height
 
 NOTEBOOK = Panels(Window((28, 28), (3, 3), (1, 1), "valid"), (2, 2), (13, 13), 1)
 CACHE = 2**20
@@ -26,22 +24,6 @@ def _size_of_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_tile_has_about_as_many_rows_as_fit(rows: float, height: int) -> None:
     assert tile_height(NOTEBOOK, 8, int(CACHE / (rows * ROW))) == height
-
-
-@pytest.mark.parametrize(
-    ("count", "most", "ends"),
-    [
-        (5, 2, [2, 4, 5]),
-        (4, 2, [2, 4]),
-        (13, 12, [7, 13]),  # as even as can be
-        (13, 4, [4, 8, 12, 13]),
-        (13, 100, [13]),
-        (3, 0, [1, 2, 3]),
-    ],
-)
-def test_slices(count: int, most: int, ends: list[int]) -> None:
-    expected = [slice(*each) for each in pairwise([0, *ends])]
-    assert list(slices(count, most)) == expected
 
 
 @pytest.mark.parametrize(("each", "positions"), [(1, CACHE // 4), (CACHE // 12, 3), (CACHE, 1)])

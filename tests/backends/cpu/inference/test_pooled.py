@@ -8,8 +8,8 @@ import pytest
 
 from backends.fused import conv_relu_pool
 from gpucnn.backends import Array, Backend, Calls, ConvReluPool, CpuBackend, Window
-from gpucnn.backends.cpu import winograd as transforms
-from gpucnn.backends.cpu.inference import patches, pooled, winograd
+from gpucnn.backends.cpu import winograd
+from gpucnn.backends.cpu.inference import patches, pooled
 from gpucnn.backends.cpu.layout import images_innermost
 from gpucnn.backends.window import Padding, Pair
 from gpucnn.verification.transforms import AbsoluteTransforms
@@ -65,7 +65,7 @@ def bound(fused: ConvReluPool, x: Array, kernel: Array, bias: Array) -> Array:
     """
     eps = float(np.finfo(fused.real).eps)
     x, kernel, bias = (np.abs(each).astype(float) for each in (x, kernel, bias))
-    if winograd.suits_winograd(fused):
+    if winograd.suits(fused):
         sums: Array = AbsoluteTransforms(fused, x, kernel).scores.max(1)
         sums = sums.reshape(len(x), *fused.pool.output, fused.filters)
         return eps * (fused.channels + 21) * (sums + bias)
@@ -144,7 +144,7 @@ def test_winograd_in_tiles_of_columns_and_of_images(
         return out
 
     expected = computed()
-    monkeypatch.setattr(transforms, "tile_size", lambda: size)
+    monkeypatch.setattr(winograd, "tile_size", lambda: size)
     np.testing.assert_allclose(computed(), expected, rtol=1e-12, atol=1e-12)
 
 
