@@ -98,9 +98,9 @@ def add_pixels(workspace: Workspace, x: Array, pixels: Array, calls: Calls) -> N
     height, columns, images, channels = pixels.shape[2:]
     runs = x[: 2 * height + 2].reshape(-1, x.shape[1], images * channels)
     lines = workspace("winograd lines", (4, len(runs), columns, runs.shape[2]), x.dtype)
-    _add_transformed(_overlapping(runs, 1, columns), lines, calls)
+    _add_transformed(_windows(runs, 1, columns), lines, calls)
     runs = lines.reshape(4, len(runs), -1)
-    _add_transformed(_overlapping(runs, 1, height), pixels.reshape(4, 4, height, -1), calls)
+    _add_transformed(_windows(runs, 1, height), pixels.reshape(4, 4, height, -1), calls)
 
 
 def add_outputs(products: Array, scores: Array, calls: Calls) -> None:
@@ -172,12 +172,7 @@ def _add_transformed(x: Array, out: Array, calls: Calls) -> None:
         calls.add(add, x[first], x[second], out=result)
 
 
-def _overlapping(x: Array, axis: int, count: int) -> Array:
-    """View the `count` runs of four that begin at every other element, see `_windows`."""
-    return _windows(x, axis, count, 4, 2)
-
-
-def _windows(x: Array, axis: int, count: int, size: int, step: int) -> Array:
+def _windows(x: Array, axis: int, count: int, size: int = 4, step: int = 2) -> Array:
     """View `count` runs of `size` along an axis, one every `step`, as (size, ..., count, ...)."""
     shape, strides = list(x.shape), list(x.strides)
     each = strides[axis]

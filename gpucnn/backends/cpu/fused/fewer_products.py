@@ -29,9 +29,9 @@ class FewerProductsPlan(ConvReluPoolPlan):
         super().__init__(fused, arrays)
         self._frame = Frame(fused, arrays, workspace, "channels")
         self._of_weights = winograd.of_weights(fused.real)
-        sizes, real = (fused.channels, fused.filters), fused.real
-        self._weights, self._gradient = (np.empty((16, *sizes), real) for _ in range(2))
-        self._kernel, self._swapped = (np.empty((each, *sizes[::-1]), real) for each in (9, 16))
+        shape = 16, fused.channels, fused.filters
+        self._weights, self._gradient = (np.empty(shape, fused.real) for _ in range(2))
+        self._swapped = np.empty((16, fused.filters, fused.channels), fused.real)
         weights = self._weights, self._swapped, self._gradient
         found = images_last(arrays["greater"]).reshape(-1)
         self._tiles: list[_Tile] = []
@@ -49,8 +49,6 @@ class FewerProductsPlan(ConvReluPoolPlan):
         """Compute `Backend.conv2d_relu_max_pool`; what the gradients need is always kept."""
         self._images = self._frame.around(x)  # kept for the gradients
         np.dot(self._of_weights, kernel.reshape(9, -1), out=self._weights.reshape(16, -1))
-        np.copyto(self._kernel, kernel.reshape(9, *self._weights.shape[1:]).swapaxes(1, 2))
-        np.dot(self._of_weights, self._kernel.reshape(9, -1), out=self._swapped.reshape(16, -1))
         for tile in self._tiles:
             tile.convolve(self._images, bias, out)
 
@@ -67,6 +65,7 @@ class FewerProductsPlan(ConvReluPoolPlan):
             height, width = (2 * size + 2 for size in self.fused.pool.output)
             pixels[:, height:] = 0  # what no window sees
             pixels[:, :, width:] = 0
+            np.copyto(self._swapped, self._weights.swapaxes(1, 2))
         self._gradient.fill(0)
         bias_gradient.fill(0)
         for tile in self._tiles:
