@@ -31,11 +31,6 @@ extern "C" __global__ void missing(unsigned long long object, float* x)
             "source.cu:4: the simulator does not have unknown",
         ),
         ("#include <cub/unknown.cuh>", "", "source.cu:1: the simulator does not have cub/unknown"),
-        (
-            "#include <cooperative_groups.h>",
-            "cooperative_groups::tiled_partition<64>(cooperative_groups::this_thread_block()).size();",
-            "the simulator does not have tiles of more than 32 threads",
-        ),
     ],
 )
 def test_at_compilation(

@@ -115,19 +115,12 @@ public:
     }
 };
 
-// A power of two of neighbouring lanes of a warp.
-template <unsigned count, typename Parent = void> class thread_block_tile {
-    static_assert(count <= 32, "the simulator does not have tiles of more than 32 threads");
-    static_assert(count > 0 && (count & (count - 1)) == 0, "the size of a tile is a power of two");
-
+// A power of two of neighbouring threads: lanes of a warp, or, below, those of several warps.
+template <unsigned count, bool is_in_warp = (count <= 32)> class tile {
 public:
-    thread_block_tile() = default;
-    template <typename Other> thread_block_tile(const thread_block_tile<count, Other>&) {}
     static unsigned thread_rank() { return (unsigned)gpucnn_simulator::lane % count; }
     static constexpr unsigned num_threads() { return count; }
     static constexpr unsigned size() { return count; }
-    static unsigned meta_group_rank() { return thread_block::thread_rank() / count; }
-    static unsigned meta_group_size() { return (thread_block::size() + count - 1) / count; }
     static unsigned mask()
     {
         return (~0u >> (32 - count)) << first();
@@ -178,14 +171,85 @@ private:
     static unsigned first() { return (unsigned)gpucnn_simulator::lane / count * count; }
 };
 
+template <unsigned count> class tile<count, false> {
+    template <typename T> static unsigned long long bits_of(T value)
+    {
+        static_assert(sizeof(T) <= 8, "the simulator does not have shuffles of more than 8 bytes");
+        unsigned long long bits = 0;
+        __builtin_memcpy(&bits, &value, sizeof(T));
+        return bits;
+    }
+    static unsigned true_predicates(gpucnn_simulator::Place place, int predicate)
+    {
+        return (unsigned)gpucnn_simulator::wait_for_part(place, count, false, predicate != 0, -1);
+    }
+
+public:
+    static unsigned thread_rank() { return thread_block::thread_rank() % count; }
+    static unsigned num_threads()
+    {
+        const unsigned left = thread_block::size() - thread_block::thread_rank() / count * count;
+        return left < count ? left : count;
+    }
+    static unsigned size() { return num_threads(); }
+    static void sync(GPUCNN_WHERE)
+    {
+        gpucnn_simulator::wait_for_part(GPUCNN_PLACE("tile.sync()"), count, true, 0, -1);
+    }
+    template <typename T> static T shfl(T value, unsigned rank, GPUCNN_WHERE)
+    {
+        const unsigned long long bits = gpucnn_simulator::wait_for_part(
+            GPUCNN_PLACE("tile.shfl()"), count, false, bits_of(value), (int)(rank % size()));
+        __builtin_memcpy(&value, &bits, sizeof(T));
+        return value;
+    }
+    static int any(int predicate, GPUCNN_WHERE)
+    {
+        return true_predicates(GPUCNN_PLACE("tile.any()"), predicate) != 0;
+    }
+    static int all(int predicate, GPUCNN_WHERE)
+    {
+        return true_predicates(GPUCNN_PLACE("tile.all()"), !predicate) == 0;
+    }
+};
+
+template <typename Parent> struct Partitioned {
+    using Type = Parent;
+};
+template <> struct Partitioned<void> {
+    using Type = thread_block;
+};
+
+template <unsigned count, typename Parent = void> class thread_block_tile : public tile<count> {
+    static_assert(
+        count > 0 && count <= 1024 && (count & (count - 1)) == 0,
+        "the size of a tile is a power of two, of at most 1024");
+    using Whole = typename Partitioned<Parent>::Type;
+
+public:
+    thread_block_tile() = default;
+    template <typename Other> thread_block_tile(const thread_block_tile<count, Other>&) {}
+    // Among the tiles of what was partitioned.
+    static unsigned meta_group_rank() { return Whole::thread_rank() / count; }
+    static unsigned meta_group_size() { return (Whole::size() + count - 1) / count; }
+};
+
+// Memory that a device needs for tiles of more than 32 threads.
+template <unsigned threads = 1024> struct block_tile_memory {
+    char bytes[threads / 32 * 8];
+};
+template <unsigned threads> inline thread_block this_thread_block(block_tile_memory<threads>&)
+{
+    return {};
+}
+
 // Any of these groups, as it is passed to a function that takes all kinds.
 class thread_group {
     unsigned mask;  // of lanes, or 0 for the block
 
 public:
     thread_group(const thread_block&) : mask(0) {}
-    template <unsigned count, typename Parent>
-    thread_group(const thread_block_tile<count, Parent>& tile) : mask(tile.mask())
+    template <unsigned count> thread_group(const tile<count, true>& tile) : mask(tile.mask())
     {
     }
     explicit thread_group(unsigned mask) : mask(mask) {}

@@ -147,19 +147,19 @@ unsigned first_live()
 // that have returned are not waited for, as since sm_70.
 void complete_block()
 {
-    const unsigned waiting = first_live();
+    const Wait& first = block->waits[first_live()];
     for (unsigned thread = 0; thread < thread_count; thread++) {
-        if (has_ended(thread)) continue;
-        if (!same(block->waits[thread].place, block->waits[waiting].place))
-            give_up(
-                "%s waits in %s, but %s in %s: have all threads of a block come to the same "
-                "__syncthreads",
-                named(waiting).characters, at(block->waits[waiting].place).characters,
-                named(thread).characters,
-                at_other(block->waits[thread].place, block->waits[waiting].place).characters);
+        const Wait& wait = block->waits[thread];
+        if (has_ended(thread) || same(wait.place, first.place)) continue;
+        const bool is_of_part = wait.others == Others::PART || first.others == Others::PART;
+        give_up(
+            "%s waits in %s, but %s in %s: have all threads of a %s come to the same %s",
+            named(first_live()).characters, at(first.place).characters, named(thread).characters,
+            at_other(wait.place, first.place).characters, is_of_part ? "tile" : "block",
+            is_of_part ? "call" : "__syncthreads");
     }
     share_long_launch();
-    if (block->waits[waiting].others == Others::GROUP) {
+    if (first.others == Others::GROUP) {
         block->waits_for_group = true;
         return;
     }
@@ -230,7 +230,12 @@ void complete_part(unsigned begin, unsigned end)
                 named(threads[i]).characters, named(source).characters, at(wait.place).characters);
         wait.result = wait.source < 0 ? true_predicates : block->waits[source].value;
     }
-    if (block->waits[threads[0]].orders_memory) order_all();
+    const Wait& wait = block->waits[threads[0]];
+    if (launch.is_checked && wait.orders_memory) order_part(begin, end, wait.part_size);
+#if defined(GPUCNN_THREAD)
+    if (wait.orders_memory)
+        synchronise([&](unsigned i) { return block->waits[threads[i]].fiber; }, count);
+#endif
     put_in_order(threads, count);
     make_ready(threads, count);
 }

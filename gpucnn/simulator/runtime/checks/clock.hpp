@@ -26,6 +26,8 @@ using Time = unsigned;
 
 constexpr Time LAST_TIME = (1u << (32 - THREAD_BITS)) - 2;
 
+constexpr unsigned SMALLEST_PART = 64, PARTS = 5;  // of the block, in threads, and sizes of them
+
 Time now;                          // never 0, the time in a cell without an access
 Time launch_start, group_start;    // of the running ones
 Time group_barrier;                // the latest at which all blocks of the group were ordered
@@ -33,6 +35,7 @@ Time block_start;                  // of the running one, or when it went on aft
 Time barrier;                      // the latest at which all threads of the block were ordered
 Time latest[MOST_THREADS];         // at which a thread was ordered with others of its warp
 Time seen[MOST_THREADS][WARP];     // up to which the lanes of its warp are ordered before a thread
+Time part_barriers[PARTS][MOST_THREADS];  // at which a thread's part of 64 << i was ordered
 Stamp mine;                        // of the running thread
 bool is_forgotten;                 // whether earlier accesses of the running group are forgotten
 
@@ -54,6 +57,7 @@ void forget()
     clear_cells();
     memset(latest, 0, sizeof(latest));
     memset(seen, 0, sizeof(seen));
+    memset(part_barriers, 0, sizeof(part_barriers));
     started.clear();
     now = launch_start = group_start = group_barrier = block_start = barrier = 1;
     started.push_back({now, now, blockIdx});
@@ -96,6 +100,24 @@ void order_lanes(unsigned first, unsigned lanes)
     }
 }
 
+// Orders the accesses of the threads from `begin` to `end`, a part of the block, at a barrier of it.
+void order_part(unsigned begin, unsigned end, unsigned size)
+{
+    const Time after = tick();
+    Time* const barriers = part_barriers[__builtin_ctz(size / SMALLEST_PART)];
+    for (unsigned thread = begin; thread < end; thread++) barriers[thread] = latest[thread] = after;
+}
+
+bool is_ordered_in_part(Time time, unsigned thread)
+{
+    for (unsigned i = 0; i < PARTS; i++) {
+        const unsigned size = SMALLEST_PART << i;
+        if (thread / size != worker->running / size) continue;
+        if (time < part_barriers[i][worker->running]) return true;
+    }
+    return false;
+}
+
 void note_fence()
 {
     started.back().fence = tick();
@@ -124,6 +146,7 @@ bool is_unordered(Stamp stamp, const Region& region)
     if (time < barrier || thread == worker->running) return false;
     const bool is_fenced = block->is_acquired && started.back().fence > time;  // as by a lock
     if (!region.is_shared && is_fenced) return false;
+    if (is_ordered_in_part(time, thread)) return false;
     return thread / WARP != worker->running / WARP || time > seen[worker->running][thread % WARP];
 }
 
