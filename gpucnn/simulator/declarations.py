@@ -18,6 +18,7 @@ _DIRECTIVE = re.compile(r"^[ \t]*#.*$", re.MULTILINE)  # a line marker, or a #pr
 _ATTRIBUTE = re.compile(rf"\b(?:__attribute__|alignas)\s*{_PARENTHESES}")
 _STANDARD_ATTRIBUTE = re.compile(r"\[\[.*?\]\]", re.DOTALL)
 _BOUNDS = re.compile(rf"\b__launch_bounds__\s*({_PARENTHESES})")
+_CLUSTER = re.compile(rf"\b__cluster_dims__\s*({_PARENTHESES})")
 _KEYWORD = re.compile(r"\b__(?:global|device|constant|managed|shared)__\b")
 _KERNEL = re.compile(r"\b__global__\b[^;{}()]*?((?:\b\w+\s*::\s*)*\b\w+)\s*(<[^;{}()]*>)?\s*\(")
 _VARIABLE = re.compile(r"\b__(?:device|constant|managed)__\b(?:[^;{}()=\[]|\[[^;{}\]]*\])*[;={]")
@@ -65,6 +66,9 @@ class KernelDeclaration:
     bounds: str
     """Of `__launch_bounds__`, in parentheses."""
 
+    cluster: str
+    """Of `__cluster_dims__`, in parentheses."""
+
     end: int
 
 
@@ -92,7 +96,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 def kernels(bare: str) -> Iterator[KernelDeclaration]:
     """The kernels that a source defines or instantiates, in their order."""
-    declarations = _blank(_BOUNDS, bare)
+    declarations = _blank(_CLUSTER, _blank(_BOUNDS, bare))
     for found in _KERNEL.finditer(declarations):
         begin = _begin_of_statement(declarations, found.start())
         head = re.search(r"\btemplate\b\s*(<\s*>|<|)", declarations[begin : found.start()])
@@ -103,10 +107,12 @@ def kernels(bare: str) -> Iterator[KernelDeclaration]:
         if declarations[end - 1] == ";" and not (head and head[1] == ""):
             continue  # a declaration, whose definition follows
         bounds = _BOUNDS.search(bare, begin, last)
+        cluster = _CLUSTER.search(bare, begin, last)
         yield KernelDeclaration(
             name=found[1] + (found[2] or ""),
             parameters=bare[found.end() - 1 : last],
             bounds=bounds[1] if bounds and not head else "(0)",
+            cluster=cluster[1] if cluster and not head else "()",
             end=end,
         )
 
@@ -161,7 +167,7 @@ def assembly(bare: str, bodies: Iterable[range]) -> Iterator[tuple[int, int]]:
 
 def keywords(bare: str) -> Iterator[Edit]:
     """CUDA's keywords, to be removed."""
-    for pattern in (_KEYWORD, _BOUNDS):
+    for pattern in (_KEYWORD, _BOUNDS, _CLUSTER):
         for found in pattern.finditer(bare):
             yield *found.span(), ""
 

@@ -22,6 +22,7 @@ class KernelDescription(ctypes.Structure):
         ("parameters", ctypes.POINTER(Parameter)),
         ("parameter_count", ctypes.c_int),
         ("largest_block", ctypes.c_int),
+        ("cluster", ctypes.c_uint * 3),
     )
 
 

@@ -21,6 +21,7 @@ LARGEST_BLOCK = (1024, 1024, 64)
 MOST_THREADS = 1024
 MOST_STATIC_SHARED = 48 * 1024
 MOST_SHARED = 227 * 1024
+MOST_IN_CLUSTER = 8
 MOST_COOPERATING = 16384
 """Threads of a cooperative launch, each of which has a stack at the same time."""
 
@@ -182,10 +183,16 @@ class Function:
         """
         self._launched()
         sizes = self._checked_sizes(grid, block, shared_mem)
+        self._check_cluster(sizes[0])
         arguments = Arguments(self.name, self.parameters, args)
         chosen = None if blocks is None else self._checked_blocks(blocks, prod(sizes[0]))
         if cooperative:
-            self._check_cooperative(prod(sizes[0]) * prod(sizes[1]), blocks)
+            self._check_cooperative(prod(sizes[0]) * prod(sizes[1]))
+        if blocks is not None and (cooperative or prod(self._kernel.cluster) > 1):
+            raise SimulatorError(
+                f"{self.name} is launched with some of its blocks, and they wait for each other: "
+                "launch all"
+            )
         arrays = disjoint(arguments.arrays)
         launch = Launch(
             kernel=ctypes.pointer(self._kernel),
@@ -193,7 +200,7 @@ class Function:
             arguments=arguments.pointers,
             grid=sizes[0],
             block=sizes[1],
-            group=sizes[0] if cooperative else (1, 1, 1),
+            group=sizes[0] if cooperative else self._kernel.cluster,
             is_cooperative=cooperative,
             dynamic_shared=shared_mem,
             order=_ORDERS.get(str(self._order), _SHUFFLED),
@@ -235,16 +242,29 @@ class Function:
             )
         return sizes
 
-    def _check_cooperative(self, threads: int, blocks: object) -> None:
+    def _check_cluster(self, grid: tuple[int, ...]) -> None:
+        cluster = tuple(self._kernel.cluster)
+        if prod(cluster) > MOST_IN_CLUSTER:
+            raise SimulatorError(
+                f"{self.name} has clusters of {prod(cluster)} blocks, and a device allows "
+                f"{MOST_IN_CLUSTER}: make its __cluster_dims__ smaller"
+            )
+        if any(blocks % size for blocks, size in zip(grid, cluster, strict=True)):
+            raise SimulatorError(
+                f"{self.name} is launched with a grid of {grid}, and its clusters are of "
+                f"{cluster}: give a multiple of that"
+            )
+
+    def _check_cooperative(self, threads: int) -> None:
+        if prod(self._kernel.cluster) > 1:
+            raise SimulatorError(
+                f"{self.name} has clusters, and the simulator does not have cooperative launches "
+                "of such kernels: launch it without"
+            )
         if threads > MOST_COOPERATING:
             raise SimulatorError(
                 f"{self.name} is launched cooperatively with {threads} threads, and the simulator "
                 f"has {MOST_COOPERATING} at once: launch fewer blocks, as a device asks for too"
-            )
-        if blocks is not None:
-            raise SimulatorError(
-                f"{self.name} is launched cooperatively with some of its blocks: launch all, as "
-                "they wait for each other"
             )
 
     def _padded_to_3d(

@@ -104,7 +104,8 @@ def _listed_kernels(found: Sequence[KernelDeclaration]) -> Iterator[Edit]:
         # It is told by its type from others, and from CUDA's functions, of its name.
         parameters = " ".join(kernel.parameters.split())  # in the line where the kernel ends
         type_of = "" if "=" in parameters else f"(void (*){parameters})"
-        entry = f"kernel_entry<({type_of}&{kernel.name})>(0, {kernel.bounds[1:-1]})"
+        sizes = f"::dim3{kernel.cluster}, {kernel.bounds[1:-1]}"
+        entry = f"kernel_entry<({type_of}&{kernel.name})>(0, {sizes})"
         yield kernel.end, kernel.end, _entry(f"kernel_{number}", entry)
 
 

@@ -22,8 +22,8 @@ extern "C" __global__ void missing(unsigned long long object, float* x)
         ("", "__nv_fp8_e4m3 y;", "source.cu:4: the simulator does not have __nv_fp8_e4m3"),
         (
             "#include <cooperative_groups.h>",
-            "cooperative_groups::this_cluster();",
-            "source.cu:4: the simulator does not have this_cluster",
+            "cooperative_groups::this_multi_grid();",
+            "source.cu:4: the simulator does not have this_multi_grid",
         ),
         (
             "#include <cooperative_groups.h>",

@@ -57,7 +57,59 @@ public:
     static dim3 group_dim() { return gridDim; }
 };
 
+// The blocks of a cluster, by __cluster_dims__; one, if the kernel has none.
+class cluster_group {
+    static dim3 size_in_blocks()
+    {
+        return gpucnn_simulator::is_cooperative ? dim3() : gpucnn_simulator::group_dim;
+    }
+
+public:
+    static void sync(GPUCNN_WHERE)
+    {
+        if (gpucnn_simulator::is_cooperative) return __syncthreads(file, line);
+        gpucnn_simulator::wait_for_group(GPUCNN_PLACE("cluster.sync()"));
+    }
+    struct arrival_token {};
+    static arrival_token barrier_arrive() { return {}; }
+    static void barrier_wait(GPUCNN_WHERE) { sync(file, line); }
+    static void barrier_wait(arrival_token&&, GPUCNN_WHERE) { sync(file, line); }
+    static dim3 dim_blocks() { return size_in_blocks(); }
+    static dim3 dim_threads()
+    {
+        const dim3 size = size_in_blocks();
+        return dim3(size.x * blockDim.x, size.y * blockDim.y, size.z * blockDim.z);
+    }
+    static dim3 block_index()
+    {
+        const dim3 size = size_in_blocks();
+        return dim3(blockIdx.x % size.x, blockIdx.y % size.y, blockIdx.z % size.z);
+    }
+    static dim3 thread_index()
+    {
+        const dim3 block = block_index();
+        return dim3(
+            block.x * blockDim.x + threadIdx.x, block.y * blockDim.y + threadIdx.y,
+            block.z * blockDim.z + threadIdx.z);
+    }
+    static unsigned num_blocks() { return volume(size_in_blocks()); }
+    static unsigned block_rank() { return (unsigned)linear(block_index(), size_in_blocks()); }
+    static unsigned num_threads() { return num_blocks() * volume(blockDim); }
+    static unsigned size() { return num_threads(); }
+    static unsigned thread_rank()
+    {
+        return block_rank() * volume(blockDim) + thread_block::thread_rank();
+    }
+    // What lies in another block's shared memory as `address` does in the running one's.
+    template <typename T> static T* map_shared_rank(T* address, int rank, GPUCNN_WHERE)
+    {
+        return (T*)gpucnn_simulator::shared_memory_of(
+            GPUCNN_PLACE("map_shared_rank"), (unsigned)rank, address);
+    }
+};
+
 inline thread_block this_thread_block() { return {}; }
+inline cluster_group this_cluster() { return {}; }
 inline grid_group this_grid() { return {}; }
 
 // Some lanes of a warp, whose ranks are their order.

@@ -35,10 +35,11 @@ struct Listed : Entry {
 
 template <auto address> struct Named {};
 
-template <auto kernel> Entry kernel_entry(const char* expression, int largest_block, ...)
+template <auto kernel>
+Entry kernel_entry(const char* expression, dim3 cluster, int largest_block, ...)
 {
     using S = Stub<kernel>;
-    static const Kernel description = {S::call, S::parameters, S::count, largest_block};
+    static const Kernel description = {S::call, S::parameters, S::count, largest_block, cluster};
     return {typeid(Named<kernel>).name(), expression, &description, nullptr, 0, nullptr};
 }
 
@@ -54,7 +55,7 @@ template <typename... P> constexpr bool is_kernel<void (*)(P...)> = true;
 template <auto address> Entry entry_of(const char* expression)
 {
     if constexpr (is_kernel<decltype(address)>)
-        return kernel_entry<address>(expression, 0);
+        return kernel_entry<address>(expression, dim3(), 0);
     else
         return variable_entry<address>(expression);
 }

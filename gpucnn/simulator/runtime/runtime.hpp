@@ -151,6 +151,7 @@ struct Kernel {
     const Parameter* parameters;
     int parameter_count;
     int largest_block;  // threads, by __launch_bounds__, or 0
+    dim3 cluster;       // blocks, by __cluster_dims__
 };
 
 }  // namespace gpucnn_simulator

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from simulator.sources import COMPILERS, FOLDER, kernel, line, zeros
 ORDERS: list[Order] = ["forward", "reversed", 1, 2]
 
 
-def error_of(name: str, grid: int, *arguments: object) -> str:
+def error_of(name: str, grid: int, *arguments: Any) -> str:
     with pytest.raises(LaunchError) as caught:
         kernel("groups", name)((grid,), (64,), arguments, cooperative=True)
     return str(caught.value)
@@ -79,5 +81,62 @@ def test_launches_that_are_too_large() -> None:
     arguments = (zeros(1), zeros(1), np.int32(1))
     with pytest.raises(SimulatorError, match=r"cooperatively with 16448 threads, .* has 16384"):
         rotate((257,), (64,), arguments, cooperative=True)
-    with pytest.raises(SimulatorError, match="some of its blocks"):
+    with pytest.raises(SimulatorError, match="launch all"):
         rotate((2,), (64,), arguments, blocks=[1], cooperative=True)
+
+
+def neighbours(x: Any) -> Any:
+    """What a grid of 4 x 6 blocks computes in clusters of 2 x 2."""
+    blocks, out = x.reshape(6, 4, 32), np.zeros((6, 4, 32), np.int32)
+    for y, x in np.ndindex(6, 4):
+        next_rank = (2 * (y % 2) + x % 2 + 1) % 4
+        other = (y // 2 * 2 + next_rank // 2, x // 2 * 2 + next_rank % 2)
+        out[y, x] = 10 * blocks[other] + next_rank
+    return out.ravel()
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("order", ORDERS)
+def test_blocks_of_a_cluster_share_memory(
+    order: Order, checked: bool, compiler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    x, out = np.arange(24 * 32, dtype=np.int32), zeros(24 * 32)
+    groups = Module(FOLDER / "groups.cu", order=order, checked=checked)
+    groups.get_function("neighbours")((4, 6), (32,), (x, out), shared_mem=128)
+    np.testing.assert_array_equal(out, neighbours(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "comment", "message"),
+    [
+        ("too_early", "early", "reads shared memory at {} that no thread of the block has written"),
+        (
+            "too_late",
+            "late",
+            "of block 0 of its cluster in map_shared_rank at {}, which has returned",
+        ),
+        ("among_clusters", "of another", "at {}, and blocks run in any order"),
+    ],
+)
+def test_faults_in_clusters(name: str, comment: str, message: str) -> None:
+    with pytest.raises(LaunchError) as caught:
+        kernel("groups", name)((4,), (32,), (zeros(32),))
+    assert message.format(line("groups", comment)) in str(caught.value)
+
+
+def test_clusters_that_are_refused() -> None:
+    clusters = kernel("groups", "neighbours")
+    arguments = (zeros(32), zeros(32))
+    with pytest.raises(
+        SimulatorError, match=r"grid of \(4, 3, 1\), .* of \(2, 2, 1\): give a multiple"
+    ):
+        clusters((4, 3), (32,), arguments)
+    with pytest.raises(SimulatorError, match="does not have cooperative launches of such"):
+        clusters((4, 4), (32,), arguments, cooperative=True)
+    with pytest.raises(SimulatorError, match="launch all"):
+        clusters((4, 4), (32,), arguments, blocks=[0])
+    large = 'extern "C" __global__ void __cluster_dims__(3, 3) large() {}'
+    with pytest.raises(SimulatorError, match="clusters of 9 blocks, and a device allows 8"):
+        Module(large).get_function("large")((3, 3), (1,), ())
