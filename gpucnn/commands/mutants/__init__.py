@@ -5,3 +5,6 @@ CHOSEN = "GPUCNN_MUTATION_TESTS"
 
 FAILED = "GPUCNN_MUTATION_FAILED"
 """The variable with the path of the file that gets the first test that fails."""
+
+SERVER = "GPUCNN_MUTATION_SERVER"
+"""The variable with the path of the socket on which a pytest asks for runs; see runs.py."""

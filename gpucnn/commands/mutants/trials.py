@@ -1,27 +1,22 @@
 """Trying mutants: the tests without any, then with each, some at a time."""
 
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from gpucnn.commands.mutants import CHOSEN, FAILED
 from gpucnn.commands.mutants.results import Outcome
-from gpucnn.errors import GpucnnError, InvalidValueError, printable
+from gpucnn.commands.mutants.runs import ForkedRuns, Runs
+from gpucnn.errors import GpucnnError, printable
 from gpucnn.simulator.mutation import watching
 from gpucnn.simulator.mutation.equality import is_equal
 from gpucnn.simulator.mutation.mutants import Mutant, Part
 
 PATIENCE = 30
 """Seconds that a run with a mutant may take longer than five without: it compiles, among others."""
-
-_PLUGIN = "gpucnn.commands.mutants.plugin"
 
 
 class TestsFailError(GpucnnError, RuntimeError):
@@ -51,8 +46,6 @@ class Trials:
 
     def __init__(self, command: Sequence[str], parts: Sequence[Part]) -> None:
         self._command, self._parts = list(command), list(parts)
-        self._running = set[subprocess.Popen[bytes]]()
-        self._is_over = False
         self._known = self._run_without()
 
     def _run_without(self) -> Known:
@@ -65,7 +58,7 @@ class Trials:
             folder = Path(name)
             watching.prepare(folder, [part.text for part in self._parts])
             begin = time.monotonic()
-            status = self._run(folder, None, None)
+            status = Runs(self._command).run(folder, None, None)
             seconds = time.monotonic() - begin
             if status != 0:
                 raise TestsFailError(
@@ -94,19 +87,25 @@ class Trials:
         Yields:
             A mutant and what became of it, as each ends.
         """
+        parts = [part.text for part in self._parts]
+        every = [ForkedRuns(self._command, parts) for _ in range(at_once)]
+        free = SimpleQueue[Runs]()
+        for runs in every:
+            free.put(runs)
         pool = ThreadPoolExecutor(at_once)
         try:
-            futures = {pool.submit(self._try, mutant): mutant for mutant in mutants}
+            futures = {pool.submit(self._try, mutant, free): mutant for mutant in mutants}
             for future in as_completed(futures):
                 yield futures[future], future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            self._is_over = True
-            for process in list(self._running):
-                _kill(process)
+            for runs in every:
+                runs.stop()
             pool.shutdown()
+            for runs in every:
+                runs.close()
 
-    def _try(self, mutant: Mutant) -> Outcome:
+    def _try(self, mutant: Mutant, free: "SimpleQueue[Runs]") -> Outcome:
         tests = self._known.tests[mutant.part]
         if not tests:
             return Outcome("not reached", "no test launches a kernel of it")
@@ -114,9 +113,11 @@ class Trials:
             folder = Path(name)
             watching.prepare(folder, [mutant.part.text], mutant.text)
             limit = 5 * self._known.seconds + PATIENCE
+            runs = free.get()
             try:
-                status = self._run(folder, None if "" in tests else tests, limit)
+                status = runs.run(folder, None if "" in tests else tests, limit)
             finally:
+                free.put(runs)
                 watching.remove_libraries(folder)
             if refusal := watching.refusal(folder):
                 return Outcome("not compiled", refusal)
@@ -128,56 +129,7 @@ class Trials:
             return Outcome("equal", "compiles to the same code")
         return Outcome("survived", "")
 
-    def _run(self, folder: Path, tests: set[str] | None, limit: float | None) -> int | None:
-        """Run the command, watched; its exit status, or None if it does not end in time."""
-        environment = _environment(folder)
-        if tests is not None:
-            chosen = folder / "chosen"
-            chosen.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
-            environment[CHOSEN] = str(chosen)
-        try:
-            process = subprocess.Popen(
-                self._command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # so that all that it starts can be ended
-            )
-        except OSError as error:
-            name = printable(self._command[0])
-            raise InvalidValueError(f"{name} cannot be started: {error.strerror}") from None
-        self._running.add(process)
-        try:
-            if self._is_over:  # after which none is looked for
-                return None
-            return process.wait(limit)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            _kill(process)
-            self._running.discard(process)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """This one, in which pytest stops at the first failure and keeps nothing."""
-    addition = f"-x -p {_PLUGIN} -p no:cacheprovider"
-    return {
-        **os.environ,
-        watching.VARIABLE: str(folder),
-        FAILED: str(folder / "failed"),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
-        "PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} {addition}".strip(),
-    }
-
 
 def _failed(folder: Path) -> str:
     file = folder / "failed"
     return file.read_text(encoding="utf-8") if file.exists() else ""
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all that it has started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
