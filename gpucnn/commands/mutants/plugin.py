@@ -15,10 +15,25 @@ from gpucnn.commands.mutants import CHOSEN, FAILED, SERVER
 MORE = 3
 """Times as many examples as a test has without a mutant."""
 
+_OUTER = os.environ.get("PYTEST_CURRENT_TEST")
+"""Where a test runs pytest in another process, that test, to which all in there belongs."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop at the first failure."""
+    if _OUTER is None:
+        config.option.maxfail = 1
+        return
+    from gpucnn.simulator.mutation.watching import WITHIN
+
+    os.environ.setdefault(WITHIN, _OUTER)
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a mutant, leave out the tests that launch no kernel of its file."""
+    if _OUTER is not None:
+        return
     if "hypothesis" in sys.modules:
         _set_examples(with_mutant=CHOSEN in os.environ or SERVER in os.environ)
     config.hook.pytest_deselected(items=_leave_out(items))
@@ -29,8 +44,11 @@ def _leave_out(items: list[pytest.Item]) -> list[pytest.Item]:
     if CHOSEN not in os.environ:
         return []
     chosen = set(Path(os.environ[CHOSEN]).read_text(encoding="utf-8").splitlines())
+    left = [each for each in items if each.nodeid in chosen]
+    if not left:  # they have other names each time
+        return []
     left_out = [each for each in items if each.nodeid not in chosen]
-    items[:] = [each for each in items if each.nodeid in chosen]
+    items[:] = left
     return left_out
 
 
@@ -52,7 +70,7 @@ def _set_examples(*, with_mutant: bool) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note a test that fails."""
-    if report.failed and FAILED in os.environ:
+    if report.failed and FAILED in os.environ and _OUTER is None:
         Path(os.environ[FAILED]).write_text(report.nodeid, encoding="utf-8")
 
 

@@ -74,7 +74,7 @@ class Runs:
         try:
             process = subprocess.Popen(
                 self._command,
-                env={**os.environ, **environment},
+                env={**_outside_of_tests(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -185,13 +185,13 @@ class ForkedRuns(Runs):
 
 
 def _environment(folder: Path, tests: Collection[str] | None) -> dict[str, str]:
-    """What a run has in its environment, in which pytest stops at the first failure."""
+    """What a run has in its environment, with which pytest has the plugin."""
     environment = {
         watching.VARIABLE: str(folder),
         FAILED: str(folder / "failed"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
         "PYTEST_ADDOPTS": " ".join(
-            [os.environ.get("PYTEST_ADDOPTS", ""), "-x -p", _PLUGIN, "-p no:cacheprovider"]
+            [os.environ.get("PYTEST_ADDOPTS", ""), "-p", _PLUGIN, "-p no:cacheprovider"]
         ),
     }
     if tests is not None:
@@ -199,6 +199,12 @@ def _environment(folder: Path, tests: Collection[str] | None) -> dict[str, str]:
         chosen.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
         environment[CHOSEN] = str(chosen)
     return environment
+
+
+def _outside_of_tests() -> dict[str, str]:
+    """This environment; where a test calls this, as that was before it."""
+    within = ("PYTEST_CURRENT_TEST", watching.WITHIN)
+    return {name: value for name, value in os.environ.items() if name not in within}
 
 
 def _number(connection: socket.socket) -> int:

@@ -18,6 +18,10 @@ from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.mutation.includes import with_includes
 
 VARIABLE = "GPUCNN_MUTATION"
+
+WITHIN = "GPUCNN_MUTATION_TEST"
+"""The variable with the test to which launches belong, if that is of another process."""
+
 _PARTS, _LOADS, _LAUNCHES = "parts.json", "loads", "launches"
 _LIBRARIES, _REFUSED = "libraries", "refused"
 _PHASE = re.compile(r"(.+) \(call\)", re.DOTALL)
@@ -102,7 +106,8 @@ class _Watch:
 
     def _launched(self, parts: tuple[int, ...]) -> None:
         """Note the test that launches a kernel; "" outside of one: others may depend on it."""
-        test = _PHASE.fullmatch(os.environ.get("PYTEST_CURRENT_TEST", ""))
+        running = os.environ.get(WITHIN) or os.environ.get("PYTEST_CURRENT_TEST", "")
+        test = _PHASE.fullmatch(running)
         for part in parts:
             self._note(_LAUNCHES, json.dumps((part, test[1] if test else "")))
 

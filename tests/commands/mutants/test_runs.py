@@ -5,11 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from gpucnn.commands.mutants.runs import ForkedRuns, Runs
+from gpucnn.commands.mutants.runs import ForkedRuns, Runs, StoppedError
 from gpucnn.simulator.mutation import watching
 
 SUITE = """
@@ -91,6 +92,38 @@ def test_kernels_that_are_compiled_before_the_tests_are_left_to_processes(
     assert parents(suite) == [("passes", os.getpid())]
 
 
+NESTED = """
+import subprocess
+import sys
+
+def test_that_runs_another():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "test_suite.py"]
+    assert "2 failed" in subprocess.run(command, capture_output=True, text=True).stdout
+"""
+
+INNER = """
+from gpucnn.simulator import Module
+
+def test_first():
+    Module('extern "C" __global__ void nothing() { }').get_function("nothing")((1,), (1,), ())
+    raise AssertionError
+
+def test_second():
+    raise AssertionError
+"""
+
+
+def test_what_a_test_runs_by_pytest_belongs_to_it(suite: Path, folder: Path) -> None:
+    source = 'extern "C" __global__ void nothing() { }'
+    (suite / "test_suite.py").write_text(INNER)
+    (suite / "test_nested.py").write_text(NESTED)
+    watching.prepare(folder, [source])
+    assert Runs((*PYTEST, "test_nested.py")).run(folder, None, 60) == 0
+    nested = {"test_nested.py::test_that_runs_another"}
+    assert watching.launching_tests(folder, 0) == nested
+    assert Runs((*PYTEST, "test_nested.py")).run(folder, nested, 60) == 0
+
+
 def test_what_is_not_pytest_is_run_by_itself(folder: Path) -> None:
     runs = ForkedRuns((sys.executable, "-c", "raise SystemExit(3)"), [])
     try:
@@ -108,10 +141,16 @@ def test_what_takes_too_long_is_ended_with_all_that_it_started(suite: Path, fold
 
 def test_what_runs_can_be_stopped(suite: Path, folder: Path) -> None:
     runs = Runs(("sh", "-c", "touch started; sleep 1000"))
-    found: list[int | None] = []
-    thread = threading.Thread(target=lambda: found.append(runs.run(folder, None, None)))
+
+    def run() -> None:
+        with suppress(StoppedError):  # where it is stopped at once
+            assert runs.run(folder, None, None) == -9
+
+    thread = threading.Thread(target=run)
     thread.start()
     assert soon((suite / "started").exists)
     runs.stop()
     thread.join(10)
-    assert found == [-9]
+    assert not thread.is_alive()
+    with pytest.raises(StoppedError):
+        runs.run(folder, None, None)
