@@ -27,12 +27,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) gather_bytes(
     unsigned char values[ITEMS];
     EACH_ITEM(k)
     {
-        const long long p = element(blockIdx.y, k);
-        values[k] = p < pixels ? source[p] : 0;
+        const long long p = element(blockIdx.y, k);  // mutant: a grid's y reaches 2^26
+        values[k] = p < pixels ? source[p] : 0;  // mutant: what is beyond is not stored
     }
     EACH_ITEM(k)
     {
-        const long long p = element(blockIdx.y, k);
+        const long long p = element(blockIdx.y, k);  // mutant: a grid's y reaches 2^26
         if (p < pixels) target[p] = normalizes ? normalized(values[k]) : (REAL)values[k];
     }
 }
@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) gather_reals(
     EACH_ITEM(k) values[k] = load(source, element(blockIdx.y, k), pixels);
     EACH_ITEM(k)
     {
-        const long long p = element(blockIdx.y, k);
+        const long long p = element(blockIdx.y, k);  // mutant: as above
         if (p < pixels) target[p] = values[k];
     }
 }

@@ -71,8 +71,8 @@ def parts_of(path: Path) -> list[Part]:
         raise InvalidFileError(f"{path}: {error.strerror}: give a file of CUDA C") from None
     except UnicodeDecodeError:
         raise InvalidFileError(f"{path} is not text in UTF-8: give a file of CUDA C") from None
-    pieces = _strings(path, text) if path.suffix == ".py" else [(1, text)]
-    parts = [Part(str(path), *piece) for begin, code in pieces for piece in _split(code, begin)]
+    sources = _strings(path, text) if path.suffix == ".py" else [(text, 1)]
+    parts = [Part(str(path), *piece) for source in sources for piece in between_includes(*source)]
     found = [part for part in parts if Code(part.text).bodies]
     if not found:
         raise InvalidFileError(
@@ -101,7 +101,7 @@ def mutants_of(part: Part) -> Iterator[Mutant]:
         )
 
 
-def _strings(path: Path, text: str) -> Iterator[tuple[int, str]]:
+def _strings(path: Path, text: str) -> Iterator[tuple[str, int]]:
     """The strings of a Python file, each with its first line."""
     try:
         tree = ast.parse(text)
@@ -109,10 +109,16 @@ def _strings(path: Path, text: str) -> Iterator[tuple[int, str]]:
         raise InvalidFileError(f"{path} is not Python: correct it") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, node.value
+            yield node.value, node.lineno
 
 
-def _split(text: str, line: int) -> Iterator[tuple[str, int]]:
+def between_includes(text: str, line: int = 1) -> Iterator[tuple[str, int]]:
+    """The pieces of a source that no `#include` interrupts, each with the number of its first line.
+
+    Args:
+        text: the source.
+        line: the number of its own first line.
+    """
     begin = 0
     for include in [*_INCLUDE.finditer(text), None]:
         end = include.start() if include else len(text)

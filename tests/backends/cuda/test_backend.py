@@ -785,6 +785,13 @@ def test_gathering_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     assert gathered[-1] == 7
 
 
+def test_gathering_more_than_32_bits_of_labels(last: CudaBackend, holes: Holes) -> None:
+    indices, gathered = (holes.zeros("int64", BEYOND_32_BITS) for _ in range(2))
+    indices[-1] = 1
+    last.gather_labels(np.array([3, 7]), indices, gathered)
+    assert gathered[-1] == 7
+
+
 def test_windows_beyond_32_bits(last: CudaBackend, holes: Holes) -> None:
     window = Window((28, 28), (3, 3), (1, 1), "valid")
     count = BEYOND_32_BITS // (676 * 9) + 1
