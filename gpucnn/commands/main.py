@@ -12,8 +12,9 @@ from gpucnn.commands import INTERRUPTED, STOPPED
 def main() -> NoReturn:
     """Run the command line and exit.
 
-    The exit status is 0 on success, 1 if a comparison or a training of a sweep failed or the
-    output's reader is gone, 2 after an error, which is printed in one line, and 130 after Ctrl-C.
+    The exit status is 0 on success, 1 if a comparison or a training of a sweep failed, a mutant
+    survived, or the output's reader is gone, 2 after an error, which is printed in one line, and
+    130 after Ctrl-C.
     """
     with _exiting_on_interrupt():
         from gpucnn.commands.app import run  # imports NumPy and more: the first 0.3 s

@@ -147,7 +147,10 @@ class ForkedRuns(Runs):
         with TemporaryDirectory() as name:
             watching.prepare(Path(name), [])
             one = None if tests is None else [min(tests)]
-            if self._fork(self._connection, Path(name), one, limit) != 0:
+            passes = False
+            with suppress(OSError, ValueError):  # it has ended
+                passes = self._fork(self._connection, Path(name), one, limit) == 0
+            if not passes:
                 self.close()
 
     def close(self) -> None:

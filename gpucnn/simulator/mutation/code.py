@@ -25,18 +25,7 @@ _BEFORE_BODY = {")", "const", "noexcept"}
 _UNEVALUATED = {"sizeof", "alignof", "alignas", "decltype", "static_assert", "asm", "__asm__"}
 _QUALIFIERS = {"const", "constexpr", "static", "volatile", "extern", "__shared__", "register"}
 _FUNDAMENTAL = {"unsigned", "signed", "long", "short", "int", "char", "float", "double", "bool"}
-_NO_OPERANDS = {
-    "return",
-    "else",
-    "case",
-    "do",
-    "goto",
-    "throw",
-    "new",
-    "delete",
-    "using",
-    "typedef",
-}
+_NO_OPERANDS = {"return", "else", "case", "do", "goto", "new", "delete", "using", "typedef"}
 _IN_ANGLES = re.compile(r"[\w.:,*&+/%-]+")
 
 

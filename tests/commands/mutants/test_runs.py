@@ -30,6 +30,8 @@ def test_that_fails():
     raise AssertionError
 """
 
+SOURCE = 'extern "C" __global__ void nothing() { }'
+
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:hypothesispytest")
 
 PASSES, FAILS = ("test_suite.py::test_that_passes", "test_suite.py::test_that_fails")
@@ -78,13 +80,20 @@ def test_tests_are_collected_once_for_all_forks(suite: Path, folder: Path) -> No
     assert checked[1] == passed[1] == failed[1] != os.getpid()
 
 
-def test_kernels_that_are_compiled_before_the_tests_are_left_to_processes(
-    suite: Path, folder: Path
-) -> None:
-    source = 'extern "C" __global__ void nothing() { }'
-    loads = f"from gpucnn.simulator import Module\nMODULE = Module('{source}')\n"
-    (suite / "test_suite.py").write_text(loads + SUITE)
-    runs = ForkedRuns(PYTEST, [source])
+@pytest.mark.parametrize(
+    "begin",
+    [
+        f"from gpucnn.simulator import Module\nMODULE = Module('{SOURCE}')\n",
+        SUITE.replace(
+            "def note(name):",
+            "COLLECTED = os.getpid()\n\ndef note(name):\n    assert os.getpid() == COLLECTED",
+        ),
+    ],
+    ids=["compiles a kernel before its tests", "fails in a fork"],
+)
+def test_a_suite_that_cannot_be_forked_has_processes(suite: Path, folder: Path, begin: str) -> None:
+    (suite / "test_suite.py").write_text(begin if "note" in begin else begin + SUITE)
+    runs = ForkedRuns(PYTEST, [SOURCE])
     try:
         assert runs.run(folder, [PASSES], 60) == 0
     finally:
@@ -114,10 +123,9 @@ def test_second():
 
 
 def test_what_a_test_runs_by_pytest_belongs_to_it(suite: Path, folder: Path) -> None:
-    source = 'extern "C" __global__ void nothing() { }'
     (suite / "test_suite.py").write_text(INNER)
     (suite / "test_nested.py").write_text(NESTED)
-    watching.prepare(folder, [source])
+    watching.prepare(folder, [SOURCE])
     assert Runs((*PYTEST, "test_nested.py")).run(folder, None, 60) == 0
     nested = {"test_nested.py::test_that_runs_another"}
     assert watching.launching_tests(folder, 0) == nested
