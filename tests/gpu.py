@@ -40,14 +40,16 @@ def contexts() -> int:
 
 
 def scheduler(config: pytest.Config, log: Any) -> Any:
-    """A scheduler of pytest-xdist that gives one process all tests that use the GPU.
+    """The scheduler of pytest-xdist, unless `--dist` asks for another than the usual one.
 
-    None, for the usual one, if all processes can use the GPU, or there is none.
+    Each process begins with its part of the tests, in their order, so that few modules have their
+    fixtures made twice; one that has done its own takes from the others', so that none waits at the
+    end. If not all processes can use the GPU, one of them runs all tests that do.
     """
-    if not 0 < contexts() < len(config.option.tx):
-        return None
+    from xdist.scheduler import LoadScopeScheduling, WorkStealingScheduling
 
-    from xdist.scheduler import LoadScopeScheduling
+    if not 0 < contexts() < len(config.option.tx):
+        return WorkStealingScheduling(config, log) if config.option.dist == "load" else None
 
     class GpuInOneProcess(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
