@@ -155,7 +155,6 @@ ORDER = [
     "metrics",
     "callbacks",
     "models",
-    "recipes",
     "applications",
     "verification",
     "serving",

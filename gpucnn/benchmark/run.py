@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from gpucnn.applications.recipes import RECIPES
 from gpucnn.backends import get_backend
 from gpucnn.benchmark.accuracy import train_to_accuracy
 from gpucnn.benchmark.contenders import (
@@ -39,7 +40,6 @@ from gpucnn.benchmark.scaling import Scaling
 from gpucnn.benchmark.timing import SHORTEST, Sampler, clock_of, host_seconds, take_turns
 from gpucnn.benchmark.workload import Data, Workload, load_data
 from gpucnn.errors import InvalidValueError
-from gpucnn.recipes import RECIPES
 
 START_UPS = 3  # rounds in which each contender starts once
 

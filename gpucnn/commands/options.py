@@ -8,6 +8,7 @@ import numpy as np
 import typer
 
 from gpucnn.applications import OPTIMIZER_NAMES, SCHEDULE_NAMES, TrainConfig
+from gpucnn.applications.recipes import RECIPES
 from gpucnn.backends import get_backend
 from gpucnn.backends.cpu.memory import most_threads
 from gpucnn.commands.runs import CHECKPOINT, HISTORY, read_config
@@ -18,7 +19,6 @@ from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.models.pictures.pictured import Pictured
 from gpucnn.models.pixels import BUILT_IN
-from gpucnn.recipes import RECIPES
 
 WORKERS = "--workers/--threads"
 """The option for worker processes, by both of its names, in messages."""

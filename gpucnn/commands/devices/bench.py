@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from gpucnn.applications.recipes import RECIPES
 from gpucnn.backends import available_devices
 from gpucnn.benchmark import PEERS, Plan, run_benchmark
 from gpucnn.benchmark.report import Report, read_report, write_report
@@ -18,7 +19,6 @@ from gpucnn.commands.tables.bench import print_comparison, print_report
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
-from gpucnn.recipes import RECIPES
 from gpucnn.utils import arguments
 from gpucnn.utils.plots import check_plot
 from gpucnn.utils.storage.files import check_writable

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gpucnn.applications.recipes import RECIPES
 from gpucnn.backends import get_backend
 from gpucnn.datasets import Dataset, full_source, load_dataset
 from gpucnn.datasets.dataset import is_of_photos
@@ -20,12 +21,9 @@ from gpucnn.models.model import Model
 from gpucnn.models.network import DTYPES
 from gpucnn.optimizers import OPTIMIZERS_BY_NAME, SGD, Optimizer
 from gpucnn.optimizers.schedules import Constant, CosineDecay, OneCycle, Schedule
-from gpucnn.recipes import RECIPES
 from gpucnn.utils import arguments
 from gpucnn.utils.arithmetic import ceil_div
 from gpucnn.utils.keras import lacking
-
-__path__: list[str] = []  # or Python says of gpucnn.applications.vgg16 that this is no package
 
 OPTIMIZER_NAMES = tuple(OPTIMIZERS_BY_NAME)
 SCHEDULE_NAMES = ("constant", "cosine", "one-cycle")

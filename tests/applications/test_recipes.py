@@ -1,6 +1,6 @@
+from gpucnn.applications.recipes import RECIPES
 from gpucnn.models import MODELS
 from gpucnn.optimizers import OPTIMIZERS_BY_NAME
-from gpucnn.recipes import RECIPES
 
 
 def test_each_preset_has_a_recipe() -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from gpucnn import SGD, Constant, CosineDecay, OneCycle
 from gpucnn.applications import default_config
+from gpucnn.applications.recipes import RECIPES
 from gpucnn.errors import InvalidValueError
 from gpucnn.models import MODELS
 from gpucnn.optimizers import OPTIMIZERS
-from gpucnn.recipes import RECIPES
 from small_mnist import small_mnist
 
 
