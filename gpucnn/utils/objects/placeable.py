@@ -23,5 +23,6 @@ class Placeable:
             self.is_placed = True
 
     def __getstate__(self) -> dict[str, Any]:
-        names = self._attributes_before if self.is_placed else tuple(vars(self))
-        return {name: value for name, value in vars(self).items() if name in names}
+        attributes = vars(self)
+        names = self._attributes_before if self.is_placed else attributes
+        return {name: attributes[name] for name in names if name in attributes}
