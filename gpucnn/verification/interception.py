@@ -51,6 +51,7 @@ FUSION = (
     "can_fuse_gather",
     "can_fuse_head",
     "conv_relu_pool_buffers",
+    "conv_relu_pool_order",
     "conv_relu_pool_plan",
     "images_at_once",
 )

@@ -70,6 +70,7 @@ def test_inference_between_a_pass_and_its_gradients_changes_nothing() -> None:
         between()
         given = (of[name] for name in ("kernel_gradient", "bias_gradient", "input_gradient"))
         backend.conv2d_relu_max_pool_gradients(of["output_gradient"], kernel, plan, *given)
-        return of["kernel_gradient"].copy()
+        found: Array = of["kernel_gradient"].copy()
+        return found
 
     assert_array_equal(gradients(inferred), gradients(lambda: None))
