@@ -37,7 +37,7 @@ def test_tiles_apart() -> None:
     with pytest.raises(LaunchError) as caught:
         kernel("tiles", "apart")((1,), (128,), ())
     assert str(caught.value) == (
-        f"apart, block (0, 0, 0): thread (0, 0, 0) waits in tile.sync() at {line('tiles', 'some')}, "
-        f"but thread (3, 0, 0) in tile.sync() at {line('tiles', 'others')}: have all threads of a "
-        "tile come to the same call"
+        "apart, block (0, 0, 0): thread (0, 0, 0) waits in tile.sync() at "
+        f"{line('tiles', 'some')}, but thread (3, 0, 0) in tile.sync() at "
+        f"{line('tiles', 'others')}: have all threads of a tile come to the same call"
     )

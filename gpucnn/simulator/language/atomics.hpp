@@ -6,10 +6,16 @@
 
 namespace gpucnn_simulator {
 
+// Waits before an atomic operation in global memory until the blocks before have ended.
+inline void take_turn(const void* address)
+{
+    if (!is_in_turn) wait_for_turn(address);
+}
+
 // Replaces *address by change(*address), and returns the old value.
 template <typename T, typename Change> inline T change_atomically(T* address, Change change)
 {
-    if (!is_in_turn) wait_for_turn(address);
+    take_turn(address);
     T old;
     __atomic_load(address, &old, __ATOMIC_RELAXED);
     for (;;) {
@@ -24,7 +30,7 @@ template <typename T, typename Change> inline T change_atomically(T* address, Ch
 // the check tells it from the others: a thread may have read there before it.
 template <typename T> inline T compare_and_swap(T* address, T compare, T value)
 {
-    if (!is_in_turn) wait_for_turn(address);
+    take_turn(address);
     __atomic_compare_exchange(
         address, &compare, &value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     return compare;
@@ -34,7 +40,7 @@ template <typename T> inline T compare_and_swap(T* address, T compare, T value)
 // write there is no fault.
 template <typename T> inline T exchange(T* address, T value)
 {
-    if (!is_in_turn) wait_for_turn(address);
+    take_turn(address);
     T old;
     __atomic_exchange(address, &value, &old, __ATOMIC_RELAXED);
     return old;

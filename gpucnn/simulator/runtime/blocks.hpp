@@ -130,7 +130,8 @@ void allot_fibers(Position position)
     const Position i = position % most;
     if (i == 0) {
         if (position > 0) end_fibers();
-        fibers_prepared = (unsigned)std::min<Position>(most, group_count - position) * fibers_of_group;
+        const auto groups = (unsigned)std::min<Position>(most, group_count - position);
+        fibers_prepared = groups * fibers_of_group;
         prepare_fibers(fibers_prepared);
     }
     for (unsigned place = 0; place < group_size; place++)

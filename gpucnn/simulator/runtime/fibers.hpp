@@ -219,7 +219,8 @@ template <typename Each> void synchronise(Each each, unsigned count)
 
 void synchronise_with_host(unsigned first, unsigned count)
 {
-    synchronise([=](unsigned i) { return i < count ? worker->fibers[first + i] : worker->host; }, count + 1);
+    synchronise(
+        [=](unsigned i) { return i < count ? worker->fibers[first + i] : worker->host; }, count + 1);
 }
 
 // Prepares fibers for new threads, ordered after all earlier accesses of host and threads.

@@ -133,7 +133,8 @@ void end_stage();
 // Waits for the stages of the running thread, but not for the `later` latest.
 void wait_for_stages(unsigned long later);
 
-// A memory fence. Threads run by turns, so only the thread sanitizer needs it.
+// A memory fence, before which a block waits for its turn. Threads run by turns, so only blocks and the
+// thread sanitizer need it.
 void fence();
 
 // A parameter of a kernel.

@@ -122,8 +122,9 @@ bool is_beyond_dynamic_shared(const char*) { return false; }
 
 #else
 
-// The blocks of a worker that do not live at once use the same memory. Between and beyond its parts nothing lies, so that an
-// access beyond one is seen to be that; and beyond the dynamic one are inaccessible pages.
+// The blocks of a worker that do not live at once use the same memory. Between and beyond its parts
+// nothing lies, so that an access beyond one is seen to be that; and beyond the dynamic one are
+// inaccessible pages.
 constexpr size_t STATIC_AREA = MOST_STATIC_SHARED + 2 * MOST_SHARED_MEMORIES * ALIGNMENT;
 constexpr size_t DYNAMIC_AREA = 256 * 1024;
 constexpr size_t SHARED_AREA = STATIC_AREA + DYNAMIC_AREA + GUARD;
@@ -162,7 +163,8 @@ void release_shared_memories()
 
 void begin_block_of_shared_memories(size_t)
 {
-    for (unsigned i = 1; i < block->shared_memory_count; i++) block->shared_memories[i].is_used = false;
+    for (unsigned i = 1; i < block->shared_memory_count; i++)
+        block->shared_memories[i].is_used = false;
     begin_use(block->shared_memories[0]);
 }
 

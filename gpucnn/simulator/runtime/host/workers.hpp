@@ -121,7 +121,8 @@ void* join_launches(void* own)
     unsigned long long latest = 0;
     pthread_mutex_lock(&pool.mutex);
     for (;;) {
-        while (!pool.is_open || pool.launches == latest || worker->number >= (unsigned)launch.worker_count)
+        while (!pool.is_open || pool.launches == latest ||
+               worker->number >= (unsigned)launch.worker_count)
             pthread_cond_wait(&pool.opened, &pool.mutex);
         latest = pool.launches;
         pool.joined++;
