@@ -2,6 +2,10 @@
 // structures and in declarations that it shares with the host.
 #pragma once
 
+typedef struct CUstream_st* cudaStream_t;
+typedef struct CUevent_st* cudaEvent_t;
+typedef struct cudaArray* cudaArray_t;
+
 enum cudaError {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,

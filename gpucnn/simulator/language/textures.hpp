@@ -2,7 +2,6 @@
 //
 // Their memory is no argument of the launch, so that accesses to it are not checked for races. What is
 // between texels is computed as double and rounded once; a device has the same weights, of 8 bits.
-// Types of the host's interface are only names here.
 #pragma once
 
 #include "description.hpp"
@@ -12,9 +11,6 @@
 
 typedef unsigned long long cudaTextureObject_t;
 typedef unsigned long long cudaSurfaceObject_t;
-typedef struct CUstream_st* cudaStream_t;
-typedef struct CUevent_st* cudaEvent_t;
-typedef struct cudaArray* cudaArray_t;
 enum cudaSurfaceBoundaryMode { cudaBoundaryModeZero, cudaBoundaryModeClamp, cudaBoundaryModeTrap };
 
 namespace gpucnn_simulator {
@@ -153,6 +149,21 @@ inline Texel sample(const Texels& texels, int dimensions, Coordinates x, int lay
     return sum;
 }
 
+// A channel of the four texels between which a point lies, against the clock from the lower left.
+inline Texel gathered(const Texels& texels, float x, float y, int channel)
+{
+    Texels filtered = texels;
+    filtered.filters = 1;
+    const int column = neighbours(x, texels.size[0], filtered).lower;
+    const int row = neighbours(y, texels.size[1], filtered).lower;
+    const int columns[] = {column, column + 1, column + 1, column};
+    const int rows[] = {row + 1, row + 1, row, row};
+    Texel texel;
+    for (int i = 0; i < 4; i++)
+        texel.channel[i] = texel_at(texels, {columns[i], rows[i], 0}).channel[channel & 3];
+    return texel;
+}
+
 // A number or a vector of the channels.
 template <typename T> inline T value_of(Place place, const Texels& texels, const Texel& texel)
 {
@@ -210,6 +221,9 @@ GPUCNN_FETCH(
     tex1Dfetch, (int x), (x),
     x >= 0 && x < texels.size[0] ? gpucnn_simulator::texel_at(texels, {x, 0, 0})
                                  : gpucnn_simulator::Texel())
+GPUCNN_FETCH(
+    tex2Dgather, (float x, float y, int channel = 0), (x, y, channel),
+    gpucnn_simulator::gathered(texels, x, y, channel))
 #undef GPUCNN_SAMPLE_1
 #undef GPUCNN_SAMPLE_2
 #undef GPUCNN_SAMPLE_3
@@ -308,5 +322,4 @@ GPUCNN_MISSING(texCubemap)
 GPUCNN_MISSING(texCubemapLod)
 GPUCNN_MISSING(texCubemapLayered)
 GPUCNN_MISSING(tex2DLayeredLod)
-GPUCNN_MISSING(tex2Dgather)
 #undef GPUCNN_MISSING

@@ -1,5 +1,6 @@
 """Textures and surfaces of kernels, against their definition in NumPy."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,11 @@ extern "C" __global__ void space(cudaTextureObject_t texture, const float* x, fl
 extern "C" __global__ void layers(cudaTextureObject_t texture, const float* x, float* out)
 {
     out[threadIdx.x] = tex2DLayered<float>(texture, x[0], x[1], threadIdx.x);
+}
+extern "C" __global__ void gather(cudaTextureObject_t texture, float4* out, cudaExtent size)
+{
+    out[threadIdx.x] = tex2Dgather<float4>(texture, 2.6f, 1.4f, threadIdx.x);
+    if (size.depth == 0) out[2] = tex2Dgather<float4>(texture, 0.2f, 0.2f);
 }
 extern "C" __global__ void fetch(cudaTextureObject_t texture, int* out)
 {
@@ -131,6 +137,16 @@ def test_lines_spaces_and_layers(cupy: Any) -> None:
     np.testing.assert_array_equal(out.get()[:4], space[[0, 1, 2, 2], 1, 2])
 
 
+def test_gathering(cupy: Any) -> None:
+    texels = 1 + np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+    made, out = texture(cupy, texels, channels=2), cupy.zeros((3, 4), dtype=cupy.float32)
+    extent = np.zeros(1, "V24")
+    cupy.RawKernel(SOURCE, "gather")((1,), (2,), (made, out, extent))
+    four = texels[[1, 1, 0, 0], [2, 3, 3, 2]]
+    np.testing.assert_array_equal(out.get()[:2], four.T)
+    assert out.get()[2].tolist() == [1] * 4  # at the corner, which is repeated
+
+
 def test_linear_memory(cupy: Any) -> None:
     t, runtime = cupy.cuda.texture, cupy.cuda.runtime
     memory = cupy.arange(10, dtype=cupy.int32)
@@ -179,7 +195,7 @@ def test_bad_descriptions(cupy: Any) -> None:
     whole = t.ChannelFormatDescriptor(8, 0, 0, 0, runtime.cudaChannelFormatKindUnsigned)
     array = t.CUDAarray(desc, 4, 4)
     resource = t.ResourceDescriptor(0, cuArr=array)
-    for make in (
+    makers: list[Callable[[], Any]] = [
         lambda: t.ChannelFormatDescriptor(32, 16, 0, 0, 2),
         lambda: t.ChannelFormatDescriptor(8, 0, 0, 0, 2),
         lambda: t.CUDAarray(desc, 0),
@@ -193,7 +209,8 @@ def test_bad_descriptions(cupy: Any) -> None:
         ),
         lambda: t.SurfaceObject(resource),
         lambda: array.copy_from(cupy.zeros(3, dtype="f4")),
-    ):
+    ]
+    for make in makers:
         with pytest.raises((GpucnnError, ValueError), match=": "):
             make()
     fetch = cupy.RawKernel(SOURCE, "fetch")

@@ -1,5 +1,7 @@
 """Copies in the background, pipelines, and barriers with phases."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -122,7 +124,7 @@ WAITING, NOT_WAITING = ("-DWAIT=1", "-DPRIOR=1"), ("-DWAIT=0", "-DPRIOR=2")
 
 
 LANE = np.arange(64)
-EXPECTED = {
+EXPECTED: dict[str, list[Any]] = {
     "functions": [LANE ^ 1, 64 + (LANE ^ 1)],
     "groups": [LANE ^ 1, 64 + (LANE ^ 1)],
     "barrier": [LANE ^ 63, 64 + (LANE ^ 1)],

@@ -11,8 +11,9 @@ from gpucnn.backends.cuda.machine_code.nvrtc import compile_kernels
 from gpucnn.simulator import Module
 
 Lanes = npt.NDArray[np.int64]
+OfTwo = Callable[[Lanes, Lanes, Any], Any]
 
-OF_TWO: dict[str, Callable[[Lanes, Lanes, Any], Any]] = {
+OF_TWO: dict[str, OfTwo] = {
     "add": lambda a, b, limits: a + b,
     "addss": lambda a, b, limits: np.clip(a + b, limits.min, limits.max),
     "addus": lambda a, b, limits: np.clip(a + b, limits.min, limits.max),
@@ -39,8 +40,15 @@ OF_TWO: dict[str, Callable[[Lanes, Lanes, Any], Any]] = {
     "cmplts": lambda a, b, limits: -(a < b).astype(int),
     "cmpltu": lambda a, b, limits: -(a < b).astype(int),
 }
+
+
+def as_number(test: OfTwo) -> OfTwo:
+    """The comparison that gives 1 where `test` gives a mask."""
+    return lambda a, b, limits: -test(a, b, limits)
+
+
 OF_TWO |= {
-    name.replace("cmp", "set"): lambda a, b, limits, test=test: -test(a, b, limits)
+    name.replace("cmp", "set"): as_number(test)
     for name, test in OF_TWO.items()
     if name.startswith("cmp")
 }
