@@ -38,6 +38,7 @@ _PTX = (
     '::gpucnn_simulator::fail({"asm", __builtin_FILE(), __builtin_LINE()}, "is a PTX statement: '
     'the simulator does not have them, write it in C++")'
 )
+_LANGUAGE_END = "#pragma gpucnn source\n"  # of cuda.hpp
 _STATIC = re.compile(r"(?:static|extern)\b")
 
 
@@ -82,6 +83,12 @@ def translate(text: str, name_expressions: Sequence[str] = ()) -> str:
     After each kernel and each variable of the device follows an object that puts it into the
     library's list of them (language/listing.hpp); at the end follow those of `name_expressions`.
     """
+    language, end, source = text.rpartition(_LANGUAGE_END)
+    named = map(_named, range(len(name_expressions)), name_expressions)
+    return language + end + _translated(source) + "".join(named)
+
+
+def _translated(text: str) -> str:
     bare = bare_text(text)
     bodies = function_bodies(bare)
     edits: list[Edit] = []
@@ -94,8 +101,7 @@ def translate(text: str, name_expressions: Sequence[str] = ()) -> str:
     for begin, end in assembly(bare, bodies):
         edits.append((begin, end, _PTX + "\n" * bare.count("\n", begin, end)))
     edits += keywords(bare)
-    named = map(_named, range(len(name_expressions)), name_expressions)
-    return edited(text, edits) + "".join(named)
+    return edited(text, edits)
 
 
 def _listed_kernels(found: Sequence[KernelDeclaration]) -> Iterator[Edit]:

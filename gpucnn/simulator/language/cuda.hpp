@@ -50,3 +50,6 @@ static constexpr int warpSize = 32;
                  : gpucnn_simulator::fail(                                                         \
                        {"assert", __FILE__, __LINE__},                                             \
                        "failed: " #condition ": see what its numbers are there"))
+
+// The source follows, of which alone source.py changes the text.
+#pragma gpucnn source
