@@ -279,7 +279,6 @@ MUTANTS = [
     Mutant("flip.cu", "place * channels + channel", "place * channels"),
     Mutant("flip.cu", "x + image * size", "x"),
     Mutant("flip.cu", "if (e < size)", "if (e < size - 1)"),
-    Mutant("resampling.cuh", "place >= 0 && place < size", "place < size"),
     Mutant("resampling.cuh", "place >= 0 && place < size", "place >= 0 && place <= size"),
     Mutant("resampling.cuh", "size - 1);", "size);"),
     Mutant("resampling.cuh", "== REFLECT ? 2 * size", "== REFLECT ? 2 * size - 1"),
