@@ -110,7 +110,7 @@ def distance(actual: Array, right: Array) -> NDArray[np.float64]:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = right.astype(actual.dtype)
-        apart = np.abs(np.subtract(actual, rounded, dtype=np.float64))
+        apart: NDArray[np.float64] = np.abs(np.subtract(actual, rounded, dtype=np.float64))
     if np.isfinite(apart).all():
         return apart
     is_same = (actual == rounded) | ((actual != actual) & (rounded != rounded))

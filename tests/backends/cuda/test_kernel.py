@@ -18,18 +18,18 @@ FILES = sorted(path.name for path in FOLDER.glob("*.cu"))
 
 
 def test_each_array_has_a_shape() -> None:
-    for kernel in KERNELS.values():
-        arrays = {name for name, parameter in kernel.parameters.items() if parameter.is_array}
-        assert kernel.shapes.keys() == arrays, kernel.name
+    for each in KERNELS.values():
+        arrays = {name for name, parameter in each.parameters.items() if parameter.is_array}
+        assert each.shapes.keys() == arrays, each.name
 
 
 def test_small_products_are_of_sizes_that_are_known() -> None:
-    for kernel in KERNELS.values():
-        told = {size.removeprefix("*") for shape in kernel.shapes.values() for size in shape}
+    for each in KERNELS.values():
+        told = {size.removeprefix("*") for shape in each.shapes.values() for size in shape}
         known = {name for size in told for name in size.split("*")}
-        if any(parameter.dtype == Window.dtype for parameter in kernel.parameters.values()):
+        if any(parameter.dtype == Window.dtype for parameter in each.parameters.values()):
             known |= set(Window.dtype.names or ())
-        assert {name for size in kernel.small for name in size.split("*")} <= known, kernel.name
+        assert {name for size in each.small for name in size.split("*")} <= known, each.name
 
 
 def test_optional_arrays_are_those_that_may_be_null() -> None:
@@ -236,9 +236,9 @@ def test_tickets_are_whole_numbers() -> None:
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
 def test_samples_are_values_of_the_constants(real: str) -> None:
-    for kernel in KERNELS.values():
-        constants = {frozenset(sample) for sample in kernel.samples(real)}
-        assert constants == {frozenset(kernel.constants)}, kernel.name
+    for each in KERNELS.values():
+        constants = {frozenset(sample) for sample in each.samples(real)}
+        assert constants == {frozenset(each.constants)}, each.name
 
 
 def test_threads_are_whole_warps() -> None:
