@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial, update_wrapper
 from inspect import signature
 from math import inf, prod
+from operator import is_not
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -79,6 +80,25 @@ class StepCalls(Calls):
     def follow(self, renew: Callable[[], object]) -> None:
         """Call `renew` in its turn, each time."""
         self.add(renew)
+
+
+class LastCalls:
+    """Calls with the memory that they work in, kept until they are asked for with other arrays.
+
+    Args:
+        bind: adds the calls for some arrays.
+    """
+
+    def __init__(self, bind: Callable[..., None]) -> None:
+        self._bind, self._calls = bind, StepCalls()
+        self._arrays: tuple[Any, ...] = ()
+
+    def __call__(self, *arrays: Any) -> Calls:
+        """The calls for some arrays, always as many."""
+        if not self._arrays or any(map(is_not, arrays, self._arrays)):
+            self._arrays, self._calls = arrays, StepCalls()
+            self._bind(self._calls, *arrays)
+        return self._calls
 
 
 def bindable(

@@ -17,6 +17,9 @@ from gpucnn.utils import arguments
 class Reshaping(Layer):
     """A layer whose output is its input in another shape, in the same memory."""
 
+    _given: Array | None = None
+    _shaped: Array
+
     def inference_buffers(self) -> dict[str, Buffer]:
         return {}
 
@@ -30,7 +33,10 @@ class Reshaping(Layer):
         return self.forward(self.backend.bind_flattening(x, calls), None)
 
     def backward(self, output_gradient: Array) -> Array:
-        return output_gradient.reshape(len(output_gradient), *self.input_shape)
+        if output_gradient is not self._given:  # else the layer before has views of the same array
+            self._given = output_gradient
+            self._shaped = output_gradient.reshape(len(output_gradient), *self.input_shape)
+        return self._shaped
 
 
 @dataclass(eq=False, repr=False)

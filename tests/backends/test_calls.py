@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from gpucnn.backends import Array, Calls
-from gpucnn.backends.calls import bindable
+from gpucnn.backends.calls import LastCalls, StepCalls, bindable
 
 
 class Halving:
@@ -94,3 +94,31 @@ def test_an_operation_that_can_be_bound_is_done_at_once_where_it_is_called() -> 
     Halving().halve(numbers, out)
     assert_array_equal(out, 0.5)
     assert list(signature(Halving().halve).parameters) == ["numbers", "out"]
+
+
+def test_in_a_step_what_follows_from_weights_is_made_in_its_turn() -> None:
+    calls, made = StepCalls(), []
+    calls.add(made.append, "before")
+    calls.follow(lambda: made.append("weights"))
+    assert made == []
+    calls()
+    assert made == ["before", "weights"]
+
+
+def test_calls_are_kept_until_they_are_asked_for_with_other_arrays() -> None:
+    given = []
+
+    def bind(calls: Calls, *arrays: Array) -> None:
+        given.append(arrays)
+        calls.add(np.add, *arrays, out=arrays[0])
+
+    last, numbers, others = LastCalls(bind), np.ones(3), np.ones(3)
+    first = last(numbers, others)
+    assert last(numbers, others) is first
+    assert last(others, others) is not first
+    assert len(given) == 2
+    calls = Calls()
+    calls.include(first)
+    calls()
+    assert_array_equal(numbers, 2)
+    assert_array_equal(others, 1)

@@ -1,16 +1,18 @@
 """Convolution, ReLU and max-pooling as one operation on the CPU."""
 
+from functools import partial
 from math import prod
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls, LastCalls
 from gpucnn.backends.cpu.fused.frame import Frame, panels_of
 from gpucnn.backends.cpu.fused.row_tiles import (
     RowTile,
     are_panels_kept,
     tile_height,
 )
-from gpucnn.backends.cpu.layout import LastView, images_last
+from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
 from gpucnn.backends.memory import Array, Buffer, Workspace
 from gpucnn.backends.window import Window
@@ -45,13 +47,18 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
     by the products; and, per tile rather than per image, 3,744 gradients of weights written and
     read.
 
-    Making a view takes as long as a small operation, so all views are made once; views of arrays
-    that callers pass are made again only when another array is passed.
+    Making a view takes as long as a small operation, so all views are made once, and the calls of
+    NumPy are bound to them; again only when callers pass another array.
 
     Args:
         fused: the operation; `can_pool_side_by_side` must hold for its pooling.
         arrays: the arrays that `buffers` describes, for n images.
         workspace: allocates scratch memory for one operation, by name, shape and dtype.
+
+    Attributes:
+        forward: the calls of `Backend.conv2d_relu_max_pool`, given its x, kernel, bias and out.
+        gradients: those of `Backend.conv2d_relu_max_pool_gradients`, given its output_gradient and
+            kernel, and then the gradients that it writes.
     """
 
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], workspace: Workspace) -> None:
@@ -82,7 +89,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         runs = [(rows.stop - rows.start) * images for rows in all_rows]
         self._bias = np.empty((max(runs), filters), real)
         self._biases = [self._bias[:run].reshape(-1) for run in runs]
-        self._columns = LastView(lambda bias: [bias[:, None]] * len(runs))
+        self.forward = LastCalls(self._add_forward)
 
     @staticmethod
     def buffers(fused: ConvReluPool) -> dict[str, Buffer]:
@@ -93,46 +100,46 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             buffers["panels"] = Buffer((prod(layout.shape) * layout.positions[0],))
         return buffers | Frame.buffers(fused)
 
-    def forward(self, x: Array, kernel: Array, bias: Array, out: Array, *, training: bool) -> None:
-        """Compute `Backend.conv2d_relu_max_pool`."""
-        self._images = self._frame.around(x)  # kept for the gradients
-        np.copyto(self._placed, kernel)
-        for tile, repeated in zip(self._tiles, self._repeated(bias), strict=True):
-            tile.convolve(self._images, self._weights)
-            if training:
-                tile.find_maxima_and_where(repeated)
-            else:
-                tile.find_maxima(repeated)
-            tile.write(out)
+    def _add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> None:
+        images = self._frame.around(x)
+        if images is not x:
+            calls.add(self._frame.around, x)
+        calls.copy(kernel, self._placed)
+        biases = [bias[:, None]] * len(self._tiles)
+        if self.fused.order == "channels":
+            calls.copy(bias, self._bias)
+            biases = self._biases
+        for tile, repeated in zip(self._tiles, biases, strict=True):
+            tile.add_scores(images, self._weights, calls)
+            tile.add_maxima(repeated, calls)
+            tile.add_output(out, calls)
+        self.gradients = LastCalls(partial(self._add_gradients, images))
 
-    def _repeated(self, bias: Array) -> list[Array]:
-        """The bias as it is added to the maxima of each tile."""
-        if self.fused.order != "channels":
-            return self._columns(bias)
-        np.copyto(self._bias, bias)
-        return self._biases
-
-    def gradients(
+    def _add_gradients(
         self,
+        images: Array,
+        calls: Calls,
         output_gradient: Array,
+        kernel: Array,
         kernel_gradient: Array,
         bias_gradient: Array,
         input_gradient: Array | None,
     ) -> None:
-        """Compute `Backend.conv2d_relu_max_pool_gradients`, with the weights given to `forward`."""
+        """Those of the images that forward was given last, by their padded pixels."""
         pixels = self._frame.gradient(input_gradient)
         if pixels is not None:
-            pixels.fill(0)
+            calls.add(pixels.fill, 0)
             for weights, by_column in self._taps:
-                np.copyto(by_column, weights)
-        self._weight_gradient.fill(0)
-        bias_gradient.fill(0)
+                calls.copy(weights, by_column)
+        calls.add(self._weight_gradient.fill, 0)
+        calls.add(bias_gradient.fill, 0)
         for tile in reversed(self._tiles):  # the panels are those of the last
-            tile.mask(output_gradient)
-            tile.add_bias_gradient(bias_gradient)
-            tile.choose()
-            tile.add_weight_gradient(self._images, self._weight_gradient)
+            tile.add_mask(output_gradient, calls)
+            tile.add_bias_gradient(bias_gradient, calls)
+            tile.add_choice(calls)
+            tile.add_weight_gradient(images, self._weight_gradient, calls)
             if pixels is not None:
-                tile.add_image_gradient(self._by_column, pixels)
-        np.copyto(kernel_gradient, self._placed_gradient)
-        self._frame.write(pixels, input_gradient)
+                tile.add_image_gradient(self._by_column, pixels, calls)
+        calls.copy(self._placed_gradient, kernel_gradient)
+        if pixels is not input_gradient:
+            calls.add(self._frame.write, pixels, input_gradient)

@@ -45,7 +45,7 @@ class FewerProductsPlan(ConvReluPoolPlan):
         scores = 4 * fused.filters * prod(fused.pool.output)
         return {"greater": Buffer((scores,), "bool"), **Frame.buffers(fused, "channels")}
 
-    def forward(self, x: Array, kernel: Array, bias: Array, out: Array, *, training: bool) -> None:
+    def forward(self, x: Array, kernel: Array, bias: Array, out: Array) -> None:
         """Compute `Backend.conv2d_relu_max_pool`; what the gradients need is always kept."""
         self._images = self._frame.around(x)  # kept for the gradients
         np.dot(self._of_weights, kernel.reshape(9, -1), out=self._weights.reshape(16, -1))

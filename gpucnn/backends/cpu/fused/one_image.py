@@ -1,11 +1,8 @@
 """Convolution, ReLU and max-pooling of one image in training, in as few calls as can be."""
 
-from collections.abc import Callable
-from operator import is_not
-
 import numpy as np
 
-from gpucnn.backends.calls import Calls, StepCalls
+from gpucnn.backends.calls import Calls, LastCalls
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.frame import panels_of
 from gpucnn.backends.cpu.fused.row_tiles import comparisons
@@ -26,25 +23,6 @@ def suits_one_image(fused: ConvReluPool) -> bool:
     patch = fused.window.elements * fused.channels
     outputs = fused.window.output[0] * fused.window.output[1]
     return outputs * (2 * patch + fused.filters) * fused.real.itemsize <= core_cache()
-
-
-class LastCalls:
-    """Calls with the memory that they work in, kept until they are asked for with other arrays.
-
-    Args:
-        bind: adds the calls for some arrays.
-    """
-
-    def __init__(self, bind: Callable[..., None]) -> None:
-        self._bind, self._calls = bind, StepCalls()
-        self._arrays: tuple[Array | None, ...] = ()
-
-    def __call__(self, *arrays: Array | None) -> Calls:
-        """The calls for some arrays, always as many."""
-        if not self._arrays or any(map(is_not, arrays, self._arrays)):
-            self._arrays, self._calls = arrays, StepCalls()
-            self._bind(self._calls, *arrays)
-        return self._calls
 
 
 class OneImagePlan(ConvReluPoolPlan):

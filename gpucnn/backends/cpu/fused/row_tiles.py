@@ -6,9 +6,10 @@ from math import prod
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.panels import Panels
-from gpucnn.backends.cpu.layout import LastView, copy_runs, images_last, runs
+from gpucnn.backends.cpu.layout import images_last, runs
 from gpucnn.backends.cpu.products import (
     count_blocks,
     has_kernels_of_small_matrices,
@@ -91,7 +92,7 @@ class RowTile:
         (height, width), images = layout.positions, greater.shape[1]
         each = len(greater) // height
         self._layout = layout = layout.of_rows(rows.stop - rows.start)
-        self._workspace, self._real = workspace, real
+        self._workspace, self._real, self._pooled_rows = workspace, real, rows
         self._first = rows.start * layout.pool[0] * layout.window.strides[0]
         run = layout.positions[0] * images
         self._are_innermost = order == "channels"
@@ -128,14 +129,10 @@ class RowTile:
         self._best, self._positive = self._scores[0, 0], found.reshape(split)[0, 0]
         self._zeros = np.zeros_like(self._best[:, :1] if self._are_innermost else self._best[:1])
 
-        def pooled(array: Array) -> tuple[Array, ...]:
-            """The tile's rows of (n, ph, pw, filters), in the order of the scores; and the best."""
-            mine = images_last(array)[rows].transpose(2, 1, 0, 3)
-            return (mine, self._best) if self._are_innermost else runs(mine, self._best)
-
-        self._seen = LastView(lambda x: runs(*self._places(images_last(x))))
-        self._pixels = LastView(lambda pixels: list(self._rows(images_last(pixels))))
-        self._out, self._output_gradient = LastView(pooled), LastView(pooled)
+    def _pooled(self, array: Array) -> tuple[Array, ...]:
+        """The tile's rows of (n, ph, pw, filters), in the order of the scores; and the best."""
+        mine = images_last(array)[self._pooled_rows].transpose(2, 1, 0, 3)
+        return (mine, self._best) if self._are_innermost else runs(mine, self._best)
 
     def _arranged(self, memory: Array, filters: int) -> Array:
         """View (*offsets, elements) as (*offsets, filters, positions, run)."""
@@ -242,74 +239,78 @@ class RowTile:
 
     # Forward
 
-    def convolve(self, images: Array, weights: Array) -> None:
+    def add_scores(self, images: Array, weights: Array, calls: Calls) -> None:
         """Compute the scores of images (n, h, w, c), which are padded."""
-        self._extract(images)
-        np.matmul(weights, self._operands_in_blocks, out=self._results_in_blocks)
+        self._add_extraction(images, calls)
+        calls.add(np.matmul, weights, self._operands_in_blocks, self._results_in_blocks)
 
-    def find_maxima(self, bias: Array) -> None:
-        """Compute the maxima over the offsets, plus the bias, into the first offset's scores."""
-        for best, other, _ in self._comparisons:
-            np.maximum(best, other, out=best)
-        np.add(self._best_in_rows, bias, out=self._best_in_rows)
+    def add_maxima(self, bias: Array, calls: Calls) -> None:
+        """Compute the maxima over the offsets, plus the bias, into the first offset's scores.
 
-    def find_maxima_and_where(self, bias: Array) -> None:
-        """Do as `find_maxima`, and keep where the maxima are and which of them are above 0."""
+        Where they are is kept, and which of them are above 0.
+        """
         for best, other, greater in self._comparisons:
-            np.greater(other, best, out=greater)
-            np.maximum(best, other, out=best)
-        np.add(self._best_in_rows, bias, out=self._best_in_rows)
-        np.greater(self._best_in_rows, 0, out=self._positive_in_rows)
+            calls.add(np.greater, other, best, greater)
+            calls.add(np.maximum, best, other, out=best)
+        calls.add(np.add, self._best_in_rows, bias, self._best_in_rows)
+        zero = np.zeros((), self._real)
+        calls.add(np.greater, self._best_in_rows, zero, self._positive_in_rows)
 
-    def write(self, out: Array) -> None:
+    def add_output(self, out: Array, calls: Calls) -> None:
         """Write ReLU of the maxima to `out`, (n, ph, pw, filters)."""
-        output, best = self._out(out)
+        output, best = self._pooled(out)
         if self._are_innermost:
-            np.maximum(best, self._zeros, out=output)
+            calls.add(np.maximum, best, self._zeros, out=output)
         else:  # which has shorter runs: they are copied as elements
-            np.maximum(self._best, self._zeros, out=self._best)
-            np.copyto(output, best)
+            calls.add(np.maximum, self._best, self._zeros, out=self._best)
+            calls.copy(best, output)
 
     # Backward
 
-    def mask(self, output_gradient: Array) -> None:
+    def add_mask(self, output_gradient: Array, calls: Calls) -> None:
         """Compute the gradients of the maxima into the first offset's scores.
 
         They are equal to `output_gradient`, (n, ph, pw, filters), where a maximum is above 0; the
         others are 0.
         """
-        gradient, best = self._output_gradient(output_gradient)
+        gradient, best = self._pooled(output_gradient)
         if not self._are_innermost:
-            np.copyto(best, gradient)
+            calls.copy(gradient, best)
             gradient = self._best
-        np.multiply(gradient, self._positive, out=self._best)
+        calls.add(np.multiply, gradient, self._positive, self._best)
 
-    def add_bias_gradient(self, total: Array) -> None:
+    def add_bias_gradient(self, total: Array, calls: Calls) -> None:
         """Add the sum of the maxima's gradients to `total`, (filters,), by a product with ones."""
-        np.matmul(self._by_filter, self._ones, out=self._sums)
-        total += self._sums
+        calls.add(np.matmul, self._by_filter, self._ones, self._sums)
+        calls.add(np.add, total, self._sums, total)
 
-    def choose(self) -> None:
+    def add_choice(self, calls: Calls) -> None:
         """Compute the gradients of the scores from the gradients of the maxima.
 
         Undoing the comparisons from the last to the first, each passes the gradient to the greater
         score and leaves 0 for the other.
         """
         for best, other, greater in reversed(self._comparisons):
-            np.multiply(best, greater, out=other)
-            np.subtract(best, other, out=best)
+            calls.add(np.multiply, best, greater, other)
+            calls.add(np.subtract, best, other, best)
 
-    def add_weight_gradient(self, images: Array, total: Array) -> None:
+    def add_weight_gradient(self, images: Array, total: Array, calls: Calls) -> None:
         """Add the gradient of the weights to `total`, (patch, filters): faster so in BLAS."""
-        if self._extracted[0] != id(self):  # else they are still there from `convolve`
-            self._extract(images)
-        for operands, scores, gradients in self._by_position:
-            np.matmul(operands, scores, out=gradients)
-            np.add.reduce(gradients, axis=(0, 1, 2), out=self._weight_gradient)
-            for block in self._blocks_of_weights:
-                total += block
+        extraction = Calls()
+        self._add_extraction(images, extraction)
 
-    def add_image_gradient(self, weights: Array, pixels: Array) -> None:
+        def extract() -> None:
+            if self._extracted[0] != id(self):  # else they are still there from `add_scores`
+                extraction()
+
+        calls.add(extract)
+        for operands, scores, gradients in self._by_position:
+            calls.add(np.matmul, operands, scores, gradients)
+            calls.add(np.add.reduce, gradients, (0, 1, 2), None, self._weight_gradient)
+            for block in self._blocks_of_weights:
+                calls.add(np.add, total, block, total)
+
+    def add_image_gradient(self, weights: Array, pixels: Array, calls: Calls) -> None:
         """Add to `pixels`, (n, h, w, c), the gradients of all patches that contain them.
 
         A column of a panel is read by adjacent columns of outputs. In memory these lie together,
@@ -318,26 +319,26 @@ class RowTile:
         Args:
             weights: real (kh * channels, kw * filters), kw in the order of `Panels.taps`.
             pixels: updated.
+            calls: of the pass.
         """
         across, down, filters, positions, *rest = self._scores.shape
         split = self._gradient_by_column.reshape(down, positions, across, filters, *rest)
-        copy_runs(self._scores, split.transpose(2, 0, 3, 1, 4, 5))
-        self._extracted[0] = 0  # the panels' pixels are no longer needed
+        calls.copy(*runs(self._scores, split.transpose(2, 0, 3, 1, 4, 5)))
+        calls.add(self._extracted.fill, 0)  # the panels' pixels are no longer needed
         for some, gradients, panel in self._column_products:
-            np.matmul(weights[:, some], gradients, out=panel)
+            calls.add(np.matmul, weights[:, some], gradients, panel)
         for total, other in self._same_pixels:
-            np.add(total, other, out=total)
-        for seen, gradient in self._pixels(pixels):
-            np.add(seen, gradient, out=seen)
+            calls.add(np.add, total, other, total)
+        for seen, gradient in self._rows(images_last(pixels)):
+            calls.add(np.add, seen, gradient, seen)
 
-    def _extract(self, images: Array) -> None:
+    def _add_extraction(self, images: Array, calls: Calls) -> None:
         """Copy images (n, h, w, c), which are padded, to the panels."""
-        seen, panels = self._seen(images)
-        np.copyto(panels, seen)
-        self._extracted[0] = id(self)
+        calls.copy(*runs(*self._places(images_last(images))))
+        calls.add(self._extracted.fill, id(self))
         if self._are_copied:
             apart, overlapping = self._copies
-            np.copyto(apart, overlapping)
+            calls.copy(overlapping, apart)
 
 
 def comparisons(scores: Array, outcomes: Array) -> Iterator[tuple[Array, Array, Array]]:

@@ -187,11 +187,11 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         *,
         training: bool,
     ) -> None:
-        if isinstance(plan, OneImagePlan):
-            calls.include(plan.forward(x, kernel, bias, out))
+        if isinstance(plan, FewerProductsPlan):
+            calls.add(plan.forward, x, kernel, bias, out)
         else:
-            assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
-            calls.add(plan.forward, x, kernel, bias, out, training=training)
+            assert isinstance(plan, (CpuConvReluPoolPlan, OneImagePlan))
+            calls.include(plan.forward(x, kernel, bias, out))
 
     @bindable
     def conv2d_relu_max_pool_gradients(
@@ -205,11 +205,11 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         input_gradient: Array | None = None,
     ) -> None:
         gradients = kernel_gradient, bias_gradient, input_gradient
-        if isinstance(plan, OneImagePlan):
-            calls.include(plan.gradients(output_gradient, kernel, *gradients))
-        else:
-            assert isinstance(plan, (CpuConvReluPoolPlan, FewerProductsPlan))
+        if isinstance(plan, FewerProductsPlan):
             calls.add(plan.gradients, output_gradient, *gradients)
+        else:
+            assert isinstance(plan, (CpuConvReluPoolPlan, OneImagePlan))
+            calls.include(plan.gradients(output_gradient, kernel, *gradients))
 
 
 def _samples(real: str) -> list[ConvReluPool]:
