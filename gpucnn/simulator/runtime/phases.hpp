@@ -15,7 +15,7 @@
 
 #include <algorithm>
 
-namespace gpucnn_simulator {
+namespace [[gnu::visibility("default")]] gpucnn_simulator {
 namespace {
 
 // Copies ------------------------------------------------------------------------------------------
