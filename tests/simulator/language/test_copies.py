@@ -107,7 +107,6 @@ INCLUDES = """
 #include <cuda/pipeline>
 #include <cuda_awbarrier_primitives.h>
 #include <cuda_pipeline.h>
-#include <cuda/std/utility>
 namespace cg = cooperative_groups;
 """
 KERNELS = INCLUDES + "".join(
