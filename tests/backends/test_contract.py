@@ -45,12 +45,14 @@ from backends.operations import (
     soft_cross_entropy,
     softmax_cross_entropy,
     store_probabilities,
+    transform,
 )
 from backends.strategies import Sizes, batches, seeds, sizes
 from gpucnn.backends import ALONE, Array, Backend, Communicator, ConvReluPool, Shape, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.memory import Order
 from gpucnn.backends.ops.bounds import FUNCTION
+from gpucnn.backends.ops.images.resampling import PIXEL
 from gpucnn.verification.bounds import BOUNDS, overwritten
 from gpucnn.verification.calls import Call, Results, define, place, run, unset
 from gpucnn.verification.interception import BINDING
@@ -662,6 +664,16 @@ def test_averages_begin_with_the_share_of_a_gradient(
         if call.arguments.get(name) is not None:
             call.arguments[name].fill(0)
     assert_agrees(call, results(backend, call), define(call))
+
+
+@dtypes
+def test_the_nearest_pixel_is_taken_alone(backend: Backend, dtype: str) -> None:
+    """A NaN beside it does not show."""
+    call = transform(POOL, Values(0, dtype), fill_mode="nearest", interpolation="nearest")
+    call.arguments["x"][0, 1, 2, 0] = math.nan
+    call.arguments["maps"] = np.array([[0, PIXEL, 0, 0, 0, PIXEL], [0] * 6], np.int32)
+    call.arguments["drawn"] = np.array([[0, 1]], np.int32)
+    assert_array_equal(results(backend, call)["out"], call.arguments["x"])
 
 
 @dtypes
