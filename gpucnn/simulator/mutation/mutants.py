@@ -12,6 +12,7 @@ from gpucnn.simulator.mutation.operators import changes
 
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b.*$", re.MULTILINE)
 _ACCEPTED = re.compile(r"//.*?\bmutants?: *(.+)")
+_ACCEPTED_BELOW = re.compile(rf"\s*{_ACCEPTED.pattern}")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Mutant:
     """The part, changed."""
 
     accepted: str | None
-    """Why nothing has to notice it: what follows `mutant:` in a comment of the line."""
+    """Why nothing has to notice it: what follows `mutant:` in a comment of its line, or above."""
 
     @property
     def place(self) -> str:
@@ -87,7 +88,9 @@ def mutants_of(part: Part) -> Iterator[Mutant]:
     text, lines = part.text, part.text.splitlines()
     for change in changes(text):
         number = text.count("\n", 0, change.begin)
-        accepted = _ACCEPTED.search(lines[number])
+        accepted = _ACCEPTED.search(lines[number]) or (
+            _ACCEPTED_BELOW.match(lines[number - 1]) if number else None
+        )
         old = text[change.begin : change.end]
         new = change.new + "\n" * old.count("\n")  # the lines after it keep their numbers
         yield Mutant(

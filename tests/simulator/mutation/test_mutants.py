@@ -45,6 +45,13 @@ def test_a_mutant_knows_its_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_comment_above_a_line_accepts_its_mutants(tmp_path: Path) -> None:
+    file = tmp_path / "a.cu"
+    file.write_text("__device__ int f()\n{\n    // mutant: so\n    g(1);  // else\n    g(2);\n}\n")
+    accepted = {each.old: each.accepted for each in mutants_of(parts_of(file)[0])}
+    assert accepted == {"1": "so", "2": None}
+
+
 def test_lines_behind_a_mutant_keep_their_numbers(tmp_path: Path) -> None:
     file = tmp_path / "a.cu"
     file.write_text("__global__ void f()\n{\n    __syncwarp(\n        MASK);\n    g(1);\n}\n")
