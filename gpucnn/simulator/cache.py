@@ -7,7 +7,8 @@ files.
 
 import ctypes
 import logging
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -57,6 +58,32 @@ def cached_library(
         ) from error
     _warn_once(unusable)
     return library
+
+
+def cached_text(contents: Sequence[str], make: Callable[[], str]) -> str:
+    """The text made from `contents`, which is made if the cache does not have it.
+
+    It saves time and is never needed: without a folder that can be used, it is made each time.
+
+    Args:
+        contents: everything that the text depends on.
+        make: makes it.
+    """
+    key = key_of(contents)
+    try:
+        folder = _cache_folder().with_name("simulator-texts")
+        make_private(folder)
+    except OSError:
+        return make()
+    path = folder / name_of(key, "text")
+    kept = read_sealed(path, key)
+    if kept is not None:
+        return zlib.decompress(kept).decode(errors="surrogateescape")
+    text = make()
+    packed = zlib.compress(text.encode(errors="surrogateescape"), 1)
+    with suppress(OSError, InvalidFileError):
+        write_sealed(path, key, lambda temporary: temporary.write_bytes(packed))
+    return text
 
 
 @cache

@@ -11,14 +11,15 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from threading import RLock
 
-from gpucnn.simulator.cache import cached_library
+from gpucnn.simulator.cache import cached_library, cached_text
 from gpucnn.simulator.compiler import Compiler, find_compiler
 from gpucnn.simulator.errors import LaunchError, SimulatorError
 from gpucnn.simulator.launches import DONE, INTERRUPTED, Launch, with_lines
 from gpucnn.simulator.listing import Kernel, Listing, read_listing
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
-from gpucnn.simulator.source import LANGUAGE, preprocess, translate
+from gpucnn.simulator.source import CUDA, INCLUDE, LANGUAGE, preprocess, translate
 from gpucnn.utils.cores import at_most_openmp, available_cores, is_one_of_several
+from gpucnn.utils.storage.sealed import key_of
 
 RUNTIME = Path(__file__).parent / "runtime"
 
@@ -182,9 +183,9 @@ def load(
     """
     sanitizer = chosen_sanitizer()
     compiler = find_compiler()
-    # A text that includes no files, which may change, is translated once for all its modules.
+    # A text that includes no files, which may change, is translated once, and kept.
     is_complete = isinstance(source, str) and "include" not in source
-    translated = _translated if is_complete else _translate
+    translated = _kept_translation if is_complete else _translate
     text = translated(compiler, source, tuple(options), tuple(name_expressions))
     if is_checked and not sanitizer:
         return _load_instrumented(compiler, text, tuple(options))
@@ -200,7 +201,22 @@ def _translate(
     return translate(preprocess(compiler, source, options), name_expressions)
 
 
-_translated = lru_cache(256)(_translate)
+@lru_cache(256)
+def _kept_translation(
+    compiler: Compiler, source: str, options: tuple[str, ...], name_expressions: tuple[str, ...]
+) -> str:
+    """A translation, from the cache or else made: to preprocess takes longer than to load."""
+    contents = [source, *options, "", *name_expressions, "", *compiler.key, _translator()]
+    return cached_text(contents, lambda: _translate(compiler, source, options, name_expressions))
+
+
+@cache
+def _translator() -> str:
+    """A digest of what all translations depend on: the headers, and what translates."""
+    here = Path(__file__).parent
+    headers = (each for folder in (CUDA.parent, INCLUDE) for each in sorted(folder.rglob("*.*")))
+    files = [*headers, here / "source.py", here / "declarations.py"]
+    return key_of([each.read_text() for each in files]).hex()
 
 
 def machine_code(source: str, options: Sequence[str], name_expressions: Sequence[str]) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from expect import refusal
-from gpucnn.simulator import SimulatorError, find_compiler
+from gpucnn.simulator import Module, SimulatorError, find_compiler
 from gpucnn.simulator import cache as caches
-from gpucnn.simulator.cache import cached_library
+from gpucnn.simulator import library as loading
+from gpucnn.simulator.cache import cached_library, cached_text
 from gpucnn.utils.storage.files import SUFFIX
 from gpucnn.utils.storage.sealed import digest_of
 
@@ -112,7 +113,7 @@ def other_key(content: bytes) -> bytes:
     return content[:-32] + digest_of(b"another", content[:-32])
 
 
-@pytest.mark.parametrize(
+damages = pytest.mark.parametrize(
     "damage",
     [
         pytest.param(lambda content: b"", id="empty"),
@@ -120,10 +121,13 @@ def other_key(content: bytes) -> bytes:
         pytest.param(lambda content: content[:-1], id="cut by a byte"),
         pytest.param(lambda content: content[:-32], id="of the format before"),
         pytest.param(lambda content: bytes(len(content)), id="zeros, as after a power failure"),
-        pytest.param(lambda content: b"x" + content[1:], id="a byte changed"),
+        pytest.param(lambda content: bytes([content[0] ^ 1]) + content[1:], id="a byte changed"),
         pytest.param(other_key, id="made of other contents"),
     ],
 )
+
+
+@damages
 def test_a_library_that_is_not_whole_is_built_anew(
     folder: Path, built: Built, damage: Callable[[bytes], bytes]
 ) -> None:
@@ -376,3 +380,72 @@ def test_processes_that_build_at_once_and_find_libraries_cut_short(tmp_path: Pat
         os.truncate(library, library.stat().st_size // 2)
     assert run() == (0, b"")
     assert sorted(folder.iterdir()) == [*libraries, folder / "lock"]
+
+
+class Written:
+    """A text, and a count of how often it was made."""
+
+    text = "static int x = 5;\n\u00e4\udcff" * 100
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> str:
+        self.times += 1
+        return self.text
+
+    def take(self, *contents: str) -> None:
+        assert cached_text(contents, self) == self.text
+
+
+def test_a_text_is_made_once(folder: Path) -> None:
+    written = Written()
+    for contents in (("a", "b"), ("a", "b"), ("a", "c"), ("a", "b")):
+        written.take(*contents)
+    assert written.times == 2
+    texts = folder.with_name("simulator-texts")
+    assert sorted(each.name.partition("-")[2] for each in texts.iterdir()) == ["", "text", "text"]
+    assert mode_of(texts) == 0o700
+
+
+@damages
+def test_a_text_that_is_not_whole_is_made_anew(
+    folder: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    written = Written()
+    written.take("a")
+    (file,) = folder.with_name("simulator-texts").glob("*-text")
+    file.write_bytes(damage(file.read_bytes()))
+    written.take("a")
+    assert written.times == 2
+    written.take("a")
+    assert written.times == 2
+
+
+def test_without_a_folder_a_text_is_made_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(
+        "gpucnn.utils.storage.cache.user_cache_path", lambda name: tmp_path / "file" / name
+    )
+    written = Written()
+    written.take("a")
+    written.take("a")
+    assert written.times == 2
+
+
+def test_a_translation_is_kept_for_other_processes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = 'extern "C" __global__ void kept(int* x) { *x = NUMBER; }'
+    for _ in range(2):
+        loading._kept_translation.cache_clear()  # as in another process
+        Module(source, ["-DNUMBER=7"])
+        monkeypatch.setattr(loading, "_translate", None)
+    with pytest.raises(TypeError, match="not callable"):
+        Module(source, ["-DNUMBER=8"])
+    monkeypatch.setattr(loading, "_translator", lambda: "of another version")
+    loading._kept_translation.cache_clear()
+    with pytest.raises(TypeError, match="not callable"):
+        Module(source, ["-DNUMBER=7"])
