@@ -185,3 +185,25 @@ def test_complex_numbers_and_constants() -> None:
     complexes = [product.real, product.imag, quotient.real, quotient.imag]
     constants = [5, np.pi, np.inf, float(np.float32(np.pi))]
     np.testing.assert_allclose(out, [*complexes, *constants], rtol=4e-16)
+
+
+def test_complex_numbers_of_thrust() -> None:
+    source = """
+    #include <thrust/complex.h>
+    extern "C" __global__ void products(
+        const thrust::complex<float>* x, const thrust::complex<float>* y, thrust::complex<float>* out)
+    {
+        const int i = threadIdx.x;
+        thrust::complex<float> z = x[i];
+        z *= thrust::conj(y[i]);
+        out[i] = z + 2.0f * thrust::exp(x[i]) / y[i];
+    }
+    """
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((2, 32)) + 1j * rng.standard_normal((2, 32))).astype("c8")
+    out = np.zeros_like(x)
+    Module(source).get_function("products")((1,), (32,), (x, y, out))
+    exact = x.astype("c16") * y.conj() + 2 * np.exp(x.astype("c16")) / y
+    # Each of some 10 roundings adds at most an eps of the largest term.
+    largest = abs(x * y) + 2 * abs(np.exp(x) / y)
+    assert (abs(out - exact) <= 10 * np.finfo("f4").eps * largest).all()

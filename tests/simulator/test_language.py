@@ -34,6 +34,24 @@ def test_functions_of_double() -> None:
     np.testing.assert_allclose(out, expected, rtol=1e-15)
 
 
+@pytest.mark.parametrize("header", ["", "#include <cmath>"])
+def test_functions_of_the_global_namespace_are_those_of_float_too(header: str) -> None:
+    source = (
+        header
+        + """
+    template <typename T> __device__ int size_of(T) { return sizeof(T); }
+    extern "C" __global__ void sizes(int* out)
+    {
+        out[0] = size_of(::log(2.0f)), out[1] = size_of(::pow(2.0f, 3.0f)), out[2] = ::abs(-2.5f) * 2;
+        out[3] = size_of(::fma(1.0f, 2.0f, 3.0f)), out[4] = size_of(::log(2.0)), out[5] = ::log(1);
+    }
+    """
+    )
+    out = zeros(6)
+    Module(source).get_function("sizes")((1,), (1,), (out,))
+    assert out.tolist() == [4, 4, 5, 4, 8, 0]
+
+
 def test_integers_and_bits() -> None:
     out = zeros(29, np.int64)
     kernel("language", "integers")((1,), (1,), (out,))

@@ -79,3 +79,35 @@ def test_atomics_of_vectors() -> None:
     Module(VECTORS).get_function("vectors")((3,), (2,), (pairs, fours))
     assert pairs.tolist() == [6, 12]
     assert fours.tolist() == [7, 13, 19, 25]
+
+
+def test_volatile_atomic_objects_by_one_header() -> None:
+    source = """
+    #include <cuda/atomic>
+    extern "C" __global__ void count(cuda::std::atomic<int>* total, int* out)
+    {
+        using namespace cuda;
+        const volatile atomic<int>* seen = (atomic<int>*)total;
+        total->fetch_add(2);
+        __syncthreads();
+        out[threadIdx.x] = seen->load(memory_order_acquire) + *seen;
+    }
+    """
+    total, out = np.zeros(1, "V4"), np.zeros(32, np.int32)
+    Module(source).get_function("count")((1,), (32,), (total, out))
+    assert (out == 2 * 64).all()
+
+
+def test_functions_as_objects() -> None:
+    source = """
+    #include <nvfunctional>
+    __device__ int apply(const nvstd::function<int(int)>& f, int x) { return f(f(x)); }
+    extern "C" __global__ void twice(int* x)
+    {
+        const int step = x[threadIdx.x];
+        x[threadIdx.x] = apply([step](int i) { return 3 * i + step; }, 1);
+    }
+    """
+    x = np.arange(8, dtype=np.int32)
+    Module(source).get_function("twice")((1,), (8,), (x,))
+    np.testing.assert_array_equal(x, 9 + 4 * np.arange(8))

@@ -5,7 +5,7 @@
 
 // The functions of double are the C library's. Those of float are templates in a namespace of their
 // own with an empty parameter pack: if a source includes <cmath>, its overloads do not collide with
-// them, and are preferred.
+// them, and are preferred. In the global namespace `::name` means all of them.
 #define GPUCNN_UNARY(name)                                                                         \
     extern "C" double name(double) noexcept;                                                       \
     extern "C" float name##f(float) noexcept;                                                      \
@@ -18,7 +18,8 @@
         else                                                                                       \
             return ::name((double)x);                                                              \
     }                                                                                              \
-    }
+    }                                                                                              \
+    using gpucnn_simulator::mathematics::name;
 
 #define GPUCNN_BINARY(name)                                                                        \
     extern "C" double name(double, double) noexcept;                                               \
@@ -33,7 +34,8 @@
         else                                                                                       \
             return ::name((double)x, (double)y);                                                   \
     }                                                                                              \
-    }
+    }                                                                                              \
+    using gpucnn_simulator::mathematics::name;
 
 GPUCNN_UNARY(exp)
 GPUCNN_UNARY(exp2)
@@ -187,6 +189,9 @@ template <typename A, typename B> inline Common<A, B> max(A a, B b)
 }  // namespace gpucnn_simulator::mathematics
 
 using namespace gpucnn_simulator::mathematics;
+using gpucnn_simulator::mathematics::abs;
+using gpucnn_simulator::mathematics::fma;
+using gpucnn_simulator::mathematics::ldexp;
 
 inline unsigned umin(unsigned a, unsigned b) { return b < a ? b : a; }
 inline unsigned umax(unsigned a, unsigned b) { return a < b ? b : a; }
