@@ -190,11 +190,12 @@ def test_complex_numbers_and_constants() -> None:
 def test_complex_numbers_of_thrust() -> None:
     source = """
     #include <thrust/complex.h>
+    typedef thrust::complex<float> complex;
     extern "C" __global__ void products(
-        const thrust::complex<float>* x, const thrust::complex<float>* y, thrust::complex<float>* out)
+        const complex* x, const complex* y, complex* out)
     {
         const int i = threadIdx.x;
-        thrust::complex<float> z = x[i];
+        complex z = x[i];
         z *= thrust::conj(y[i]);
         out[i] = z + 2.0f * thrust::exp(x[i]) / y[i];
     }

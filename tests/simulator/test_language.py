@@ -42,7 +42,8 @@ def test_functions_of_the_global_namespace_are_those_of_float_too(header: str) -
     template <typename T> __device__ int size_of(T) { return sizeof(T); }
     extern "C" __global__ void sizes(int* out)
     {
-        out[0] = size_of(::log(2.0f)), out[1] = size_of(::pow(2.0f, 3.0f)), out[2] = ::abs(-2.5f) * 2;
+        out[0] = size_of(::log(2.0f)), out[1] = size_of(::pow(2.0f, 3.0f));
+        out[2] = 2 * ::abs(-2.5f);
         out[3] = size_of(::fma(1.0f, 2.0f, 3.0f)), out[4] = size_of(::log(2.0)), out[5] = ::log(1);
     }
     """

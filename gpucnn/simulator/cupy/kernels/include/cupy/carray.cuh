@@ -1,8 +1,8 @@
 // Arrays with shapes and strides, as kernels for single elements and reductions see them.
 #pragma once
 
-#include <cuda_fp16.h>
 #include <cupy/complex.cuh>
+#include <cupy/float16.cuh>
 
 #ifndef M_PI  // which CuPy's header has as well
 #define M_PI 3.1415926535897932384626433832795
