@@ -25,6 +25,9 @@ nonzero prod ptp ravel repeat reshape round squeeze std sum swapaxes take trace 
 """)
 """Functions that are methods of their first argument, which may be an array of NumPy's."""
 
+_UNLIKE_NUMPY = ("dot", "take")
+"""Those methods that do something else than NumPy's."""
+
 
 class Namespace(ModuleType):
     """A module that says so of what it does not have."""
@@ -209,6 +212,8 @@ def _of_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
             raise AttributeError(f"'{type(a).__name__}' object has no attribute '{name}'")
         if isinstance(a, np.ndarray):
             return function(a, *args, **kwargs)
+        if isinstance(a, ndarray) and name in _UNLIKE_NUMPY:
+            return getattr(a, name)(*args, **kwargs)
         return called(a, *args, **kwargs)
 
     return of_array

@@ -21,8 +21,8 @@ from gpucnn.simulator.cupy.recording import refuse_in_capture
 
 METHODS = words("""
 all any argmax argmin argpartition argsort clip choose compress conj conjugate copy cumprod cumsum
-diagonal dot flatten max mean min nonzero prod ravel repeat reshape round searchsorted squeeze std
-sum swapaxes take trace transpose var astype
+diagonal flatten max mean min nonzero prod ravel repeat reshape round searchsorted squeeze std
+sum swapaxes trace transpose var astype
 """)
 """Methods of NumPy's that return arrays."""
 
@@ -379,6 +379,20 @@ def _returning(name: str) -> Callable[..., Any]:
     return method
 
 
+def _take(self: ndarray, indices: Any, axis: int | None = None, out: Any = None) -> Any:
+    """Elements along an axis, by indices that wrap around."""
+    return call(np.take, self, indices, axis, out, "wrap")
+
+
+def _dot(self: ndarray, b: Any, out: Any = None) -> Any:
+    """The product of matrices or vectors; into `out`, if it has as many elements."""
+    product = call(np.dot, self, b)
+    if out is None:
+        return product
+    out[...] = product.reshape(out.shape)
+    return out
+
+
 def _changing(name: str) -> Callable[..., Any]:
     function = getattr(np.ndarray, name)
 
@@ -438,6 +452,8 @@ def _named(name: str, method: Callable[..., Any]) -> None:
 
 for _name in METHODS:
     _named(_name, _returning(_name))
+_named("take", _take)
+_named("dot", _dot)
 for _name in CHANGING:
     _named(_name, _changing(_name))
 for _name in BINARY:

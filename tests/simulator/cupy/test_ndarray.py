@@ -207,3 +207,18 @@ def test_duplicates_are_added_up(cupy: Any) -> None:
     cupyx.scatter_add(x, cupy.array([1, 1, 2]), cupy.array([1.0, 2, 4]))
     cupy.add.at(x, cupy.array([0, 0]), 1)
     assert x.get().tolist() == [2, 3, 4]
+
+
+def test_indices_that_are_taken_wrap_around(cupy: Any) -> None:
+    x = cupy.arange(12).reshape(3, 4)
+    expected = [[3, 0, 1], [7, 4, 5], [11, 8, 9]]
+    for taken in (x.take([-1, 4, 9], axis=1), cupy.take(x, cupy.array([-1, 4, 9]), 1)):
+        assert taken.get().tolist() == expected
+
+
+def test_a_product_goes_into_an_array_of_its_size(cupy: Any) -> None:
+    x, out = cupy.arange(4.0), cupy.zeros((1, 1))
+    assert cupy.dot(x, x, out=out) is out
+    assert out.get().tolist() == [[14]]
+    with pytest.raises(ValueError, match="reshape"):
+        x.dot(x, cupy.zeros(2))

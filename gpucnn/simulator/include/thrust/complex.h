@@ -1,6 +1,8 @@
 // Thrust's complex numbers.
 #pragma once
 
+#include <type_traits>
+
 namespace thrust {
 
 using ::atan2;
