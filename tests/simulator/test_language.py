@@ -121,6 +121,22 @@ def test_options() -> None:
     np.testing.assert_array_equal(out, 3 * np.arange(32))
 
 
+@pytest.mark.parametrize("header", ["", "#include <cstddef>"])
+def test_null_needs_no_header(header: str) -> None:
+    source = (
+        header
+        + """
+    extern "C" __global__ void count(const int* x, int* out)
+    {
+        if (x == NULL) out[threadIdx.x] = 1;
+    }
+    """
+    )
+    out = zeros(2)
+    Module(source).get_function("count")((1,), (2,), (None, out))
+    assert out.tolist() == [1, 1]
+
+
 def test_objects_in_memory_that_is_there() -> None:
     source = """
     struct Pair {

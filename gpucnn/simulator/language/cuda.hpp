@@ -27,6 +27,7 @@
 #define __CUDACC_VER_MAJOR__ 13
 #define __CUDACC_VER_MINOR__ 0
 
+#define NULL __null
 #define __host__
 #define __maxnreg__(registers)
 #define __builtin_assume(condition)
