@@ -2,8 +2,8 @@
 
 They are those of README.md and docs/benchmarks.md. gpucnn, PyTorch, ONNX Runtime, JAX and Keras, on
 the back end that KERAS_BACKEND names, JAX by default, take turns in one process for each preset;
-once with the kernels that OpenBLAS chooses for this processor, and once with those for AVX2. The
-reports are kept in docs/speeds, which git ignores, and used by the next call, so that one that was
+once with the kernels that they choose for this processor, and once with those for AVX2, to which
+ONNX Runtime alone cannot be held. The reports are kept in docs/speeds, which git ignores, and used by the next call, so that one that was
 interrupted goes on. With `again` all are measured anew.
 """
 
@@ -25,6 +25,14 @@ CASES = {"notebook": (1, 16, 64, 256, 1024, 2048), "lenet": (1, 16, 64, 256)}
 
 WHOLE = "notebook"
 """The preset of which start-up, memory and layers are measured too, with OpenBLAS's own choice."""
+
+PEERS_HELD_TO_AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
+"""The environment variables of PyTorch, its libraries, and XLA."""
 
 TARGET = 0.98  # of the test images, to which it is trained
 ROUNDS = 11
@@ -55,6 +63,7 @@ def main(rounds: int, *, again: bool) -> None:
     blocks: dict[str, str] = {}
     for core, preset in product((None, AVX2), CASES):
         environment = {"KERAS_BACKEND": "jax"} | openblas_environment(core)
+        environment |= PEERS_HELD_TO_AVX2 if core else {}
         file = FOLDER / f"{preset}{'_avx2' if core else ''}.json"
         is_whole = "whole" if preset == WHOLE and not core else ""
         if again or not file.exists():
