@@ -3,8 +3,8 @@
 They are those of README.md and docs/benchmarks.md. gpucnn, PyTorch, ONNX Runtime, JAX and Keras, on
 the back end that KERAS_BACKEND names, JAX by default, take turns in one process for each preset;
 once with the kernels that they choose for this processor, and once with those for AVX2, to which
-ONNX Runtime alone cannot be held. The reports are kept in docs/speeds, which git ignores, and used by the next call, so that one that was
-interrupted goes on. With `again` all are measured anew.
+ONNX Runtime alone cannot be held. The reports are kept in docs/speeds, which git ignores, and used
+by the next call, so that one that was interrupted goes on. With `again` all are measured anew.
 """
 
 import subprocess

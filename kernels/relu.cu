@@ -22,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) relu(
     EACH_ITEM(k)
     {
         const long long i = element(blockIdx.x, k);
-        if (i < size) out[i] = values[k] < 0 ? (REAL)0 : values[k];
+        if (i < size) out[i] = values[k] < 0 ? (REAL)0 : values[k];  // mutant: of -0 or 0, either
     }
 }
 
@@ -74,6 +74,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) clipped_relu(
     {
         const long long i = element(blockIdx.x, k);
         const REAL value = values[k];
+        // mutant: where it is an end itself, either is right
         if (i < size) out[i] = value < 0 ? (REAL)0 : value > max_value ? max_value : value;
     }
 }
