@@ -97,7 +97,8 @@ def test_an_operation_that_can_be_bound_is_done_at_once_where_it_is_called() -> 
 
 
 def test_in_a_step_what_follows_from_weights_is_made_in_its_turn() -> None:
-    calls, made = StepCalls(), []
+    calls = StepCalls()
+    made: list[str] = []
     calls.add(made.append, "before")
     calls.follow(lambda: made.append("weights"))
     assert made == []
