@@ -16,6 +16,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.mutation.includes import with_includes
+from gpucnn.simulator.source import SOURCE
+from gpucnn.utils.storage.sealed import key_of
 
 VARIABLE = "GPUCNN_MUTATION"
 
@@ -96,13 +98,21 @@ class _Watch:
         if self._mutated is None:
             self._note(_LOADS, json.dumps(Source(found, text, options, tuple(names))))
             return load(source, options), lambda: self._launched(found)
+        if isinstance(source, str):  # it is in no file, and includes those of the working folder
+            text, options = f'# 1 "{SOURCE}"\n{text}', (*options, f"-I{Path.cwd()}")
         try:
-            library = load(text.replace(self._parts[0], self._mutated), options)
+            library = load(self._file(text.replace(self._parts[0], self._mutated)), options)
         except SimulatorError as error:
             self._note(_REFUSED, str(error))
             raise
         self._note(_LIBRARIES, library.path)
         return library, lambda: self._launched(found)
+
+    def _file(self, text: str) -> Path:
+        """A file of the text of a mutant: of files no translation is kept."""
+        path = self._folder / f"{key_of([text]).hex()[:16]}.cu"
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        return path
 
     def _launched(self, parts: tuple[int, ...]) -> None:
         """Note the test that launches a kernel; "" outside of one: others may depend on it."""

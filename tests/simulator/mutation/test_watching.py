@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpucnn.simulator import Module, SimulatorError
+from gpucnn.simulator import Module, SimulatorError, library
 from gpucnn.simulator.mutation import watching
 from gpucnn.simulator.mutation.equality import is_equal
 from gpucnn.simulator.mutation.mutants import mutants_of, parts_of
@@ -61,6 +61,19 @@ def test_a_mutant_takes_the_place_of_a_header(
     assert [each.exists() for each in libraries] == [True, True]
     watching.remove_libraries(folder)
     assert [each.exists() for each in libraries] == [False, False]
+
+
+def test_the_translation_of_a_mutant_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = HEADER + KERNEL.partition("\n")[2].partition("\n")[2]
+    watch(tmp_path, monkeypatch, [HEADER], HEADER.replace("+ 1", "+ 2"))
+    monkeypatch.setattr(library, "cached_text", None)
+    assert sums(source) == [2, 3, 4]
+    watch(tmp_path, monkeypatch, [HEADER], HEADER)
+    watching._watch.cache_clear()
+    with pytest.raises(SimulatorError, match=r"^source\.cu:8: "):
+        sums(source.replace("added(x", "adds(x"))
 
 
 def test_a_mutant_that_does_not_compile_is_noted(
