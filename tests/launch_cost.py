@@ -12,7 +12,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from backends.fused import conv_relu_pool, fused_call, fused_plan, run_fused
-from backends.operations import CALLS, Values
+from backends.operations import CALLS
+from backends.operations.values import Values
 from backends.ops.fused.test_conv_classifier import CASES, a_step, run
 from backends.strategies import Sizes
 from gpucnn.backends import Window

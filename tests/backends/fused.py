@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from backends.contract import Backends
-from backends.operations import Values
+from backends.operations.values import Values
 from backends.strategies import channels, filters, windows
 from gpucnn.backends import Array, Backend, ConvReluPool, ConvReluPoolPlan, Window
 from gpucnn.backends.backend import CudaBackend

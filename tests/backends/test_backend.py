@@ -11,7 +11,9 @@ from hypothesis import given
 
 import loops
 from backends.agreement import assert_agrees, results
-from backends.operations import CALLS, Builder, Values, conv2d, conv2d_parameter_gradients
+from backends.operations import CALLS
+from backends.operations.convolution import conv2d, conv2d_parameter_gradients
+from backends.operations.values import Builder, Values
 from backends.strategies import Sizes, seeds, sizes
 from backends.test_loops import assert_close, derivative
 from gpucnn.backends import Array, Backend, Window

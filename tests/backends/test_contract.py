@@ -29,24 +29,18 @@ from backends.fused import (
     picked,
     run_fused,
 )
-from backends.operations import (
-    CALLS,
-    Builder,
-    Values,
-    adagrad,
-    adam,
-    dense_relu,
-    dropout,
-    lion,
-    max_pool,
-    relu,
-    rmsprop,
-    sgd,
+from backends.operations import CALLS
+from backends.operations.activations import dropout, relu
+from backends.operations.images import transform
+from backends.operations.losses import (
     soft_cross_entropy,
     softmax_cross_entropy,
     store_probabilities,
-    transform,
 )
+from backends.operations.optimizers import adagrad, adam, lion, rmsprop, sgd
+from backends.operations.pooling import max_pool
+from backends.operations.products import dense_relu
+from backends.operations.values import Builder, Values
 from backends.strategies import Sizes, batches, seeds, sizes
 from gpucnn.backends import ALONE, Array, Backend, Communicator, ConvReluPool, Shape, Window
 from gpucnn.backends.backend import CudaBackend

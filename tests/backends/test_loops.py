@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import loops
-from backends.operations import Values
+from backends.operations.values import Values
 
 Array = loops.Array
 

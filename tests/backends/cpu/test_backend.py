@@ -8,7 +8,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from backends.contract import RowMajor
 from backends.cpu.allocation import allocated
-from backends.operations import CALLS, Builder, Values
+from backends.operations import CALLS
+from backends.operations.values import Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
 from gpucnn.backends.cpu.blas import SMALL

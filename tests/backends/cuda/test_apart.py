@@ -17,7 +17,8 @@ from backends.fused import (
     fused_plan,
     run_fused,
 )
-from backends.operations import CALLS, Builder, Values
+from backends.operations import CALLS
+from backends.operations.values import Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import BatchMemory, Buffer, Window, get_backend
 from gpucnn.backends.backend import CudaBackend

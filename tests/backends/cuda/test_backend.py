@@ -19,20 +19,21 @@ from backends.fused import (
     fused_plan,
     run_fused,
 )
-from backends.operations import (
-    Builder,
-    Values,
-    channel_means,
-    channel_variances,
-    normalize,
-    normalize_gradient,
-    normalize_gradient_sums,
+from backends.operations.losses import (
     sigmoid_cross_entropy,
     soft_cross_entropy,
     softmax_cross_entropy,
     squared_error,
     weigh_rows,
 )
+from backends.operations.normalization import (
+    channel_means,
+    channel_variances,
+    normalize,
+    normalize_gradient,
+    normalize_gradient_sums,
+)
+from backends.operations.values import Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, ConvReluPool, CpuBackend, Window
 from gpucnn.backends.backend import CudaBackend

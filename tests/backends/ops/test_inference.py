@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from backends.agreement import assert_agrees, naming
 from backends.contract import Backends
 from backends.fused import conv_relu_pools, forward_call, fused_call, on
-from backends.operations import Values
+from backends.operations.values import Values
 from backends.strategies import channels, filters, seeds
 from gpucnn.backends import Array, Backend, Calls
 from gpucnn.backends.cpu.layout import images_last

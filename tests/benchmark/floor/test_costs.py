@@ -10,7 +10,8 @@ import pytest
 
 import loops
 from backends.fused import COMPILED, fused_call, fused_plan, run_fused
-from backends.operations import CALLS, Values
+from backends.operations import CALLS
+from backends.operations.values import Values
 from backends.strategies import Sizes as Drawn
 from benchmark.small_plan import small_workload
 from gpucnn.backends import Window

@@ -15,7 +15,7 @@ from backends.fused import (
     fused_plan,
     gradients_call,
 )
-from backends.operations import Values
+from backends.operations.values import Values
 from gpucnn.backends import (
     Array,
     Calls,

@@ -17,7 +17,7 @@ from backends.fused import (
     gradients_call,
     run_fused,
 )
-from backends.operations import Values
+from backends.operations.values import Values
 from gpucnn.backends import ConvReluPool, CpuBackend, Window
 from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.fewer_products import FewerProductsPlan

@@ -16,7 +16,7 @@ from backends.fused import (
     gradients_call,
     run_fused,
 )
-from backends.operations import Values
+from backends.operations.values import Values
 from gpucnn.backends import ConvReluPool, CpuBackend
 from gpucnn.backends.cpu.fused import one_image
 from gpucnn.backends.cpu.fused.conv_relu_pool import CpuConvReluPoolPlan

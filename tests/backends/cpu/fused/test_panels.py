@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import loops
 from backends.fused import conv_relu_pools
-from backends.operations import Values
+from backends.operations.values import Values
 from backends.strategies import batches, seeds
 from gpucnn.backends import Array, ConvReluPool, Window
 from gpucnn.backends.cpu.fused.panels import Panels

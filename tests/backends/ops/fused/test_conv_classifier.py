@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from backends.agreement import assert_agrees, results
-from backends.operations import Values
+from backends.operations.values import Values
 from gpucnn.backends import Backend, ConvClassifier, Window
 from gpucnn.backends.backend import CudaBackend
 from gpucnn.backends.cuda.simulator_runtime import SimulatorRuntime
