@@ -88,7 +88,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The blocks of a page, one after the other, in one namespace and an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gpucnn.datasets, "load_mnist", few_images)
-    monkeypatch.setitem(gpucnn._exports(), "load_mnist", few_images)  # type: ignore[attr-defined]
+    monkeypatch.setitem(gpucnn._exports(), "load_mnist", few_images)
     monkeypatch.setattr(building, "next_seed", iter(range(1000)).__next__)  # as outside of tests
     namespace: dict[str, Any] = {"__name__": "page"}
     for each in blocks(page):
