@@ -20,6 +20,15 @@ _FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Disk quota exce
 
 _ERROR = re.compile(r"^(.+?):(\d+):(?:\d+:)? (?:fatal )?error: (.+)$", re.MULTILINE)
 
+# A name that a template uses before it is declared: NVRTC looks it up where that is instantiated,
+# and so do g++ and clang with an option.
+_LATE = re.compile(
+    r"there are no arguments to '\w+' that depend on a template parameter"
+    r"|'\w+' was not declared in this scope, and no declarations were found by argument-dependent"
+    r"|use of undeclared identifier"
+)
+_LATE_OPTIONS = {False: "-fpermissive", True: "-fdelayed-template-parsing"}  # of clang, if True
+
 # CUDA's, and not the user's, by its name; as g++ and clang say that it is missing.
 _CUDAS = r"(?:__|tex|surf|cuda|curand|nvcuda|wmma|mma|atomic|cub|thrust|cooperative_groups|nv/)"
 _SPACES = r"(?:cooperative_groups|cuda|nvcuda|cub)\b"
@@ -71,6 +80,9 @@ class Compiler:
             for number, text in _FULL.items():
                 if text in messages:
                     raise OSError(number, text)
+            late = _LATE_OPTIONS[self.is_clang]
+            if late not in arguments and _are_late(messages):
+                return self.run([*arguments, late], standard_input)
             raise SimulatorError(_first_error(messages))
         return done.stdout.decode(errors="surrogateescape")
 
@@ -135,9 +147,19 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C"}
 
 
+def _are_late(messages: str) -> bool:
+    """Whether all errors are names in templates that may be declared later."""
+    errors = _ERROR.findall(messages)
+    return bool(errors) and all(_LATE.match(text) for _, _, text in errors)
+
+
+def _is_permissible(error: str) -> bool:
+    return bool(_LATE.match(error)) and error.endswith("[-fpermissive]")
+
+
 def _first_error(messages: str) -> str:
-    found = _ERROR.search(messages)
-    if found:
+    if errors := list(_ERROR.finditer(messages)):
+        found = min(errors, key=lambda each: _is_permissible(each[3]))  # the first that is not
         if missing := _MISSING.search(found[3]):
             name = next(filter(None, missing.groups()))
             return f"{found[1]}:{found[2]}: the simulator does not have {name}"

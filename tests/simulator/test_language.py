@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.simulator import Module
+from gpucnn.simulator import Module, SimulatorError
 from simulator.sources import FOLDER, kernel, zeros
 
 
@@ -119,6 +119,29 @@ def test_options() -> None:
     out = zeros(32, np.uint8)
     module.get_function("by_macros")((1,), (32,), (out,))
     np.testing.assert_array_equal(out, 3 * np.arange(32))
+
+
+LATE = """
+template <typename T> __device__ T of_the_host(T x) { return declared_nowhere(1) + x; }
+template <typename T> __global__ void late(T* x) { x[threadIdx.x] = declared_below(3); }
+__device__ int declared_below(int x) { return 2 * x; }
+"""
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_names_in_templates_may_be_declared_later(
+    compiler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    out = zeros(2)
+    module = Module(LATE, name_expressions=["late<int>"])
+    module.get_function("late<int>")((1,), (2,), (out,))
+    assert out.tolist() == [6, 6]
+
+
+def test_what_else_is_wrong_with_a_template_is_said() -> None:
+    with pytest.raises(SimulatorError, match=r"invalid conversion|cannot initialize"):
+        Module(LATE + "__global__ void wrong(int** x) { *x = threadIdx.x; }")
 
 
 @pytest.mark.parametrize("header", ["", "#include <cstddef>"])
