@@ -187,6 +187,23 @@ def test_complex_numbers_and_constants() -> None:
     np.testing.assert_allclose(out, [*complexes, *constants], rtol=4e-16)
 
 
+def test_groups_shuffle_structures() -> None:
+    source = """
+    #include <cooperative_groups.h>
+    namespace cg = cooperative_groups;
+    extern "C" __global__ void exchange(float4* x)
+    {
+        const auto eight = cg::tiled_partition<8>(cg::this_thread_block());
+        const float4 other = eight.shfl_xor(x[threadIdx.x], 1);
+        x[threadIdx.x] = cg::coalesced_threads().shfl(other, threadIdx.x ^ 2);
+    }
+    """
+    x = np.arange(128, dtype=np.float32).reshape(32, 4)
+    expected = x[np.arange(32) ^ 3]
+    Module(source).get_function("exchange")((1,), (32,), (x,))
+    np.testing.assert_array_equal(x, expected)
+
+
 def test_complex_numbers_of_thrust() -> None:
     source = """
     #include <thrust/complex.h>

@@ -9,6 +9,19 @@ inline unsigned long long linear(dim3 index, dim3 size)
 }
 inline unsigned volume(dim3 size) { return size.x * size.y * size.z; }
 
+// What groups shuffle may be a structure: its words are shuffled, one after the other.
+template <typename T, typename Shuffle> inline T by_words(T value, Shuffle shuffle)
+{
+    if constexpr (__is_class(T) && sizeof(T) % 4 == 0) {
+        unsigned words[sizeof(T) / 4];
+        __builtin_memcpy(words, &value, sizeof(T));
+        for (unsigned& word : words) word = shuffle(word);
+        __builtin_memcpy((void*)&value, words, sizeof(T));
+        return value;
+    } else
+        return shuffle(value);
+}
+
 class thread_block {
 public:
     static void sync(GPUCNN_WHERE) { __syncthreads(file, line); }
@@ -135,7 +148,9 @@ public:
     }
     template <typename T> T shfl(T value, unsigned rank, GPUCNN_WHERE) const
     {
-        return __shfl_sync(mask, value, lane_of(rank % size()), 32, file, line);
+        return by_words(value, [&](auto word) {
+            return __shfl_sync(mask, word, lane_of(rank % size()), 32, file, line);
+        });
     }
     template <typename T> T shfl_up(T value, unsigned distance, GPUCNN_WHERE) const
     {
@@ -180,19 +195,27 @@ public:
     static void sync(GPUCNN_WHERE) { __syncwarp(mask(), file, line); }
     template <typename T> static T shfl(T value, int rank, GPUCNN_WHERE)
     {
-        return __shfl_sync(mask(), value, rank, count, file, line);
+        return by_words(value, [&](auto word) {
+            return __shfl_sync(mask(), word, rank, count, file, line);
+        });
     }
     template <typename T> static T shfl_up(T value, unsigned distance, GPUCNN_WHERE)
     {
-        return __shfl_up_sync(mask(), value, distance, count, file, line);
+        return by_words(value, [&](auto word) {
+            return __shfl_up_sync(mask(), word, distance, count, file, line);
+        });
     }
     template <typename T> static T shfl_down(T value, unsigned distance, GPUCNN_WHERE)
     {
-        return __shfl_down_sync(mask(), value, distance, count, file, line);
+        return by_words(value, [&](auto word) {
+            return __shfl_down_sync(mask(), word, distance, count, file, line);
+        });
     }
     template <typename T> static T shfl_xor(T value, unsigned pattern, GPUCNN_WHERE)
     {
-        return __shfl_xor_sync(mask(), value, (int)pattern, count, file, line);
+        return by_words(value, [&](auto word) {
+            return __shfl_xor_sync(mask(), word, (int)pattern, count, file, line);
+        });
     }
     static int any(int predicate, GPUCNN_WHERE)
     {

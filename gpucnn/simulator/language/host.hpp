@@ -15,6 +15,10 @@ enum cudaError {
 };
 typedef enum cudaError cudaError_t;
 
+typedef struct {
+    char reserved[64];
+} cudaIpcMemHandle_t, cudaIpcEventHandle_t;
+
 enum cudaMemcpyKind {
     cudaMemcpyHostToHost,
     cudaMemcpyHostToDevice,
