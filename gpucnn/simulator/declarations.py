@@ -11,7 +11,14 @@ from dataclasses import dataclass
 Edit = tuple[int, int, str]
 """Begin and end of a piece of a text, and what replaces it."""
 
-_PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+
+def _parentheses(depth: int) -> str:
+    """A pattern of a pair of parentheses with so many others in each other at most."""
+    inner = rf"|{_parentheses(depth - 1)}" if depth else ""
+    return rf"\((?:[^()]{inner})*\)"
+
+
+_PARENTHESES = _parentheses(9)
 # A digit separator, as in 1'000, does not begin a character literal.
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|' + r"(?<!\w)(?:u8|[uUL])?'(?:[^'\\\n]|\\.)+'")
 _DIRECTIVE = re.compile(r"^[ \t]*#.*$", re.MULTILINE)  # a line marker, or a #pragma

@@ -121,6 +121,31 @@ def test_options() -> None:
     np.testing.assert_array_equal(out, 3 * np.arange(32))
 
 
+def test_functions_of_constants_are_constants_with_gcc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "g++")  # clang takes none of the C library's for one
+    source = """extern "C" __global__ void size(int* x)
+    {
+        constexpr float limit = ::sqrt(16.0f);
+        x[threadIdx.x] = limit;
+    }
+    """
+    out = zeros(2)
+    Module(source).get_function("size")((1,), (2,), (out,))
+    assert out.tolist() == [4, 4]
+
+
+def test_bounds_of_a_launch_are_any_expression() -> None:
+    source = """
+    #define LEAST(a, b) (((a) < (b)) ? (a) : (b))
+    template <int n> __launch_bounds__(n, LEAST(LEAST(48 / sizeof(int[(2)]), (n)), 8))
+    __global__ void bounded(int* x) { x[threadIdx.x] = CUDART_VERSION >= 12000; }
+    """
+    out = zeros(2)
+    module = Module(source, name_expressions=["bounded<64>"])
+    module.get_function("bounded<64>")((1,), (2,), (out,))
+    assert out.tolist() == [1, 1]
+
+
 LATE = """
 template <typename T> __device__ T of_the_host(T x) { return declared_nowhere(1) + x; }
 template <typename T> __global__ void late(T* x) { x[threadIdx.x] = declared_below(3); }

@@ -26,6 +26,7 @@
 
 #define __CUDACC_VER_MAJOR__ 13
 #define __CUDACC_VER_MINOR__ 0
+#define CUDART_VERSION 13000
 
 #define NULL __null
 #define __host__

@@ -11,7 +11,7 @@
     extern "C" float name##f(float) noexcept;                                                      \
     namespace gpucnn_simulator::mathematics {                                                      \
     using ::name;                                                                                  \
-    template <typename T, typename... Nothing> inline RealOf<T> name(T x, Nothing...)              \
+    template <typename T, typename... Nothing> constexpr RealOf<T> name(T x, Nothing...)           \
     {                                                                                              \
         if constexpr (same<T, float>)                                                              \
             return name##f(x);                                                                     \
@@ -27,7 +27,7 @@
     namespace gpucnn_simulator::mathematics {                                                      \
     using ::name;                                                                                  \
     template <typename A, typename B, typename... Nothing>                                         \
-    inline RealOfTwo<A, B> name(A x, B y, Nothing...)                                              \
+    constexpr RealOfTwo<A, B> name(A x, B y, Nothing...)                                           \
     {                                                                                              \
         if constexpr (same<RealOfTwo<A, B>, float>)                                                \
             return name##f(x, y);                                                                  \
