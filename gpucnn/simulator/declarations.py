@@ -36,7 +36,10 @@ _ASSEMBLY = (
     )
 )
 _SHARED = re.compile(r"\b__shared__\b")
-_DYNAMIC = re.compile(r"\bextern\b([^;{}()=]*?)\b__shared__\b([^;{}()=]*?)\b(\w+)\s*\[\s*\]\s*;")
+_DYNAMIC = re.compile(
+    r"\bextern\b([^;{}()=]*?)\b__shared__\b([^;{}()=]*?)\b(\w+)"
+    r"\s*\[\s*\]\s*((?:\[[^\[\];{}]*\]\s*)*);"
+)
 _NAME = re.compile(r"(\w+)\s*(?:\[[^\[\]]*\]\s*|\{[^{}]*\}\s*)*$")
 
 
@@ -58,6 +61,9 @@ class DynamicShared:
     """Of its elements."""
 
     name: str
+    rows: str
+    """The brackets after the first, of an array of more dimensions."""
+
     begin: int
     end: int
 
@@ -151,7 +157,7 @@ def dynamic_shared(bare: str) -> Iterator[DynamicShared]:
     """The arrays of dynamic shared memory."""
     for found in _DYNAMIC.finditer(bare):
         element = " ".join(f"{found[1]} {found[2]}".split())
-        yield DynamicShared(element, found[3], *found.span())
+        yield DynamicShared(element, found[3], found[4].strip(), *found.span())
 
 
 def function_bodies(bare: str) -> list[range]:

@@ -164,7 +164,7 @@ def _dynamic(array: DynamicShared, bare: str, bodies: Sequence[range]) -> str:
     """The declaration of dynamic shared memory, as the pointer to it that a thread has."""
     lines = "\n" * bare.count("\n", array.begin, array.end)
     if any(array.begin in body for body in bodies):
-        memory = f"({array.type}*)::gpucnn_simulator::dynamic_shared"
-        return f"{array.type}* const {array.name} = {memory};{lines}"
-    declared = f"extern __thread {array.type}* const {array.name}"
+        memory = f"({array.type}(*){array.rows})::gpucnn_simulator::dynamic_shared"
+        return f"{array.type} (*const {array.name}){array.rows} = {memory};{lines}"
+    declared = f"extern __thread {array.type} (*const {array.name}){array.rows}"
     return f'{declared} __asm__("gpucnn_dynamic_shared");{lines}'

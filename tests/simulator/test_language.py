@@ -134,6 +134,24 @@ def test_functions_of_constants_are_constants_with_gcc(monkeypatch: pytest.Monke
     assert out.tolist() == [4, 4]
 
 
+def test_dynamic_shared_memory_of_two_dimensions() -> None:
+    source = """
+    extern __shared__ float outside[][8 + 2];
+    __device__ float at(int i) { return outside[i][1]; }
+    extern "C" __global__ void rows(float* x)
+    {
+        extern __shared__ float inside[][(8) + 2];
+        inside[threadIdx.x][1] = 3 * x[threadIdx.x];
+        __syncthreads();
+        x[threadIdx.x] = at(threadIdx.x ^ 1) + sizeof(inside[0]);
+    }
+    """
+    x = np.arange(8, dtype=np.float32)
+    expected = 3 * x[np.arange(8) ^ 1] + 40
+    Module(source).get_function("rows")((1,), (8,), (x,), shared_mem=320)
+    np.testing.assert_array_equal(x, expected)
+
+
 def test_bounds_of_a_launch_are_any_expression() -> None:
     source = """
     #define LEAST(a, b) (((a) < (b)) ? (a) : (b))
