@@ -266,6 +266,9 @@ DEEP = conv_relu_pool(Window((5, 6), (2, 3), (1, 1), "valid"), (2, 2), channels=
 TILED = conv_relu_pool(Window((6, 7), (3, 3), (1, 1), "valid"), (2, 2), channels=37, filters=34)
 """With so many channels that the kernels load them in several turns."""
 
+SQUARES = conv_relu_pool(Window((8, 7), (3, 3), (1, 1), "same"), (2, 2), channels=16, filters=16)
+"""Computed by Winograd's F(2x2, 3x3) on the CPU, which reads it in an order of its own."""
+
 few_and_many = pytest.mark.parametrize(
     "fused", [FEW, MANY, DEEP, TILED], ids=["few", "many", "deep", "tiled"]
 )
@@ -368,6 +371,21 @@ def test_conv2d_relu_max_pool_gradients(backend: Backend, fused: ConvReluPool) -
     actual = run_fused(backend, call, fused_plan(backend, fused, call))
     for name, right in define_fused(fused, call).items():
         np.testing.assert_allclose(actual[name], right, rtol=0, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("fused", [FEW, SQUARES], ids=["few", "squares"])
+def test_conv_relu_pool_order(backend: Backend, fused: ConvReluPool) -> None:
+    """Images that lie in that order in memory are taken as any are."""
+    call = fused_call(fused, Values(0, "float64"))
+    given, of = call.arguments["x"], place(backend, call)
+    order = backend.conv_relu_pool_order(fused)
+    memory = backend.zeros((given.size,), given.dtype)
+    x = backend.batch_view(memory, len(given), given.shape[1:], order)
+    backend.copy(of["x"], x)
+    plan = fused_plan(backend, fused, call)
+    backend.conv2d_relu_max_pool(x, of["kernel"], of["bias"], plan, of["out"], training=True)
+    right = define_fused(fused, call)["out"]
+    np.testing.assert_allclose(backend.to_host(of["out"]), right, rtol=0, atol=1e-12)
 
 
 def test_pixels_that_nothing_sees_have_no_gradient(backend: Backend) -> None:
