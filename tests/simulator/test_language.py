@@ -223,6 +223,8 @@ def test_objects_in_memory_that_is_there() -> None:
 
 def test_structures_that_the_host_shares() -> None:
     source = """
+    extern cudaDeviceProp properties;
+    struct Mipmaps { cudaMipmappedArray_t levels; cudaTextureReadMode mode; };
     struct Volume {
         cudaExtent size;
         cudaChannelFormatDesc channel;

@@ -48,3 +48,14 @@ struct cudaPitchedPtr {
     void* ptr;
     decltype(sizeof(0)) pitch, xsize, ysize;
 };
+
+typedef struct cudaMipmappedArray* cudaMipmappedArray_t;
+enum cudaTextureReadMode { cudaReadModeElementType, cudaReadModeNormalizedFloat };
+
+// What programs ask of a device, without CUDA's layout of it, which no kernel is given.
+struct cudaDeviceProp {
+    char name[256];
+    decltype(sizeof(0)) totalGlobalMem, totalConstMem, sharedMemPerBlock, sharedMemPerMultiprocessor;
+    int major, minor, multiProcessorCount, warpSize, regsPerBlock;
+    int maxThreadsPerBlock, maxThreadsPerMultiProcessor, maxThreadsDim[3], maxGridSize[3];
+};
