@@ -1,7 +1,9 @@
 """Recording of the CPU's operations."""
 
+from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from gpucnn.backends.memory import Memory
@@ -22,14 +24,13 @@ def noted(backend: Memory, work: Callable[[], None]) -> list[Noted]:
     def note(name: str, *arguments: Any, **named: Any) -> None:
         operations.append(Noted(name, arguments, named))
 
-    kind: Any = type(backend)
-    names, of_instance = _operations(kind), vars(backend)  # found before the methods of its class
-    of_instance.update((name, partial(note, name)) for name in names)
+    of_instance = vars(backend)  # found before the methods of its class
+    notes = {name: partial(note, name) for name in _operations(type(backend))}
     try:
+        of_instance.update(notes)
         work()
-    finally:
-        for name in names:
-            del of_instance[name]
+    finally:  # in one call, which a signal does not interrupt: what is left is never done again
+        deque(map(of_instance.pop, notes, repeat(None)), maxlen=0)
     return operations
 
 
