@@ -45,7 +45,7 @@ from gpucnn.layers import (
 )
 from gpucnn.layers.base import Layer
 from gpucnn.models.replica import replica
-from gpucnn.models.training import Trainer
+from gpucnn.models.training import Trainer, trainer
 from gpucnn.optimizers import Optimizer
 from microbatches import InMicrobatches
 
@@ -158,6 +158,13 @@ def test_same_bytes_with_probable_labels_and_weights_of_images() -> None:
         for eagerly in (True, False)
     ]
     assert results[0][0] == results[1][0]
+
+
+def test_few_recordings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [trained(small.model(), eagerly=True)[0]]
+    monkeypatch.setattr(trainer, "KEPT", 1)  # of two sizes, each of which takes the other's place
+    results.append(trained(small.model(), eagerly=False)[0])
+    assert results[0] == results[1]
 
 
 class InArrayCode(ReLU):

@@ -23,6 +23,9 @@ from gpucnn.utils.arithmetic import ceil_div
 STEPS_AT_ONCE = 8
 """Steps on full batches that are recorded together: between two recordings a GPU pauses."""
 
+KEPT = 64
+"""The most recordings that are kept, by the sizes of batches: each has memory of its own."""
+
 Progress = Callable[[int], None]
 """Called after each batch with its number of images."""
 
@@ -246,6 +249,8 @@ class Trainer:
         key = self._batch_size, count, steps
         work = self._steps.get(key)
         if work is None:
+            while len(self._steps) >= KEPT:
+                del self._steps[next(iter(self._steps))]
             take = partial(self._take_steps, count, steps)
             work = self._steps[key] = Replayed(self.replica.backend, take)
         return work
