@@ -14,14 +14,9 @@ Arguments = ParamSpec("Arguments")
 
 
 class Calls:
-    """The calls of a pass for one batch size, and what they have made of the weights.
-
-    Attributes:
-        largest_product: the multiply-adds of the largest product that they ask BLAS for.
-    """
+    """The calls of a pass for one batch size, and what they have made of the weights."""
 
     def __init__(self) -> None:
-        self.largest_product = 0.0
         self._calls: list[Callable[[], object]] = []
         self._renewals: list[Callable[[], object]] = []
 
@@ -30,7 +25,6 @@ class Calls:
         bind = getattr(function, "bind", None)
         if bind is None:
             self._calls.append(partial(function, *arguments, **named))
-            self.largest_product = max(self.largest_product, _multiply_adds(function, *arguments))
         else:
             bind(function.__self__, self, *arguments, **named)  # type: ignore[attr-defined]
 
@@ -51,6 +45,11 @@ class Calls:
         """Make anew what follows from the weights, which have changed."""
         for each in self._renewals:
             each()
+
+    @property
+    def largest_product(self) -> float:
+        """The multiply-adds of the largest product that they ask BLAS for."""
+        return max(map(_multiply_adds, self._calls), default=0.0)
 
     def __call__(self) -> None:
         """Do the calls in their order."""
@@ -96,8 +95,9 @@ class LastCalls:
     def __call__(self, *arrays: Any) -> Calls:
         """The calls for some arrays, always as many."""
         if not self._arrays or any(map(is_not, arrays, self._arrays)):
-            self._arrays, self._calls = arrays, StepCalls()
-            self._bind(self._calls, *arrays)
+            calls = StepCalls()
+            self._bind(calls, *arrays)
+            self._arrays, self._calls = arrays, calls  # not if it was interrupted
         return self._calls
 
 

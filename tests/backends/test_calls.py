@@ -123,3 +123,26 @@ def test_calls_are_kept_until_they_are_asked_for_with_other_arrays() -> None:
     calls()
     assert_array_equal(numbers, 2)
     assert_array_equal(others, 1)
+
+
+def test_calls_that_were_not_all_bound_are_bound_anew() -> None:
+    numbers, is_interrupted = np.ones(3), [True, False]
+
+    def bind(calls: Calls, out: Array) -> None:
+        calls.add(np.add, out, 1, out)
+        if is_interrupted.pop(0):
+            raise KeyboardInterrupt
+        calls.add(np.multiply, out, 2, out)
+
+    last = LastCalls(bind)
+    with pytest.raises(KeyboardInterrupt):
+        last(numbers)
+    last(numbers)()
+    assert_array_equal(numbers, 4)
+
+
+def test_calls_that_are_included_have_products_too() -> None:
+    calls, others = Calls(), Calls()
+    others.add(np.matmul, A, B)
+    calls.include(others)
+    assert calls.largest_product == 30
