@@ -13,6 +13,7 @@
 #include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
+#include <ucontext.h>
 
 namespace gpucnn_simulator {
 namespace {
@@ -49,13 +50,11 @@ void pass_on(int number, siginfo_t* info, void* context)
         earlier.sa_handler(number);
 }
 
-// For a handler that does not return, after which the signal would stay blocked.
-void unblock(int number)
+// For a handler that does not return, after which signals would stay blocked: gives the thread the mask
+// back with which it was interrupted.
+void restore_mask(const void* context)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    pthread_sigmask(SIG_SETMASK, &((const ucontext_t*)context)->uc_sigmask, nullptr);
 }
 
 bool is_in_kernel()
@@ -81,7 +80,7 @@ void handle_fault(int number, siginfo_t* info, void* context)
         pass_on(number, info, context);
         return;
     }
-    unblock(number);
+    restore_mask(context);
     const Text who = this_thread();
     const Text where = at(interrupted_place());
     const char* address = (const char*)info->si_addr;
@@ -116,14 +115,14 @@ void handle_fault(int number, siginfo_t* info, void* context)
 
 // Ends the group of the worker where its kernel is interrupted, unless a function of the C library is:
 // then the scheduler does, as soon as it is called.
-[[gnu::always_inline]] inline void stop_here(int number)
+[[gnu::always_inline]] inline void stop_here(const void* context)
 {
     void* frames[3];
     if (!is_in_kernel() || backtrace(frames, 3) < 3) return;
     Dl_info own, interrupted;
     if (!dladdr((void*)give_up_stopped, &own) || !dladdr(frames[2], &interrupted)) return;
     if (interrupted.dli_fbase != own.dli_fbase && !code.contains(frames[2])) return;
-    unblock(number);
+    restore_mask(context);
     give_up_stopped(interrupted_place());
 }
 
@@ -133,7 +132,7 @@ void stop(Worker* other)
     if (other != worker) pthread_kill(other->thread, STOP);
 }
 
-void handle_interrupt(int number, siginfo_t*, void*)
+void handle_interrupt(int number, siginfo_t*, void* context)
 {
     if (!pthread_equal(pthread_self(), launching)) {
         pthread_kill(launching, number);
@@ -141,7 +140,7 @@ void handle_interrupt(int number, siginfo_t*, void*)
     }
     is_interrupted = true;
     for (unsigned i = 0; i < workers_made; i++) stop(workers[i]);
-    stop_here(number);
+    stop_here(context);
 }
 
 void handle_stop(int number, siginfo_t* info, void* context)
@@ -149,15 +148,19 @@ void handle_stop(int number, siginfo_t* info, void* context)
     if (worker == nullptr || !worker->must_stop)
         pass_on(number, info, context);
     else
-        stop_here(number);
+        stop_here(context);
 }
 
+// What ends a group waits while a handler runs: it would end that of a fault, before this has restored
+// the mask.
 void handle(int number, void (*handler)(int, siginfo_t*, void*))
 {
     struct sigaction action = {};
     action.sa_sigaction = handler;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, STOP);
+    sigaddset(&action.sa_mask, SIGINT);
     sigaction(number, &action, &earlier_handlers[number]);
 }
 
