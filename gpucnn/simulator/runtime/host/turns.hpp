@@ -18,6 +18,8 @@ namespace {
 
 constexpr double SPINNING = 200e-6;  // seconds that a worker waits for its turn before it sleeps
 
+std::atomic<Position> first_failed;  // group of the launch that ended with an error, or NOWHERE
+
 void sleep_for(long microseconds)
 {
     const timespec time = {0, 1000 * microseconds};
@@ -41,6 +43,7 @@ bool is_first()
     return true;
 }
 
+// Waits until the groups before have ended; none of them may have failed.
 void wait_until_first()
 {
     const double begin = seconds();
@@ -48,6 +51,7 @@ void wait_until_first()
         if (worker->must_stop) give_up_stopped(nullptr);
         if (seconds() - begin > SPINNING) sleep_for(50);
     }
+    if (first_failed < worker->position) give_up_stopped(nullptr);
     worker->waited += seconds() - begin;
 }
 

@@ -24,8 +24,7 @@ namespace {
 
 // Of the running launch.
 struct Deal {
-    std::atomic<Position> next;    // the first that no worker has taken
-    std::atomic<Position> failed;  // the first that ended with an error, or NOWHERE
+    std::atomic<Position> next;  // the first that no worker has taken
     Outcome outcome;
     bool is_shared;  // whether other workers were told of it
     double began;    // in seconds
@@ -47,7 +46,7 @@ bool take_group()
 {
     worker->position = deal.next.load();
     const Position taken = deal.next++;
-    const bool is_to_run = taken < group_count && taken < deal.failed && !is_interrupted;
+    const bool is_to_run = taken < group_count && taken < first_failed && !is_interrupted;
     worker->position = is_to_run ? taken : NOWHERE;
     return is_to_run;
 }
@@ -59,7 +58,7 @@ bool stop_followers()
     for (unsigned i = 0; i < workers_made; i++) {
         const Position position = workers[i]->position;
         if (workers[i] == worker || position == NOWHERE) continue;
-        if (!is_interrupted && position < deal.failed) continue;
+        if (!is_interrupted && position < first_failed) continue;
         stop(workers[i]);
         are_there = true;
     }
@@ -67,17 +66,18 @@ bool stop_followers()
 }
 
 // Tells the launch how the worker's group ended. The error is that of the first group that has one,
-// as if one ran after another.
+// as if one ran after another; an interruption goes before others.
 void report_failure()
 {
     pthread_mutex_lock(&pool.mutex);
     const bool is_interruption = worker->outcome == INTERRUPTED;
-    const bool precedes = worker->position < deal.failed;
-    if (deal.outcome != INTERRUPTED && (is_interruption || precedes)) {
+    const bool precedes = worker->position < first_failed;
+    const bool was_interrupted = deal.outcome == INTERRUPTED;
+    if (is_interruption == was_interrupted ? precedes : is_interruption) {
         deal.outcome = worker->outcome;
         snprintf(launch.message, launch.message_size, "%s", worker->message);
     }
-    if (precedes) deal.failed = worker->position.load();
+    if (precedes) first_failed = worker->position.load();
     pthread_mutex_unlock(&pool.mutex);
     worker->position = NOWHERE;
     while (stop_followers()) sleep_for(200);  // a stop is lost if it comes before the kernel starts
@@ -152,16 +152,11 @@ void forget_workers()
     new (&pool) Pool;
 }
 
-// Makes the workers of the launch, or as many as the system lets it. All signals but those of faults
-// go to other threads.
+// Makes the workers of the launch, or as many as the system lets it.
 void make_workers()
 {
     static const int at_fork = pthread_atfork(nullptr, nullptr, forget_workers);
     (void)at_fork;
-    sigset_t others, earlier;
-    sigfillset(&others);
-    for (const int number : FAULTS) sigdelset(&others, number);
-    pthread_sigmask(SIG_BLOCK, &others, &earlier);
     while (workers_made < (unsigned)launch.worker_count) {
         Worker* made = new_worker();
         if (pthread_create(&made->thread, nullptr, join_launches, made) == 0) {
@@ -172,16 +167,21 @@ void make_workers()
         delete made;
         break;
     }
-    pthread_sigmask(SIG_SETMASK, &earlier, nullptr);
 }
 
 // Lets other workers join the launch, if it has run for a while and there is something left for them.
+// All signals but those of faults are blocked meanwhile: the workers inherit that, and an interruption
+// would leave the mutex locked.
 void share_long_launch()
 {
     constexpr double SHORT = 50e-6;  // seconds
     if (deal.is_shared || launch.worker_count == 1 || deal.next >= group_count) return;
     if (seconds() - deal.began < SHORT) return;
     deal.is_shared = true;
+    sigset_t others, earlier;
+    sigfillset(&others);
+    for (const int number : FAULTS) sigdelset(&others, number);
+    pthread_sigmask(SIG_BLOCK, &others, &earlier);
     pthread_mutex_lock(&pool.mutex);
     make_workers();
     fegetenv(&pool.arithmetic);
@@ -189,6 +189,7 @@ void share_long_launch()
     pool.launches++;
     pthread_cond_broadcast(&pool.opened);
     pthread_mutex_unlock(&pool.mutex);
+    pthread_sigmask(SIG_SETMASK, &earlier, nullptr);
 }
 
 // Waits for the workers that have joined.
@@ -210,7 +211,7 @@ void close_launch()
 void run_groups()
 {
     deal.next = 0;
-    deal.failed = NOWHERE;
+    first_failed = NOWHERE;
     deal.outcome = DONE;
     deal.is_shared = false;
     deal.began = seconds();
