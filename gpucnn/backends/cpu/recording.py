@@ -24,8 +24,9 @@ def noted(backend: Memory, work: Callable[[], None]) -> list[Noted]:
     def note(name: str, *arguments: Any, **named: Any) -> None:
         operations.append(Noted(name, arguments, named))
 
+    kind: Any = type(backend)
     of_instance = vars(backend)  # found before the methods of its class
-    notes = {name: partial(note, name) for name in _operations(type(backend))}
+    notes = {name: partial(note, name) for name in _operations(kind)}
     try:
         of_instance.update(notes)
         work()
