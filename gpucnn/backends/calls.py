@@ -21,7 +21,7 @@ class Calls:
         self._renewals: list[Callable[[], object]] = []
 
     def add(self, function: Callable[..., object], *arguments: Any, **named: Any) -> None:
-        """Add a call of `function`, or those of an operation that is `bindable`."""
+        """Add a call of `function`, as `Calls` are, or those of an operation that is `bindable`."""
         bind = getattr(function, "bind", None)
         if bind is None:
             self._calls.append(partial(function, *arguments, **named))
@@ -31,10 +31,6 @@ class Calls:
     def copy(self, source: Any, out: Any) -> None:
         """Add a copy of an array to another, of any dtype: assigned, it takes half of `copyto`."""
         self._calls.append(partial(out.__setitem__, ..., source))
-
-    def include(self, others: "Calls") -> None:
-        """Add calls that are kept elsewhere, for the same arrays."""
-        self._calls += others._calls
 
     def follow(self, renew: Callable[[], object]) -> None:
         """Call `renew`, which makes something of the weights, now and in `renew`."""
@@ -65,6 +61,8 @@ def _multiply_adds(function: Callable[..., object], *arguments: Any) -> float:
     """Those of the matrix product, if any, of a function of NumPy's; infinity for others."""
     if isinstance(function, partial):
         return _multiply_adds(function.func, *function.args, *arguments)
+    if isinstance(function, Calls):
+        return function.largest_product
     owner = getattr(function, "__self__", None)
     if getattr(function, "__name__", None) in ("dot", "matmul"):
         a, b = (owner, *arguments)[:2] if isinstance(owner, np.ndarray) else arguments[:2]

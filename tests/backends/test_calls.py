@@ -119,7 +119,7 @@ def test_calls_are_kept_until_they_are_asked_for_with_other_arrays() -> None:
     assert last(others, others) is not first
     assert len(given) == 2
     calls = Calls()
-    calls.include(first)
+    calls.add(first)
     calls()
     assert_array_equal(numbers, 2)
     assert_array_equal(others, 1)
@@ -141,8 +141,8 @@ def test_calls_that_were_not_all_bound_are_bound_anew() -> None:
     assert_array_equal(numbers, 4)
 
 
-def test_calls_that_are_included_have_products_too() -> None:
+def test_calls_among_calls_have_products_too() -> None:
     calls, others = Calls(), Calls()
     others.add(np.matmul, A, B)
-    calls.include(others)
+    calls.add(others)
     assert calls.largest_product == 30

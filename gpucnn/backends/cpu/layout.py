@@ -1,13 +1,8 @@
 """Views of the CPU's arrays, which are stored with images innermost."""
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
-
 import numpy as np
 
 from gpucnn.backends.memory import Array, Order, Shape
-
-T = TypeVar("T")
 
 LONGEST = 48
 """Values of a run that is copied as one element; at 64 a training step is no faster for it."""
@@ -80,22 +75,3 @@ def copy_runs(source: Array, out: Array) -> None:
     """Copy `source` (..., n) to `out`, of the same shape and dtype, as `runs`."""
     source, out = runs(source, out)
     np.copyto(out, source)
-
-
-class LastView(Generic[T]):
-    """Views of an array, which are kept until it is called with another array.
-
-    Args:
-        make: makes the views of an array.
-    """
-
-    def __init__(self, make: Callable[[Array], T]) -> None:
-        self._make = make
-        self._array: Array | None = None
-        self._views: T
-
-    def __call__(self, array: Array) -> T:
-        """The views of `array`."""
-        if array is not self._array:
-            self._array, self._views = array, self._make(array)
-        return self._views

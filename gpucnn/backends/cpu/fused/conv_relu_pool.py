@@ -1,19 +1,19 @@
 """Convolution, ReLU and max-pooling as one operation on the CPU."""
 
-from functools import partial
 from math import prod
 
 import numpy as np
 
-from gpucnn.backends.calls import Calls, LastCalls
+from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.fused.frame import Frame, panels_of
+from gpucnn.backends.cpu.fused.plan import CpuPlan
 from gpucnn.backends.cpu.fused.row_tiles import (
     RowTile,
     are_panels_kept,
     tile_height,
 )
 from gpucnn.backends.cpu.layout import images_last
-from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
+from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array, Buffer, Workspace
 from gpucnn.backends.window import Window
 from gpucnn.utils.arithmetic import slices
@@ -24,7 +24,7 @@ def can_pool_side_by_side(pool: Window) -> bool:
     return pool.size == pool.strides and pool.padding == "valid"
 
 
-class CpuConvReluPoolPlan(ConvReluPoolPlan):
+class CpuConvReluPoolPlan(CpuPlan):
     """The row tiles, weights and views with which the operation runs on batches of one size.
 
     Outputs with the same offset in their pooling windows are computed into one contiguous block,
@@ -54,11 +54,6 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         fused: the operation; `can_pool_side_by_side` must hold for its pooling.
         arrays: the arrays that `buffers` describes, for n images.
         workspace: allocates scratch memory for one operation, by name, shape and dtype.
-
-    Attributes:
-        forward: the calls of `Backend.conv2d_relu_max_pool`, given its x, kernel, bias and out.
-        gradients: those of `Backend.conv2d_relu_max_pool_gradients`, given its output_gradient and
-            kernel, and then the gradients that it writes.
     """
 
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], workspace: Workspace) -> None:
@@ -89,7 +84,6 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         runs = [(rows.stop - rows.start) * images for rows in all_rows]
         self._bias = np.empty((max(runs), filters), real)
         self._biases = [self._bias[:run].reshape(-1) for run in runs]
-        self.forward = LastCalls(self._add_forward)
 
     @staticmethod
     def buffers(fused: ConvReluPool) -> dict[str, Buffer]:
@@ -100,10 +94,8 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             buffers["panels"] = Buffer((prod(layout.shape) * layout.positions[0],))
         return buffers | Frame.buffers(fused)
 
-    def _add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> None:
-        images = self._frame.around(x)
-        if images is not x:
-            calls.add(self._frame.around, x)
+    def _add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> Array:
+        images = self._frame.add_around(x, calls)
         calls.copy(kernel, self._placed)
         biases = [bias[:, None]] * len(self._tiles)
         if self.fused.order == "channels":
@@ -113,7 +105,7 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             tile.add_scores(images, self._weights, calls)
             tile.add_maxima(repeated, calls)
             tile.add_output(out, calls)
-        self.gradients = LastCalls(partial(self._add_gradients, images))
+        return images
 
     def _add_gradients(
         self,
@@ -125,7 +117,6 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
         bias_gradient: Array,
         input_gradient: Array | None,
     ) -> None:
-        """Those of the images that forward was given last, by their padded pixels."""
         pixels = self._frame.gradient(input_gradient)
         if pixels is not None:
             calls.add(pixels.fill, 0)
@@ -141,5 +132,4 @@ class CpuConvReluPoolPlan(ConvReluPoolPlan):
             if pixels is not None:
                 tile.add_image_gradient(self._by_column, pixels, calls)
         calls.copy(self._placed_gradient, kernel_gradient)
-        if pixels is not input_gradient:
-            calls.add(self._frame.write, pixels, input_gradient)
+        self._frame.add_writing(pixels, input_gradient, calls)

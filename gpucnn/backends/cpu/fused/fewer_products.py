@@ -7,13 +7,14 @@ import numpy as np
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.frame import Frame
+from gpucnn.backends.cpu.fused.plan import CpuPlan
 from gpucnn.backends.cpu.fused.row_tiles import comparisons
-from gpucnn.backends.cpu.layout import LastView, images_last
-from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
+from gpucnn.backends.cpu.layout import images_last
+from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array, Buffer, Workspace
 
 
-class FewerProductsPlan(ConvReluPoolPlan):
+class FewerProductsPlan(CpuPlan):
     """The tiles and weights for F(2x2, 3x3), see `winograd`, on batches of one size.
 
     Transformed pixels are not kept for the gradients: to read them from memory takes as long as
@@ -45,37 +46,40 @@ class FewerProductsPlan(ConvReluPoolPlan):
         scores = 4 * fused.filters * prod(fused.pool.output)
         return {"greater": Buffer((scores,), "bool"), **Frame.buffers(fused, "channels")}
 
-    def forward(self, x: Array, kernel: Array, bias: Array, out: Array) -> None:
-        """Compute `Backend.conv2d_relu_max_pool`; what the gradients need is always kept."""
-        self._images = self._frame.around(x)  # kept for the gradients
-        np.dot(self._of_weights, kernel.reshape(9, -1), out=self._weights.reshape(16, -1))
+    def _add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> Array:
+        images, weights = self._frame.add_around(x, calls), self._weights.reshape(16, -1)
+        calls.add(self._of_weights.dot, kernel.reshape(9, -1), weights)
         for tile in self._tiles:
-            tile.convolve(self._images, bias, out)
+            tile.add_scores(images, bias, calls)
+            tile.add_output(out, calls)
+        return images
 
-    def gradients(
+    def _add_gradients(
         self,
+        images: Array,
+        calls: Calls,
         output_gradient: Array,
+        kernel: Array,
         kernel_gradient: Array,
         bias_gradient: Array,
         input_gradient: Array | None,
     ) -> None:
-        """Compute `Backend.conv2d_relu_max_pool_gradients`, with the weights given to `forward`."""
         pixels = self._frame.gradient(input_gradient)
         if pixels is not None:
             height, width = (2 * size + 2 for size in self.fused.pool.output)
-            pixels[:, height:] = 0  # what no window sees
-            pixels[:, :, width:] = 0
-            np.copyto(self._swapped, self._weights.swapaxes(1, 2))
-        self._gradient.fill(0)
-        bias_gradient.fill(0)
+            calls.copy(0, pixels[:, height:])  # what no window sees
+            calls.copy(0, pixels[:, :, width:])
+            calls.copy(self._weights.swapaxes(1, 2), self._swapped)
+        calls.add(self._gradient.fill, 0)
+        calls.add(bias_gradient.fill, 0)
         for tile in self._tiles:
-            tile.choose(output_gradient, bias_gradient)
-            tile.add_weight_gradient(self._images)
+            tile.add_choice(output_gradient, bias_gradient, calls)
+            tile.add_weight_gradient(images, calls)
             if pixels is not None:
-                tile.write_image_gradient(pixels)
-        gradient = self._gradient.reshape(16, -1)
-        np.dot(self._of_weights.T, gradient, out=kernel_gradient.reshape(9, -1))
-        self._frame.write(pixels, input_gradient)
+                tile.add_image_gradient(pixels, calls)
+        of_kernel = kernel_gradient.reshape(9, -1)
+        calls.add(self._of_weights.T.dot, self._gradient.reshape(16, -1), of_kernel)
+        self._frame.add_writing(pixels, input_gradient, calls)
 
 
 class _Tile:
@@ -116,12 +120,12 @@ class _Tile:
         self._by_element = self._pixels.reshape(16, positions, channels)
         self.size = 4 * positions * filters
         length = winograd.row_length(positions * filters, fused.real)
-        products = scratch("products", 17, length)[:, : positions * filters]
-        self._products = products[:16].reshape(16, positions, filters)
-        self._bias = products[16].reshape(positions, filters)
+        self._terms = scratch("products", 17, length)[:, : positions * filters]
+        self._products = self._terms[:16].reshape(16, positions, filters)
+        self._bias = self._terms[16].reshape(positions, filters)
         self._gradients = scratch("gradients", *windows[:1], 4, 4, *windows[1:], channels)
         self._summed = scratch("summed", *self._total.shape)
-        scores = scratch("scores", 4, length)[:, : positions * filters]
+        self._scores = scores = scratch("scores", 4, length)[:, : positions * filters]
         outcomes = found[: self.size].reshape(scores.shape)
         self._best, self._positive = (
             each[0].reshape(*windows, filters) for each in (scores, outcomes)
@@ -130,21 +134,9 @@ class _Tile:
         self._ones = np.ones(positions, fused.real)
         self._bias_gradient = np.empty(filters, fused.real)
 
-        self._transform = LastView(self._calls_of_pixels)
-        self._image_gradient = LastView(self._calls_of_image_gradient)
-        self._out, self._output_gradient = LastView(self._pooled), LastView(self._pooled)
-        self._maximise, self._choose = Calls(), Calls()
-        self._maximise.add(np.matmul, self._by_element, self._weights, out=self._products)
-        winograd.add_outputs(products, scores, self._maximise)
-        of_windows = (each.reshape(2, 2, -1) for each in (scores, outcomes))
-        pairs = list(comparisons(*of_windows))
-        for best, other, greater in pairs:
-            self._maximise.add(np.greater, other, best, out=greater)
-            self._maximise.add(np.maximum, best, other, out=best)
-        for best, other, greater in reversed(pairs):
-            self._choose.add(np.multiply, best, greater, out=other)
-            self._choose.add(np.subtract, best, other, out=best)
-        winograd.add_output_gradients(scores, products, self._choose)
+        self._comparisons = list(
+            comparisons(*(each.reshape(2, 2, -1) for each in (scores, outcomes)))
+        )
 
     def _pooled(self, pooled: Array) -> Array:
         """View the tile of pooled images (n, ph, pw, filters), as (ph, columns, n, filters)."""
@@ -154,57 +146,54 @@ class _Tile:
         """View images (n, h, w, c), padded, as (h, w, n, c) from the tile's first column."""
         return images.transpose(1, 2, 0, 3)[:, 2 * self._columns.start :, self._some]
 
-    def _calls_of_pixels(self, images: Array) -> Calls:
-        """Those that transform the pixels of images."""
-        calls = Calls()
+    def _add_pixels(self, images: Array, calls: Calls) -> None:
         winograd.add_pixels(self._workspace, self._seen(images), self._pixels, calls)
-        return calls
 
-    def _calls_of_image_gradient(self, pixels: Array) -> Calls:
-        """Those that write the gradient of the images to `pixels`, (n, h, w, c)."""
-        calls, gradients = Calls(), self._gradients
-        height, *_, channels = gradients.shape
-        products = self._products.reshape(4, 4, height, -1, self._products.shape[2])
-        weights = self._swapped.reshape(4, 4, 1, *self._swapped.shape[1:])
-        out = gradients.reshape(height, 4, 4, -1, channels).transpose(1, 2, 0, 3, 4)
-        calls.add(np.matmul, products, weights, out=out)
-        mine, is_first = self._seen(pixels), self._columns.start == 0
-        winograd.add_pixel_gradients(self._workspace, gradients, mine, calls, is_first=is_first)
-        return calls
+    def add_scores(self, images: Array, bias: Array, calls: Calls) -> None:
+        """Compute the maxima of the scores of images (n, h, w, c), padded, and where they are."""
+        calls.copy(bias, self._bias)
+        self._add_pixels(images, calls)
+        calls.add(np.matmul, self._by_element, self._weights, self._products)
+        winograd.add_outputs(self._terms, self._scores, calls)
+        for best, other, greater in self._comparisons:
+            calls.add(np.greater, other, best, greater)
+            calls.add(np.maximum, best, other, out=best)
 
-    def convolve(self, images: Array, bias: Array, out: Array) -> None:
-        """Compute the maxima of the scores of images (n, h, w, c), and where they are.
+    def add_output(self, out: Array, calls: Calls) -> None:
+        """Write ReLU of the maxima to `out`, (n, ph, pw, filters), and keep which are above 0."""
+        calls.add(np.greater, self._best, np.zeros((), self._best.dtype), self._positive)
+        calls.add(np.maximum, self._best, self._zeros, out=self._pooled(out))
 
-        Args:
-            images: padded.
-            bias: real (filters,).
-            out: real (n, ph, pw, filters), to whose tile ReLU of the maxima is written.
-        """
-        np.copyto(self._bias, bias)
-        self._transform(images)()
-        self._maximise()
-        np.greater(self._best, 0, out=self._positive)
-        np.maximum(self._best, self._zeros, out=self._out(out))
-
-    def choose(self, output_gradient: Array, bias_gradient: Array) -> None:
+    def add_choice(self, output_gradient: Array, bias_gradient: Array, calls: Calls) -> None:
         """Compute the gradients of the products, and add that of the bias, (filters,).
 
         Args:
             output_gradient: real (n, ph, pw, filters).
             bias_gradient: updated.
+            calls: of the pass.
         """
-        np.multiply(self._output_gradient(output_gradient), self._positive, out=self._best)
+        calls.add(np.multiply, self._pooled(output_gradient), self._positive, self._best)
         by_filter = self._best.reshape(-1, len(self._bias_gradient))
-        np.dot(self._ones, by_filter, out=self._bias_gradient)
-        bias_gradient += self._bias_gradient
-        self._choose()
+        calls.add(self._ones.dot, by_filter, self._bias_gradient)
+        calls.add(np.add, bias_gradient, self._bias_gradient, bias_gradient)
+        for best, other, greater in reversed(self._comparisons):
+            calls.add(np.multiply, best, greater, other)
+            calls.add(np.subtract, best, other, best)
+        winograd.add_output_gradients(self._scores, self._terms, calls)
 
-    def add_weight_gradient(self, images: Array) -> None:
+    def add_weight_gradient(self, images: Array, calls: Calls) -> None:
         """Add the gradient of the transformed weights to their total."""
-        self._transform(images)()
-        np.matmul(self._by_element.swapaxes(1, 2), self._products, out=self._summed)
-        np.add(self._total, self._summed, out=self._total)
+        self._add_pixels(images, calls)
+        calls.add(np.matmul, self._by_element.swapaxes(1, 2), self._products, self._summed)
+        calls.add(np.add, self._total, self._summed, self._total)
 
-    def write_image_gradient(self, pixels: Array) -> None:
-        """Write the gradient of the images to `pixels`, (n, h, w, c), after `choose`."""
-        self._image_gradient(pixels)()
+    def add_image_gradient(self, pixels: Array, calls: Calls) -> None:
+        """Write the gradient of the images to `pixels`, (n, h, w, c), after `add_choice`."""
+        gradients = self._gradients
+        height, *_, channels = gradients.shape
+        products = self._products.reshape(4, 4, height, -1, self._products.shape[2])
+        weights = self._swapped.reshape(4, 4, 1, *self._swapped.shape[1:])
+        out = gradients.reshape(height, 4, 4, -1, channels).transpose(1, 2, 0, 3, 4)
+        calls.add(np.matmul, products, weights, out)
+        mine, is_first = self._seen(pixels), self._columns.start == 0
+        winograd.add_pixel_gradients(self._workspace, gradients, mine, calls, is_first=is_first)

@@ -4,8 +4,9 @@ from math import prod
 
 import numpy as np
 
+from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.fused.panels import Panels
-from gpucnn.backends.cpu.layout import LastView, images_last, in_order
+from gpucnn.backends.cpu.layout import images_last, in_order
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array, Buffer, Order, Workspace
 
@@ -38,7 +39,6 @@ class Frame:
         self._layout, self._workspace, self._order = panels_of(fused), workspace, order
         self._shape = *self._layout.padded, fused.channels
         self._is_padded = fused.window.padding != "valid"
-        self._framed = LastView(self._place)
 
     @staticmethod
     def buffers(fused: ConvReluPool, order: Order = "C") -> dict[str, Buffer]:
@@ -47,14 +47,14 @@ class Frame:
             return {}
         return {"padded": Buffer((*panels_of(fused).padded, fused.channels), order=order)}
 
-    def around(self, x: Array) -> Array:
-        """The images (n, h, w, c), copied into a frame of zeros if need be."""
+    def add_around(self, x: Array, calls: Calls) -> Array:
+        """The images (n, h, w, c), copied by calls into a frame of zeros if need be."""
         if self._fits(x):
             return x
         if self._padded is None or not self._is_in_order(self._padded):
             self._padded = self._place(np.empty(len(x) * prod(self._shape), x.dtype))
-        self._padded.fill(0)
-        np.copyto(self._inside(self._padded), images_last(x))
+        calls.add(self._padded.fill, 0)
+        calls.copy(images_last(x), self._inside(self._padded))
         return self._padded
 
     def gradient(self, input_gradient: Array | None) -> Array | None:
@@ -62,12 +62,12 @@ class Frame:
         if input_gradient is None or self._fits(input_gradient):
             return input_gradient
         size = len(input_gradient) * prod(self._shape)
-        return self._framed(self._workspace("padded gradient", (size,), input_gradient.dtype))
+        return self._place(self._workspace("padded gradient", (size,), input_gradient.dtype))
 
-    def write(self, pixels: Array | None, input_gradient: Array | None) -> None:
+    def add_writing(self, pixels: Array | None, input_gradient: Array | None, calls: Calls) -> None:
         """Copy a `gradient`, if there is one, to what it is the gradient of, unless it is that."""
         if pixels is not None and input_gradient is not None and pixels is not input_gradient:
-            np.copyto(images_last(input_gradient), self._inside(pixels))
+            calls.copy(self._inside(pixels), images_last(input_gradient))
 
     def _place(self, memory: Array) -> Array:
         """View flat memory as images (n, h, w, c)."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from gpucnn.backends.calls import Calls, LastCalls
+from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.frame import panels_of
+from gpucnn.backends.cpu.fused.plan import CpuPlan
 from gpucnn.backends.cpu.fused.row_tiles import comparisons
 from gpucnn.backends.cpu.inference.patches import (
     copied_patches,
@@ -14,7 +15,7 @@ from gpucnn.backends.cpu.inference.patches import (
 )
 from gpucnn.backends.cpu.inference.pooled import IMAGES_OUTERMOST, framed
 from gpucnn.backends.cpu.memory import CpuMemory
-from gpucnn.backends.fused import ConvReluPool, ConvReluPoolPlan
+from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array
 
 
@@ -25,7 +26,7 @@ def suits_one_image(fused: ConvReluPool) -> bool:
     return outputs * (2 * patch + fused.filters) * fused.real.itemsize <= core_cache()
 
 
-class OneImagePlan(ConvReluPoolPlan):
+class OneImagePlan(CpuPlan):
     """The calls and memory for one image, of which the calls cost more than what they do.
 
     Forward is that of inference, see `add_patches`, which keeps where the maxima are besides. In
@@ -38,11 +39,6 @@ class OneImagePlan(ConvReluPoolPlan):
         fused: the operation, which `suits_one_image`, without dilation.
         arrays: as for `CpuConvReluPoolPlan`, for one image.
         backend: allocates memory.
-
-    Attributes:
-        forward: the calls of `Backend.conv2d_relu_max_pool`, given its x, kernel, bias and out.
-        gradients: those of `Backend.conv2d_relu_max_pool_gradients`, given its output_gradient and
-            kernel, and then the gradients that it writes.
     """
 
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], backend: CpuMemory) -> None:
@@ -52,16 +48,14 @@ class OneImagePlan(ConvReluPoolPlan):
         shape = columns, rows, height * width, fused.filters
         self._scores, self._found = np.empty(shape, fused.real), np.empty(shape, np.bool_)
         self._zeros = np.zeros(shape[2:], fused.real)
-        self.forward = LastCalls(self._add_forward)
 
-    def _add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> None:
+    def _add_forward(self, calls: Calls, x: Array, kernel: Array, bias: Array, out: Array) -> Array:
         fused, together = self.fused, self._together
         images = framed(self._backend, fused, x, IMAGES_OUTERMOST, calls)
         patches = copied_patches(self._backend, fused, images, together, calls)
         weights = placed_weights(fused, kernel, bias, together, calls)
-        self._patches = patches.reshape(-1, patches.shape[-1])
-        self.gradients = LastCalls(self._add_gradients)  # of these patches
-        calls.add(np.matmul, self._patches, weights, self._sharing(self._scores))
+        patches = patches.reshape(-1, patches.shape[-1])
+        calls.add(np.matmul, patches, weights, self._sharing(self._scores))
 
         best, positive = self._scores[0, 0], self._found[0, 0]
         for one, other, greater in comparisons(self._scores, self._found):
@@ -69,9 +63,11 @@ class OneImagePlan(ConvReluPoolPlan):
             calls.add(np.maximum, one, other, out=one)
         calls.add(np.greater, best, self._zeros, positive)
         calls.add(np.maximum, best, self._zeros, out=out.reshape(best.shape))
+        return patches
 
     def _add_gradients(
         self,
+        patches: Array,
         calls: Calls,
         output_gradient: Array,
         kernel: Array,
@@ -84,17 +80,17 @@ class OneImagePlan(ConvReluPoolPlan):
             calls.add(np.greater, best, other, best)
         gradient = output_gradient.reshape(self._zeros.shape)
         calls.add(np.multiply, gradient, self._found, self._scores)
-        self._add_weight_gradients(kernel_gradient, bias_gradient, calls)
+        self._add_weight_gradients(patches, kernel_gradient, bias_gradient, calls)
         if input_gradient is not None:
             self._add_input_gradient(kernel, input_gradient, calls)
 
     def _add_weight_gradients(
-        self, kernel_gradient: Array, bias_gradient: Array, calls: Calls
+        self, patches: Array, kernel_gradient: Array, bias_gradient: Array, calls: Calls
     ) -> None:
         fused = self.fused
-        shape = self._together, self._patches.shape[1], fused.filters
+        shape = self._together, patches.shape[1], fused.filters
         gradients = np.empty(shape, fused.real)
-        calls.add(np.matmul, self._patches.T, self._sharing(self._scores), gradients)
+        calls.add(np.matmul, patches.T, self._sharing(self._scores), gradients)
         calls.add(np.add.reduce, kernels_in(gradients, fused), 0, None, kernel_gradient)
         calls.add(np.add.reduce, gradients[:, -1], 0, None, bias_gradient)
 

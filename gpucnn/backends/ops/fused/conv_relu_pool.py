@@ -11,6 +11,7 @@ from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.conv_relu_pool import CpuConvReluPoolPlan, can_pool_side_by_side
 from gpucnn.backends.cpu.fused.fewer_products import FewerProductsPlan
 from gpucnn.backends.cpu.fused.one_image import OneImagePlan, suits_one_image
+from gpucnn.backends.cpu.fused.plan import CpuPlan
 from gpucnn.backends.cuda.conv_relu_pool import (
     CudaConvReluPoolPlan,
     Images,
@@ -187,11 +188,8 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         *,
         training: bool,
     ) -> None:
-        if isinstance(plan, FewerProductsPlan):
-            calls.add(plan.forward, x, kernel, bias, out)
-        else:
-            assert isinstance(plan, (CpuConvReluPoolPlan, OneImagePlan))
-            calls.include(plan.forward(x, kernel, bias, out))
+        assert isinstance(plan, CpuPlan)
+        calls.add(plan.forward(x, kernel, bias, out))
 
     @bindable
     def conv2d_relu_max_pool_gradients(
@@ -204,12 +202,9 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         bias_gradient: Array,
         input_gradient: Array | None = None,
     ) -> None:
+        assert isinstance(plan, CpuPlan)
         gradients = kernel_gradient, bias_gradient, input_gradient
-        if isinstance(plan, FewerProductsPlan):
-            calls.add(plan.gradients, output_gradient, *gradients)
-        else:
-            assert isinstance(plan, (CpuConvReluPoolPlan, OneImagePlan))
-            calls.include(plan.gradients(output_gradient, kernel, *gradients))
+        calls.add(plan.gradients(output_gradient, kernel, *gradients))
 
 
 def _samples(real: str) -> list[ConvReluPool]:
