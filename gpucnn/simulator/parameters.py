@@ -40,6 +40,15 @@ class Parameter(ctypes.Structure):
             return f"structured dtype of {self.size} bytes"
         return f"{_NUMPY[chr(self.kind)]}{8 * self.size}"
 
+    @property
+    def may_hold_pointers(self) -> bool:
+        """Whether it is, or points to, a struct with room for an address.
+
+        One that begins at multiples of 2 or 4 bytes has none; one of any alignment may be packed.
+        """
+        has_room = self.size >= ctypes.sizeof(ctypes.c_void_p)
+        return self.type == b"struct" and has_room and self.alignment not in (2, 4)
+
     def _is_real_of(self, size: int) -> bool:
         return (self.kind, self.size) == (ord("f"), size)
 
@@ -117,7 +126,7 @@ def check_count(
 def _hides_pointers(parameter: Parameter, argument: Argument) -> bool:
     if parameter.pointer and not (argument is None or isinstance(argument, np.ndarray)):
         return True
-    return parameter.kind == ord("V") or bool(parameter.pointer and parameter.type == b"pointer")
+    return parameter.type == b"pointer" or parameter.may_hold_pointers
 
 
 def _value(where: str, parameter: Parameter, argument: Argument) -> npt.NDArray[Any]:

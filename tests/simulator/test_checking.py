@@ -228,6 +228,35 @@ def test_numbers_of_64_bits_are_no_addresses() -> None:
     assert y[:, 1].all()
 
 
+WITHOUT_POINTERS = """
+#include <cuda_bf16.h>
+struct Rgb { float red, green, blue; };
+extern "C" __global__ void narrow(__nv_bfloat16* x) { x[threadIdx.x] = 1.0f; }
+extern "C" __global__ void colour(Rgb* x) { x[threadIdx.x].blue = 1; }
+extern "C" __global__ void vector(float* x, float4 y) { x[threadIdx.x] = y.w; }
+extern "C" __global__ void factor(float* x, Rgb y) { x[threadIdx.x] = y.red; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "value"),
+    [
+        ("narrow", "V2", None),
+        ("colour", "V12", None),
+        ("vector", "f4", np.zeros((), "V16")[()]),
+        ("factor", "f4", np.zeros((), "V12")[()]),
+    ],
+)
+def test_structs_without_room_for_pointers_leave_arrays_bounded(
+    name: str, dtype: str, value: Any
+) -> None:
+    x = np.zeros(33, dtype)
+    arguments = (x[:31],) if value is None else (x[:31], value)
+    with pytest.raises(LaunchError, match="element 31 of argument 0"):
+        Module(WITHOUT_POINTERS).get_function(name)((1,), (32,), arguments)
+    assert not x[31:].tobytes().strip(b"\0")
+
+
 def test_both_lines_of_a_race() -> None:
     source = """
     extern "C" __global__ void race(float* y)
