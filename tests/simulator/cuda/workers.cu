@@ -41,6 +41,21 @@ extern "C" __global__ void trap_in(int first, int step, float* x, int n)
     if (blockIdx.x >= first && (blockIdx.x - first) % step == 0) __trap();
 }
 
+// The blocks after the fifth come to their turn before it fails.
+extern "C" __global__ void fail_before_turns(int* count, float* x, int n)
+{
+    x[blockIdx.x] = worked(n);
+    if (blockIdx.x == 5) __trap();
+    atomicAdd(count, 1);
+}
+
+// The blocks fail at about the same time: the first after n steps, and the others after `later`.
+extern "C" __global__ void fail_at_once(int* null, volatile float* x, int n, int later)
+{
+    for (int i = 0; i < (blockIdx.x ? later : n); i++) x[32 * blockIdx.x] = i;
+    if (threadIdx.x == 31) *null = 1;
+}
+
 // The blocks after the one that fails wait for ever.
 extern "C" __global__ void trap_before_spinning(volatile float* x, int n)
 {

@@ -79,6 +79,29 @@ def test_fault_ends_the_blocks_that_follow(monkeypatch: pytest.MonkeyPatch) -> N
     meet()
 
 
+def test_blocks_that_follow_a_fault_change_nothing_atomically(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_use(4, monkeypatch)
+    for _ in range(100):
+        count = zeros(1)
+        with pytest.raises(LaunchError, match=r"block \(5, 0, 0\)"):
+            launch("fail_before_turns", 30, count, zeros(30, np.float32), WORK)
+        assert count[0] == 5 * 32
+
+
+def test_blocks_that_fail_while_they_are_stopped_leave_python_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_use(4, monkeypatch)
+    for later in range(0, 10000, 20):
+        steps = np.int32(10000), np.int32(later)
+        with pytest.raises(
+            LaunchError, match=r"block \(0, 0, 0\): thread \(31, 0, 0\) uses a null"
+        ):
+            launch("fail_at_once", 30, None, zeros(960, np.float32), *steps)
+
+
 def test_all_workers_are_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     let_use(3, monkeypatch)
     arrived = zeros(4)
