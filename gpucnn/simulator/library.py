@@ -24,7 +24,8 @@ from gpucnn.utils.storage.sealed import key_of
 RUNTIME = Path(__file__).parent / "runtime"
 
 # Semantics of device code: fused multiply-add only where it is called, no strict aliasing, no errno
-# from mathematical functions, and a printf that is not the C library's.
+# from mathematical functions, and a printf that is not the C library's. Large frames touch each
+# page, so that none reaches over the inaccessible ones below a stack into another.
 _CODE = (
     "-fPIC",
     "-fvisibility=hidden",
@@ -32,6 +33,7 @@ _CODE = (
     "-fno-strict-aliasing",
     "-fno-math-errno",
     "-fno-threadsafe-statics",
+    "-fstack-clash-protection",
     "-fno-builtin-printf",
     "-ftls-model=initial-exec",
 )

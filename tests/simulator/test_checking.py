@@ -286,6 +286,26 @@ def test_unchecked_faults_that_the_processor_refuses(name: str) -> None:
     assert line("planted", name) in str(caught.value)
 
 
+LARGE_FRAME = """extern "C" __global__ void large(int* x, int n)
+{
+    char numbers[700000];
+    for (int i = 0; i < 700000; i += n) numbers[i] = i;
+    __syncthreads();
+    x[threadIdx.x] = numbers[n * threadIdx.x];
+}"""
+
+
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_frame_reaches_over_no_inaccessible_pages(
+    compiler: str, checked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    large = Module(LARGE_FRAME, checked=checked).get_function("large")
+    with pytest.raises(LaunchError, match="needs more than the 256 KB of its stack"):
+        large((1,), (32,), (zeros(32), np.int32(7)))
+
+
 SPINNING = """extern "C" __global__ void spin(int* x)
 {
     x[1] = 1;

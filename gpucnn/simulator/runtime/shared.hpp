@@ -123,11 +123,11 @@ bool is_beyond_dynamic_shared(const char*) { return false; }
 #else
 
 // The blocks of a worker that do not live at once use the same memory. Between and beyond its parts
-// nothing lies, so that an access beyond one is seen to be that; and beyond the dynamic one are
-// inaccessible pages.
+// nothing lies, so that an access beyond one is seen to be that; and beyond the dynamic one are as many
+// inaccessible pages as a launch could have asked for.
 constexpr size_t STATIC_AREA = MOST_STATIC_SHARED + 2 * MOST_SHARED_MEMORIES * ALIGNMENT;
 constexpr size_t DYNAMIC_AREA = 256 * 1024;
-constexpr size_t SHARED_AREA = STATIC_AREA + DYNAMIC_AREA + GUARD;
+constexpr size_t SHARED_AREA = STATIC_AREA + 2 * DYNAMIC_AREA;
 
 char* new_static_memory(size_t size)
 {
@@ -149,7 +149,7 @@ void begin_shared_memories(size_t dynamic_size)
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) give_up_memory("shared memory");
         block->shared_area = (char*)memory;
-        mprotect(dynamic_area_end(), GUARD, PROT_NONE);
+        mprotect(dynamic_area_end(), DYNAMIC_AREA, PROT_NONE);
     }
     block->static_end = block->shared_area;
     block->shared_memory_count = 0;
@@ -170,7 +170,7 @@ void begin_block_of_shared_memories(size_t)
 
 bool is_beyond_dynamic_shared(const char* address)
 {
-    return address >= dynamic_area_end() && address < dynamic_area_end() + GUARD;
+    return is_within(address, dynamic_area_end(), DYNAMIC_AREA);
 }
 
 #endif
