@@ -60,21 +60,21 @@ def _rows(text: str, accepted: Accepted) -> Iterator[Row]:
     """What becomes of each kernel: all of them are compiled together, or else each by itself."""
     every = tuple(accepted.expressions.values())
     try:
-        modules = _modules(accepted.code, every)
+        modules = compiled(accepted.code, every)
     except SimulatorError:
         modules = None
     for name, expression in accepted.expressions.items():
         used = features.features(accepted.code, name)
         try:
-            own = modules or _modules(accepted.code, (expression,))
+            own = modules or compiled(accepted.code, (expression,))
             result = outcome(own, expression, cooperative=features.GRIDS in used)
         except SimulatorError as error:
             result = Outcome("missing", str(error))
         yield Row(text, name, used, *result)
 
 
-def _modules(code: str, expressions: tuple[str, ...]) -> list[Module]:
-    """For each order, without the host's templates, whose bodies NVRTC does not read."""
+def compiled(code: str, expressions: tuple[str, ...]) -> list[Module]:
+    """A module for each order, without the host's templates, whose bodies NVRTC does not read."""
     options = ("-std=c++17", f"-I{OUR_CUPY}")
     try:
         return [Module(code, options, order, name_expressions=expressions) for order in ORDERS]
@@ -83,7 +83,7 @@ def _modules(code: str, expressions: tuple[str, ...]) -> list[Module]:
         shorter = without_host(code, int(place[1])) if place else code
         if shorter == code:
             raise
-    return _modules(shorter, expressions)
+    return compiled(shorter, expressions)
 
 
 def distinct(found: Iterable[Row]) -> list[Row]:
