@@ -59,7 +59,7 @@ def test_by_its_name(
     assert default_config(data="fashion_mnist", device="cpu").resolved().data == "fashion_mnist"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fashion_mnist").mkdir()
-    with pytest.raises(InvalidFileError, match="in fashion_mnist: give a folder"):
+    with pytest.raises(InvalidFileError, match="fashion_mnist is empty: give a folder"):
         load_dataset("fashion_mnist")
     assert default_config(data="fashion_mnist", device="cpu").resolved().data == str(
         tmp_path / "fashion_mnist"

@@ -74,12 +74,12 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     [
         "sequential: input (28, 28, 1), float32, on cpu",
         "layer output shape parameters multiply-adds bytes/image",
-        "conv2d (13, 13, 8) 80 48,672 10,816",
+        "conv2d (13, 13, 8) 80 48,672 19,552",
         "+ relu",
         "+ maxpool2d",
         "flatten (1352,) 0 0 0",
         "dense (10,) 13,530 13,520 5,448",
-        "total 13,610 62,192 16,264",
+        "total 13,610 62,192 25,000",
     ],
 )
 def test_the_table(printed: list[list[str]], words: str) -> None:
@@ -168,7 +168,7 @@ def test_jupyter_shows_the_summary() -> None:
     rows = cells(model._repr_html_())
     assert rows[0] == ["layer", "output shape", "parameters", "multiply-adds", "bytes/image"]
     assert ["flatten", "(1352,)", "0", "0", "0"] in rows
-    assert rows[-1] == ["total", "", "13,610", "62,192", "16,264"]
+    assert rows[-1] == ["total", "", "13,610", "62,192", "25,000"]
 
 
 def test_jupyter_shows_the_layers_so_far_of_a_model_that_is_not_built() -> None:

@@ -303,9 +303,8 @@ class Trainer:
         gradients = self.replica.accumulate_gradients(
             self._shards(count), self.data, batch, self._position[1:], self.communicator
         )
-        if self.communicator.size > 1:
-            contributors = len(self.replica.shards(count))
-            self.replica.backend.call(self.communicator.all_reduce, gradients, contributors)
+        contributors = len(self.replica.shards(count))
+        self.replica.backend.call(self.communicator.all_reduce, gradients, contributors)
         return gradients
 
     def _classifier_gradients(self, count: int) -> Array:

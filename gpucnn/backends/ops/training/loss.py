@@ -367,13 +367,12 @@ class CpuLoss(CpuMemory, Loss):
         largest = self.workspace("largest", best.shape, logits.dtype)
         exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
         sums = self.workspace("sums", best.shape, logits.dtype)
-        ones = self._constant(1, logits.shape[1], logits.dtype)
         calls.add(
             rows.take, self._add_places("best places", rows, best, calls), None, largest, "clip"
         )
         calls.add(np.subtract, logits, _column(largest), exponentials)
         calls.add(np.exp, exponentials, exponentials)
-        calls.add(exponentials.dot, ones, sums)
+        calls.add(np.add.reduce, exponentials, 1, None, sums)  # by row, whatever their number
         return largest, exponentials, sums
 
     def _add_division(self, gradient: Array, images: int, calls: Calls) -> None:
