@@ -33,6 +33,26 @@ _ORDERS = {"forward": 0, "reversed": 1}
 _SHUFFLED = 2
 
 
+def check_order(order: object) -> None:
+    """Raise SimulatorError unless `order` is one in which blocks and threads can run."""
+    if order not in tuple(_ORDERS) and not isinstance(order, int):
+        raise SimulatorError(
+            f"the order {order!r} is not known: give forward, reversed, or a whole number as the "
+            "seed of a shuffled one"
+        )
+
+
+def _check_source(source: object) -> None:
+    """Refuse what is neither CUDA C nor a path, and a path that is given as CUDA C."""
+    if not isinstance(source, str | Path):
+        raise SimulatorError(
+            f"the source is of type {type(source).__name__}: give CUDA C as a string, or the path "
+            "of a file of it as a pathlib.Path"
+        )
+    if isinstance(source, str) and source.endswith((".cu", ".cuh")) and "\n" not in source:
+        raise SimulatorError(f"{source!r} is no CUDA C: give a file as pathlib.Path({source!r})")
+
+
 class Module:
     """The kernels of a CUDA C source, compiled for the CPU.
 
@@ -52,8 +72,8 @@ class Module:
             stray access or a race may pass unseen.
 
     Raises:
-        SimulatorError: the source does not compile, no compiler is installed, or an option or the
-            order is unknown.
+        SimulatorError: the source does not compile, no compiler is installed, an option or the
+            order is unknown, or an argument of another kind.
     """
 
     def __init__(
@@ -65,13 +85,14 @@ class Module:
         name_expressions: Sequence[str] | None = None,
         checked: bool = True,
     ) -> None:
-        if order not in tuple(_ORDERS) and not isinstance(order, int):
-            raise SimulatorError(
-                f"the order {order!r} is not known: give forward, reversed, or a whole number as "
-                "the seed of a shuffled one"
-            )
+        check_order(order)
         self._order = order
         names = name_expressions or ()
+        _check_source(source)
+        if isinstance(names, str):
+            raise SimulatorError(
+                f"name_expressions is {names!r}: give a sequence of expressions, [{names!r}]"
+            )
         self._library, self._launched = watched(
             lambda source, options: load(source, options, names, is_checked=checked),
             source,

@@ -71,6 +71,24 @@ def test_source_without_kernels() -> None:
     assert error == "there is no kernel x: choose one of the source's, none"
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("kernels/saxpy.cu", "'kernels/saxpy.cu' is no CUDA C: give a file as pathlib.Path('"),
+        ("missing.cuh", "'missing.cuh' is no CUDA C: give a file as pathlib.Path('missing.cuh')"),
+        (3, "the source is of type int: give CUDA C as a string, or the path of a file of it as"),
+        (b"int x;", "the source is of type bytes: give CUDA C as a string, or the path of a file"),
+    ],
+)
+def test_what_is_no_source(source: Any, told: str) -> None:
+    assert error_of(Module, source).startswith(told)
+
+
+def test_a_single_name_expression_that_is_not_in_a_sequence() -> None:
+    error = error_of(Module, "", name_expressions="f<float>")
+    assert error == "name_expressions is 'f<float>': give a sequence of expressions, ['f<float>']"
+
+
 @pytest.mark.parametrize("order", ["random", 1.5, None, []])
 def test_unknown_order(order: Any) -> None:
     assert error_of(Module, "", order=order) == (

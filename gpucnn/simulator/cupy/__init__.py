@@ -22,7 +22,7 @@ from gpucnn.simulator.cupy.kernels.orders import in_order
 from gpucnn.simulator.cupy.modules import modules
 from gpucnn.simulator.cupy.namespace import Namespace, scipy_module
 from gpucnn.simulator.errors import SimulatorError
-from gpucnn.simulator.module import Order
+from gpucnn.simulator.module import Order, check_order
 
 __all__ = ["as_cupy"]
 
@@ -43,8 +43,9 @@ def as_cupy(order: Order = "forward") -> Iterator[Any]:
         The module `cupy`.
 
     Raises:
-        SimulatorError: CuPy itself was imported before.
+        SimulatorError: CuPy itself was imported before, or the order is unknown.
     """
+    check_order(order)
     ours = modules()
     if sys.modules.get("cupy") is ours["cupy"]:  # within another
         with in_order(order):

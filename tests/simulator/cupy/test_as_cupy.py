@@ -47,6 +47,16 @@ def test_cupy_itself_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sys.modules["cupy"] is real
 
 
+def test_an_order_that_is_not_known_is_refused_at_once() -> None:
+    unknown: Any = "backward"
+    with (
+        pytest.raises(SimulatorError, match=r"^the order 'backward' is not known"),
+        as_cupy(unknown),
+    ):
+        pass
+    assert "cupy" not in sys.modules
+
+
 def test_what_is_missing_is_named() -> None:
     with as_cupy() as cupy:
         for name in ("block", "nothing"):
