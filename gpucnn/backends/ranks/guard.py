@@ -21,9 +21,6 @@ GRACE = 5.0
 TOGETHER = 0.1
 """Seconds within which ranks that were ended for one reason are gone."""
 
-EXITING = 0x4
-"""The flag PF_EXITING of a process, in proc_pid_stat(5)."""
-
 
 def watch(ranks: dict[int, int], files: list[str]) -> None:
     """Wait for the first of some processes to end; then say so, and end the others.
@@ -35,16 +32,15 @@ def watch(ranks: dict[int, int], files: list[str]) -> None:
     told: list[int] = []
     signal.signal(signal.SIGUSR1, lambda number, frame: told.append(number))
     try:
-        watched = {os.pidfd_open(process): process for process in ranks}
+        watched = {os.pidfd_open(process): rank for process, rank in ranks.items()}
     except OSError:  # they cannot be seen from here: the launcher then has to notice
         return
-    select.select(list(watched), [], [])
-    ended = _ended(watched)
-    if len(ended) > 1:  # what the launcher ends may be gone before that which was killed is
+    ready, _, _ = select.select(list(watched), [], [])
+    if len(ready) > 1:  # what the launcher ends may be gone before that which was killed is
         time.sleep(TOGETHER)
-        ended = _ended(watched)
+        ready, _, _ = select.select(list(watched), [], [], 0)
     if not told:
-        _say([ranks[each] for each in ended])
+        _say([watched[each] for each in ready])
     for file in files:
         with suppress(OSError):
             Path(file).unlink()
@@ -54,21 +50,6 @@ def watch(ranks: dict[int, int], files: list[str]) -> None:
     for descriptor in watched:
         with suppress(OSError):  # it has ended
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-
-
-def _ended(watched: dict[int, int]) -> list[int]:
-    """The processes, by descriptor, that have ended, or have begun to."""
-    ready, _, _ = select.select(list(watched), [], [], 0)
-    return [process for each, process in watched.items() if each in ready or is_ending(process)]
-
-
-def is_ending(process: int) -> bool:
-    """Whether a process has begun to end, or has ended: its memory may take a while to be freed."""
-    try:
-        after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return True
-    return bool(int(after_name[6]) & EXITING)
 
 
 def _say(ranks: list[int]) -> None:
