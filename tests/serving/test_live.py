@@ -106,8 +106,9 @@ def test_events_follow_a_training_to_its_end(live: LivePage) -> None:
     def follow() -> None:
         with asking(live, "/api/training/events") as answer:
             assert answer.headers["Content-Type"].startswith("text/event-stream")
+            first = answer.readline()  # told at once, before the first step
             begun.set()
-            events.extend(answer.read().decode().split("\n\n"))
+            events.extend((first + answer.read()).decode().split("\n\n"))
 
     def begin(*_: object) -> None:
         threads.append(threading.Thread(target=follow))
