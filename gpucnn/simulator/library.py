@@ -17,7 +17,7 @@ from gpucnn.simulator.errors import LaunchError, SimulatorError
 from gpucnn.simulator.launches import DONE, INTERRUPTED, Launch, with_lines
 from gpucnn.simulator.listing import Kernel, Listing, read_listing
 from gpucnn.simulator.sanitizers import FLAGS, RUNTIME_FLAGS, chosen_sanitizer
-from gpucnn.simulator.source import CUDA, INCLUDE, LANGUAGE, preprocess, translate
+from gpucnn.simulator.source import CUDA, LANGUAGE, preprocess, translate
 from gpucnn.utils.cores import at_most_openmp, available_cores, is_one_of_several
 from gpucnn.utils.storage.sealed import key_of
 
@@ -214,9 +214,9 @@ def _kept_translation(
 
 @cache
 def _translator() -> str:
-    """A digest of what all translations depend on: the headers, and what translates."""
+    """A digest of what those that include no files depend on: the headers, and what translates."""
     here = Path(__file__).parent
-    headers = (each for folder in (CUDA.parent, INCLUDE) for each in sorted(folder.rglob("*.*")))
+    headers = (each for folder in (CUDA.parent, RUNTIME) for each in sorted(folder.rglob("*.hpp")))
     files = [*headers, here / "source.py", here / "declarations.py"]
     return key_of([each.read_text() for each in files]).hex()
 

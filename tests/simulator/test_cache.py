@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from gpucnn.simulator import Module, SimulatorError, find_compiler
 from gpucnn.simulator import cache as caches
 from gpucnn.simulator import library as loading
 from gpucnn.simulator.cache import cached_library, cached_text
+from gpucnn.simulator.source import CUDA, preprocess
 from gpucnn.utils.storage.files import SUFFIX
 from gpucnn.utils.storage.sealed import digest_of
 
@@ -449,3 +451,21 @@ def test_a_translation_is_kept_for_other_processes(
     loading._kept_translation.cache_clear()
     with pytest.raises(TypeError, match="not callable"):
         Module(source, ["-DNUMBER=7"])
+
+
+def test_translations_are_told_apart_by_all_headers_that_they_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = preprocess(find_compiler(), "", ())
+    read: set[Path] = set()
+
+    def note(path: Path) -> str:
+        read.add(path)
+        return ""
+
+    monkeypatch.setattr(Path, "read_text", note)
+    loading._translator.__wrapped__()
+    named = {Path(os.path.normpath(each)) for each in re.findall(r'^# \d+ "(/.+?)"', text, re.M)}
+    own = {each for each in named if CUDA.parents[1] in each.parents}
+    assert CUDA in own
+    assert own <= read
