@@ -79,10 +79,14 @@ def benchmark(
     for _ in range(n_warmup):
         func(*args, **given)
     times: list[float] = []
-    while len(times) < n_repeat and (sum(times) < max_duration or not times):
+    duration = 0.0
+    for _ in range(n_repeat):
         begin = perf_counter()
         func(*args, **given)
         times.append(perf_counter() - begin)
+        duration += times[-1]
+        if duration >= max_duration:
+            break
     return Result(name or str(getattr(func, "__name__", func)), np.array(times))
 
 
