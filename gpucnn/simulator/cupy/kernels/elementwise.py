@@ -93,11 +93,7 @@ class ElementwiseKernel(GeneratedKernel):
 
     def _shape(self, arguments: Sequence[Any], size: int | None) -> tuple[int, ...]:
         """The shape of the elements."""
-        shapes = [
-            each.host.shape
-            for each, parameter in zip(arguments, self.params, strict=False)
-            if isinstance(each, Handle) and not parameter.is_raw
-        ]
+        shapes = self._shapes(arguments)
         if size is not None:
             if shapes:
                 raise ValueError(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gpucnn.simulator.cupy.calls import to_device
+from gpucnn.simulator.cupy.calls import Handle, to_device
 from gpucnn.simulator.cupy.kernels.raw import RawKernel
 from gpucnn.simulator.cupy.kernels.signature import Types, checked, dtype_of, parse, resolve
 from gpucnn.simulator.cupy.memory import empty_on_device
@@ -45,6 +45,14 @@ class GeneratedKernel:
         outputs = outputs if out is None else [out]
         types = resolve(self.out_params[: len(outputs)], outputs)
         return inputs, outputs, resolve(self.in_params, inputs, types)
+
+    def _shapes(self, arguments: Sequence[Any]) -> list[tuple[int, ...]]:
+        """The shapes of the arrays whose elements are gone through, among the first arguments."""
+        return [
+            each.host.shape
+            for each, parameter in zip(arguments, self.params, strict=False)
+            if isinstance(each, Handle) and not parameter.is_raw
+        ]
 
     def _allocated(self, shape: tuple[int, ...], types: Types) -> list[Any]:
         """New outputs."""

@@ -80,7 +80,7 @@ class ReductionKernel(GeneratedKernel):
             ValueError: the shapes do not fit together, or there is nothing to begin with.
         """
         inputs, outputs, types = self._split(args, out)
-        shape = self._shape(inputs)
+        shape = np.broadcast_shapes(*self._shapes(inputs))
         reduced = self._axes(axis, len(shape))
         kept = tuple(i for i in range(len(shape)) if i not in reduced)
         count = prod(shape[i] for i in reduced)
@@ -106,14 +106,6 @@ class ReductionKernel(GeneratedKernel):
         if prod(out_shape):
             self._launch(inputs, views, outputs, results, types, ordered, count)
         return outputs[0] if self.nout == 1 else tuple(outputs)
-
-    def _shape(self, inputs: Sequence[Any]) -> tuple[int, ...]:
-        shapes = [
-            each.host.shape
-            for each, parameter in zip(inputs, self.in_params, strict=True)
-            if isinstance(each, Handle) and not parameter.is_raw
-        ]
-        return np.broadcast_shapes(*shapes)
 
     def _axes(self, axis: int | Sequence[int] | None, dimensions: int) -> tuple[int, ...]:
         if axis is None:
