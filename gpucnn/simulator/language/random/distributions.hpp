@@ -28,8 +28,7 @@ inline double2 box_muller_double(uint4 x)
     return {radius * sinpi(half_turns), radius * cospi(half_turns)};
 }
 
-inline uint4 draw_4(curandStatePhilox4_32_10* state) { return curand4(state); }
-inline uint4 draw_4(curandStateXORWOW* state)
+template <typename State> inline uint4 draw_4(State* state)
 {
     const unsigned x = curand(state), y = curand(state), z = curand(state);
     return {x, y, z, curand(state)};
@@ -123,6 +122,7 @@ GPUCNN_DISTRIBUTIONS(curandStatePhilox4_32_10)
 #undef GPUCNN_DISTRIBUTIONS
 
 // Four at once, of Philox alone.
+inline uint4 curand4(curandStatePhilox4_32_10* state) { return gpucnn_simulator::draw_4(state); }
 inline float4 curand_uniform4(curandStatePhilox4_32_10* state)
 {
     using gpucnn_simulator::uniform;

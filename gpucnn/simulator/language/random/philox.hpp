@@ -72,8 +72,3 @@ inline unsigned curand(curandStatePhilox4_32_10* state)
     }
     return number;
 }
-inline uint4 curand4(curandStatePhilox4_32_10* state)
-{
-    const unsigned x = curand(state), y = curand(state), z = curand(state);
-    return {x, y, z, curand(state)};
-}
