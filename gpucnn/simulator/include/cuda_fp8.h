@@ -62,20 +62,20 @@ inline const Format& format_of(__nv_fp8_interpretation_t interpretation)
         return gpucnn_simulator::encoded(                                                          \
             value, gpucnn_simulator::format_of(interpretation), saturation == __NV_SATFINITE);     \
     }
-#define GPUCNN_TO_FP8X2(name, type, name2, type2)                                                  \
-    inline __nv_fp8x2_storage_t __nv_cvt_##name2##_to_fp8x2(                                       \
-        type2 v, __nv_saturation_t saturation, __nv_fp8_interpretation_t interpretation)           \
+#define GPUCNN_TO_FP8X2(type)                                                                      \
+    inline __nv_fp8x2_storage_t __nv_cvt_##type##2_to_fp8x2(                                       \
+        type##2 v, __nv_saturation_t saturation, __nv_fp8_interpretation_t interpretation)         \
     {                                                                                              \
-        const int low = __nv_cvt_##name##_to_fp8(v.x, saturation, interpretation);                 \
-        const int high = __nv_cvt_##name##_to_fp8(v.y, saturation, interpretation);                \
+        const int low = __nv_cvt_##type##_to_fp8(v.x, saturation, interpretation);                 \
+        const int high = __nv_cvt_##type##_to_fp8(v.y, saturation, interpretation);                \
         return (__nv_fp8x2_storage_t)(low | high << 8);                                            \
     }
 GPUCNN_TO_FP8(float, float, x)
 GPUCNN_TO_FP8(double, double, x)
 GPUCNN_TO_FP8(halfraw, __half_raw, (float)__half(x))
 GPUCNN_TO_FP8(bfloat16raw, __nv_bfloat16_raw, (float)__nv_bfloat16(x))
-GPUCNN_TO_FP8X2(float, float, float2, float2)
-GPUCNN_TO_FP8X2(double, double, double2, double2)
+GPUCNN_TO_FP8X2(float)
+GPUCNN_TO_FP8X2(double)
 #undef GPUCNN_TO_FP8
 #undef GPUCNN_TO_FP8X2
 inline __half_raw __nv_cvt_fp8_to_halfraw(
