@@ -73,11 +73,10 @@ GPUCNN_EXPORTED void gpucnn_undefined_handle_float_cast_overflow(
     const __int128 there = saturated(x, through, to.is_signed());
     if (same_bits(there, converted(x, to.bits(), to.is_signed()), to.bits())) return;
     give_up(
-        "%s converts %g to %s at %s:%u, which does not hold it: a device gives the nearest number, or 0 "
-        "for nan, and the simulator does not: keep it within the range, or use a function as "
+        "%s converts %g to %s%s, which does not hold it: a device gives the nearest number, or 0 for "
+        "nan, and the simulator does not: keep it within the range, or use a function as "
         "__float2int_rz",
-        this_thread().characters, x, to.name, last_part(conversion->location.file),
-        conversion->location.line);
+        this_thread().characters, x, to.name, at(conversion->location).characters);
 }
 
 struct GpucnnShift {
@@ -94,8 +93,8 @@ GPUCNN_EXPORTED void gpucnn_undefined_handle_shift_out_of_bounds(
                                ? (long long)(int)distance
                                : (long long)distance;
     give_up(
-        "%s shifts %s by %lld bits at %s:%u, which has %u: a device shifts all out, and the simulator "
-        "does not: shift by fewer, or test for that",
-        this_thread().characters, shift->number->name, bits, last_part(shift->location.file),
-        shift->location.line, shift->number->bits());
+        "%s shifts %s by %lld bits%s, which has %u: a device shifts all out, and the simulator does "
+        "not: shift by fewer, or test for that",
+        this_thread().characters, shift->number->name, bits, at(shift->location).characters,
+        shift->number->bits());
 }

@@ -36,11 +36,17 @@ struct Location {
     unsigned line, column;
 };
 
+Text at(const Location& location)
+{
+    Text text;
+    snprintf(
+        text.characters, sizeof(text), " at %s:%u", last_part(location.file), location.line);
+    return text;
+}
+
 [[noreturn]] void give_up_undefined(const Location& location, const char* what, const char* advice)
 {
-    give_up(
-        "%s %s at %s:%u: %s", this_thread().characters, what, last_part(location.file),
-        location.line, advice);
+    give_up("%s %s%s: %s", this_thread().characters, what, at(location).characters, advice);
 }
 
 }  // namespace
@@ -214,8 +220,7 @@ GPUCNN_EXPORTED void gpucnn_undefined_handle_type_mismatch_v1(
     const unsigned long alignment = 1ul << pointer->alignment;
     if ((size_t)address % alignment == 0) return;
     give_up(
-        "%s uses an address at %s:%u that is no multiple of %lu bytes, as its type needs: begin "
-        "there where one does",
-        this_thread().characters, last_part(pointer->location.file), pointer->location.line,
-        alignment);
+        "%s uses an address%s that is no multiple of %lu bytes, as its type needs: begin there "
+        "where one does",
+        this_thread().characters, at(pointer->location).characters, alignment);
 }
