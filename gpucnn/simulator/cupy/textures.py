@@ -39,7 +39,9 @@ CONSTANTS = {
 }
 """CUDA's numbers, which `cupy.cuda.runtime` has by these names."""
 
-_ARRAY, _LINEAR, _PITCHED = 0, 2, 3
+_ARRAY = CONSTANTS["cudaResourceTypeArray"]
+_LINEAR = CONSTANTS["cudaResourceTypeLinear"]
+_PITCHED = CONSTANTS["cudaResourceTypePitch2D"]
 _CUBEMAP = CONSTANTS["cudaArrayCubemap"]
 _KINDS = "iuf"  # by the number of the kind of a channel
 _BITS = {"i": (8, 16, 32), "u": (8, 16, 32), "f": (16, 32)}
