@@ -85,9 +85,7 @@ def texture(cupy: Any, array: Any, flags: int = 0, channels: int = 1, **options:
     kind = {"i": 0, "u": 1, "f": 2}[array.dtype.kind]
     desc = t.ChannelFormatDescriptor(*([bits] * channels + [0] * (4 - channels)), kind)
     sizes = array.shape if channels == 1 else array.shape[:-1]
-    memory = t.CUDAarray(desc, *sizes[::-1], flags=flags) if flags == 0 else None
-    if memory is None:
-        memory = t.CUDAarray(desc, *sizes[::-1], *(0,) * (3 - len(sizes)), flags)
+    memory = t.CUDAarray(desc, *sizes[::-1], flags=flags)
     memory.copy_from(array)
     resource = t.ResourceDescriptor(cupy.cuda.runtime.cudaResourceTypeArray, cuArr=memory)
     return t.TextureObject(resource, t.TextureDescriptor(**options))
