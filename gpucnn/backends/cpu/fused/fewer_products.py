@@ -7,8 +7,8 @@ import numpy as np
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.frame import Frame
+from gpucnn.backends.cpu.fused.maxima import add_choice, add_maxima, comparisons
 from gpucnn.backends.cpu.fused.plan import CpuPlan
-from gpucnn.backends.cpu.fused.row_tiles import comparisons
 from gpucnn.backends.cpu.layout import images_last
 from gpucnn.backends.fused import ConvReluPool
 from gpucnn.backends.memory import Array, Buffer, Workspace
@@ -134,9 +134,7 @@ class _Tile:
         self._ones = np.ones(positions, fused.real)
         self._bias_gradient = np.empty(filters, fused.real)
 
-        self._comparisons = list(
-            comparisons(*(each.reshape(2, 2, -1) for each in (scores, outcomes)))
-        )
+        self._comparisons = comparisons(*(each.reshape(2, 2, -1) for each in (scores, outcomes)))
 
     def _pooled(self, pooled: Array) -> Array:
         """View the tile of pooled images (n, ph, pw, filters), as (ph, columns, n, filters)."""
@@ -155,9 +153,7 @@ class _Tile:
         self._add_pixels(images, calls)
         calls.add(np.matmul, self._by_element, self._weights, self._products)
         winograd.add_outputs(self._terms, self._scores, calls)
-        for best, other, greater in self._comparisons:
-            calls.add(np.greater, other, best, greater)
-            calls.add(np.maximum, best, other, out=best)
+        add_maxima(self._comparisons, calls)
 
     def add_output(self, out: Array, calls: Calls) -> None:
         """Write ReLU of the maxima to `out`, (n, ph, pw, filters), and keep which are above 0."""
@@ -176,9 +172,7 @@ class _Tile:
         by_filter = self._best.reshape(-1, len(self._bias_gradient))
         calls.add(self._ones.dot, by_filter, self._bias_gradient)
         calls.add(np.add, bias_gradient, self._bias_gradient, bias_gradient)
-        for best, other, greater in reversed(self._comparisons):
-            calls.add(np.multiply, best, greater, other)
-            calls.add(np.subtract, best, other, best)
+        add_choice(self._comparisons, calls)
         winograd.add_output_gradients(self._scores, self._terms, calls)
 
     def add_weight_gradient(self, images: Array, calls: Calls) -> None:

@@ -5,8 +5,8 @@ import numpy as np
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.core_cache import core_cache
 from gpucnn.backends.cpu.fused.frame import panels_of
+from gpucnn.backends.cpu.fused.maxima import add_maxima, comparisons
 from gpucnn.backends.cpu.fused.plan import CpuPlan
-from gpucnn.backends.cpu.fused.row_tiles import comparisons
 from gpucnn.backends.cpu.inference.patches import (
     copied_patches,
     kernels_in,
@@ -58,9 +58,7 @@ class OneImagePlan(CpuPlan):
         calls.add(np.matmul, patches, weights, self._sharing(self._scores))
 
         best, positive = self._scores[0, 0], self._found[0, 0]
-        for one, other, greater in comparisons(self._scores, self._found):
-            calls.add(np.greater, other, one, greater)
-            calls.add(np.maximum, one, other, out=one)
+        add_maxima(comparisons(self._scores, self._found), calls)
         calls.add(np.greater, best, self._zeros, positive)
         calls.add(np.maximum, best, self._zeros, out=out.reshape(best.shape))
         return patches
@@ -75,7 +73,7 @@ class OneImagePlan(CpuPlan):
         bias_gradient: Array,
         input_gradient: Array | None,
     ) -> None:
-        for best, other, greater in reversed(list(comparisons(self._found, self._found))):
+        for best, other, greater in reversed(comparisons(self._found, self._found)):
             calls.add(np.logical_and, best, greater, other)  # what is the greatest of a window
             calls.add(np.greater, best, other, best)
         gradient = output_gradient.reshape(self._zeros.shape)

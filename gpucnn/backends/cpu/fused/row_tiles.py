@@ -8,6 +8,7 @@ import numpy as np
 
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.core_cache import core_cache
+from gpucnn.backends.cpu.fused.maxima import add_choice, add_maxima, comparisons
 from gpucnn.backends.cpu.fused.panels import Panels
 from gpucnn.backends.cpu.layout import images_last, runs
 from gpucnn.backends.cpu.products import (
@@ -111,7 +112,7 @@ class RowTile:
         scores = workspace("scores", (*around, filters * width * run), real)
         scores = scores.swapaxes(0, 1) if self._is_joined else scores
         found = greater[rows.start * each : rows.stop * each].reshape(scores.shape)
-        self._comparisons = list(comparisons(scores, found))
+        self._comparisons = comparisons(scores, found)
         # In rows of one position, to which the same bias is added, or of one filter.
         shape = (width if self._are_innermost else filters), -1
         self._best_in_rows, self._positive_in_rows = (
@@ -249,9 +250,7 @@ class RowTile:
 
         Where they are is kept, and which of them are above 0.
         """
-        for best, other, greater in self._comparisons:
-            calls.add(np.greater, other, best, greater)
-            calls.add(np.maximum, best, other, out=best)
+        add_maxima(self._comparisons, calls)
         calls.add(np.add, self._best_in_rows, bias, self._best_in_rows)
         zero = np.zeros((), self._real)
         calls.add(np.greater, self._best_in_rows, zero, self._positive_in_rows)
@@ -285,14 +284,8 @@ class RowTile:
         calls.add(np.add, total, self._sums, total)
 
     def add_choice(self, calls: Calls) -> None:
-        """Compute the gradients of the scores from the gradients of the maxima.
-
-        Undoing the comparisons from the last to the first, each passes the gradient to the greater
-        score and leaves 0 for the other.
-        """
-        for best, other, greater in reversed(self._comparisons):
-            calls.add(np.multiply, best, greater, other)
-            calls.add(np.subtract, best, other, best)
+        """Compute the gradients of the scores from the gradients of the maxima."""
+        add_choice(self._comparisons, calls)
 
     def add_weight_gradient(self, images: Array, total: Array, calls: Calls) -> None:
         """Add the gradient of the weights to `total`, (patch, filters): faster so in BLAS."""
@@ -339,21 +332,3 @@ class RowTile:
         if self._are_copied:
             apart, overlapping = self._copies
             calls.copy(overlapping, apart)
-
-
-def comparisons(scores: Array, outcomes: Array) -> Iterator[tuple[Array, Array, Array]]:
-    """The comparisons that find the maximum over the offsets, the first among equals in a window.
-
-    The columns of each row of a window are compared first, then its rows.
-
-    Args:
-        scores: real (columns, rows, ...).
-        outcomes: bool (columns, rows, ...), to which the outcomes are written; [0, 0] is not used.
-
-    Yields:
-        The best scores so far, the scores to compare them with, and the outcome.
-    """
-    for other, greater in zip(scores[1:], outcomes[1:], strict=True):
-        yield scores[0], other, greater
-    for other, greater in zip(scores[0, 1:], outcomes[0, 1:], strict=True):
-        yield scores[0, 0], other, greater
