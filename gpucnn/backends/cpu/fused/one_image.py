@@ -4,7 +4,7 @@ import numpy as np
 
 from gpucnn.backends.calls import Calls
 from gpucnn.backends.cpu.core_cache import core_cache
-from gpucnn.backends.cpu.fused.frame import panels_of
+from gpucnn.backends.cpu.fused.frame import Frame
 from gpucnn.backends.cpu.fused.maxima import add_maxima, comparisons
 from gpucnn.backends.cpu.fused.plan import CpuPlan
 from gpucnn.backends.cpu.inference.patches import (
@@ -44,6 +44,7 @@ class OneImagePlan(CpuPlan):
     def __init__(self, fused: ConvReluPool, arrays: dict[str, Array], backend: CpuMemory) -> None:
         super().__init__(fused, arrays)
         self._backend, self._together = backend, sharing_patches(fused)
+        self._frame = Frame(fused, arrays, backend.workspace)
         (rows, columns), (height, width) = fused.pool.size, fused.pool.output
         shape = columns, rows, height * width, fused.filters
         self._scores, self._found = np.empty(shape, fused.real), np.empty(shape, np.bool_)
@@ -79,8 +80,10 @@ class OneImagePlan(CpuPlan):
         gradient = output_gradient.reshape(self._zeros.shape)
         calls.add(np.multiply, gradient, self._found, self._scores)
         self._add_weight_gradients(patches, kernel_gradient, bias_gradient, calls)
-        if input_gradient is not None:
-            self._add_input_gradient(kernel, input_gradient, calls)
+        pixels = self._frame.gradient(input_gradient)
+        if pixels is not None:
+            self._add_image_gradient(kernel, pixels[0], calls)
+        self._frame.add_writing(pixels, input_gradient, calls)
 
     def _add_weight_gradients(
         self, patches: Array, kernel_gradient: Array, bias_gradient: Array, calls: Calls
@@ -92,16 +95,11 @@ class OneImagePlan(CpuPlan):
         calls.add(np.add.reduce, kernels_in(gradients, fused), 0, None, kernel_gradient)
         calls.add(np.add.reduce, gradients[:, -1], 0, None, bias_gradient)
 
-    def _add_input_gradient(self, kernel: Array, input_gradient: Array, calls: Calls) -> None:
-        fused, (kh, kw) = self.fused, self.fused.window.size
-        channels, layout = fused.channels, panels_of(fused)
+    def _add_image_gradient(self, kernel: Array, pixels: Array, calls: Calls) -> None:
+        fused, (kh, kw), channels = self.fused, self.fused.window.size, self.fused.channels
         scores = self._scores.reshape(-1, fused.filters)
         gradients = np.empty((len(scores), kh * kw * channels), fused.real)
         calls.add(scores.dot, kernel.reshape(-1, fused.filters).T, gradients)
-        pixels = input_gradient[0]
-        is_padded = fused.window.padding != "valid"
-        if is_padded:
-            pixels = np.empty((*layout.padded, channels), fused.real)
         calls.add(pixels.fill, 0)
         (rows, columns), outputs = fused.pool.size, fused.pool.output
         by_tap = gradients.reshape(columns, rows, *outputs, kh, kw, channels)
@@ -112,8 +110,6 @@ class OneImagePlan(CpuPlan):
                 of_tap = by_tap[..., row, column, :]
                 seen = np.lib.stride_tricks.as_strided(pixels[row:, column:], of_tap.shape, strides)
                 calls.add(np.add, seen, of_tap, seen)
-        if is_padded:
-            calls.copy(layout.inside(pixels), input_gradient[0])
 
     def _sharing(self, scores: Array) -> Array:
         """Scores as one product for each of the outputs that share a patch computes them."""
