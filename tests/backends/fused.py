@@ -172,3 +172,24 @@ def gradients_call(fused: ConvReluPool, call: Call) -> Call:
     """The gradients by themselves."""
     given = {name: value for name, value in call.arguments.items() if name != "out"}
     return Call("conv2d_relu_max_pool_gradients", given | {"plan": fused})
+
+
+def assert_chooses_the_first_of_equals(
+    backend: Backend, fused: ConvReluPool, calls: Sequence[Call]
+) -> None:
+    """Check that one plan gives what is defined for calls of `WHOLE` numbers, one by one."""
+    plan = fused_plan(backend, fused, calls[0])
+    for call in calls:
+        actual, right = run_fused(backend, call, plan), define_fused(fused, call)
+        for name, array in right.items():
+            assert_array_equal(actual[name], array, name)
+
+
+def assert_leaves_the_input_gradient_out(backend: Backend, fused: ConvReluPool, call: Call) -> None:
+    """Check that, if it is not wanted, it is not written, and the other results are the same."""
+    plan = fused_plan(backend, fused, call)
+    all_ = run_fused(backend, call, plan)
+    without = run_fused(backend, call, plan, input_gradient=False)
+    assert_array_equal(without["input_gradient"], call.arguments["input_gradient"])
+    for name in ("out", "kernel_gradient", "bias_gradient"):
+        assert_array_equal(without[name], all_[name], name)

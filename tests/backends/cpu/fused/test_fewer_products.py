@@ -3,19 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from numpy.testing import assert_array_equal
 
 from backends.agreement import assert_agrees, results
 from backends.cpu.allocation import allocated
 from backends.fused import (
     WHOLE,
+    assert_chooses_the_first_of_equals,
+    assert_leaves_the_input_gradient_out,
     conv_relu_pool,
-    define_fused,
     forward_call,
     fused_call,
     fused_plan,
     gradients_call,
-    run_fused,
 )
 from backends.operations.values import Values
 from gpucnn.backends import ConvReluPool, CpuBackend, Window
@@ -79,24 +78,14 @@ def test_results_are_within_their_bounds_beside_large_pixels(fused: ConvReluPool
 def test_the_first_of_equal_scores_is_chosen_call_after_call(
     fused: ConvReluPool, dtype: str
 ) -> None:
-    """By one plan, given other arrays."""
-    backend, calls = CpuBackend(1), [given(fused, dtype, WHOLE, seed) for seed in (0, 1)]
-    plan = fused_plan(backend, fused, calls[0])
-    for call in calls:
-        actual, right = run_fused(backend, call, plan), define_fused(fused, call)
-        for name, array in right.items():
-            assert_array_equal(actual[name], array, name)
+    assert_chooses_the_first_of_equals(
+        CpuBackend(1), fused, [given(fused, dtype, WHOLE, seed) for seed in (0, 1)]
+    )
 
 
 @operations
 def test_an_input_gradient_that_is_not_wanted_is_left_out(fused: ConvReluPool) -> None:
-    backend, call = CpuBackend(1), given(fused, "float32")
-    plan = fused_plan(backend, fused, call)
-    all_ = run_fused(backend, call, plan)
-    without = run_fused(backend, call, plan, input_gradient=False)
-    assert_array_equal(without["input_gradient"], call.arguments["input_gradient"])
-    for name in ("out", "kernel_gradient", "bias_gradient"):
-        assert_array_equal(without[name], all_[name], name)
+    assert_leaves_the_input_gradient_out(CpuBackend(1), fused, given(fused, "float32"))
 
 
 @pytest.mark.usefixtures("traceable")
