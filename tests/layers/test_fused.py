@@ -52,6 +52,16 @@ def kinds(made: Network) -> list[str]:
     return [type(layer).__name__ for layer in made.replica.layers]
 
 
+def assert_same_loss_and_gradients(made: Network, right: Network, images: Array) -> None:
+    """Check that two networks have the same loss and gradients for some images, to rounding."""
+    (loss, gradients), (expected, right_gradients) = (
+        each.loss_and_gradients(images, small.labels(len(images))) for each in (made, right)
+    )
+    assert loss == pytest.approx(expected, rel=1e-12)
+    for gradient, each in zip(gradients, right_gradients, strict=True):
+        assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
+
+
 def fused_layer(batch: int = 2) -> tuple[Network, FusedConv2D]:
     """A network with a fused layer, and that layer with buffers for all gradients."""
     made = network([Conv2D(3, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)])
@@ -94,25 +104,15 @@ class TestFuse:
         made = network([*layers, Flatten(), Dense(3)], CudaBackend(SimulatorRuntime()))
         assert kinds(made) == ["FusedConv2D", *END]
         plain = network([copy(each) for each in [*layers, Flatten(), Dense(3)]], Plain())
-        images, labels = np.random.default_rng(0).standard_normal((5, *IMAGE)), small.labels(5)
-        (loss, gradients), (right, expected) = (
-            each.loss_and_gradients(images, labels) for each in (made, plain)
-        )
-        assert loss == pytest.approx(right, rel=1e-12)
-        for gradient, each in zip(gradients, expected, strict=True):
-            assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
+        images = np.random.default_rng(0).standard_normal((5, *IMAGE))
+        assert_same_loss_and_gradients(made, plain, images)
 
     def test_lays_images_out_between_two_as_the_second_reads_them(self) -> None:
         first, second = ([Conv2D(16, 3), ReLU(), MaxPool2D(2)] for _ in range(2))
         layers = [*first, *second, Flatten(), Dense(3)]
         made, plain = network(layers), network([copy(each) for each in layers], Plain())
-        images, labels = np.random.default_rng(0).standard_normal((5, *IMAGE)), small.labels(5)
-        (loss, gradients), (right, expected) = (
-            each.loss_and_gradients(images, labels) for each in (made, plain)
-        )
-        assert loss == pytest.approx(right, rel=1e-12)
-        for gradient, each in zip(gradients, expected, strict=True):
-            assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
+        images = np.random.default_rng(0).standard_normal((5, *IMAGE))
+        assert_same_loss_and_gradients(made, plain, images)
         before, after, *_ = made.replica.layers
         between = before.buffer("output", 5), after.buffer("input_gradient", 5)
         assert all(each[:, 0, 0].flags.c_contiguous for each in between)
@@ -297,16 +297,12 @@ class TestFusedHead:
         ids=str,
     )
     def test_loss_and_gradients(self, end: list[Layer]) -> None:
-        results = []
-        for backend in (CudaBackend(SimulatorRuntime()), CpuBackend(1)):
-            layers = [Flatten(), *(copy(layer) for layer in end), Dense(small.CLASSES)]
-            made = network(layers, backend)
-            images = np.random.default_rng(0).standard_normal((9, *IMAGE))
-            results.append(made.loss_and_gradients(images, small.labels(9)))
-        (loss, gradients), (right, expected) = results
-        assert loss == pytest.approx(right, rel=1e-12)
-        for gradient, each in zip(gradients, expected, strict=True):
-            assert_allclose(gradient, each, rtol=1e-11, atol=1e-14)
+        fused, plain = (
+            network([Flatten(), *map(copy, end), Dense(small.CLASSES)], backend)
+            for backend in (CudaBackend(SimulatorRuntime()), CpuBackend(1))
+        )
+        images = np.random.default_rng(0).standard_normal((9, *IMAGE))
+        assert_same_loss_and_gradients(fused, plain, images)
 
     def test_training_with_dropout(self) -> None:
         weights = []
@@ -335,11 +331,7 @@ class TestNetwork:
 
     def test_loss_and_gradients(self, images: Array) -> None:
         fused, plain = network(fused_layers(), CpuBackend(1)), network(fused_layers(), Plain())
-        loss, gradients = fused.loss_and_gradients(images, small.labels(9))
-        expected_loss, expected = plain.loss_and_gradients(images, small.labels(9))
-        assert loss == pytest.approx(expected_loss, rel=1e-12)
-        for gradient, right in zip(gradients, expected, strict=True):
-            assert_allclose(gradient, right, rtol=1e-11, atol=1e-14)
+        assert_same_loss_and_gradients(fused, plain, images)
 
 
 def test_memory_of_training_alone_is_not_reserved_for_calls_that_do_without() -> None:
