@@ -165,16 +165,14 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         return "channels" if winograd.suits(fused) else "C"
 
     def conv_relu_pool_buffers(self, fused: ConvReluPool) -> dict[str, Buffer]:
-        plan = FewerProductsPlan if winograd.suits(fused) else CpuConvReluPoolPlan
-        return plan.buffers(fused)
+        return _plan_in_tiles(fused).buffers(fused)
 
     def conv_relu_pool_plan(
         self, fused: ConvReluPool, arrays: dict[str, Array]
     ) -> ConvReluPoolPlan:
         if len(arrays["greater"]) == 1 and suits_one_image(fused):
             return OneImagePlan(fused, arrays, self)
-        plan = FewerProductsPlan if winograd.suits(fused) else CpuConvReluPoolPlan
-        return plan(fused, arrays, self.workspace)
+        return _plan_in_tiles(fused)(fused, arrays, self.workspace)
 
     @bindable
     def conv2d_relu_max_pool(
@@ -205,6 +203,10 @@ class CpuConvReluPools(CpuData, CpuConvolution, CpuPooling, CpuElementwise, Conv
         assert isinstance(plan, CpuPlan)
         gradients = kernel_gradient, bias_gradient, input_gradient
         calls.add(plan.gradients(output_gradient, kernel, *gradients))
+
+
+def _plan_in_tiles(fused: ConvReluPool) -> type[CpuConvReluPoolPlan | FewerProductsPlan]:
+    return FewerProductsPlan if winograd.suits(fused) else CpuConvReluPoolPlan
 
 
 def _samples(real: str) -> list[ConvReluPool]:
