@@ -58,8 +58,12 @@ FUSION = (
 """The methods that decide what runs as one operation, and on how many images."""
 
 BINDING = (
-    *("bind_conv2d_relu_max_pool", "bind_dense", "bind_flattening", "bind_layout"),
-    *("bind_normalization", "bind_softmax"),
+    "bind_conv2d_relu_max_pool",
+    "bind_dense",
+    "bind_flattening",
+    "bind_layout",
+    "bind_normalization",
+    "bind_softmax",
 )
 """The methods that bind operations for inference, which come one by one where intercepted."""
 

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TypeVar
 
 from gpucnn.utils.arithmetic import ceil_div
 
 CACHED_BYTES = tuple(2**n for n in range(14, 26))
 """What a `Roofline` measures the caches with: 16 KiB to 32 MiB."""
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
