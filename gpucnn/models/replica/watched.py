@@ -26,8 +26,8 @@ class Watched:
     def __init__(self, vectors: Sequence[Array], *, can_compare: bool) -> None:
         self.changes = 0
         self._can_compare = can_compare and sum(each.nbytes for each in vectors) <= MOST
-        self._vectors = vectors if self._can_compare else ()
-        self._bytes = [(each.view(np.uint8).data, bytearray()) for each in self._vectors]
+        compared = vectors if self._can_compare else ()
+        self._bytes = [(each.view(np.uint8).data, bytearray()) for each in compared]
 
     def notice(self) -> int:
         """See whether they have changed; returns `changes`."""
