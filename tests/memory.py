@@ -1,4 +1,4 @@
-"""How much memory a call takes, as the system counts it.
+"""How much memory a call takes, as Python and NumPy count it, and as the system does.
 
 `tracemalloc` counts what a growing array had and what it gets, both, though the system moves its
 pages and copies none.
@@ -7,6 +7,7 @@ pages and copies none.
 import ctypes
 import gc
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,16 @@ from typing import TypeVar
 from loky import ProcessPoolExecutor
 
 T = TypeVar("T")
+
+
+def allocated(call: Callable[[], object]) -> int:
+    """The most bytes that Python and NumPy hold at a time in `call`, beyond those before it."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def most_resident(call: Callable[[], T]) -> tuple[T, int]:

@@ -1,4 +1,3 @@
-import tracemalloc
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -20,6 +19,7 @@ from gpucnn.metrics import Measures
 from gpucnn.models.network import Network
 from gpucnn.models.training import Metrics, Trainer, epoch_order, evaluation
 from gpucnn.optimizers import Optimizer
+from memory import allocated
 from microbatches import InMicrobatches
 
 STILL = 1e-300  # a learning rate that moves no parameter
@@ -150,16 +150,6 @@ class TestDiverged:
         assert not np.isfinite(diverged.predict(small.images(4))).any()
 
 
-def peak_of(call: Callable[[], object]) -> int:
-    """The peak of bytes allocated by `call`."""
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 class Recorder(InMicrobatches):
     """Records each operation: its name, the addresses of its arrays, its other arguments."""
 
@@ -264,7 +254,7 @@ class TestSteadyState:
         with backend.session():
             for batch in (0, 1):
                 trained.step(batch)
-                peaks.append(peak_of(partial(trained.step, batch)))
+                peaks.append(allocated(partial(trained.step, batch)))
         return peaks
 
     @pytest.mark.parametrize("optimizer", small.optimizers(), ids=lambda each: type(each).__name__)

@@ -7,13 +7,13 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from backends.contract import RowMajor
-from backends.cpu.allocation import allocated
 from backends.operations import CALLS
 from backends.operations.values import Builder, Values
 from backends.strategies import Sizes
 from gpucnn.backends import Array, Backend, CpuBackend, Window
 from gpucnn.backends.cpu.blas import SMALL
 from gpucnn.verification.calls import place
+from memory import allocated
 
 # 2^19 pixels, and as many rows of logits: an array with one element for each, even of booleans, has
 # half a megabyte. What an operation may take is far below that: views, small Python

@@ -1,7 +1,7 @@
 import errno
 import gzip
-import tracemalloc
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from datasets.sample_files import CODES, idx_bytes, idx_header
 from gpucnn.datasets.formats.idx import read_idx
 from gpucnn.errors import InvalidFileError
+from memory import allocated
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
@@ -189,12 +190,7 @@ def test_gzip_followed_by_something_else(tmp_path: Path) -> None:
 
 def peak_of(path: Path) -> int:
     """The peak memory, in bytes, of reading the file."""
-    tracemalloc.start()
-    try:
-        array_or_error(path)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    return allocated(partial(array_or_error, path))
 
 
 @pytest.mark.parametrize("header", [idx_header(1, 2, 2), idx_header(2, 2**15, 2**15)])

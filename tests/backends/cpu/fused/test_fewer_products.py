@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from backends.agreement import assert_agrees, results
-from backends.cpu.allocation import allocated
 from backends.fused import (
     WHOLE,
     assert_chooses_the_first_of_equals,
@@ -21,6 +20,7 @@ from gpucnn.backends import ConvReluPool, CpuBackend, Window
 from gpucnn.backends.cpu import winograd
 from gpucnn.backends.cpu.fused.fewer_products import FewerProductsPlan
 from gpucnn.verification.calls import Call, define, place
+from memory import allocated
 
 FEWEST, IMAGES = winograd.FEWEST, 5
 
