@@ -367,9 +367,8 @@ class CpuLoss(CpuMemory, Loss):
         largest = self.workspace("largest", best.shape, logits.dtype)
         exponentials = self._scratch("exponentials", logits.shape, logits.dtype)
         sums = self.workspace("sums", best.shape, logits.dtype)
-        calls.add(
-            rows.take, self._add_places("best places", rows, best, calls), None, largest, "clip"
-        )
+        places = self._add_places("best places", rows, best, calls)
+        calls.add(rows.take, places, None, largest, "clip")
         calls.add(np.subtract, logits, _column(largest), exponentials)
         calls.add(np.exp, exponentials, exponentials)
         calls.add(np.add.reduce, exponentials, 1, None, sums)  # by row, whatever their number
