@@ -26,8 +26,7 @@ def with_includes(
         return _expanded(source, None, folders, parts, set()), ()
     if not source.is_file():
         return "", ()  # which the compiler reports
-    text = source.read_text(encoding="utf-8", errors="surrogateescape")
-    text = _expanded(text, source, folders, parts, set())
+    text = _expanded(_read(source), source, folders, parts, set())
     return f'# 1 "{source}"\n{text}', (f"-I{source.parent}",)
 
 
