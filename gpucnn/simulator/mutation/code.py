@@ -224,9 +224,6 @@ def without_comments(text: str) -> str:
 
 def _tokens(text: str) -> Iterator[Token]:
     for found in _TOKEN.finditer(text):
-        kind = next(kind for kind in _KINDS if found[kind] is not None)
-        if kind != "blank":
+        kind = found.lastgroup
+        if kind is not None and kind != "blank":
             yield Token(kind, found[0], *found.span())
-
-
-_KINDS = ("directive", "blank", "literal", "number", "word", "operator")
