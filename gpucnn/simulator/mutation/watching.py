@@ -2,7 +2,7 @@
 
 The variable GPUCNN_MUTATION names a folder for it, whose file `parts.json` lists the parts of
 sources that are looked for, and what is compiled in their place, if anything. The folder gets what
-is learned of them: which sources were compiled, by which tests their kernels were launched, and
+is learned of them: which sources were compiled, and by which tests their kernels were launched; or
 which libraries were made of a mutant.
 """
 
@@ -76,7 +76,7 @@ def watched(
 
 
 def _nothing() -> None:
-    """What is done about a launch where nobody watches."""
+    """What is done about a launch that nobody asks about."""
 
 
 class _Watch:
@@ -106,7 +106,7 @@ class _Watch:
             self._note(_REFUSED, str(error))
             raise
         self._note(_LIBRARIES, library.path)
-        return library, lambda: self._launched(found)
+        return library, _nothing
 
     def _file(self, text: str) -> Path:
         """A file of the text of a mutant: of files no translation is kept."""
