@@ -29,8 +29,8 @@ class Known(NamedTuple):
     seconds: float
     """How long it took."""
 
-    sources: Sequence[watching.Source]
-    """What was compiled of all parts."""
+    sources: Mapping[Part, Sequence[watching.Source]]
+    """What was compiled of each part."""
 
     tests: Mapping[Part, set[str]]
     """The tests that launch the kernels of each, or {""} if any may depend on them."""
@@ -65,19 +65,16 @@ class Trials:
                     f"the command fails without any mutant, with status {status}: see that "
                     f"{printable(' '.join(self._command))} passes first"
                 )
+            compiled = watching.sources(folder)
+            sources = {p: [s for s in compiled if n in s.parts] for n, p in enumerate(self._parts)}
             tests = {p: watching.launching_tests(folder, n) for n, p in enumerate(self._parts)}
-            known = Known(seconds, watching.sources(folder), tests)
         for file in dict.fromkeys(part.file for part in self._parts):
-            if not any(self._sources_of(part, known) for part in self._parts if part.file == file):
+            if not any(sources[part] for part in self._parts if part.file == file):
                 raise TestsFailError(
                     f"the command passes, but compiles nothing of {file} in the simulator: give "
                     "tests that launch its kernels"
                 )
-        return known
-
-    def _sources_of(self, part: Part, known: Known) -> list[watching.Source]:
-        number = self._parts.index(part)
-        return [source for source in known.sources if number in source.parts]
+        return Known(seconds, sources, tests)
 
     def run(self, mutants: Sequence[Mutant], at_once: int) -> Generator[tuple[Mutant, Outcome]]:
         """Try mutants, `at_once` at a time.
@@ -125,7 +122,7 @@ class Trials:
                 return Outcome("killed", f"no end in {limit:.0f} s")
             if status != 0:
                 return Outcome("killed", _failed(folder) or f"exit status {status}")
-        if is_equal(mutant, self._sources_of(mutant.part, self._known)):
+        if is_equal(mutant, self._known.sources[mutant.part]):
             return Outcome("equal", "compiles to the same code")
         return Outcome("survived", "")
 
