@@ -1,11 +1,13 @@
 """Whether a mutant compiles to what was there before it: then no test can notice it."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from gpucnn.simulator.errors import SimulatorError
 from gpucnn.simulator.library import machine_code
 from gpucnn.simulator.mutation.mutants import Mutant
 from gpucnn.simulator.mutation.watching import Source
+from gpucnn.utils.storage.sealed import key_of
 
 
 def is_equal(mutant: Mutant, sources: Iterable[Source]) -> bool:
@@ -15,13 +17,17 @@ def is_equal(mutant: Mutant, sources: Iterable[Source]) -> bool:
     operation or a load that is left out makes a difference.
     """
     return all(
-        _code(each.text.replace(mutant.part.text, mutant.text), each) == _code(each.text, each)
+        _code(each._replace(text=each.text.replace(mutant.part.text, mutant.text))) == _kept(each)
         for each in sources
     )
 
 
-def _code(text: str, source: Source) -> str | None:
+def _code(source: Source) -> bytes | None:
+    """A digest of what a source compiles to, if it does."""
     try:
-        return machine_code(text, source.options, source.names)
+        return key_of([machine_code(source.text, source.options, source.names)])
     except SimulatorError:
         return None
+
+
+_kept = cache(_code)  # of sources without a mutant, which many mutants are compared with
