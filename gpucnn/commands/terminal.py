@@ -1,10 +1,11 @@
-"""Printing tables, and images with a model's prediction.
+"""Printing tables, progress, and images with a model's prediction.
 
 Rich is imported where it is used, so that importing this module stays light.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+T = TypeVar("T")
 
 SHADES = " .:-=+*#%@"  # characters from black to white
 BAR = 20  # characters: the bar for a probability of 1
@@ -50,6 +53,24 @@ def print_table(table: "Table") -> None:
     width = console.measure(table, options=console.options.update(width=1000)).maximum
     console.width = max(console.width, width)
     console.print(table)
+
+
+# Progress
+
+
+def tracked(items: Iterable[T], doing: str, count: int) -> Iterable[T]:
+    """Items, with a progress bar on a terminal while they are taken.
+
+    Args:
+        items: as they come.
+        doing: the bar's title.
+        count: of the items.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    is_terminal = sys.stdout.isatty()
+    return track(items, doing, count, console=Console(), transient=True, disable=not is_terminal)
 
 
 # Predictions

@@ -1,6 +1,5 @@
 """`gpucnn kernels`: the resources that the CUDA kernels take on each architecture."""
 
-import sys
 from collections.abc import Callable, Iterable
 from functools import reduce
 from itertools import chain
@@ -8,8 +7,6 @@ from operator import or_
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from gpucnn.backends.backend import KERNELS
@@ -20,7 +17,7 @@ from gpucnn.backends.cuda.machine_code.nvrtc import ARCHITECTURES, Compiled, Res
 from gpucnn.backends.cuda.machine_code.occupancy import occupancy
 from gpucnn.backends.cuda.machine_code.resources import Compilation, compilations
 from gpucnn.commands.tables.machine_code import Code, print_machine_code, sample_names
-from gpucnn.commands.terminal import new_table, print_table
+from gpucnn.commands.terminal import new_table, print_table, tracked
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
 
@@ -81,14 +78,7 @@ def _compiled(compilations: Iterable[Compilation]) -> dict[Compilation, Compiled
 
     distinct = list(dict.fromkeys(compilations))
     with ThreadPoolExecutor() as pool:
-        done = track(
-            pool.map(Compilation.run, distinct),
-            "compiling",
-            len(distinct),
-            console=Console(),
-            transient=True,
-            disable=not sys.stdout.isatty(),
-        )
+        done = tracked(pool.map(Compilation.run, distinct), "compiling", len(distinct))
         return dict(zip(distinct, done, strict=True))
 
 

@@ -1,17 +1,14 @@
 """`gpucnn verify`: train on two devices at once, and compare them."""
 
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from gpucnn.applications import default_config
 from gpucnn.backends import get_backend
 from gpucnn.commands.options import Data
-from gpucnn.commands.terminal import new_table, print_table
+from gpucnn.commands.terminal import new_table, print_table, tracked
 from gpucnn.models import MODELS
 from gpucnn.models.network import DTYPES
 from gpucnn.utils import arguments
@@ -64,13 +61,7 @@ def verify(
 
 def _run(verification: Verification, steps: int) -> None:
     """Run the steps, up to the first with a difference beyond its bound."""
-    for _ in track(
-        range(steps),
-        "training on A and B",
-        console=Console(),
-        transient=True,
-        disable=not sys.stdout.isatty(),
-    ):
+    for _ in tracked(range(steps), "training on A and B", steps):
         verification.step()
         if verification.finding is not None:
             return

@@ -1,17 +1,14 @@
 """`gpucnn mutate`: make each mutant of kernels, and see that tests notice it."""
 
-import sys
 from contextlib import closing
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import track
 from typer.core import TyperCommand
 
-from gpucnn.commands.terminal import print_table
+from gpucnn.commands.terminal import print_table, tracked
 from gpucnn.errors import InvalidValueError
 from gpucnn.utils.storage.files import check_writable, write_bytes
 
@@ -64,14 +61,7 @@ def mutate(
     mutants = chosen(kernels, share)
     found = {}
     with closing(outcomes_of(mutants, command)) as outcomes:
-        for mutant, outcome in track(
-            outcomes,
-            "mutants",
-            len(mutants),
-            console=Console(),
-            transient=True,
-            disable=not sys.stdout.isatty(),
-        ):
+        for mutant, outcome in tracked(outcomes, "mutants", len(mutants)):
             found[mutant] = outcome
             if is_left(mutant, outcome):
                 print_left(mutant, outcome)

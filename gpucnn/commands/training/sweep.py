@@ -7,8 +7,6 @@ from shlex import quote
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from gpucnn.applications import TrainConfig, default_config
 from gpucnn.backends.ranks.world import world
@@ -26,6 +24,7 @@ from gpucnn.commands.options import (
 )
 from gpucnn.commands.sweeps import Result, Slot, Sweep, find_slots, parse_seeds
 from gpucnn.commands.tables.sweep import print_results
+from gpucnn.commands.terminal import tracked
 from gpucnn.errors import InvalidValueError, StoppedError, printable
 
 
@@ -149,15 +148,7 @@ def _train(begun: Sweep, slots: list[Slot]) -> None:
     """Train with this rank's seeds, with a progress bar on a terminal, and else in lines."""
     count, is_terminal = len(begun.share), sys.stdout.isatty()
     with closing(begun.train(slots)) as trainings:
-        shown = track(
-            trainings,
-            "training",
-            total=count,
-            console=Console(),
-            transient=True,
-            disable=not is_terminal,
-        )
-        for number, result in enumerate(shown, 1):
+        for number, result in enumerate(tracked(trainings, "training", count), 1):
             if not is_terminal:
                 print(f"{_in_words(result)} ({number} of {count}{_whose()})", flush=True)
 
