@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loky import cpu_count
 
-from gpucnn.commands.mutants.report import is_left, print_left, table_of
+from gpucnn.commands.mutants.report import gathered, is_left, table_of
 from gpucnn.commands.mutants.trials import Trials
 from gpucnn.commands.terminal import print_table
 from gpucnn.simulator.mutation.mutants import Mutant, mutants_of, parts_of
@@ -52,12 +52,8 @@ def main() -> int:
     number, shares = map(int, (sys.argv[1] if len(sys.argv) > 1 else "1/1").split("/"))
     mutants = [*all_mutants()][number - 1 :: shares]
     trials = Trials(COMMAND, list(dict.fromkeys(mutant.part for mutant in mutants)))
-    found = {}
     with closing(trials.run(mutants, cpu_count())) as outcomes:
-        for mutant, outcome in outcomes:
-            found[mutant] = outcome
-            if is_left(mutant, outcome):
-                print_left(mutant, outcome)
+        found = gathered(outcomes)
     print_table(table_of(found))
     return int(any(is_left(*each) for each in found.items()))
 

@@ -50,7 +50,7 @@ def mutate(
     wants a test, or a comment on its line, // mutant: and why nothing can notice it.
     """
     # The simulator, and what runs at a time: other commands begin without them.
-    from gpucnn.commands.mutants.report import is_left, print_left, report_of, table_of
+    from gpucnn.commands.mutants.report import gathered, is_left, report_of, table_of
     from gpucnn.commands.mutants.study import chosen, outcomes_of
 
     command = context.meta[TESTS]
@@ -59,12 +59,8 @@ def mutate(
     if json is not None:
         check_writable(json)
     mutants = chosen(kernels, share)
-    found = {}
     with closing(outcomes_of(mutants, command)) as outcomes:
-        for mutant, outcome in tracked(outcomes, "mutants", len(mutants)):
-            found[mutant] = outcome
-            if is_left(mutant, outcome):
-                print_left(mutant, outcome)
+        found = gathered(tracked(outcomes, "mutants", len(mutants)))
     in_order = {mutant: found[mutant] for mutant in mutants}
     print_table(table_of(in_order))
     if json is not None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpucnn.commands.mutants.results import KINDS, LEFT, Outcome
@@ -20,7 +20,17 @@ def is_left(mutant: Mutant, outcome: Outcome) -> bool:
     return outcome.kind in LEFT and mutant.accepted is None
 
 
-def print_left(mutant: Mutant, outcome: Outcome) -> None:
+def gathered(outcomes: Iterable[tuple[Mutant, Outcome]]) -> dict[Mutant, Outcome]:
+    """What becomes of mutants, of which those that should have been noticed are printed at once."""
+    found = {}
+    for mutant, outcome in outcomes:
+        found[mutant] = outcome
+        if is_left(mutant, outcome):
+            _print_left(mutant, outcome)
+    return found
+
+
+def _print_left(mutant: Mutant, outcome: Outcome) -> None:
     """Print what was not noticed: its place, and the lines before and after."""
     print(f"{mutant.place}: {outcome.kind} ({mutant.operator})")
     before, after = mutant.lines
