@@ -26,7 +26,7 @@ import gpucnn.simulator.cupy.kernels
 from corpora import features
 from corpora.accepted import Accepted, accept, without_host
 from corpora.launching import ORDERS, Outcome, outcome
-from corpora.repositories import REPOSITORIES, Repository, Text
+from corpora.repositories import REPOSITORIES, Repository, Text, git_folder
 from gpucnn.simulator import Module, SimulatorError
 
 CUPY = "cupy/_core/include"  # its headers, in its repository
@@ -134,13 +134,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(2) as pool:
         cupy = Path(temporary)
         for name, commit in REPOSITORIES.items():
-            folder = options.folder / name.replace("/", "+") / "repo"
             if options.only not in name:
                 continue
-            if not folder.is_dir():
+            if not git_folder(options.folder, name).is_dir():
                 print(f"{name}: not there", flush=True)
                 continue
-            repository = Repository(folder, commit)
+            repository = Repository(options.folder, name)
             if name == "cupy/cupy":
                 repository.write(CUPY, cupy)
             found = []

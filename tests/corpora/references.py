@@ -18,7 +18,7 @@ import numpy as np
 
 from corpora.accepted import accept
 from corpora.cuda_by_hand import CUPY, compiled
-from corpora.repositories import REPOSITORIES, Repository
+from corpora.repositories import Repository
 from gpucnn.simulator import Module, SimulatorError
 
 N = 64
@@ -151,8 +151,7 @@ def held(folder: Path, cupy: Path) -> Iterator[tuple[str, list[str]]]:
             for kernel in reference.kernels.split()
             if reference.repository == name
         }
-        repository = Repository(folder / name.replace("/", "+") / "repo", REPOSITORIES[name])
-        for text in repository.texts():
+        for text in Repository(folder, name).texts():
             if not any(kernel in text.code for kernel in mine):
                 continue
             accepted, _ = accept(text, cupy)
@@ -174,10 +173,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     right = count = 0
     with tempfile.TemporaryDirectory() as temporary:
-        repository = "cupy/cupy"
         folder = parser.parse_args().folder
-        stored = folder / repository.replace("/", "+") / "repo"
-        Repository(stored, REPOSITORIES[repository]).write(CUPY, Path(temporary))
+        Repository(folder, "cupy/cupy").write(CUPY, Path(temporary))
         for kernel, faults in held(folder, Path(temporary)):
             count += 1
             right += not faults

@@ -46,13 +46,18 @@ class Text:
     """The templates that its host code launches."""
 
 
-class Repository:
-    """The files of a commit."""
+def git_folder(fetched: Path, name: str) -> Path:
+    """The git directory of a repository, among those that were fetched."""
+    return fetched / name.replace("/", "+") / "repo"
 
-    def __init__(self, folder: Path, commit: str) -> None:
-        self._git = ["git", "-C", str(folder)]
-        self._commit = commit
-        listing = self._run("ls-tree", "-r", "--name-only", commit)
+
+class Repository:
+    """The files of one of `REPOSITORIES`, by its name, at its commit."""
+
+    def __init__(self, fetched: Path, name: str) -> None:
+        self._git = ["git", "-C", str(git_folder(fetched, name))]
+        self._commit = REPOSITORIES[name]
+        listing = self._run("ls-tree", "-r", "--name-only", self._commit)
         self.files = frozenset(listing.splitlines())
 
     def read(self, path: str) -> str:
