@@ -19,7 +19,6 @@ from gpucnn.version import __version__
 _CODE = {".cu", ".cuh", ".h", ".hpp", ".cpp", ".c"}
 _OTHERS = {".py", ".toml", ".ini", ".cfg"}
 
-
 KINDS = ("killed", "survived", "not reached", "equal", "not compiled")
 """What may become of a mutant."""
 

@@ -20,6 +20,7 @@ from gpucnn.errors import InvalidValueError, printable
 from gpucnn.simulator.mutation import watching
 
 _PLUGIN = "gpucnn.commands.mutants.plugin"
+_FAILED = "failed"
 
 
 class StoppedError(Exception):
@@ -191,7 +192,7 @@ def _environment(folder: Path, tests: Collection[str] | None) -> dict[str, str]:
     """What a run has in its environment, with which pytest has the plugin."""
     environment = {
         watching.VARIABLE: str(folder),
-        FAILED: str(folder / "failed"),
+        FAILED: str(folder / _FAILED),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
         "PYTEST_ADDOPTS": " ".join(
             [os.environ.get("PYTEST_ADDOPTS", ""), "-p", _PLUGIN, "-p no:cacheprovider"]
@@ -202,6 +203,12 @@ def _environment(folder: Path, tests: Collection[str] | None) -> dict[str, str]:
         chosen.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
         environment[CHOSEN] = str(chosen)
     return environment
+
+
+def failed_test(folder: Path) -> str:
+    """The first test that failed in the run of a folder; empty if none is known."""
+    file = folder / _FAILED
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _outside_of_tests() -> dict[str, str]:

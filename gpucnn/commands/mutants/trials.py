@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from gpucnn.commands.mutants.results import Outcome
-from gpucnn.commands.mutants.runs import ForkedRuns, Runs
+from gpucnn.commands.mutants.runs import ForkedRuns, Runs, failed_test
 from gpucnn.errors import GpucnnError, printable
 from gpucnn.simulator.mutation import watching
 from gpucnn.simulator.mutation.equality import is_equal
@@ -121,12 +121,7 @@ class Trials:
             if status is None:
                 return Outcome("killed", f"no end in {limit:.0f} s")
             if status != 0:
-                return Outcome("killed", _failed(folder) or f"exit status {status}")
+                return Outcome("killed", failed_test(folder) or f"exit status {status}")
         if is_equal(mutant, self._known.sources[mutant.part]):
             return Outcome("equal", "compiles to the same code")
         return Outcome("survived", "")
-
-
-def _failed(folder: Path) -> str:
-    file = folder / "failed"
-    return file.read_text(encoding="utf-8") if file.exists() else ""
