@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from gpucnn.simulator.errors import SimulatorError
+from gpucnn.simulator.library import Library
 from gpucnn.simulator.mutation.includes import with_includes
 from gpucnn.simulator.source import SOURCE
 from gpucnn.utils.storage.sealed import key_of
@@ -29,17 +30,7 @@ _LIBRARIES, _REFUSED = "libraries", "refused"
 _PHASE = re.compile(r"(.+) \(call\)", re.DOTALL)
 
 
-class Loaded(Protocol):
-    """A library of kernels."""
-
-    @property
-    def path(self) -> str:
-        """Of its file."""
-
-
-_L = TypeVar("_L", bound=Loaded)
-
-Load = Callable[[str | Path, Sequence[str]], _L]
+Load = Callable[[str | Path, Sequence[str]], Library]
 """Compiles a source with options."""
 
 
@@ -66,8 +57,8 @@ def prepare(folder: Path, parts: Sequence[str], mutated: str | None = None) -> N
 
 
 def watched(
-    load: Load[_L], source: str | Path, options: Sequence[str], names: Sequence[str]
-) -> tuple[_L, Callable[[], None]]:
+    load: Load, source: str | Path, options: Sequence[str], names: Sequence[str]
+) -> tuple[Library, Callable[[], None]]:
     """The library of a source, and what to call when a kernel of it is launched."""
     folder = os.environ.get(VARIABLE)
     if not folder:
@@ -88,8 +79,8 @@ class _Watch:
         self._noted = set[tuple[str, str]]()
 
     def load(
-        self, load: Load[_L], source: str | Path, options: Sequence[str], names: Sequence[str]
-    ) -> tuple[_L, Callable[[], None]]:
+        self, load: Load, source: str | Path, options: Sequence[str], names: Sequence[str]
+    ) -> tuple[Library, Callable[[], None]]:
         text, folders = with_includes(source, options, self._parts)
         found = tuple(number for number, part in enumerate(self._parts) if part in text)
         if not found:
