@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -68,13 +68,10 @@ def soon(holds: Callable[[], bool]) -> bool:
 
 
 def test_tests_are_collected_once_for_all_forks(suite: Path, folder: Path) -> None:
-    runs = ForkedRuns(PYTEST, [])
-    try:
+    with closing(ForkedRuns(PYTEST, [])) as runs:
         assert runs.run(folder, [PASSES], 60) == 0
         assert runs.run(folder, [FAILS], 60) == 1
         assert (folder / "failed").read_text() == FAILS
-    finally:
-        runs.close()
     (checked, passed, failed) = parents(suite)
     assert (checked[0], passed[0], failed[0]) == ("passes", "passes", "fails")
     assert checked[1] == passed[1] == failed[1] != os.getpid()
@@ -93,11 +90,8 @@ def test_tests_are_collected_once_for_all_forks(suite: Path, folder: Path) -> No
 )
 def test_a_suite_that_cannot_be_forked_has_processes(suite: Path, folder: Path, begin: str) -> None:
     (suite / "test_suite.py").write_text(begin if "note" in begin else begin + SUITE)
-    runs = ForkedRuns(PYTEST, [SOURCE])
-    try:
+    with closing(ForkedRuns(PYTEST, [SOURCE])) as runs:
         assert runs.run(folder, [PASSES], 60) == 0
-    finally:
-        runs.close()
     assert parents(suite) == [("passes", os.getpid())]
 
 
@@ -133,11 +127,8 @@ def test_what_a_test_runs_by_pytest_belongs_to_it(suite: Path, folder: Path) -> 
 
 
 def test_what_is_not_pytest_is_run_by_itself(folder: Path) -> None:
-    runs = ForkedRuns((sys.executable, "-c", "raise SystemExit(3)"), [])
-    try:
+    with closing(ForkedRuns((sys.executable, "-c", "raise SystemExit(3)"), [])) as runs:
         assert runs.run(folder, None, 60) == 3
-    finally:
-        runs.close()
 
 
 def test_what_takes_too_long_is_ended_with_all_that_it_started(suite: Path, folder: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpucnn.errors import InvalidFileError
-from gpucnn.simulator.mutation.code import Code, without_comments
+from gpucnn.simulator.mutation.code import without_comments
 from gpucnn.simulator.mutation.mutants import mutants_of, parts_of
 from gpucnn.simulator.mutation.operators import changes
 
@@ -101,4 +101,3 @@ def test_any_text_has_its_mutants(text: str, is_body: bool) -> None:
     text = f"__global__ void f() {{ {text} }}" if is_body else text
     for change in changes(text):
         assert text[change.begin : change.end] != change.new
-    Code(text)
